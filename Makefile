@@ -1,0 +1,56 @@
+# avatar-broker: every command a person or CI needs. `make` alone lists them.
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+LOCKED := $(PIP) --require-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help run install test lint bench lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: .venv/.installed ## set up and start (with the emulator when no Kaltura Session is configured)
+	@exec $(BIN)/avatar-broker --host $(HOST) --port $(PORT)
+
+install: .venv/.installed ## set up .venv, nothing else
+
+test: .venv/.dev lint ## set up and check everything, a real browser included
+	@scripts/ensure-chromium >/dev/null
+	$(BIN)/python -m pytest
+
+lint: .venv/.dev node_modules/.installed ## ruff, mypy, tsc, hadolint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx --no-install tsc --project tsconfig.json
+	$(BIN)/hadolint Dockerfile
+
+bench: .venv/.installed ## what a speak costs through the broker, against straight to Kaltura
+	$(BIN)/python -m bench.speak
+
+lock: .venv/.dev ## pin every dependency anew, with hashes
+	scripts/lock
+
+clean: ## remove what the commands above made
+	rm -rf .venv node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/bin/python:
+	@scripts/make-venv "$(PYTHON)"
+
+.venv/.installed: .venv/bin/python requirements/demo.txt requirements/build.txt pyproject.toml
+	@echo "Setting up .venv (once, about a minute) ..."
+	@$(LOCKED) -r requirements/demo.txt -r requirements/build.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/.installed requirements/dev.txt
+	@echo "Setting up what the tests need ..."
+	@$(LOCKED) -r requirements/dev.txt
+	@touch $@
+
+node_modules/.installed: .venv/.dev package.json package-lock.json
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@

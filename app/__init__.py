@@ -1,0 +1,1 @@
+"""Avatar Broker: a backend-for-frontend for Kaltura avatars."""
