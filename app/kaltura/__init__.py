@@ -1,0 +1,1 @@
+"""All that knows Kaltura, and nothing that knows visitors."""

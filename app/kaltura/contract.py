@@ -1,0 +1,150 @@
+"""Kaltura's Avatar Control API as it is on the wire.
+
+Three parts share this module, so that they cannot drift apart: the client (broker to Kaltura),
+the mirror (browser to broker) and the emulator (a stand-in Kaltura). Sections and "D" numbers
+in the docstrings are those of the project's factual reference of the API.
+"""
+
+from enum import Enum, StrEnum
+from typing import Annotated, Final, Literal, NamedTuple
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+MIRROR_PATH: Final = "/v1/avatar-session"
+"""The path under which Kaltura, the mirror and the emulator serve every operation."""
+
+CLIENT_ID: Final = "kaltura-avatar-sdk"
+"""What Kaltura's own SDK names itself on create (1.2)."""
+
+CLONED_VOICE_PREFIX: Final = "eself-"
+"""Voice clones; create rejects them when a model id is given (1.2)."""
+
+
+class Operation(StrEnum):
+    """The seven operations; each value is the last segment of its path (1.1)."""
+
+    CREATE = "create"
+    INIT_CLIENT = "init-client"
+    SAY_TEXT = "say-text"
+    SAY_AUDIO = "say-audio"
+    INTERRUPT = "interrupt"
+    KEEP_ALIVE = "keep-alive"
+    END = "end"
+
+
+SessionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$")]
+"""Opaque, and safe as one segment of a path: it never begins with a dot."""
+
+ItemId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
+"""An avatar's or a voice's id: a catalog `itemId` or a 24-hex id, opaque to us (D3)."""
+
+TurnId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
+"""Names one turn of speech; Kaltura suggests `turn-<millis>-<random>` (1.4)."""
+
+
+class WireModel(BaseModel):
+    """camelCase on the wire, snake_case inside; unknown fields are dropped, never passed on."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        serialize_by_alias=True,
+        frozen=True,
+    )
+
+
+class VisualConfig(WireModel):
+    """Which avatar; sent as `id`, understood as `avatarId` too (D2)."""
+
+    id: ItemId = Field(validation_alias=AliasChoices("id", "avatarId"))
+
+
+class VoiceConfig(WireModel):
+    """Which voice, and the text-to-speech model that speaks it."""
+
+    id: ItemId | None = None
+    model_id: ItemId | None = None
+    speed: Annotated[float, Field(ge=0.5, le=2)] | None = None
+    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z-]{2,35}$")] | None = None
+
+
+class CreateRequest(WireModel):
+    """Opens a session; authorised by a Kaltura Session, and never safe to repeat (1.2)."""
+
+    client_id: ItemId | None = None
+    visual_config: VisualConfig
+    voice_config: VoiceConfig | None = None
+
+
+class SayTextRequest(WireModel):
+    """One chunk of a turn; `isFinal` false says that more of this turn follows (1.4).
+
+    Callers have been seen to send `text` alone; the client always sends all three (D6).
+    """
+
+    text: str
+    turn_id: TurnId | None = None
+    is_final: bool = True
+
+
+class Acknowledged(WireModel):
+    """What every operation answers when it was carried out."""
+
+    success: Literal[True] = True
+
+
+class Created(Acknowledged):
+    """A session and the JWT that controls it fully, for about 24 h (2.1)."""
+
+    session_id: SessionId
+    token: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,8192}$")]
+
+
+class Turn(WireModel):
+    """The TURN relay; `url` may be a bare host, an ICE URL, or several (D15)."""
+
+    url: str | list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
+class ClientInit(Acknowledged):
+    """Where the media is: the only parts of a session that are safe to hand to a browser (1.3)."""
+
+    whep_url: Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+    turn: Turn | None = None
+
+
+class Refused(WireModel):
+    """What every operation answers when it was not carried out."""
+
+    success: Literal[False] = False
+    error: str
+
+
+class _Refusal(NamedTuple):
+    status: int
+    error: str
+
+
+class Refusal(Enum):
+    """The documented refusals: status and text (1.1)."""
+
+    TEXT_REQUIRED = _Refusal(400, "Text is required")
+    INVALID_KS = _Refusal(401, "Invalid Kaltura Session")
+    INVALID_TOKEN = _Refusal(401, "Invalid or expired token")
+    KS_NOT_AUTHORIZED = _Refusal(403, "Kaltura Session not authorized")
+    SESSION_NOT_FOUND = _Refusal(404, "Session not found")
+    SESSION_ENDED = _Refusal(410, "Session ended")
+    INTERNAL = _Refusal(500, "Internal server error")
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.value.status
+
+    @property
+    def error(self) -> str:
+        """The text in `error`."""
+        return self.value.error

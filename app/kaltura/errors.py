@@ -1,0 +1,55 @@
+"""What can go wrong between the broker and Kaltura, as types.
+
+No text that Kaltura sent is kept in any of them: what is not kept can't leak.
+"""
+
+from app.kaltura.contract import Operation
+
+
+class KalturaError(Exception):
+    """A call that Kaltura did not carry out, or whose fate is unknown."""
+
+    def __init__(self, operation: Operation, status: int | None = None) -> None:
+        super().__init__(f"{operation}: {type(self).__name__} (status {status})")
+        self.operation = operation
+        self.status = status
+
+
+class NotConnectedError(KalturaError):
+    """No connection could be made, so nothing was sent."""
+
+
+class LostAnswerError(KalturaError):
+    """The connection broke after the call was sent; it may have been carried out."""
+
+
+class TimedOutError(KalturaError):
+    """No whole answer within the time allowed; the call may have been carried out."""
+
+
+class BrokenAnswerError(KalturaError):
+    """Not an answer as documented: not JSON, too large, or a required field is missing (D11)."""
+
+
+class RejectedError(KalturaError):
+    """Kaltura said no: a redirect, an unexpected 4xx, `success: false`, an exception object."""
+
+
+class ServerFailedError(KalturaError):
+    """Kaltura answered 5xx."""
+
+
+class CredentialsRejectedError(KalturaError):
+    """The Kaltura Session was refused: 401 or 403 on create, or their exception object (2.6)."""
+
+
+class SessionGoneError(KalturaError):
+    """The session is over: 401, 404 or 410 on anything but create (D7)."""
+
+
+class BusyError(KalturaError):
+    """Kaltura answered 429; `retry_after` is in seconds where it said so."""
+
+    def __init__(self, operation: Operation, retry_after: int | None = None) -> None:
+        super().__init__(operation, 429)
+        self.retry_after = retry_after

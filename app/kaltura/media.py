@@ -1,0 +1,52 @@
+"""Which media addresses of Kaltura's may be handed to a browser."""
+
+import ipaddress
+import socket
+from urllib.parse import SplitResult, urlsplit
+
+
+def is_loopback_url(url: str) -> bool:
+    """Whether `url` points at this machine, as the emulator's does."""
+    host = urlsplit(url).hostname or ""
+    address = _address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def is_safe_media_url(url: str, *, allow_private: bool) -> bool:
+    """Whether a browser may be sent to `url`: https on a public host (reference 3).
+
+    With `allow_private` (the Control API itself is on loopback) any http(s) address will do.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # parsed on access only
+    except ValueError:
+        return False
+    if not parts.hostname or parts.username is not None or any(c <= " " or c == "\\" for c in url):
+        return False
+    if allow_private:
+        return parts.scheme in {"http", "https"}
+    return parts.scheme == "https" and _is_public(parts)
+
+
+def _is_public(parts: SplitResult) -> bool:
+    host = (parts.hostname or "").rstrip(".")
+    address = _address(host)
+    if address is not None:
+        return address.is_global and not address.is_multicast
+    private_zones = (".local", ".localhost", ".internal", ".lan", ".home.arpa")
+    return "." in host and not host.endswith(private_zones)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address a browser would make of `host`, decimal and hexadecimal spellings included."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except OSError:
+            return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped
+    return address
