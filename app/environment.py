@@ -1,0 +1,123 @@
+"""What the process is told from outside: settings held in files, and names that mean nothing."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+OWN_PREFIXES: Final = ("AVATAR_", "KALTURA_")
+"""Only these are surely ours in a process's environment; in `.env` every name is."""
+
+KUBERNETES_LINK: Final = re.compile(r"_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)\w*)?)$")
+"""What Kubernetes injects for a Service that happens to be named avatar-something."""
+
+PLANNED: Final = {
+    **dict.fromkeys(
+        ("AUTH_MODE", "AUTH_JWKS_URL", "AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_HEADER"),
+        "anonymous",
+    ),
+    **dict.fromkeys(("DAILY_MINUTES_PER_VISITOR", "DAILY_MINUTES"), "0"),
+    **dict.fromkeys(("SPEECH_HOOK_URL", "SPEECH_HOOK_SECRET", "SPEECH_HOOK_FAILURE"), ""),
+    **dict.fromkeys(
+        (
+            "KALTURA_PARTNER_ID",
+            "KALTURA_APP_TOKEN_ID",
+            "KALTURA_APP_TOKEN",
+            "KALTURA_ADMIN_SECRET",
+            "KALTURA_API_URL",
+        ),
+        "",
+    ),
+}
+"""Settings that promise protection which does not exist yet, with the one value that promises
+none. Any other value stops the start: an operator must not believe in a guard that is not there.
+"""
+
+PLANNED_HARMLESS: Final = frozenset(
+    {
+        "CREATE_RATE_LIMIT",
+        "SPEAK_RATE_LIMIT",
+        "SERVICE_TOKENS",
+        "OPERATOR_TOKEN",
+        "DATABASE_URL",
+        "REDIS_URL",
+        "SHUTDOWN_SESSIONS",
+        "SPEECH",
+        "TTS_BASE_URL",
+        "TTS_API_KEY",
+        "TTS_MODEL",
+        "TTS_VOICE",
+    }
+)
+"""Settings that will exist; the start says in one line that they have no effect yet."""
+
+
+class SettingsError(Exception):
+    """A setting is missing, unknown or malformed; the message is one line that names the fix."""
+
+
+class FileSource(PydanticBaseSettingsSource):
+    """Reads `NAME_FILE`, the path of a mounted secret, as the value of `NAME`."""
+
+    def __init__(
+        self, settings_cls: type[BaseSettings], variables: Mapping[str, str | None]
+    ) -> None:
+        super().__init__(settings_cls)
+        self._variables = {name.upper(): value for name, value in variables.items() if value}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the base class's signature
+        """The content of the file that `NAME_FILE` names, without the white space around it."""
+        name = field_name.upper()
+        path = self._variables.get(f"{name}_FILE")
+        if path is None:
+            return None, field_name, False
+        if name in self._variables:
+            raise SettingsError(f"{name} and {name}_FILE are both set: unset one of them")
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(
+                f"{name}_FILE can't be read ({type(error).__name__}): name a readable text file"
+            ) from error
+
+    def __call__(self) -> dict[str, Any]:
+        """Every value that is held in a file."""
+        values = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in values.items() if value}
+
+
+def reject_unknown(
+    known: Iterable[str], environ: Mapping[str, str], dotenv: Mapping[str, str | None]
+) -> list[str]:
+    """The names that are set but have no effect yet; raises `SettingsError` on unknown names."""
+    names = {name.upper() for name in known}
+    names |= {f"{name}_FILE" for name in names}
+    without_effect = []
+    for name, value in sorted({**dotenv, **environ}.items()):
+        setting = name.upper().removesuffix("_FILE")
+        if name.upper() in names or not value:
+            continue
+        if setting in PLANNED_HARMLESS:
+            without_effect.append(setting)
+        elif setting in PLANNED:
+            if value != PLANNED[setting]:
+                raise SettingsError(f"{setting} is not built yet in this version: unset it")
+        elif name in dotenv or _is_ours(name):
+            raise SettingsError(f"{name} is not a setting: {_advice(name, names)}")
+    return without_effect
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(OWN_PREFIXES) and not KUBERNETES_LINK.search(name)
+
+
+def _advice(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name.upper(), known, n=1)
+    return f"did you mean {close[0]}?" if close else "see .env.example for those that exist"

@@ -1,0 +1,248 @@
+"""Every setting: its name in the environment, its meaning, its unit and its check.
+
+A setting's description is also its documentation: `.env.example` and the README are tested
+against this module.
+"""
+
+import ipaddress
+import os
+import re
+import secrets
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from app.environment import FileSource, SettingsError, reject_unknown
+from app.kaltura.contract import ItemId
+from app.kaltura.media import is_loopback_url
+
+ENV_FILE: Final = ".env"
+SDK_URL: Final = "https://cdn.jsdelivr.net/npm/@unisphere/models-sdk-js@1.4.0/index.esm.js"
+BUILTIN_PLAYER: Final = "builtin"
+MIN_KEY_LENGTH: Final = 32
+
+
+def _comma_separated(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part for part in (part.strip() for part in value.split(",")) if part)
+    return value
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("not an http(s) address")
+    return value.rstrip("/")
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(_http_url(value))
+    if parts.path or parts.query or parts.fragment:
+        raise ValueError("not an origin such as https://www.example.com, without a path")
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _network(value: str) -> str:
+    return str(ipaddress.ip_network(value))
+
+
+def _header_safe(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+        raise ValueError("it has a space, a line break or a character that is not ASCII")
+    return value
+
+
+Ks = Annotated[SecretStr, AfterValidator(_header_safe)]
+Seconds = Annotated[int, Field(ge=1, le=7 * 24 * 3600)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Origin = Annotated[str, AfterValidator(_origin)]
+Network = Annotated[str, AfterValidator(_network)]
+CommaSeparated = BeforeValidator(_comma_separated)
+Control = Literal["speak", "speak-audio", "interrupt", "end"]
+"""What a visitor may be allowed to do; display and keep-alive always are."""
+
+
+class Settings(BaseSettings):
+    """The broker's settings; `NAME_FILE` names a file that holds the value of `NAME`."""
+
+    model_config = SettingsConfigDict(
+        env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    # Kaltura
+    avatar_ks: Ks | None = Field(
+        None, description="The Kaltura Session (KS) that opens avatar sessions"
+    )
+    avatar_base_url: HttpUrl = Field(
+        "https://api.avatar.us.kaltura.ai/v1/avatar-session",
+        description="Kaltura's Control API, without a slash at the end",
+    )
+    avatar_id: ItemId | None = Field(
+        None, description="The avatar to show: the id of a catalog item or of a saved avatar"
+    )
+    avatar_voice_id: ItemId | None = Field(
+        None, description="The voice; without one Kaltura may refuse to say texts"
+    )
+    avatar_voice_model_id: ItemId | None = Field(
+        "eleven_flash_v2_5",
+        description="The voice's text-to-speech model; left out for voices named eself-...",
+    )
+    avatar_allowed_ids: Annotated[tuple[ItemId, ...], NoDecode, CommaSeparated] = Field(
+        (), description="Avatars that a visitor may choose besides AVATAR_ID, comma-separated"
+    )
+    avatar_allowed_voice_ids: Annotated[tuple[ItemId, ...], NoDecode, CommaSeparated] = Field(
+        (), description="Voices that a visitor may choose besides AVATAR_VOICE_ID, comma-separated"
+    )
+    upstream_timeout_seconds: Seconds = Field(
+        10, description="Longest wait for one answer of Kaltura, its body included, in seconds"
+    )
+
+    # What the browser gets
+    avatar_token_mode: Literal["sealed", "direct"] = Field(
+        "sealed",
+        description="sealed: the page gets the broker's token; direct: it gets Kaltura's own",
+    )
+    avatar_sdk_url: Literal["builtin"] | HttpUrl | None = Field(
+        None,
+        description="The ES module that the page loads as @unisphere/models-sdk-js, or builtin",
+    )
+
+    # Where the broker runs
+    environment: Literal["development", "production"] = Field(
+        "development", description="development or production"
+    )
+    secret_key: Annotated[tuple[SecretStr, ...], NoDecode, CommaSeparated] = Field(
+        (),
+        description="Signs the broker's tokens; at least 32 characters in production; "
+        "several, comma-separated, rotate: the first signs, all are accepted",
+    )
+    public_url: Origin | None = Field(
+        None, description="Where visitors reach the broker, such as https://avatar.example.com"
+    )
+    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, CommaSeparated] = Field(
+        (), description="Other origins whose pages may call the broker, comma-separated"
+    )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, CommaSeparated] = Field(
+        (), description="Addresses or networks whose X-Forwarded-* headers count, comma-separated"
+    )
+
+    # What a visitor may do
+    max_text_length: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        1000, description="Characters in one speak"
+    )
+    max_concurrent_sessions: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        5, description="Sessions open at the same time, of all visitors"
+    )
+    max_sessions_per_visitor: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        1, description="Sessions open at the same time, of one visitor"
+    )
+    session_max_seconds: Seconds = Field(
+        900, description="A session is ended after so many seconds"
+    )
+    session_idle_seconds: Seconds = Field(
+        90, description="A session is ended after so many seconds without a sign of life"
+    )
+    visitor_controls: Annotated[tuple[Control, ...], NoDecode, CommaSeparated] = Field(
+        ("speak", "speak-audio", "interrupt", "end"),
+        description="What a visitor may do, comma-separated: speak, speak-audio, interrupt, end",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the hook's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """pydantic-settings' hook: its own sources, and `NAME_FILE` from both of them."""
+        variables: dict[str, str | None] = {}
+        for source in (dotenv_settings, env_settings):
+            if isinstance(source, EnvSettingsSource):
+                variables |= source.env_vars
+        files = FileSource(settings_cls, variables)
+        return init_settings, files, env_settings, dotenv_settings
+
+    @model_validator(mode="after")
+    def _keys_are_strong(self) -> Self:
+        if self.environment == "development":
+            return self
+        if any(len(key.get_secret_value()) < MIN_KEY_LENGTH for key in self.secret_key):
+            raise ValueError(f"SECRET_KEY: each key needs at least {MIN_KEY_LENGTH} characters")
+        if not self.secret_key:
+            raise ValueError(
+                "SECRET_KEY is missing: production needs one, make it with `openssl rand -hex 32`"
+            )
+        return self
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the page gets the broker's own token instead of Kaltura's."""
+        return self.avatar_token_mode == "sealed"  # noqa: S105 - the name of a mode
+
+    @property
+    def upstream_is_local(self) -> bool:
+        """Whether "Kaltura" runs on this machine: the emulator, or a test's stand-in."""
+        return is_loopback_url(self.avatar_base_url)
+
+    @property
+    def sdk_url(self) -> str:
+        """The SDK's address, or `BUILTIN_PLAYER`, which is the default on a local Kaltura."""
+        return self.avatar_sdk_url or (BUILTIN_PLAYER if self.upstream_is_local else SDK_URL)
+
+    def signing_keys(self) -> tuple[SecretStr, ...]:
+        """The configured keys, or a random one that lasts as long as the process."""
+        return self.secret_key or (SecretStr(secrets.token_urlsafe(32)),)
+
+    def required_to_serve(self) -> tuple[SecretStr, ItemId]:
+        """The KS and the avatar; raises `SettingsError` naming the one that is missing."""
+        if self.avatar_ks is None:
+            raise SettingsError(
+                "AVATAR_KS is missing: set it (or AVATAR_KS_FILE) to a Kaltura Session, "
+                "or run `avatar-broker demo`, which needs none"
+            )
+        if self.avatar_id is None:
+            raise SettingsError(
+                "AVATAR_ID is missing: set it to the id of the avatar to show, "
+                "or run `avatar-broker demo`, which needs none"
+            )
+        return self.avatar_ks, self.avatar_id
+
+
+def load_settings(**overrides: Any) -> tuple[Settings, list[str]]:
+    """The settings from the environment and `.env`, and the names set that have no effect yet.
+
+    Raises `SettingsError`, whose message is one line that names the setting and the fix.
+    """
+    without_effect = reject_unknown(Settings.model_fields, os.environ, dotenv_values(ENV_FILE))
+    try:
+        return Settings(**overrides), without_effect
+    except ValidationError as error:
+        raise SettingsError(_first_line(error)) from None
+
+
+def _first_line(error: ValidationError) -> str:
+    """The first mistake in one line, without the value: it may be a secret."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    name = str(first["loc"][0])
+    return f"{name.upper()} is malformed: {message} ({Settings.model_fields[name].description})"
