@@ -1,0 +1,1 @@
+"""The domain: what a visitor may do, and what becomes of it."""

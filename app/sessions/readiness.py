@@ -1,0 +1,51 @@
+"""Whether a session can be opened, as far as is known without opening one."""
+
+from typing import Final
+
+from app.problems import Problem
+from app.sessions.tokens import Clock
+from app.settings import Settings
+
+MEMORY_SECONDS: Final = 30
+"""A failure counts for so long: a broker that gets no visitors because it is "not ready" must
+become ready again, or nobody would ever find out that Kaltura is back.
+"""
+
+
+class Readiness:
+    """Remembers how the last create went."""
+
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._failure: tuple[float, Problem] | None = None
+
+    def note(self, failure: Problem | None) -> None:
+        """Remember the outcome of a create; None is success."""
+        self._failure = None if failure is None else (self._clock(), failure)
+
+    def wrong(self) -> list[str]:
+        """What keeps sessions from being opened: empty when nothing is known to."""
+        if self._failure is None:
+            return []
+        at, problem = self._failure
+        return [f"{problem.name}: {problem.remedy}"] if self._clock() < at + MEMORY_SECONDS else []
+
+    def warnings(self) -> list[str]:
+        """What works, but should be known to the operator."""
+        settings = self._settings
+        found = []
+        if not settings.sealed:
+            found.append(
+                "AVATAR_TOKEN_MODE=direct: pages hold Kaltura's own JWT, which controls a session "
+                "fully for about 24 hours, past every limit and record of this broker"
+            )
+        if settings.upstream_is_local:
+            found.append("AVATAR_BASE_URL is on this machine: this is the emulator, not Kaltura")
+        elif settings.avatar_voice_id is None:
+            found.append("AVATAR_VOICE_ID is not set: Kaltura may refuse to say texts")
+        if not settings.secret_key:
+            found.append(
+                "SECRET_KEY is not set: pages lose their sessions when the broker restarts"
+            )
+        return found

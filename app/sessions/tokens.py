@@ -1,0 +1,86 @@
+"""The broker's own JWTs: what a page gets in sealed mode instead of Kaltura's."""
+
+import hashlib
+import hmac
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+from pydantic import SecretStr
+
+Clock = Callable[[], float]
+"""Unix seconds."""
+
+
+class InvalidTokenError(Exception):
+    """Not a token of this broker, or one whose time is over."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a token says: whose it is, and which session it controls."""
+
+    subject: str
+    session_id: str
+
+
+class SessionTokens:
+    """Signs and reads tokens (HS256); the first key signs, every key is accepted."""
+
+    def __init__(self, keys: Sequence[SecretStr], clock: Clock) -> None:
+        self._keys = [_signing_key(key) for key in keys]
+        self._clock = clock
+
+    def sign(self, claims: Claims, *, expires_at: float) -> str:
+        """A token that is good until `expires_at` (unix seconds, rounded down)."""
+        payload = {
+            "sub": claims.subject,
+            "sid": claims.session_id,
+            "iat": int(self._clock()),
+            "exp": int(expires_at),
+        }
+        return jwt.encode({"alg": "HS256"}, payload, self._keys[0])
+
+    def read(self, token: str) -> Claims:
+        """The claims of a valid token; raises `InvalidTokenError` for every other string."""
+        for key in self._keys:
+            try:
+                payload = jwt.decode(token, key, algorithms=["HS256"]).claims
+            except (JoseError, ValueError, TypeError, KeyError, RecursionError):
+                continue
+            return self._checked(payload)
+        raise InvalidTokenError
+
+    def _checked(self, payload: dict[str, object]) -> Claims:
+        subject, session_id, expires_at = (payload.get(name) for name in ("sub", "sid", "exp"))
+        if (
+            isinstance(subject, str)
+            and isinstance(session_id, str)
+            and isinstance(expires_at, int)
+            and self._clock() < expires_at
+        ):
+            return Claims(subject, session_id)
+        raise InvalidTokenError
+
+
+def _signing_key(secret: SecretStr) -> OctKey:
+    """A key of its own purpose, so that `SECRET_KEY` may serve others beside it."""
+    derived = hmac.digest(secret.get_secret_value().encode(), b"session tokens", hashlib.sha256)
+    return OctKey.import_key(derived)
+
+
+def expiry(token: str, now: float) -> float | None:
+    """When someone else's JWT says it expires (unix seconds); None when it says nothing of use.
+
+    Its signature is Kaltura's to check; here it only shortens what we allow.
+    """
+    try:
+        payload = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
+        expires_at = payload["exp"]
+    except (ValueError, IndexError, KeyError, TypeError, RecursionError):
+        return None
+    return float(expires_at) if isinstance(expires_at, int) and expires_at > now else None

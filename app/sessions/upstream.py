@@ -1,0 +1,64 @@
+"""One call upstream: carried out, recorded, and translated when it fails."""
+
+import time
+from collections.abc import Awaitable
+from typing import Final, TypeVar
+
+import structlog
+
+from app.kaltura import errors
+from app.kaltura.contract import Operation
+from app.problems import (
+    KalturaBusy,
+    KalturaCredentialsRejected,
+    KalturaFailed,
+    KalturaTimeout,
+    Problem,
+    SessionEnded,
+    SpeechUnavailable,
+)
+
+BUSY_SECONDS: Final = 5
+Result = TypeVar("Result")
+log = structlog.get_logger(__name__)
+
+_SPEECH: Final = frozenset({Operation.SAY_TEXT, Operation.SAY_AUDIO})
+
+
+async def carry_out(
+    operation: Operation, call: Awaitable[Result], session_id: str | None = None
+) -> Result:
+    """What `call` returns; what goes wrong is raised as a `Problem`, and either is recorded."""
+    started = time.perf_counter()
+    outcome, status = "ok", None
+    try:
+        return await call
+    except errors.KalturaError as error:
+        outcome, status = type(error).__name__, error.status
+        raise problem_for(error) from error
+    finally:
+        log.info(
+            "kaltura",
+            operation=operation.value,
+            session_id=session_id,
+            outcome=outcome,
+            upstream_status=status,
+            duration_ms=round((time.perf_counter() - started) * 1000, 1),
+        )
+
+
+def problem_for(error: errors.KalturaError) -> Problem:
+    """The documented problem for an error of the Control API."""
+    match error:
+        case errors.CredentialsRejectedError():
+            return KalturaCredentialsRejected()
+        case errors.SessionGoneError():
+            return SessionEnded("Kaltura has ended the session.")
+        case errors.BusyError():
+            return KalturaBusy(retry_after=error.retry_after or BUSY_SECONDS)
+        case errors.TimedOutError():
+            return KalturaTimeout()
+        case errors.ServerFailedError(status=503, operation=operation) if operation in _SPEECH:
+            return SpeechUnavailable(retry_after=BUSY_SECONDS)
+        case _:
+            return KalturaFailed()
