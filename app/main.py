@@ -1,0 +1,159 @@
+"""The application, wired together."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import httpx
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.templating import Jinja2Templates
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from app.kaltura.client import KalturaClient
+from app.kaltura.credentials import ConfiguredKs
+from app.kaltura.transport import open_transport
+from app.problems import Problem
+from app.sessions.broker import SessionBroker
+from app.sessions.live import SessionsInProcess
+from app.sessions.readiness import Readiness
+from app.sessions.reaper import Reaper
+from app.sessions.tokens import Clock, SessionTokens
+from app.settings import Settings
+from app.web import api, health, mirror, pages
+from app.web.answers import on_http_exception, on_invalid, on_problem
+from app.web.assets import Assets
+from app.web.deps import State
+from app.web.guards import (
+    REQUEST_ID,
+    BodyGuard,
+    CrossSiteGuard,
+    RequestContext,
+    SecurityHeaders,
+)
+from app.web.openapi import describe
+from app.web.origins import OriginPolicy
+
+ROOT: Final = Path(__file__).parent.parent
+SHUTDOWN_SECONDS: Final = 8
+"""Containers are killed 10 s after they are asked to stop."""
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    clock: Clock = time.time,
+) -> FastAPI:
+    """The broker; raises `SettingsError` when the KS or the avatar is missing.
+
+    `transport` carries calls to Kaltura and `clock` gives unix seconds; tests bring their own.
+    """
+    ks, _ = settings.required_to_serve()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        readiness = Readiness(settings, clock)
+        for warning in readiness.warnings():
+            log.warning(warning)
+        client = KalturaClient(
+            base_url=settings.avatar_base_url,
+            ks_source=ConfiguredKs(ks),
+            transport=transport or open_transport(),
+            timeout_seconds=settings.upstream_timeout_seconds,
+        )
+        sessions = SessionsInProcess(
+            max_sessions=settings.max_concurrent_sessions,
+            max_per_owner=settings.max_sessions_per_visitor,
+        )
+        broker = SessionBroker(
+            settings=settings,
+            client=client,
+            sessions=sessions,
+            tokens=SessionTokens(settings.signing_keys(), clock),
+            readiness=readiness,
+            clock=clock,
+        )
+        reaper = Reaper(
+            broker=broker,
+            sessions=sessions,
+            idle_seconds=settings.session_idle_seconds,
+            clock=clock,
+        )
+        async with contextlib.aclosing(client), _running(reaper), _ending(broker):
+            yield State(
+                broker=broker,
+                settings=settings,
+                clock=clock,
+                readiness=readiness,
+                templates=Jinja2Templates(ROOT / "templates"),
+            )
+
+    app = FastAPI(
+        title="Avatar Broker",
+        description="A backend-for-frontend for Kaltura avatars.",
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        middleware=_guards(settings),
+        exception_handlers={
+            Problem: on_problem,
+            RequestValidationError: on_invalid,
+            HTTPException: on_http_exception,
+        },
+    )
+    for part in (api, mirror, health, pages):
+        app.include_router(part.router)
+    app.mount("/static", Assets(directory=ROOT / "static"), name="static")
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign] # FastAPI's documented way
+    return app
+
+
+def _guards(settings: Settings) -> list[Middleware]:
+    """Outermost first."""
+    return [
+        Middleware(RequestContext),
+        Middleware(SecurityHeaders, https=(settings.public_url or "").startswith("https://")),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.allowed_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", REQUEST_ID],
+            expose_headers=[REQUEST_ID, "Retry-After"],
+        ),
+        Middleware(CrossSiteGuard, policy=OriginPolicy.of(settings)),
+        Middleware(BodyGuard, max_text_length=settings.max_text_length),
+    ]
+
+
+@contextlib.asynccontextmanager
+async def _running(reaper: Reaper) -> AsyncIterator[None]:
+    task = asyncio.create_task(reaper.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@contextlib.asynccontextmanager
+async def _ending(broker: SessionBroker) -> AsyncIterator[None]:
+    """Leaves no session open behind."""
+    try:
+        yield
+    finally:
+        try:
+            async with asyncio.timeout(SHUTDOWN_SECONDS):
+                await broker.close()
+        except TimeoutError:
+            log.error("some sessions could not be ended before the deadline")  # noqa: TRY400 - a traceback says nothing here

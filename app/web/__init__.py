@@ -1,0 +1,1 @@
+"""The surfaces: thin, each route parses, calls the broker and answers."""

@@ -1,0 +1,170 @@
+"""The visitor surface."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+
+from app.kaltura.contract import MIRROR_PATH, TurnId
+from app.problems import (
+    AtCapacity,
+    ControlNotAllowed,
+    CrossSiteRequest,
+    InvalidRequest,
+    KalturaBusy,
+    KalturaCredentialsRejected,
+    KalturaFailed,
+    KalturaTimeout,
+    QueueFull,
+    SessionEnded,
+    SessionNotFound,
+    SpeechUnavailable,
+    TooManySessions,
+    Unauthenticated,
+)
+from app.sessions.broker import OpenedSession
+from app.sessions.recordings import recording
+from app.sessions.wishes import Wish
+from app.settings import Settings
+from app.web.deps import BrokerDep, ClockDep, OwnSession, SettingsDep, VisitorDep
+from app.web.openapi import operation_id, problems
+from app.web.origins import is_fetch_of_own_page
+from app.web.shapes import (
+    CreatedSession,
+    CreateWish,
+    Done,
+    Media,
+    SessionList,
+    SessionState,
+    SpeakRequest,
+    Spoken,
+    moment,
+)
+from app.web.visitors import welcome
+
+_UPSTREAM: Final = (KalturaBusy, KalturaTimeout, KalturaFailed)
+_CREATE: Final = (
+    CrossSiteRequest,
+    ControlNotAllowed,
+    TooManySessions,
+    AtCapacity,
+    KalturaCredentialsRejected,
+    *_UPSTREAM,
+)
+_OWN: Final = (Unauthenticated, SessionNotFound)
+_CONTROL: Final = (
+    InvalidRequest,
+    CrossSiteRequest,
+    *_OWN,
+    ControlNotAllowed,
+    SessionEnded,
+    QueueFull,
+    *_UPSTREAM,
+)
+
+router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=operation_id)
+
+
+@router.post(
+    "/create-avatar-session", status_code=201, responses=problems(InvalidRequest, *_CREATE)
+)
+async def create_avatar_session(
+    request: Request,
+    response: Response,
+    broker: BrokerDep,
+    settings: SettingsDep,
+    wish: CreateWish | None = None,
+) -> CreatedSession:
+    """Open a session for this visitor."""
+    chosen = Wish(wish.avatar_id, wish.voice_id) if wish else Wish()
+    opened = await broker.open(welcome(request, response, settings), chosen)
+    return _created(request, settings, opened)
+
+
+@router.get("/create-avatar-session", status_code=201, responses=problems(*_CREATE))
+async def create_default_avatar_session(
+    request: Request, response: Response, broker: BrokerDep, settings: SettingsDep
+) -> CreatedSession:
+    """Open a session with the defaults; only for `fetch` of the broker's own pages and servers."""
+    if not is_fetch_of_own_page(request.headers):
+        raise CrossSiteRequest
+    opened = await broker.open(welcome(request, response, settings), Wish())
+    return _created(request, settings, opened)
+
+
+@router.get("/avatar-sessions")
+async def list_avatar_sessions(
+    visitor: VisitorDep, broker: BrokerDep, clock: ClockDep
+) -> SessionList:
+    """The visitor's own live sessions, to resume after a reload."""
+    sessions = await broker.owned_by(visitor) if visitor else []
+    return SessionList(sessions=[SessionState.of(session, clock()) for session in sessions])
+
+
+@router.get("/avatar-sessions/{sessionId}", responses=problems(*_OWN))
+async def get_avatar_session(session: OwnSession, clock: ClockDep) -> SessionState:
+    """A session's state, and the seconds it has left."""
+    return SessionState.of(session, clock())
+
+
+@router.get(
+    "/avatar-sessions/{sessionId}/media",
+    responses=problems(*_OWN, ControlNotAllowed, SessionEnded),
+)
+async def get_media(session: OwnSession, broker: BrokerDep) -> Media:
+    """Where the sound and the picture are, for players that need no token."""
+    media = await broker.media(session)
+    return Media(whep_url=media.whep_url, turn=media.turn)
+
+
+@router.post("/avatar-sessions/{sessionId}/speak", responses=problems(*_CONTROL, SpeechUnavailable))
+async def speak(session: OwnSession, body: SpeakRequest, broker: BrokerDep) -> Spoken:
+    """Say a text."""
+    turn_id = await broker.say_text(session, body.text, body.turn_id, is_final=body.is_final)
+    return Spoken(turn_id=turn_id)
+
+
+@router.post(
+    "/avatar-sessions/{sessionId}/speak-audio", responses=problems(*_CONTROL, SpeechUnavailable)
+)
+async def speak_audio(
+    session: OwnSession,
+    broker: BrokerDep,
+    audio: Annotated[UploadFile, File(description="An MP3 or WAV recording")],
+    duration: Annotated[float | None, Form(description="Seconds; measured when left out")] = None,
+    turn_id: Annotated[TurnId | None, Form(alias="turnId")] = None,
+) -> Spoken:
+    """Say a recording."""
+    sound = recording(await audio.read(), duration)
+    return Spoken(turn_id=await broker.say_audio(session, sound, turn_id))
+
+
+@router.post("/avatar-sessions/{sessionId}/interrupt", responses=problems(*_CONTROL))
+async def interrupt(session: OwnSession, broker: BrokerDep) -> Done:
+    """Stop speech; harmless when nothing is being said."""
+    await broker.interrupt(session)
+    return Done()
+
+
+@router.post("/avatar-sessions/{sessionId}/keep-alive", responses=problems(*_CONTROL))
+async def keep_alive(session: OwnSession, broker: BrokerDep) -> Done:
+    """Say that the session is still watched; every 10 seconds will do."""
+    await broker.keep_alive(session)
+    return Done()
+
+
+@router.post("/avatar-sessions/{sessionId}/end", responses=problems(*_CONTROL))
+async def end(session: OwnSession, broker: BrokerDep) -> Done:
+    """End the session; ending it again changes nothing."""
+    await broker.end_for_visitor(session)
+    return Done()
+
+
+def _created(request: Request, settings: Settings, opened: OpenedSession) -> CreatedSession:
+    own_origin = settings.public_url or str(request.base_url).rstrip("/")
+    return CreatedSession(
+        session_id=opened.session.session_id,
+        token=opened.token.get_secret_value(),
+        token_mode=settings.avatar_token_mode,
+        base_url=f"{own_origin}{MIRROR_PATH}" if settings.sealed else settings.avatar_base_url,
+        expires_at=moment(opened.session.expires_at),
+    )

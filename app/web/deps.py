@@ -1,0 +1,92 @@
+"""What routes ask for.
+
+All of it is `async`, though nothing here waits: FastAPI sends a plain function to a thread, which
+costs more than the whole rest of a request.
+"""
+
+from typing import Annotated, TypedDict
+
+from fastapi import Depends, Path, Request
+from fastapi.templating import Jinja2Templates
+
+from app.sessions.broker import SessionBroker
+from app.sessions.live import AvatarSession
+from app.sessions.ownership import Caller
+from app.sessions.readiness import Readiness
+from app.sessions.tokens import Clock
+from app.settings import Settings
+from app.web.visitors import known_visitor
+
+
+class State(TypedDict):
+    """What the lifespan yields; every request sees it as `request.state`."""
+
+    broker: SessionBroker
+    settings: Settings
+    clock: Clock
+    readiness: Readiness
+    templates: Jinja2Templates
+
+
+async def _broker(request: Request) -> SessionBroker:
+    broker: SessionBroker = request.state.broker
+    return broker
+
+
+async def _settings(request: Request) -> Settings:
+    settings: Settings = request.state.settings
+    return settings
+
+
+async def _clock(request: Request) -> Clock:
+    clock: Clock = request.state.clock
+    return clock
+
+
+async def _readiness(request: Request) -> Readiness:
+    readiness: Readiness = request.state.readiness
+    return readiness
+
+
+BrokerDep = Annotated[SessionBroker, Depends(_broker)]
+SettingsDep = Annotated[Settings, Depends(_settings)]
+ClockDep = Annotated[Clock, Depends(_clock)]
+ReadinessDep = Annotated[Readiness, Depends(_readiness)]
+
+
+async def _visitor(request: Request, settings: SettingsDep) -> str | None:
+    return known_visitor(request, settings)
+
+
+VisitorDep = Annotated[str | None, Depends(_visitor)]
+"""The visitor's id, if they have been here before."""
+
+
+async def _bearer(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+TokenDep = Annotated[str | None, Depends(_bearer)]
+
+
+SessionIdPath = Annotated[str, Path(alias="sessionId")]
+
+
+async def _own_session(
+    session_id: SessionIdPath, token: TokenDep, visitor: VisitorDep, broker: BrokerDep
+) -> AvatarSession:
+    return await broker.find(Caller(visitor=visitor, token=token), session_id)
+
+
+async def _bearer_session(
+    session_id: SessionIdPath, token: TokenDep, broker: BrokerDep
+) -> AvatarSession:
+    return await broker.find(Caller(token=token), session_id)
+
+
+OwnSession = Annotated[AvatarSession, Depends(_own_session)]
+"""The caller's own session that the path names; a stranger gets the same 404 as nobody."""
+
+BearerSession = Annotated[AvatarSession, Depends(_bearer_session)]
+"""Likewise, but by token alone, as Kaltura has it."""

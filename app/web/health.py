@@ -1,0 +1,27 @@
+"""Whether the process is alive, and whether it can open a session."""
+
+from fastapi import APIRouter, Response
+
+from app.web.deps import ReadinessDep
+from app.web.shapes import Health, ReadinessReport
+
+router = APIRouter(tags=["Operator"])
+
+
+@router.get("/healthz")
+async def healthz() -> Health:
+    """The process answers."""
+    return Health()
+
+
+@router.get(
+    "/readyz",
+    responses={
+        503: {"model": ReadinessReport, "description": "No session can be opened; `wrong` says why"}
+    },
+)
+async def readyz(response: Response, readiness: ReadinessDep) -> ReadinessReport:
+    """Whether a session can be opened, as far as the last attempt tells; names what is wrong."""
+    wrong = readiness.wrong()
+    response.status_code = 503 if wrong else 200
+    return ReadinessReport(ready=not wrong, wrong=wrong, warnings=readiness.warnings())

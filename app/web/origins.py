@@ -1,0 +1,64 @@
+"""Which pages may call, told by what browsers say of themselves (OWASP, Fetch Metadata)."""
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+
+from app.settings import Settings
+
+_PREFETCH_HEADERS: Final = ("Sec-Purpose", "Purpose", "X-Moz", "X-Purpose")
+_BROWSER_HEADERS: Final = ("Origin", "Referer", "Upgrade-Insecure-Requests")
+_FETCH_HEADERS: Final = ("Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest")
+
+
+@dataclass(frozen=True)
+class OriginPolicy:
+    """The broker's own origin, where it is known, and the others whose pages may call."""
+
+    own: str | None
+    allowed: frozenset[str]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "OriginPolicy":
+        """The policy that the settings ask for."""
+        return cls(settings.public_url, frozenset(settings.allowed_origins))
+
+    def is_cross_site(self, headers: Headers) -> bool:
+        """Whether a page that may not do so made the browser send this request.
+
+        `Sec-Fetch-Site` decides where a browser sends it; older ones at least send `Origin`.
+        Without either the caller is not a browser, so it carries nobody's cookie by accident.
+        """
+        if _is_bearer(headers) and "Cookie" not in headers:
+            return False  # a page must hold the token to send it: nothing here is ambient
+        origin = headers.get("Origin")
+        if origin in self.allowed:
+            return False
+        site = headers.get("Sec-Fetch-Site")
+        if site is not None:
+            return site not in {"same-origin", "none"}
+        return origin is not None and not self._is_own(origin, headers)
+
+    def _is_own(self, origin: str, headers: Headers) -> bool:
+        if self.own is not None:
+            return origin == self.own
+        return urlsplit(origin).netloc == headers.get("Host")
+
+
+def is_fetch_of_own_page(headers: Headers) -> bool:
+    """Whether a GET that opens a session comes from a same-origin `fetch`, or from no browser.
+
+    Never from a navigation, a link, an image, a prefetch or another site.
+    """
+    if any(name in headers for name in _PREFETCH_HEADERS):
+        return False
+    site, mode, dest = (headers.get(name) for name in _FETCH_HEADERS)
+    if (site, mode, dest) == (None, None, None):
+        return not any(name in headers for name in _BROWSER_HEADERS)
+    return site == "same-origin" and mode in {"cors", "same-origin"} and dest in {"empty", None}
+
+
+def _is_bearer(headers: Headers) -> bool:
+    return headers.get("Authorization", "").lower().startswith("bearer ")

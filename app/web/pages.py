@@ -1,0 +1,93 @@
+"""The pages that people see."""
+
+import secrets
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse
+from fastapi.templating import Jinja2Templates
+from starlette.exceptions import HTTPException
+
+from app.problems import PROBLEMS
+from app.settings import BUILTIN_PLAYER, Settings
+from app.web.deps import SettingsDep
+from app.web.policy import DOCUMENT_POLICY, page_policy
+from app.web.reference import reference
+from app.web.visitors import welcome
+
+BUILTIN_PLAYER_URL: Final = "/static/player/index.js"
+SDK_NAME: Final = "@unisphere/models-sdk-js"
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+
+async def _templates(request: Request) -> Jinja2Templates:
+    templates: Jinja2Templates = request.state.templates
+    return templates
+
+
+TemplatesDep = Annotated[Jinja2Templates, Depends(_templates)]
+
+
+@router.get("/")
+async def page(request: Request, settings: SettingsDep, templates: TemplatesDep) -> HTMLResponse:
+    """The avatar's page."""
+    nonce = secrets.token_urlsafe(16)
+    context = {
+        "nonce": nonce,
+        "import_map": {"imports": {SDK_NAME: _player_url(settings)}},
+        "config": _page_config(settings),
+    }
+    response = templates.TemplateResponse(
+        request,
+        "page.html",
+        context,
+        headers={"Content-Security-Policy": page_policy(settings, nonce)},
+    )
+    welcome(request, response, settings)
+    return response
+
+
+def _player_url(settings: Settings) -> str:
+    return BUILTIN_PLAYER_URL if settings.sdk_url == BUILTIN_PLAYER else settings.sdk_url
+
+
+def _page_config(settings: Settings) -> dict[str, Any]:
+    return {
+        "maxTextLength": settings.max_text_length,
+        "emulator": settings.upstream_is_local,
+        "player": "builtin" if settings.sdk_url == BUILTIN_PLAYER else "sdk",
+        "builtinPlayerUrl": BUILTIN_PLAYER_URL,
+        "controls": settings.visitor_controls,
+    }
+
+
+@router.get("/problems/{name}")
+async def problem(name: str, request: Request, templates: TemplatesDep) -> HTMLResponse:
+    """What a problem means and how to mend it."""
+    found = next((kind for kind in PROBLEMS if kind.name == name), None)
+    if found is None:
+        raise HTTPException(404)
+    return _document(request, templates, "problem.html", {"problem": found})
+
+
+@router.get("/docs")
+async def docs(request: Request, settings: SettingsDep, templates: TemplatesDep) -> HTMLResponse:
+    """The API's documentation, made from its OpenAPI document without a foreign script."""
+    document = request.app.openapi()
+    origin = settings.public_url or str(request.base_url).rstrip("/")
+    context = {
+        "document": document,
+        "groups": reference(document, origin),
+        "origin": origin,
+        "problems": PROBLEMS,
+    }
+    return _document(request, templates, "docs.html", context)
+
+
+def _document(
+    request: Request, templates: Jinja2Templates, name: str, context: dict[str, Any]
+) -> HTMLResponse:
+    """A page to read."""
+    headers = {"Content-Security-Policy": DOCUMENT_POLICY}
+    return templates.TemplateResponse(request, name, context, headers=headers)
