@@ -1,0 +1,287 @@
+"""The client of Kaltura's Control API: what it sends, what it takes for an answer."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from app.kaltura import errors
+from app.kaltura.client import REPEATABLE, KalturaClient, Recording, SessionAccess
+from app.kaltura.contract import (
+    CreateRequest,
+    Operation,
+    SayTextRequest,
+    VisualConfig,
+    VoiceConfig,
+)
+from app.kaltura.credentials import ConfiguredKs
+from app.kaltura.transport import MAX_ANSWER_BYTES
+from tests.doubles import KS, FakeKaltura, refusal
+
+ACCESS = SessionAccess("session-1", SecretStr("jwt-1"))
+WISH = CreateRequest(
+    client_id="kaltura-avatar-sdk",
+    visual_config=VisualConfig(id="avatar-1"),
+    voice_config=VoiceConfig(id="voice-1", model_id="eleven_flash_v2_5"),
+)
+SAID = SayTextRequest(text="Hello", turn_id="turn-1")
+SOUND = Recording(b"ID3sound", "audio/mpeg", 1.5)
+
+
+@pytest.fixture
+def client(kaltura: FakeKaltura) -> KalturaClient:
+    return KalturaClient(
+        base_url="https://kaltura.test/v1/avatar-session/",
+        ks_source=ConfiguredKs(SecretStr(KS)),
+        transport=kaltura,
+        timeout_seconds=5,
+    )
+
+
+def call(client: KalturaClient, operation: Operation) -> Awaitable[Any]:
+    calls: dict[Operation, Callable[[], Awaitable[Any]]] = {
+        Operation.CREATE: lambda: client.create(WISH),
+        Operation.INIT_CLIENT: lambda: client.init_client(ACCESS),
+        Operation.SAY_TEXT: lambda: client.say_text(ACCESS, SAID),
+        Operation.SAY_AUDIO: lambda: client.say_audio(ACCESS, SOUND, "turn-1"),
+        Operation.INTERRUPT: lambda: client.interrupt(ACCESS),
+        Operation.KEEP_ALIVE: lambda: client.keep_alive(ACCESS),
+        Operation.END: lambda: client.end(ACCESS),
+    }
+    return calls[operation]()
+
+
+every_operation = pytest.mark.parametrize("operation", list(Operation))
+not_create = pytest.mark.parametrize("operation", [o for o in Operation if o != Operation.CREATE])
+
+
+async def test_create_sends_the_ks_and_the_wire_form_that_clients_use(
+    client: KalturaClient, kaltura: FakeKaltura
+) -> None:
+    created = await client.create(WISH)
+    assert (created.session_id, created.token) == ("session-1", kaltura.token)
+    [sent] = kaltura.calls
+    assert str(sent.request.url) == "https://kaltura.test/v1/avatar-session/create"
+    assert sent.authorization == f"KS {KS}"
+    assert sent.body == {
+        "clientId": "kaltura-avatar-sdk",
+        "visualConfig": {"id": "avatar-1"},
+        "voiceConfig": {"id": "voice-1", "modelId": "eleven_flash_v2_5"},
+    }
+
+
+@not_create
+async def test_every_other_operation_sends_the_sessions_jwt_and_never_the_ks(
+    client: KalturaClient, kaltura: FakeKaltura, operation: Operation
+) -> None:
+    await call(client, operation)
+    [sent] = kaltura.calls
+    assert sent.authorization == "Bearer jwt-1"
+    assert sent.request.url.path == f"/v1/avatar-session/session-1/{operation}"
+    assert KS not in str(sent.request.headers.raw) + str(sent.body)
+
+
+async def test_say_text_always_sends_all_three_fields(
+    client: KalturaClient, kaltura: FakeKaltura
+) -> None:
+    await client.say_text(ACCESS, SAID)
+    assert kaltura.calls[0].body == {"text": "Hello", "turnId": "turn-1", "isFinal": True}
+
+
+async def test_say_audio_is_a_form_of_turn_duration_and_file(
+    client: KalturaClient, kaltura: FakeKaltura
+) -> None:
+    await client.say_audio(ACCESS, SOUND, "turn-1")
+    form = kaltura.calls[0].body
+    for part in (b'name="turnId"\r\n\r\nturn-1', b'name="duration"\r\n\r\n1.500', b"ID3sound"):
+        assert part in form
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (refusal(301), errors.RejectedError),
+        (refusal(400), errors.RejectedError),
+        (refusal(429), errors.BusyError),
+        (refusal(500), errors.ServerFailedError),
+        (refusal(503), errors.ServerFailedError),
+        (httpx.Response(200, json={"success": False, "error": "no"}), errors.RejectedError),
+        (
+            httpx.Response(200, json={"objectType": "KalturaAPIException", "code": "X"}),
+            errors.RejectedError,
+        ),
+        (httpx.Response(200, text="<html>"), errors.BrokenAnswerError),
+        (httpx.Response(200, text=""), errors.BrokenAnswerError),
+        (httpx.Response(200, text="[1]"), errors.BrokenAnswerError),
+        (httpx.Response(200, text="null"), errors.BrokenAnswerError),
+        (httpx.Response(200, content=b"\xff\xfe"), errors.BrokenAnswerError),
+        (httpx.Response(200, text="[" * 60_000), errors.BrokenAnswerError),
+        (
+            httpx.Response(200, content=b" " * MAX_ANSWER_BYTES + b"{}"),
+            errors.BrokenAnswerError,
+        ),
+        (httpx.ConnectError("refused"), errors.NotConnectedError),
+        (httpx.ConnectTimeout("what the transport calls a reset"), errors.LostAnswerError),
+        (httpx.ReadError("reset"), errors.LostAnswerError),
+        (ConnectionResetError(), errors.LostAnswerError),
+    ],
+)
+@every_operation
+async def test_whatever_kaltura_answers_becomes_a_typed_error(
+    client: KalturaClient,
+    kaltura: FakeKaltura,
+    operation: Operation,
+    answer: httpx.Response | Exception,
+    error: type[errors.KalturaError],
+) -> None:
+    kaltura.will(operation, *[_copy(answer)] * 3)
+    with pytest.raises(error) as raised:
+        await call(client, operation)
+    assert raised.value.operation == operation
+    assert "canary-upstream-text" not in repr(raised.value)
+
+
+def _copy(answer: httpx.Response | Exception) -> Any:
+    """A parametrised response is shared by tests, and its body can be read once."""
+    if isinstance(answer, Exception):
+        return answer
+    status, content = answer.status_code, answer.content
+
+    async def again() -> httpx.Response:
+        return httpx.Response(status, content=content)
+
+    return again
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"sessionId": "session-1"},
+        {"token": "jwt"},
+        {"sessionId": "../create", "token": "jwt"},
+        {"sessionId": "a/b", "token": "jwt"},
+        {"sessionId": ".", "token": "jwt"},
+        {"sessionId": "", "token": "jwt"},
+        {"sessionId": 7, "token": "jwt"},
+        {"sessionId": "session-1", "token": "two\nlines"},
+        {"sessionId": "session-1", "token": ""},
+        {"sessionId": "session-1", "token": None},
+    ],
+)
+async def test_a_create_without_a_usable_id_and_token_is_broken(
+    client: KalturaClient, kaltura: FakeKaltura, body: dict[str, Any]
+) -> None:
+    kaltura.will("create", httpx.Response(200, json={"success": True, **body}))
+    with pytest.raises(errors.BrokenAnswerError) as raised:
+        await client.create(WISH)
+    assert raised.value.__cause__ is None, "pydantic's error would quote the token"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_refused_ks_is_told_apart(
+    client: KalturaClient, kaltura: FakeKaltura, status: int
+) -> None:
+    kaltura.will("create", refusal(status))
+    with pytest.raises(errors.CredentialsRejectedError):
+        await client.create(WISH)
+
+
+async def test_a_ks_exception_in_a_200_is_a_refused_ks(
+    client: KalturaClient, kaltura: FakeKaltura
+) -> None:
+    body = {"objectType": "KalturaAPIException", "code": "INVALID_KS", "message": "no"}
+    kaltura.will("create", httpx.Response(200, json=body))
+    with pytest.raises(errors.CredentialsRejectedError):
+        await client.create(WISH)
+
+
+@pytest.mark.parametrize("status", [401, 404, 410])
+@not_create
+async def test_a_session_that_is_gone_is_told_apart_and_ending_it_is_success(
+    client: KalturaClient, kaltura: FakeKaltura, operation: Operation, status: int
+) -> None:
+    kaltura.will(operation, refusal(status))
+    if operation is Operation.END:
+        await client.end(ACCESS)
+    else:
+        with pytest.raises(errors.SessionGoneError):
+            await call(client, operation)
+    assert len(kaltura.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("7", 7), ("99999999999999999999", 3600), ("-1", None), ("soon", None), (None, None)],
+)
+async def test_retry_after_is_read_when_it_is_seconds(
+    client: KalturaClient, kaltura: FakeKaltura, header: str | None, seconds: int | None
+) -> None:
+    headers = {} if header is None else {"Retry-After": header}
+    kaltura.will("create", httpx.Response(429, headers=headers))
+    with pytest.raises(errors.BusyError) as raised:
+        await client.create(WISH)
+    assert raised.value.retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [refusal(502), refusal(503), refusal(504), httpx.ReadError(""), httpx.ConnectError("")],
+)
+@every_operation
+async def test_only_what_is_harmless_twice_is_sent_again(
+    client: KalturaClient,
+    kaltura: FakeKaltura,
+    operation: Operation,
+    answer: httpx.Response | Exception,
+) -> None:
+    kaltura.will(operation, _copy(answer), _copy(answer))
+    if operation in REPEATABLE:
+        await call(client, operation)
+        assert len(kaltura.calls) == 3
+    else:
+        with pytest.raises(errors.KalturaError):
+            await call(client, operation)
+        assert len(kaltura.calls) == 1
+
+
+@pytest.mark.parametrize("status", [400, 429, 500])
+async def test_a_definite_no_is_not_asked_again(
+    client: KalturaClient, kaltura: FakeKaltura, status: int
+) -> None:
+    kaltura.will("interrupt", refusal(status))
+    with pytest.raises(errors.KalturaError):
+        await client.interrupt(ACCESS)
+    assert len(kaltura.calls) == 1
+
+
+@every_operation
+async def test_a_stalled_answer_times_out_and_is_not_sent_again(
+    kaltura: FakeKaltura, operation: Operation
+) -> None:
+    client = KalturaClient(
+        base_url="https://kaltura.test",
+        ks_source=ConfiguredKs(SecretStr(KS)),
+        transport=kaltura,
+        timeout_seconds=0.01,
+    )
+    kaltura.will(operation, asyncio.Event().wait)  # type: ignore[arg-type] # never answers
+    with pytest.raises(errors.TimedOutError):
+        await call(client, operation)
+    assert len(kaltura.calls) == 1
+
+
+async def test_unknown_fields_of_an_answer_are_dropped(
+    client: KalturaClient, kaltura: FakeKaltura
+) -> None:
+    body = {"whepUrl": "https://media.kaltura.ai/w", "turn": {"url": "turn.kaltura.ai", "x": 1}}
+    kaltura.will("init-client", httpx.Response(200, json={**body, "token": "leak"}))
+    media = await client.init_client(ACCESS)
+    assert json.loads(media.model_dump_json(exclude_none=True)) == {
+        "success": True,
+        "whepUrl": "https://media.kaltura.ai/w",
+        "turn": {"url": "turn.kaltura.ai"},
+    }

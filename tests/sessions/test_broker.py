@@ -1,0 +1,362 @@
+"""The domain's promises: order, ends, places, what a lost answer may cost."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from app.kaltura.client import KalturaClient
+from app.kaltura.credentials import ConfiguredKs
+from app.problems import (
+    AtCapacity,
+    KalturaFailed,
+    Problem,
+    QueueFull,
+    SessionEnded,
+    TooManySessions,
+)
+from app.sessions.broker import SessionBroker
+from app.sessions.live import MAX_WAITING_CALLS, AvatarSession, EndReason, SessionsInProcess
+from app.sessions.readiness import MEMORY_SECONDS, Readiness
+from app.sessions.reaper import Reaper
+from app.sessions.tokens import SessionTokens
+from app.sessions.wishes import Wish
+from tests.doubles import FakeClock, FakeKaltura, Gate, refusal, settings
+
+
+class House:
+    """A broker with everything around it in the test's hands."""
+
+    def __init__(self, kaltura: FakeKaltura, clock: FakeClock, **changes: Any) -> None:
+        self.settings = settings(max_sessions_per_visitor=100, **changes)
+        self.sessions = SessionsInProcess(
+            max_sessions=self.settings.max_concurrent_sessions,
+            max_per_owner=self.settings.max_sessions_per_visitor,
+        )
+        self.readiness = Readiness(self.settings, clock)
+        self.broker = SessionBroker(
+            settings=self.settings,
+            client=KalturaClient(
+                base_url="https://kaltura.test",
+                ks_source=ConfiguredKs(SecretStr("ks")),
+                transport=kaltura,
+                timeout_seconds=5,
+            ),
+            sessions=self.sessions,
+            tokens=SessionTokens(self.settings.signing_keys(), clock),
+            readiness=self.readiness,
+            clock=clock,
+        )
+        self.reaper = Reaper(
+            broker=self.broker,
+            sessions=self.sessions,
+            idle_seconds=self.settings.session_idle_seconds,
+            clock=clock,
+        )
+
+    async def open(self, owner: str = "visitor-1") -> AvatarSession:
+        return (await self.broker.open(owner, Wish())).session
+
+    async def now(self, session: AvatarSession) -> AvatarSession:
+        current = await self.sessions.get(session.session_id)
+        assert current is not None
+        return current
+
+    async def say(self, session: AvatarSession, text: str) -> str:
+        return await self.broker.say_text(session, text, None, is_final=True)
+
+
+@pytest.fixture
+def house(kaltura: FakeKaltura, clock: FakeClock) -> House:
+    return House(kaltura, clock)
+
+
+async def test_opening_is_one_create_and_one_init_client(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    session = await house.open()
+    assert kaltura.operations() == ["create", "init-client"]
+    for _ in range(3):
+        await house.broker.media(session)
+    assert kaltura.operations().count("init-client") == 1
+
+
+async def test_in_direct_mode_the_page_calls_init_client_so_the_broker_does_not(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    opened = await House(kaltura, clock, avatar_token_mode="direct").broker.open("v", Wish())
+    assert kaltura.operations() == ["create"]
+    assert opened.token.get_secret_value() == kaltura.token
+
+
+@pytest.mark.parametrize(
+    "lost", [httpx.ReadError(""), refusal(500), refusal(503), httpx.Response(200, text="?")]
+)
+async def test_a_create_that_failed_is_not_repeated_and_frees_its_place(
+    kaltura: FakeKaltura, clock: FakeClock, lost: Any
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=1)
+    kaltura.will("create", lost)
+    with pytest.raises(KalturaFailed):
+        await house.open()
+    assert kaltura.operations() == ["create"]
+    await house.open()
+
+
+@pytest.mark.parametrize("failure", [refusal(404), refusal(500), httpx.ReadError("")])
+async def test_a_session_whose_init_client_failed_is_ended(
+    house: House, kaltura: FakeKaltura, failure: Any
+) -> None:
+    kaltura.will("init-client", failure)
+    with pytest.raises(KalturaFailed):
+        await house.open()
+    assert kaltura.operations() == ["create", "init-client", "end"]
+    assert await house.sessions.all() == []
+
+
+async def test_a_media_address_no_browser_must_be_sent_to_ends_the_session(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    kaltura.whep_url = "https://169.254.169.254/whep"
+    with pytest.raises(KalturaFailed):
+        await house.open()
+    assert kaltura.operations()[-1] == "end"
+
+
+async def test_a_second_session_of_the_same_id_is_refused_and_the_first_lives_on(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    first = await house.open("visitor-1")
+    kaltura.opened = 0
+    with pytest.raises(KalturaFailed):
+        await house.open("visitor-2")
+    assert "end" not in kaltura.operations()
+    assert (await house.now(first)).owner == "visitor-1"
+
+
+async def test_a_caller_who_gives_up_leaves_no_unknown_session(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    gate = Gate(httpx.Response(200, json={"sessionId": "late", "token": "t"}))
+    kaltura.will("create", gate)
+    opening = asyncio.create_task(house.open())
+    await gate.reached.wait()
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    gate.open.set()
+    await house.broker.close()
+    assert kaltura.calls[-1].operation == "end"
+    assert kaltura.calls[-1].session_id == "late"
+
+
+async def test_calls_of_one_session_reach_kaltura_in_the_order_they_came(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    session = await house.open()
+    gate = Gate()
+    kaltura.will("say-text", gate)
+    first = asyncio.create_task(house.say(session, "0"))
+    await gate.reached.wait()
+    rest = [asyncio.create_task(house.say(session, str(n))) for n in range(1, 6)]
+    rest.append(asyncio.create_task(house.broker.interrupt(session)))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    assert [c.body["text"] for c in kaltura.calls if c.operation == "say-text"] == ["0"]
+    gate.open.set()
+    await asyncio.gather(first, *rest)
+    said = [c.body["text"] for c in kaltura.calls if c.operation == "say-text"]
+    assert said == ["0", "1", "2", "3", "4", "5"]
+    assert kaltura.operations()[-1] == "interrupt"
+
+
+async def test_one_slow_session_does_not_hold_up_another(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    slow, quick = await house.open("a"), await house.open("b")
+    gate = Gate()
+    kaltura.will("say-text", gate)
+    waiting = asyncio.create_task(house.say(slow, "slow"))
+    await gate.reached.wait()
+    await house.say(quick, "quick")
+    gate.open.set()
+    await waiting
+
+
+async def test_the_calls_that_wait_are_bounded_but_end_always_gets_through(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    session = await house.open()
+    gate = Gate()
+    kaltura.will("say-text", gate)
+    first = asyncio.create_task(house.say(session, "first"))
+    await gate.reached.wait()
+    waiting = [asyncio.create_task(house.say(session, "x")) for _ in range(MAX_WAITING_CALLS)]
+    await asyncio.sleep(0)
+    with pytest.raises(QueueFull) as full:
+        await house.say(session, "one too many")
+    assert full.value.retry_after
+    ending = asyncio.create_task(house.broker.end(session, EndReason.VISITOR))
+    await asyncio.sleep(0)
+    gate.open.set()
+    await asyncio.gather(first, ending)
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert all(isinstance(outcome, SessionEnded) for outcome in outcomes)
+    assert kaltura.operations() == ["create", "init-client", "say-text", "end"]
+
+
+async def test_ending_twice_reaches_kaltura_once(house: House, kaltura: FakeKaltura) -> None:
+    session = await house.open()
+    await asyncio.gather(*(house.broker.end(session, EndReason.VISITOR) for _ in range(3)))
+    assert kaltura.operations().count("end") == 1
+
+
+async def test_a_session_that_kaltura_ended_is_ended_here(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    session = await house.open()
+    kaltura.will("say-text", refusal(404))
+    with pytest.raises(SessionEnded):
+        await house.say(session, "hello")
+    assert (await house.now(session)).ended == EndReason.GONE
+    await house.broker.end(await house.now(session), EndReason.VISITOR)
+    assert "end" not in kaltura.operations()
+
+
+async def test_an_end_that_kaltura_refused_is_tried_again_until_it_agrees(
+    house: House, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    session = await house.open()
+    kaltura.will("end", *[refusal(500)] * 3)
+    with pytest.raises(Problem):
+        await house.broker.end(session, EndReason.VISITOR)
+    for _ in range(3):
+        await house.reaper.sweep()  # too early: nothing more is sent
+    assert kaltura.operations().count("end") == 1
+    for _ in range(4):
+        clock.advance(60)
+        await house.reaper.sweep()
+    assert kaltura.operations().count("end") == 4
+    assert await house.sessions.all() == []
+
+
+async def test_an_end_is_given_up_only_when_the_sessions_token_has_expired(
+    house: House, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    session = await house.open()
+    kaltura.will("end", *[refusal(500)] * 3)
+    with pytest.raises(Problem):
+        await house.broker.end(session, EndReason.VISITOR)
+    clock.advance(23 * 3600)
+    await house.reaper.sweep()
+    assert len(await house.sessions.all()) == 1
+    clock.advance(3600)
+    await house.reaper.sweep()
+    assert await house.sessions.all() == []
+
+
+async def test_an_idle_session_is_ended_and_a_watched_one_is_not(
+    house: House, clock: FakeClock
+) -> None:
+    idle, watched = await house.open("idle"), await house.open("watched")
+    for _ in range(9):
+        clock.advance(10)
+        await house.broker.keep_alive(await house.now(watched))
+        await house.reaper.sweep()
+    assert (await house.now(idle)).ended == EndReason.IDLE
+    assert (await house.now(watched)).ended is None
+
+
+async def test_a_watched_session_ends_at_its_absolute_limit(
+    house: House, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    session = await house.open()
+    for _ in range(90):
+        clock.advance(10)
+        await house.reaper.sweep()
+        if (current := await house.now(session)).ended is None:
+            await house.broker.keep_alive(current)
+    assert (await house.now(session)).ended == EndReason.EXPIRED
+    assert clock.now == session.expires_at
+    assert kaltura.operations().count("end") == 1
+
+
+async def test_keep_alives_are_merged_to_one_in_ten_seconds(
+    house: House, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    session = await house.open()
+    for _ in range(20):
+        await house.broker.keep_alive(await house.now(session))
+        clock.advance(2)
+    assert kaltura.operations().count("keep-alive") == 4
+
+
+async def test_places_are_reserved_before_kaltura_is_asked(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=5)
+    rush = [house.open(f"visitor-{n}") for n in range(30)]
+    outcomes = await asyncio.gather(*rush, return_exceptions=True)
+    assert sum(isinstance(o, AvatarSession) for o in outcomes) == 5
+    assert sum(isinstance(o, AtCapacity) for o in outcomes) == 25
+    assert kaltura.operations().count("create") == 5
+
+
+async def test_one_visitor_cannot_take_every_place() -> None:
+    sessions = SessionsInProcess(max_sessions=5, max_per_owner=1)
+    await sessions.reserve("visitor-1")
+    with pytest.raises(TooManySessions):
+        await sessions.reserve("visitor-1")
+    await sessions.reserve("visitor-2")
+    await sessions.release("visitor-1")
+    await sessions.reserve("visitor-1")
+
+
+async def test_an_ended_session_gives_its_place_to_the_next(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=1)
+    session = await house.open()
+    with pytest.raises(AtCapacity):
+        await house.open("visitor-2")
+    await house.broker.end(session, EndReason.VISITOR)
+    await house.open("visitor-2")
+
+
+async def test_closing_ends_every_session(house: House, kaltura: FakeKaltura) -> None:
+    for owner in "abc":
+        await house.open(owner)
+    await house.broker.close()
+    assert sorted(c.session_id or "" for c in kaltura.calls if c.operation == "end") == [
+        "session-1",
+        "session-2",
+        "session-3",
+    ]
+
+
+async def test_a_session_never_outlives_kalturas_own_token(
+    house: House, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    kaltura.token = "e30.eyJleHAiOjE4MDAwMDAwNjB9.sig"
+    session = await house.open()
+    assert session.expires_at == clock.now + 60
+
+
+async def test_readiness_forgets_a_failure_so_that_visitors_can_come_back(
+    house: House, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    kaltura.will("create", refusal(401))
+    with pytest.raises(Problem):
+        await house.open()
+    assert "kaltura-credentials-rejected" in house.readiness.wrong()[0]
+    clock.advance(MEMORY_SECONDS)
+    assert house.readiness.wrong() == []
+
+
+async def test_a_success_clears_readiness_at_once(house: House, kaltura: FakeKaltura) -> None:
+    kaltura.will("create", refusal(500))
+    with pytest.raises(Problem):
+        await house.open()
+    await house.open()
+    assert house.readiness.wrong() == []

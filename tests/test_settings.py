@@ -1,0 +1,187 @@
+"""Settings: each is checked, and a wrong one is named with its fix in one line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.environment import PLANNED, PLANNED_HARMLESS, SettingsError
+from app.main import create_app
+from app.settings import SDK_URL, Settings, load_settings
+from tests.doubles import settings
+
+LONG_KEY = "k" * 32
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def mistake(**environment: str) -> str:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SettingsError) as raised:
+            load_settings()
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAX_TEXT_LENGTH", "0"),
+        ("MAX_TEXT_LENGTH", "many"),
+        ("SESSION_MAX_SECONDS", "0"),
+        ("SESSION_IDLE_SECONDS", "1.5"),
+        ("UPSTREAM_TIMEOUT_SECONDS", "-1"),
+        ("MAX_CONCURRENT_SESSIONS", "0"),
+        ("MAX_SESSIONS_PER_VISITOR", "x"),
+        ("AVATAR_ID", "a/b"),
+        ("AVATAR_VOICE_ID", "a b"),
+        ("AVATAR_ALLOWED_IDS", "ok,not ok"),
+        ("AVATAR_BASE_URL", "api.avatar.us.kaltura.ai"),
+        ("AVATAR_BASE_URL", "ftp://kaltura.test"),
+        ("AVATAR_BASE_URL", "https://user:pass@kaltura.test"),
+        ("AVATAR_TOKEN_MODE", "open"),
+        ("AVATAR_SDK_URL", "sdk.js"),
+        ("ENVIRONMENT", "staging"),
+        ("PUBLIC_URL", "https://avatar.example.com/path"),
+        ("PUBLIC_URL", "avatar.example.com"),
+        ("ALLOWED_ORIGINS", "https://a.example,*"),
+        ("TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("TRUSTED_PROXIES", "proxy"),
+        ("VISITOR_CONTROLS", "speak,fly"),
+        ("AVATAR_KS", "two words"),
+    ],
+)
+def test_a_malformed_setting_is_named(name: str, value: str) -> None:
+    told = mistake(**{name: value})
+    assert told.startswith(f"{name} is malformed: ")
+
+
+def test_a_wrong_secret_is_not_told() -> None:
+    assert "hush" not in mistake(AVATAR_KS="hush hush")
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("AVATAR_VOICEID", "did you mean AVATAR_VOICE_ID?"),
+        ("AVATAR_KSS", "did you mean AVATAR_KS?"),
+        ("KALTURA_SOMETHING", ".env.example"),
+    ],
+)
+def test_an_unknown_setting_is_named_with_the_likely_one(name: str, advice: str) -> None:
+    assert advice in mistake(**{name: "x"})
+
+
+def test_an_unknown_name_in_the_env_file_is_told_whatever_it_begins_with() -> None:
+    Path(".env").write_text("MAX_TEXT_LENGHT=5\n", encoding="utf-8")
+    assert mistake() == "MAX_TEXT_LENGHT is not a setting: did you mean MAX_TEXT_LENGTH?"
+
+
+@pytest.mark.parametrize("name", ["AVATAR_BROKER_SERVICE_HOST", "AVATAR_PORT_8000_TCP_ADDR"])
+def test_what_kubernetes_injects_is_not_taken_for_a_setting(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "10.0.0.1")
+    load_settings()
+
+
+@pytest.mark.parametrize("name", sorted(PLANNED))
+def test_a_guard_that_does_not_exist_yet_stops_the_start(name: str) -> None:
+    assert mistake(**{name: "x"}) == f"{name} is not built yet in this version: unset it"
+
+
+@pytest.mark.parametrize("name", sorted(PLANNED_HARMLESS))
+def test_what_has_no_effect_yet_is_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "x")
+    _, without_effect = load_settings()
+    assert without_effect == [name]
+
+
+def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "ks").write_text("djJ8-from-a-file\n", encoding="utf-8")
+    monkeypatch.setenv("AVATAR_KS_FILE", str(tmp_path / "ks"))
+    loaded, _ = load_settings()
+    assert loaded.avatar_ks is not None
+    assert loaded.avatar_ks.get_secret_value() == "djJ8-from-a-file"
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    assert mistake(AVATAR_KS_FILE=str(tmp_path / "none")).startswith("AVATAR_KS_FILE can't be read")
+
+
+def test_a_secret_given_twice_is_told(tmp_path: Path) -> None:
+    (tmp_path / "ks").write_text("x", encoding="utf-8")
+    told = mistake(AVATAR_KS="x", AVATAR_KS_FILE=str(tmp_path / "ks"))
+    assert told == "AVATAR_KS and AVATAR_KS_FILE are both set: unset one of them"
+
+
+def test_an_empty_value_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVATAR_ID", "")
+    monkeypatch.setenv("MAX_TEXT_LENGTH", "")
+    loaded, _ = load_settings()
+    assert (loaded.avatar_id, loaded.max_text_length) == (None, 1000)
+
+
+def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("MAX_TEXT_LENGTH=5\nSESSION_MAX_SECONDS=60\n", encoding="utf-8")
+    monkeypatch.setenv("MAX_TEXT_LENGTH", "7")
+    loaded, _ = load_settings()
+    assert (loaded.max_text_length, loaded.session_max_seconds) == (7, 60)
+
+
+def test_the_defaults_are_the_contracts() -> None:
+    defaults = Settings(_env_file=None)
+    assert defaults.avatar_base_url == "https://api.avatar.us.kaltura.ai/v1/avatar-session"
+    assert defaults.avatar_voice_model_id == "eleven_flash_v2_5"
+    assert (defaults.avatar_token_mode, defaults.sdk_url) == ("sealed", SDK_URL)
+    assert (defaults.upstream_timeout_seconds, defaults.max_text_length) == (10, 1000)
+    assert (defaults.max_concurrent_sessions, defaults.max_sessions_per_visitor) == (5, 1)
+    assert (defaults.session_max_seconds, defaults.session_idle_seconds) == (900, 90)
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"), [({"avatar_ks": None}, "AVATAR_KS"), ({"avatar_id": None}, "AVATAR_ID")]
+)
+def test_the_app_does_not_start_without_a_ks_or_an_avatar(
+    changes: dict[str, Any], missing: str
+) -> None:
+    with pytest.raises(SettingsError, match=f"^{missing} is missing: set it"):
+        create_app(settings(**changes))
+
+
+@pytest.mark.parametrize("key", ["", "short", f"{LONG_KEY},short"])
+def test_production_needs_strong_keys(key: str) -> None:
+    assert mistake(ENVIRONMENT="production", SECRET_KEY=key).startswith("SECRET_KEY")
+
+
+def test_several_keys_rotate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", f"{LONG_KEY}, {'o' * 32}")
+    loaded, _ = load_settings()
+    assert [key.get_secret_value()[0] for key in loaded.signing_keys()] == ["k", "o"]
+
+
+def test_without_a_key_each_process_has_a_random_one() -> None:
+    without = settings(secret_key="")
+    assert without.signing_keys() != without.signing_keys()
+
+
+def test_no_secret_is_in_a_repr() -> None:
+    told = repr(settings(secret_key="s" * 32))
+    assert "canary-ks" not in told
+    assert "s" * 32 not in told
+
+
+@pytest.mark.parametrize(
+    ("base_url", "local"),
+    [("http://127.0.0.1:8001/v1/avatar-session", True), ("https://kaltura.test/v1", False)],
+)
+def test_on_a_local_kaltura_the_builtin_player_is_the_default(
+    base_url: str,
+    local: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    assert (settings(avatar_base_url=base_url).sdk_url == "builtin") is local

@@ -1,0 +1,192 @@
+"""What is refused, bounded and stamped around every route."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tests.conftest import Visit
+from tests.doubles import FakeKaltura
+from tests.web.test_api import CREATE, bearer, is_problem, opened, path
+
+PARTNER = "https://www.example.com"
+
+
+class TestCrossSite:
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {},
+            {"Sec-Fetch-Site": "same-origin", "Origin": "http://broker.test"},
+            {"Sec-Fetch-Site": "none"},
+            {"Origin": "http://broker.test"},
+        ],
+    )
+    async def test_own_pages_and_servers_may_call(
+        self, visitor: httpx.AsyncClient, headers: dict[str, str]
+    ) -> None:
+        assert (await visitor.post(CREATE, headers=headers)).status_code == 201
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+            {"Sec-Fetch-Site": "same-site", "Origin": "http://other.test"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "cross-site", "Origin": "http://broker.test"},
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "http://broker.test.evil.example"},
+            {"Origin": "http://broker.test:81"},
+            {"Origin": "http://evil-broker.test"},
+        ],
+    )
+    async def test_other_pages_may_not_open_or_control_anything(
+        self, visitor: httpx.AsyncClient, kaltura: FakeKaltura, headers: dict[str, str]
+    ) -> None:
+        session = await opened(visitor)
+        before = len(kaltura.calls)
+        for target in (CREATE, path(session, "end"), path(session, "interrupt")):
+            refused = await visitor.post(target, headers=headers)
+            assert is_problem(refused, "cross-site-request", 403)
+        assert len(kaltura.calls) == before
+
+    async def test_a_page_that_holds_the_token_may_call_without_a_cookie(
+        self, visitor: httpx.AsyncClient
+    ) -> None:
+        session = await opened(visitor)
+        cross_site = bearer(session) | {"Sec-Fetch-Site": "cross-site", "Origin": PARTNER}
+        refused = await visitor.post(path(session, "interrupt"), headers=cross_site)
+        assert is_problem(refused, "cross-site-request", 403), "a cookie came along"
+        visitor.cookies.clear()
+        answer = await visitor.post(path(session, "interrupt"), headers=cross_site)
+        assert answer.status_code == 200
+
+    async def test_an_allowed_origin_may_open_and_read(self, visit: Visit) -> None:
+        visitor = await visit(allowed_origins=PARTNER)
+        headers = {"Sec-Fetch-Site": "cross-site", "Origin": PARTNER}
+        answer = await visitor.post(CREATE, headers=headers)
+        assert answer.status_code == 201
+        assert answer.headers["Access-Control-Allow-Origin"] == PARTNER
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+        assert "Origin" in answer.headers["Vary"]
+
+    @pytest.mark.parametrize("origin", ["https://evil.example", "null", f"{PARTNER}.evil.example"])
+    async def test_other_origins_get_no_cors(self, visit: Visit, origin: str) -> None:
+        visitor = await visit(allowed_origins=PARTNER)
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        assert (await visitor.options(CREATE, headers=asked)).status_code == 400
+        answer = await visitor.post(CREATE, headers={"Origin": origin})
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        assert answer.status_code == 403
+
+    async def test_a_preflight_of_an_allowed_origin_passes(self, visit: Visit) -> None:
+        visitor = await visit(allowed_origins=PARTNER)
+        answer = await visitor.options(
+            f"{path({'sessionId': 's'}, 'speak')}",
+            headers={
+                "Origin": PARTNER,
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "authorization,content-type",
+            },
+        )
+        assert answer.status_code == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == PARTNER
+
+
+async def test_a_body_that_does_not_say_its_length_is_bounded_too(
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura
+) -> None:
+    session = await opened(visitor)
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        while read < 10_000_000:
+            read += 1000
+            yield b" " * 1000
+
+    headers = {"Content-Type": "application/json"}
+    answer = await visitor.post(path(session, "speak"), content=endless(), headers=headers)
+    assert is_problem(answer, "invalid-request", 413)
+    assert read < 100_000
+
+
+class TestRequestId:
+    async def test_a_sane_one_is_kept(self, visitor: httpx.AsyncClient) -> None:
+        answer = await visitor.get("/healthz", headers={"X-Request-ID": "trace-7.a_b"})
+        assert answer.headers["X-Request-ID"] == "trace-7.a_b"
+
+    @pytest.mark.parametrize("given", ["", "a b", "a" * 65, "a;b", "<x>"])
+    async def test_any_other_is_replaced(self, visitor: httpx.AsyncClient, given: str) -> None:
+        made = (await visitor.get("/healthz", headers={"X-Request-ID": given})).headers[
+            "X-Request-ID"
+        ]
+        assert made != given
+        assert made.isalnum()
+
+    @pytest.mark.parametrize("target", ["/", "/nothing", "/static/style.css", "/docs"])
+    async def test_every_answer_has_one_and_the_armour(
+        self, visitor: httpx.AsyncClient, target: str
+    ) -> None:
+        answer = await visitor.get(target)
+        assert answer.headers["X-Request-ID"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+        assert "Server" not in answer.headers
+
+
+async def test_a_browser_keeps_the_pages_files_and_asks_whether_they_changed(
+    visitor: httpx.AsyncClient,
+) -> None:
+    first = await visitor.get("/static/style.css")
+    assert first.headers["Cache-Control"] == "no-cache"
+    again = await visitor.get("/static/style.css", headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+
+
+async def test_a_bug_is_a_problem_without_a_trace_of_it(
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura
+) -> None:
+    kaltura.will("create", RuntimeError("canary-of-a-bug"))
+    answer = await visitor.post(CREATE)
+    assert answer.status_code == 500
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["requestId"] == answer.headers["X-Request-ID"]
+    assert "canary" not in answer.text
+    assert (await visitor.post(CREATE)).status_code == 201, "its place was freed"
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status"),
+    [("GET", "/nothing", 404), ("DELETE", "/healthz", 405), ("GET", "/problems/nothing", 404)],
+)
+async def test_what_does_not_exist_is_a_problem_too(
+    visitor: httpx.AsyncClient, method: str, target: str, status: int
+) -> None:
+    answer = await visitor.request(method, target)
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["type"] == "about:blank"
+
+
+async def test_the_process_is_healthy_before_anything_was_opened(
+    visitor: httpx.AsyncClient,
+) -> None:
+    assert (await visitor.get("/healthz")).json() == {"status": "ok"}
+    assert (await visitor.get("/readyz")).json()["ready"] is True
+
+
+async def test_readiness_names_what_is_wrong(
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura
+) -> None:
+    kaltura.will("create", httpx.Response(401))
+    await visitor.post(CREATE)
+    answer = await visitor.get("/readyz")
+    assert answer.status_code == 503
+    assert "AVATAR_KS" in answer.json()["wrong"][0]
+
+
+async def test_readiness_says_what_direct_mode_gives_up(visit: Visit) -> None:
+    visitor = await visit(avatar_token_mode="direct")
+    assert "Kaltura's own JWT" in (await visitor.get("/readyz")).json()["warnings"][0]

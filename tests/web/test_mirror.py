@@ -1,0 +1,168 @@
+"""The mirror: Kaltura's Control API, spoken to the SDK with the broker's own token."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from app.kaltura.contract import MIRROR_PATH, ClientInit, Operation
+from tests.conftest import Visit
+from tests.doubles import KALTURA_TOKEN, FakeKaltura, refusal
+from tests.sessions.test_recordings import wav
+from tests.web.test_api import bearer, opened
+
+BODIES: dict[Operation, dict[str, Any]] = {
+    Operation.INIT_CLIENT: {},
+    Operation.SAY_TEXT: {"json": {"text": "Hello", "turnId": "turn-1", "isFinal": True}},
+    Operation.SAY_AUDIO: {"files": {"audio": wav(1)}, "data": {"turnId": "t", "duration": "1"}},
+    Operation.INTERRUPT: {},
+    Operation.KEEP_ALIVE: {"json": {}},
+    Operation.END: {},
+}
+every_operation = pytest.mark.parametrize("operation", list(BODIES))
+
+
+def path(session: dict[str, Any], operation: str) -> str:
+    return f"{MIRROR_PATH}/{session['sessionId']}/{operation}"
+
+
+@every_operation
+async def test_the_sdks_calls_work_with_the_brokers_token(
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura, operation: Operation
+) -> None:
+    session = await opened(visitor)
+    answer = await visitor.post(
+        path(session, operation), headers=bearer(session), **BODIES[operation]
+    )
+    assert answer.status_code == 200
+    assert answer.json()["success"] is True
+    assert kaltura.calls[-1].operation == operation
+    assert kaltura.calls[-1].authorization == f"Bearer {KALTURA_TOKEN}"
+
+
+async def test_init_client_is_answered_from_memory_however_often_it_is_asked(
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura
+) -> None:
+    session = await opened(visitor)
+    for _ in range(3):
+        answer = await visitor.post(path(session, "init-client"), headers=bearer(session))
+        assert ClientInit.model_validate(answer.json()).whep_url == kaltura.whep_url
+    assert kaltura.operations().count("init-client") == 1
+
+
+async def test_say_text_alone_is_enough(visitor: httpx.AsyncClient, kaltura: FakeKaltura) -> None:
+    session = await opened(visitor)
+    await visitor.post(path(session, "say-text"), headers=bearer(session), json={"text": "Hi"})
+    assert set(kaltura.calls[-1].body) == {"text", "turnId", "isFinal"}
+
+
+async def test_only_named_fields_travel_on(
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura
+) -> None:
+    session = await opened(visitor)
+    body = {"text": "Hi", "turnId": "t", "isFinal": True, "admin": True, "token": "x"}
+    answer = await visitor.post(path(session, "say-text"), headers=bearer(session), json=body)
+    assert answer.status_code == 200
+    assert kaltura.calls[-1].body == {"text": "Hi", "turnId": "t", "isFinal": True}
+
+
+@every_operation
+@pytest.mark.parametrize("authorization", [None, "Bearer x", "Bearer", "KS x"])
+async def test_without_a_good_token_kalturas_401_is_answered_and_the_cookie_does_not_help(
+    visitor: httpx.AsyncClient,
+    kaltura: FakeKaltura,
+    operation: Operation,
+    authorization: str | None,
+) -> None:
+    session = await opened(visitor)
+    before = len(kaltura.calls)
+    headers = {} if authorization is None else {"Authorization": authorization}
+    answer = await visitor.post(path(session, operation), headers=headers, **BODIES[operation])
+    assert answer.status_code == 401
+    assert answer.json() == {"success": False, "error": "Invalid or expired token"}
+    assert len(kaltura.calls) == before
+
+
+@every_operation
+async def test_a_token_of_another_session_gets_kalturas_404(
+    visit: Visit, kaltura: FakeKaltura, operation: Operation
+) -> None:
+    session, other = await opened(await visit()), await opened(visitor := await visit())
+    before = len(kaltura.calls)
+    answer = await visitor.post(
+        path(session, operation), headers=bearer(other), **BODIES[operation]
+    )
+    assert answer.status_code == 404
+    assert answer.json() == {"success": False, "error": "Session not found"}
+    assert len(kaltura.calls) == before
+
+
+@every_operation
+async def test_an_ended_session_gets_kalturas_410_and_ending_again_is_success(
+    visitor: httpx.AsyncClient, operation: Operation
+) -> None:
+    session = await opened(visitor)
+    await visitor.post(path(session, "end"), headers=bearer(session))
+    answer = await visitor.post(
+        path(session, operation), headers=bearer(session), **BODIES[operation]
+    )
+    if operation is Operation.END:
+        assert answer.json() == {"success": True}
+    else:
+        assert answer.status_code == 410
+        assert answer.json() == {"success": False, "error": "Session ended"}
+
+
+@pytest.mark.parametrize(
+    ("upstream", "status"),
+    [(refusal(429), 429), (refusal(503), 503), (refusal(500), 503), (httpx.ReadError(""), 503)],
+)
+async def test_kalturas_failures_come_in_kalturas_shape_without_its_text(
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura, upstream: Any, status: int
+) -> None:
+    session = await opened(visitor)
+    kaltura.will("say-text", upstream)
+    answer = await visitor.post(
+        path(session, "say-text"), headers=bearer(session), json={"text": "Hi"}
+    )
+    assert answer.status_code == status
+    assert answer.json()["success"] is False
+    assert "canary" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b'{"text": ""}', "application/json"),
+        (b'{"text": 5}', "application/json"),
+        (b"{}", "application/json"),
+        (b"{", "application/json"),
+        (b'{"text": "a"}', "text/plain"),
+        (b'{"text": "' + b"a" * 1001 + b'"}', "application/json"),
+        (b"[" * 200_000, "application/json"),
+    ],
+)
+async def test_bad_bodies_are_kalturas_400(
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura, body: bytes, content_type: str
+) -> None:
+    session = await opened(visitor)
+    headers = bearer(session) | {"Content-Type": content_type}
+    answer = await visitor.post(path(session, "say-text"), headers=headers, content=body)
+    assert answer.status_code == 400
+    assert answer.json()["success"] is False
+    assert "say-text" not in kaltura.operations()
+
+
+@pytest.mark.parametrize(
+    "operation", ["say", "status", "set-emotion", "", "end/", "END", "init-client/viewer", "%2e%2e"]
+)
+async def test_no_other_operation_is_ever_passed_on(
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura, operation: str
+) -> None:
+    session = await opened(visitor)
+    before = len(kaltura.calls)
+    answer = await visitor.post(path(session, operation), headers=bearer(session))
+    assert answer.status_code in {307, 404}
+    if answer.status_code == 404:
+        assert answer.json()["success"] is False
+    assert len(kaltura.calls) == before
