@@ -1,0 +1,5 @@
+"""`python -m app` is `avatar-broker`."""
+
+from app.cli import main
+
+main()

@@ -1,0 +1,137 @@
+"""The command `avatar-broker`."""
+
+import argparse
+import asyncio
+import importlib.util
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from dotenv import dotenv_values
+
+from app.demo import emulator_beside
+from app.doctor import examine
+from app.environment import SettingsError
+from app.kaltura.contract import MIRROR_PATH
+from app.logs import configure_logging
+from app.main import create_app
+from app.server import Address, serve, serve_for_parent
+from app.settings import ENV_FILE, Settings, load_settings
+
+HOST: Final = "127.0.0.1"
+PORT: Final = 8000
+EMULATOR_PORT: Final = 8001
+MISCONFIGURED: Final = 2
+INTERRUPTED: Final = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command; a wrong setting ends it with one line and exit code 2."""
+    options = _parser().parse_args(arguments)
+    try:
+        sys.exit(options.run(options))
+    except SettingsError as error:
+        print(f"avatar-broker: {error}", file=sys.stderr)
+        sys.exit(MISCONFIGURED)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="avatar-broker",
+        description="A backend-for-frontend for Kaltura avatars. Without a command: "
+        "serve when a Kaltura Session is configured, demo when none is.",
+    )
+    _add_address(parser, PORT)
+    parser.set_defaults(run=_serve_or_demo)
+    commands = parser.add_subparsers(title="commands", metavar="")
+    for name, run, port, text in (
+        ("serve", _serve, PORT, "the broker, in front of Kaltura"),
+        ("demo", _demo, PORT, "the broker with an emulator behind it: no account needed"),
+        ("emulator", _emulator, EMULATOR_PORT, "a stand-in Kaltura with a face and a voice"),
+        ("doctor", _doctor, PORT, "try every step with Kaltura and name the one that fails"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        _add_address(command, port)
+        command.set_defaults(run=run)
+        if name == "emulator":
+            command.add_argument("--fd", type=int, help=argparse.SUPPRESS)  # for `demo` alone
+    return parser
+
+
+def _add_address(parser: argparse.ArgumentParser, port: int) -> None:
+    parser.add_argument("--host", default=HOST, help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=port, help="default: %(default)s")
+
+
+def _address(options: argparse.Namespace) -> Address:
+    return Address(options.host, options.port)
+
+
+def _serve_or_demo(options: argparse.Namespace) -> int:
+    configured = {**dotenv_values(ENV_FILE), **os.environ}
+    has_ks = any(configured.get(name) for name in ("AVATAR_KS", "AVATAR_KS_FILE"))
+    return (_serve if has_ks else _demo)(options)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    settings, without_effect = load_settings()
+    return _run_broker(settings, without_effect, _address(options))
+
+
+def _demo(options: argparse.Namespace) -> int:
+    _require_emulator()
+    from app.emulator.settings import DEFAULT_AVATAR_ID, DEFAULT_VOICE_ID  # noqa: PLC0415 - an extra
+
+    ks = secrets.token_urlsafe(16)
+    with emulator_beside(ks) as base_url:
+        settings, without_effect = load_settings(
+            avatar_ks=ks,
+            avatar_base_url=base_url,
+            avatar_id=DEFAULT_AVATAR_ID,
+            avatar_voice_id=DEFAULT_VOICE_ID,
+        )
+        return _run_broker(settings, without_effect, _address(options))
+
+
+def _run_broker(settings: Settings, without_effect: list[str], address: Address) -> int:
+    configure_logging()
+    app = create_app(settings)
+    if without_effect:
+        print(f"Set, but without effect in this version: {', '.join(without_effect)}")
+    print(f"Avatar Broker: open {address.url}", flush=True)
+    serve(app, address, trusted_proxies=settings.trusted_proxies)
+    return 0
+
+
+def _emulator(options: argparse.Namespace) -> int:
+    _require_emulator()
+    from app.emulator.main import create_emulator  # noqa: PLC0415 - an extra
+    from app.emulator.settings import EmulatorSettings  # noqa: PLC0415 - an extra
+
+    configure_logging()
+    if options.fd is not None:
+        emulator = create_emulator(EmulatorSettings(ks=os.environ["AVATAR_KS"]))
+        serve_for_parent(emulator, socket.socket(fileno=options.fd))
+        return 0
+    configured = load_settings()[0].avatar_ks
+    emulator = create_emulator(EmulatorSettings(ks=configured and configured.get_secret_value()))
+    address = _address(options)
+    print(f"Emulator: AVATAR_BASE_URL={address.url}{MIRROR_PATH}")
+    print(f"          sessions and their calls: {address.url}/emulator/sessions", flush=True)
+    serve(emulator, address)
+    return 0
+
+
+def _require_emulator() -> None:
+    if importlib.util.find_spec("aiortc") is None:
+        raise SettingsError("the emulator is not installed: pip install 'avatar-broker[emulator]'")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    settings, _ = load_settings()
+    return asyncio.run(examine(settings, host=options.host, port=options.port))

@@ -1,0 +1,113 @@
+"""How much a speak costs through the broker, against the same call made straight to Kaltura.
+
+Run by `make bench`. Everything is on loopback and bounded: 32 sessions, a fixed count of calls.
+Calls of one session go one after the other, so each of the connections has a session of its own.
+"""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import median, quantiles
+from typing import Final
+
+import aiohttp
+
+SESSIONS: Final = 32
+CALLS_EACH: Final = 100
+ROUNDS: Final = 3
+SAID: Final = {"text": "Hello, I am an avatar.", "turnId": "turn-1", "isFinal": True}
+
+Target = tuple[str, dict[str, str]]
+
+
+async def main() -> None:
+    """Print calls a second and milliseconds, straight and through the broker, and the ratio."""
+    kaltura, broker = _free_port(), _free_port()
+    base_url = f"http://127.0.0.1:{kaltura}/v1/avatar-session"
+    settings = {
+        "AVATAR_BASE_URL": base_url,
+        "AVATAR_KS": "bench",
+        "AVATAR_ID": "bench",
+        "MAX_CONCURRENT_SESSIONS": str(SESSIONS),
+    }
+    with (
+        _process("-m", "bench.kaltura", str(kaltura)),
+        _process("-m", "app", "serve", "--port", str(broker), **settings),
+    ):
+        await _answers(broker)
+        straight = [(f"{base_url}/bench/say-text", {"Authorization": "Bearer bench"})] * SESSIONS
+        through = [await _open_session(broker) for _ in range(SESSIONS)]
+        best: dict[str, float] = {}
+        for _ in range(ROUNDS):
+            for name, targets in (("straight", straight), ("through the broker", through)):
+                rate, times = await _round(targets)
+                best[name] = max(best.get(name, 0), rate)
+                p99 = quantiles(times, n=100)[-1]
+                print(f"{name:>20}: {rate:6.0f}/s  p50 {median(times):5.1f} ms  p99 {p99:5.1f} ms")
+    print(f"ratio of the best: {best['through the broker'] / best['straight']:.2f}")
+
+
+async def _open_session(port: int) -> Target:
+    broker = f"http://127.0.0.1:{port}/api"
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(f"{broker}/create-avatar-session") as answer,
+    ):
+        session = await answer.json()
+    speak = f"{broker}/avatar-sessions/{session['sessionId']}/speak"
+    return speak, {"Authorization": f"Bearer {session['token']}"}
+
+
+async def _round(targets: list[Target]) -> tuple[float, list[float]]:
+    """Calls a second, and how many milliseconds each took."""
+    times: list[float] = []
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=SESSIONS)) as http:
+
+        async def visitor(url: str, headers: dict[str, str]) -> None:
+            for _ in range(CALLS_EACH):
+                started = time.perf_counter()
+                async with http.post(url, json=SAID, headers=headers, raise_for_status=True) as got:
+                    await got.read()
+                times.append((time.perf_counter() - started) * 1000)
+
+        started = time.perf_counter()
+        await asyncio.gather(*(visitor(*target) for target in targets))
+        return len(times) / (time.perf_counter() - started), times
+
+
+@contextmanager
+def _process(*arguments: str, **settings: str) -> Iterator[None]:
+    process = subprocess.Popen(  # noqa: S603 - our own modules
+        [sys.executable, *arguments], env={**os.environ, **settings}, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def _answers(port: int) -> None:
+    """Waits for the broker, 20 s at the most."""
+    async with asyncio.timeout(20), aiohttp.ClientSession() as http:
+        while True:
+            try:
+                async with http.get(f"http://127.0.0.1:{port}/healthz", raise_for_status=True):
+                    return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.1)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
