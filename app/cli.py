@@ -119,9 +119,11 @@ def _emulator(options: argparse.Namespace) -> int:
         serve_for_parent(emulator, socket.socket(fileno=options.fd))
         return 0
     configured = load_settings()[0].avatar_ks
-    emulator = create_emulator(EmulatorSettings(ks=configured and configured.get_secret_value()))
+    ks = configured.get_secret_value() if configured else None
+    emulator = create_emulator(EmulatorSettings(ks=ks))
     address = _address(options)
     print(f"Emulator: AVATAR_BASE_URL={address.url}{MIRROR_PATH}")
+    print(f"          AVATAR_KS: {'the configured one' if ks else 'any'}")
     print(f"          sessions and their calls: {address.url}/emulator/sessions", flush=True)
     serve(emulator, address)
     return 0

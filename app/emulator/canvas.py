@@ -1,0 +1,177 @@
+"""Drawing with smooth edges: shapes in picture coordinates, painted larger and scaled down."""
+
+from collections.abc import Iterable, Sequence
+from math import ceil, floor
+from typing import Final, NamedTuple, Self, TypeAlias
+
+import numpy as np
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
+
+Point: TypeAlias = tuple[float, float]
+Points: TypeAlias = Sequence[Point]
+Box: TypeAlias = tuple[int, int, int, int]
+"""Left, top, right, bottom."""
+
+Colour: TypeAlias = tuple[int, int, int] | tuple[int, int, int, int]
+"""Red, green, blue, and how opaque, each 0 to 255."""
+
+_OPAQUE: Final = 255
+
+_OVERSAMPLING: Final = 3
+_STEPS: Final = 12
+"""Straight pieces between two points of a curve."""
+
+
+class Canvas:
+    """A transparent picture of what lies within `box`."""
+
+    def __init__(self, box: Box) -> None:
+        left, top, right, bottom = box
+        self._origin = left, top
+        size = (right - left) * _OVERSAMPLING, (bottom - top) * _OVERSAMPLING
+        self._large = Image.new("RGBA", size)
+
+    @property
+    def picture(self) -> Image.Image:
+        """What is drawn so far, at its true size."""
+        # Scaled with alpha multiplied in, or transparent black would darken the edges.
+        small = self._large.convert("RGBa").reduce(_OVERSAMPLING)
+        return small.convert("RGBA")
+
+    def polygon(self, points: Iterable[Point], fill: Colour) -> None:
+        """Fill a polygon."""
+        self._lay(self._mask(list(points)), fill)
+
+    def disc(self, centre: Point, radii: Point, fill: Colour) -> None:
+        """Fill an ellipse."""
+        self.polygon(ellipse(centre, radii), fill)
+
+    def stroke(self, points: Points, width: float, fill: Colour, taper: float = 1.0) -> None:
+        """Draw the smooth open curve through `points`, its ends `taper` times as thin."""
+        self.polygon(brush(points, width, taper), fill)
+
+    def shade(self, shape: Points, over: Points, fill: Colour, blur: float) -> None:
+        """Lay a soft patch of `shape` over what lies within `over`, and nowhere else."""
+        within = self._mask(over)
+        if within is None:
+            return
+        left, top, right, bottom = within.box
+        # A blur needs no fine edges: it is made at true size, and only where it will be seen.
+        small = (right - left) // _OVERSAMPLING, (bottom - top) // _OVERSAMPLING
+        x = self._origin[0] + left / _OVERSAMPLING
+        y = self._origin[1] + top / _OVERSAMPLING
+        patch = Image.new("L", small)
+        ImageDraw.Draw(patch).polygon([(px - x, py - y) for px, py in shape], fill=255)
+        soft = patch.filter(ImageFilter.GaussianBlur(blur)).resize(within.picture.size)
+        self._lay(_Mask(within.box, ImageChops.multiply(soft, within.picture)), fill)
+
+    def clip(self, shape: Points) -> None:
+        """Wipe away all that lies outside `shape`."""
+        within = Image.new("L", self._large.size)
+        ImageDraw.Draw(within).polygon(self._scaled(shape), fill=255)
+        self._large.putalpha(ImageChops.multiply(self._large.getchannel("A"), within))
+
+    def paste(self, other: Self) -> None:
+        """Lay another canvas of the same box over this one."""
+        self._large.alpha_composite(other._large)
+
+    def _scaled(self, points: Iterable[Point]) -> list[Point]:
+        x, y = self._origin
+        return [((px - x) * _OVERSAMPLING, (py - y) * _OVERSAMPLING) for px, py in points]
+
+    def _mask(self, points: Points) -> "_Mask | None":
+        """Return the polygon as a mask, or None when all of it lies outside the canvas."""
+        scaled = self._scaled(points)
+        width, height = self._large.size
+        xs, ys = [x for x, _ in scaled], [y for _, y in scaled]
+        left, top = (_whole(max(0, min(values)), up=False) for values in (xs, ys))
+        right = _whole(min(width, max(xs) + 1), up=True)
+        bottom = _whole(min(height, max(ys) + 1), up=True)
+        if left >= right or top >= bottom:
+            return None
+        picture = Image.new("L", (right - left, bottom - top))
+        ImageDraw.Draw(picture).polygon([(x - left, y - top) for x, y in scaled], fill=255)
+        return _Mask((left, top, right, bottom), picture)
+
+    def _lay(self, mask: "_Mask | None", fill: Colour) -> None:
+        if mask is None:
+            return
+        *_, opacity = (*fill, _OPAQUE)[:4]
+        alpha = mask.picture.point([level * opacity // _OPAQUE for level in range(256)])
+        layer = Image.new("RGBA", alpha.size, fill[:3])
+        layer.putalpha(alpha)
+        self._large.alpha_composite(layer, mask.box[:2])
+
+
+class _Mask(NamedTuple):
+    """Which pixels of the large picture a shape covers: a mask for those in `box`."""
+
+    box: Box
+    picture: Image.Image
+
+
+def _whole(value: float, *, up: bool) -> int:
+    """Return the nearest border between two pixels of the true size."""
+    steps = value / _OVERSAMPLING
+    return _OVERSAMPLING * (ceil(steps) if up else floor(steps))
+
+
+def darker(colour: Colour, by: float) -> tuple[int, int, int]:
+    """Return a colour that is darker by a share of its light."""
+    red, green, blue = (round(level * (1 - by)) for level in colour[:3])
+    return red, green, blue
+
+
+def mirrored(points: Points, axis: float) -> list[Point]:
+    """Return the outline whose right half, from top to bottom, is `points`."""
+    # A point on the axis stands once: doubled, it would make a cusp in a curve.
+    left = [(2 * axis - x, y) for x, y in reversed(points) if x != axis]
+    return [*points, *left]
+
+
+def closed_curve(points: Points) -> list[Point]:
+    """Return the smooth closed curve (Catmull-Rom) through `points`."""
+    looped = [points[-1], *points, points[0], points[1]]
+    return _catmull_rom(looped)
+
+
+def open_curve(points: Points) -> list[Point]:
+    """Return the smooth curve (Catmull-Rom) through `points`, from the first to the last."""
+    return [*_catmull_rom([points[0], *points, points[-1]]), points[-1]]
+
+
+def ellipse(centre: Point, radii: Point) -> list[Point]:
+    """Return an ellipse as a polygon."""
+    angles = np.linspace(0, 2 * np.pi, 72, endpoint=False)
+    return [
+        (centre[0] + radii[0] * np.cos(angle), centre[1] + radii[1] * np.sin(angle))
+        for angle in angles
+    ]
+
+
+def brush(points: Points, width: float, taper: float = 1.0) -> list[Point]:
+    """Return the outline of a brush stroke along the smooth curve through `points`."""
+    line = np.array(open_curve(points))
+    along = np.gradient(line, axis=0)
+    normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-6)
+    fullness = np.sin(np.linspace(0, np.pi, len(line)))[:, None]
+    half = width / 2 * (taper + (1 - taper) * fullness)
+    outline = np.concatenate([line + normal * half, (line - normal * half)[::-1]])
+    return [(float(x), float(y)) for x, y in outline]
+
+
+def _catmull_rom(points: Points) -> list[Point]:
+    corners = np.array(points, float)
+    t = np.linspace(0, 1, _STEPS, endpoint=False)[:, None]
+    pieces = [
+        0.5
+        * (
+            2 * b
+            + (c - a) * t
+            + (2 * a - 5 * b + 4 * c - d) * t**2
+            + (3 * b - a - 3 * c + d) * t**3
+        )
+        for a, b, c, d in zip(corners, corners[1:], corners[2:], corners[3:], strict=False)
+    ]
+    return [(float(x), float(y)) for x, y in np.concatenate(pieces)]

@@ -1,0 +1,215 @@
+"""The Control API: the seven operations as Kaltura answers them (reference 1)."""
+
+import asyncio
+import math
+from http import HTTPStatus
+from typing import Final, TypeVar
+
+import numpy as np
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from starlette.datastructures import UploadFile
+
+from app.emulator.exchange import WHEP_PATH, exchange_of
+from app.emulator.refusals import RefusalError
+from app.emulator.resampling import UnreadableRecordingError, decode
+from app.emulator.sessions import Session, Sessions, TooManySessionsError
+from app.emulator.settings import FORBIDDEN_KS_PREFIX, INVALID_KS_PREFIX, EmulatorSettings
+from app.emulator.stage import QueueFullError
+from app.emulator.tokens import Tokens
+from app.emulator.visemes import MOUTH_RATE, mouths_of_sound
+from app.emulator.voice import Speech
+from app.kaltura.contract import (
+    CLONED_VOICE_PREFIX,
+    MIRROR_PATH,
+    Acknowledged,
+    ClientInit,
+    Created,
+    CreateRequest,
+    Operation,
+    Refusal,
+    SayTextRequest,
+    TurnId,
+)
+
+LONGEST_DURATION_SECONDS: Final = 3600
+MAX_RECORDING_BYTES: Final = 32 << 20
+MAX_NOTED_CHARACTERS: Final = 2_000
+"""How much of a text the record of a call keeps."""
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class ControlApi:
+    """Handlers of the Control API over the sessions of one emulator."""
+
+    def __init__(self, settings: EmulatorSettings, sessions: Sessions) -> None:
+        self._settings = settings
+        self._sessions = sessions
+        self._tokens = Tokens(settings)
+
+    @property
+    def router(self) -> APIRouter:
+        """Every operation at its path; create at both of its paths (D1)."""
+        router = APIRouter(prefix=MIRROR_PATH)
+        for path in ("", "/create"):
+            router.add_api_route(path, self._create, methods=["POST"])
+        for operation, handler in (
+            (Operation.INIT_CLIENT, self._init_client),
+            (Operation.SAY_TEXT, self._say_text),
+            (Operation.SAY_AUDIO, self._say_audio),
+            (Operation.INTERRUPT, self._interrupt),
+            (Operation.KEEP_ALIVE, self._keep_alive),
+            (Operation.END, self._end),
+        ):
+            path = f"/{{session_id}}/{operation}"
+            limit = MAX_RECORDING_BYTES if operation is Operation.SAY_AUDIO else None
+            router.add_api_route(path, handler, methods=["POST"], max_body_size=limit)
+        return router
+
+    async def _create(self, request: Request) -> JSONResponse:
+        self._check_ks(request)
+        wanted = await _parsed(request, CreateRequest)
+        voice = wanted.voice_config
+        if voice and voice.model_id and (voice.id or "").startswith(CLONED_VOICE_PREFIX):
+            raise RefusalError(HTTPStatus.BAD_REQUEST, "A voice clone takes no modelId")
+        try:
+            session = self._sessions.create(wanted)
+        except TooManySessionsError as error:
+            raise RefusalError(HTTPStatus.TOO_MANY_REQUESTS, "Too many sessions") from error
+        if exchange := exchange_of(request.scope):
+            exchange.session = session
+        token = self._tokens.issue(session.session_id)
+        return _answer(Created(session_id=session.session_id, token=token))
+
+    async def _init_client(self, request: Request, session_id: str) -> JSONResponse:
+        session = self._session(request, session_id)
+        session.initialised = True
+        base = (self._settings.public_url or str(request.base_url)).rstrip("/")
+        # No `turn`: there is no relay here, and a player given one may use nothing else.
+        return _answer(ClientInit(whep_url=f"{base}{WHEP_PATH}/{session.whep_key}"))
+
+    async def _say_text(self, request: Request, session_id: str) -> JSONResponse:
+        session = self._session(request, session_id)
+        said = await _parsed(request, SayTextRequest)
+        _note(request, said.turn_id, said.text)
+        if not said.text.strip():
+            raise RefusalError.of(Refusal.TEXT_REQUIRED)
+        try:
+            session.stage.say_text(said.text)
+        except QueueFullError as error:
+            raise RefusalError(HTTPStatus.TOO_MANY_REQUESTS, "Too many utterances") from error
+        return _answer(Acknowledged())
+
+    async def _say_audio(self, request: Request, session_id: str) -> JSONResponse:
+        session = self._session(request, session_id)
+        async with request.form(max_files=1, max_fields=8) as form:
+            turn_id, duration, audio = (form.get(name) for name in ("turnId", "duration", "audio"))
+            seconds = _duration(duration)
+            _note(request, _turn_id(turn_id))
+            if not isinstance(audio, UploadFile):
+                raise RefusalError(HTTPStatus.BAD_REQUEST, "Audio is required")
+            recording = await audio.read()
+        try:
+            speech = await asyncio.to_thread(_recorded_speech, recording, seconds)
+            session.stage.say_speech(speech)
+        except UnreadableRecordingError as error:
+            raise RefusalError(HTTPStatus.BAD_REQUEST, str(error)) from error
+        except QueueFullError as error:
+            raise RefusalError(HTTPStatus.TOO_MANY_REQUESTS, "Too many utterances") from error
+        return _answer(Acknowledged())
+
+    async def _interrupt(self, request: Request, session_id: str) -> JSONResponse:
+        session = self._session(request, session_id)
+        exchange = exchange_of(request.scope)
+        session.stage.interrupt(keep_queue=exchange is not None and exchange.keep_queue)
+        return _answer(Acknowledged())
+
+    async def _keep_alive(self, request: Request, session_id: str) -> JSONResponse:
+        self._session(request, session_id)
+        return _answer(Acknowledged())
+
+    async def _end(self, request: Request, session_id: str) -> JSONResponse:
+        await self._sessions.end(self._session(request, session_id))
+        return _answer(Acknowledged())
+
+    def _check_ks(self, request: Request) -> None:
+        ks = _credentials(request, "ks")
+        if ks.startswith(FORBIDDEN_KS_PREFIX):
+            raise RefusalError.of(Refusal.KS_NOT_AUTHORIZED)
+        wanted = self._settings.ks or ks
+        if not ks or ks != wanted or ks.startswith(INVALID_KS_PREFIX):
+            raise RefusalError.of(Refusal.INVALID_KS)
+
+    def _session(self, request: Request, session_id: str) -> Session:
+        """Return the open session that the caller's token is for, or refuse."""
+        authorised_for = self._tokens.session_id(_credentials(request, "bearer"))
+        if authorised_for is None:
+            raise RefusalError.of(Refusal.INVALID_TOKEN)
+        session = self._sessions.get(session_id)
+        if session is None:
+            raise RefusalError.of(Refusal.SESSION_NOT_FOUND)
+        if session.session_id != authorised_for:
+            raise RefusalError.of(Refusal.INVALID_TOKEN)
+        if session.ended_at is not None:
+            raise RefusalError.of(Refusal.SESSION_ENDED)
+        return session
+
+
+def _answer(model: Acknowledged) -> JSONResponse:
+    return JSONResponse(model.model_dump(by_alias=True, exclude_none=True))
+
+
+def _credentials(request: Request, scheme: str) -> str:
+    """Return what follows the scheme in Authorization, or nothing."""
+    name, _, credentials = request.headers.get("authorization", "").partition(" ")
+    return credentials.strip() if name.lower() == scheme else ""
+
+
+async def _parsed(request: Request, model: type[ModelT]) -> ModelT:
+    try:
+        return model.model_validate_json(await request.body())
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        if "text" in first["loc"]:
+            raise RefusalError.of(Refusal.TEXT_REQUIRED) from error
+        where = ".".join(str(part) for part in first["loc"]) or "body"
+        raise RefusalError(HTTPStatus.BAD_REQUEST, f"{where}: {first['msg']}") from error
+
+
+def _note(request: Request, turn_id: str | None, text: str | None = None) -> None:
+    """Write in the record of this call what it asked to be said."""
+    if exchange := exchange_of(request.scope):
+        exchange.call.turn_id = turn_id
+        exchange.call.text = text and text[:MAX_NOTED_CHARACTERS]
+
+
+def _turn_id(value: object) -> str:
+    try:
+        return TypeAdapter(TurnId).validate_python(value)
+    except ValidationError as error:
+        raise RefusalError(HTTPStatus.BAD_REQUEST, "turnId is required") from error
+
+
+def _duration(value: object) -> float:
+    try:
+        seconds = float(value) if isinstance(value, str) else math.nan
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds <= LONGEST_DURATION_SECONDS:
+        raise RefusalError(HTTPStatus.BAD_REQUEST, "duration is required, in seconds")
+    return seconds
+
+
+def _recorded_speech(recording: bytes, seconds: float) -> Speech:
+    """Return a recording with a mouth that takes the caller's `duration` for the truth.
+
+    Kaltura does not measure it: a wrong one sets the mouth off from the sound (1.5).
+    """
+    samples = decode(recording)
+    mouths = mouths_of_sound(samples)
+    rows = np.arange(max(1, round(seconds * MOUTH_RATE))) * len(mouths)
+    return Speech(
+        samples, mouths[(rows / (seconds * MOUTH_RATE)).astype(int).clip(max=len(mouths) - 1)]
+    )

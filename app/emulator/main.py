@@ -1,0 +1,101 @@
+"""The emulator as one ASGI application.
+
+Run it with uvicorn, whose connections it can drop, and in one process: sessions live in memory.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from app.emulator.backstage import backstage_router
+from app.emulator.control import ControlApi
+from app.emulator.exchange import ExchangeMiddleware
+from app.emulator.face import Actor
+from app.emulator.faults import Faults
+from app.emulator.gallery import portrait_of
+from app.emulator.playing import FaultMiddleware
+from app.emulator.refusals import answer_refusals
+from app.emulator.sessions import Sessions
+from app.emulator.settings import EmulatorSettings
+from app.emulator.voice import SpeechEngine
+from app.emulator.whep import WhepApi
+
+MAX_BODY_BYTES: Final = 256 << 10
+"""Of any request but say-audio, which has its own limit."""
+
+_WELCOME: Final = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Kaltura avatar emulator</title>
+<style>
+  :root { color-scheme: light dark; font: 1rem/1.6 system-ui, sans-serif }
+  body { max-width: 40rem; margin: 4rem auto; padding: 0 1rem }
+</style>
+<h1>Kaltura avatar emulator</h1>
+<p>A stand-in for Kaltura's Avatar Control API, with a drawn face and a synthesised voice. It is
+for development: no account, no cost, and nothing leaves this machine.</p>
+<ul>
+  <li><a href="/emulator/sessions">Sessions</a>: every session and the calls it got</li>
+  <li><a href="/emulator/faults">Faults</a>: what is set to go wrong; PUT a list to change it</li>
+</ul>
+</html>
+"""
+
+
+async def _actor_for(avatar_id: str) -> Actor:
+    return Actor(await portrait_of(avatar_id))
+
+
+def create_emulator(settings: EmulatorSettings) -> FastAPI:
+    """Return a stand-in Kaltura; its lifespan ends every session and stops every thread."""
+    engine = SpeechEngine()
+    sessions = Sessions(settings, engine)
+    faults = Faults()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # Drawn while the first visitor is still on the way.
+        first_portrait = asyncio.create_task(portrait_of(settings.avatar_id))
+        yield
+        await sessions.close()
+        await first_portrait
+        engine.close()
+
+    class Emulator(FastAPI):
+        """Has the exchange as its outermost layer: only there can a connection be dropped."""
+
+        def build_middleware_stack(self) -> ASGIApp:
+            return ExchangeMiddleware(super().build_middleware_stack(), settings, sessions)
+
+    app = Emulator(
+        title="Kaltura avatar emulator",
+        lifespan=lifespan,
+        openapi_url=None,
+        max_body_size=MAX_BODY_BYTES,
+    )
+    answer_refusals(app)
+    # The last one added is the outermost: even an answer of a fault may be read by any origin.
+    app.add_middleware(FaultMiddleware, faults=faults)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["POST", "DELETE", "OPTIONS"],
+        allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+        expose_headers=["Location", "X-Request-ID"],
+    )
+    app.include_router(ControlApi(settings, sessions).router)
+    app.include_router(WhepApi(settings, sessions, _actor_for).router)
+    app.include_router(backstage_router(sessions, faults))
+
+    @app.get("/")
+    async def welcome() -> HTMLResponse:
+        return HTMLResponse(_WELCOME)
+
+    return app

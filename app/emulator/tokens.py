@@ -1,0 +1,37 @@
+"""The session's own JWT (reference 2.1)."""
+
+from typing import Final
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OctKey
+
+from app.emulator.settings import EmulatorSettings
+
+_ALGORITHM: Final = "HS256"
+
+
+class Tokens:
+    """Signs and reads session tokens with the secret and the clock of the settings."""
+
+    def __init__(self, settings: EmulatorSettings) -> None:
+        self._key = OctKey.import_key(settings.jwt_secret)
+        self._lifetime = settings.token_seconds
+        self._clock = settings.clock
+
+    def issue(self, session_id: str) -> str:
+        """Return a token for one session."""
+        now = int(self._clock())
+        claims = {"sid": session_id, "iat": now, "exp": now + self._lifetime}
+        return jwt.encode({"alg": _ALGORITHM}, claims, self._key)
+
+    def session_id(self, token: str) -> str | None:
+        """Return the session a token is for, or None unless it is genuine and of today."""
+        now = int(self._clock())
+        registry = jwt.JWTClaimsRegistry(now=now, sid={"essential": True}, exp={"essential": True})
+        try:
+            claims = jwt.decode(token, self._key, algorithms=[_ALGORITHM]).claims
+            registry.validate(claims)
+        except (JoseError, ValueError):
+            return None
+        return str(claims["sid"])

@@ -1,0 +1,41 @@
+"""An emulator in this process, started with the settings a test wants."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
+
+import httpx
+import pytest
+from asgi_lifespan import LifespanManager
+
+from app.emulator.main import create_emulator
+from app.emulator.settings import EmulatorSettings
+from tests.emulator.house import Clock, House
+
+
+class OpenHouse(Protocol):
+    """Starts an emulator with other settings."""
+
+    def __call__(self, **changes: Any) -> AbstractAsyncContextManager[House]: ...
+
+
+@pytest.fixture
+def open_house() -> OpenHouse:
+    @asynccontextmanager
+    async def opened(**changes: Any) -> AsyncIterator[House]:
+        clock = Clock()
+        app = create_emulator(EmulatorSettings(clock=clock, **changes))
+        transport = httpx.ASGITransport(app=app)
+        async with (
+            LifespanManager(app),
+            httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8001") as client,
+        ):
+            yield House(client, clock)
+
+    return opened
+
+
+@pytest.fixture
+async def house(open_house: OpenHouse) -> AsyncIterator[House]:
+    async with open_house() as opened:
+        yield opened

@@ -1,0 +1,164 @@
+"""The commands, as real processes."""
+
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.processes import COMMAND, environment, free_port, running, stop, wait_until
+
+KS = "a-ks-for-the-emulator"
+KALTURA = {"AVATAR_KS": KS, "AVATAR_ID": "ada", "AVATAR_VOICE_ID": "emulator-voice-en-1"}
+
+
+def run(directory: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own command
+        [COMMAND, *arguments],
+        cwd=directory,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("command", ["demo", "serve", "emulator", "doctor"])
+def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
+    told = run(tmp_path, command, "--help")
+    assert told.returncode == 0
+    assert "--host" in told.stdout
+    assert "--port" in told.stdout
+
+
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+@pytest.mark.parametrize(
+    ("configured", "names"),
+    [
+        ({}, "AVATAR_KS is missing: set it"),
+        ({"AVATAR_KS": KS}, "AVATAR_ID is missing: set it"),
+        ({**KALTURA, "MAX_TEXT_LENGTH": "x"}, "MAX_TEXT_LENGTH is malformed"),
+        ({**KALTURA, "AVATAR_VOICEID": "x"}, "did you mean AVATAR_VOICE_ID?"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_exit_code_2(
+    tmp_path: Path, command: str, configured: dict[str, str], names: str
+) -> None:
+    told = run(tmp_path, command, **configured)
+    assert told.returncode == 2
+    assert names in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+    assert KS not in told.stderr
+
+
+def test_without_a_command_a_configured_ks_means_serve(tmp_path: Path) -> None:
+    told = run(tmp_path, AVATAR_KS=KS)
+    assert "AVATAR_ID is missing" in told.stderr
+
+
+def test_a_stopped_broker_ends_its_sessions_at_kaltura(tmp_path: Path) -> None:
+    with (
+        running("emulator", tmp_path, ready="/emulator/sessions", AVATAR_KS=KS) as emulator,
+        running(
+            "serve",
+            tmp_path,
+            ready="/healthz",
+            AVATAR_BASE_URL=f"{emulator.url}/v1/avatar-session",
+            **KALTURA,
+        ) as broker,
+    ):
+        httpx.post(f"{broker.url}/api/create-avatar-session").raise_for_status()
+        assert _states(emulator.url) == ["live"]
+        assert stop(broker.process) == 0
+        assert _states(emulator.url) == ["ended"]
+        assert KS not in broker.log.read_text(encoding="utf-8")
+
+
+def _states(emulator: str) -> list[str]:
+    sessions: list[dict[str, Any]] = httpx.get(f"{emulator}/emulator/sessions").json()["sessions"]
+    return [session["state"] for session in sessions]
+
+
+def test_the_emulator_refuses_another_ks(tmp_path: Path) -> None:
+    with running("emulator", tmp_path, ready="/emulator/sessions", AVATAR_KS=KS) as emulator:
+        create = f"{emulator.url}/v1/avatar-session/create"
+        body = {"visualConfig": {"id": "ada"}}
+        for ks, status in ((KS, 200), ("another", 401)):
+            answer = httpx.post(create, json=body, headers={"Authorization": f"KS {ks}"})
+            assert answer.status_code == status
+
+
+def test_a_killed_demo_takes_its_emulator_along(tmp_path: Path) -> None:
+    with running("demo", tmp_path, ready="/healthz") as demo:
+        with httpx.Client(base_url=demo.url) as visitor:
+            session = visitor.post("/api/create-avatar-session").json()
+            media = visitor.get(f"/api/avatar-sessions/{session['sessionId']}/media").json()
+        emulator = re.match(r"http://127\.0\.0\.1:\d+", media["whepUrl"])
+        assert emulator is not None
+        os.kill(demo.process.pid, signal.SIGKILL)
+
+        def is_gone() -> bool:
+            try:
+                httpx.get(emulator[0])
+            except httpx.TransportError:
+                return True
+            return False
+
+        wait_until("the emulator is gone", is_gone)
+
+
+def test_the_doctor_ticks_every_step_and_leaves_no_session_open(tmp_path: Path) -> None:
+    with running("emulator", tmp_path, ready="/emulator/sessions", AVATAR_KS=KS) as emulator:
+        upstream = {"AVATAR_BASE_URL": f"{emulator.url}/v1/avatar-session"}
+        port = str(free_port())
+        well = run(tmp_path, "doctor", "--port", port, **KALTURA, **upstream)
+        assert well.returncode == 0, well.stdout + well.stderr
+        steps = [line.split(":")[0] for line in well.stdout.splitlines()]
+        expected = "settings address create init-client keep-alive say-text interrupt end"
+        assert steps == [f"✓ {step}" for step in expected.split()]
+        assert _states(emulator.url) == ["ended"]
+
+        wrong = run(tmp_path, "doctor", "--port", port, **{**KALTURA, **upstream, "AVATAR_KS": "x"})
+        assert wrong.returncode == 1
+        assert "✗ create: Kaltura refused the broker's credentials (status 401)" in wrong.stdout
+
+        taken = run(
+            tmp_path, "doctor", "--port", emulator.url.rpartition(":")[2], **KALTURA, **upstream
+        )
+        assert taken.returncode == 1
+        assert "✗ address" in taken.stdout
+
+
+def test_the_doctor_names_a_kaltura_that_is_not_there(tmp_path: Path) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}/v1/avatar-session"
+    told = run(tmp_path, "doctor", "--port", str(free_port()), AVATAR_BASE_URL=nowhere, **KALTURA)
+    assert told.returncode == 1
+    assert "✗ create: Kaltura could not do it." in told.stdout
+    assert "AVATAR_BASE_URL" in told.stdout
+
+
+def test_a_demo_whose_emulator_dies_says_so_and_stops(tmp_path: Path) -> None:
+    with running("demo", tmp_path, ready="/healthz") as demo:
+        [child] = _children(demo.process.pid)
+        os.kill(child, signal.SIGKILL)
+        assert demo.process.wait(20) == 1
+        assert "the emulator has stopped" in demo.log.read_text(encoding="utf-8")
+
+
+def test_a_demo_needs_no_setting_whatever_ks_is_configured(tmp_path: Path) -> None:
+    (tmp_path / "ks").write_text("another", encoding="utf-8")
+    (tmp_path / ".env").write_text(f"AVATAR_KS_FILE={tmp_path / 'ks'}\n", encoding="utf-8")
+    with running("demo", tmp_path, ready="/healthz") as demo:
+        answer = httpx.post(f"{demo.url}/api/create-avatar-session")
+        assert answer.status_code == 201
+        assert stop(demo.process) == 0
+
+
+def _children(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8")
+    return [int(child) for child in children.split()]
