@@ -1,0 +1,286 @@
+"""The image, as far as it can be known without an engine to build it."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.cli import _parser
+from app.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+START_SECONDS = 30
+STOP_SECONDS = 10
+"""Docker kills what has not stopped by then."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One `FROM` and the instructions below it."""
+
+    base: str
+    name: str
+    instructions: tuple[tuple[str, str], ...]
+
+
+def stages() -> list[Stage]:
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    lines = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", "").splitlines()
+    found: list[Stage] = []
+    for keyword, _, rest in (line.partition(" ") for line in lines if line.strip()):
+        if keyword == "FROM":
+            base, _, name = rest.partition(" AS ")
+            found.append(Stage(base, name, ()))
+        else:
+            last = found.pop()
+            found.append(Stage(last.base, last.name, (*last.instructions, (keyword, rest.strip()))))
+    return found
+
+
+def whole(name: str) -> list[tuple[str, str]]:
+    """The instructions of a stage, after those of the stages that it is built on."""
+    by_name = {stage.name: stage for stage in stages()}
+    if name not in by_name:
+        return []
+    stage = by_name[name]
+    return [*whole(stage.base), *stage.instructions]
+
+
+def last_of(name: str, keyword: str) -> str:
+    return [rest for instruction, rest in whole(name) if instruction == keyword][-1]
+
+
+def copied_from_here() -> list[str]:
+    """The sources of every COPY that takes them from the repository."""
+    return [
+        source
+        for stage in stages()
+        for keyword, rest in stage.instructions
+        if keyword == "COPY" and not rest.startswith("--from=")
+        for source in rest.split()[:-1]
+    ]
+
+
+# What it is made of
+
+
+def test_hadolint_finds_nothing() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run(  # noqa: S603 - our own command
+        [hadolint, "Dockerfile"], cwd=ROOT, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout.decode()
+
+
+def test_the_base_image_is_pinned_and_its_python_is_one_that_we_support() -> None:
+    (base,) = {stage.base for stage in stages()} - {stage.name for stage in stages()}
+    version = re.fullmatch(r"python:3\.(\d+)-slim-\w+", base)
+    assert version is not None, base
+    assert int(version[1]) >= 11
+
+
+def test_everything_that_is_installed_is_locked_and_a_wheel() -> None:
+    installs = [rest for stage in stages() for _, rest in stage.instructions if " install " in rest]
+    assert len(installs) == 2
+    for install in installs:
+        assert "--require-hashes" in install
+        assert "--only-binary :all:" in install
+
+
+def test_the_demo_has_the_very_versions_of_the_broker() -> None:
+    broker, demo = (
+        set(re.findall(r"^\S+==\S+", (ROOT / "requirements" / name).read_text(), re.MULTILINE))
+        for name in ("runtime.txt", "demo.txt")
+    )
+    assert broker < demo
+
+
+def test_what_is_copied_exists_and_nothing_else_reaches_the_build() -> None:
+    ignored, *rest = [
+        line
+        for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    ]
+    allowed = [line.removeprefix("!") for line in rest if line.startswith("!")]
+    assert ignored == "*"
+    assert "**/__pycache__" in rest
+    assert sorted(allowed) == sorted(copied_from_here())
+    for source in copied_from_here():
+        assert (ROOT / source).exists(), source
+
+
+def test_no_stage_has_a_setting_or_a_secret_in_it() -> None:
+    names = [
+        word.partition("=")[0]
+        for stage in stages()
+        for keyword, rest in stage.instructions
+        if keyword in {"ARG", "ENV"}
+        for word in shlex.split(rest)
+    ]
+    assert "PYTHONDONTWRITEBYTECODE" in names
+    settings = {name.upper() for name in Settings.model_fields}
+    for name in names:
+        assert name not in settings
+        assert not re.search(r"KEY|SECRET|TOKEN|PASSWORD|CREDENTIAL|_KS", name), name
+
+
+# What it does
+
+
+@pytest.mark.parametrize("target", ["broker", "demo"])
+def test_it_runs_as_a_number_that_is_not_root(target: str) -> None:
+    user, _, group = last_of(target, "USER").partition(":")
+    assert int(user) >= 1000
+    assert int(group) >= 1000
+
+
+def test_a_plain_build_gives_the_broker_reachable_from_outside() -> None:
+    last = stages()[-1].name
+    options = _parser().parse_args(json.loads(last_of(last, "CMD")))
+    assert options.run is _parser().parse_args(["serve"]).run
+    assert options.host == "0.0.0.0"  # noqa: S104 - a container's own
+    assert options.port == int(last_of(last, "EXPOSE"))
+
+
+def test_the_demo_stays_on_the_loopback_address_of_the_host() -> None:
+    options = _parser().parse_args(json.loads(last_of("demo", "CMD")))
+    assert options.run is _parser().parse_args(["demo"]).run
+    assert options.host == "127.0.0.1"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """What the image has at its working directory, read-only."""
+    for source in copied_from_here():
+        if (ROOT / source).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / source, tmp_path / "tree" / source, ignore=ignored)
+    for path in [tmp_path / "tree", *(tmp_path / "tree").rglob("*")]:
+        path.chmod(path.stat().st_mode & ~0o222)
+    return tmp_path / "tree"
+
+
+@dataclass(frozen=True)
+class Container:
+    """The broker as the image would start it."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    def get(self, path: str) -> int:
+        url = f"http://127.0.0.1:{self.port}{path}"
+        return httpx.get(url, trust_env=False, timeout=5).status_code
+
+    def wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.get("/healthz")
+            except httpx.HTTPError:
+                assert self.process.poll() is None, "it ended"
+                assert time.monotonic() < deadline, "it never answered"
+                time.sleep(0.1)
+            else:
+                return
+
+
+@pytest.fixture(params=["broker"])
+def container(request: pytest.FixtureRequest, tree: Path) -> Iterator[Container]:
+    """The broker, or the target that the test names."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program, *entrypoint = json.loads(last_of(request.param, "ENTRYPOINT"))
+    assert program == "python"
+    name, *_ = json.loads(last_of(request.param, "CMD"))
+    command = [sys.executable, *entrypoint, name, "--port", str(port)]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "AVATAR_KS": "a-made-up-ks",
+        "AVATAR_ID": "an-avatar",
+    }
+    process = subprocess.Popen(command, cwd=tree, env=environment)  # noqa: S603 - our own command
+    try:
+        yield Container(process, port)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def healthcheck(port: int) -> int:
+    """What the image's HEALTHCHECK says of a broker at `port`: 0 is healthy."""
+    program, *arguments = json.loads(last_of("broker", "HEALTHCHECK").partition("CMD ")[2])
+    assert program == "python"
+    assert "8000" in arguments[-1]
+    arguments[-1] = arguments[-1].replace("8000", str(port))
+    done = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, *arguments],
+        env={"http_proxy": "http://127.0.0.1:9"},  # which must not be asked
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode
+
+
+@pytest.mark.parametrize("container", ["broker", "demo"], indirect=True)
+def test_the_copied_files_are_all_it_needs_and_it_writes_none(
+    tree: Path, container: Container
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in tree.rglob("*")}
+    container.wait_until_it_answers()
+    for path in ("/", "/docs", "/problems/at-capacity", "/static/style.css", "/openapi.json"):
+        assert container.get(path) == 200, path
+    assert {path: path.stat().st_mtime_ns for path in tree.rglob("*")} == before
+
+
+def test_the_healthcheck_tells_a_living_broker_from_none(container: Container) -> None:
+    container.wait_until_it_answers()
+    assert healthcheck(container.port) == 0
+    container.process.kill()
+    container.process.wait()
+    assert healthcheck(container.port) != 0
+
+
+@pytest.mark.parametrize("container", ["demo"], indirect=True)
+def test_the_demo_has_its_emulator_with_it(container: Container) -> None:
+    container.wait_until_it_answers()
+    url = f"http://127.0.0.1:{container.port}/api/create-avatar-session"
+    assert httpx.post(url, trust_env=False, timeout=START_SECONDS).status_code == 201
+
+
+class Broken(BaseHTTPRequestHandler):
+    """Answers, but says that it is not well."""
+
+    def do_GET(self) -> None:
+        self.send_error(503)
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - the base class's name
+        """Nothing: this is no server to watch."""
+
+
+def test_the_healthcheck_heeds_the_status() -> None:
+    with HTTPServer(("127.0.0.1", 0), Broken) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        assert healthcheck(server.server_port) != 0
+        thread.join()
+
+
+def test_it_stops_when_docker_asks_it_to(container: Container) -> None:
+    container.wait_until_it_answers()
+    container.process.send_signal(signal.SIGTERM)
+    assert container.process.wait(timeout=STOP_SECONDS) in {0, -signal.SIGTERM}
