@@ -18,7 +18,7 @@ from app.environment import SettingsError
 from app.kaltura.contract import MIRROR_PATH
 from app.logs import configure_logging
 from app.main import create_app
-from app.server import Address, serve, serve_for_parent
+from app.server import listen, serve, serve_for_parent, url_of
 from app.settings import ENV_FILE, Settings, load_settings
 
 HOST: Final = "127.0.0.1"
@@ -68,10 +68,6 @@ def _add_address(parser: argparse.ArgumentParser, port: int) -> None:
     parser.add_argument("--port", type=int, default=port, help="default: %(default)s")
 
 
-def _address(options: argparse.Namespace) -> Address:
-    return Address(options.host, options.port)
-
-
 def _serve_or_demo(options: argparse.Namespace) -> int:
     configured = {**dotenv_values(ENV_FILE), **os.environ}
     has_ks = any(configured.get(name) for name in ("AVATAR_KS", "AVATAR_KS_FILE"))
@@ -80,7 +76,7 @@ def _serve_or_demo(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     settings, without_effect = load_settings()
-    return _run_broker(settings, without_effect, _address(options))
+    return _run_broker(settings, without_effect, options)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -95,16 +91,17 @@ def _demo(options: argparse.Namespace) -> int:
             avatar_id=DEFAULT_AVATAR_ID,
             avatar_voice_id=DEFAULT_VOICE_ID,
         )
-        return _run_broker(settings, without_effect, _address(options))
+        return _run_broker(settings, without_effect, options)
 
 
-def _run_broker(settings: Settings, without_effect: list[str], address: Address) -> int:
+def _run_broker(settings: Settings, without_effect: list[str], options: argparse.Namespace) -> int:
     configure_logging()
     app = create_app(settings)
+    listening = listen(options.host, options.port)
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
-    print(f"Avatar Broker: open {address.url}", flush=True)
-    serve(app, address, trusted_proxies=settings.trusted_proxies)
+    print(f"Avatar Broker: open {url_of(listening)}", flush=True)
+    serve(app, listening, trusted_proxies=settings.trusted_proxies)
     return 0
 
 
@@ -121,11 +118,12 @@ def _emulator(options: argparse.Namespace) -> int:
     configured = load_settings()[0].avatar_ks
     ks = configured.get_secret_value() if configured else None
     emulator = create_emulator(EmulatorSettings(ks=ks))
-    address = _address(options)
-    print(f"Emulator: AVATAR_BASE_URL={address.url}{MIRROR_PATH}")
+    listening = listen(options.host, options.port)
+    url = url_of(listening)
+    print(f"Emulator: AVATAR_BASE_URL={url}{MIRROR_PATH}")
     print(f"          AVATAR_KS: {'the configured one' if ks else 'any'}")
-    print(f"          sessions and their calls: {address.url}/emulator/sessions", flush=True)
-    serve(emulator, address)
+    print(f"          sessions and their calls: {url}/emulator/sessions", flush=True)
+    serve(emulator, listening)
     return 0
 
 

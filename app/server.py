@@ -5,47 +5,53 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import FrameType
 from typing import Final, NoReturn
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from app.environment import SettingsError
+
 GRACE_SECONDS: Final = 5
 """How long answers under way may take once the process is asked to stop."""
 
 
-@dataclass(frozen=True)
-class Address:
-    """Where to listen."""
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; raises `SettingsError` when it can't. Port 0 is any free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or "no such port"
+        raise SettingsError(
+            f"can't listen on {host}:{port} ({reason}): choose another with --port, "
+            "or `make run PORT=...`"
+        ) from error
 
-    host: str
-    port: int
 
-    @property
-    def url(self) -> str:
-        """The address for a browser on this machine."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+def url_of(listening: socket.socket) -> str:
+    """The address for a browser on this machine."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: ASGIApp, address: Address, *, trusted_proxies: Sequence[str] = ()) -> None:
+def serve(app: ASGIApp, listening: socket.socket, *, trusted_proxies: Sequence[str] = ()) -> None:
     """Serve `app` until SIGINT, or SIGTERM, which ends the process with 0.
 
     `X-Forwarded-*` counts from `trusted_proxies` alone.
     """
     # uvicorn stops, and then raises the signal again for whoever was there before it.
     signal.signal(signal.SIGTERM, _leave)
-    _server(app, address, trusted_proxies).run()
+    _server(app, trusted_proxies).run(sockets=[listening])
 
 
 def serve_for_parent(app: ASGIApp, listening: socket.socket) -> None:
-    """Serve `app` on a socket that listens already, until standard input closes.
+    """Serve `app` until standard input closes.
 
     It closes when the parent asks this process to stop, and also when the parent was killed.
     """
-    server = _server(app, Address(*listening.getsockname()[:2]), ())
+    server = _server(app, ())
 
     def wait() -> None:
         sys.stdin.read()
@@ -55,12 +61,10 @@ def serve_for_parent(app: ASGIApp, listening: socket.socket) -> None:
     server.run(sockets=[listening])
 
 
-def _server(app: ASGIApp, address: Address, trusted_proxies: Sequence[str]) -> uvicorn.Server:
+def _server(app: ASGIApp, trusted_proxies: Sequence[str]) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            host=address.host,
-            port=address.port,
             access_log=False,  # the broker writes its own, with the request's id
             log_config=None,
             server_header=False,

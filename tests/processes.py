@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,9 +70,8 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def wait_until(condition: str, holds: object, deadline: float = READY_SECONDS) -> None:
+def wait_until(condition: str, holds: Callable[[], bool], deadline: float = READY_SECONDS) -> None:
     """Poll `holds()`; fail naming `condition` when it never does."""
-    assert callable(holds)
     end = time.monotonic() + deadline
     while not holds():
         if time.monotonic() > end:

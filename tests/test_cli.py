@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,17 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(
     assert names in told.stderr
     assert len(told.stderr.splitlines()) == 1
     assert KS not in told.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "demo", "emulator"])
+def test_a_port_that_is_taken_is_one_line_too(tmp_path: Path, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        told = run(tmp_path, command, "--port", port, **KALTURA)
+    assert told.returncode == 2
+    assert f"can't listen on 127.0.0.1:{port}" in told.stderr.splitlines()[-1]
+    assert "--port" in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 def test_without_a_command_a_configured_ks_means_serve(tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ class Readiness:
             )
         if settings.upstream_is_local:
             found.append("AVATAR_BASE_URL is on this machine: this is the emulator, not Kaltura")
-        elif settings.avatar_voice_id is None:
+            return found
+        if settings.avatar_voice_id is None:
             found.append("AVATAR_VOICE_ID is not set: Kaltura may refuse to say texts")
         if not settings.secret_key:
             found.append(

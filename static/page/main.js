@@ -1,0 +1,130 @@
+import { Api } from "./api.js";
+import { watchPlayerCalls } from "./calls.js";
+import { Captions } from "./captions.js";
+import { Clock } from "./clock.js";
+import { Composer } from "./composer.js";
+import { Inspector } from "./inspector.js";
+import { Notice } from "./notice.js";
+import { Problem } from "./problems.js";
+import { loadPlayer } from "./sdk.js";
+import { Session } from "./session.js";
+import { Speech } from "./speech.js";
+import { Stage, byId } from "./stage.js";
+import { StatusLine } from "./status.js";
+import { Transcript } from "./transcript.js";
+
+/** @type {{maxTextLength: number, player: "builtin" | "sdk", builtinPlayerUrl: string}} */
+const config = JSON.parse(byId("config").textContent ?? "");
+
+const start = /** @type {HTMLButtonElement} */ (byId("start"));
+const stop = /** @type {HTMLButtonElement} */ (byId("stop"));
+const end = /** @type {HTMLButtonElement} */ (byId("end"));
+
+const inspector = new Inspector();
+const notice = new Notice();
+const status = new StatusLine();
+const stage = new Stage();
+const transcript = new Transcript();
+const speech = new Speech((line) => transcript.update(line), new Captions(byId("caption")));
+const player = loadPlayer(config);
+const session = new Session(new Api((call) => inspector.call(call)), player, stage);
+const composer = new Composer(config.maxTextLength, (text) => void speak(text));
+const clock = new Clock(byId("clock"), {
+  onLastMinute: () => notice.tell("One minute left", "The session ends by itself when its time is up."),
+  onZero: () => void session.check(),
+});
+
+/** @param {string} text */
+async function speak(text) {
+  const began = performance.now();
+  const line = transcript.add(text);
+  try {
+    await session.speak(text);
+    line.ms = Math.round(performance.now() - began);
+    speech.accepted(line);
+    // The session may have ended while the answer was on its way.
+    if (session.state === "live") quiet();
+    else speech.stopped();
+  } catch (error) {
+    const problem = Problem.fromFailure(error);
+    line.fate = "failed";
+    line.reason = problem.title;
+    transcript.update(line);
+    composer.restore(text);
+    tell(problem);
+  }
+}
+
+async function interrupt() {
+  try {
+    await session.interrupt();
+    speech.stopped();
+    quiet();
+  } catch (error) {
+    tell(Problem.fromFailure(error));
+  }
+}
+
+/**
+ * Tells of a problem that leaves the session as it is.
+ *
+ * @param {Problem} problem
+ */
+function tell(problem) {
+  if (session.state !== "live") return;
+  notice.show(problem);
+  status.pass(problem);
+}
+
+function quiet() {
+  notice.hide();
+  status.settle();
+}
+
+session.on("state", ({ state, problem }) => {
+  stage.become(state);
+  status.become(state, problem);
+  document.body.dataset.state = state;
+  start.disabled = state === "connecting" || state === "live";
+  end.disabled = !start.disabled;
+  stop.disabled = state !== "live";
+  composer.enable(state === "live");
+  if (state === "live") composer.focus();
+  else if (!document.activeElement?.matches(":enabled")) start.focus({ preventScroll: true });
+  if (problem) notice.show(problem);
+  else notice.hide();
+  if (state === "ended" || state === "problem") {
+    clock.stop();
+    stage.speak(false);
+    speech.stopped();
+    inspector.closed();
+  }
+});
+session.on("opened", (opened) => {
+  clock.start(opened.secondsLeft);
+  inspector.opened(opened);
+});
+// The broker may be a moment behind its own clock; it is asked again rather than at once.
+session.on("timeLeft", (seconds) => clock.set(Math.max(seconds, 2)));
+session.on("trouble", (problem) => (problem ? tell(problem) : quiet()));
+session.on("speaking", (speaking) => {
+  stage.speak(speaking);
+  speech.heard(speaking);
+});
+
+start.addEventListener("click", () => void session.start());
+stop.addEventListener("click", () => void interrupt());
+end.addEventListener("click", () => session.end());
+addEventListener("pagehide", () => session.leave());
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "visible") void session.check();
+});
+
+watchPlayerCalls((call) => inspector.call(call));
+player.then(
+  ({ name, replaced }) => {
+    inspector.player(name);
+    byId("note").hidden = !replaced;
+  },
+  (error) => notice.show(Problem.fromPlayer(error)),
+);

@@ -1,0 +1,43 @@
+import { byId } from "./stage.js";
+
+/** Says what happened and what to do next, until something better is known. */
+export class Notice {
+  #element = byId("notice");
+
+  /** @param {import("./problems.js").Problem} problem */
+  show({ title, detail, nextStep, requestId }) {
+    const words = [detail, nextStep].filter(Boolean).join(" ");
+    this.#fill(paragraph("title", title), paragraph("words", words));
+    if (requestId) this.#element.append(paragraph("request", `Request ${requestId}`));
+  }
+
+  /**
+   * @param {string} title
+   * @param {string} words
+   */
+  tell(title, words) {
+    this.#fill(paragraph("title", title), paragraph("words", words));
+  }
+
+  hide() {
+    this.#element.hidden = true;
+    this.#element.replaceChildren();
+  }
+
+  /** @param {HTMLElement[]} content */
+  #fill(...content) {
+    this.#element.replaceChildren(...content);
+    this.#element.hidden = false;
+  }
+}
+
+/**
+ * @param {string} className
+ * @param {string} text
+ */
+function paragraph(className, text) {
+  const made = document.createElement("p");
+  made.className = className;
+  made.textContent = text;
+  return made;
+}

@@ -1,0 +1,41 @@
+import { Problem } from "./problems.js";
+
+const LOAD_MS = 8000;
+
+/**
+ * @typedef {typeof import("@unisphere/models-sdk-js").KalturaAvatarSession} AvatarClass
+ * @typedef {{KalturaAvatarSession: AvatarClass, name: string, replaced: boolean}} Player
+ */
+
+/**
+ * Loads the class that shows avatars: what the import map names, or else the bundled player.
+ *
+ * @param {{player: "builtin" | "sdk", builtinPlayerUrl: string}} config
+ * @returns {Promise<Player>}
+ */
+export async function loadPlayer({ player, builtinPlayerUrl }) {
+  const wanted = player === "sdk" ? "Kaltura's SDK" : "bundled player";
+  try {
+    const { KalturaAvatarSession } = await inTime(import("@unisphere/models-sdk-js"), LOAD_MS);
+    if (!KalturaAvatarSession) throw new Problem("player-failed");
+    return { KalturaAvatarSession, name: wanted, replaced: false };
+  } catch {
+    const { KalturaAvatarSession } = await import(builtinPlayerUrl).catch(() => {
+      throw new Problem("player-failed", { detail: "Neither the SDK nor the bundled player came." });
+    });
+    return { KalturaAvatarSession, name: "bundled player", replaced: player === "sdk" };
+  }
+}
+
+/**
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {number} ms
+ * @returns {Promise<T>}
+ */
+function inTime(promise, ms) {
+  return new Promise((resolve, reject) => {
+    setTimeout(reject, ms, new Problem("player-failed"));
+    promise.then(resolve, reject);
+  });
+}

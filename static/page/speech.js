@@ -1,0 +1,152 @@
+const SETTLE_MS = 900;
+const PATIENCE_MS = 3000;
+const LEAST_TURN_MS = 800;
+const FIRST_PACE = 70;
+const SLOWEST_PACE = 150;
+const FASTEST_PACE = 35;
+
+/**
+ * @typedef {"sending" | "accepted" | "speaking" | "said" | "stopped" | "failed"} Fate
+ * @typedef {{text: string, fate: Fate, ms: number | null, reason: string}} Line
+ * @typedef {{show: (text: string, pace: number) => void, hide: () => void}} Captions
+ */
+
+/**
+ * Which line is being said now, told from nothing but when a voice is heard.
+ *
+ * Kaltura reports no turn as begun or over (reference 1.1). Lines are said in the order in which
+ * they were accepted; one after the other in one breath is told apart by how long each should
+ * take, at the pace learnt so far. Where no voice is ever reported, a line stays "accepted".
+ */
+export class Speech {
+  /** @type {Line[]} */
+  #waiting = [];
+  /** @type {Line | null} */
+  #current = null;
+  #voice = false;
+  /** When the current line began, and when the voice did; milliseconds of `performance.now`. */
+  #lineSince = 0;
+  #voiceSince = 0;
+  /** How many characters were said since the voice began. */
+  #voiced = 0;
+  /** Milliseconds per character. */
+  #pace = FIRST_PACE;
+  /** @type {ReturnType<typeof setTimeout> | undefined} What happens next if nothing is heard. */
+  #timer;
+  #onChange;
+  #captions;
+
+  /**
+   * @param {(line: Line) => void} onChange
+   * @param {Captions} captions
+   */
+  constructor(onChange, captions) {
+    this.#onChange = onChange;
+    this.#captions = captions;
+  }
+
+  /** @param {Line} line */
+  accepted(line) {
+    this.#waiting.push(line);
+    this.#fate(line, "accepted");
+    if (this.#voice) this.#awaitTurn();
+    else if (!this.#current && this.#waiting.length === 1) this.#captionUnheard(line);
+  }
+
+  /** @param {boolean} voice */
+  heard(voice) {
+    this.#voice = voice;
+    if (!voice) this.#after(SETTLE_MS, () => this.#silence(SETTLE_MS));
+    else if (this.#current) this.#awaitTurn();
+    else this.#begin();
+  }
+
+  /** Nothing that was accepted so far will be said any more. */
+  stopped() {
+    clearTimeout(this.#timer);
+    this.#finish("stopped");
+    this.#dismiss("stopped");
+  }
+
+  #begin() {
+    this.#voiceSince = performance.now();
+    this.#voiced = 0;
+    this.#next();
+  }
+
+  #next() {
+    const line = this.#waiting.shift();
+    if (!line) return;
+    this.#finish("said");
+    this.#current = line;
+    this.#lineSince = performance.now();
+    this.#voiced += line.text.length;
+    this.#fate(line, "speaking");
+    this.#captions.show(line.text, this.#pace);
+    this.#awaitTurn();
+  }
+
+  // Two lines in one breath: the second begins when the first should be over.
+  #awaitTurn() {
+    clearTimeout(this.#timer);
+    if (!this.#current || this.#waiting.length === 0) return;
+    const elapsed = performance.now() - this.#lineSince;
+    this.#after(Math.max(LEAST_TURN_MS, this.#expected(this.#current) - elapsed), () => this.#next());
+  }
+
+  /** @param {number} silentMs How long it has been silent. */
+  #silence(silentMs) {
+    if (this.#current && this.#waiting.length === 0) this.#learn(silentMs);
+    this.#finish("said");
+    // What still waits either begins soon, or was said sooner than expected.
+    this.#after(PATIENCE_MS, () => this.#dismiss("said"));
+  }
+
+  /** @param {number} silentMs */
+  #learn(silentMs) {
+    const pace = (performance.now() - this.#voiceSince - silentMs) / Math.max(1, this.#voiced);
+    this.#pace = Math.min(SLOWEST_PACE, Math.max(FASTEST_PACE, pace));
+  }
+
+  // Words are shown even where no voice is reported, for as long as they should take.
+  /** @param {Line} line */
+  #captionUnheard(line) {
+    this.#captions.show(line.text, this.#pace);
+    this.#after(PATIENCE_MS + this.#expected(line), () => this.#captions.hide());
+  }
+
+  /** @param {Line} line */
+  #expected({ text }) {
+    return text.length * this.#pace;
+  }
+
+  /**
+   * @param {number} ms
+   * @param {() => void} action
+   */
+  #after(ms, action) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(action, ms);
+  }
+
+  /** @param {"said" | "stopped"} fate */
+  #finish(fate) {
+    this.#captions.hide();
+    if (this.#current) this.#fate(this.#current, fate);
+    this.#current = null;
+  }
+
+  /** @param {"said" | "stopped"} fate */
+  #dismiss(fate) {
+    for (const line of this.#waiting.splice(0)) this.#fate(line, fate);
+  }
+
+  /**
+   * @param {Line} line
+   * @param {Fate} fate
+   */
+  #fate(line, fate) {
+    line.fate = fate;
+    this.#onChange(line);
+  }
+}

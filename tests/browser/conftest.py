@@ -1,0 +1,82 @@
+"""A real browser, a real broker with its emulator, and a tab that must end without an error."""
+
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from tests.browser.avatar_page import AvatarPage, Demo
+from tests.processes import running
+
+ENSURE_CHROMIUM: Final = Path(__file__).parents[2] / "scripts" / "ensure-chromium"
+SDK_URL: Final = "https://sdk.example/models-sdk-js/index.esm.js"
+CHROMIUM_ARGUMENTS: Final = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    found = subprocess.run([ENSURE_CHROMIUM], capture_output=True, text=True, check=False)  # noqa: ASYNC221,S603 - our own script, before anything runs
+    assert found.returncode == 0, found.stderr
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=found.stdout.strip(), args=CHROMIUM_ARGUMENTS
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with _running_demo(tmp_path_factory.mktemp("demo")) as demo:
+        yield demo
+
+
+@pytest.fixture(scope="session")
+def sdk_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A broker whose page takes the SDK from `SDK_URL`, which a test must serve or leave dead."""
+    with _running_demo(tmp_path_factory.mktemp("sdk-demo"), AVATAR_SDK_URL=SDK_URL) as demo:
+        yield demo
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tab(browser: Browser) -> AsyncIterator[AvatarPage]:
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    tab = AvatarPage(await context.new_page())
+    yield tab
+    await context.close()
+    assert [error for error in tab.errors if not _tolerated(error, tab.tolerated)] == []
+
+
+def _tolerated(error: str, tolerated: tuple[str, ...]) -> bool:
+    return any(words in error for words in tolerated)
+
+
+@contextmanager
+def _running_demo(directory: Path, **settings: str) -> Iterator[Demo]:
+    """A demo with room for every test."""
+    room = {"MAX_CONCURRENT_SESSIONS": "50"}
+    with running("demo", directory, ready="/healthz", **room, **settings) as demo:
+        yield Demo(demo.url, _emulator_url(demo.url))
+
+
+def _emulator_url(url: str) -> str:
+    """Where the media comes from is where the emulator is."""
+    with httpx.Client(base_url=url) as visitor:
+        opened = visitor.post("/api/create-avatar-session", json={}).raise_for_status().json()
+        path = f"/api/avatar-sessions/{opened['sessionId']}"
+        whep_url = visitor.get(f"{path}/media").raise_for_status().json()["whepUrl"]
+        visitor.post(f"{path}/end").raise_for_status()
+    return f"http://{httpx.URL(whep_url).netloc.decode()}"

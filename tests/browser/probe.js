@@ -1,0 +1,46 @@
+// Looks at the video and listens to it, as a visitor would. Runs inside the page.
+(() => {
+  const video = document.querySelector("#avatar-container video");
+  const context = new AudioContext();
+  const analyser = context.createAnalyser();
+  context.createMediaStreamSource(video.srcObject).connect(analyser);
+  const wave = new Float32Array(analyser.fftSize);
+  const heard = [];
+  setInterval(() => {
+    analyser.getFloatTimeDomainData(wave);
+    const loudness = Math.sqrt(wave.reduce((sum, value) => sum + value * value, 0) / wave.length);
+    heard.push({ time: video.currentTime, loudness });
+    if (heard.length > 5000) heard.shift();
+  }, 20);
+
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [48, 32];
+  const picture = canvas.getContext("2d", { willReadFrequently: true });
+
+  function mouth() {
+    const { videoWidth: width, videoHeight: height } = video;
+    picture.drawImage(video, 0.38 * width, 0.52 * height, 0.24 * width, 0.16 * height, 0, 0, 48, 32);
+    return picture.getImageData(0, 0, 48, 32).data;
+  }
+
+  function nextFrame() {
+    return new Promise((resolve) => video.requestVideoFrameCallback(resolve));
+  }
+
+  window.probe = {
+    frames: () => video.getVideoPlaybackQuality().totalVideoFrames,
+    time: () => video.currentTime,
+    heardSince: (time) => heard.filter((sample) => sample.time > time),
+    async mouthMotion(frames) {
+      const first = mouth();
+      let most = 0;
+      for (let count = 0; count < frames; count += 1) {
+        await nextFrame();
+        const now = mouth();
+        const change = now.reduce((sum, value, index) => sum + Math.abs(value - first[index]), 0);
+        most = Math.max(most, change / now.length);
+      }
+      return most;
+    },
+  };
+})();

@@ -1,0 +1,129 @@
+"""Everyone can use the page: by keyboard, on a phone, in dark and light, by name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.avatar_page import AvatarPage, Demo
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
+AA = 4.5
+
+
+async def test_the_keyboard_alone_is_enough(tab: AvatarPage, demo: Demo) -> None:
+    await tab.page.goto(demo.url)
+    press = tab.page.keyboard.press
+    await press("Tab")
+    await expect(tab.button("Start")).to_be_focused()
+    await press("Enter")
+    await tab.status_is("Live")
+    await expect(tab.text).to_be_focused()
+    await tab.page.keyboard.type("Said without a mouse.")
+    await press("Control+Enter")
+    await expect(tab.fates.first).to_contain_text("speaking")
+    await press("Shift+Tab")
+    await expect(tab.button("End")).to_be_focused()
+    await press("Shift+Tab")
+    await expect(tab.button("Stop")).to_be_focused()
+    await press("Space")
+    await expect(tab.fates.first).to_contain_text("stopped")
+    await press("Tab")
+    await press("Enter")
+    await tab.status_is("Ended")
+    await expect(tab.button("Start")).to_be_focused()
+
+
+async def test_each_control_has_its_name_and_each_state_its_controls(
+    tab: AvatarPage, demo: Demo
+) -> None:
+    await tab.page.goto(demo.url)
+    await expect(tab.button("Start")).to_be_enabled()
+    for name in ("Speak", "Stop", "End"):
+        await expect(tab.button(name)).to_be_disabled()
+    await expect(tab.page.get_by_text("an AI makes the face and the voice")).to_be_visible()
+    await expect(tab.page.get_by_text("This is the emulator, not Kaltura.")).to_be_visible()
+    assert await _unnamed(tab) == []
+
+    await tab.start()
+    await tab.text.fill("Hello")
+    for name in ("Speak", "Stop", "End"):
+        await expect(tab.button(name)).to_be_enabled()
+    await expect(tab.button("Start")).to_be_disabled()
+    await expect(tab.page.get_by_text("AI-generated face and voice")).to_be_visible()
+    await tab.button("End").click()
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "sayable"),
+    [
+        ("   ", "0 / 1000", False),
+        ("a" * 1000, "1000 / 1000", True),
+        ("a" * 1001, "1 too many", False),
+        ("😀" * 1000, "1000 / 1000", True),
+        ("  padded  ", "6 / 1000", True),
+    ],
+)
+async def test_characters_are_counted_as_the_server_counts_them(
+    tab: AvatarPage, demo: Demo, text: str, count: str, *, sayable: bool
+) -> None:
+    await tab.page.goto(demo.url)
+    await tab.start()
+    await tab.text.fill(text)
+    await expect(tab.page.locator("#count")).to_have_text(count)
+    await expect(tab.button("Speak")).to_be_enabled(enabled=sayable)
+    await tab.button("End").click()
+
+
+async def test_a_phone_never_scrolls_sideways(browser: Browser, demo: Demo) -> None:
+    context = await browser.new_context(
+        viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True
+    )
+    tab = AvatarPage(await context.new_page())
+    await tab.page.goto(demo.url)
+    assert not await _overflows(tab)
+    await tab.button("Start").tap()
+    await tab.status_is("Live")
+    await tab.speak("Donaudampfschifffahrtsgesellschaftskapitän" * 5)
+    await expect(tab.fates.first).to_contain_text("ms")
+    await tab.page.get_by_text("Developer").tap()
+    assert not await _overflows(tab)
+    await tab.button("End").tap()
+    await tab.status_is("Ended")
+    await context.close()
+    assert tab.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_text_has_contrast(tab: AvatarPage, demo: Demo, scheme: Any) -> None:
+    await tab.page.emulate_media(color_scheme=scheme)
+    await tab.page.goto(demo.url)
+    await tab.page.get_by_text("Developer").click()
+    assert await _faint(tab) == []
+    await tab.start()
+    await tab.speak("Read me.")
+    await expect(tab.fates.first).to_contain_text("speaking")
+    assert await _faint(tab) == []
+    await tab.button("End").click()
+    await tab.status_is("Ended")
+    assert await _faint(tab) == []
+
+
+async def _overflows(tab: AvatarPage) -> bool:
+    return bool(await tab.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
+
+
+async def _unnamed(tab: AvatarPage) -> list[str]:
+    """Controls without an accessible name."""
+    tree = await tab.page.locator("body").aria_snapshot()
+    roles = ("- button", "- textbox", "- img", "- link")
+    return [line for line in tree.splitlines() if line.strip() in roles]
+
+
+async def _faint(tab: AvatarPage) -> list[str]:
+    found: list[dict[str, Any]] = await tab.page.evaluate(CONTRAST)
+    assert len(found) > AA
+    return [f"{item['ratio']:.2f} {item['text']}" for item in found if item["ratio"] < AA]

@@ -1,0 +1,207 @@
+"""Whatever goes wrong, the page says what happened and what to do next."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from playwright.async_api import Page, Route, expect
+
+from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+CREATE = "**/api/create-avatar-session"
+
+
+@pytest.fixture(autouse=True)
+def _failed_loads_are_expected(tab: AvatarPage) -> None:
+    tab.tolerated = ("Failed to load resource",)
+
+
+async def test_a_problem_of_create_is_told_in_words_and_start_is_offered_again(
+    tab: AvatarPage, demo: Demo
+) -> None:
+    await _answer_with_problem(tab.page, CREATE, "at-capacity", 503, {"Retry-After": "20"})
+    await tab.page.goto(demo.url)
+    await tab.button("Start").click()
+    await tab.status_is("Told in the title")
+    notice = tab.page.get_by_role("alert")
+    await expect(notice).to_contain_text("Told in the detail.")
+    await expect(notice).to_contain_text("Press Start again in 20 seconds.")
+    await expect(notice).to_contain_text("a-request-id")
+
+    await tab.page.unroute(CREATE)
+    await tab.start()
+    await expect(notice).to_be_hidden()
+    await tab.button("End").click()
+
+
+async def test_an_answer_that_is_no_problem_document_still_becomes_words(
+    tab: AvatarPage, demo: Demo
+) -> None:
+    await tab.page.route(CREATE, lambda route: route.fulfill(status=502, body="<h1>Bad Gateway"))
+    await tab.page.goto(demo.url)
+    await tab.button("Start").click()
+    await tab.status_is("Something went wrong")
+    await expect(tab.page.get_by_role("alert")).to_contain_text("status 502")
+
+
+async def test_no_network_has_words_of_its_own(tab: AvatarPage, demo: Demo) -> None:
+    await tab.page.goto(demo.url)
+    await tab.page.route(CREATE, lambda route: route.abort("internetdisconnected"))
+    await tab.button("Start").click()
+    await tab.status_is("No connection")
+    await expect(tab.page.get_by_role("alert")).to_contain_text("Check your connection")
+
+
+async def test_a_line_that_failed_says_so_and_its_text_is_given_back(
+    tab: AvatarPage, demo: Demo
+) -> None:
+    await tab.page.goto(demo.url)
+    await tab.start()
+    await _answer_with_problem(tab.page, "**/speak", "speech-unavailable", 503)
+    await tab.speak("Nobody will hear this.")
+    await expect(tab.fates.first).to_have_text("failed · Told in the title")
+    await expect(tab.text).to_have_value("Nobody will hear this.")
+    await tab.status_is("Told in the title")
+    await tab.status_is("Live")
+
+    await tab.page.unroute("**/speak")
+    await tab.button("Speak").click()
+    await expect(tab.fates.first).to_contain_text("speaking")
+    await tab.button("End").click()
+
+
+async def test_a_session_that_the_server_ended_is_told_and_can_be_followed_by_another(
+    tab: AvatarPage, demo: Demo
+) -> None:
+    await tab.page.goto(demo.url)
+    await tab.start()
+    await tab.page.evaluate(
+        "id => fetch(`/api/avatar-sessions/${id}/end`, {method: 'POST'})", tab.session_ids[0]
+    )
+    await tab.speak("Too late.")
+    await tab.status_is("Ended")
+    await expect(tab.page.get_by_role("alert")).to_contain_text("Press Start to open a new session")
+    await tab.start()
+    await tab.button("End").click()
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [(404, "The session is gone"), (409, "Watched elsewhere"), (415, "cannot be shown")],
+)
+async def test_a_refused_picture_is_told_and_its_session_ended(
+    tab: AvatarPage, demo: Demo, status: int, title: str
+) -> None:
+    async def refuse(route: Route) -> None:
+        await route.fulfill(status=status, headers={"Access-Control-Allow-Origin": "*"})
+
+    await tab.page.route("**/whep/**", refuse)
+    await tab.page.goto(demo.url)
+    await tab.button("Start").click()
+    await expect(tab.page.get_by_role("status")).to_contain_text(title)
+    await expect(tab.page.get_by_role("alert")).to_contain_text("press Start", ignore_case=True)
+    session_id = tab.session_ids[0]
+    await eventually(lambda: demo.session_is(session_id, "ended"), "the session is ended")
+
+
+async def test_a_lost_picture_comes_back_by_itself(tab: AvatarPage, demo: Demo) -> None:
+    await tab.page.goto(demo.url)
+    async with tab.page.expect_response("**/whep/**") as subscribed:
+        session_id = await tab.start()
+    viewer = (await (await subscribed.value).all_headers())["location"]
+    async with httpx.AsyncClient() as someone_else:
+        lost = await someone_else.delete(f"{demo.emulator_url}{viewer}")
+    assert lost.is_success
+    notice = tab.page.get_by_role("alert")
+    await expect(notice).to_contain_text("is being fetched again", timeout=PATIENCE_MS)
+    await expect(notice).to_be_hidden(timeout=PATIENCE_MS)
+    await tab.status_is("Live")
+    time = await tab.media_time()
+    await eventually(lambda: tab.played(time + 1), "the picture moves again")
+    assert await demo.session_is(session_id, "live")
+    await tab.button("End").click()
+    await eventually(lambda: demo.session_is(session_id, "ended"), "the session is ended")
+
+
+async def test_the_last_minute_is_announced(tab: AvatarPage, demo: Demo) -> None:
+    await _shorten_the_session(tab.page, seconds=62)
+    await tab.page.goto(demo.url)
+    await tab.start()
+    await expect(tab.page.get_by_role("alert")).to_contain_text("One minute left")
+    await expect(tab.page.locator("#clock")).to_contain_text("0:5")
+    await tab.status_is("Live")
+    await tab.button("End").click()
+
+
+async def test_when_the_time_is_up_the_page_says_so(tab: AvatarPage, demo: Demo) -> None:
+    await _shorten_the_session(tab.page, seconds=3)
+    over = {"state": "ended", "secondsLeft": 0, "endReason": "expired"}
+    await tab.page.route(
+        lambda url: url.rpartition("/")[0].endswith("/api/avatar-sessions"),
+        lambda route: route.fulfill(json=over),
+    )
+    await tab.page.goto(demo.url)
+    await tab.button("Start").click()
+    await tab.status_is("Ended")
+    notice = tab.page.get_by_role("alert")
+    await expect(notice).to_contain_text("Its time was up. Press Start to open a new session.")
+    await expect(tab.page.locator("#clock")).to_be_hidden()
+
+
+async def test_blocked_sound_can_be_turned_on(tab: AvatarPage, demo: Demo) -> None:
+    # What a browser does that wants a gesture: play() with sound is refused until one comes.
+    await tab.page.add_init_script(
+        """
+        const play = HTMLMediaElement.prototype.play;
+        HTMLMediaElement.prototype.play = function () {
+          if (this.muted || window.gesture) return play.call(this);
+          return Promise.reject(new DOMException("", "NotAllowedError"));
+        };
+        """
+    )
+    await tab.page.goto(demo.url)
+    await tab.start()
+    turn_on = tab.button("Sound is off — turn on")
+    await expect(turn_on).to_be_visible()
+    assert await tab.page.evaluate("document.querySelector('video').muted")
+
+    await tab.page.evaluate("gesture = true")
+    await turn_on.click()
+    await expect(turn_on).to_be_hidden()
+    assert not await tab.page.evaluate("document.querySelector('video').muted")
+    await tab.button("End").click()
+
+
+async def _shorten_the_session(page: Page, *, seconds: int) -> None:
+    """Lets the page believe that its session ends so soon."""
+
+    async def shorten(route: Route) -> None:
+        answer = await route.fetch()
+        ends = datetime.now(UTC) + timedelta(seconds=seconds)
+        await route.fulfill(
+            response=answer, json=await answer.json() | {"expiresAt": ends.isoformat()}
+        )
+
+    await page.route(CREATE, shorten)
+
+
+async def _answer_with_problem(
+    page: Page, url: str, name: str, status: int, headers: dict[str, str] | None = None
+) -> None:
+    problem = {
+        "type": f"/problems/{name}",
+        "title": "Told in the title",
+        "status": status,
+        "detail": "Told in the detail.",
+        "requestId": "a-request-id",
+    }
+    await page.route(
+        url,
+        lambda route: route.fulfill(
+            status=status,
+            json=problem,
+            headers={"Content-Type": "application/problem+json", **(headers or {})},
+        ),
+    )

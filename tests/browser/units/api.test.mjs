@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Api } from "../../../static/page/api.js";
+
+const SESSION = { sessionId: "s/1", token: "a.b.c" };
+
+/** An `Api` whose server answers as given; what was asked and what was told of it can be read. */
+function api(answer) {
+  const asked = [];
+  const told = [];
+  const fetch = async (path, init) => {
+    asked.push({ path, ...init });
+    return answer();
+  };
+  return { api: new Api((call) => told.push(call), fetch), asked, told };
+}
+
+const json = (body, init) => () => new Response(JSON.stringify(body), init);
+
+test("create sends its key, and counts the time left by the server's clock", async () => {
+  const headers = { Date: "Sun, 22 Nov 2026 11:00:00 GMT", "X-Request-ID": "r-1" };
+  const opened = { ...SESSION, expiresAt: "2026-11-22T11:15:00+00:00" };
+  const { api: broker, asked, told } = api(json(opened, { status: 201, headers }));
+  const { secondsLeft } = await broker.create("a-key");
+  assert.equal(secondsLeft, 900);
+  assert.equal(asked[0].headers["Idempotency-Key"], "a-key");
+  assert.equal(asked[0].body, "{}");
+  const [{ method, path, status, requestId }] = told;
+  assert.deepEqual([method, path, status, requestId], ["POST", "/api/create-avatar-session", 201, "r-1"]);
+});
+
+test("a control call carries the token in its header and nowhere else", async () => {
+  const { api: broker, asked, told } = api(json({ success: true, turnId: "t-1" }));
+  await broker.speak(SESSION, "Hello");
+  await broker.end(SESSION, { keepalive: true });
+  const [speak, end] = asked;
+  assert.equal(speak.path, "/api/avatar-sessions/s%2F1/speak");
+  assert.equal(speak.headers.Authorization, "Bearer a.b.c");
+  assert.deepEqual(JSON.parse(speak.body), { text: "Hello" });
+  assert.deepEqual([end.body, end.keepalive], [undefined, true]);
+  assert.ok(!JSON.stringify(told).includes("a.b.c"));
+});
+
+test("a problem is thrown as one, and told of as a call all the same", async () => {
+  const problem = { type: "/problems/kaltura-busy", title: "T", detail: "D.", requestId: "r" };
+  const { api: broker, told } = api(json(problem, { status: 503, headers: { "Retry-After": "7" } }));
+  await assert.rejects(broker.interrupt(SESSION), { name: "kaltura-busy", retryAfter: 7 });
+  assert.equal(told[0].status, 503);
+});
+
+test("no answer is a problem too, and a call without a status", async () => {
+  const { api: broker, told } = api(() => {
+    throw new TypeError("Failed to fetch");
+  });
+  await assert.rejects(broker.keepAlive(SESSION), { name: "unreachable" });
+  assert.equal(told[0].status, null);
+});

@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { pieces } from "../../../static/page/captions.js";
+import { claims } from "../../../static/page/claims.js";
+import { Problem } from "../../../static/page/problems.js";
+import { Speech } from "../../../static/page/speech.js";
+import { LevelGate } from "../../../static/player/speaking.js";
+
+const problemJson = (name, headers = {}) =>
+  new Response(JSON.stringify({ type: `/problems/${name}`, title: "T", detail: "D.", requestId: "r" }), {
+    status: 429,
+    headers,
+  });
+
+test("a problem is read whole, and its wait is said in words", async () => {
+  const problem = await Problem.fromResponse(problemJson("at-capacity", { "Retry-After": "20" }));
+  assert.deepEqual([problem.name, problem.title, problem.detail, problem.requestId], ["at-capacity", "T", "D.", "r"]);
+  assert.equal(problem.nextStep, "Press Start again in 20 seconds.");
+});
+
+for (const [seconds, words] of [
+  ["1", "in 1 second"],
+  ["89", "in 89 seconds"],
+  ["90", "in 2 minutes"],
+  ["3600", "in 60 minutes"],
+  ["", "in a moment"],
+  ["Wed, 21 Oct 2026 07:28:00 GMT", "in a moment"],
+]) {
+  test(`Retry-After "${seconds}" reads ${words}`, async () => {
+    const problem = await Problem.fromResponse(problemJson("rate-limited", { "Retry-After": seconds }));
+    assert.equal(problem.nextStep, `Try again ${words}.`);
+  });
+}
+
+for (const body of ["", "<h1>Bad Gateway</h1>", "null", "[]", '"text"', '{"type": 7}']) {
+  test(`an answer of ${JSON.stringify(body)} still has a title, words and a next step`, async () => {
+    const problem = await Problem.fromResponse(new Response(body, { status: 502 }));
+    assert.ok(problem.title && problem.nextStep);
+    assert.match(problem.detail, /502/);
+  });
+}
+
+test("no answer and a late answer have words of their own", () => {
+  assert.equal(Problem.fromFailure(new TypeError("Failed to fetch")).title, "No connection");
+  assert.equal(Problem.fromFailure(new DOMException("", "TimeoutError")).title, "No answer");
+});
+
+test("what a player reports becomes words, whatever it is", () => {
+  assert.equal(Problem.fromPlayer({ code: "viewer-taken", message: "m" }).detail, "m");
+  assert.equal(Problem.fromPlayer({ code: "network" }).title, "No connection");
+  for (const odd of [undefined, null, "text", 7, {}]) assert.ok(Problem.fromPlayer(odd).title);
+});
+
+test("a token's claims are told with readable times, and what is no token is told to be none", () => {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const token = `${part({ alg: "HS256" })}.${part({ sub: "visitör", exp: 1_800_000_000 })}.c2ln`;
+  assert.equal(claims(token), "sub visitör\nexp 2027-01-15T08:00:00.000Z");
+  for (const odd of ["", "a.b.c", "a.bnVsbA.c"]) assert.equal(claims(odd), "not readable");
+});
+
+for (const text of [
+  "One. Two! Three?",
+  "No end",
+  "word ".repeat(300).trim(),
+  `${"x".repeat(200)} and more.`,
+  "He said: \"Stop.\" And so it was. Version 1.5 is out.",
+  "一句话。两句话。",
+]) {
+  test(`captions lose no word of "${text.slice(0, 20)}" and are short`, () => {
+    const cut = pieces(text);
+    assert.equal(cut.join("").replaceAll(" ", ""), text.replaceAll(" ", ""));
+    for (const piece of cut) assert.ok(piece.length <= 90 || !piece.includes(" "));
+  });
+}
+
+test("a voice begins after a short while of loudness and ends after a longer one of quiet", () => {
+  const gate = new LevelGate({ loud: 0.1, quiet: 0.05, attackMs: 100, releaseMs: 500 });
+  const changes = [];
+  for (let now = 0; now < 3000; now += 50) {
+    const speaking = now >= 500 && now < 1500 && !(now >= 900 && now < 1200);
+    if (gate.feed(speaking ? 0.3 : 0, now)) changes.push(`${now} ${gate.open}`);
+  }
+  assert.deepEqual(changes, ["600 true", "2000 false"]);
+});
+
+test("a click is no voice, and a level between the thresholds changes nothing", () => {
+  const gate = new LevelGate({ loud: 0.1, quiet: 0.05, attackMs: 100, releaseMs: 100 });
+  assert.equal(gate.feed(0.9, 0), false);
+  assert.equal(gate.feed(0, 50), false);
+  for (let now = 100; now < 1000; now += 50) assert.equal(gate.feed(0.07, now), false);
+});
+
+/** A `Speech` whose fates and captions can be read. */
+function speech() {
+  const captions = [];
+  const told = { show: (text) => captions.push(text), hide: () => captions.push("") };
+  const desk = new Speech(() => {}, told);
+  const say = (text) => {
+    const line = { text, fate: "sending", ms: null, reason: "" };
+    desk.accepted(line);
+    return line;
+  };
+  return { desk, say, captions };
+}
+
+test("a line is spoken while a voice is heard, and said once it has been silent", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { desk, say } = speech();
+  const line = say("Hello there.");
+  assert.equal(line.fate, "accepted");
+  desk.heard(true);
+  assert.equal(line.fate, "speaking");
+  desk.heard(false);
+  t.mock.timers.tick(500);
+  assert.equal(line.fate, "speaking");
+  t.mock.timers.tick(500);
+  assert.equal(line.fate, "said");
+});
+
+test("a pause for breath ends no line and begins no other", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { desk, say } = speech();
+  const [first, second] = [say("A first line that is rather long."), say("Second.")];
+  desk.heard(true);
+  desk.heard(false);
+  t.mock.timers.tick(500);
+  desk.heard(true);
+  assert.deepEqual([first.fate, second.fate], ["speaking", "accepted"]);
+});
+
+test("a second line in the same breath begins when the first should be over", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { desk, say } = speech();
+  const [first, second] = [say("First line."), say("Second line.")];
+  desk.heard(true);
+  t.mock.timers.tick(3000);
+  assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
+  desk.heard(false);
+  t.mock.timers.tick(1000);
+  assert.equal(second.fate, "said");
+});
+
+test("a line accepted while another is said begins after it", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { desk, say } = speech();
+  const first = say("First line.");
+  desk.heard(true);
+  const second = say("Second line.");
+  assert.equal(second.fate, "accepted");
+  t.mock.timers.tick(3000);
+  assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
+});
+
+test("stop leaves nothing to be said", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { desk, say, captions } = speech();
+  const [first, second] = [say("First line."), say("Second line.")];
+  desk.heard(true);
+  desk.stopped();
+  t.mock.timers.tick(60_000);
+  assert.deepEqual([first.fate, second.fate], ["stopped", "stopped"]);
+  assert.equal(captions.at(-1), "");
+});
+
+test("where no voice is ever reported a line stays accepted, and its words go after a while", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { say, captions } = speech();
+  const line = say("Nobody tells.");
+  assert.equal(captions.at(-1), "Nobody tells.");
+  t.mock.timers.tick(60_000);
+  assert.equal(line.fate, "accepted");
+  assert.equal(captions.at(-1), "");
+});
