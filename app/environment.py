@@ -41,7 +41,6 @@ PLANNED_HARMLESS: Final = frozenset(
     {
         "CREATE_RATE_LIMIT",
         "SPEAK_RATE_LIMIT",
-        "SERVICE_TOKENS",
         "OPERATOR_TOKEN",
         "DATABASE_URL",
         "REDIS_URL",

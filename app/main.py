@@ -70,10 +70,7 @@ def create_app(
             transport=transport or open_transport(),
             timeout_seconds=settings.upstream_timeout_seconds,
         )
-        sessions = SessionsInProcess(
-            max_sessions=settings.max_concurrent_sessions,
-            max_per_owner=settings.max_sessions_per_visitor,
-        )
+        sessions = SessionsInProcess(max_sessions=settings.max_concurrent_sessions)
         broker = SessionBroker(
             settings=settings,
             client=client,

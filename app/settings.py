@@ -36,6 +36,7 @@ ENV_FILE: Final = ".env"
 SDK_URL: Final = "https://cdn.jsdelivr.net/npm/@unisphere/models-sdk-js@1.4.0/index.esm.js"
 BUILTIN_PLAYER: Final = "builtin"
 MIN_KEY_LENGTH: Final = 32
+MIN_SERVICE_TOKEN_LENGTH: Final = 16
 
 
 def _comma_separated(value: object) -> object:
@@ -62,6 +63,25 @@ def _network(value: str) -> str:
     return str(ipaddress.ip_network(value))
 
 
+def _named_tokens(value: object) -> object:
+    """`name:token, name:token` as a dict; a name that comes twice is a mistake."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.strip().partition(":") for part in value.split(",") if part.strip()]
+    tokens = {name: token for name, _, token in pairs}
+    if len(tokens) < len(pairs) or not all(
+        re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in tokens
+    ):
+        raise ValueError("not name:token, comma-separated, with names of letters, digits, _ and -")
+    return tokens
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < MIN_SERVICE_TOKEN_LENGTH:
+        raise ValueError(f"each token needs at least {MIN_SERVICE_TOKEN_LENGTH} characters")
+    return value
+
+
 def _header_safe(value: SecretStr) -> SecretStr:
     if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
         raise ValueError("it has a space, a line break or a character that is not ASCII")
@@ -69,6 +89,7 @@ def _header_safe(value: SecretStr) -> SecretStr:
 
 
 Ks = Annotated[SecretStr, AfterValidator(_header_safe)]
+ServiceToken = Annotated[SecretStr, AfterValidator(_header_safe), AfterValidator(_long_enough)]
 Seconds = Annotated[int, Field(ge=1, le=7 * 24 * 3600)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
@@ -142,6 +163,15 @@ class Settings(BaseSettings):
         (), description="Addresses or networks whose X-Forwarded-* headers count, comma-separated"
     )
 
+    # Who else may open sessions
+    service_tokens: Annotated[dict[str, ServiceToken], NoDecode, BeforeValidator(_named_tokens)] = (
+        Field(
+            {},
+            description="Servers that may open sessions and control those they opened: "
+            "name:token, comma-separated, each token at least 16 characters",
+        )
+    )
+
     # What a visitor may do
     max_text_length: Annotated[int, Field(ge=1, le=100_000)] = Field(
         1000, description="Characters in one speak"
@@ -160,7 +190,8 @@ class Settings(BaseSettings):
     )
     visitor_controls: Annotated[tuple[Control, ...], NoDecode, CommaSeparated] = Field(
         ("speak", "speak-audio", "interrupt", "end"),
-        description="What a visitor may do, comma-separated: speak, speak-audio, interrupt, end",
+        description="What a visitor may do, comma-separated: speak, speak-audio, interrupt, end; "
+        "empty: only watch",
     )
 
     @classmethod
@@ -231,7 +262,11 @@ def load_settings(**overrides: Any) -> tuple[Settings, list[str]]:
 
     Raises `SettingsError`, whose message is one line that names the setting and the fix.
     """
-    without_effect = reject_unknown(Settings.model_fields, os.environ, dotenv_values(ENV_FILE))
+    dotenv = dotenv_values(ENV_FILE)
+    without_effect = reject_unknown(Settings.model_fields, os.environ, dotenv)
+    if {**dotenv, **os.environ}.get("VISITOR_CONTROLS") == "":
+        # Elsewhere an empty value is no value; here it would allow everything.
+        overrides.setdefault("visitor_controls", ())
     try:
         return Settings(**overrides), without_effect
     except ValidationError as error:

@@ -48,7 +48,7 @@ def code(markdown: str) -> str:
 def default_of(field: FieldInfo) -> str:
     """A default as one would write it in the environment."""
     value: Any = field.default
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | dict):
         return ",".join(value)
     return "" if value is None else str(value)
 

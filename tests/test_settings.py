@@ -54,6 +54,10 @@ def mistake(**environment: str) -> str:
         ("TRUSTED_PROXIES", "proxy"),
         ("VISITOR_CONTROLS", "speak,fly"),
         ("AVATAR_KS", "two words"),
+        ("SERVICE_TOKENS", "shop:short"),
+        ("SERVICE_TOKENS", "a-token-without-a-name"),
+        ("SERVICE_TOKENS", "a shop:token-of-16-characters"),
+        ("SERVICE_TOKENS", f"shop:{LONG_KEY},shop:{LONG_KEY}"),
     ],
 )
 def test_a_malformed_setting_is_named(name: str, value: str) -> None:
@@ -127,6 +131,14 @@ def test_an_empty_value_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (loaded.avatar_id, loaded.max_text_length) == (None, 1000)
 
 
+def test_no_control_listed_is_no_control_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VISITOR_CONTROLS", "")
+    assert load_settings()[0].visitor_controls == ()
+    monkeypatch.delenv("VISITOR_CONTROLS")
+    Path(".env").write_text("VISITOR_CONTROLS=\n", encoding="utf-8")
+    assert load_settings()[0].visitor_controls == ()
+
+
 def test_the_environment_wins_over_the_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("MAX_TEXT_LENGTH=5\nSESSION_MAX_SECONDS=60\n", encoding="utf-8")
     monkeypatch.setenv("MAX_TEXT_LENGTH", "7")
@@ -163,6 +175,13 @@ def test_several_keys_rotate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", f"{LONG_KEY}, {'o' * 32}")
     loaded, _ = load_settings()
     assert [key.get_secret_value()[0] for key in loaded.signing_keys()] == ["k", "o"]
+
+
+def test_services_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVICE_TOKENS", f"shop:{LONG_KEY}, desk:a:{LONG_KEY}")
+    loaded, _ = load_settings()
+    tokens = {name: token.get_secret_value() for name, token in loaded.service_tokens.items()}
+    assert tokens == {"shop": LONG_KEY, "desk": f"a:{LONG_KEY}"}
 
 
 def test_without_a_key_each_process_has_a_random_one() -> None:

@@ -72,6 +72,10 @@ class VoiceConfig(WireModel):
 class CreateRequest(WireModel):
     """Opens a session; authorised by a Kaltura Session, and never safe to repeat (1.2)."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"visualConfig": {"id": "avatar-1"}}]}
+    )
+
     client_id: ItemId | None = None
     visual_config: VisualConfig
     voice_config: VoiceConfig | None = None

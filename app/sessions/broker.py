@@ -22,9 +22,10 @@ from app.problems import (
     KalturaFailed,
     Problem,
     SessionEnded,
+    Unauthenticated,
 )
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
-from app.sessions.ownership import Caller, Ownership
+from app.sessions.ownership import Caller, Held, Ownership, Services
 from app.sessions.readiness import Readiness
 from app.sessions.speech import new_turn_id, speakable
 from app.sessions.tokens import Claims, Clock, SessionTokens, expiry
@@ -70,21 +71,42 @@ class SessionBroker:
         self._client = client
         self._sessions = sessions
         self._tokens = tokens
-        self._ownership = Ownership(sessions=sessions, tokens=tokens, sealed=settings.sealed)
+        self._services = Services(settings.service_tokens)
+        self._ownership = Ownership(
+            sessions=sessions,
+            tokens=tokens,
+            services=self._services,
+            sealed=settings.sealed,
+            visitor_controls=frozenset(settings.visitor_controls),
+        )
         self._readiness = readiness
         self._clock = clock
         self._opening: set[asyncio.Task[OpenedSession]] = set()
 
     # Opening
 
-    async def open(self, owner: str, wish: Wish) -> OpenedSession:
-        """Open a session for `owner`.
+    async def open(self, visitor: str, wish: Wish) -> OpenedSession:
+        """Open a session for a visitor."""
+        return await self._reserve_and_open(
+            visitor, wish, at_most=self._settings.max_sessions_per_visitor
+        )
 
-        Goes on when its caller is cancelled: a session that Kaltura opened must be known here,
-        or nobody could end it.
+    async def open_for_service(self, token: str, wish: Wish) -> OpenedSession:
+        """Open a session for the service whose token this is; raises `Unauthenticated`."""
+        service = self._services.owner(token)
+        if service is None:
+            raise Unauthenticated
+        return await self._reserve_and_open(service, wish, at_most=None)
+
+    async def _reserve_and_open(
+        self, owner: str, wish: Wish, *, at_most: int | None
+    ) -> OpenedSession:
+        """Goes on when its caller is cancelled: a session that Kaltura opened must be known here.
+
+        Otherwise nobody could end it.
         """
         request = create_request(self._settings, wish)
-        await self._sessions.reserve(owner)
+        await self._sessions.reserve(owner, at_most=at_most)
         opening = asyncio.create_task(self._open(owner, request))
         self._opening.add(opening)
         opening.add_done_callback(self._opened)
@@ -141,7 +163,7 @@ class SessionBroker:
 
     # Finding
 
-    async def find(self, caller: Caller, session_id: str) -> AvatarSession:
+    async def find(self, caller: Caller, session_id: str) -> Held:
         """The caller's own session, ended or not; see `Ownership.find`."""
         return await self._ownership.find(caller, session_id)
 
@@ -149,8 +171,9 @@ class SessionBroker:
         """The sessions that a visitor may resume."""
         return [s for s in await self._sessions.all() if s.owner == owner and s.ended is None]
 
-    async def media(self, session: AvatarSession) -> ClientInit:
+    async def media(self, held: Held) -> ClientInit:
         """Where the session's media is; answered from memory however often it is asked."""
+        session = held.session
         if session.ended is not None:
             raise SessionEnded
         if session.media is None:
@@ -163,48 +186,42 @@ class SessionBroker:
     # Controlling
 
     async def say_text(
-        self, session: AvatarSession, text: str, turn_id: TurnId | None, *, is_final: bool
+        self, held: Held, text: str, turn_id: TurnId | None, *, is_final: bool
     ) -> TurnId:
         """Say a text; returns the id of its turn, made here when none is given."""
-        self._require("speak")
+        _require(held, "speak")
         text = speakable(text, self._settings.max_text_length)
         turn_id = turn_id or new_turn_id()
         said = SayTextRequest(text=text, turn_id=turn_id, is_final=is_final)
         await self._control(
-            Operation.SAY_TEXT, session, lambda access: self._client.say_text(access, said)
+            Operation.SAY_TEXT, held.session, lambda access: self._client.say_text(access, said)
         )
         return turn_id
 
-    async def say_audio(
-        self, session: AvatarSession, recording: Recording, turn_id: TurnId | None
-    ) -> TurnId:
+    async def say_audio(self, held: Held, recording: Recording, turn_id: TurnId | None) -> TurnId:
         """Say a recording; returns the id of its turn, made here when none is given."""
-        self._require("speak-audio")
+        _require(held, "speak-audio")
         turn_id = turn_id or new_turn_id()
         await self._control(
             Operation.SAY_AUDIO,
-            session,
+            held.session,
             lambda access: self._client.say_audio(access, recording, turn_id),
         )
         return turn_id
 
-    async def interrupt(self, session: AvatarSession) -> None:
+    async def interrupt(self, held: Held) -> None:
         """Stop speech."""
-        self._require("interrupt")
-        await self._control(Operation.INTERRUPT, session, self._client.interrupt)
+        _require(held, "interrupt")
+        await self._control(Operation.INTERRUPT, held.session, self._client.interrupt)
 
-    async def keep_alive(self, session: AvatarSession) -> None:
+    async def keep_alive(self, held: Held) -> None:
         """Note a sign of life; upstream hears of it at most every `KEEP_ALIVE_SECONDS`."""
-        now = self._clock()
+        now, session = self._clock(), held.session
         if session.ended is None and now - session.kept_alive_at < KEEP_ALIVE_SECONDS:
             await self._touch(session)
             return
         await self._sessions.update(session.session_id, kept_alive_at=now)
         await self._control(Operation.KEEP_ALIVE, session, self._client.keep_alive)
-
-    def _require(self, control: Control) -> None:
-        if control not in self._settings.visitor_controls:
-            raise ControlNotAllowed(f"Visitors may not use {control} here.")
 
     async def _control(
         self,
@@ -232,10 +249,10 @@ class SessionBroker:
 
     # Ending
 
-    async def end_for_visitor(self, session: AvatarSession) -> None:
-        """End a session as its visitor asks; asking again is asking once."""
-        self._require("end")
-        await self.end(session, EndReason.VISITOR)
+    async def end_as_asked(self, held: Held) -> None:
+        """End a session as its holder asks; asking again is asking once."""
+        _require(held, "end")
+        await self.end(held.session, EndReason.VISITOR)
 
     async def end(self, session: AvatarSession, reason: EndReason) -> None:
         """End a session here at once, and upstream as soon as the call before it is through.
@@ -271,3 +288,8 @@ class SessionBroker:
         except Problem:
             if self._clock() >= session.token_expires_at:
                 await self._sessions.update(session.session_id, ended_upstream=True)
+
+
+def _require(held: Held, control: Control) -> None:
+    if control not in held.controls:
+        raise ControlNotAllowed(f"Visitors may not use {control} here.")

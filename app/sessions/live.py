@@ -61,8 +61,11 @@ class AvatarSession:
 class LiveSessions(Protocol):
     """Where sessions are kept; one in this process now, one shared by replicas later."""
 
-    async def reserve(self, owner: str) -> None:
-        """Take a place before create is called; raises `AtCapacity` or `TooManySessions`."""
+    async def reserve(self, owner: str, *, at_most: int | None) -> None:
+        """Take a place before create is called; raises `AtCapacity` or `TooManySessions`.
+
+        `at_most` bounds the live sessions of `owner`; None leaves only the bound of all.
+        """
 
     async def release(self, owner: str) -> None:
         """Give back a reserved place that came to nothing."""
@@ -97,18 +100,17 @@ class _Lane:
 class SessionsInProcess:
     """Sessions of this process alone; its caps bound every map in it."""
 
-    def __init__(self, *, max_sessions: int, max_per_owner: int) -> None:
+    def __init__(self, *, max_sessions: int) -> None:
         self._max_sessions = max_sessions
-        self._max_per_owner = max_per_owner
         self._reserved: Counter[str] = Counter()
         self._open: dict[str, AvatarSession] = {}
         self._ended: dict[str, AvatarSession] = {}
         self._lanes: dict[str, _Lane] = {}
 
-    async def reserve(self, owner: str) -> None:
+    async def reserve(self, owner: str, *, at_most: int | None) -> None:
         """See `LiveSessions`."""
         mine = sum(s.owner == owner and s.ended is None for s in self._open.values())
-        if mine + self._reserved[owner] >= self._max_per_owner:
+        if at_most is not None and mine + self._reserved[owner] >= at_most:
             raise TooManySessions(retry_after=RETRY_AFTER_SECONDS)
         if len(self._open) + self._reserved.total() >= self._max_sessions:
             raise AtCapacity(retry_after=RETRY_AFTER_SECONDS)

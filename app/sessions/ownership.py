@@ -1,13 +1,18 @@
-"""Whose session it is."""
+"""Whose session it is, and what its holder may do with it."""
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from pydantic import SecretStr
 
 from app.problems import SessionNotFound, Unauthenticated
 from app.sessions.live import AvatarSession, LiveSessions
 from app.sessions.tokens import InvalidTokenError, SessionTokens
+from app.settings import Control
+
+EVERY_CONTROL: frozenset[Control] = frozenset(get_args(Control))
 
 
 @dataclass(frozen=True)
@@ -18,29 +23,64 @@ class Caller:
     token: str | None = None
 
 
+@dataclass(frozen=True)
+class Held:
+    """A session in the hands of someone who may use these controls on it."""
+
+    session: AvatarSession
+    controls: frozenset[Control]
+
+
+class Services:
+    """Other servers that may open sessions, and control those they opened, by a token each."""
+
+    def __init__(self, tokens: Mapping[str, SecretStr]) -> None:
+        self._tokens = tokens
+
+    def owner(self, token: str) -> str | None:
+        """As whom a service owns its sessions; None when `token` is no service's."""
+        # Every token is compared, so that the time taken tells nothing of which one was close.
+        owners = [f"service:{name}" for name, own in self._tokens.items() if _same(token, own)]
+        return owners[0] if owners else None
+
+
 class Ownership:
     """Finds a caller's own session; a stranger learns nothing of it (OWASP API1).
 
     A token, where one is sent, decides alone: a cookie beside it does not help.
     """
 
-    def __init__(self, *, sessions: LiveSessions, tokens: SessionTokens, sealed: bool) -> None:
+    def __init__(
+        self,
+        *,
+        sessions: LiveSessions,
+        tokens: SessionTokens,
+        services: Services,
+        sealed: bool,
+        visitor_controls: frozenset[Control],
+    ) -> None:
         self._sessions = sessions
         self._tokens = tokens
+        self._services = services
         self._sealed = sealed
+        self._visitor_controls = visitor_controls
 
-    async def find(self, caller: Caller, session_id: str) -> AvatarSession:
+    async def find(self, caller: Caller, session_id: str) -> Held:
         """The session, ended or not; raises `Unauthenticated` or `SessionNotFound`."""
         session = await self._sessions.get(session_id)
-        if caller.token is not None:
-            known = await self._opens(caller.token, session_id, session)
-        elif caller.visitor is not None:
+        controls = self._visitor_controls
+        if caller.token is None:
+            if caller.visitor is None:
+                raise Unauthenticated
             known = session is not None and hmac.compare_digest(session.owner, caller.visitor)
+        elif (service := self._services.owner(caller.token)) is not None:
+            known = session is not None and session.owner == service
+            controls = EVERY_CONTROL
         else:
-            raise Unauthenticated
+            known = await self._opens(caller.token, session_id, session)
         if session is None or not known:
             raise SessionNotFound
-        return session
+        return Held(session, controls)
 
     async def _opens(self, token: str, session_id: str, session: AvatarSession | None) -> bool:
         if self._sealed:

