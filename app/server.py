@@ -1,5 +1,6 @@
 """One ASGI application as a process: uvicorn, its address, and its end."""
 
+import errno
 import signal
 import socket
 import sys
@@ -23,10 +24,10 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or "no such port"
+        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
         raise SettingsError(
-            f"can't listen on {host}:{port} ({reason}): choose another with --port, "
-            "or `make run PORT=...`"
+            f"can't listen on {host}:{port} ({'it is in use' if taken else 'no such address'}): "
+            "choose another with --port and --host, or `make run PORT=...`"
         ) from error
 
 

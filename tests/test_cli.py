@@ -63,7 +63,7 @@ def test_a_port_that_is_taken_is_one_line_too(tmp_path: Path, command: str) -> N
         port = str(taken.getsockname()[1])
         told = run(tmp_path, command, "--port", port, **KALTURA)
     assert told.returncode == 2
-    assert f"can't listen on 127.0.0.1:{port}" in told.stderr.splitlines()[-1]
+    assert f"can't listen on 127.0.0.1:{port} (it is in use)" in told.stderr.splitlines()[-1]
     assert "--port" in told.stderr
     assert "Traceback" not in told.stderr
 

@@ -32,18 +32,29 @@ TemplatesDep = Annotated[Jinja2Templates, Depends(_templates)]
 @router.get("/")
 async def page(request: Request, settings: SettingsDep, templates: TemplatesDep) -> HTMLResponse:
     """The avatar's page."""
+    return _live_page(request, settings, templates, "page.html")
+
+
+@router.get("/approaches")
+async def approaches(
+    request: Request, settings: SettingsDep, templates: TemplatesDep
+) -> HTMLResponse:
+    """The three approaches of Kaltura's guide, each to be tried through this broker."""
+    return _live_page(request, settings, templates, "approaches.html")
+
+
+def _live_page(
+    request: Request, settings: Settings, templates: Jinja2Templates, name: str
+) -> HTMLResponse:
+    """A page that shows an avatar; its visitor is known from here on."""
     nonce = secrets.token_urlsafe(16)
     context = {
         "nonce": nonce,
         "import_map": {"imports": {SDK_NAME: _player_url(settings)}},
         "config": _page_config(settings),
     }
-    response = templates.TemplateResponse(
-        request,
-        "page.html",
-        context,
-        headers={"Content-Security-Policy": page_policy(settings, nonce)},
-    )
+    headers = {"Content-Security-Policy": page_policy(settings, nonce)}
+    response = templates.TemplateResponse(request, name, context, headers=headers)
     welcome(request, response, settings)
     return response
 
@@ -59,6 +70,8 @@ def _page_config(settings: Settings) -> dict[str, Any]:
         "player": "builtin" if settings.sdk_url == BUILTIN_PLAYER else "sdk",
         "builtinPlayerUrl": BUILTIN_PLAYER_URL,
         "controls": settings.visitor_controls,
+        "avatarId": settings.avatar_id,
+        "tokenMode": settings.avatar_token_mode,
     }
 
 

@@ -11,22 +11,32 @@
  * the page's own calls are left out, since `Api` tells more of them.
  *
  * @param {(call: Call) => void} onCall
+ * @param {"fetch" | "xmlhttprequest"} how By what the player calls.
  */
-export function watchPlayerCalls(onCall) {
+export function watchPlayerCalls(onCall, how = "fetch") {
   new PerformanceObserver((list) => {
     for (const entry of /** @type {PerformanceResourceTiming[]} */ (list.getEntries())) {
-      const { origin, pathname } = new URL(entry.name);
-      const here = origin === location.origin;
-      if (entry.initiatorType !== "fetch" || (here && pathname.startsWith("/api/"))) continue;
+      const url = new URL(entry.name);
+      const own = url.origin === location.origin && url.pathname.startsWith("/api/");
+      if (entry.initiatorType !== how || own) continue;
       onCall({
         by: "player",
         method: "",
-        // Long parts are what names a stream, and whoever knows that may watch it (reference 1.3).
-        path: (here ? "" : origin) + pathname.replace(/[^/]{25,}/g, "…"),
+        path: shown(url),
         status: entry.responseStatus || null,
         ms: Math.round(entry.duration),
         requestId: "",
       });
     }
   }).observe({ type: "resource" });
+}
+
+/**
+ * An address as it may be shown: long parts are what names a stream, and whoever knows that may
+ * watch it (reference 1.3).
+ *
+ * @param {URL} url
+ */
+export function shown({ origin, pathname }) {
+  return (origin === location.origin ? "" : origin) + pathname.replace(/[^/]{25,}/g, "…");
 }

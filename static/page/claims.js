@@ -5,13 +5,26 @@
  * @returns {string}
  */
 export function claims(token) {
+  const said = payload(token);
+  if (!said) return "not readable";
+  const lines = Object.entries(said).map(([name, value]) => `${name} ${readable(name, value)}`);
+  return lines.join("\n");
+}
+
+/**
+ * The claims themselves, or null when it is no JWT.
+ *
+ * @param {string} token
+ * @returns {Record<string, unknown> | null}
+ */
+export function payload(token) {
   try {
-    const payload = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
-    const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
-    const said = Object.entries(JSON.parse(new TextDecoder().decode(bytes)));
-    return said.map(([name, value]) => `${name} ${readable(name, value)}`).join("\n");
+    const encoded = (token.split(".")[1] ?? "").replaceAll("-", "+").replaceAll("_", "/");
+    const bytes = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
+    const said = JSON.parse(new TextDecoder().decode(bytes));
+    return said instanceof Object ? said : null;
   } catch {
-    return "not readable";
+    return null;
   }
 }
 
