@@ -12,6 +12,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 OWN_PREFIXES: Final = ("AVATAR_", "KALTURA_")
 """Only these are surely ours in a process's environment; in `.env` every name is."""
 
+MISSPELT: Final = 0.9
+"""How close to a setting's name another must be to be taken for a slip (difflib's ratio)."""
+
 KUBERNETES_LINK: Final = re.compile(r"_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)\w*)?)$")
 """What Kubernetes injects for a Service that happens to be named avatar-something."""
 
@@ -108,7 +111,7 @@ def reject_unknown(
         elif setting in PLANNED:
             if value != PLANNED[setting]:
                 raise SettingsError(f"{setting} is not built yet in this version: unset it")
-        elif name in dotenv or _is_ours(name):
+        elif name in dotenv or _is_ours(name) or _closest(name, names, MISSPELT):
             raise SettingsError(f"{name} is not a setting: {_advice(name, names)}")
     return without_effect
 
@@ -117,6 +120,11 @@ def _is_ours(name: str) -> bool:
     return name.startswith(OWN_PREFIXES) and not KUBERNETES_LINK.search(name)
 
 
+def _closest(name: str, known: Iterable[str], cutoff: float) -> str | None:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
+    return close[0] if close else None
+
+
 def _advice(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name.upper(), known, n=1)
-    return f"did you mean {close[0]}?" if close else "see .env.example for those that exist"
+    close = _closest(name.upper(), known, 0.6)
+    return f"did you mean {close}?" if close else "see .env.example for those that exist"

@@ -21,6 +21,7 @@ from app.kaltura.credentials import ConfiguredKs
 from app.kaltura.transport import open_transport
 from app.problems import Problem
 from app.sessions.broker import SessionBroker
+from app.sessions.ending import SessionEnder
 from app.sessions.live import SessionsInProcess
 from app.sessions.readiness import Readiness
 from app.sessions.reaper import Reaper
@@ -41,8 +42,10 @@ from app.web.openapi import describe
 from app.web.origins import OriginPolicy
 
 ROOT: Final = Path(__file__).parent.parent
-SHUTDOWN_SECONDS: Final = 8
-"""Containers are killed 10 s after they are asked to stop."""
+SHUTDOWN_SECONDS: Final = 6
+"""How long ending every session may take; with `app.server.GRACE_SECONDS` before it, less than
+the 10 s after which containers are killed.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -71,16 +74,18 @@ def create_app(
             timeout_seconds=settings.upstream_timeout_seconds,
         )
         sessions = SessionsInProcess(max_sessions=settings.max_concurrent_sessions)
+        ender = SessionEnder(client=client, sessions=sessions, clock=clock)
         broker = SessionBroker(
             settings=settings,
             client=client,
             sessions=sessions,
             tokens=SessionTokens(settings.signing_keys(), clock),
+            ender=ender,
             readiness=readiness,
             clock=clock,
         )
         reaper = Reaper(
-            broker=broker,
+            ender=ender,
             sessions=sessions,
             idle_seconds=settings.session_idle_seconds,
             clock=clock,

@@ -59,6 +59,10 @@ class InvalidRequest(Problem):
     )
 
 
+class NothingToSay(InvalidRequest):
+    """No text, or one without anything that could be said."""
+
+
 class Unauthenticated(Problem):
     """No credential for a session, or one that is not valid."""
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from app.environment import SettingsError
 
-GRACE_SECONDS: Final = 5
+GRACE_SECONDS: Final = 3
 """How long answers under way may take once the process is asked to stop."""
 
 

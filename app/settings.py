@@ -52,6 +52,13 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _base_url(value: str) -> str:
+    parts = urlsplit(_http_url(value))
+    if parts.query or parts.fragment:
+        raise ValueError("an address to which paths are added has no ? and no #")
+    return _http_url(value)
+
+
 def _origin(value: str) -> str:
     parts = urlsplit(_http_url(value))
     if parts.path or parts.query or parts.fragment:
@@ -92,6 +99,7 @@ Ks = Annotated[SecretStr, AfterValidator(_header_safe)]
 ServiceToken = Annotated[SecretStr, AfterValidator(_header_safe), AfterValidator(_long_enough)]
 Seconds = Annotated[int, Field(ge=1, le=7 * 24 * 3600)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Network = Annotated[str, AfterValidator(_network)]
 CommaSeparated = BeforeValidator(_comma_separated)
@@ -110,7 +118,7 @@ class Settings(BaseSettings):
     avatar_ks: Ks | None = Field(
         None, description="The Kaltura Session (KS) that opens avatar sessions"
     )
-    avatar_base_url: HttpUrl = Field(
+    avatar_base_url: BaseUrl = Field(
         "https://api.avatar.us.kaltura.ai/v1/avatar-session",
         description="Kaltura's Control API, without a slash at the end",
     )

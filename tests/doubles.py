@@ -14,7 +14,7 @@ from app.settings import Settings
 KS = "canary-ks-7f3a"
 KALTURA_TOKEN = "canary-kaltura-jwt-91be"
 
-Answer = httpx.Response | Exception | Callable[[], Awaitable[httpx.Response]]
+Answer = httpx.Response | BaseException | Callable[[], Awaitable[httpx.Response]]
 
 
 class FakeClock:
@@ -73,7 +73,7 @@ class FakeKaltura(httpx.AsyncBaseTransport):
         )
         if self.script[operation]:
             answer = self.script[operation].popleft()
-            if isinstance(answer, Exception):
+            if isinstance(answer, BaseException):
                 raise answer
             return answer if isinstance(answer, httpx.Response) else await answer()
         return self._success(operation)

@@ -43,6 +43,7 @@ def mistake(**environment: str) -> str:
         ("AVATAR_ALLOWED_IDS", "ok,not ok"),
         ("AVATAR_BASE_URL", "api.avatar.us.kaltura.ai"),
         ("AVATAR_BASE_URL", "ftp://kaltura.test"),
+        ("AVATAR_BASE_URL", "https://kaltura.test/v1?region=eu"),
         ("AVATAR_BASE_URL", "https://user:pass@kaltura.test"),
         ("AVATAR_TOKEN_MODE", "open"),
         ("AVATAR_SDK_URL", "sdk.js"),
@@ -75,6 +76,7 @@ def test_a_wrong_secret_is_not_told() -> None:
         ("AVATAR_VOICEID", "did you mean AVATAR_VOICE_ID?"),
         ("AVATAR_KSS", "did you mean AVATAR_KS?"),
         ("KALTURA_SOMETHING", ".env.example"),
+        ("MAX_TEXT_LENGHT", "did you mean MAX_TEXT_LENGTH?"),
     ],
 )
 def test_an_unknown_setting_is_named_with_the_likely_one(name: str, advice: str) -> None:

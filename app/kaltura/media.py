@@ -1,8 +1,18 @@
 """Which media addresses of Kaltura's may be handed to a browser."""
 
 import ipaddress
+import re
 import socket
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
+
+_PUBLIC_NAME: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
+"""Nothing that a browser would decode first: no `%31`, no full-width digits."""
+
+_PRIVATE_ZONES: Final = (
+    *(".local", ".localhost", ".localdomain", ".internal", ".intranet", ".lan", ".home.arpa"),
+)
+_PUBLIC_IPV6: Final = ipaddress.IPv6Network("2000::/3")
 
 
 def is_loopback_url(url: str) -> bool:
@@ -32,10 +42,11 @@ def is_safe_media_url(url: str, *, allow_private: bool) -> bool:
 def _is_public(parts: SplitResult) -> bool:
     host = (parts.hostname or "").rstrip(".")
     address = _address(host)
+    if isinstance(address, ipaddress.IPv6Address):
+        return address in _PUBLIC_IPV6 and not address.sixtofour and address.is_global
     if address is not None:
         return address.is_global and not address.is_multicast
-    private_zones = (".local", ".localhost", ".internal", ".lan", ".home.arpa")
-    return "." in host and not host.endswith(private_zones)
+    return bool(_PUBLIC_NAME.fullmatch(host)) and not host.endswith(_PRIVATE_ZONES)
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

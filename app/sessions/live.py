@@ -36,7 +36,9 @@ class EndReason(StrEnum):
 class AvatarSession:
     """One session; times are unix seconds.
 
-    `ended` is set as soon as nobody may use it any more, `ended_upstream` when Kaltura agrees.
+    Nobody but the broker sees it before it is `ready`. `seen_at` is None while no sign of life
+    has come and none is owed, as in direct mode. `ended` is set as soon as nobody may use it any
+    more, `ended_upstream` when Kaltura agrees.
     """
 
     access: SessionAccess
@@ -44,7 +46,8 @@ class AvatarSession:
     opened_at: float
     expires_at: float
     token_expires_at: float
-    seen_at: float
+    seen_at: float | None
+    ready: bool
     media: ClientInit | None = None
     kept_alive_at: float = float("-inf")
     ended: EndReason | None = None

@@ -78,16 +78,19 @@ class Ownership:
             controls = EVERY_CONTROL
         else:
             known = await self._opens(caller.token, session_id, session)
-        if session is None or not known:
+        if session is None or not known or not session.ready:
             raise SessionNotFound
         return Held(session, controls)
 
     async def _opens(self, token: str, session_id: str, session: AvatarSession | None) -> bool:
         if self._sealed:
             try:
-                return self._tokens.read(token).session_id == session_id
+                claims = self._tokens.read(token)
             except InvalidTokenError:
                 raise Unauthenticated from None
+            if claims.expired and (session is None or session.ended is None):
+                raise Unauthenticated
+            return claims.session_id == session_id
         if session is not None and _same(token, session.access.token):
             return True
         if any(_same(token, other.access.token) for other in await self._sessions.all()):

@@ -5,7 +5,7 @@ from typing import Final, NoReturn
 
 import structlog
 
-from app.sessions.broker import SessionBroker
+from app.sessions.ending import SessionEnder
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.tokens import Clock
 
@@ -18,9 +18,9 @@ class Reaper:
     """Ends sessions that are idle or over their time, and those Kaltura did not end at once."""
 
     def __init__(
-        self, *, broker: SessionBroker, sessions: LiveSessions, idle_seconds: int, clock: Clock
+        self, *, ender: SessionEnder, sessions: LiveSessions, idle_seconds: int, clock: Clock
     ) -> None:
-        self._broker = broker
+        self._ender = ender
         self._sessions = sessions
         self._idle_seconds = idle_seconds
         self._clock = clock
@@ -35,18 +35,17 @@ class Reaper:
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> None:
-        """End everything that is due now."""
+        """See to it that everything that is due now is ended; waits for none of it."""
         now = self._clock()
-        due = [
-            self._broker.end_quietly(session, reason)
-            for session in await self._sessions.all()
-            if (reason := self._due(session, now)) is not None
-        ]
-        await asyncio.gather(*due)
+        for session in await self._sessions.all():
+            reason = self._due(session, now)
+            if reason is not None:
+                self._ender.end_soon(session, reason)
 
     def _due(self, session: AvatarSession, now: float) -> EndReason | None:
         if session.ended is not None:
             return session.ended if now >= session.end_again_at else None
         if now >= session.expires_at:
             return EndReason.EXPIRED
-        return EndReason.IDLE if now - session.seen_at >= self._idle_seconds else None
+        idle = session.seen_at is not None and now - session.seen_at >= self._idle_seconds
+        return EndReason.IDLE if idle else None

@@ -5,7 +5,7 @@ import time
 import unicodedata
 from typing import Final
 
-from app.problems import InvalidRequest
+from app.problems import InvalidRequest, NothingToSay
 
 _ALLOWED_CONTROLS: Final = frozenset("\t\n\r")
 _REFUSED: Final = frozenset({"Cc", "Cs"})
@@ -21,11 +21,13 @@ def speakable(text: str, max_length: int) -> str:
     text = text.strip()
     categories = {unicodedata.category(c) for c in text if c not in _ALLOWED_CONTROLS}
     if categories & _REFUSED:
-        raise _invalid("control characters can't be said")
+        raise _invalid(InvalidRequest, "control characters can't be said")
     if categories <= _SILENT:
-        raise _invalid("there is nothing to say")
+        raise _invalid(NothingToSay, "there is nothing to say")
     if len(text) > max_length:
-        raise _invalid(f"{len(text)} characters; at most {max_length} can be said at once")
+        raise _invalid(
+            InvalidRequest, f"{len(text)} characters; at most {max_length} can be said at once"
+        )
     return text
 
 
@@ -34,5 +36,5 @@ def new_turn_id() -> str:
     return f"turn-{time.time_ns() // 1_000_000}-{secrets.token_hex(4)}"
 
 
-def _invalid(message: str) -> InvalidRequest:
-    return InvalidRequest(f"text: {message}.", errors=[{"field": "text", "message": message}])
+def _invalid(kind: type[InvalidRequest], message: str) -> InvalidRequest:
+    return kind(f"text: {message}.", errors=[{"field": "text", "message": message}])

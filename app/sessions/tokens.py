@@ -6,6 +6,7 @@ import json
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -16,16 +17,21 @@ Clock = Callable[[], float]
 """Unix seconds."""
 
 
+A_CENTURY: Final = 100 * 365 * 24 * 3600
+"""Seconds; a time later than that is a mistake."""
+
+
 class InvalidTokenError(Exception):
-    """Not a token of this broker, or one whose time is over."""
+    """Not a token of this broker."""
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What a token says: whose it is, and which session it controls."""
+    """What a token says: whose it is, which session it controls, and whether its time is over."""
 
     subject: str
     session_id: str
+    expired: bool = False
 
 
 class SessionTokens:
@@ -46,7 +52,10 @@ class SessionTokens:
         return jwt.encode({"alg": "HS256"}, payload, self._keys[0])
 
     def read(self, token: str) -> Claims:
-        """The claims of a valid token; raises `InvalidTokenError` for every other string."""
+        """The claims of a token of ours; raises `InvalidTokenError` for every other string.
+
+        An expired one is told apart, because its session's end may be all there is to tell.
+        """
         for key in self._keys:
             try:
                 payload = jwt.decode(token, key, algorithms=["HS256"]).claims
@@ -57,13 +66,8 @@ class SessionTokens:
 
     def _checked(self, payload: dict[str, object]) -> Claims:
         subject, session_id, expires_at = (payload.get(name) for name in ("sub", "sid", "exp"))
-        if (
-            isinstance(subject, str)
-            and isinstance(session_id, str)
-            and isinstance(expires_at, int)
-            and self._clock() < expires_at
-        ):
-            return Claims(subject, session_id)
+        if isinstance(subject, str) and isinstance(session_id, str) and isinstance(expires_at, int):
+            return Claims(subject, session_id, expired=self._clock() >= expires_at)
         raise InvalidTokenError
 
 
@@ -79,8 +83,7 @@ def expiry(token: str, now: float) -> float | None:
     Its signature is Kaltura's to check; here it only shortens what we allow.
     """
     try:
-        payload = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
-        expires_at = payload["exp"]
-    except (ValueError, IndexError, KeyError, TypeError, RecursionError):
+        expires_at = float(json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))["exp"])
+    except (ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError):
         return None
-    return float(expires_at) if isinstance(expires_at, int) and expires_at > now else None
+    return expires_at if now < expires_at < now + A_CENTURY else None

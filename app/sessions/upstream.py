@@ -30,12 +30,15 @@ async def carry_out(
 ) -> Result:
     """What `call` returns; what goes wrong is raised as a `Problem`, and either is recorded."""
     started = time.perf_counter()
-    outcome, status = "ok", None
+    outcome, status = "unknown", None
     try:
-        return await call
+        result = await call
+        outcome = "ok"
     except errors.KalturaError as error:
         outcome, status = type(error).__name__, error.status
         raise problem_for(error) from error
+    else:
+        return result
     finally:
         log.info(
             "kaltura",

@@ -13,6 +13,7 @@ from app.kaltura.contract import MIRROR_PATH, Refusal, Refused
 from app.problems import (
     InvalidRequest,
     KalturaBusy,
+    NothingToSay,
     Problem,
     SessionEnded,
     SessionNotFound,
@@ -24,6 +25,7 @@ _KALTURA_REFUSALS: Final = {
     Unauthenticated: Refusal.INVALID_TOKEN,
     SessionNotFound: Refusal.SESSION_NOT_FOUND,
     SessionEnded: Refusal.SESSION_ENDED,
+    NothingToSay: Refusal.TEXT_REQUIRED,
 }
 _REQUEST_ERRORS: Final = frozenset({400, 413, 415})
 
@@ -59,7 +61,8 @@ async def on_invalid(request: Request, error: Exception) -> JSONResponse:
     mistakes = [_mistake(mistake) for mistake in error.errors()]
     first = mistakes[0]
     unreadable = any(mistake["type"] == "json_invalid" for mistake in error.errors())
-    problem = InvalidRequest(
+    kind = NothingToSay if first["field"] == "text" else InvalidRequest
+    problem = kind(
         "The body is not JSON that can be read."
         if unreadable
         else f"{first['field']}: {first['message']}",
@@ -90,6 +93,11 @@ def answer_bug(scope: Scope) -> JSONResponse:
     return _untyped(scope, HTTPStatus.INTERNAL_SERVER_ERROR, {})
 
 
+def answer_stopping(scope: Scope) -> JSONResponse:
+    """The process is asked to stop before this request is through."""
+    return _untyped(scope, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"})
+
+
 def _untyped(scope: Scope, status: int, headers: dict[str, str]) -> JSONResponse:
     """A problem that its status says all about (RFC 9457, about:blank)."""
     title = HTTPStatus(status).phrase
@@ -100,6 +108,7 @@ def _untyped(scope: Scope, status: int, headers: dict[str, str]) -> JSONResponse
         "type": "about:blank",
         "title": title,
         "status": status,
+        "detail": HTTPStatus(status).description or title,
         "requestId": request_id(scope),
     }
     return JSONResponse(document, status_code=status, headers=headers, media_type=PROBLEM_JSON)

@@ -21,11 +21,11 @@ from app.problems import (
     TooManySessions,
     Unauthenticated,
 )
-from app.sessions.broker import OpenedSession
-from app.sessions.recordings import recording
+from app.sessions.opening import OpenedSession
 from app.sessions.wishes import Wish
 from app.settings import Settings
 from app.web.deps import BrokerDep, ClockDep, OwnSession, SettingsDep, TokenDep, VisitorDep
+from app.web.handover import handed_over
 from app.web.openapi import operation_id, problems
 from app.web.origins import is_fetch_of_own_page
 from app.web.shapes import (
@@ -83,7 +83,7 @@ async def create_avatar_session(
         opened = await broker.open_for_service(token, chosen)
     else:
         opened = await broker.open(welcome(request, response, settings), chosen)
-    return _created(request, settings, opened)
+    return _created(request, settings, await handed_over(request, broker, opened))
 
 
 @router.get("/create-avatar-session", status_code=201, responses=problems(*_CREATE))
@@ -94,7 +94,7 @@ async def create_default_avatar_session(
     if not is_fetch_of_own_page(request.headers):
         raise CrossSiteRequest
     opened = await broker.open(welcome(request, response, settings), Wish())
-    return _created(request, settings, opened)
+    return _created(request, settings, await handed_over(request, broker, opened))
 
 
 @router.get("/avatar-sessions")
@@ -140,8 +140,8 @@ async def speak_audio(
     turn_id: Annotated[TurnId | None, Form(alias="turnId")] = None,
 ) -> Spoken:
     """Say a recording."""
-    sound = recording(await audio.read(), duration)
-    return Spoken(turn_id=await broker.say_audio(held, sound, turn_id))
+    turn_id = await broker.say_audio(held, await audio.read(), duration, turn_id)
+    return Spoken(turn_id=turn_id)
 
 
 @router.post("/avatar-sessions/{sessionId}/interrupt", responses=problems(*_CONTROL))
@@ -161,7 +161,7 @@ async def keep_alive(held: OwnSession, broker: BrokerDep) -> Done:
 @router.post("/avatar-sessions/{sessionId}/end", responses=problems(*_CONTROL))
 async def end(held: OwnSession, broker: BrokerDep) -> Done:
     """End the session; ending it again changes nothing."""
-    await broker.end_as_asked(held)
+    await broker.end(held)
     return Done()
 
 

@@ -1,5 +1,6 @@
 """Pure ASGI guards around every route: what is refused, bounded and stamped before it runs."""
 
+import asyncio
 import re
 import secrets
 import time
@@ -8,12 +9,13 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.kaltura.contract import Operation
 from app.problems import CrossSiteRequest, InvalidRequest
 from app.sessions.recordings import MAX_AUDIO_BYTES
-from app.web.answers import answer_bug, answer_problem
+from app.web.answers import answer_bug, answer_problem, answer_stopping
 from app.web.origins import OriginPolicy
 
 REQUEST_ID: Final = "X-Request-ID"
@@ -53,6 +55,10 @@ class RequestContext:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, stamped)
+            except asyncio.CancelledError:
+                if status:
+                    raise
+                await answer_stopping(scope)(scope, receive, stamped)
             except Exception:
                 log.exception("bug")
                 if status:
@@ -124,7 +130,10 @@ class BodyGuard:
             return
         is_audio = scope["path"].endswith(_AUDIO_PATHS)
         limit = MAX_AUDIO_BYTES + _FORM_BYTES if is_audio else self._json_bytes
-        body = await _bounded_body(scope, receive, limit)
+        try:
+            body = await _bounded_body(scope, receive, limit)
+        except ClientDisconnect:
+            return  # half a request is no request
         problem = None
         if body is None:
             problem = InvalidRequest(
@@ -160,7 +169,7 @@ async def _bounded_body(scope: Scope, receive: Receive, limit: int) -> bytes | N
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            return bytes(body)
+            raise ClientDisconnect
         body += message.get("body", b"")
         if len(body) > limit:
             return None

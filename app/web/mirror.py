@@ -18,9 +18,9 @@ from app.kaltura.contract import (
     SayTextRequest,
     TurnId,
 )
-from app.sessions.recordings import recording
 from app.sessions.wishes import Wish
 from app.web.deps import BearerSession, BrokerDep, SettingsDep
+from app.web.handover import handed_over
 from app.web.visitors import welcome
 
 router: Final = APIRouter(
@@ -48,6 +48,7 @@ async def create(
     opened = await broker.open(
         welcome(request, response, settings), Wish(body.visual_config.id, voice_id)
     )
+    await handed_over(request, broker, opened)
     return Created(session_id=opened.session.session_id, token=opened.token.get_secret_value())
 
 
@@ -73,7 +74,7 @@ async def say_audio(
     turn_id: Annotated[TurnId | None, Form(alias="turnId")] = None,
 ) -> Acknowledged:
     """Say a recording."""
-    await broker.say_audio(held, recording(await audio.read(), duration), turn_id)
+    await broker.say_audio(held, await audio.read(), duration, turn_id)
     return Acknowledged()
 
 
@@ -94,5 +95,5 @@ async def keep_alive(held: BearerSession, broker: BrokerDep) -> Acknowledged:
 @router.post(f"/{{sessionId}}/{Operation.END}")
 async def end(held: BearerSession, broker: BrokerDep) -> Acknowledged:
     """End the session; ending it again changes nothing."""
-    await broker.end_as_asked(held)
+    await broker.end(held)
     return Acknowledged()

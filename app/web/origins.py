@@ -44,7 +44,10 @@ class OriginPolicy:
     def _is_own(self, origin: str, headers: Headers) -> bool:
         if self.own is not None:
             return origin == self.own
-        return urlsplit(origin).netloc == headers.get("Host")
+        try:
+            return urlsplit(origin).netloc == headers.get("Host")
+        except ValueError:
+            return False
 
 
 def is_fetch_of_own_page(headers: Headers) -> bool:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
+from app.sessions.tokens import Claims, SessionTokens
 from tests.conftest import Visit
 from tests.doubles import KALTURA_TOKEN, KS, FakeClock, FakeKaltura, refusal
 from tests.sessions.test_recordings import wav
@@ -287,6 +289,39 @@ class TestControls:
 
 def _without_id(answer: httpx.Response) -> dict[str, Any]:
     return {name: value for name, value in answer.json().items() if name != "requestId"}
+
+
+class TestTimeIsOver:
+    @every_control
+    @pytest.mark.parametrize("by", ["cookie", "token"])
+    async def test_a_session_past_its_end_has_ended_whether_or_not_the_reaper_came_by(
+        self, visitor: httpx.AsyncClient, clock: FakeClock, control: str, by: str
+    ) -> None:
+        session = await opened(visitor)
+        if by == "token":
+            visitor.cookies.clear()
+        headers = bearer(session) if by == "token" else {}
+        clock.advance(899)
+        assert (await visitor.get(path(session), headers=headers)).json()["state"] == "live"
+        clock.advance(1)
+        answer = await visitor.post(path(session, control), headers=headers, **CONTROLS[control])
+        if control == "end":
+            assert answer.json() == {"success": True}
+        else:
+            assert is_problem(answer, "session-ended", 410)
+        state = (await visitor.get(path(session), headers=headers)).json()
+        assert (state["state"], state["endReason"]) == ("ended", "expired")
+
+    async def test_an_expired_token_of_no_session_is_no_token(
+        self, visitor: httpx.AsyncClient, clock: FakeClock
+    ) -> None:
+        keys = [SecretStr("a-signing-key-for-tests-of-32-characters")]
+        tokens = SessionTokens(keys, clock)
+        expired = tokens.sign(Claims("visitor-1", "session-9"), expires_at=clock.now - 1)
+        answer = await visitor.post(
+            path({"sessionId": "session-9"}, "end"), headers={"Authorization": f"Bearer {expired}"}
+        )
+        assert is_problem(answer, "unauthenticated", 401)
 
 
 class TestSpeak:

@@ -1,12 +1,16 @@
 """What is refused, bounded and stamped around every route."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
 import pytest
+from asgi_lifespan import LifespanManager
 
+from app.main import create_app
 from tests.conftest import Visit
-from tests.doubles import FakeKaltura
+from tests.doubles import FakeKaltura, settings
 from tests.web.test_api import CREATE, bearer, is_problem, opened, path
 
 PARTNER = "https://www.example.com"
@@ -36,6 +40,8 @@ class TestCrossSite:
             {"Sec-Fetch-Site": "cross-site", "Origin": "http://broker.test"},
             {"Origin": "https://evil.example"},
             {"Origin": "null"},
+            {"Origin": "http://["},
+            {"Origin": ""},
             {"Origin": "http://broker.test.evil.example"},
             {"Origin": "http://broker.test:81"},
             {"Origin": "http://evil-broker.test"},
@@ -110,6 +116,66 @@ async def test_a_body_that_does_not_say_its_length_is_bounded_too(
     answer = await visitor.post(path(session, "speak"), content=endless(), headers=headers)
     assert is_problem(answer, "invalid-request", 413)
     assert read < 100_000
+
+
+async def test_half_a_request_is_no_request(kaltura: FakeKaltura) -> None:
+    app = create_app(settings(), transport=kaltura)
+    messages: Iterator[dict[str, Any]] = iter(
+        [
+            {"type": "http.request", "body": b"{", "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": CREATE,
+        "headers": [(b"content-type", b"application/json"), (b"content-length", b"20")],
+        "query_string": b"",
+    }
+    answers = []
+
+    async def receive() -> dict[str, Any]:
+        return next(messages)
+
+    async def send(message: dict[str, Any]) -> None:
+        answers.append(message)
+
+    async with LifespanManager(app) as manager:
+        await manager.app(scope, receive, send)  # type: ignore[arg-type] # a scope made by hand
+    assert (answers, kaltura.calls) == ([], [])
+
+
+async def test_a_visitor_who_hangs_up_while_create_is_under_way_leaves_nothing_behind(
+    kaltura: FakeKaltura,
+) -> None:
+    app = create_app(settings(), transport=kaltura)
+    messages: Iterator[dict[str, Any]] = iter(
+        [{"type": "http.request", "body": b""}, {"type": "http.disconnect"}]
+    )
+    scope = {"type": "http", "method": "POST", "path": CREATE, "headers": [], "query_string": b""}
+
+    async def receive() -> dict[str, Any]:
+        return next(messages)
+
+    async def send(message: dict[str, Any]) -> None:
+        pass
+
+    async with LifespanManager(app) as manager:
+        await manager.app(scope, receive, send)  # type: ignore[arg-type] # a scope made by hand
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert kaltura.operations() == ["create", "init-client", "end"]
+
+
+async def test_a_request_that_the_shutdown_cuts_off_is_told_so(
+    visit: Visit, kaltura: FakeKaltura
+) -> None:
+    visitor = await visit()
+    kaltura.will("create", asyncio.CancelledError())
+    answer = await visitor.post(CREATE)
+    assert answer.status_code == 503
+    assert answer.headers["Content-Type"] == "application/problem+json"
 
 
 class TestRequestId:

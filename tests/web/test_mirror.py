@@ -168,6 +168,16 @@ async def test_no_other_operation_is_ever_passed_on(
     assert len(kaltura.calls) == before
 
 
+@pytest.mark.parametrize("body", [{}, {"text": ""}, {"text": " \n"}, {"text": 5}, {"text": None}])
+async def test_a_missing_text_is_told_in_kalturas_words(
+    visitor: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    session = await opened(visitor)
+    answer = await visitor.post(path(session, "say-text"), headers=bearer(session), json=body)
+    assert answer.status_code == 400
+    assert answer.json() == {"success": False, "error": "Text is required"}
+
+
 class TestCreate:
     @pytest.mark.parametrize("target", ["/create", ""])
     @pytest.mark.parametrize("field", ["id", "avatarId"])

@@ -1,0 +1,77 @@
+"""Ends sessions here and upstream, and does not give up on it."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from app.kaltura.client import KalturaClient
+from app.kaltura.contract import Operation
+from app.problems import Problem
+from app.sessions.live import AvatarSession, EndReason, LiveSessions
+from app.sessions.tokens import Clock
+from app.sessions.upstream import carry_out
+
+MAX_PAUSE_SECONDS: Final = 60
+
+log = structlog.get_logger(__name__)
+
+
+class SessionEnder:
+    """The only one who ends sessions; at most one end of each is under way in the background."""
+
+    def __init__(self, *, client: KalturaClient, sessions: LiveSessions, clock: Clock) -> None:
+        self._client = client
+        self._sessions = sessions
+        self._clock = clock
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+
+    async def end(self, session: AvatarSession, reason: EndReason) -> None:
+        """End a session here at once, and upstream as soon as the call before it is through.
+
+        When Kaltura does not agree, the problem is raised and the reaper tries again.
+        """
+        session_id = session.session_id
+        if session.ended is None:
+            await self._sessions.update(session_id, ended=reason)
+        async with self._sessions.lane(session_id, express=True):
+            current = await self._sessions.get(session_id)
+            if current is None or current.ended_upstream:
+                return
+            attempts = current.end_attempts + 1
+            pause = min(2.0**attempts, MAX_PAUSE_SECONDS)
+            await self._sessions.update(
+                session_id, end_attempts=attempts, end_again_at=self._clock() + pause
+            )
+            await carry_out(Operation.END, self._client.end(current.access), session_id)
+            await self._sessions.update(session_id, ended_upstream=True)
+
+    def end_soon(self, session: AvatarSession, reason: EndReason) -> None:
+        """End a session that nobody waits for; one slow end holds up no other."""
+        session_id = session.session_id
+        if session_id not in self._under_way:
+            ending = asyncio.create_task(self.end_quietly(session, reason))
+            self._under_way[session_id] = ending
+            ending.add_done_callback(lambda _: self._under_way.pop(session_id))
+
+    async def settle(self) -> None:
+        """Wait for the ends that are under way."""
+        while self._under_way:
+            await asyncio.wait(self._under_way.values())
+
+    async def end_quietly(self, session: AvatarSession, reason: EndReason) -> None:
+        """End a session, and leave it to the reaper when that fails.
+
+        Past the time of the session's own token nothing is left that could be done.
+        """
+        try:
+            await self.end(session, reason)
+        except Problem as problem:
+            hopeless = self._clock() >= session.token_expires_at
+            if hopeless:
+                await self._sessions.update(session.session_id, ended_upstream=True)
+            log.warning(
+                "session given up" if hopeless else "session could not be ended yet",
+                session_id=session.session_id,
+                problem=problem.name,
+            )
