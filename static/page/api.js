@@ -1,5 +1,6 @@
 import { Problem } from "./problems.js";
 
+const SESSIONS = "/api/avatar-sessions";
 const CREATE_MS = 30_000;
 const CONTROL_MS = 15_000;
 
@@ -72,6 +73,13 @@ export class Api {
     return (await this.#control("GET", session, "")).body;
   }
 
+  /** Ends every session of this visitor, whichever tab it is in; the cookie says whose they are. */
+  async endAll() {
+    const { body } = await this.#send("GET", SESSIONS, {});
+    for (const { sessionId } of body.sessions)
+      await this.#send("POST", `${SESSIONS}/${encodeURIComponent(sessionId)}/end`, {});
+  }
+
   /**
    * @param {"GET" | "POST"} method
    * @param {Opened} session
@@ -79,7 +87,7 @@ export class Api {
    * @param {Request} [request]
    */
   #control(method, { sessionId, token }, path, request = {}) {
-    const address = `/api/avatar-sessions/${encodeURIComponent(sessionId)}${path}`;
+    const address = `${SESSIONS}/${encodeURIComponent(sessionId)}${path}`;
     return this.#send(method, address, { token, ...request });
   }
 

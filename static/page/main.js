@@ -34,6 +34,11 @@ const clock = new Clock(byId("clock"), {
   onZero: () => void session.check(),
 });
 
+/** @type {Record<string, {label: string, run: () => void}>} What a click can do about a problem. */
+const remedies = {
+  "too-many-sessions": { label: "End it and start here", run: () => void session.startInstead() },
+};
+
 /** @param {string} text */
 async function speak(text) {
   const began = performance.now();
@@ -91,7 +96,7 @@ session.on("state", ({ state, problem }) => {
   composer.enable(state === "live");
   if (state === "live") composer.focus();
   else if (!document.activeElement?.matches(":enabled")) start.focus({ preventScroll: true });
-  if (problem) notice.show(problem);
+  if (problem) notice.show(problem, remedies[problem.name]);
   else notice.hide();
   if (state === "ended" || state === "problem") {
     clock.stop();

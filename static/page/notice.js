@@ -4,10 +4,14 @@ import { byId } from "./stage.js";
 export class Notice {
   #element = byId("notice");
 
-  /** @param {import("./problems.js").Problem} problem */
-  show({ title, detail, nextStep, requestId }) {
+  /**
+   * @param {import("./problems.js").Problem} problem
+   * @param {{label: string, run: () => void}} [remedy] What a click can do about it.
+   */
+  show({ title, detail, nextStep, requestId }, remedy) {
     const words = [detail, nextStep].filter(Boolean).join(" ");
     this.#fill(paragraph("title", title), paragraph("words", words));
+    if (remedy) this.#element.append(button(remedy));
     if (requestId) this.#element.append(paragraph("request", `Request ${requestId}`));
   }
 
@@ -39,5 +43,14 @@ function paragraph(className, text) {
   const made = document.createElement("p");
   made.className = className;
   made.textContent = text;
+  return made;
+}
+
+/** @param {{label: string, run: () => void}} remedy */
+function button({ label, run }) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.textContent = label;
+  made.addEventListener("click", run);
   return made;
 }

@@ -11,7 +11,7 @@ const NEXT_STEPS = {
   "session-not-found": "Press Start to open a new session.",
   "session-ended": "Press Start to open a new session.",
   "rate-limited": "Try again {when}.",
-  "too-many-sessions": "End your other session, perhaps in another tab, or press Start again {when}.",
+  "too-many-sessions": "It may be in another tab, or one that was closed a moment ago.",
   "budget-spent": "Come back {when}.",
   "at-capacity": "Press Start again {when}.",
   "kaltura-credentials-rejected": "Only whoever runs this page can mend it; tell them the request id.",

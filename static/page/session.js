@@ -79,6 +79,18 @@ export class Session extends Emitter {
     }
   }
 
+  /** Starts after ending this visitor's other sessions, when there may be no more of them. */
+  async startInstead() {
+    if (!this.#run.over) return;
+    try {
+      await this.#api.endAll();
+    } catch (error) {
+      this.#become("problem", Problem.fromFailure(error));
+      return;
+    }
+    await this.start();
+  }
+
   /**
    * @param {string} text
    * @returns {Promise<void>} Rejects with a `Problem`.

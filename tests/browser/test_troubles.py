@@ -205,3 +205,17 @@ async def _answer_with_problem(
             headers={"Content-Type": "application/problem+json", **(headers or {})},
         ),
     )
+
+
+async def test_a_session_in_another_tab_can_be_ended_from_here(tab: AvatarPage, demo: Demo) -> None:
+    other = AvatarPage(await tab.page.context.new_page())
+    await other.page.goto(demo.url)
+    elsewhere = await other.start()
+    await tab.page.goto(demo.url)
+    await tab.button("Start").click()
+    await tab.status_is("You already have a session")
+    await tab.button("End it and start here").click()
+    await tab.status_is("Live")
+    assert await demo.session_is(elsewhere, "ended")
+    await tab.button("End").click()
+    await tab.status_is("Ended")
