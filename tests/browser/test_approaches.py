@@ -1,0 +1,399 @@
+"""The three approaches of Kaltura's guide, through the broker: seen, heard, and no secret out."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Request, Route, expect
+from pydantic import SecretStr
+
+from app.sessions.tokens import InvalidTokenError, SessionTokens
+from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.browser.conftest import SDK_URL
+from tests.processes import running
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+KS: Final = "a-kaltura-session-that-no-page-may-see"
+SECRET_KEY: Final = "signs-the-tokens-of-this-test-and-of-no-other"
+JWT: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+SILENT: Final = 0.003
+LONG: Final = "I could go on about this for a very long time, for there is so much to be said. " * 4
+CODE: Final = Path(__file__).parents[2] / "static/approaches/controls.js"
+STAND_IN: Final = Path(__file__).with_name("stand_in_sdk.js")
+PROBE: Final = Path(__file__).with_name("probe.js").read_text(encoding="utf-8")
+CONTRAST: Final = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
+AA: Final = 4.5
+
+SDK: Final = "/v1/avatar-session"
+API: Final = "/api/avatar-sessions/…"
+BEGINS: Final = {
+    "SDK control": [("POST", f"{SDK}/create", "200"), ("POST", f"{SDK}/…/init-client", "200")],
+    "API control": [
+        ("GET", "/api/create-avatar-session", "201"),
+        ("POST", f"{SDK}/…/init-client", "200"),
+    ],
+    "Hybrid": [
+        ("GET", "/api/create-avatar-session", "201"),
+        ("POST", f"{SDK}/…/init-client", "200"),
+    ],
+}
+SPEAKS: Final = {
+    "SDK control": f"{SDK}/…/say-text",
+    "API control": f"{API}/speak",
+    "Hybrid": f"{API}/speak",
+}
+STOPS: Final = {
+    "SDK control": f"{SDK}/…/interrupt",
+    "API control": f"{API}/interrupt",
+    "Hybrid": f"{SDK}/…/interrupt",
+}
+APPROACHES: Final = list(BEGINS)
+
+
+@dataclass
+class Exhibit:
+    """One approach on the page."""
+
+    tab: AvatarPage
+    title: str
+
+    @property
+    def region(self) -> Locator:
+        return self.tab.page.get_by_role("region", name=self.title, exact=True)
+
+    @property
+    def holdings(self) -> Locator:
+        """What the page, the broker and Kaltura hold, in this order."""
+        return self.region.get_by_role("definition")
+
+    def button(self, name: str) -> Locator:
+        return self.region.get_by_role("button", name=name, exact=True)
+
+    async def status_is(self, words: str | re.Pattern[str]) -> None:
+        await expect(self.region.get_by_role("status")).to_have_text(words, timeout=PATIENCE_MS)
+
+    async def run(self) -> str:
+        """Clicks Run, waits until it is live, and returns the session's id."""
+        async with self.tab.page.expect_response(_opens_a_session) as opened:
+            await self.button("Run").click()
+        session_id: str = (await (await opened.value).json())["sessionId"]
+        await self.status_is("Live")
+        container = await self.region.locator(".avatar").get_attribute("id")
+        await self.tab.page.evaluate(PROBE.replace("avatar-container", str(container)))
+        return session_id
+
+    async def speak(self, text: str) -> None:
+        await self.region.get_by_role("textbox", name="Text to speak").fill(text)
+        await self.button("Speak").click()
+
+    async def requests(self) -> list[tuple[str, str, str]]:
+        """Method, path and status of each request that is shown; each has its time too."""
+        rows = await self.region.locator("tbody tr").all()
+        cells = [await row.locator("td").all_inner_texts() for row in rows]
+        assert all(re.fullmatch(r"\d+ ms", row[3]) for row in cells)
+        return [(row[0], row[1], row[2]) for row in cells]
+
+
+@contextmanager
+def _broker_of_known_secrets(directory: Path, **more: str) -> Iterator[Demo]:
+    with running("emulator", directory, ready="/emulator/sessions", AVATAR_KS=KS) as emulator:
+        settings = {
+            "AVATAR_KS": KS,
+            "AVATAR_BASE_URL": f"{emulator.url}{SDK}",
+            "AVATAR_ID": "ada",
+            "AVATAR_VOICE_ID": "emulator-voice-en-1",
+            "SECRET_KEY": SECRET_KEY,
+            "MAX_CONCURRENT_SESSIONS": "50",
+        }
+        with running("serve", directory, ready="/healthz", **settings, **more) as broker:
+            yield Demo(broker.url, emulator.url)
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with _broker_of_known_secrets(tmp_path_factory.mktemp("sealed")) as broker:
+        yield broker
+
+
+@pytest.fixture
+def direct_broker(tmp_path: Path) -> Iterator[Demo]:
+    with _broker_of_known_secrets(tmp_path, AVATAR_TOKEN_MODE="direct") as broker:
+        yield broker
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(tab: AvatarPage, broker: Demo) -> AsyncIterator[AvatarPage]:
+    await tab.page.goto(f"{broker.url}/approaches")
+    yield tab
+
+
+@pytest.mark.parametrize("title", APPROACHES)
+async def test_each_approach_is_seen_heard_stopped_and_ended(
+    visit: AvatarPage, broker: Demo, title: str
+) -> None:
+    exhibit = Exhibit(visit, title)
+    await exhibit.status_is("Ready")
+    session_id = await exhibit.run()
+    assert await broker.session_is(session_id, "live")
+    frames = await visit.frames()
+    await eventually(lambda: visit.shown(frames + 20), "frames are decoded")
+
+    began = await visit.media_time()
+    await exhibit.speak(LONG)
+    await eventually(lambda: visit.loud_since(began), "the voice is heard")
+    await exhibit.button("Stop").click()
+    await expect(exhibit.region.get_by_role("cell", name=STOPS[title], exact=True)).to_be_visible()
+    stopped = await visit.media_time()
+    await eventually(lambda: visit.played(stopped + 2), "the media goes on after Stop")
+    after = await visit.heard_since(stopped + 1)
+    assert after
+    assert max(sample["loudness"] for sample in after) < SILENT
+
+    await exhibit.button("End").click()
+    await exhibit.status_is("Ended")
+    await eventually(lambda: broker.session_is(session_id, "ended"), "the session is ended")
+
+
+@pytest.mark.parametrize("title", APPROACHES)
+async def test_each_request_is_shown_and_goes_where_the_approach_says(
+    visit: AvatarPage, title: str
+) -> None:
+    exhibit = Exhibit(visit, title)
+    await exhibit.run()
+    await exhibit.speak("Hello.")
+    spoken = ("POST", SPEAKS[title], "200")
+    await expect(exhibit.region.get_by_role("cell", name=SPEAKS[title], exact=True)).to_be_visible()
+    await exhibit.button("Stop").click()
+    await expect(exhibit.region.get_by_role("cell", name=STOPS[title], exact=True)).to_be_visible()
+    requests = await exhibit.requests()
+    assert requests[:2] == BEGINS[title]
+    whep = requests[2]
+    assert (whep[0], whep[2]) == ("POST", "201")
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/whep/session/…", whep[1])
+    assert requests[3:] == [spoken, ("POST", STOPS[title], "200")]
+    await exhibit.button("End").click()
+    last = f"{SDK}/…/end" if title == "SDK control" else f"{API}/end"
+    await expect(exhibit.region.locator("tbody tr").last).to_contain_text(last)
+    assert await visit.page.evaluate(
+        "performance.getEntriesByType('resource').filter(({initiatorType}) =>"
+        " ['fetch', 'xmlhttprequest'].includes(initiatorType)).length"
+    ) == len(await exhibit.requests())
+
+
+@pytest.mark.parametrize("title", APPROACHES)
+async def test_what_each_party_holds_is_told_as_it_changes(visit: AvatarPage, title: str) -> None:
+    exhibit = Exhibit(visit, title)
+    page, broker, kaltura = (exhibit.holdings.nth(index) for index in range(3))
+    await expect(page).to_have_text(re.compile(r"^Nothing\."))
+    await expect(broker).to_have_text("The KS, for Kaltura alone.")
+    await exhibit.run()
+    await expect(page).to_have_text(
+        re.compile(r"^A token of this broker: this one session, until \w+day \d")
+    )
+    await expect(broker).to_contain_text("Kaltura's token")
+    await expect(kaltura).to_contain_text("Verifies")
+    assert not JWT.search(await visit.page.content())
+    await exhibit.button("End").click()
+    await expect(page).to_have_text(re.compile(r"^Nothing\."))
+
+
+async def test_no_secret_is_in_any_traffic_of_the_page(tab: AvatarPage, broker: Demo) -> None:
+    requests: list[Request] = []
+    tab.page.on("requestfinished", lambda request: requests.append(request))  # noqa: PLW0108 - Playwright takes no built-in
+    await tab.page.goto(f"{broker.url}/approaches")
+    for title in APPROACHES:
+        exhibit = Exhibit(tab, title)
+        await exhibit.run()
+        await exhibit.speak("What I say is no secret.")
+        await exhibit.button("Stop").click()
+        await expect(
+            exhibit.region.get_by_role("cell", name=STOPS[title], exact=True)
+        ).to_be_visible()
+        await exhibit.button("End").click()
+        await expect(exhibit.region.locator("tbody tr").last).to_contain_text("/end")
+
+    seen = "\n".join([await _all_of(request) for request in requests])
+    for expected in ("What I say is no secret.", "v=0", "ice-ufrag", "authorization", "visitor"):
+        assert expected in seen
+    assert KS not in seen
+    assert SECRET_KEY not in seen
+    tokens = set(JWT.findall(seen))
+    assert len(tokens) == len(APPROACHES)
+    assert [token for token in tokens if not _is_the_brokers(token)] == []
+
+
+async def test_direct_mode_says_whose_token_the_page_has_and_what_cannot_run(
+    tab: AvatarPage, direct_broker: Demo
+) -> None:
+    await tab.page.goto(f"{direct_broker.url}/approaches")
+    refused, exhibit = Exhibit(tab, "SDK control"), Exhibit(tab, "Hybrid")
+    await refused.status_is("Needs AVATAR_TOKEN_MODE=sealed")
+    await expect(refused.button("Run")).to_be_disabled()
+    await exhibit.run()
+    await expect(exhibit.holdings.first).to_contain_text("Kaltura's own token, until")
+    await exhibit.button("End").click()
+    await exhibit.status_is("Ended")
+
+
+@pytest.mark.parametrize("title", ["API control", "Hybrid"])
+async def test_showing_needs_no_more_of_the_sdk_than_is_documented(
+    tab: AvatarPage, sdk_demo: Demo, title: str
+) -> None:
+    async def serve(route: Route) -> None:
+        await route.fulfill(path=STAND_IN, headers={"Access-Control-Allow-Origin": "*"})
+
+    await tab.page.route(SDK_URL, serve)
+    await tab.page.goto(f"{sdk_demo.url}/approaches")
+    exhibit = Exhibit(tab, title)
+    session_id = await exhibit.run()
+    await eventually(lambda: tab.shown(20), "frames are decoded")
+    await exhibit.button("End").click()
+    await eventually(lambda: sdk_demo.session_is(session_id, "ended"), "the session is ended")
+    assert await tab.page.evaluate("undocumented") == []
+
+
+async def test_the_code_that_is_shown_is_the_code_that_runs(visit: AvatarPage) -> None:
+    written = _squeezed(CODE.read_text(encoding="utf-8"))
+    names = ("sdkControl", "apiControl", "hybrid")
+    for title, name in zip(APPROACHES, names, strict=True):
+        shown = _squeezed(await Exhibit(visit, title).region.locator("code").inner_text())
+        approach, _, helper = shown.partition("constbackend=")
+        assert (
+            f"exportconst{name}={approach.removesuffix('//backend:aswithAPIcontrol')};" in written
+        )
+        assert f"exportconstbackend={helper}" in written
+    marked = visit.page.locator("mark")
+    await expect(marked).to_have_text(["{ baseUrl: `${location.origin}/v1/avatar-session` },"])
+
+
+async def test_starting_another_ends_the_one_before(visit: AvatarPage, broker: Demo) -> None:
+    before = None
+    for title in [*APPROACHES, APPROACHES[0]]:
+        session_id = await Exhibit(visit, title).run()
+        if before:
+            await Exhibit(visit, before[0]).status_is("Ended")
+            assert await broker.session_is(before[1], "ended")
+        assert await broker.session_is(session_id, "live")
+        before = (title, session_id)
+
+
+@pytest.mark.parametrize("title", APPROACHES)
+async def test_leaving_the_page_ends_the_session(
+    visit: AvatarPage, broker: Demo, title: str
+) -> None:
+    session_id = await Exhibit(visit, title).run()
+    await visit.page.goto("about:blank")
+    await eventually(lambda: broker.session_is(session_id, "ended"), "the session is ended")
+
+
+@pytest.mark.parametrize("title", APPROACHES)
+async def test_end_while_connecting_leaves_no_session_behind(
+    visit: AvatarPage, broker: Demo, title: str
+) -> None:
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def create_late(route: Route) -> None:
+        asked.set()
+        await answered.wait()
+        await route.continue_()
+
+    await visit.page.route(re.compile("/create"), create_late)
+    visit.tolerated = ("Failed to load resource",)
+    exhibit = Exhibit(visit, title)
+    async with visit.page.expect_response(_opens_a_session) as opened:
+        await exhibit.button("Run").click()
+        await asked.wait()
+        await exhibit.button("End").click()
+        await exhibit.status_is("Ended")
+        answered.set()
+    session_id = (await (await opened.value).json())["sessionId"]
+    await eventually(lambda: broker.session_is(session_id, "ended"), "it is ended all the same")
+    await exhibit.status_is("Ended")
+
+
+async def test_a_session_that_ended_elsewhere_is_told_and_can_be_run_again(
+    visit: AvatarPage,
+) -> None:
+    visit.tolerated = ("Failed to load resource",)
+    exhibit = Exhibit(visit, "API control")
+    session_id = await exhibit.run()
+    await visit.page.evaluate(
+        "id => fetch(`/api/avatar-sessions/${id}/end`, {method: 'POST'})", session_id
+    )
+    await exhibit.speak("Too late.")
+    await exhibit.status_is(re.compile("ended"))
+    await expect(exhibit.button("Run")).to_be_enabled()
+    assert await exhibit.run() != session_id
+
+
+async def test_the_keyboard_alone_is_enough(visit: AvatarPage, broker: Demo) -> None:
+    exhibit = Exhibit(visit, "Hybrid")
+    await exhibit.button("Run").focus()
+    async with visit.page.expect_response(_opens_a_session) as opened:
+        await visit.page.keyboard.press("Enter")
+    await exhibit.status_is("Live")
+    await expect(exhibit.button("End")).to_be_focused()
+    await visit.page.keyboard.press("Tab")
+    await visit.page.keyboard.press("Enter")
+    await expect(exhibit.region.get_by_role("cell", name=f"{API}/speak")).to_be_visible()
+    await visit.page.keyboard.press("Shift+Tab")
+    await visit.page.keyboard.press("Enter")
+    await exhibit.status_is("Ended")
+    await expect(exhibit.button("Run")).to_be_focused()
+    session_id = (await (await opened.value).json())["sessionId"]
+    await eventually(lambda: broker.session_is(session_id, "ended"), "the session is ended")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_text_has_contrast(visit: AvatarPage, scheme: Any) -> None:
+    await visit.page.emulate_media(color_scheme=scheme)
+    exhibit = Exhibit(visit, "SDK control")
+    await exhibit.run()
+    found: list[dict[str, Any]] = await visit.page.evaluate(CONTRAST)
+    assert len(found) > 100
+    assert [item for item in found if item["ratio"] < AA] == []
+
+
+async def test_a_phone_never_scrolls_sideways(browser: Browser, broker: Demo) -> None:
+    context = await browser.new_context(viewport={"width": 360, "height": 800}, is_mobile=True)
+    tab = AvatarPage(await context.new_page())
+    await tab.page.goto(f"{broker.url}/approaches")
+    for title in APPROACHES:
+        await Exhibit(tab, title).run()
+        assert await tab.page.evaluate("document.documentElement.scrollWidth") == 360
+    await context.close()
+    assert tab.errors == []
+
+
+def _opens_a_session(response: Any) -> bool:
+    path = response.url.partition("?")[0]
+    return bool(response.ok) and path.endswith(("/api/create-avatar-session", f"{SDK}/create"))
+
+
+async def _all_of(request: Request) -> str:
+    """Address, headers and body, and those of the answer."""
+    response = await request.response()
+    assert response is not None
+    sent = [request.url, str(await request.all_headers()), request.post_data or ""]
+    return "\n".join([*sent, str(await response.all_headers()), await response.text()])
+
+
+def _is_the_brokers(token: str) -> bool:
+    try:
+        SessionTokens([SecretStr(SECRET_KEY)], time.time).read(token)
+    except InvalidTokenError:
+        return False
+    return True
+
+
+def _squeezed(text: str) -> str:
+    """Without white space, as which a page may break lines otherwise."""
+    return re.sub(r"\s", "", text)
