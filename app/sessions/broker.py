@@ -112,6 +112,16 @@ class SessionBroker:
         await self._touch(session)
         return session.media
 
+    async def init_client(self, held: Held) -> ClientInit:
+        """The same for an SDK that takes the broker for Kaltura.
+
+        In direct mode nobody has asked Kaltura yet, so this does, once.
+        """
+        if held.session.media is None and held.session.ended is None:
+            session = await self._opener.ask_for_media(held.session)
+            held = Held(session, held.controls)
+        return await self.media(held)
+
     # Controlling
 
     async def say_text(

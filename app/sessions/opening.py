@@ -88,12 +88,7 @@ class SessionOpener:
             raise KalturaFailed
         if not self._settings.sealed:
             return OpenedSession(session, session.access.token)
-        try:
-            async with self._sessions.lane(session.session_id):
-                session = await self._with_media(session)
-        except Problem as problem:
-            await self._ender.end_quietly(session, EndReason.FAILED)
-            raise (KalturaFailed() if isinstance(problem, SessionEnded) else problem) from problem
+        session = await self.ask_for_media(session)
         token = self._tokens.sign(Claims(owner, session.session_id), expires_at=session.expires_at)
         return OpenedSession(session, SecretStr(token))
 
@@ -123,8 +118,22 @@ class SessionOpener:
             ready=not sealed,
         )
 
-    async def _with_media(self, session: AvatarSession) -> AvatarSession:
-        """Calls init-client, the only time for this session (invariant 4)."""
+    async def ask_for_media(self, session: AvatarSession) -> AvatarSession:
+        """The session with its media: init-client reaches Kaltura once (invariant 4).
+
+        A session whose media can't be had is of no use, so it is ended.
+        """
+        try:
+            async with self._sessions.lane(session.session_id):
+                current = await self._sessions.get(session.session_id)
+                if current is not None and current.media is not None:
+                    return current
+                return await self._init_client(session)
+        except Problem as problem:
+            await self._ender.end_quietly(session, EndReason.FAILED)
+            raise (KalturaFailed() if isinstance(problem, SessionEnded) else problem) from problem
+
+    async def _init_client(self, session: AvatarSession) -> AvatarSession:
         media = await carry_out(
             Operation.INIT_CLIENT, self._client.init_client(session.access), session.session_id
         )

@@ -55,7 +55,7 @@ async def create(
 @router.post(f"/{{sessionId}}/{Operation.INIT_CLIENT}", response_model_exclude_none=True)
 async def init_client(held: BearerSession, broker: BrokerDep) -> ClientInit:
     """Where the media is; Kaltura was asked once, when the session was opened."""
-    return await broker.media(held)
+    return await broker.init_client(held)
 
 
 @router.post(f"/{{sessionId}}/{Operation.SAY_TEXT}")

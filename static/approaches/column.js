@@ -65,11 +65,6 @@ export class Column {
     this.#keepFocus();
   }
 
-  /** @param {string} reason Why this one cannot run here; its Run stays disabled. */
-  refuse(reason) {
-    this.#part("status").textContent = reason;
-  }
-
   /** @param {import("../page/problems.js").Problem} problem */
   trouble(problem) {
     this.#part("status").textContent = inWords(problem);

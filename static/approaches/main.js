@@ -12,7 +12,6 @@ import { watchFetch } from "./traffic.js";
 const config = JSON.parse(byId("config").textContent ?? "");
 
 // In direct mode the page itself must ask Kaltura where the media is, and not by the broker's address.
-const ONLY_SEALED = "Needs AVATAR_TOKEN_MODE=sealed";
 
 const gallery = new Gallery(
   loadPlayer(config).then(({ KalturaAvatarSession, name, replaced }) => {
@@ -26,10 +25,10 @@ const gallery = new Gallery(
  * Brings one approach to life in its part of the page.
  *
  * @param {string} id
- * @param {{approach: import("./controls.js").Approach, source: string, idle: string, needsSealed?: boolean}} about
+ * @param {{approach: import("./controls.js").Approach, source: string, idle: string}} about
  *   `source` is shown as its code, `idle` as what the page holds while nothing runs.
  */
-function exhibit(id, { approach, source, idle, needsSealed = false }) {
+function exhibit(id, { approach, source, idle }) {
   const circumstances = { idle, tokenMode: config.tokenMode };
   const exhibit = new Exhibit(approach);
   const column = new Column(byId(id), {
@@ -40,7 +39,6 @@ function exhibit(id, { approach, source, idle, needsSealed = false }) {
   });
   column.code(source);
   column.holds(holdingsAtRest(circumstances));
-  if (needsSealed && config.tokenMode === "direct") return column.refuse(ONLY_SEALED);
   column.become("ready");
   exhibit.on("state", ({ state, problem }) => {
     column.become(state, problem);
@@ -56,7 +54,6 @@ exhibit("sdk", {
   approach: sdkControl,
   source: String(sdkControl),
   idle: "Nothing. Where the KS stood is any word, and it is ignored.",
-  needsSealed: true,
 });
 exhibit("api", {
   approach: apiControl,

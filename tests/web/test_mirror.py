@@ -50,6 +50,67 @@ async def test_init_client_is_answered_from_memory_however_often_it_is_asked(
     assert kaltura.operations().count("init-client") == 1
 
 
+async def test_in_direct_mode_the_mirrors_init_client_asks_kaltura_once(
+    visit: Visit, kaltura: FakeKaltura
+) -> None:
+    visitor = await visit(avatar_token_mode="direct")
+    session = (
+        await visitor.post(f"{MIRROR_PATH}/create", json={"visualConfig": {"id": "avatar-1"}})
+    ).json()
+    assert kaltura.operations() == ["create"]
+    for _ in range(3):
+        answer = await visitor.post(path(session, "init-client"), headers=bearer(session))
+        assert answer.json()["whepUrl"] == kaltura.whep_url
+    assert kaltura.operations() == ["create", "init-client"]
+
+
+async def test_in_direct_mode_a_failed_init_client_is_not_asked_for_again(
+    visit: Visit, kaltura: FakeKaltura
+) -> None:
+    session = await opened(visitor := await visit(avatar_token_mode="direct"))
+    kaltura.will("init-client", refusal(500))
+    for status in (503, 410):
+        answer = await visitor.post(path(session, "init-client"), headers=bearer(session))
+        assert answer.status_code == status
+    assert kaltura.operations() == ["create", "init-client", "end"]
+
+
+@every_operation
+@pytest.mark.parametrize(
+    ("upstream", "status", "error"),
+    [
+        (refusal(401), 410, "Session ended"),
+        (refusal(404), 410, "Session ended"),
+        (refusal(410), 410, "Session ended"),
+        (refusal(400), 503, None),
+        (refusal(429), 429, None),
+        (refusal(500), 503, None),
+        (refusal(503), 503, None),
+    ],
+)
+async def test_whatever_kaltura_answers_the_sdk_meets_a_status_that_it_knows(
+    visit: Visit,
+    kaltura: FakeKaltura,
+    operation: Operation,
+    upstream: httpx.Response,
+    status: int,
+    error: str | None,
+) -> None:
+    visitor = await visit(avatar_token_mode="direct")  # where init-client goes upstream too
+    session = await opened(visitor)
+    kaltura.will(operation, *(refusal(upstream.status_code) for _ in range(3)))
+    answer = await visitor.post(
+        path(session, operation), headers=bearer(session), **BODIES[operation]
+    )
+    if operation is Operation.END and status == 410:
+        assert answer.json() == {"success": True}, "what is gone is ended"
+    else:
+        expected = 503 if operation is Operation.INIT_CLIENT and status == 410 else status
+        assert answer.status_code == expected
+        assert answer.json()["success"] is False
+        assert error is None or expected != status or answer.json()["error"] == error
+
+
 async def test_say_text_alone_is_enough(visitor: httpx.AsyncClient, kaltura: FakeKaltura) -> None:
     session = await opened(visitor)
     await visitor.post(path(session, "say-text"), headers=bearer(session), json={"text": "Hi"})
