@@ -20,12 +20,11 @@ from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs
 from app.kaltura.transport import open_transport
 from app.problems import Problem
+from app.sessions.assembly import assemble
 from app.sessions.broker import SessionBroker
-from app.sessions.ending import SessionEnder
 from app.sessions.live import SessionsInProcess
-from app.sessions.readiness import Readiness
 from app.sessions.reaper import Reaper
-from app.sessions.tokens import Clock, SessionTokens
+from app.sessions.tokens import Clock
 from app.settings import Settings
 from app.web import api, health, mirror, pages
 from app.web.answers import on_http_exception, on_invalid, on_problem
@@ -64,38 +63,26 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        readiness = Readiness(settings, clock)
-        for warning in readiness.warnings():
-            log.warning(warning)
         client = KalturaClient(
             base_url=settings.avatar_base_url,
             ks_source=ConfiguredKs(ks),
             transport=transport or open_transport(),
             timeout_seconds=settings.upstream_timeout_seconds,
         )
-        sessions = SessionsInProcess(max_sessions=settings.max_concurrent_sessions)
-        ender = SessionEnder(client=client, sessions=sessions, clock=clock)
-        broker = SessionBroker(
-            settings=settings,
-            client=client,
-            sessions=sessions,
-            tokens=SessionTokens(settings.signing_keys(), clock),
-            ender=ender,
-            readiness=readiness,
-            clock=clock,
-        )
-        reaper = Reaper(
-            ender=ender,
-            sessions=sessions,
-            idle_seconds=settings.session_idle_seconds,
-            clock=clock,
-        )
-        async with contextlib.aclosing(client), _running(reaper), _ending(broker):
+        store = SessionsInProcess(max_sessions=settings.max_concurrent_sessions)
+        sessions = assemble(settings, client=client, sessions=store, clock=clock)
+        for warning in sessions.readiness.warnings():
+            log.warning(warning)
+        async with (
+            contextlib.aclosing(client),
+            _running(sessions.reaper),
+            _ending(sessions.broker),
+        ):
             yield State(
-                broker=broker,
+                broker=sessions.broker,
                 settings=settings,
                 clock=clock,
-                readiness=readiness,
+                readiness=sessions.readiness,
                 templates=Jinja2Templates(ROOT / "templates"),
             )
 

@@ -11,10 +11,9 @@ from app.sessions.ending import SessionEnder
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.opening import OpenedSession, SessionOpener
 from app.sessions.ownership import Caller, Held, Ownership, Services
-from app.sessions.readiness import Readiness
 from app.sessions.recordings import recording
 from app.sessions.speech import new_turn_id, speakable
-from app.sessions.tokens import Clock, SessionTokens
+from app.sessions.tokens import Clock
 from app.sessions.upstream import carry_out
 from app.sessions.wishes import Wish
 from app.settings import Control, Settings
@@ -42,32 +41,19 @@ class SessionBroker:
         settings: Settings,
         client: KalturaClient,
         sessions: LiveSessions,
-        tokens: SessionTokens,
+        services: Services,
+        ownership: Ownership,
+        opener: SessionOpener,
         ender: SessionEnder,
-        readiness: Readiness,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._client = client
         self._sessions = sessions
-        self._services = Services(settings.service_tokens)
-        self._ownership = Ownership(
-            sessions=sessions,
-            tokens=tokens,
-            services=self._services,
-            sealed=settings.sealed,
-            visitor_controls=frozenset(settings.visitor_controls),
-        )
+        self._services = services
+        self._ownership = ownership
+        self._opener = opener
         self._ender = ender
-        self._opener = SessionOpener(
-            settings=settings,
-            client=client,
-            sessions=sessions,
-            tokens=tokens,
-            ender=ender,
-            readiness=readiness,
-            clock=clock,
-        )
         self._clock = clock
         self._measuring = asyncio.Semaphore(MEASURED_AT_ONCE)
 

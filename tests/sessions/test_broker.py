@@ -19,13 +19,10 @@ from app.problems import (
     SessionNotFound,
     TooManySessions,
 )
-from app.sessions.broker import SessionBroker
-from app.sessions.ending import SessionEnder
+from app.sessions.assembly import assemble
 from app.sessions.live import MAX_WAITING_CALLS, AvatarSession, EndReason, SessionsInProcess
 from app.sessions.ownership import EVERY_CONTROL, Caller, Held
-from app.sessions.readiness import MEMORY_SECONDS, Readiness
-from app.sessions.reaper import Reaper
-from app.sessions.tokens import SessionTokens
+from app.sessions.readiness import MEMORY_SECONDS
 from app.sessions.wishes import Wish
 from tests.doubles import FakeClock, FakeKaltura, Gate, refusal, settings
 
@@ -41,29 +38,15 @@ class House:
     def __init__(self, kaltura: FakeKaltura, clock: FakeClock, **changes: Any) -> None:
         self.settings = settings(max_sessions_per_visitor=100, **changes)
         self.sessions = SessionsInProcess(max_sessions=self.settings.max_concurrent_sessions)
-        self.readiness = Readiness(self.settings, clock)
         client = KalturaClient(
             base_url="https://kaltura.test",
             ks_source=ConfiguredKs(SecretStr("ks")),
             transport=kaltura,
             timeout_seconds=5,
         )
-        self.ender = SessionEnder(client=client, sessions=self.sessions, clock=clock)
-        self.broker = SessionBroker(
-            settings=self.settings,
-            client=client,
-            sessions=self.sessions,
-            tokens=SessionTokens(self.settings.signing_keys(), clock),
-            ender=self.ender,
-            readiness=self.readiness,
-            clock=clock,
-        )
-        self.reaper = Reaper(
-            ender=self.ender,
-            sessions=self.sessions,
-            idle_seconds=self.settings.session_idle_seconds,
-            clock=clock,
-        )
+        domain = assemble(self.settings, client=client, sessions=self.sessions, clock=clock)
+        self.broker, self.ender = domain.broker, domain.ender
+        self.reaper, self.readiness = domain.reaper, domain.readiness
 
     async def open(self, owner: str = "visitor-1") -> AvatarSession:
         return (await self.broker.open(owner, Wish())).session

@@ -1,0 +1,64 @@
+"""The domain, wired together."""
+
+from dataclasses import dataclass
+
+from app.kaltura.client import KalturaClient
+from app.sessions.broker import SessionBroker
+from app.sessions.ending import SessionEnder
+from app.sessions.live import LiveSessions
+from app.sessions.opening import SessionOpener
+from app.sessions.ownership import Ownership, Services
+from app.sessions.readiness import Readiness
+from app.sessions.reaper import Reaper
+from app.sessions.tokens import Clock, SessionTokens
+from app.settings import Settings
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """The parts that others use."""
+
+    broker: SessionBroker
+    ender: SessionEnder
+    reaper: Reaper
+    readiness: Readiness
+
+
+def assemble(
+    settings: Settings, *, client: KalturaClient, sessions: LiveSessions, clock: Clock
+) -> Sessions:
+    """The domain over a client of Kaltura's and a store of sessions."""
+    tokens = SessionTokens(settings.signing_keys(), clock)
+    services = Services(settings.service_tokens)
+    readiness = Readiness(settings, clock)
+    ender = SessionEnder(client=client, sessions=sessions, clock=clock)
+    opener = SessionOpener(
+        settings=settings,
+        client=client,
+        sessions=sessions,
+        tokens=tokens,
+        ender=ender,
+        readiness=readiness,
+        clock=clock,
+    )
+    ownership = Ownership(
+        sessions=sessions,
+        tokens=tokens,
+        services=services,
+        sealed=settings.sealed,
+        visitor_controls=frozenset(settings.visitor_controls),
+    )
+    broker = SessionBroker(
+        settings=settings,
+        client=client,
+        sessions=sessions,
+        services=services,
+        ownership=ownership,
+        opener=opener,
+        ender=ender,
+        clock=clock,
+    )
+    reaper = Reaper(
+        ender=ender, sessions=sessions, idle_seconds=settings.session_idle_seconds, clock=clock
+    )
+    return Sessions(broker=broker, ender=ender, reaper=reaper, readiness=readiness)
