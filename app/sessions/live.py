@@ -74,7 +74,7 @@ class LiveSessions(Protocol):
         """Give back a reserved place that came to nothing."""
 
     async def add(self, session: AvatarSession) -> bool:
-        """Turn a reserved place into a session; False when there is one of this id already."""
+        """Turn a reserved place into a session; False when one of this id is open already."""
 
     async def get(self, session_id: str) -> AvatarSession | None:
         """The session, ended or not."""
@@ -125,8 +125,9 @@ class SessionsInProcess:
 
     async def add(self, session: AvatarSession) -> bool:
         """See `LiveSessions`."""
-        if session.session_id in self._open or session.session_id in self._ended:
+        if session.session_id in self._open:
             return False
+        self._ended.pop(session.session_id, None)
         await self.release(session.owner)
         self._open[session.session_id] = session
         self._lanes[session.session_id] = _Lane()

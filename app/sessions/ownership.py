@@ -90,7 +90,11 @@ class Ownership:
                 raise Unauthenticated from None
             if claims.expired and (session is None or session.ended is None):
                 raise Unauthenticated
-            return claims.session_id == session_id
+            # The owner too: should Kaltura give an id anew, an old token must not open it.
+            return session is not None and (claims.session_id, claims.subject) == (
+                session_id,
+                session.owner,
+            )
         if session is not None and _same(token, session.access.token):
             return True
         if any(_same(token, other.access.token) for other in await self._sessions.all()):

@@ -132,6 +132,20 @@ async def test_a_second_session_of_the_same_id_is_refused_and_the_first_lives_on
     assert (await house.now(first)).owner == "visitor-1"
 
 
+async def test_an_old_token_does_not_open_a_session_that_got_its_id_anew(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    old = await house.broker.open("visitor-1", Wish())
+    await house.broker.end(held(old.session))
+    kaltura.opened = 0
+    new = await house.broker.open("visitor-2", Wish())
+    assert new.session.session_id == old.session.session_id
+    with pytest.raises(SessionNotFound):
+        await house.broker.find(Caller(token=old.token.get_secret_value()), "session-1")
+    found = await house.broker.find(Caller(token=new.token.get_secret_value()), "session-1")
+    assert found.session.owner == "visitor-2"
+
+
 async def test_a_caller_who_gives_up_leaves_no_unknown_session(
     house: House, kaltura: FakeKaltura
 ) -> None:
