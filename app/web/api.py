@@ -86,15 +86,20 @@ async def create_avatar_session(
     return _created(request, settings, await handed_over(request, broker, opened))
 
 
-@router.get("/create-avatar-session", status_code=201, responses=problems(*_CREATE))
+@router.get(
+    "/create-avatar-session", status_code=201, responses=problems(Unauthenticated, *_CREATE)
+)
 async def create_default_avatar_session(
-    request: Request, response: Response, broker: BrokerDep, settings: SettingsDep
+    request: Request,
+    response: Response,
+    token: TokenDep,
+    broker: BrokerDep,
+    settings: SettingsDep,
 ) -> CreatedSession:
     """Open a session with the defaults; only for `fetch` of the broker's own pages and servers."""
     if not is_fetch_of_own_page(request.headers):
         raise CrossSiteRequest
-    opened = await broker.open(welcome(request, response, settings), Wish())
-    return _created(request, settings, await handed_over(request, broker, opened))
+    return await create_avatar_session(request, response, token, broker, settings)
 
 
 @router.get("/avatar-sessions")

@@ -37,6 +37,16 @@ async def test_a_service_controls_the_session_it_opened_whatever_visitors_may_do
     assert kaltura.calls[-1].authorization == f"Bearer {KALTURA_TOKEN}"
 
 
+async def test_a_service_may_open_by_get_too(visit: Visit) -> None:
+    shop = await visit(**SERVICES)
+    answer = await shop.get(CREATE, headers=SHOP)
+    assert answer.status_code == 201
+    assert (await shop.post(path(answer.json(), "end"), headers=SHOP)).is_success
+    assert is_problem(
+        await shop.get(CREATE, headers={"Authorization": "Bearer x"}), "unauthenticated", 401
+    )
+
+
 @every_control
 async def test_a_service_gets_the_same_404_for_anothers_session_as_for_none(
     visit: Visit, kaltura: FakeKaltura, control: str
