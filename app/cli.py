@@ -24,6 +24,7 @@ from app.settings import ENV_FILE, Settings, load_settings
 HOST: Final = "127.0.0.1"
 PORT: Final = 8000
 EMULATOR_PORT: Final = 8001
+MAX_PORT: Final = 65535
 MISCONFIGURED: Final = 2
 INTERRUPTED: Final = 130
 
@@ -65,7 +66,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_address(parser: argparse.ArgumentParser, port: int) -> None:
     parser.add_argument("--host", default=HOST, help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=port, help="default: %(default)s")
+    parser.add_argument("--port", type=_port, default=port, help="default: %(default)s")
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to {MAX_PORT}")
+    return int(text)
 
 
 def _serve_or_demo(options: argparse.Namespace) -> int:

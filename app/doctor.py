@@ -1,6 +1,5 @@
 """`avatar-broker doctor`: tries what a session needs, step by step, and names what fails."""
 
-import socket
 import time
 from collections.abc import Awaitable
 from typing import TypeVar
@@ -8,12 +7,13 @@ from typing import TypeVar
 import httpx
 from pydantic import SecretStr
 
+from app.environment import SettingsError
 from app.kaltura.client import KalturaClient, SessionAccess
 from app.kaltura.contract import SayTextRequest
-from app.kaltura.credentials import ConfiguredKs
 from app.kaltura.errors import KalturaError
 from app.kaltura.media import is_safe_media_url
-from app.kaltura.transport import open_transport
+from app.server import listen, url
+from app.sessions.assembly import kaltura_client
 from app.sessions.speech import new_turn_id
 from app.sessions.upstream import problem_for
 from app.sessions.wishes import Wish, create_request
@@ -28,14 +28,9 @@ class _FailedError(Exception):
 
 async def examine(settings: Settings, *, host: str, port: int) -> int:
     """Print a line for each step; 0 only if all is well. It opens one session and ends it."""
-    ks, avatar_id = settings.required_to_serve()
+    _, avatar_id = settings.required_to_serve()
     _tell("settings", f"avatar {avatar_id}, voice {settings.avatar_voice_id or 'none'}")
-    client = KalturaClient(
-        base_url=settings.avatar_base_url,
-        ks_source=ConfiguredKs(ks),
-        transport=open_transport(),
-        timeout_seconds=settings.upstream_timeout_seconds,
-    )
+    client = kaltura_client(settings)
     try:
         await _check_address(host, port)
         await _check_session(settings, client)
@@ -49,16 +44,16 @@ async def examine(settings: Settings, *, host: str, port: int) -> int:
 async def _check_address(host: str, port: int) -> None:
     """The address is free, or a broker answers there already."""
     try:
-        socket.create_server((host, port)).close()
-    except OSError as error:
+        listen(host, port).close()
+    except SettingsError as error:
         try:
             async with httpx.AsyncClient(trust_env=False, timeout=3) as http:
-                answer = await http.get(f"http://{host}:{port}/healthz")
+                answer = await http.get(f"{url(host, port)}/healthz")
             running = answer.json() == {"status": "ok"}
-        except (httpx.HTTPError, ValueError):
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             running = False
         if not running:
-            raise _failed("address", f"{host}:{port} is in use; choose another --port") from error
+            raise _failed("address", str(error)) from error
         _tell("address", f"a broker runs at {host}:{port}")
     else:
         _tell("address", f"{host}:{port} is free")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,11 +17,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from app.kaltura.client import KalturaClient
-from app.kaltura.credentials import ConfiguredKs
-from app.kaltura.transport import open_transport
 from app.problems import Problem
-from app.sessions.assembly import assemble
+from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.broker import SessionBroker
 from app.sessions.live import SessionsInProcess
 from app.sessions.reaper import Reaper
@@ -59,16 +57,11 @@ def create_app(
 
     `transport` carries calls to Kaltura and `clock` gives unix seconds; tests bring their own.
     """
-    ks, _ = settings.required_to_serve()
+    settings.required_to_serve()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        client = KalturaClient(
-            base_url=settings.avatar_base_url,
-            ks_source=ConfiguredKs(ks),
-            transport=transport or open_transport(),
-            timeout_seconds=settings.upstream_timeout_seconds,
-        )
+        client = kaltura_client(settings, transport)
         store = SessionsInProcess(max_sessions=settings.max_concurrent_sessions)
         sessions = assemble(settings, client=client, sessions=store, clock=clock)
         for warning in sessions.readiness.warnings():
@@ -103,7 +96,8 @@ def create_app(
     for part in (api, mirror, health, pages):
         app.include_router(part.router)
     app.mount("/static", Assets(directory=ROOT / "static"), name="static")
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign] # FastAPI's documented way
+    # Made once, as FastAPI does: it takes a tenth of a second.
+    app.openapi = functools.cache(lambda: describe(app))  # type: ignore[method-assign] # FastAPI's documented way
     return app
 
 
@@ -111,7 +105,7 @@ def _guards(settings: Settings) -> list[Middleware]:
     """Outermost first."""
     return [
         Middleware(RequestContext),
-        Middleware(SecurityHeaders, https=(settings.public_url or "").startswith("https://")),
+        Middleware(SecurityHeaders, https=settings.is_https),
         Middleware(
             CORSMiddleware,
             allow_origins=settings.allowed_origins,

@@ -23,8 +23,8 @@ def listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
-        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
         raise SettingsError(
             f"can't listen on {host}:{port} ({'it is in use' if taken else 'no such address'}): "
             "choose another with --port and --host, or `make run PORT=...`"
@@ -33,7 +33,11 @@ def listen(host: str, port: int) -> socket.socket:
 
 def url_of(listening: socket.socket) -> str:
     """The address for a browser on this machine."""
-    host, port = listening.getsockname()[:2]
+    return url(*listening.getsockname()[:2])
+
+
+def url(host: str, port: int) -> str:
+    """The address of a host and a port."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

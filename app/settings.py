@@ -237,6 +237,11 @@ class Settings(BaseSettings):
         return self.avatar_token_mode == "sealed"  # noqa: S105 - the name of a mode
 
     @property
+    def is_https(self) -> bool:
+        """Whether visitors reach the broker over https, as `PUBLIC_URL` says."""
+        return (self.public_url or "").startswith("https://")
+
+    @property
     def upstream_is_local(self) -> bool:
         """Whether "Kaltura" runs on this machine: the emulator, or a test's stand-in."""
         return is_loopback_url(self.avatar_base_url)

@@ -68,6 +68,17 @@ def test_a_port_that_is_taken_is_one_line_too(tmp_path: Path, command: str) -> N
     assert "Traceback" not in told.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "port"),
+    [("serve", "65536"), ("demo", "-1"), ("emulator", "http"), ("doctor", "000070000")],
+)
+def test_what_is_no_port_is_told(tmp_path: Path, command: str, port: str) -> None:
+    told = run(tmp_path, command, f"--port={port}", **KALTURA)
+    assert told.returncode == 2
+    assert f"argument --port: {port!r} is no port" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
 def test_without_a_command_a_configured_ks_means_serve(tmp_path: Path) -> None:
     told = run(tmp_path, AVATAR_KS=KS)
     assert "AVATAR_ID is missing" in told.stderr

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+import httpx
+
 from app.kaltura.client import KalturaClient
+from app.kaltura.credentials import ConfiguredKs
+from app.kaltura.transport import open_transport
 from app.sessions.broker import SessionBroker
 from app.sessions.ending import SessionEnder
 from app.sessions.live import LiveSessions
@@ -22,6 +26,19 @@ class Sessions:
     ender: SessionEnder
     reaper: Reaper
     readiness: Readiness
+
+
+def kaltura_client(
+    settings: Settings, transport: httpx.AsyncBaseTransport | None = None
+) -> KalturaClient:
+    """A client that opens sessions with the configured KS; raises `SettingsError` without one."""
+    ks, _ = settings.required_to_serve()
+    return KalturaClient(
+        base_url=settings.avatar_base_url,
+        ks_source=ConfiguredKs(ks),
+        transport=transport or open_transport(),
+        timeout_seconds=settings.upstream_timeout_seconds,
+    )
 
 
 def assemble(

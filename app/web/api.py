@@ -24,7 +24,15 @@ from app.problems import (
 from app.sessions.opening import OpenedSession
 from app.sessions.wishes import Wish
 from app.settings import Settings
-from app.web.deps import BrokerDep, ClockDep, OwnSession, SettingsDep, TokenDep, VisitorDep
+from app.web.deps import (
+    BrokerDep,
+    ClockDep,
+    OwnOriginDep,
+    OwnSession,
+    SettingsDep,
+    TokenDep,
+    VisitorDep,
+)
 from app.web.handover import handed_over
 from app.web.openapi import operation_id, problems
 from app.web.origins import is_fetch_of_own_page
@@ -75,6 +83,7 @@ async def create_avatar_session(
     token: TokenDep,
     broker: BrokerDep,
     settings: SettingsDep,
+    origin: OwnOriginDep,
     wish: CreateWish | None = None,
 ) -> CreatedSession:
     """Open a session for this visitor, or for the service whose token is sent."""
@@ -83,7 +92,7 @@ async def create_avatar_session(
         opened = await broker.open_for_service(token, chosen)
     else:
         opened = await broker.open(welcome(request, response, settings), chosen)
-    return _created(request, settings, await handed_over(request, broker, opened))
+    return _created(settings, origin, await handed_over(request, broker, opened))
 
 
 @router.get(
@@ -95,11 +104,12 @@ async def create_default_avatar_session(
     token: TokenDep,
     broker: BrokerDep,
     settings: SettingsDep,
+    origin: OwnOriginDep,
 ) -> CreatedSession:
     """Open a session with the defaults; only for `fetch` of the broker's own pages and servers."""
     if not is_fetch_of_own_page(request.headers):
         raise CrossSiteRequest
-    return await create_avatar_session(request, response, token, broker, settings)
+    return await create_avatar_session(request, response, token, broker, settings, origin)
 
 
 @router.get("/avatar-sessions")
@@ -170,12 +180,11 @@ async def end(held: OwnSession, broker: BrokerDep) -> Done:
     return Done()
 
 
-def _created(request: Request, settings: Settings, opened: OpenedSession) -> CreatedSession:
-    own_origin = settings.public_url or str(request.base_url).rstrip("/")
+def _created(settings: Settings, origin: str, opened: OpenedSession) -> CreatedSession:
     return CreatedSession(
         session_id=opened.session.session_id,
         token=opened.token.get_secret_value(),
         token_mode=settings.avatar_token_mode,
-        base_url=f"{own_origin}{MIRROR_PATH}" if settings.sealed else settings.avatar_base_url,
+        base_url=f"{origin}{MIRROR_PATH}" if settings.sealed else settings.avatar_base_url,
         expires_at=moment(opened.session.expires_at),
     )

@@ -53,6 +53,14 @@ ClockDep = Annotated[Clock, Depends(_clock)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
 
 
+async def _own_origin(request: Request, settings: SettingsDep) -> str:
+    return settings.public_url or str(request.base_url).rstrip("/")
+
+
+OwnOriginDep = Annotated[str, Depends(_own_origin)]
+"""Where this caller reaches the broker."""
+
+
 async def _visitor(request: Request, settings: SettingsDep) -> str | None:
     return known_visitor(request, settings)
 

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from app.problems import PROBLEMS
 from app.settings import BUILTIN_PLAYER, Settings
-from app.web.deps import SettingsDep
+from app.web.deps import OwnOriginDep, SettingsDep
 from app.web.policy import DOCUMENT_POLICY, page_policy
 from app.web.reference import reference
 from app.web.visitors import welcome
@@ -85,10 +85,9 @@ async def problem(name: str, request: Request, templates: TemplatesDep) -> HTMLR
 
 
 @router.get("/docs")
-async def docs(request: Request, settings: SettingsDep, templates: TemplatesDep) -> HTMLResponse:
+async def docs(request: Request, origin: OwnOriginDep, templates: TemplatesDep) -> HTMLResponse:
     """The API's documentation, made from its OpenAPI document without a foreign script."""
     document = request.app.openapi()
-    origin = settings.public_url or str(request.base_url).rstrip("/")
     context = {
         "document": document,
         "groups": reference(document, origin),

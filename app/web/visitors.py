@@ -31,7 +31,7 @@ def welcome(request: Request, response: Response, settings: Settings) -> str:
         cookie,
         max_age=_YEAR_SECONDS,
         httponly=True,
-        secure=_is_https(settings),
+        secure=settings.is_https,
         samesite="strict",
     )
     return _identity(cookie)
@@ -41,10 +41,6 @@ def _identity(cookie: str) -> str:
     return hashlib.sha256(cookie.encode()).hexdigest()[:32]
 
 
-def _is_https(settings: Settings) -> bool:
-    return (settings.public_url or "").startswith("https://")
-
-
 def _cookie_name(settings: Settings) -> str:
     """`__Host-` binds the cookie to this very host; browsers take it over https alone."""
-    return f"__Host-{_COOKIE}" if _is_https(settings) else _COOKIE
+    return f"__Host-{_COOKIE}" if settings.is_https else _COOKIE
