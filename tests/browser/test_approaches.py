@@ -232,8 +232,9 @@ async def test_no_secret_is_in_any_traffic_of_the_page(tab: AvatarPage, broker: 
 
 @pytest.mark.parametrize("title", APPROACHES)
 async def test_direct_mode_says_whose_token_the_page_has(
-    tab: AvatarPage, direct_broker: Demo, title: str
+    direct_broker: Demo, tab: AvatarPage, title: str
 ) -> None:
+    # The broker is named first, so that it outlives the tab and the calls still under way in it.
     await tab.page.goto(f"{direct_broker.url}/approaches")
     exhibit = Exhibit(tab, title)
     await exhibit.run()
