@@ -34,7 +34,10 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONUNBUFFERED=1
 WORKDIR /app
 COPY --from=source /app /app
-# A number, so that Kubernetes can see that it is not root; it owns no file.
+# The session history: what a container had open when it was killed, the next one ends.
+RUN install --directory --owner 10001 --group 10001 /app/data
+VOLUME /app/data
+# A number, so that Kubernetes can see that it is not root; it owns nothing but the data.
 USER 10001:10001
 EXPOSE 8000
 # http.client, because urllib would ask the proxy that HTTP_PROXY may name.

@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 
 from dotenv import dotenv_values
 
+from app.database import IN_MEMORY, require_writable
 from app.demo import emulator_beside
 from app.doctor import examine
 from app.environment import SettingsError
@@ -97,13 +98,34 @@ def _demo(options: argparse.Namespace) -> int:
             avatar_base_url=base_url,
             avatar_id=DEFAULT_AVATAR_ID,
             avatar_voice_id=DEFAULT_VOICE_ID,
+            **_forgetful(),
         )
         return _run_broker(settings, without_effect, options)
 
 
+def _forgetful() -> dict[str, str]:
+    """The demo's emulator ends with it, and so do its sessions: no need to write them down."""
+    configured = {**dotenv_values(ENV_FILE), **os.environ}
+    return {} if configured.get("DATABASE_URL") else {"database_url": IN_MEMORY}
+
+
+def _with_database(settings: Settings) -> Settings:
+    """The settings, with the database in memory where the default one can't be written.
+
+    So that the broker also runs where it may write nothing; it warns of what that costs.
+    """
+    try:
+        require_writable(settings.database_url)
+    except SettingsError:
+        if "database_url" in settings.model_fields_set:
+            raise
+        return settings.model_copy(update={"database_url": IN_MEMORY})
+    return settings
+
+
 def _run_broker(settings: Settings, without_effect: list[str], options: argparse.Namespace) -> int:
     configure_logging()
-    app = create_app(settings)
+    app = create_app(_with_database(settings))
     listening = listen(options.host, options.port)
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")

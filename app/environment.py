@@ -23,7 +23,6 @@ PLANNED: Final = {
         ("AUTH_MODE", "AUTH_JWKS_URL", "AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_HEADER"),
         "anonymous",
     ),
-    **dict.fromkeys(("DAILY_MINUTES_PER_VISITOR", "DAILY_MINUTES"), "0"),
     **dict.fromkeys(("SPEECH_HOOK_URL", "SPEECH_HOOK_SECRET", "SPEECH_HOOK_FAILURE"), ""),
     **dict.fromkeys(
         (
@@ -45,9 +44,7 @@ PLANNED_HARMLESS: Final = frozenset(
         "CREATE_RATE_LIMIT",
         "SPEAK_RATE_LIMIT",
         "OPERATOR_TOKEN",
-        "DATABASE_URL",
         "REDIS_URL",
-        "SHUTDOWN_SESSIONS",
         "SPEECH",
         "TTS_BASE_URL",
         "TTS_API_KEY",

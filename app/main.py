@@ -17,14 +17,17 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from app.database import open_database
 from app.problems import Problem
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.broker import SessionBroker
-from app.sessions.live import SessionsInProcess
+from app.sessions.journal import METADATA, Journal
+from app.sessions.journalled import JournalledSessions
+from app.sessions.keyring import keyring_of
 from app.sessions.reaper import Reaper
 from app.sessions.tokens import Clock
 from app.settings import Settings
-from app.web import api, health, mirror, pages
+from app.web import api, create, health, mirror, pages
 from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
 from app.web.deps import State
@@ -61,23 +64,27 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        client = kaltura_client(settings, transport)
-        store = SessionsInProcess(max_sessions=settings.max_concurrent_sessions)
-        sessions = assemble(settings, client=client, sessions=store, clock=clock)
-        for warning in sessions.readiness.warnings():
-            log.warning(warning)
         async with (
-            contextlib.aclosing(client),
-            _running(sessions.reaper),
-            _ending(sessions.broker),
+            open_database(settings.database_url, METADATA) as database,
+            contextlib.aclosing(kaltura_client(settings, transport)) as client,
         ):
-            yield State(
-                broker=sessions.broker,
-                settings=settings,
-                clock=clock,
-                readiness=sessions.readiness,
-                templates=Jinja2Templates(ROOT / "templates"),
+            keyring = keyring_of(settings)
+            journal = Journal(database, keyring.at_rest(), base_url=settings.avatar_base_url)
+            store = JournalledSessions(clock, journal)
+            sessions = assemble(
+                settings, client=client, sessions=store, keyring=keyring, clock=clock
             )
+            for warning in sessions.readiness.warnings():
+                log.warning(warning)
+            await store.take_over()
+            async with _running(sessions.reaper), _ending(sessions.broker):
+                yield State(
+                    broker=sessions.broker,
+                    settings=settings,
+                    clock=clock,
+                    readiness=sessions.readiness,
+                    templates=Jinja2Templates(ROOT / "templates"),
+                )
 
     app = FastAPI(
         title="Avatar Broker",
@@ -93,7 +100,7 @@ def create_app(
             HTTPException: on_http_exception,
         },
     )
-    for part in (api, mirror, health, pages):
+    for part in (create, api, mirror, health, pages):
         app.include_router(part.router)
     app.mount("/static", Assets(directory=ROOT / "static"), name="static")
     # Made once, as FastAPI does: it takes a tenth of a second.
@@ -111,7 +118,7 @@ def _guards(settings: Settings) -> list[Middleware]:
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", REQUEST_ID],
-            expose_headers=[REQUEST_ID, "Retry-After"],
+            expose_headers=[REQUEST_ID, "Retry-After", "Location"],
         ),
         Middleware(CrossSiteGuard, policy=OriginPolicy.of(settings)),
         Middleware(BodyGuard, max_text_length=settings.max_text_length),

@@ -127,6 +127,16 @@ class SessionEnded(Problem):
     remedy = "Open another session."
 
 
+class TicketNotFound(Problem):
+    """A place in line that does not exist, or not any more."""
+
+    name = "ticket-not-found"
+    status = 404
+    title = "No such place in line"
+    meaning = "There is no such ticket: its turn was missed, or nobody has asked for it for long."
+    remedy = "Call create again; it opens a session or gives a new ticket."
+
+
 class TooManySessions(Problem):
     """One visitor has as many sessions as one visitor may have."""
 
@@ -137,6 +147,19 @@ class TooManySessions(Problem):
     remedy = (
         "End a session first; `GET /api/avatar-sessions` lists yours. The operator sets the "
         "number with MAX_SESSIONS_PER_VISITOR."
+    )
+
+
+class BudgetSpent(Problem):
+    """The minutes of today are used up, of one visitor or of all."""
+
+    name = "budget-spent"
+    status = 429
+    title = "Today's minutes are used up"
+    meaning = "The minutes that sessions may last in a day are used up."
+    remedy = (
+        "Come back tomorrow; Retry-After says when the day ends (UTC). The operator sets the "
+        "minutes with DAILY_MINUTES_PER_VISITOR and DAILY_MINUTES."
     )
 
 
@@ -156,10 +179,23 @@ class AtCapacity(Problem):
     name = "at-capacity"
     status = 503
     title = "All avatars are busy"
-    meaning = "As many sessions are open as may be open at the same time."
+    meaning = "As many sessions are open as may be, and as many visitors wait as may wait."
     remedy = (
         "Try again when a session has ended; Retry-After says when. The operator sets the "
-        "number with MAX_CONCURRENT_SESSIONS."
+        "numbers with MAX_CONCURRENT_SESSIONS and MAX_WAITING."
+    )
+
+
+class RecordUnavailable(Problem):
+    """The database can't be written, and nothing is done that is not on record."""
+
+    name = "record-unavailable"
+    status = 503
+    title = "The broker can't keep its records"
+    meaning = "The broker's database can't be written, so nothing new is begun."
+    remedy = (
+        "Try again; Retry-After says when. Operator: the disk may be full, or the file that "
+        "DATABASE_URL names may be locked or read-only; the log names the error."
     )
 
 
@@ -222,6 +258,9 @@ class SpeechUnavailable(Problem):
     )
 
 
+UPSTREAM: tuple[type[Problem], ...] = (KalturaBusy, KalturaTimeout, KalturaFailed)
+"""What any call of Kaltura's may end in."""
+
 PROBLEMS: tuple[type[Problem], ...] = (
     InvalidRequest,
     Unauthenticated,
@@ -229,9 +268,12 @@ PROBLEMS: tuple[type[Problem], ...] = (
     ControlNotAllowed,
     SessionNotFound,
     SessionEnded,
+    TicketNotFound,
     TooManySessions,
+    BudgetSpent,
     QueueFull,
     AtCapacity,
+    RecordUnavailable,
     KalturaCredentialsRejected,
     KalturaBusy,
     KalturaTimeout,

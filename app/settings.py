@@ -4,17 +4,11 @@ A setting's description is also its documentation: `.env.example` and the README
 against this module.
 """
 
-import ipaddress
 import os
-import re
-import secrets
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -31,80 +25,26 @@ from pydantic_settings import (
 from app.environment import FileSource, SettingsError, reject_unknown
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
+from app.values import (
+    BaseUrl,
+    CommaSeparated,
+    Control,
+    DatabaseUrl,
+    HttpUrl,
+    Ks,
+    Minutes,
+    NamedTokens,
+    Network,
+    Origin,
+    Seconds,
+    ServiceToken,
+)
 
 ENV_FILE: Final = ".env"
 SDK_URL: Final = "https://cdn.jsdelivr.net/npm/@unisphere/models-sdk-js@1.4.0/index.esm.js"
 BUILTIN_PLAYER: Final = "builtin"
+DEFAULT_DATABASE_URL: Final = "sqlite+aiosqlite:///data/broker.db"
 MIN_KEY_LENGTH: Final = 32
-MIN_SERVICE_TOKEN_LENGTH: Final = 16
-
-
-def _comma_separated(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part for part in (part.strip() for part in value.split(",")) if part)
-    return value
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("not an http(s) address")
-    return value.rstrip("/")
-
-
-def _base_url(value: str) -> str:
-    parts = urlsplit(_http_url(value))
-    if parts.query or parts.fragment:
-        raise ValueError("an address to which paths are added has no ? and no #")
-    return _http_url(value)
-
-
-def _origin(value: str) -> str:
-    parts = urlsplit(_http_url(value))
-    if parts.path or parts.query or parts.fragment:
-        raise ValueError("not an origin such as https://www.example.com, without a path")
-    return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def _network(value: str) -> str:
-    return str(ipaddress.ip_network(value))
-
-
-def _named_tokens(value: object) -> object:
-    """`name:token, name:token` as a dict; a name that comes twice is a mistake."""
-    if not isinstance(value, str):
-        return value
-    pairs = [part.strip().partition(":") for part in value.split(",") if part.strip()]
-    tokens = {name: token for name, _, token in pairs}
-    if len(tokens) < len(pairs) or not all(
-        re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in tokens
-    ):
-        raise ValueError("not name:token, comma-separated, with names of letters, digits, _ and -")
-    return tokens
-
-
-def _long_enough(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < MIN_SERVICE_TOKEN_LENGTH:
-        raise ValueError(f"each token needs at least {MIN_SERVICE_TOKEN_LENGTH} characters")
-    return value
-
-
-def _header_safe(value: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
-        raise ValueError("it has a space, a line break or a character that is not ASCII")
-    return value
-
-
-Ks = Annotated[SecretStr, AfterValidator(_header_safe)]
-ServiceToken = Annotated[SecretStr, AfterValidator(_header_safe), AfterValidator(_long_enough)]
-Seconds = Annotated[int, Field(ge=1, le=7 * 24 * 3600)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-Origin = Annotated[str, AfterValidator(_origin)]
-Network = Annotated[str, AfterValidator(_network)]
-CommaSeparated = BeforeValidator(_comma_separated)
-Control = Literal["speak", "speak-audio", "interrupt", "end"]
-"""What a visitor may be allowed to do; display and keep-alive always are."""
 
 
 class Settings(BaseSettings):
@@ -158,8 +98,9 @@ class Settings(BaseSettings):
     )
     secret_key: Annotated[tuple[SecretStr, ...], NoDecode, CommaSeparated] = Field(
         (),
-        description="Signs the broker's tokens; at least 32 characters in production; "
-        "several, comma-separated, rotate: the first signs, all are accepted",
+        description="Signs the broker's tokens and encrypts Kaltura's in the database; at least 32 "
+        "characters in production; several, comma-separated, rotate: the first serves, all are "
+        "accepted",
     )
     public_url: Origin | None = Field(
         None, description="Where visitors reach the broker, such as https://avatar.example.com"
@@ -172,12 +113,10 @@ class Settings(BaseSettings):
     )
 
     # Who else may open sessions
-    service_tokens: Annotated[dict[str, ServiceToken], NoDecode, BeforeValidator(_named_tokens)] = (
-        Field(
-            {},
-            description="Servers that may open sessions and control those they opened: "
-            "name:token, comma-separated, each token at least 16 characters",
-        )
+    service_tokens: Annotated[dict[str, ServiceToken], NoDecode, NamedTokens] = Field(
+        {},
+        description="Servers that may open sessions and control those they opened: "
+        "name:token, comma-separated, each token at least 16 characters",
     )
 
     # What a visitor may do
@@ -196,10 +135,32 @@ class Settings(BaseSettings):
     session_idle_seconds: Seconds = Field(
         90, description="A session is ended after so many seconds without a sign of life"
     )
+    max_waiting: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        100,
+        description="Visitors who may wait in line when every session is taken; "
+        "0: nobody waits, they are refused",
+    )
+    daily_minutes_per_visitor: Minutes = Field(
+        0, description="Minutes that one visitor's sessions may last in a day (UTC); 0: no limit"
+    )
+    daily_minutes: Minutes = Field(
+        0, description="Minutes that all sessions together may last in a day (UTC); 0: no limit"
+    )
     visitor_controls: Annotated[tuple[Control, ...], NoDecode, CommaSeparated] = Field(
         ("speak", "speak-audio", "interrupt", "end"),
         description="What a visitor may do, comma-separated: speak, speak-audio, interrupt, end; "
         "empty: only watch",
+    )
+
+    # What outlives the process
+    database_url: DatabaseUrl = Field(
+        DEFAULT_DATABASE_URL,
+        description="The session history: sqlite+aiosqlite:/// and the path of a file",
+    )
+    shutdown_sessions: Literal["end", "keep"] = Field(
+        "end",
+        description="What becomes of open sessions when the broker is stopped: end ends them, "
+        "keep leaves them to the next start",
     )
 
     @classmethod
@@ -250,10 +211,6 @@ class Settings(BaseSettings):
     def sdk_url(self) -> str:
         """The SDK's address, or `BUILTIN_PLAYER`, which is the default on a local Kaltura."""
         return self.avatar_sdk_url or (BUILTIN_PLAYER if self.upstream_is_local else SDK_URL)
-
-    def signing_keys(self) -> tuple[SecretStr, ...]:
-        """The configured keys, or a random one that lasts as long as the process."""
-        return self.secret_key or (SecretStr(secrets.token_urlsafe(32)),)
 
     def required_to_serve(self) -> tuple[SecretStr, ItemId]:
         """The KS and the avatar; raises `SettingsError` naming the one that is missing."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from app.database import IN_MEMORY
 from app.settings import Settings
 
 KS = "canary-ks-7f3a"
@@ -117,6 +118,7 @@ def settings(**changes: Any) -> Settings:
         "avatar_id": "avatar-1",
         "avatar_voice_id": "voice-1",
         "secret_key": "a-signing-key-for-tests-of-32-characters",
+        "database_url": IN_MEMORY,
         "_env_file": None,
     }
     return Settings(**values | changes)

@@ -237,14 +237,27 @@ def healthcheck(port: int) -> int:
 
 
 @pytest.mark.parametrize("container", ["broker", "demo"], indirect=True)
-def test_the_copied_files_are_all_it_needs_and_it_writes_none(
+def test_the_copied_files_are_all_it_needs_and_it_writes_nothing_but_its_data(
     tree: Path, container: Container
 ) -> None:
-    before = {path: path.stat().st_mtime_ns for path in tree.rglob("*")}
+    def files() -> dict[Path, int]:
+        every = (path for path in tree.rglob("*") if not path.is_relative_to(tree / "data"))
+        return {path: path.stat().st_mtime_ns for path in every}
+
+    before = files()
     container.wait_until_it_answers()
     for path in ("/", "/docs", "/problems/at-capacity", "/static/style.css", "/openapi.json"):
         assert container.get(path) == 200, path
-    assert {path: path.stat().st_mtime_ns for path in tree.rglob("*")} == before
+    assert files() == before
+
+
+def test_the_data_outlive_the_container_and_are_its_users(tree: Path, container: Container) -> None:
+    volume, user = last_of("broker", "VOLUME"), last_of("broker", "USER").split(":")
+    assert volume == f"{last_of('broker', 'WORKDIR')}/data"
+    (made,) = [rest for keyword, rest in whole("broker") if keyword == "RUN" and volume in rest]
+    assert made.split()[:-1] == ["install", "--directory", "--owner", user[0], "--group", user[1]]
+    container.wait_until_it_answers()
+    assert (tree / "data" / "broker.db").exists()
 
 
 def test_the_healthcheck_tells_a_living_broker_from_none(container: Container) -> None:

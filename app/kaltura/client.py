@@ -43,10 +43,15 @@ _KS_EXCEPTIONS: Final = frozenset(
 
 @dataclass(frozen=True)
 class SessionAccess:
-    """What controls one session at Kaltura: its id and its JWT."""
+    """What controls one session at Kaltura: its id, its JWT, and where it is.
+
+    `base_url` is None where the client's own is meant; a session that was opened at another
+    address is ended there.
+    """
 
     session_id: str
     token: SecretStr
+    base_url: str | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,7 @@ class KalturaClient:
         return _understood(operation, response, body, answer)
 
     def _url(self, operation: Operation, access: SessionAccess) -> str:
-        return f"{self._base_url}/{access.session_id}/{operation}"
+        return f"{access.base_url or self._base_url}/{access.session_id}/{operation}"
 
     @staticmethod
     def _bearer(access: SessionAccess) -> dict[str, str]:

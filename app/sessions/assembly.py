@@ -8,10 +8,13 @@ from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs
 from app.kaltura.transport import open_transport
 from app.sessions.broker import SessionBroker
+from app.sessions.budgets import Budgets
 from app.sessions.ending import SessionEnder
+from app.sessions.keyring import Keyring
 from app.sessions.live import LiveSessions
 from app.sessions.opening import SessionOpener
 from app.sessions.ownership import Ownership, Services
+from app.sessions.places import Places
 from app.sessions.readiness import Readiness
 from app.sessions.reaper import Reaper
 from app.sessions.tokens import Clock, SessionTokens
@@ -42,17 +45,26 @@ def kaltura_client(
 
 
 def assemble(
-    settings: Settings, *, client: KalturaClient, sessions: LiveSessions, clock: Clock
+    settings: Settings,
+    *,
+    client: KalturaClient,
+    sessions: LiveSessions,
+    keyring: Keyring,
+    clock: Clock,
 ) -> Sessions:
     """The domain over a client of Kaltura's and a store of sessions."""
-    tokens = SessionTokens(settings.signing_keys(), clock)
+    tokens = SessionTokens(keyring.signing(), clock)
     services = Services(settings.service_tokens)
     readiness = Readiness(settings, clock)
-    ender = SessionEnder(client=client, sessions=sessions, clock=clock)
+    places = Places(settings, sessions=sessions, clock=clock)
+    budgets = Budgets(settings, sessions=sessions, clock=clock)
+    ender = SessionEnder(client=client, sessions=sessions, places=places, clock=clock)
     opener = SessionOpener(
         settings=settings,
         client=client,
         sessions=sessions,
+        places=places,
+        budgets=budgets,
         tokens=tokens,
         ender=ender,
         readiness=readiness,
@@ -73,9 +85,16 @@ def assemble(
         ownership=ownership,
         opener=opener,
         ender=ender,
+        places=places,
+        budgets=budgets,
         clock=clock,
     )
     reaper = Reaper(
-        ender=ender, sessions=sessions, idle_seconds=settings.session_idle_seconds, clock=clock
+        ender=ender,
+        sessions=sessions,
+        places=places,
+        budgets=budgets,
+        idle_seconds=settings.session_idle_seconds,
+        clock=clock,
     )
     return Sessions(broker=broker, ender=ender, reaper=reaper, readiness=readiness)

@@ -2,24 +2,31 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from app.kaltura.client import KalturaClient, SessionAccess
 from app.kaltura.contract import ClientInit, Operation, SayTextRequest, TurnId
-from app.problems import ControlNotAllowed, SessionEnded, Unauthenticated
-from app.sessions.ending import SessionEnder
+from app.problems import AtCapacity, ControlNotAllowed, SessionEnded, Unauthenticated
+from app.sessions.budgets import Budgets
+from app.sessions.ending import SessionEnder, ended
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.opening import OpenedSession, SessionOpener
 from app.sessions.ownership import Caller, Held, Ownership, Services
+from app.sessions.places import Applicant, Places, Waiting
 from app.sessions.recordings import recording
 from app.sessions.speech import new_turn_id, speakable
 from app.sessions.tokens import Clock
 from app.sessions.upstream import carry_out
 from app.sessions.wishes import Wish
-from app.settings import Control, Settings
+from app.settings import Settings
+from app.values import Control
 
 KEEP_ALIVE_SECONDS: Final = 10
 """At most one keep-alive a session goes upstream in this time; Kaltura asks for one (1.6)."""
+
+LEAVE_SECONDS: Final = 3
+"""How long a session outlives its page: enough for a reload, little to pay for."""
 
 CLOSE_PAUSE_SECONDS: Final = 0.1
 """How long `close` waits before it looks again, and tries again what was refused."""
@@ -45,6 +52,8 @@ class SessionBroker:
         ownership: Ownership,
         opener: SessionOpener,
         ender: SessionEnder,
+        places: Places,
+        budgets: Budgets,
         clock: Clock,
     ) -> None:
         self._settings = settings
@@ -54,22 +63,68 @@ class SessionBroker:
         self._ownership = ownership
         self._opener = opener
         self._ender = ender
+        self._places = places
+        self._budgets = budgets
         self._clock = clock
         self._measuring = asyncio.Semaphore(MEASURED_AT_ONCE)
 
     # Opening
 
-    async def open(self, visitor: str, wish: Wish) -> OpenedSession:
-        """Open a session for a visitor."""
-        at_most = self._settings.max_sessions_per_visitor
-        return await self._opener.open(visitor, wish, at_most=at_most)
+    async def open(
+        self, visitor: str, wish: Wish, idempotency_key: str | None = None
+    ) -> OpenedSession | Waiting:
+        """Open a session for a visitor, or give them a place in line."""
+        return await self._opener.open(self._visitor(visitor), wish, idempotency_key)
 
-    async def open_for_service(self, token: str, wish: Wish) -> OpenedSession:
-        """Open a session for the service whose token this is; raises `Unauthenticated`."""
+    async def open_now(self, visitor: str, wish: Wish) -> OpenedSession:
+        """Open a session for a visitor who can't wait; raises `AtCapacity` when others must."""
+        opened = await self._opener.open(replace(self._visitor(visitor), may_wait=False), wish)
+        if isinstance(opened, Waiting):
+            raise AtCapacity
+        return opened
+
+    def _visitor(self, visitor: str) -> Applicant:
+        return Applicant(visitor, visitor, at_most=self._settings.max_sessions_per_visitor)
+
+    async def open_for_service(
+        self, token: str, wish: Wish, idempotency_key: str | None = None
+    ) -> OpenedSession | Waiting:
+        """Likewise for the service whose token this is; raises `Unauthenticated`.
+
+        A service is many visitors, so each of its keys has a place in line of its own.
+        """
         service = self._services.owner(token)
         if service is None:
             raise Unauthenticated
-        return await self._opener.open(service, wish, at_most=None)
+        applicant = Applicant(service, f"{service}:{idempotency_key or ''}")
+        return await self._opener.open(applicant, wish, idempotency_key)
+
+    async def hand_over(self, opened: OpenedSession, *, hung_up: bool) -> None:
+        """The moment in which a session becomes its visitor's; one who hung up gets none.
+
+        They may ask again with the same Idempotency-Key, so it is kept for them for a moment.
+        """
+        session = opened.session
+        if not hung_up:
+            await self._sessions.update(session.session_id, delivered=True, leaves_at=None)
+        elif session.origin is None:
+            self._ender.end_soon(session, EndReason.LEFT)
+        elif not session.delivered:
+            await self.leave(session)
+
+    # Waiting in line
+
+    def waits_as(self, ticket_id: str) -> str:
+        """Who waits with this ticket, for a visitor without a cookie; see `Places`."""
+        return self._places.owner_of(ticket_id)
+
+    async def place(self, ticket_id: str, wait_seconds: float) -> Waiting:
+        """A place in line, when it changes or after `wait_seconds`; raises `TicketNotFound`."""
+        return await self._places.ask(ticket_id, wait_seconds)
+
+    async def leave_line(self, ticket_id: str) -> None:
+        """Give up a place in line."""
+        await self._places.leave(ticket_id)
 
     # Finding
 
@@ -78,7 +133,7 @@ class SessionBroker:
         session = await self._sessions.get(session_id)
         if session is not None and session.ended is None and self._clock() >= session.expires_at:
             # Its time is over, whether or not the reaper has come by.
-            await self._sessions.update(session_id, ended=EndReason.EXPIRED)
+            await self._sessions.mark_ended(session_id, session.last_moment)
         return await self._ownership.find(caller, session_id)
 
     async def owned_by(self, owner: str) -> list[AvatarSession]:
@@ -90,7 +145,7 @@ class SessionBroker:
         """Where the session's media is; answered from memory however often it is asked."""
         session = held.session
         if session.ended is not None:
-            raise SessionEnded
+            raise ended(session)
         if session.media is None:
             raise ControlNotAllowed(
                 "In direct mode the page asks Kaltura itself where the media is."
@@ -107,6 +162,29 @@ class SessionBroker:
             session = await self._opener.ask_for_media(held.session)
             held = Held(session, held.controls)
         return await self.media(held)
+
+    async def seconds_left(self, session: AvatarSession) -> float:
+        """How long a session may still last, its share of today's minutes considered."""
+        if session.ended is not None:
+            return 0.0
+        left = max(session.expires_at - self._clock(), 0.0)
+        live = sum(other.ended is None for other in await self._sessions.all())
+        share = await self._budgets.share_of(live)
+        return left if share is None else min(left, max(share, 0.0))
+
+    # Coming and going
+
+    async def leave(self, session: AvatarSession) -> None:
+        """The page goes away: the session ends in a moment, unless the page comes back."""
+        if session.ended is None and session.leaves_at is None:
+            leaves_at = self._clock() + LEAVE_SECONDS
+            await self._sessions.update(session.session_id, leaves_at=leaves_at)
+
+    async def resume(self, held: Held) -> OpenedSession:
+        """The page is back, and gets what it got from create."""
+        await self._touch(held.session)
+        await self._sessions.update(held.session.session_id, leaves_at=None)
+        return self._opener.opened(held.session)
 
     # Controlling
 
@@ -167,17 +245,17 @@ class SessionBroker:
         async with self._sessions.lane(session.session_id):
             current = await self._sessions.get(session.session_id)
             if current is None or current.ended is not None:
-                raise SessionEnded
+                raise ended(current)
             try:
                 await carry_out(operation, call(session.access), session.session_id)
-            except SessionEnded:
+            except SessionEnded as over:
                 # Perhaps only this call met a strange answer: the reaper ends it to be sure.
-                await self._sessions.update(session.session_id, ended=EndReason.GONE)
-                raise
+                gone = await self._sessions.mark_ended(session.session_id, EndReason.GONE)
+                raise ended(gone) from over
 
     async def _touch(self, session: AvatarSession) -> None:
         if session.ended is not None:
-            raise SessionEnded
+            raise ended(session)
         await self._sessions.update(session.session_id, seen_at=self._clock())
 
     # Ending
@@ -187,17 +265,15 @@ class SessionBroker:
         _require(held, "end")
         await self._ender.end(held.session, EndReason.VISITOR)
 
-    def end_soon(self, session: AvatarSession, reason: EndReason) -> None:
-        """End a session that nobody waits for."""
-        self._ender.end_soon(session, reason)
-
     async def close(self) -> None:
         """End every session, and those that are being opened as they arrive.
 
-        Goes on until all are ended; whoever calls it sets the deadline.
+        Goes on until all are ended; whoever calls it sets the deadline. Where sessions are kept
+        for a next process, only what is being opened is waited for.
         """
+        keep = self._settings.shutdown_sessions == "keep"
         while True:
-            sessions = await self._sessions.all()
+            sessions = [s for s in await self._sessions.all() if not (keep or s.is_elsewhere)]
             if not sessions and not self._opener.is_busy:
                 return
             for session in sessions:

@@ -7,8 +7,9 @@ import structlog
 
 from app.kaltura.client import KalturaClient
 from app.kaltura.contract import Operation
-from app.problems import Problem
+from app.problems import Problem, SessionEnded
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
+from app.sessions.places import Places
 from app.sessions.tokens import Clock
 from app.sessions.upstream import carry_out
 
@@ -17,12 +18,21 @@ MAX_PAUSE_SECONDS: Final = 60
 log = structlog.get_logger(__name__)
 
 
+def ended(session: AvatarSession | None) -> SessionEnded:
+    """The problem that tells why a session is over."""
+    reason = session.ended if session else None
+    return SessionEnded(endReason=reason.value if reason else None)
+
+
 class SessionEnder:
     """The only one who ends sessions; at most one end of each is under way in the background."""
 
-    def __init__(self, *, client: KalturaClient, sessions: LiveSessions, clock: Clock) -> None:
+    def __init__(
+        self, *, client: KalturaClient, sessions: LiveSessions, places: Places, clock: Clock
+    ) -> None:
         self._client = client
         self._sessions = sessions
+        self._places = places
         self._clock = clock
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
@@ -32,8 +42,7 @@ class SessionEnder:
         When Kaltura does not agree, the problem is raised and the reaper tries again.
         """
         session_id = session.session_id
-        if session.ended is None:
-            await self._sessions.update(session_id, ended=reason)
+        await self._sessions.mark_ended(session_id, reason)
         async with self._sessions.lane(session_id, express=True):
             current = await self._sessions.get(session_id)
             if current is None or current.ended_upstream:
@@ -44,7 +53,7 @@ class SessionEnder:
                 session_id, end_attempts=attempts, end_again_at=self._clock() + pause
             )
             await carry_out(Operation.END, self._client.end(current.access), session_id)
-            await self._sessions.update(session_id, ended_upstream=True)
+            await self._closed(session_id)
 
     def end_soon(self, session: AvatarSession, reason: EndReason) -> None:
         """End a session that nobody waits for; one slow end holds up no other."""
@@ -69,9 +78,13 @@ class SessionEnder:
         except Problem as problem:
             hopeless = self._clock() >= session.token_expires_at
             if hopeless:
-                await self._sessions.update(session.session_id, ended_upstream=True)
+                await self._closed(session.session_id)
             log.warning(
                 "session given up" if hopeless else "session could not be ended yet",
                 session_id=session.session_id,
                 problem=problem.name,
             )
+
+    async def _closed(self, session_id: str) -> None:
+        session = await self._sessions.update(session_id, ended_upstream=True)
+        await self._places.freed(session)

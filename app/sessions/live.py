@@ -1,16 +1,17 @@
 """The sessions that are open, and those that were."""
 
 import asyncio
-from collections import Counter
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 from app.kaltura.client import SessionAccess
-from app.kaltura.contract import ClientInit
-from app.problems import AtCapacity, QueueFull, TooManySessions
+from app.kaltura.contract import ClientInit, CreateRequest
+from app.problems import QueueFull
+from app.sessions.tokens import Clock
 
 MAX_WAITING_CALLS: Final = 32
 """Calls of one session that may wait for their turn."""
@@ -18,18 +19,38 @@ MAX_WAITING_CALLS: Final = 32
 MAX_ENDED: Final = 10_000
 """Ended sessions remembered, so that they answer 410 instead of 404."""
 
-RETRY_AFTER_SECONDS: Final = 5
+WATCHED_SECONDS: Final = 25
+"""A page that was heard of within this time is still there; it calls every 10 s."""
 
 
 class EndReason(StrEnum):
     """Why a session is over."""
 
     VISITOR = "visitor"
+    LEFT = "left"
     IDLE = "idle"
     EXPIRED = "expired"
+    BUDGET = "budget"
     SHUTDOWN = "shutdown"
     GONE = "gone"
     FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The request that opened a session, so that it is answered with the same one again.
+
+    `key` stands for its owner and their Idempotency-Key, `wish` for what was wished for.
+    """
+
+    key: str
+    wish: str
+
+    @classmethod
+    def of(cls, owner: str, idempotency_key: str, request: CreateRequest) -> Self:
+        """Digests: what a visitor sends is not kept."""
+        key = hashlib.sha256(f"{owner}\0{idempotency_key}".encode()).hexdigest()
+        return cls(key, hashlib.sha256(request.model_dump_json().encode()).hexdigest())
 
 
 @dataclass(frozen=True)
@@ -37,8 +58,8 @@ class AvatarSession:
     """One session; times are unix seconds.
 
     Nobody but the broker sees it before it is `ready`. `seen_at` is None while no sign of life
-    has come and none is owed, as in direct mode. `ended` is set as soon as nobody may use it any
-    more, `ended_upstream` when Kaltura agrees.
+    has come and none is owed, as in direct mode. `leaves_at` is set when its page went away.
+    `ended` is set as soon as nobody may use it any more, `ended_upstream` when Kaltura agrees.
     """
 
     access: SessionAccess
@@ -48,9 +69,16 @@ class AvatarSession:
     token_expires_at: float
     seen_at: float | None
     ready: bool
+    last_moment: EndReason = EndReason.EXPIRED
+    """Why it ends at `expires_at`."""
+    origin: Origin | None = None
+    delivered: bool = False
+    """Whether its visitor got it."""
     media: ClientInit | None = None
     kept_alive_at: float = float("-inf")
+    leaves_at: float | None = None
     ended: EndReason | None = None
+    ended_at: float | None = None
     ended_upstream: bool = False
     end_attempts: int = 0
     end_again_at: float = 0.0
@@ -60,30 +88,48 @@ class AvatarSession:
         """Kaltura's id of it, which is everyone's id of it."""
         return self.access.session_id
 
+    def is_watched(self, now: float) -> bool:
+        """Whether a page has it on show, as far as is known."""
+        recently = self.seen_at is None or now - self.seen_at < WATCHED_SECONDS
+        return self.ended is None and self.leaves_at is None and recently
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether an earlier process opened it at another address, whose places are not ours."""
+        return self.access.base_url is not None
+
+    def seconds_between(self, since: float, now: float) -> float:
+        """How long of that time it was open."""
+        until = min(now if self.ended_at is None else self.ended_at, self.expires_at, now)
+        return max(0.0, until - max(self.opened_at, since))
+
 
 class LiveSessions(Protocol):
     """Where sessions are kept; one in this process now, one shared by replicas later."""
 
-    async def reserve(self, owner: str, *, at_most: int | None) -> None:
-        """Take a place before create is called; raises `AtCapacity` or `TooManySessions`.
-
-        `at_most` bounds the live sessions of `owner`; None leaves only the bound of all.
-        """
-
-    async def release(self, owner: str) -> None:
-        """Give back a reserved place that came to nothing."""
-
     async def add(self, session: AvatarSession) -> bool:
-        """Turn a reserved place into a session; False when one of this id is open already."""
+        """Keep a session that was opened; False when one of this id is open already."""
 
     async def get(self, session_id: str) -> AvatarSession | None:
         """The session, ended or not."""
 
+    async def opened_by(self, key: str) -> AvatarSession | None:
+        """The session that the request of this `Origin.key` opened, ended or not."""
+
     async def update(self, session_id: str, **changes: Any) -> AvatarSession:
         """The session with some fields changed."""
 
+    async def mark_ended(self, session_id: str, reason: EndReason) -> AvatarSession:
+        """The session, over for everyone from now on; the first reason stays."""
+
     async def all(self) -> list[AvatarSession]:
         """Every session that Kaltura may still have open."""
+
+    async def seconds_used(self, since: float, owner: str | None = None) -> float:
+        """How long sessions were open since then, of one owner or of all."""
+
+    async def take_over(self) -> None:
+        """Bring in what processes that are no more have left open."""
 
     def lane(self, session_id: str, *, express: bool = False) -> AbstractAsyncContextManager[None]:
         """One call of a session at a time, first come first served.
@@ -101,41 +147,40 @@ class _Lane:
 
 
 class SessionsInProcess:
-    """Sessions of this process alone; its caps bound every map in it."""
+    """Sessions of this process alone; the places and `MAX_ENDED` bound every map in it."""
 
-    def __init__(self, *, max_sessions: int) -> None:
-        self._max_sessions = max_sessions
-        self._reserved: Counter[str] = Counter()
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._open: dict[str, AvatarSession] = {}
         self._ended: dict[str, AvatarSession] = {}
+        self._by_origin: dict[str, str] = {}
         self._lanes: dict[str, _Lane] = {}
-
-    async def reserve(self, owner: str, *, at_most: int | None) -> None:
-        """See `LiveSessions`."""
-        mine = sum(s.owner == owner and s.ended is None for s in self._open.values())
-        if at_most is not None and mine + self._reserved[owner] >= at_most:
-            raise TooManySessions(retry_after=RETRY_AFTER_SECONDS)
-        if len(self._open) + self._reserved.total() >= self._max_sessions:
-            raise AtCapacity(retry_after=RETRY_AFTER_SECONDS)
-        self._reserved[owner] += 1
-
-    async def release(self, owner: str) -> None:
-        """See `LiveSessions`."""
-        self._reserved -= Counter({owner: 1})
 
     async def add(self, session: AvatarSession) -> bool:
         """See `LiveSessions`."""
         if session.session_id in self._open:
             return False
-        self._ended.pop(session.session_id, None)
-        await self.release(session.owner)
+        self._forget(session.session_id)
         self._open[session.session_id] = session
+        self._note_origin(session)
         self._lanes[session.session_id] = _Lane()
         return True
 
     async def get(self, session_id: str) -> AvatarSession | None:
         """See `LiveSessions`."""
         return self._open.get(session_id) or self._ended.get(session_id)
+
+    async def opened_by(self, key: str) -> AvatarSession | None:
+        """See `LiveSessions`."""
+        session_id = self._by_origin.get(key)
+        return None if session_id is None else await self.get(session_id)
+
+    async def mark_ended(self, session_id: str, reason: EndReason) -> AvatarSession:
+        """See `LiveSessions`."""
+        session = self._open.get(session_id)
+        if session is None or session.ended is not None:
+            return session or self._ended[session_id]
+        return await self.update(session_id, ended=reason, ended_at=self._clock())
 
     async def update(self, session_id: str, **changes: Any) -> AvatarSession:
         """See `LiveSessions`."""
@@ -144,7 +189,7 @@ class SessionsInProcess:
         session = replace(self._open[session_id], **changes)
         if session.ended_upstream:
             del self._open[session_id], self._lanes[session_id]
-            self._remember(session)
+            self.remember(session)
         else:
             self._open[session_id] = session
         return session
@@ -152,6 +197,15 @@ class SessionsInProcess:
     async def all(self) -> list[AvatarSession]:
         """See `LiveSessions`."""
         return list(self._open.values())
+
+    async def seconds_used(self, since: float, owner: str | None = None) -> float:
+        """See `LiveSessions`."""
+        now = self._clock()
+        every = (*self._open.values(), *self._ended.values())
+        return sum(s.seconds_between(since, now) for s in every if owner in {None, s.owner})
+
+    async def take_over(self) -> None:
+        """See `LiveSessions`; nothing in memory outlives its process."""
 
     @asynccontextmanager
     async def lane(self, session_id: str, *, express: bool = False) -> AsyncIterator[None]:
@@ -169,7 +223,18 @@ class SessionsInProcess:
         finally:
             lane.lock.release()
 
-    def _remember(self, session: AvatarSession) -> None:
+    def remember(self, session: AvatarSession) -> None:
+        """Keep an ended session for those who still ask for it."""
         while len(self._ended) >= MAX_ENDED:
-            del self._ended[next(iter(self._ended))]
+            self._forget(next(iter(self._ended)))
         self._ended[session.session_id] = session
+        self._note_origin(session)
+
+    def _note_origin(self, session: AvatarSession) -> None:
+        if session.origin is not None:
+            self._by_origin[session.origin.key] = session.session_id
+
+    def _forget(self, session_id: str) -> None:
+        session = self._ended.pop(session_id, None)
+        if session is not None and session.origin is not None:
+            self._by_origin.pop(session.origin.key, None)

@@ -9,12 +9,21 @@ from pydantic import SecretStr
 from app.kaltura.client import KalturaClient, SessionAccess
 from app.kaltura.contract import Created, CreateRequest, Operation
 from app.kaltura.media import is_safe_media_url
-from app.problems import KalturaFailed, Problem, SessionEnded
+from app.problems import (
+    InvalidRequest,
+    KalturaBusy,
+    KalturaFailed,
+    Problem,
+    RecordUnavailable,
+    SessionEnded,
+)
+from app.sessions.budgets import Budgets
 from app.sessions.ending import SessionEnder
-from app.sessions.live import AvatarSession, EndReason, LiveSessions
+from app.sessions.live import AvatarSession, EndReason, LiveSessions, Origin
+from app.sessions.places import Applicant, Places, Waiting
 from app.sessions.readiness import Readiness
 from app.sessions.tokens import Claims, Clock, SessionTokens, expiry
-from app.sessions.upstream import carry_out
+from app.sessions.upstream import BUSY_SECONDS, carry_out
 from app.sessions.wishes import Wish, create_request
 from app.settings import Settings
 
@@ -30,8 +39,11 @@ class OpenedSession:
     token: SecretStr
 
 
+Opening = asyncio.Task[OpenedSession | Waiting]
+
+
 class SessionOpener:
-    """Reserves a place, creates, asks once for the media, and hands out a token."""
+    """Takes a place, creates, asks once for the media, and hands out a token."""
 
     def __init__(
         self,
@@ -39,6 +51,8 @@ class SessionOpener:
         settings: Settings,
         client: KalturaClient,
         sessions: LiveSessions,
+        places: Places,
+        budgets: Budgets,
         tokens: SessionTokens,
         ender: SessionEnder,
         readiness: Readiness,
@@ -47,50 +61,84 @@ class SessionOpener:
         self._settings = settings
         self._client = client
         self._sessions = sessions
+        self._places = places
+        self._budgets = budgets
         self._tokens = tokens
         self._ender = ender
         self._readiness = readiness
         self._clock = clock
-        self._under_way: set[asyncio.Task[OpenedSession]] = set()
+        self._under_way: set[Opening] = set()
+        self._requests: dict[str, tuple[Origin, Opening]] = {}
 
     @property
     def is_busy(self) -> bool:
         """Whether a session is being opened."""
         return bool(self._under_way)
 
-    async def open(self, owner: str, wish: Wish, *, at_most: int | None) -> OpenedSession:
-        """Open a session for `owner`, who may have `at_most` so many.
+    async def open(
+        self, applicant: Applicant, wish: Wish, idempotency_key: str | None = None
+    ) -> OpenedSession | Waiting:
+        """Open a session, or wait in line for a place.
 
-        Goes on when its caller is cancelled: nobody could end a session that is not known here.
+        The same key of the same owner is answered with the same session, also while that is
+        still being opened. Goes on when its caller is cancelled: nobody could end a session that
+        is not known here.
         """
         request = create_request(self._settings, wish)
-        await self._sessions.reserve(owner, at_most=at_most)
-        opening = asyncio.create_task(self._open(owner, request))
-        self._under_way.add(opening)
-        opening.add_done_callback(self._done)
-        return await asyncio.shield(opening)
+        origin = None
+        if idempotency_key is not None:
+            origin = Origin.of(applicant.owner, idempotency_key, request)
+        under_way = self._requests.get(origin.key) if origin else None
+        if under_way is None:
+            opening = asyncio.create_task(self._open(applicant, request, origin))
+            self._under_way.add(opening)
+            if origin:
+                self._requests[origin.key] = origin, opening
+            opening.add_done_callback(lambda done: self._done(done, origin))
+            return await asyncio.shield(opening)
+        _require_same(under_way[0], origin)
+        return await asyncio.shield(under_way[1])
 
-    def _done(self, opening: asyncio.Task[OpenedSession]) -> None:
+    def opened(self, session: AvatarSession) -> OpenedSession:
+        """What the page of a session gets: the same whenever it is asked for."""
+        if not self._settings.sealed:
+            return OpenedSession(session, session.access.token)
+        claims = Claims(session.owner, session.session_id)
+        token = self._tokens.sign(
+            claims, issued_at=session.opened_at, expires_at=session.expires_at
+        )
+        return OpenedSession(session, SecretStr(token))
+
+    def _done(self, opening: Opening, origin: Origin | None) -> None:
         self._under_way.discard(opening)
+        if origin is not None:
+            del self._requests[origin.key]
         if not opening.cancelled():
             opening.exception()  # its caller may be gone; asyncio would warn of it
 
-    async def _open(self, owner: str, request: CreateRequest) -> OpenedSession:
-        added = False
+    async def _open(
+        self, applicant: Applicant, request: CreateRequest, origin: Origin | None
+    ) -> OpenedSession | Waiting:
+        earlier = await self._sessions.opened_by(origin.key) if origin else None
+        if earlier is not None and (earlier.ended is None or earlier.delivered):
+            _require_same(earlier.origin, origin)
+            return self.opened(earlier)
+        last_moment = await self._budgets.last_moment(applicant.owner)
+        waiting = await self._places.take(applicant)
+        if waiting is not None:
+            return waiting
         try:
-            session = self._new_session(owner, await self._create(request))
-            added = await self._sessions.add(session)
+            created = await self._create(request)
+            session = self._new_session(applicant.owner, created, origin, last_moment)
+            await self._keep(session)
+        except KalturaBusy as busy:
+            waiting = await self._places.full(applicant, busy.retry_after or BUSY_SECONDS)
+            if waiting is None:
+                raise
+            return waiting
         finally:
-            if not added:
-                await self._sessions.release(owner)
-        if not added:
-            # Ending it would end the other session of that id, which is someone's.
-            raise KalturaFailed
-        if not self._settings.sealed:
-            return OpenedSession(session, session.access.token)
-        session = await self.ask_for_media(session)
-        token = self._tokens.sign(Claims(owner, session.session_id), expires_at=session.expires_at)
-        return OpenedSession(session, SecretStr(token))
+            self._places.release(applicant.owner)
+        return self.opened(await self.ask_for_media(session) if self._settings.sealed else session)
 
     async def _create(self, request: CreateRequest) -> Created:
         try:
@@ -101,17 +149,33 @@ class SessionOpener:
         self._readiness.note(None)
         return created
 
-    def _new_session(self, owner: str, created: Created) -> AvatarSession:
+    async def _keep(self, session: AvatarSession) -> None:
+        """From here on the session is known, whatever happens to this process."""
+        try:
+            added = await self._sessions.add(session)
+        except RecordUnavailable:
+            await self._ender.end_quietly(session, EndReason.FAILED)
+            raise
+        if not added:
+            # Ending it would end the other session of that id, which is someone's.
+            raise KalturaFailed
+
+    def _new_session(
+        self, owner: str, created: Created, origin: Origin | None, last_moment: float | None
+    ) -> AvatarSession:
         now = self._clock()
         token_expires_at = expiry(created.token, now) or now + KALTURA_TOKEN_SECONDS
-        # Whole seconds, as in a token: both end at the same moment.
-        expires_at = int(min(now + self._settings.session_max_seconds, token_expires_at))
+        ends = min(now + self._settings.session_max_seconds, token_expires_at)
+        on_budget = last_moment is not None and last_moment < ends
         sealed = self._settings.sealed
         return AvatarSession(
             access=SessionAccess(created.session_id, SecretStr(created.token)),
             owner=owner,
             opened_at=now,
-            expires_at=expires_at,
+            # Whole seconds, as in a token: both end at the same moment.
+            expires_at=int(last_moment if last_moment is not None and on_budget else ends),
+            last_moment=EndReason.BUDGET if on_budget else EndReason.EXPIRED,
+            origin=origin,
             token_expires_at=token_expires_at,
             # A page of Kaltura's direct flow owes the broker no sign of life.
             seen_at=now if sealed else None,
@@ -143,3 +207,8 @@ class SessionOpener:
         if session.ended is not None:
             raise SessionEnded
         return session
+
+
+def _require_same(earlier: Origin | None, now: Origin | None) -> None:
+    if earlier != now:
+        raise InvalidRequest("Idempotency-Key: it was used for another wish; take a new one.")

@@ -3,14 +3,17 @@
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import get_args
+from typing import Final, get_args
 
 from pydantic import SecretStr
 
 from app.problems import SessionNotFound, Unauthenticated
 from app.sessions.live import AvatarSession, LiveSessions
 from app.sessions.tokens import InvalidTokenError, SessionTokens
-from app.settings import Control
+from app.values import Control
+
+SERVICE: Final = "service:"
+"""How the owner of a service's sessions begins."""
 
 EVERY_CONTROL: frozenset[Control] = frozenset(get_args(Control))
 
@@ -40,7 +43,7 @@ class Services:
     def owner(self, token: str) -> str | None:
         """As whom a service owns its sessions; None when `token` is no service's."""
         # Every token is compared, so that the time taken tells nothing of which one was close.
-        owners = [f"service:{name}" for name, own in self._tokens.items() if _same(token, own)]
+        owners = [SERVICE + name for name, own in self._tokens.items() if _same(token, own)]
         return owners[0] if owners else None
 
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from app.database import file_of
 from app.problems import Problem
 from app.sessions.tokens import Clock
 from app.settings import Settings
@@ -50,7 +51,10 @@ class Readiness:
         if settings.environment == "production" and settings.public_url is None:
             found.append("PUBLIC_URL is not set: cookies are not bound to https, links to the host")
         if not settings.secret_key:
+            found.append("SECRET_KEY is not set: the one in use is kept beside the database")
+        if file_of(settings.database_url) is None:
             found.append(
-                "SECRET_KEY is not set: pages lose their sessions when the broker restarts"
+                "DATABASE_URL names no file that can be written: after a crash nobody ends the "
+                "sessions that were open, and today's minutes are forgotten"
             )
         return found

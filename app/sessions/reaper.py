@@ -1,51 +1,80 @@
 """Ends what nobody ends."""
 
 import asyncio
+import itertools
 from typing import Final, NoReturn
 
 import structlog
 
+from app.sessions.budgets import Budgets
 from app.sessions.ending import SessionEnder
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
+from app.sessions.places import Places
 from app.sessions.tokens import Clock
 
 SWEEP_SECONDS: Final = 1.0
+SWEEPS_TO_TAKE_OVER: Final = 5
+"""What other processes have left is looked for at every fifth sweep; it is a query."""
 
 log = structlog.get_logger(__name__)
 
 
 class Reaper:
-    """Ends sessions that are idle or over their time, and those Kaltura did not end at once."""
+    """Ends sessions that are idle, left or over their time, and those Kaltura did not end at once.
+
+    It also brings in what dead processes left, and lets the line move on.
+    """
 
     def __init__(
-        self, *, ender: SessionEnder, sessions: LiveSessions, idle_seconds: int, clock: Clock
+        self,
+        *,
+        ender: SessionEnder,
+        sessions: LiveSessions,
+        places: Places,
+        budgets: Budgets,
+        idle_seconds: int,
+        clock: Clock,
     ) -> None:
         self._ender = ender
         self._sessions = sessions
+        self._places = places
+        self._budgets = budgets
         self._idle_seconds = idle_seconds
         self._clock = clock
 
     async def run(self) -> NoReturn:
         """Sweep every `SWEEP_SECONDS`, whatever a sweep runs into."""
-        while True:
+        for sweep in itertools.count():
             try:
                 await self.sweep()
+                if sweep % SWEEPS_TO_TAKE_OVER == 0:
+                    await self._sessions.take_over()
             except Exception:
                 log.exception("sweep failed")
             await asyncio.sleep(SWEEP_SECONDS)
+        raise AssertionError  # pragma: no cover - counting has no end
 
     async def sweep(self) -> None:
         """See to it that everything that is due now is ended; waits for none of it."""
         now = self._clock()
-        for session in await self._sessions.all():
+        sessions = await self._sessions.all()
+        for session in sessions:
             reason = self._due(session, now)
             if reason is not None:
                 self._ender.end_soon(session, reason)
+        live = [session for session in sessions if session.ended is None]
+        for session in await self._budgets.overdrawn(live):
+            self._ender.end_soon(session, EndReason.BUDGET)
+        await self._places.advance()
 
     def _due(self, session: AvatarSession, now: float) -> EndReason | None:
         if session.ended is not None:
             return session.ended if now >= session.end_again_at else None
         if now >= session.expires_at:
-            return EndReason.EXPIRED
+            return session.last_moment
+        if session.leaves_at is not None and now >= session.leaves_at:
+            return EndReason.LEFT
+        if session.is_elsewhere:
+            return EndReason.SHUTDOWN
         idle = session.seen_at is not None and now - session.seen_at >= self._idle_seconds
         return EndReason.IDLE if idle else None

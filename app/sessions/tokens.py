@@ -1,7 +1,5 @@
 """The broker's own JWTs: what a page gets in sealed mode instead of Kaltura's."""
 
-import hashlib
-import hmac
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Sequence
@@ -11,7 +9,6 @@ from typing import Final
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
-from pydantic import SecretStr
 
 Clock = Callable[[], float]
 """Unix seconds."""
@@ -37,16 +34,19 @@ class Claims:
 class SessionTokens:
     """Signs and reads tokens (HS256); the first key signs, every key is accepted."""
 
-    def __init__(self, keys: Sequence[SecretStr], clock: Clock) -> None:
-        self._keys = [_signing_key(key) for key in keys]
+    def __init__(self, keys: Sequence[bytes], clock: Clock) -> None:
+        self._keys = [OctKey.import_key(key) for key in keys]
         self._clock = clock
 
-    def sign(self, claims: Claims, *, expires_at: float) -> str:
-        """A token that is good until `expires_at` (unix seconds, rounded down)."""
+    def sign(self, claims: Claims, *, issued_at: float, expires_at: float) -> str:
+        """A token that is good until `expires_at` (unix seconds, rounded down).
+
+        The same session gives the same token again, so that none need be kept.
+        """
         payload = {
             "sub": claims.subject,
             "sid": claims.session_id,
-            "iat": int(self._clock()),
+            "iat": int(issued_at),
             "exp": int(expires_at),
         }
         return jwt.encode({"alg": "HS256"}, payload, self._keys[0])
@@ -69,12 +69,6 @@ class SessionTokens:
         if isinstance(subject, str) and isinstance(session_id, str) and isinstance(expires_at, int):
             return Claims(subject, session_id, expired=self._clock() >= expires_at)
         raise InvalidTokenError
-
-
-def _signing_key(secret: SecretStr) -> OctKey:
-    """A key of its own purpose, so that `SECRET_KEY` may serve others beside it."""
-    derived = hmac.digest(secret.get_secret_value().encode(), b"session tokens", hashlib.sha256)
-    return OctKey.import_key(derived)
 
 
 def expiry(token: str, now: float) -> float | None:

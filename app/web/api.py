@@ -2,114 +2,55 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, UploadFile
 
-from app.kaltura.contract import MIRROR_PATH, TurnId
+from app.kaltura.contract import TurnId
 from app.problems import (
-    AtCapacity,
+    UPSTREAM,
     ControlNotAllowed,
     CrossSiteRequest,
     InvalidRequest,
-    KalturaBusy,
-    KalturaCredentialsRejected,
-    KalturaFailed,
-    KalturaTimeout,
+    Problem,
     QueueFull,
     SessionEnded,
     SessionNotFound,
     SpeechUnavailable,
-    TooManySessions,
     Unauthenticated,
 )
-from app.sessions.opening import OpenedSession
-from app.sessions.wishes import Wish
-from app.settings import Settings
+from app.sessions.broker import SessionBroker
+from app.sessions.live import AvatarSession
+from app.sessions.tokens import Clock
 from app.web.deps import (
     BrokerDep,
     ClockDep,
     OwnOriginDep,
     OwnSession,
     SettingsDep,
-    TokenDep,
     VisitorDep,
 )
-from app.web.handover import handed_over
 from app.web.openapi import operation_id, problems
-from app.web.origins import is_fetch_of_own_page
 from app.web.shapes import (
     CreatedSession,
-    CreateWish,
     Done,
     Media,
     SessionList,
     SessionState,
     SpeakRequest,
     Spoken,
-    moment,
 )
-from app.web.visitors import welcome
 
-_UPSTREAM: Final = (KalturaBusy, KalturaTimeout, KalturaFailed)
-_CREATE: Final = (
-    CrossSiteRequest,
-    ControlNotAllowed,
-    TooManySessions,
-    AtCapacity,
-    KalturaCredentialsRejected,
-    *_UPSTREAM,
-)
 _OWN: Final = (Unauthenticated, SessionNotFound)
-_CONTROL: Final = (
+_CONTROL: Final[tuple[type[Problem], ...]] = (
     InvalidRequest,
     CrossSiteRequest,
     *_OWN,
     ControlNotAllowed,
     SessionEnded,
     QueueFull,
-    *_UPSTREAM,
+    *UPSTREAM,
 )
 
 router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=operation_id)
-
-
-@router.post(
-    "/create-avatar-session",
-    status_code=201,
-    responses=problems(InvalidRequest, Unauthenticated, *_CREATE),
-)
-async def create_avatar_session(
-    request: Request,
-    response: Response,
-    token: TokenDep,
-    broker: BrokerDep,
-    settings: SettingsDep,
-    origin: OwnOriginDep,
-    wish: CreateWish | None = None,
-) -> CreatedSession:
-    """Open a session for this visitor, or for the service whose token is sent."""
-    chosen = Wish(wish.avatar_id, wish.voice_id) if wish else Wish()
-    if token is not None:
-        opened = await broker.open_for_service(token, chosen)
-    else:
-        opened = await broker.open(welcome(request, response, settings), chosen)
-    return _created(settings, origin, await handed_over(request, broker, opened))
-
-
-@router.get(
-    "/create-avatar-session", status_code=201, responses=problems(Unauthenticated, *_CREATE)
-)
-async def create_default_avatar_session(
-    request: Request,
-    response: Response,
-    token: TokenDep,
-    broker: BrokerDep,
-    settings: SettingsDep,
-    origin: OwnOriginDep,
-) -> CreatedSession:
-    """Open a session with the defaults; only for `fetch` of the broker's own pages and servers."""
-    if not is_fetch_of_own_page(request.headers):
-        raise CrossSiteRequest
-    return await create_avatar_session(request, response, token, broker, settings, origin)
 
 
 @router.get("/avatar-sessions")
@@ -118,13 +59,31 @@ async def list_avatar_sessions(
 ) -> SessionList:
     """The visitor's own live sessions, to resume after a reload."""
     sessions = await broker.owned_by(visitor) if visitor else []
-    return SessionList(sessions=[SessionState.of(session, clock()) for session in sessions])
+    return SessionList(sessions=[await _state(session, broker, clock) for session in sessions])
 
 
 @router.get("/avatar-sessions/{sessionId}", responses=problems(*_OWN))
-async def get_avatar_session(held: OwnSession, clock: ClockDep) -> SessionState:
+async def get_avatar_session(held: OwnSession, broker: BrokerDep, clock: ClockDep) -> SessionState:
     """A session's state, and the seconds it has left."""
-    return SessionState.of(held.session, clock())
+    return await _state(held.session, broker, clock)
+
+
+@router.post(
+    "/avatar-sessions/{sessionId}/resume",
+    responses=problems(CrossSiteRequest, *_OWN, SessionEnded),
+)
+async def resume(
+    held: OwnSession, broker: BrokerDep, settings: SettingsDep, origin: OwnOriginDep
+) -> CreatedSession:
+    """Take a session up again after a reload: the answer of create, once more."""
+    return CreatedSession.of(await broker.resume(held), settings, origin)
+
+
+@router.post("/avatar-sessions/{sessionId}/leave", responses=problems(CrossSiteRequest, *_OWN))
+async def leave(held: OwnSession, broker: BrokerDep) -> Done:
+    """Say that the page goes away: the session ends in 3 seconds unless it is resumed before."""
+    await broker.leave(held.session)
+    return Done()
 
 
 @router.get(
@@ -180,11 +139,6 @@ async def end(held: OwnSession, broker: BrokerDep) -> Done:
     return Done()
 
 
-def _created(settings: Settings, origin: str, opened: OpenedSession) -> CreatedSession:
-    return CreatedSession(
-        session_id=opened.session.session_id,
-        token=opened.token.get_secret_value(),
-        token_mode=settings.avatar_token_mode,
-        base_url=f"{origin}{MIRROR_PATH}" if settings.sealed else settings.avatar_base_url,
-        expires_at=moment(opened.session.expires_at),
-    )
+async def _state(session: AvatarSession, broker: SessionBroker, clock: Clock) -> SessionState:
+    left = await broker.seconds_left(session)
+    return SessionState.of(session, now=clock(), seconds_left=left)

@@ -20,7 +20,6 @@ from app.kaltura.contract import (
 )
 from app.sessions.wishes import Wish
 from app.web.deps import BearerSession, BrokerDep, SettingsDep
-from app.web.handover import handed_over
 from app.web.visitors import welcome
 
 router: Final = APIRouter(
@@ -42,13 +41,13 @@ async def create(
     """Open a session for this visitor, so that the SDK's own `createSession` works.
 
     The KS that the page sent is not looked at: who the visitor is decides, and what they may
-    choose is what the operator offers.
+    choose is what the operator offers. An SDK knows no waiting room: it is refused when others
+    wait.
     """
     voice_id = body.voice_config.id if body.voice_config else None
-    opened = await broker.open(
-        welcome(request, response, settings), Wish(body.visual_config.id, voice_id)
-    )
-    await handed_over(request, broker, opened)
+    wish = Wish(body.visual_config.id, voice_id)
+    opened = await broker.open_now(welcome(request, response, settings), wish)
+    await broker.hand_over(opened, hung_up=await request.is_disconnected())
     return Created(session_id=opened.session.session_id, token=opened.token.get_secret_value())
 
 

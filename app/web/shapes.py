@@ -1,7 +1,7 @@
 """The visitor surface's bodies, in camelCase on the wire."""
 
 from datetime import UTC, datetime
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -9,11 +9,15 @@ from pydantic import (
     Field,
     StrictBool,
     StrictStr,
+    StringConstraints,
 )
 from pydantic.alias_generators import to_camel
 
-from app.kaltura.contract import ItemId, Turn, TurnId
-from app.sessions.live import AvatarSession
+from app.kaltura.contract import MIRROR_PATH, ItemId, Turn, TurnId
+from app.sessions.live import AvatarSession, EndReason
+from app.sessions.opening import OpenedSession
+from app.sessions.places import Waiting
+from app.settings import Settings
 
 
 class Shape(BaseModel):
@@ -29,6 +33,15 @@ class CreateWish(Shape):
 
     avatar_id: ItemId | None = None
     voice_id: ItemId | None = None
+
+
+class CreateBody(CreateWish):
+    """What create takes: a wish, and from a visitor without a cookie their ticket."""
+
+    ticket: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
+        default=None,
+        description="The ticket of a 202; only for callers that keep no cookie, others are known",
+    )
 
 
 class SpeakRequest(Shape):
@@ -54,6 +67,38 @@ class CreatedSession(Shape):
     base_url: str = Field(description="The `baseUrl` for the SDK")
     expires_at: datetime
 
+    @classmethod
+    def of(cls, opened: OpenedSession, settings: Settings, origin: str) -> Self:
+        """What the page gets that reaches the broker at `origin`."""
+        return cls(
+            session_id=opened.session.session_id,
+            token=opened.token.get_secret_value(),
+            token_mode=settings.avatar_token_mode,
+            base_url=f"{origin}{MIRROR_PATH}" if settings.sealed else settings.avatar_base_url,
+            expires_at=moment(opened.session.expires_at),
+        )
+
+
+class PlaceInLine(Shape):
+    """A place in line for a session; ask `/api/waiting-room/{ticket}` until it is your turn."""
+
+    ticket: str
+    position: int = Field(description="1 is next")
+    estimated_seconds: int = Field(description="Until your turn, if sessions last as lately")
+    turn_seconds_left: int | None = Field(
+        description="A number while it is your turn: call create within this time"
+    )
+
+    @classmethod
+    def of(cls, waiting: Waiting) -> Self:
+        """The place as its holder is told of it."""
+        return cls(
+            ticket=waiting.ticket_id,
+            position=waiting.position,
+            estimated_seconds=waiting.estimated_seconds,
+            turn_seconds_left=waiting.turn_seconds_left,
+        )
+
 
 class SessionState(Shape):
     """A session's life."""
@@ -61,18 +106,19 @@ class SessionState(Shape):
     session_id: str
     state: Literal["live", "ended"]
     expires_at: datetime
-    seconds_left: int
-    end_reason: str | None = None
+    seconds_left: int = Field(description="It can shrink: today's minutes may be used up before")
+    watched: bool = Field(description="Whether a page has it on show; if not, it can be resumed")
+    end_reason: EndReason | None = None
 
     @classmethod
-    def of(cls, session: AvatarSession, now: float) -> Self:
+    def of(cls, session: AvatarSession, *, now: float, seconds_left: float) -> Self:
         """The state of `session` at `now` (unix seconds)."""
-        ended = session.ended is not None
         return cls(
             session_id=session.session_id,
-            state="ended" if ended else "live",
+            state="live" if session.ended is None else "ended",
             expires_at=moment(session.expires_at),
-            seconds_left=0 if ended else max(0, int(session.expires_at - now)),
+            seconds_left=int(seconds_left),
+            watched=session.is_watched(now),
             end_reason=session.ended,
         )
 

@@ -14,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Request, Route, expect
 from pydantic import SecretStr
 
+from app.sessions.keyring import Keyring
 from app.sessions.tokens import InvalidTokenError, SessionTokens
 from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
 from tests.browser.conftest import SDK_URL
@@ -388,7 +389,7 @@ async def _all_of(request: Request) -> str:
 
 def _is_the_brokers(token: str) -> bool:
     try:
-        SessionTokens([SecretStr(SECRET_KEY)], time.time).read(token)
+        SessionTokens(Keyring([SecretStr(SECRET_KEY)]).signing(), time.time).read(token)
     except InvalidTokenError:
         return False
     return True

@@ -20,6 +20,7 @@ from app.problems import (
     TooManySessions,
 )
 from app.sessions.assembly import assemble
+from app.sessions.keyring import keyring_of
 from app.sessions.live import MAX_WAITING_CALLS, AvatarSession, EndReason, SessionsInProcess
 from app.sessions.ownership import EVERY_CONTROL, Caller, Held
 from app.sessions.readiness import MEMORY_SECONDS
@@ -36,20 +37,26 @@ class House:
     """A broker with everything around it in the test's hands."""
 
     def __init__(self, kaltura: FakeKaltura, clock: FakeClock, **changes: Any) -> None:
-        self.settings = settings(max_sessions_per_visitor=100, **changes)
-        self.sessions = SessionsInProcess(max_sessions=self.settings.max_concurrent_sessions)
+        self.settings = settings(**{"max_sessions_per_visitor": 100} | changes)
+        self.sessions = SessionsInProcess(clock)
         client = KalturaClient(
             base_url="https://kaltura.test",
             ks_source=ConfiguredKs(SecretStr("ks")),
             transport=kaltura,
             timeout_seconds=5,
         )
-        domain = assemble(self.settings, client=client, sessions=self.sessions, clock=clock)
+        domain = assemble(
+            self.settings,
+            client=client,
+            sessions=self.sessions,
+            keyring=keyring_of(self.settings),
+            clock=clock,
+        )
         self.broker, self.ender = domain.broker, domain.ender
         self.reaper, self.readiness = domain.reaper, domain.readiness
 
     async def open(self, owner: str = "visitor-1") -> AvatarSession:
-        return (await self.broker.open(owner, Wish())).session
+        return (await self.broker.open_now(owner, Wish())).session
 
     async def now(self, session: AvatarSession) -> AvatarSession:
         current = await self.sessions.get(session.session_id)
@@ -82,7 +89,7 @@ async def test_opening_is_one_create_and_one_init_client(
 async def test_in_direct_mode_the_page_calls_init_client_so_the_broker_does_not(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    opened = await House(kaltura, clock, avatar_token_mode="direct").broker.open("v", Wish())
+    opened = await House(kaltura, clock, avatar_token_mode="direct").broker.open_now("v", Wish())
     assert kaltura.operations() == ["create"]
     assert opened.token.get_secret_value() == kaltura.token
 
@@ -135,10 +142,10 @@ async def test_a_second_session_of_the_same_id_is_refused_and_the_first_lives_on
 async def test_an_old_token_does_not_open_a_session_that_got_its_id_anew(
     house: House, kaltura: FakeKaltura
 ) -> None:
-    old = await house.broker.open("visitor-1", Wish())
+    old = await house.broker.open_now("visitor-1", Wish())
     await house.broker.end(held(old.session))
     kaltura.opened = 0
-    new = await house.broker.open("visitor-2", Wish())
+    new = await house.broker.open_now("visitor-2", Wish())
     assert new.session.session_id == old.session.session_id
     with pytest.raises(SessionNotFound):
         await house.broker.find(Caller(token=old.token.get_secret_value()), "session-1")
@@ -315,14 +322,12 @@ async def test_places_are_reserved_before_kaltura_is_asked(
     assert kaltura.operations().count("create") == 5
 
 
-async def test_one_visitor_cannot_take_every_place() -> None:
-    sessions = SessionsInProcess(max_sessions=5)
-    await sessions.reserve("visitor-1", at_most=1)
-    with pytest.raises(TooManySessions):
-        await sessions.reserve("visitor-1", at_most=1)
-    await sessions.reserve("visitor-2", at_most=1)
-    await sessions.release("visitor-1")
-    await sessions.reserve("visitor-1", at_most=1)
+async def test_one_visitor_cannot_take_every_place(kaltura: FakeKaltura, clock: FakeClock) -> None:
+    house = House(kaltura, clock, max_sessions_per_visitor=1)
+    rush = [house.open("visitor-1") for _ in range(5)]
+    outcomes = await asyncio.gather(*rush, return_exceptions=True)
+    assert sum(isinstance(o, TooManySessions) for o in outcomes) == 4
+    await house.open("visitor-2")
 
 
 async def test_an_ended_session_gives_its_place_to_the_next(

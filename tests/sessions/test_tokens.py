@@ -10,6 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 from pydantic import SecretStr
 
+from app.sessions.keyring import Keyring
 from app.sessions.tokens import Claims, InvalidTokenError, SessionTokens, expiry
 from tests.doubles import FakeClock
 
@@ -18,15 +19,19 @@ NEW = SecretStr("a-new-key-of-at-least-32-characters!")
 CLAIMS = Claims("visitor-1", "session-1")
 
 
+def signed_with(clock: FakeClock, *keys: SecretStr) -> SessionTokens:
+    return SessionTokens(Keyring(keys).signing(), clock)
+
+
 @pytest.fixture
 def tokens(clock: FakeClock) -> SessionTokens:
-    return SessionTokens([OLD], clock)
+    return signed_with(clock, OLD)
 
 
 def test_a_token_is_three_parts_of_hs256_and_says_what_the_contract_says(
     tokens: SessionTokens, clock: FakeClock
 ) -> None:
-    token = tokens.sign(CLAIMS, expires_at=clock.now + 900)
+    token = tokens.sign(CLAIMS, issued_at=clock.now, expires_at=clock.now + 900)
     header, payload, signature = token.split(".")
     assert json.loads(_decoded(header))["alg"] == "HS256"
     assert json.loads(_decoded(payload)) == {
@@ -40,7 +45,7 @@ def test_a_token_is_three_parts_of_hs256_and_says_what_the_contract_says(
 
 
 def test_a_token_says_when_its_time_is_over(tokens: SessionTokens, clock: FakeClock) -> None:
-    token = tokens.sign(CLAIMS, expires_at=clock.now + 900)
+    token = tokens.sign(CLAIMS, issued_at=clock.now, expires_at=clock.now + 900)
     clock.advance(899)
     assert not tokens.read(token).expired
     clock.advance(1)
@@ -48,16 +53,16 @@ def test_a_token_says_when_its_time_is_over(tokens: SessionTokens, clock: FakeCl
 
 
 def test_after_a_rotation_the_new_key_signs_and_the_old_one_still_opens(clock: FakeClock) -> None:
-    before = SessionTokens([OLD], clock).sign(CLAIMS, expires_at=clock.now + 900)
-    rotated = SessionTokens([NEW, OLD], clock)
-    after = rotated.sign(CLAIMS, expires_at=clock.now + 900)
+    before = signed_with(clock, OLD).sign(CLAIMS, issued_at=clock.now, expires_at=clock.now + 900)
+    rotated = signed_with(clock, NEW, OLD)
+    after = rotated.sign(CLAIMS, issued_at=clock.now, expires_at=clock.now + 900)
     assert rotated.read(before) == rotated.read(after) == CLAIMS
     with pytest.raises(InvalidTokenError):
-        SessionTokens([OLD], clock).read(after)
+        signed_with(clock, OLD).read(after)
 
 
 def test_forged_tokens_are_refused(tokens: SessionTokens, clock: FakeClock) -> None:
-    token = tokens.sign(CLAIMS, expires_at=clock.now + 900)
+    token = tokens.sign(CLAIMS, issued_at=clock.now, expires_at=clock.now + 900)
     header, payload, signature = token.split(".")
     none = _encoded(json.dumps({"alg": "none", "typ": "JWT"}).encode())
     forged = json.loads(_decoded(payload)) | {"sid": "session-2"}
@@ -68,7 +73,7 @@ def test_forged_tokens_are_refused(tokens: SessionTokens, clock: FakeClock) -> N
         f"{header}.{payload}.{signature[:-2]}",
         f"{header}.{payload}",
         token + ".x",
-        SessionTokens([NEW], clock).sign(CLAIMS, expires_at=clock.now + 900),
+        signed_with(clock, NEW).sign(CLAIMS, issued_at=clock.now, expires_at=clock.now + 900),
         # The raw secret is not the signing key, so no other use of SECRET_KEY can forge one.
         jwt.encode(
             {"alg": "HS256"},
@@ -95,7 +100,7 @@ def test_claims_of_the_wrong_type_are_refused(
 @given(st.text() | st.from_regex(r"[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*", fullmatch=True))
 def test_no_other_string_is_a_token(token: str) -> None:
     with pytest.raises(InvalidTokenError):
-        SessionTokens([OLD], FakeClock()).read(token)
+        signed_with(FakeClock(), OLD).read(token)
 
 
 def test_kalturas_own_expiry_is_read_when_it_is_of_use() -> None:

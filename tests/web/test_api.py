@@ -8,11 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
+from app.sessions.keyring import keyring_of
 from app.sessions.tokens import Claims, SessionTokens
 from tests.conftest import Visit
 from tests.doubles import KALTURA_TOKEN, KS, FakeClock, FakeKaltura, refusal
+from tests.doubles import settings as default_settings
 from tests.sessions.test_recordings import wav
 
 CREATE = "/api/create-avatar-session"
@@ -122,7 +123,7 @@ class TestCreate:
         assert int(refused.headers["Retry-After"]) > 0
 
     async def test_a_full_house_is_told_with_a_time_to_retry(self, visit: Visit) -> None:
-        await opened(await visit(max_concurrent_sessions=1))
+        await opened(await visit(max_concurrent_sessions=1, max_waiting=0))
         refused = await (await visit()).post(CREATE)
         assert is_problem(refused, "at-capacity", 503)
         assert int(refused.headers["Retry-After"]) > 0
@@ -315,9 +316,10 @@ class TestTimeIsOver:
     async def test_an_expired_token_of_no_session_is_no_token(
         self, visitor: httpx.AsyncClient, clock: FakeClock
     ) -> None:
-        keys = [SecretStr("a-signing-key-for-tests-of-32-characters")]
-        tokens = SessionTokens(keys, clock)
-        expired = tokens.sign(Claims("visitor-1", "session-9"), expires_at=clock.now - 1)
+        tokens = SessionTokens(keyring_of(default_settings()).signing(), clock)
+        expired = tokens.sign(
+            Claims("visitor-1", "session-9"), issued_at=clock.now - 9, expires_at=clock.now - 1
+        )
         answer = await visitor.post(
             path({"sessionId": "session-9"}, "end"), headers={"Authorization": f"Bearer {expired}"}
         )

@@ -96,7 +96,7 @@ async def test_a_wrong_service_token_opens_nothing(
 
 
 async def test_a_service_opens_for_many_pages_up_to_the_bound_of_all(visit: Visit) -> None:
-    caller = await visit(**SERVICES, max_concurrent_sessions=3)
+    caller = await visit(**SERVICES, max_concurrent_sessions=3, max_waiting=0)
     for _ in range(3):
         await opened_by(caller, SHOP)
     assert is_problem(await caller.post(CREATE, headers=SHOP), "at-capacity", 503)

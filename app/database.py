@@ -1,0 +1,127 @@
+"""The database: where it is, how it is opened, and which processes use it.
+
+SQLite in a file, or in memory, where nothing outlives the process.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import MetaData, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.environment import SettingsError
+
+IN_MEMORY: Final = "sqlite+aiosqlite:///:memory:"
+BUSY_SECONDS: Final = 5
+"""How long a write waits for another process's."""
+
+
+class Database:
+    """An open database, and the name of this process among those that use it.
+
+    Each process holds a lock on a file of its own name beside the database. The kernel lets go of
+    it when the process dies, however it dies, so that who is dead is known and never guessed.
+    """
+
+    def __init__(self, engine: AsyncEngine, holders: Path | None) -> None:
+        self.engine = engine
+        self.holder = secrets.token_hex(8)
+        self._holders = holders
+        self._own_lock = self._try_lock(self.holder, os.O_CREAT)
+
+    def is_held(self, holder: str) -> bool:
+        """Whether the process of this name still runs; a dead one's file is removed."""
+        if holder == self.holder:
+            return True
+        lock = self._try_lock(holder)
+        if lock is None:
+            return self._holders is not None and (self._holders / holder).exists()
+        self._remove(holder, lock)
+        return False
+
+    def release(self) -> None:
+        """Let go: what this process has left is for the next one."""
+        if self._own_lock is not None:
+            self._remove(self.holder, self._own_lock)
+            self._own_lock = None
+
+    def _try_lock(self, holder: str, flags: int = 0) -> int | None:
+        """A descriptor with the lock on a holder's file; None when there is none to be had."""
+        if self._holders is None:
+            return None
+        try:
+            descriptor = os.open(self._holders / holder, os.O_RDWR | flags, 0o600)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    def _remove(self, holder: str, lock: int) -> None:
+        if self._holders is not None:
+            (self._holders / holder).unlink(missing_ok=True)
+        os.close(lock)
+
+
+def file_of(url: str) -> Path | None:
+    """The file of a SQLite database; None when it is in memory."""
+    name = make_url(url).database
+    return None if not name or name == ":memory:" else Path(name)
+
+
+def require_writable(url: str) -> None:
+    """Make the folders of a database; raises `SettingsError` when nothing can be written there."""
+    path = file_of(url)
+    if path is None:
+        return
+    try:
+        _holders_of(path).mkdir(parents=True, exist_ok=True)
+        (_holders_of(path) / "writable").touch()
+        path.touch(0o600)
+    except OSError as error:
+        raise SettingsError(
+            f"DATABASE_URL: {path} can't be written ({type(error).__name__}): "
+            "make its folder writable, or name another file"
+        ) from error
+
+
+@contextlib.asynccontextmanager
+async def open_database(url: str, metadata: MetaData) -> AsyncIterator[Database]:
+    """The database with its tables, as long as the block; raises `SettingsError`."""
+    require_writable(url)
+    path = file_of(url)
+    engine = create_async_engine(url)
+    event.listen(engine.sync_engine, "connect", _prepare)
+    database = Database(engine, _holders_of(path) if path else None)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(metadata.create_all)
+        yield database
+    finally:
+        await engine.dispose()
+        database.release()
+
+
+def _holders_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.holders")
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    """WAL: readers don't wait for writers. FULL: what is committed stays."""
+    cursor = connection.cursor()
+    for pragma in (
+        f"busy_timeout = {BUSY_SECONDS * 1000}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

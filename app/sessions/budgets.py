@@ -1,0 +1,77 @@
+"""How many minutes a day sessions may last, of one visitor and of all."""
+
+from collections import Counter
+from typing import Final
+
+from app.problems import BudgetSpent
+from app.sessions.live import AvatarSession, LiveSessions
+from app.sessions.ownership import SERVICE
+from app.sessions.tokens import Clock
+from app.settings import Settings
+
+DAY_SECONDS: Final = 24 * 3600
+"""A day begins at midnight UTC, the same moment for everyone."""
+
+
+class Budgets:
+    """Knows what is left of today's minutes; live sessions spend them as they go."""
+
+    def __init__(self, settings: Settings, *, sessions: LiveSessions, clock: Clock) -> None:
+        self._of_all = settings.daily_minutes * 60
+        self._of_visitor = settings.daily_minutes_per_visitor * 60
+        self._sessions = sessions
+        self._clock = clock
+
+    async def last_moment(self, owner: str) -> float | None:
+        """When today's minutes will be used up if `owner` opens a session now (unix seconds).
+
+        None when they last into tomorrow. Raises `BudgetSpent` when none are left.
+        """
+        now = self._clock()
+        left = await self._seconds_left(owner)
+        tomorrow = _today(now) + DAY_SECONDS
+        if left is None or now + left >= tomorrow:
+            return None
+        if left < 1:
+            raise BudgetSpent(retry_after=int(tomorrow - now) + 1)
+        return now + left
+
+    async def overdrawn(self, live: list[AvatarSession]) -> list[AvatarSession]:
+        """Which of the live sessions have no minutes left."""
+        left = await self._left_of(None)
+        if left is not None and left <= 0:
+            return live
+        return [s for s in self._unforeseen(live) if (await self._left_of(s.owner) or 1) <= 0]
+
+    async def share_of(self, live: int) -> float | None:
+        """Seconds that each of so many live sessions has left of the minutes of all."""
+        left = await self._left_of(None)
+        return None if left is None else left / max(live, 1)
+
+    def _unforeseen(self, live: list[AvatarSession]) -> list[AvatarSession]:
+        """Sessions whose `expires_at` does not tell when their visitor's minutes are used up.
+
+        Those of a visitor who has several, and those of yesterday.
+        """
+        if not self._of_visitor:
+            return []
+        today, count = _today(self._clock()), Counter(session.owner for session in live)
+        return [s for s in live if s.opened_at < today or count[s.owner] > 1]
+
+    async def _seconds_left(self, owner: str) -> float | None:
+        lefts = [await self._left_of(None), await self._left_of(owner)]
+        return min((left for left in lefts if left is not None), default=None)
+
+    async def _left_of(self, owner: str | None) -> float | None:
+        """What is left of the budget of all, or of one visitor's; None when there is none.
+
+        A service has no visitor's budget: it is many visitors.
+        """
+        budget = self._of_all if owner is None else self._of_visitor
+        if not budget or (owner or "").startswith(SERVICE):
+            return None
+        return budget - await self._sessions.seconds_used(_today(self._clock()), owner)
+
+
+def _today(now: float) -> float:
+    return now - now % DAY_SECONDS

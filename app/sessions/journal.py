@@ -1,0 +1,221 @@
+"""The journal: every session in the database, so that the next process knows of it.
+
+Rows of another `AVATAR_BASE_URL` are taken over too: those sessions are ended where they are.
+"""
+
+import asyncio
+import json
+from typing import Any, Final
+
+import structlog
+from cryptography.fernet import InvalidToken, MultiFernet
+from pydantic import SecretStr
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Index,
+    LargeBinary,
+    MetaData,
+    Row,
+    String,
+    Table,
+    and_,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.database import Database
+from app.kaltura.client import SessionAccess
+from app.kaltura.contract import ClientInit
+from app.problems import RecordUnavailable
+from app.sessions.live import MAX_ENDED, AvatarSession, EndReason, Origin
+from app.values import MAX_SECONDS
+
+KEPT_SECONDS: Final = 31 * 24 * 3600
+"""The history of sessions goes back so far."""
+
+TOLD_SECONDS: Final = 3600
+"""So long a next process tells pages why the session ended that an earlier one ended."""
+
+RETRY_AFTER_SECONDS: Final = 5
+
+METADATA: Final = MetaData()
+SESSIONS: Final = Table(
+    "sessions",
+    METADATA,
+    # Kaltura might give an id anew, so the id alone names no row.
+    Column("session_id", String, primary_key=True),
+    Column("opened_at", Float, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("base_url", String, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("origin_key", String),
+    Column("origin_wish", String),
+    Column("expires_at", Float, nullable=False),
+    Column("token_expires_at", Float, nullable=False),
+    Column("last_moment", String, nullable=False),
+    Column("seen", Boolean, nullable=False),
+    Column("ready", Boolean, nullable=False),
+    # What opens the session at Kaltura, encrypted; gone as soon as nothing is left to be opened.
+    Column("sealed", LargeBinary),
+    Column("ended", String),
+    Column("ended_at", Float),
+    Column("ended_upstream", Boolean, nullable=False),
+    Index("sessions_of_owner", "owner", "opened_at"),
+    Index("sessions_in_time", "opened_at"),
+    Index("sessions_left_open", "ended_upstream", "holder"),
+)
+
+log = structlog.get_logger(__name__)
+
+
+class Journal:
+    """Writes sessions down, and reads what processes that are no more have left."""
+
+    def __init__(self, database: Database, keys: MultiFernet, *, base_url: str) -> None:
+        self._database = database
+        self._keys = keys
+        self._base_url = base_url
+        # SQLite has one writer at a time; waiting here costs less than waiting there.
+        self._writing = asyncio.Lock()
+
+    def row_of(self, session: AvatarSession) -> dict[str, Any]:
+        """What is kept of a session, its secrets still readable."""
+        return {
+            "session_id": session.session_id,
+            "opened_at": session.opened_at,
+            "base_url": session.access.base_url or self._base_url,
+            "owner": session.owner,
+            "origin_key": session.origin and session.origin.key,
+            "origin_wish": session.origin and session.origin.wish,
+            "expires_at": session.expires_at,
+            "token_expires_at": session.token_expires_at,
+            "last_moment": session.last_moment.value,
+            "seen": session.seen_at is not None,
+            "ready": session.ready,
+            "sealed": None if session.ended_upstream else _secrets_of(session),
+            "ended": session.ended and session.ended.value,
+            "ended_at": session.ended_at,
+            "ended_upstream": session.ended_upstream,
+        }
+
+    async def save(self, session: AvatarSession) -> None:
+        """Write a session down; it is on disk on return. Raises `RecordUnavailable`."""
+        row = self.row_of(session) | {"holder": self._database.holder}
+        if row["sealed"] is not None:
+            row["sealed"] = self._keys.encrypt(row["sealed"])
+        statement = insert(SESSIONS).values(row)
+        replaced = {name: statement.excluded[name] for name in row}
+        await self._write(
+            statement.on_conflict_do_update(
+                index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at], set_=replaced
+            )
+        )
+
+    async def take_over(self, now: float) -> list[AvatarSession]:
+        """The sessions that processes that are no more have left open, from now on ours.
+
+        With them those that ended lately, so that their pages can be told why.
+        """
+        left = or_(
+            SESSIONS.c.ended_upstream.is_(False),
+            and_(SESSIONS.c.ended_at > now - TOLD_SECONDS, SESSIONS.c.ready.is_(True)),
+        )
+        other = SESSIONS.c.holder != self._database.holder
+        query = select(SESSIONS).where(left, other).order_by(SESSIONS.c.opened_at)
+        async with self._database.engine.connect() as connection:
+            rows = (await connection.execute(query.limit(MAX_ENDED))).all()
+        dead = {h for h in {row.holder for row in rows} if not self._database.is_held(h)}
+        for holder in dead:
+            await self._write(
+                update(SESSIONS)
+                .where(SESSIONS.c.holder == holder)
+                .values(holder=self._database.holder)
+            )
+        found = [self._session_of(row, now) for row in rows if row.holder in dead]
+        return [session for session in found if session is not None]
+
+    async def forget_old(self, now: float) -> None:
+        """Delete what is too old to matter."""
+        await self._write(delete(SESSIONS).where(SESSIONS.c.opened_at < now - KEPT_SECONDS))
+
+    async def seconds_used(self, since: float, now: float, owner: str | None) -> float:
+        """How long sessions were open since then at the present address of Kaltura's.
+
+        An emulator's minutes cost nothing, so they count for the emulator alone.
+        """
+        until = func.min(func.coalesce(SESSIONS.c.ended_at, now), SESSIONS.c.expires_at, now)
+        begin = case((SESSIONS.c.opened_at < since, since), else_=SESSIONS.c.opened_at)
+        used = until - begin
+        query = select(func.sum(case((used > 0, used), else_=0.0))).where(
+            SESSIONS.c.base_url == self._base_url,
+            # No session is open for longer than settings allow; this lets the index help.
+            SESSIONS.c.opened_at > since - MAX_SECONDS,
+        )
+        if owner is not None:
+            query = query.where(SESSIONS.c.owner == owner)
+        async with self._database.engine.connect() as connection:
+            return float((await connection.execute(query)).scalar() or 0.0)
+
+    async def _write(self, statement: Any) -> None:
+        try:
+            async with self._writing, self._database.engine.begin() as connection:
+                await connection.execute(statement)
+        except SQLAlchemyError as error:
+            log.error("the journal can't be written", error=type(error).__name__)  # noqa: TRY400 - a traceback would quote the row
+            raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS) from None
+
+    def _session_of(self, row: Row[Any], now: float) -> AvatarSession | None:
+        """The session of a row; None when its secrets can't be read."""
+        token, media = SecretStr(""), None
+        if not row.ended_upstream:
+            kept = self._unsealed(row)
+            if kept is None:
+                return None
+            token = SecretStr(kept["token"])
+            media = kept["media"] and ClientInit.model_validate(kept["media"])
+        elsewhere = None if row.base_url == self._base_url else row.base_url
+        return AvatarSession(
+            access=SessionAccess(row.session_id, token, elsewhere),
+            owner=row.owner,
+            opened_at=row.opened_at,
+            expires_at=row.expires_at,
+            token_expires_at=row.token_expires_at,
+            # Whoever watches it shall have the time to say so.
+            seen_at=now if row.seen else None,
+            ready=row.ready,
+            last_moment=EndReason(row.last_moment),
+            origin=row.origin_key and Origin(row.origin_key, row.origin_wish),
+            delivered=True,
+            media=media,
+            ended=row.ended and EndReason(row.ended),
+            ended_at=row.ended_at,
+            ended_upstream=row.ended_upstream,
+        )
+
+    def _unsealed(self, row: Row[Any]) -> dict[str, Any] | None:
+        """A row's secrets; the id inside makes sure that they were not moved from another row."""
+        try:
+            kept: dict[str, Any] = json.loads(self._keys.decrypt(row.sealed))
+        except InvalidToken:
+            kept = {}
+        if kept.get("id") == row.session_id:
+            return kept
+        log.error(
+            "a session of an earlier process can't be ended: SECRET_KEY is not the one it had",
+            session_id=row.session_id,
+        )
+        return None
+
+
+def _secrets_of(session: AvatarSession) -> bytes:
+    media = session.media and session.media.model_dump(mode="json")
+    token = session.access.token.get_secret_value()
+    return json.dumps({"id": session.session_id, "token": token, "media": media}).encode()

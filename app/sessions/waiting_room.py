@@ -1,0 +1,96 @@
+"""The line before the avatars: first come, first served."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from app.sessions.tokens import Clock
+
+TURN_SECONDS: Final = 30
+"""A turn that is not taken within this time goes to the next."""
+
+ABSENT_SECONDS: Final = 45
+"""Whoever has not asked for so long is taken for gone; a long poll asks every 25 s."""
+
+
+@dataclass
+class Ticket:
+    """A place in line; times are unix seconds. `called_at` is set when its turn has come."""
+
+    ticket_id: str
+    applicant: str
+    owner: str
+    asked_at: float
+    called_at: float | None = None
+
+
+class WaitingRoom:
+    """Who waits, in which order, and whose turn it is.
+
+    It knows nothing of sessions: `advance` is told how many places are free.
+    """
+
+    def __init__(self, *, size: int, clock: Clock) -> None:
+        self._size = size
+        self._clock = clock
+        self._line: list[Ticket] = []
+
+    def __len__(self) -> int:
+        """How many wait, those whose turn it is included."""
+        return len(self._line)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nobody else may wait."""
+        return len(self._line) >= self._size
+
+    def ticket(self, ticket_id: str) -> Ticket | None:
+        """The ticket of this id, if it is in line."""
+        return next((t for t in self._line if secrets.compare_digest(t.ticket_id, ticket_id)), None)
+
+    def ticket_of(self, applicant: str) -> Ticket | None:
+        """The ticket of this applicant, who has one place in line."""
+        return next((ticket for ticket in self._line if ticket.applicant == applicant), None)
+
+    def join(self, applicant: str, owner: str, *, first: bool = False) -> Ticket:
+        """A new place, at the end of the line or, for someone who had their turn, at its head."""
+        ticket = Ticket(secrets.token_urlsafe(18), applicant, owner, self._clock())
+        self._line.insert(0 if first else len(self._line), ticket)
+        return ticket
+
+    def leave(self, ticket: Ticket) -> None:
+        """Give the place up."""
+        self._line.remove(ticket)
+
+    def asked(self, ticket: Ticket) -> None:
+        """Note that its holder is still there."""
+        ticket.asked_at = self._clock()
+
+    def position(self, ticket: Ticket) -> int:
+        """How many stand in line up to it; 1 is next."""
+        return self._line.index(ticket) + 1
+
+    def turn_seconds_left(self, ticket: Ticket) -> float | None:
+        """How long its turn still lasts; None while it has not come."""
+        if ticket.called_at is None:
+            return None
+        return ticket.called_at + TURN_SECONDS - self._clock()
+
+    def advance(self, free: int) -> bool:
+        """Drop who is gone, and call as many as there are places free.
+
+        Returns whether anything has changed.
+        """
+        now = self._clock()
+        staying = [ticket for ticket in self._line if not _is_over(ticket, now)]
+        called = [ticket for ticket in staying[: max(free, 0)] if ticket.called_at is None]
+        for ticket in called:
+            ticket.called_at = now
+        changed = bool(called) or len(staying) < len(self._line)
+        self._line = staying
+        return changed
+
+
+def _is_over(ticket: Ticket, now: float) -> bool:
+    missed = ticket.called_at is not None and now - ticket.called_at >= TURN_SECONDS
+    return missed or now - ticket.asked_at >= ABSENT_SECONDS

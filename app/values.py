@@ -1,0 +1,89 @@
+"""What the value of a setting may be: types that check, and say what is wrong."""
+
+import ipaddress
+import re
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+MIN_SERVICE_TOKEN_LENGTH: Final = 16
+MAX_SECONDS: Final = 7 * 24 * 3600
+"""A week: no duration that is meant is longer."""
+
+
+def _comma_separated(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part for part in (part.strip() for part in value.split(",")) if part)
+    return value
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("not an http(s) address")
+    return value.rstrip("/")
+
+
+def _base_url(value: str) -> str:
+    parts = urlsplit(_http_url(value))
+    if parts.query or parts.fragment:
+        raise ValueError("an address to which paths are added has no ? and no #")
+    return _http_url(value)
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(_http_url(value))
+    if parts.path or parts.query or parts.fragment:
+        raise ValueError("not an origin such as https://www.example.com, without a path")
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _database_url(value: str) -> str:
+    if not value.startswith("sqlite+aiosqlite:///"):
+        raise ValueError("this version has SQLite alone: sqlite+aiosqlite:/// and a path")
+    return value
+
+
+def _network(value: str) -> str:
+    return str(ipaddress.ip_network(value))
+
+
+def _named_tokens(value: object) -> object:
+    """`name:token, name:token` as a dict; a name that comes twice is a mistake."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.strip().partition(":") for part in value.split(",") if part.strip()]
+    tokens = {name: token for name, _, token in pairs}
+    if len(tokens) < len(pairs) or not all(
+        re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in tokens
+    ):
+        raise ValueError("not name:token, comma-separated, with names of letters, digits, _ and -")
+    return tokens
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < MIN_SERVICE_TOKEN_LENGTH:
+        raise ValueError(f"each token needs at least {MIN_SERVICE_TOKEN_LENGTH} characters")
+    return value
+
+
+def _header_safe(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+        raise ValueError("it has a space, a line break or a character that is not ASCII")
+    return value
+
+
+Ks = Annotated[SecretStr, AfterValidator(_header_safe)]
+ServiceToken = Annotated[SecretStr, AfterValidator(_header_safe), AfterValidator(_long_enough)]
+Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
+Minutes = Annotated[int, Field(ge=0, le=1_000_000)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Origin = Annotated[str, AfterValidator(_origin)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+Network = Annotated[str, AfterValidator(_network)]
+CommaSeparated = BeforeValidator(_comma_separated)
+NamedTokens = BeforeValidator(_named_tokens)
+Control = Literal["speak", "speak-audio", "interrupt", "end"]
+"""What a visitor may be allowed to do; display and keep-alive always are."""

@@ -1,0 +1,145 @@
+"""How a visitor comes to a session: create, and the line before it."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response
+
+from app.problems import (
+    UPSTREAM,
+    AtCapacity,
+    BudgetSpent,
+    ControlNotAllowed,
+    CrossSiteRequest,
+    InvalidRequest,
+    KalturaCredentialsRejected,
+    Problem,
+    RecordUnavailable,
+    TicketNotFound,
+    TooManySessions,
+    Unauthenticated,
+)
+from app.sessions.places import Waiting
+from app.sessions.wishes import Wish
+from app.web.deps import BrokerDep, OwnOriginDep, SettingsDep, TokenDep
+from app.web.openapi import operation_id, problems
+from app.web.origins import is_fetch_of_own_page
+from app.web.shapes import CreateBody, CreatedSession, Done, PlaceInLine
+from app.web.visitors import welcome
+
+MAX_WAIT_SECONDS: Final = 25
+"""Proxies give up on an answer after 30 s or more."""
+
+ASK_AGAIN_SECONDS: Final = 5
+"""How often those in line should ask who do not use the long poll; a turn lasts 30 s."""
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[!-~]+$",
+        description="One click, one key: the same key is answered with the same session",
+    ),
+]
+TicketPath = Annotated[str, Path(max_length=64)]
+
+_OPENED: Final[dict[int | str, dict[str, Any]]] = {
+    201: {"model": CreatedSession, "description": "The session is open"},
+    202: {"model": PlaceInLine, "description": "Every session is taken: a place in line"},
+}
+_CREATE: Final[tuple[type[Problem], ...]] = (
+    CrossSiteRequest,
+    ControlNotAllowed,
+    TooManySessions,
+    BudgetSpent,
+    AtCapacity,
+    RecordUnavailable,
+    KalturaCredentialsRejected,
+    *UPSTREAM,
+)
+
+router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=operation_id)
+
+
+@router.post(
+    "/create-avatar-session",
+    status_code=201,
+    response_model=None,
+    responses=_OPENED | problems(InvalidRequest, Unauthenticated, TicketNotFound, *_CREATE),
+)
+async def create_avatar_session(
+    request: Request,
+    response: Response,
+    token: TokenDep,
+    broker: BrokerDep,
+    settings: SettingsDep,
+    origin: OwnOriginDep,
+    idempotency_key: IdempotencyKey = None,
+    wish: CreateBody | None = None,
+) -> CreatedSession | PlaceInLine:
+    """Open a session for this visitor, or for the service whose token is sent.
+
+    When every session is taken, the answer is 202 and a place in line.
+    """
+    wish = wish or CreateBody()
+    chosen = Wish(wish.avatar_id, wish.voice_id)
+    if token is not None:
+        opened = await broker.open_for_service(token, chosen, idempotency_key)
+    elif wish.ticket is not None:
+        opened = await broker.open(broker.waits_as(wish.ticket), chosen, idempotency_key)
+    else:
+        opened = await broker.open(welcome(request, response, settings), chosen, idempotency_key)
+    if isinstance(opened, Waiting):
+        return _in_line(response, opened)
+    await broker.hand_over(opened, hung_up=await request.is_disconnected())
+    return CreatedSession.of(opened, settings, origin)
+
+
+@router.get(
+    "/create-avatar-session",
+    status_code=201,
+    response_model=None,
+    responses=_OPENED | problems(InvalidRequest, Unauthenticated, *_CREATE),
+)
+async def create_default_avatar_session(
+    request: Request,
+    response: Response,
+    token: TokenDep,
+    broker: BrokerDep,
+    settings: SettingsDep,
+    origin: OwnOriginDep,
+    idempotency_key: IdempotencyKey = None,
+) -> CreatedSession | PlaceInLine:
+    """Open a session with the defaults; only for `fetch` of the broker's own pages and servers."""
+    if not is_fetch_of_own_page(request.headers):
+        raise CrossSiteRequest
+    return await create_avatar_session(
+        request, response, token, broker, settings, origin, idempotency_key
+    )
+
+
+@router.get("/waiting-room/{ticket}", responses=problems(InvalidRequest, TicketNotFound))
+async def get_place_in_line(
+    ticket: TicketPath,
+    broker: BrokerDep,
+    wait: Annotated[
+        int,
+        Query(ge=0, le=MAX_WAIT_SECONDS, description="Answer when it changes, or after so long"),
+    ] = 0,
+) -> PlaceInLine:
+    """A place in line; whoever does not ask for 45 seconds loses it."""
+    return PlaceInLine.of(await broker.place(ticket, wait))
+
+
+@router.post("/waiting-room/{ticket}/leave", responses=problems(CrossSiteRequest))
+async def leave_line(ticket: TicketPath, broker: BrokerDep) -> Done:
+    """Give up a place in line; giving it up again changes nothing."""
+    await broker.leave_line(ticket)
+    return Done()
+
+
+def _in_line(response: Response, waiting: Waiting) -> PlaceInLine:
+    response.status_code = 202
+    response.headers["Location"] = f"{router.prefix}/waiting-room/{waiting.ticket_id}"
+    response.headers["Retry-After"] = str(ASK_AGAIN_SECONDS)
+    return PlaceInLine.of(waiting)
