@@ -52,16 +52,18 @@ def create_app(
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Clock = time.time,
+    monotonic: Clock = time.monotonic,
 ) -> FastAPI:
     """The broker; raises `SettingsError` when the KS or the avatar is missing.
 
-    `transport` carries calls to Kaltura and `clock` gives unix seconds; tests bring their own.
+    `transport` carries calls to Kaltura, `clock` gives unix seconds and `monotonic` seconds that
+    never jump; tests bring their own.
     """
     settings.required_to_serve()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        client = kaltura_client(settings, transport)
+        client = kaltura_client(settings, transport, monotonic)
         store = SessionsInProcess(max_sessions=settings.max_concurrent_sessions)
         sessions = assemble(settings, client=client, sessions=store, clock=clock)
         for warning in sessions.readiness.warnings():

@@ -209,6 +209,19 @@ class KalturaFailed(Problem):
     )
 
 
+class KalturaUnavailable(Problem):
+    """Kaltura is down, so it was not even asked."""
+
+    name = "kaltura-unavailable"
+    status = 503
+    title = "Kaltura is not available"
+    meaning = "Kaltura has failed several times in a row and is not asked for a few seconds."
+    remedy = (
+        "Try again; Retry-After says when. Every few seconds one call is let through to see "
+        "whether Kaltura is back. Operator: if it lasts, `avatar-broker doctor` names what fails."
+    )
+
+
 class SpeechUnavailable(Problem):
     """Kaltura's text-to-speech refused."""
 
@@ -236,6 +249,7 @@ PROBLEMS: tuple[type[Problem], ...] = (
     KalturaBusy,
     KalturaTimeout,
     KalturaFailed,
+    KalturaUnavailable,
     SpeechUnavailable,
 )
 """Every problem that a caller can meet."""

@@ -14,6 +14,7 @@ from app.problems import (
     KalturaCredentialsRejected,
     KalturaFailed,
     KalturaTimeout,
+    KalturaUnavailable,
     QueueFull,
     SessionEnded,
     SessionNotFound,
@@ -49,7 +50,7 @@ from app.web.shapes import (
 )
 from app.web.visitors import welcome
 
-_UPSTREAM: Final = (KalturaBusy, KalturaTimeout, KalturaFailed)
+_UPSTREAM: Final = (KalturaBusy, KalturaTimeout, KalturaFailed, KalturaUnavailable)
 _CREATE: Final = (
     CrossSiteRequest,
     ControlNotAllowed,
