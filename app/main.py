@@ -55,10 +55,12 @@ def create_app(
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Clock = time.time,
+    monotonic: Clock = time.monotonic,
 ) -> FastAPI:
     """The broker; raises `SettingsError` when the KS or the avatar is missing.
 
-    `transport` carries calls to Kaltura and `clock` gives unix seconds; tests bring their own.
+    `transport` carries calls to Kaltura, `clock` gives unix seconds and `monotonic` seconds that
+    never jump; tests bring their own.
     """
     settings.required_to_serve()
 
@@ -66,7 +68,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with (
             open_database(settings.database_url, METADATA) as database,
-            contextlib.aclosing(kaltura_client(settings, transport)) as client,
+            contextlib.aclosing(kaltura_client(settings, transport, monotonic)) as client,
         ):
             keyring = keyring_of(settings)
             journal = Journal(database, keyring.at_rest(), base_url=settings.avatar_base_url)

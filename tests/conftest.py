@@ -49,7 +49,9 @@ async def visit(kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Visit]:
 
         async def visit(**changes: Any) -> httpx.AsyncClient:
             if not started:
-                app = create_app(settings(**changes), transport=kaltura, clock=clock)
+                app = create_app(
+                    settings(**changes), transport=kaltura, clock=clock, monotonic=clock
+                )
                 manager = await stack.enter_async_context(LifespanManager(app))
                 started.append(manager.app)
             assert not changes or len(started) == 1

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -12,6 +13,7 @@ import stamina
 from pydantic import SecretStr, ValidationError
 
 from app.kaltura import errors
+from app.kaltura.breaker import Breaker
 from app.kaltura.contract import (
     Acknowledged,
     ClientInit,
@@ -35,6 +37,7 @@ a second media resource, 1.3), not say-text or say-audio (it would be said twice
 Answer = TypeVar("Answer", bound=WireModel)
 
 _JSON: Final = {"Content-Type": "application/json"}
+_SPEECH: Final = frozenset({Operation.SAY_TEXT, Operation.SAY_AUDIO})
 _SESSION_OVER: Final = frozenset({401, 404, 410})
 _KS_EXCEPTIONS: Final = frozenset(
     {"INVALID_KS", "EXPIRED_KS", "MISSING_KS", "SERVICE_FORBIDDEN", "ACTION_BLOCKED"}
@@ -67,7 +70,8 @@ class KalturaClient:
     """One method an operation; each returns the answer or raises a `KalturaError`.
 
     `timeout_seconds` bounds one answer as a whole, its body included. Operations in
-    `REPEATABLE` are tried up to three times on lost connections and 502, 503, 504.
+    `REPEATABLE` are tried up to three times on lost connections and 502, 503, 504. While Kaltura
+    is down nothing but an end is sent (`Breaker`); `monotonic` gives the seconds for that.
     """
 
     def __init__(
@@ -77,11 +81,13 @@ class KalturaClient:
         ks_source: KsSource,
         transport: httpx.AsyncBaseTransport,
         timeout_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._ks_source = ks_source
         self._transport = transport
         self._timeout_seconds = timeout_seconds
+        self._breaker = Breaker(monotonic)
 
     async def create(self, wish: CreateRequest) -> Created:
         """Opens a session: sent once, whatever happens to the answer."""
@@ -156,6 +162,13 @@ class KalturaClient:
         raise AssertionError  # pragma: no cover - the loop above returns or raises
 
     async def _once(
+        self, operation: Operation, request: httpx.Request, answer: type[Answer]
+    ) -> Answer:
+        return await self._breaker.guard(
+            operation, lambda: self._exchange(operation, request, answer)
+        )
+
+    async def _exchange(
         self, operation: Operation, request: httpx.Request, answer: type[Answer]
     ) -> Answer:
         try:
@@ -233,7 +246,10 @@ def _refusal(
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return errors.BusyError(operation, _seconds(headers.get("Retry-After")))
     if httpx.codes.is_server_error(status):
-        return errors.ServerFailedError(operation, status)
+        is_speech = operation in _SPEECH and status == httpx.codes.SERVICE_UNAVAILABLE
+        return (errors.SpeechFailedError if is_speech else errors.ServerFailedError)(
+            operation, status
+        )
     if operation is Operation.CREATE:
         if status in {401, 403}:
             return errors.CredentialsRejectedError(operation, status)

@@ -39,12 +39,24 @@ class ServerFailedError(KalturaError):
     """Kaltura answered 5xx."""
 
 
+class SpeechFailedError(ServerFailedError):
+    """Text-to-speech is out: 503 to say-text or say-audio, which says nothing of the rest (1.4)."""
+
+
 class CredentialsRejectedError(KalturaError):
     """The Kaltura Session was refused: 401 or 403 on create, or their exception object (2.6)."""
 
 
 class SessionGoneError(KalturaError):
     """The session is over: 401, 404 or 410 on anything but create (D7)."""
+
+
+class CircuitOpenError(KalturaError):
+    """Kaltura is down, so the call was not made; `retry_after` is in whole seconds, at least 1."""
+
+    def __init__(self, operation: Operation, retry_after: int) -> None:
+        super().__init__(operation)
+        self.retry_after = retry_after
 
 
 class BusyError(KalturaError):

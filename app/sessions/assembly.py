@@ -1,5 +1,6 @@
 """The domain, wired together."""
 
+import time
 from dataclasses import dataclass
 
 import httpx
@@ -32,7 +33,9 @@ class Sessions:
 
 
 def kaltura_client(
-    settings: Settings, transport: httpx.AsyncBaseTransport | None = None
+    settings: Settings,
+    transport: httpx.AsyncBaseTransport | None = None,
+    monotonic: Clock = time.monotonic,
 ) -> KalturaClient:
     """A client that opens sessions with the configured KS; raises `SettingsError` without one."""
     ks, _ = settings.required_to_serve()
@@ -41,6 +44,7 @@ def kaltura_client(
         ks_source=ConfiguredKs(ks),
         transport=transport or open_transport(),
         timeout_seconds=settings.upstream_timeout_seconds,
+        monotonic=monotonic,
     )
 
 

@@ -13,6 +13,7 @@ from app.problems import (
     KalturaCredentialsRejected,
     KalturaFailed,
     KalturaTimeout,
+    KalturaUnavailable,
     Problem,
     SessionEnded,
     SpeechUnavailable,
@@ -21,8 +22,6 @@ from app.problems import (
 BUSY_SECONDS: Final = 5
 Result = TypeVar("Result")
 log = structlog.get_logger(__name__)
-
-_SPEECH: Final = frozenset({Operation.SAY_TEXT, Operation.SAY_AUDIO})
 
 
 async def carry_out(
@@ -50,7 +49,7 @@ async def carry_out(
         )
 
 
-def problem_for(error: errors.KalturaError) -> Problem:
+def problem_for(error: errors.KalturaError) -> Problem:  # noqa: PLR0911 - a table
     """The documented problem for an error of the Control API."""
     match error:
         case errors.CredentialsRejectedError():
@@ -59,9 +58,11 @@ def problem_for(error: errors.KalturaError) -> Problem:
             return SessionEnded("Kaltura has ended the session.")
         case errors.BusyError():
             return KalturaBusy(retry_after=error.retry_after or BUSY_SECONDS)
+        case errors.CircuitOpenError():
+            return KalturaUnavailable(retry_after=error.retry_after)
         case errors.TimedOutError():
             return KalturaTimeout()
-        case errors.ServerFailedError(status=503, operation=operation) if operation in _SPEECH:
+        case errors.SpeechFailedError():
             return SpeechUnavailable(retry_after=BUSY_SECONDS)
         case _:
             return KalturaFailed()

@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from app.kaltura.breaker import THRESHOLD
 from app.sessions.keyring import keyring_of
+from app.sessions.readiness import MEMORY_SECONDS
 from app.sessions.tokens import Claims, SessionTokens
 from tests.conftest import Visit
 from tests.doubles import KALTURA_TOKEN, KS, FakeClock, FakeKaltura, refusal
@@ -564,3 +566,53 @@ async def test_a_slow_kaltura_is_a_504(visit: Visit, kaltura: FakeKaltura) -> No
     visitor = await visit(upstream_timeout_seconds=1)
     kaltura.will("create", TimeoutError())
     assert is_problem(await visitor.post(CREATE), "kaltura-timeout", 504)
+
+
+async def outage(visitor: httpx.AsyncClient, kaltura: FakeKaltura) -> None:
+    """As many creates that fail as it takes to see that Kaltura is down."""
+    kaltura.will("create", *(refusal(500) for _ in range(THRESHOLD)))
+    for _ in range(THRESHOLD):
+        assert is_problem(await visitor.post(CREATE), "kaltura-error", 502)
+
+
+class TestWhileKalturaIsDown:
+    async def test_callers_are_told_at_once_and_kaltura_is_left_alone(
+        self, visit: Visit, kaltura: FakeKaltura
+    ) -> None:
+        session = await opened(visitor := await visit())
+        await outage(other := await visit(), kaltura)
+        before = len(kaltura.calls)
+        for refused in (
+            await other.post(CREATE),
+            await visitor.post(path(session, "speak"), json={"text": "Hello"}),
+            await visitor.post(path(session, "interrupt")),
+        ):
+            assert is_problem(refused, "kaltura-unavailable", 503)
+            assert refused.headers["Retry-After"] == "3"
+        assert len(kaltura.calls) == before
+
+    async def test_a_session_is_ended_all_the_same(
+        self, visit: Visit, kaltura: FakeKaltura
+    ) -> None:
+        session = await opened(visitor := await visit())
+        await outage(await visit(), kaltura)
+        assert (await visitor.post(path(session, "end"))).json() == {"success": True}
+        assert kaltura.operations()[-1] == "end"
+
+    async def test_it_is_used_again_within_three_seconds(
+        self, visitor: httpx.AsyncClient, kaltura: FakeKaltura, clock: FakeClock
+    ) -> None:
+        await outage(visitor, kaltura)
+        clock.advance(3)
+        await opened(visitor)
+
+    async def test_the_broker_is_not_ready_and_becomes_so_by_itself(
+        self, visitor: httpx.AsyncClient, kaltura: FakeKaltura, clock: FakeClock
+    ) -> None:
+        await outage(visitor, kaltura)
+        await visitor.post(CREATE)
+        answer = await visitor.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["wrong"][0].startswith("kaltura-unavailable: ")
+        clock.advance(MEMORY_SECONDS)
+        assert (await visitor.get("/readyz")).status_code == 200

@@ -9,7 +9,7 @@ from app.kaltura.contract import MIRROR_PATH, ClientInit, Operation
 from tests.conftest import Visit
 from tests.doubles import KALTURA_TOKEN, KS, FakeKaltura, refusal
 from tests.sessions.test_recordings import wav
-from tests.web.test_api import bearer, opened
+from tests.web.test_api import bearer, opened, outage
 
 BODIES: dict[Operation, dict[str, Any]] = {
     Operation.INIT_CLIENT: {},
@@ -237,6 +237,26 @@ async def test_a_missing_text_is_told_in_kalturas_words(
     answer = await visitor.post(path(session, "say-text"), headers=bearer(session), json=body)
     assert answer.status_code == 400
     assert answer.json() == {"success": False, "error": "Text is required"}
+
+
+@every_operation
+async def test_while_kaltura_is_down_the_sdk_meets_kalturas_503_at_once(
+    visit: Visit, kaltura: FakeKaltura, operation: Operation
+) -> None:
+    visitor = await visit(avatar_token_mode="direct")  # where init-client goes upstream too
+    session = await opened(visitor)
+    await outage(await visit(), kaltura)
+    before = len(kaltura.calls)
+    answer = await visitor.post(
+        path(session, operation), headers=bearer(session), **BODIES[operation]
+    )
+    if operation is Operation.END:
+        assert answer.json() == {"success": True}, "an end gets through"
+    else:
+        assert answer.status_code == 503
+        assert answer.json() == {"success": False, "error": "Kaltura is not available"}
+        assert answer.headers["Retry-After"] == "3"
+        assert set(kaltura.operations()[before:]) <= {"end"}
 
 
 class TestCreate:

@@ -1,0 +1,79 @@
+"""Everything that can go wrong for a caller: one base, each problem its own class.
+
+Each class is documentation too: `/problems/{name}` and the OpenAPI document are made from it.
+"""
+
+from app.problems.base import Problem
+from app.problems.requests import (
+    ControlNotAllowed,
+    CrossSiteRequest,
+    InvalidRequest,
+    NothingToSay,
+    Unauthenticated,
+)
+from app.problems.sessions import (
+    AtCapacity,
+    BudgetSpent,
+    QueueFull,
+    RecordUnavailable,
+    SessionEnded,
+    SessionNotFound,
+    TicketNotFound,
+    TooManySessions,
+)
+from app.problems.upstream import (
+    UPSTREAM,
+    KalturaBusy,
+    KalturaCredentialsRejected,
+    KalturaFailed,
+    KalturaTimeout,
+    KalturaUnavailable,
+    SpeechUnavailable,
+)
+
+__all__ = [
+    "PROBLEMS",
+    "UPSTREAM",
+    "AtCapacity",
+    "BudgetSpent",
+    "ControlNotAllowed",
+    "CrossSiteRequest",
+    "InvalidRequest",
+    "KalturaBusy",
+    "KalturaCredentialsRejected",
+    "KalturaFailed",
+    "KalturaTimeout",
+    "KalturaUnavailable",
+    "NothingToSay",
+    "Problem",
+    "QueueFull",
+    "RecordUnavailable",
+    "SessionEnded",
+    "SessionNotFound",
+    "SpeechUnavailable",
+    "TicketNotFound",
+    "TooManySessions",
+    "Unauthenticated",
+]
+
+PROBLEMS: tuple[type[Problem], ...] = (
+    InvalidRequest,
+    Unauthenticated,
+    CrossSiteRequest,
+    ControlNotAllowed,
+    SessionNotFound,
+    SessionEnded,
+    TicketNotFound,
+    TooManySessions,
+    BudgetSpent,
+    QueueFull,
+    AtCapacity,
+    RecordUnavailable,
+    KalturaCredentialsRejected,
+    KalturaBusy,
+    KalturaTimeout,
+    KalturaFailed,
+    KalturaUnavailable,
+    SpeechUnavailable,
+)
+"""Every problem that a caller can meet."""

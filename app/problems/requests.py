@@ -1,0 +1,64 @@
+"""What is wrong with a request, whoever sends it."""
+
+from app.problems.base import Problem
+
+
+class InvalidRequest(Problem):
+    """A request that can't be understood or is out of bounds."""
+
+    name = "invalid-request"
+    status = 422
+    title = "The request is not valid"
+    meaning = "A field is missing, has the wrong type or is out of bounds."
+    remedy = (
+        "The detail names the field. The status says more: 400 is JSON that can't be read, 413 is "
+        "a body that is too large, 415 is the wrong content type, 422 is a field to mend."
+    )
+
+
+class NothingToSay(InvalidRequest):
+    """No text, or one without anything that could be said."""
+
+
+class Unauthenticated(Problem):
+    """No credential for a session, or one that is not valid."""
+
+    name = "unauthenticated"
+    status = 401
+    title = "Not signed in to this session"
+    meaning = "The token or the visitor cookie is missing, malformed or expired."
+    remedy = (
+        "Send the token that create answered as `Authorization: Bearer <token>`, or call with the "
+        "cookie of the visitor who opened the session. If the token has expired, open a session."
+    )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Names the scheme, as RFC 9110 asks of every 401."""
+        return super().headers | {"WWW-Authenticate": "Bearer"}
+
+
+class CrossSiteRequest(Problem):
+    """A call that a page of another site, a link or a prefetch made."""
+
+    name = "cross-site-request"
+    status = 403
+    title = "Refused: the call came from another site"
+    meaning = "A browser made this call for a page that may not make it."
+    remedy = (
+        "Call with fetch from a page of the broker's own origin, or add your page's origin to "
+        "ALLOWED_ORIGINS. Opening the address in a browser's tab never opens a session."
+    )
+
+
+class ControlNotAllowed(Problem):
+    """Something that visitors may not do here."""
+
+    name = "control-not-allowed"
+    status = 403
+    title = "Not allowed here"
+    meaning = "The operator does not allow visitors this control, avatar or voice."
+    remedy = (
+        "The operator lists controls in VISITOR_CONTROLS, avatars in AVATAR_ALLOWED_IDS and "
+        "voices in AVATAR_ALLOWED_VOICE_IDS."
+    )

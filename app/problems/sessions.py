@@ -1,0 +1,95 @@
+"""What is wrong with a session, or in the way of one."""
+
+from app.problems.base import Problem
+
+
+class SessionNotFound(Problem):
+    """A session that does not exist, or that is someone else's: nobody can tell which."""
+
+    name = "session-not-found"
+    status = 404
+    title = "No such session"
+    meaning = "There is no such session, or it is not yours."
+    remedy = "Check the session id, or open a session."
+
+
+class SessionEnded(Problem):
+    """A session that is over."""
+
+    name = "session-ended"
+    status = 410
+    title = "The session has ended"
+    meaning = "The session has ended and can't be continued."
+    remedy = "Open another session."
+
+
+class TicketNotFound(Problem):
+    """A place in line that does not exist, or not any more."""
+
+    name = "ticket-not-found"
+    status = 404
+    title = "No such place in line"
+    meaning = "There is no such ticket: its turn was missed, or nobody has asked for it for long."
+    remedy = "Call create again; it opens a session or gives a new ticket."
+
+
+class TooManySessions(Problem):
+    """One visitor has as many sessions as one visitor may have."""
+
+    name = "too-many-sessions"
+    status = 429
+    title = "You already have a session"
+    meaning = "You have as many open sessions as one visitor may have."
+    remedy = (
+        "End a session first; `GET /api/avatar-sessions` lists yours. The operator sets the "
+        "number with MAX_SESSIONS_PER_VISITOR."
+    )
+
+
+class BudgetSpent(Problem):
+    """The minutes of today are used up, of one visitor or of all."""
+
+    name = "budget-spent"
+    status = 429
+    title = "Today's minutes are used up"
+    meaning = "The minutes that sessions may last in a day are used up."
+    remedy = (
+        "Come back tomorrow; Retry-After says when the day ends (UTC). The operator sets the "
+        "minutes with DAILY_MINUTES_PER_VISITOR and DAILY_MINUTES."
+    )
+
+
+class QueueFull(Problem):
+    """More calls of one session wait than may wait."""
+
+    name = "queue-full"
+    status = 429
+    title = "Too much at once"
+    meaning = "Too many calls of this session are waiting for their turn."
+    remedy = "Wait for answers before sending more; Retry-After says how long."
+
+
+class AtCapacity(Problem):
+    """As many sessions are open as may be open."""
+
+    name = "at-capacity"
+    status = 503
+    title = "All avatars are busy"
+    meaning = "As many sessions are open as may be, and as many visitors wait as may wait."
+    remedy = (
+        "Try again when a session has ended; Retry-After says when. The operator sets the "
+        "numbers with MAX_CONCURRENT_SESSIONS and MAX_WAITING."
+    )
+
+
+class RecordUnavailable(Problem):
+    """The database can't be written, and nothing is done that is not on record."""
+
+    name = "record-unavailable"
+    status = 503
+    title = "The broker can't keep its records"
+    meaning = "The broker's database can't be written, so nothing new is begun."
+    remedy = (
+        "Try again; Retry-After says when. Operator: the disk may be full, or the file that "
+        "DATABASE_URL names may be locked or read-only; the log names the error."
+    )

@@ -1,0 +1,84 @@
+"""What went wrong between the broker and Kaltura."""
+
+from app.problems.base import Problem
+
+
+class KalturaCredentialsRejected(Problem):
+    """Kaltura refused the KS."""
+
+    name = "kaltura-credentials-rejected"
+    status = 502
+    title = "Kaltura refused the broker's credentials"
+    meaning = "Kaltura did not accept the Kaltura Session of this broker."
+    remedy = (
+        "Operator: AVATAR_KS has expired, is of another partner, or is not an admin KS; set a new "
+        "one. `avatar-broker doctor` checks it. Visitors can only wait."
+    )
+
+
+class KalturaBusy(Problem):
+    """Kaltura answered 429."""
+
+    name = "kaltura-busy"
+    status = 503
+    title = "Kaltura is busy"
+    meaning = "Kaltura is receiving too many requests or has too many sessions open."
+    remedy = "Try again; Retry-After says when. If it lasts, ask Kaltura for a higher limit."
+
+
+class KalturaTimeout(Problem):
+    """Kaltura did not answer in time."""
+
+    name = "kaltura-timeout"
+    status = 504
+    title = "Kaltura did not answer in time"
+    meaning = "Kaltura gave no whole answer in the time allowed."
+    remedy = "Try again. The operator sets the time with UPSTREAM_TIMEOUT_SECONDS."
+
+
+class KalturaFailed(Problem):
+    """Kaltura could not be reached, answered 5xx, or gave an answer that can't be used."""
+
+    name = "kaltura-error"
+    status = 502
+    title = "Kaltura could not do it"
+    meaning = "Kaltura could not be reached, failed, or gave an answer that can't be used."
+    remedy = (
+        "Try again. Operator: check AVATAR_BASE_URL, AVATAR_ID and AVATAR_VOICE_ID; "
+        "`avatar-broker doctor` tries each step and names the one that fails."
+    )
+
+
+class KalturaUnavailable(Problem):
+    """Kaltura is down, so it was not even asked."""
+
+    name = "kaltura-unavailable"
+    status = 503
+    title = "Kaltura is not available"
+    meaning = "Kaltura has failed several times in a row and is not asked for a few seconds."
+    remedy = (
+        "Try again; Retry-After says when. Every few seconds one call is let through to see "
+        "whether Kaltura is back. Operator: if it lasts, `avatar-broker doctor` names what fails."
+    )
+
+
+class SpeechUnavailable(Problem):
+    """Kaltura's text-to-speech refused."""
+
+    name = "speech-unavailable"
+    status = 503
+    title = "The avatar can't speak this text now"
+    meaning = "Kaltura's text-to-speech is not available. The session goes on."
+    remedy = (
+        "Try again. Operator: set AVATAR_VOICE_ID; without a voice Kaltura has been seen to "
+        "refuse every text."
+    )
+
+
+UPSTREAM: tuple[type[Problem], ...] = (
+    KalturaBusy,
+    KalturaTimeout,
+    KalturaFailed,
+    KalturaUnavailable,
+)
+"""What any call of Kaltura's may end in."""
