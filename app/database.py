@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
@@ -79,7 +80,7 @@ def file_of(url: str) -> Path | None:
 
 
 def require_writable(url: str) -> None:
-    """Make the folders of a database; raises `SettingsError` when nothing can be written there."""
+    """Make a database's folders; raises `SettingsError` when it can't be written or is none."""
     path = file_of(url)
     if path is None:
         return
@@ -91,6 +92,13 @@ def require_writable(url: str) -> None:
         raise SettingsError(
             f"DATABASE_URL: {path} can't be written ({type(error).__name__}): "
             "make its folder writable, or name another file"
+        ) from error
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.DatabaseError as error:
+        raise SettingsError(
+            f"DATABASE_URL: {path} is no SQLite database: move it away, or name another file"
         ) from error
 
 

@@ -38,15 +38,18 @@ class Budgets:
 
     async def overdrawn(self, live: list[AvatarSession]) -> list[AvatarSession]:
         """Which of the live sessions have no minutes left."""
-        left = await self._left_of(None)
-        if left is not None and left <= 0:
+        if await self._is_spent(None):
             return live
-        return [s for s in self._unforeseen(live) if (await self._left_of(s.owner) or 1) <= 0]
+        return [s for s in self._unforeseen(live) if await self._is_spent(s.owner)]
 
     async def share_of(self, live: int) -> float | None:
         """Seconds that each of so many live sessions has left of the minutes of all."""
         left = await self._left_of(None)
         return None if left is None else left / max(live, 1)
+
+    async def _is_spent(self, owner: str | None) -> bool:
+        left = await self._left_of(owner)
+        return left is not None and left <= 0
 
     def _unforeseen(self, live: list[AvatarSession]) -> list[AvatarSession]:
         """Sessions whose `expires_at` does not tell when their visitor's minutes are used up.

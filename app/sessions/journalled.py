@@ -1,11 +1,13 @@
 """The sessions of this process, each written down in the journal as it changes."""
 
-from typing import Any
+from typing import Any, Final
 
 from app.problems import RecordUnavailable
 from app.sessions.journal import Journal
 from app.sessions.live import AvatarSession, SessionsInProcess
 from app.sessions.tokens import Clock
+
+FORGET_EVERY_SECONDS: Final = 24 * 3600
 
 
 class JournalledSessions(SessionsInProcess):
@@ -20,6 +22,7 @@ class JournalledSessions(SessionsInProcess):
         self._clock = clock
         self._journal = journal
         self._unwritten: set[str] = set()
+        self._forget_at = 0.0
 
     async def add(self, session: AvatarSession) -> bool:
         """See `LiveSessions`; the session is kept in memory even when the journal refuses it."""
@@ -44,6 +47,9 @@ class JournalledSessions(SessionsInProcess):
         """See `LiveSessions`."""
         for session_id in list(self._unwritten):
             await self._write(session_id)
+        if self._clock() >= self._forget_at:
+            self._forget_at = self._clock() + FORGET_EVERY_SECONDS
+            await self._journal.forget_old(self._clock())
         for session in await self._journal.take_over(self._clock()):
             if session.ended_upstream:
                 self.remember(session)

@@ -35,6 +35,7 @@ ASK_AGAIN_SECONDS: Final = 5
 IdempotencyKey = Annotated[
     str | None,
     Header(
+        alias="Idempotency-Key",
         min_length=1,
         max_length=255,
         pattern=r"^[!-~]+$",

@@ -1,0 +1,73 @@
+"""The domain without the web around it."""
+
+from typing import Any
+
+from pydantic import SecretStr
+
+from app.kaltura.client import KalturaClient
+from app.kaltura.credentials import ConfiguredKs
+from app.sessions.assembly import assemble
+from app.sessions.keyring import keyring_of
+from app.sessions.live import AvatarSession, LiveSessions, SessionsInProcess
+from app.sessions.ownership import EVERY_CONTROL, Held
+from app.sessions.places import Waiting
+from app.sessions.wishes import Wish
+from tests.doubles import FakeClock, FakeKaltura, settings
+
+
+def held(session: AvatarSession) -> Held:
+    """The session in the hands of someone who may do everything."""
+    return Held(session, EVERY_CONTROL)
+
+
+class House:
+    """A broker with everything around it in the test's hands."""
+
+    def __init__(
+        self,
+        kaltura: FakeKaltura,
+        clock: FakeClock,
+        sessions: LiveSessions | None = None,
+        **changes: Any,
+    ) -> None:
+        self.settings = settings(**{"max_sessions_per_visitor": 100} | changes)
+        self.sessions = sessions or SessionsInProcess(clock)
+        client = KalturaClient(
+            base_url="https://kaltura.test",
+            ks_source=ConfiguredKs(SecretStr("ks")),
+            transport=kaltura,
+            timeout_seconds=5,
+        )
+        domain = assemble(
+            self.settings,
+            client=client,
+            sessions=self.sessions,
+            keyring=keyring_of(self.settings),
+            clock=clock,
+        )
+        self.broker, self.ender = domain.broker, domain.ender
+        self.reaper, self.readiness = domain.reaper, domain.readiness
+
+    async def open(self, owner: str = "visitor-1") -> AvatarSession:
+        return (await self.broker.open_now(owner, Wish())).session
+
+    async def wait(self, owner: str) -> Waiting:
+        """Someone who comes when every session is taken."""
+        waiting = await self.broker.open(owner, Wish())
+        assert isinstance(waiting, Waiting)
+        return waiting
+
+    async def end(self, session: AvatarSession) -> None:
+        await self.broker.end(held(session))
+
+    async def now(self, session: AvatarSession) -> AvatarSession:
+        current = await self.sessions.get(session.session_id)
+        assert current is not None
+        return current
+
+    async def sweep(self) -> None:
+        await self.reaper.sweep()
+        await self.ender.settle()
+
+    async def say(self, session: AvatarSession, text: str) -> str:
+        return await self.broker.say_text(held(session), text, None, is_final=True)

@@ -1,0 +1,136 @@
+"""How many minutes a day sessions may last."""
+
+import pytest
+
+from app.problems import BudgetSpent
+from app.sessions.budgets import DAY_SECONDS
+from app.sessions.live import EndReason
+from app.sessions.ownership import SERVICE
+from app.sessions.wishes import Wish
+from tests.doubles import FakeClock, FakeKaltura
+from tests.sessions.house import House, held
+
+MIDNIGHT = 1_800_000_000 // DAY_SECONDS * DAY_SECONDS
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Noon, so that a test does not run into the next day."""
+    return FakeClock(MIDNIGHT + DAY_SECONDS / 2)
+
+
+async def watch(house: House, clock: FakeClock, seconds: int) -> None:
+    """Time passes, and every page says that it is still there."""
+    for _ in range(seconds // 5):
+        clock.advance(5)
+        await house.sweep()
+        for session in await house.sessions.all():
+            if session.ended is None:
+                await house.broker.keep_alive(held(session))
+
+
+async def test_without_a_budget_nothing_is_counted(kaltura: FakeKaltura, clock: FakeClock) -> None:
+    house = House(kaltura, clock, session_max_seconds=3600)
+    assert (await house.open()).expires_at == clock.now + 3600
+
+
+async def test_a_visitors_session_ends_when_their_minutes_are_used_up_and_says_so(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, daily_minutes_per_visitor=2)
+    first = await house.open("a")
+    await watch(house, clock, 90)
+    await house.end(await house.now(first))
+    second = await house.open("a")
+    assert second.expires_at == clock.now + 30
+    await watch(house, clock, 30)
+    assert (await house.now(second)).ended == EndReason.BUDGET
+    with pytest.raises(BudgetSpent) as spent:
+        await house.open("a")
+    assert spent.value.retry_after == MIDNIGHT + DAY_SECONDS - clock.now + 1
+    await house.open("b")
+
+
+async def test_a_visitor_with_two_sessions_spends_twice_as_fast(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, daily_minutes_per_visitor=2)
+    one, two, other = await house.open("a"), await house.open("a"), await house.open("b")
+    await watch(house, clock, 55)
+    assert (await house.now(one)).ended is None
+    await watch(house, clock, 10)
+    assert (await house.now(one)).ended == (await house.now(two)).ended == EndReason.BUDGET
+    assert (await house.now(other)).ended is None
+
+
+async def test_the_minutes_of_all_end_every_session_and_a_rush_exceeds_them_by_no_more_than_a_sweep(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, daily_minutes=2)
+    sessions = [await house.open(owner) for owner in "abcd"]
+    await watch(house, clock, 30)
+    assert {(await house.now(s)).ended for s in sessions} == {EndReason.BUDGET}
+    with pytest.raises(BudgetSpent):
+        await house.open("e")
+
+
+async def test_the_time_left_is_a_share_of_the_minutes_of_all(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, daily_minutes=2)
+    session = await house.open("a")
+    assert await house.broker.seconds_left(session) == 120
+    await house.open("b")
+    assert await house.broker.seconds_left(session) == 60
+    await house.end(session)
+    assert await house.broker.seconds_left(await house.now(session)) == 0
+
+
+async def test_a_new_day_brings_new_minutes(kaltura: FakeKaltura, clock: FakeClock) -> None:
+    house = House(kaltura, clock, daily_minutes=1)
+    await house.open("a")
+    await watch(house, clock, 60)
+    with pytest.raises(BudgetSpent):
+        await house.open("a")
+    clock.now = MIDNIGHT + DAY_SECONDS
+    await house.open("a")
+
+
+async def test_what_was_spent_before_midnight_counts_for_the_day_before(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    clock.now = MIDNIGHT + DAY_SECONDS - 120
+    house = House(kaltura, clock, daily_minutes_per_visitor=5, session_max_seconds=3600)
+    session = await house.open("a")
+    assert session.expires_at == clock.now + 3600, "its minutes last into tomorrow"
+    await watch(house, clock, 120 + 295)
+    assert (await house.now(session)).ended is None
+    await watch(house, clock, 5)
+    assert (await house.now(session)).ended == EndReason.BUDGET
+
+
+async def test_a_budget_that_is_not_used_up_does_not_shorten_a_session(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, daily_minutes_per_visitor=60, daily_minutes=60)
+    session = await house.open("a")
+    assert session.expires_at == clock.now + 900
+    await watch(house, clock, 900)
+    assert (await house.now(session)).ended == EndReason.EXPIRED
+
+
+async def test_a_service_is_many_visitors_so_it_has_the_budget_of_all_alone(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    token = "a-token-of-the-shop"
+    house = House(
+        kaltura,
+        clock,
+        daily_minutes_per_visitor=1,
+        daily_minutes=3,
+        service_tokens={"shop": token},
+    )
+    opened = await house.broker.open_for_service(token, Wish())
+    session = opened.session  # type: ignore[union-attr] # there is a place
+    assert session.owner == f"{SERVICE}shop"
+    assert session.expires_at == clock.now + 180

@@ -1,0 +1,160 @@
+"""One click, one session."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from app.problems import InvalidRequest, KalturaFailed
+from app.sessions.live import EndReason
+from app.sessions.opening import OpenedSession
+from app.sessions.places import Waiting
+from app.sessions.wishes import Wish
+from tests.doubles import FakeClock, FakeKaltura, Gate, refusal
+from tests.sessions.house import House
+
+
+@pytest.fixture
+def house(kaltura: FakeKaltura, clock: FakeClock) -> House:
+    return House(kaltura, clock, avatar_allowed_ids=("avatar-2",))
+
+
+async def open_with(house: House, key: str, visitor: str = "a", wish: Wish | None = None) -> str:
+    """Open with a key; the session's id."""
+    return (await opened_with(house, key, visitor, wish)).session.session_id
+
+
+async def opened_with(
+    house: House, key: str, visitor: str = "a", wish: Wish | None = None
+) -> OpenedSession:
+    opened = await house.broker.open(visitor, wish or Wish(), key)
+    assert isinstance(opened, OpenedSession)
+    return opened
+
+
+async def test_overlapping_creates_with_one_key_open_one_session(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    gate = Gate(httpx.Response(200, json={"sessionId": "one", "token": "t"}))
+    kaltura.will("create", gate)
+    rush = [asyncio.create_task(open_with(house, "key")) for _ in range(8)]
+    await gate.reached.wait()
+    rush.append(asyncio.create_task(open_with(house, "key")))
+    gate.open.set()
+    assert set(await asyncio.gather(*rush)) == {"one"}
+    assert kaltura.operations() == ["create", "init-client"]
+
+
+async def test_the_same_key_is_answered_alike_later_too(
+    house: House, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    first = await opened_with(house, "key")
+    clock.advance(60)
+    again = await opened_with(house, "key")
+    assert again.token.get_secret_value() == first.token.get_secret_value()
+    assert again.session.expires_at == first.session.expires_at
+    assert kaltura.operations().count("create") == 1
+
+
+async def test_another_key_or_another_visitor_is_another_session(house: House) -> None:
+    one = await open_with(house, "key", "a")
+    assert len({one, await open_with(house, "other", "a"), await open_with(house, "key", "b")}) == 3
+
+
+async def test_the_key_of_a_session_that_has_ended_opens_no_other(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    first = await opened_with(house, "key")
+    await house.broker.hand_over(first, hung_up=False)
+    await house.end(first.session)
+    assert await open_with(house, "key") == first.session.session_id
+    assert kaltura.operations().count("create") == 1
+
+
+async def test_a_key_with_another_wish_is_a_mistake(house: House, kaltura: FakeKaltura) -> None:
+    await open_with(house, "key")
+    with pytest.raises(InvalidRequest, match="Idempotency-Key"):
+        await open_with(house, "key", wish=Wish(avatar_id="avatar-2"))
+    assert kaltura.operations().count("create") == 1
+
+
+async def test_a_key_with_another_wish_is_a_mistake_while_the_first_is_under_way(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    gate = Gate(httpx.Response(200, json={"sessionId": "one", "token": "t"}))
+    kaltura.will("create", gate)
+    first = asyncio.create_task(open_with(house, "key"))
+    await gate.reached.wait()
+    with pytest.raises(InvalidRequest, match="Idempotency-Key"):
+        await open_with(house, "key", wish=Wish(avatar_id="avatar-2"))
+    gate.open.set()
+    await first
+
+
+async def test_a_failure_is_told_to_all_who_wait_and_the_next_call_tries_anew(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    kaltura.will("create", refusal(500))
+    outcomes = await asyncio.gather(
+        *(open_with(house, "key") for _ in range(3)), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [KalturaFailed] * 3
+    assert kaltura.operations() == ["create"]
+    await open_with(house, "key")
+
+
+async def test_a_key_waits_in_line_and_then_opens(kaltura: FakeKaltura, clock: FakeClock) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=1)
+    session = await house.open("first")
+    assert isinstance(await house.broker.open("a", Wish(), "key"), Waiting)
+    await house.end(session)
+    assert await open_with(house, "key") == await open_with(house, "key")
+
+
+async def test_who_hangs_up_without_a_key_leaves_nothing_behind(house: House) -> None:
+    opened = await house.broker.open_now("a", Wish())
+    await house.broker.hand_over(opened, hung_up=True)
+    await house.ender.settle()
+    assert await house.sessions.all() == []
+
+
+async def test_who_hangs_up_and_asks_again_with_the_key_gets_the_session(
+    house: House, clock: FakeClock
+) -> None:
+    first = await opened_with(house, "key")
+    await house.broker.hand_over(first, hung_up=True)
+    clock.advance(2)
+    await house.sweep()
+    again = await opened_with(house, "key")
+    await house.broker.hand_over(again, hung_up=False)
+    clock.advance(60)
+    await house.sweep()
+    assert (await house.now(again.session)).ended is None
+    assert again.session.session_id == first.session.session_id
+
+
+async def test_who_hangs_up_and_comes_too_late_gets_another_session(
+    house: House, clock: FakeClock
+) -> None:
+    first = await opened_with(house, "key")
+    await house.broker.hand_over(first, hung_up=True)
+    clock.advance(3)
+    await house.sweep()
+    assert (await house.now(first.session)).ended == EndReason.LEFT
+    assert await open_with(house, "key") != first.session.session_id
+
+
+async def test_one_of_two_callers_hanging_up_does_not_take_the_session_from_the_other(
+    house: House, clock: FakeClock
+) -> None:
+    opened = await opened_with(house, "key")
+    await house.broker.hand_over(opened, hung_up=False)
+    await house.broker.hand_over(await opened_with(house, "key"), hung_up=True)
+    clock.advance(60)
+    await house.sweep()
+    assert (await house.now(opened.session)).ended is None
+
+
+async def test_keys_are_kept_as_digests(house: House) -> None:
+    session = (await opened_with(house, "canary-key")).session
+    assert "canary-key" not in repr(session)

@@ -1,0 +1,408 @@
+"""What outlives a process: on a real SQLite file, with processes as databases of their own."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from app.database import Database, open_database
+from app.kaltura.client import SessionAccess
+from app.problems import BudgetSpent, RecordUnavailable, SessionEnded
+from app.sessions.journal import METADATA, Journal
+from app.sessions.journalled import JournalledSessions
+from app.sessions.keyring import Keyring
+from app.sessions.live import AvatarSession, EndReason
+from app.sessions.opening import OpenedSession
+from app.sessions.ownership import Caller
+from app.sessions.wishes import Wish
+from tests.doubles import KALTURA_TOKEN, FakeClock, FakeKaltura, refusal
+from tests.sessions.house import House, held
+
+KEY = SecretStr("a-signing-key-for-tests-of-32-characters")
+OTHER_KEY = SecretStr("another-signing-key-of-32-characters!")
+BASE_URL = "https://kaltura.test"
+
+
+class Process:
+    """A broker on the database file; `kill` leaves everything as it is, as SIGKILL would."""
+
+    def __init__(self, house: House, store: JournalledSessions, database: Database) -> None:
+        self.house = house
+        self.store = store
+        self.database = database
+
+    def kill(self) -> None:
+        self.database.release()
+
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "broker.db"
+
+
+@pytest.fixture
+async def start(path: Path, kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Start]:
+    async with AsyncExitStack() as stack:
+
+        async def start(
+            keys: tuple[SecretStr, ...] = (KEY,), base_url: str = BASE_URL, **changes: Any
+        ) -> Process:
+            url = f"sqlite+aiosqlite:///{path}"
+            database = await stack.enter_async_context(open_database(url, METADATA))
+            journal = Journal(database, Keyring(keys).at_rest(), base_url=base_url)
+            store = JournalledSessions(clock, journal)
+            await store.take_over()
+            return Process(House(kaltura, clock, store, **changes), store, database)
+
+        yield start
+
+
+def rows(path: Path, columns: str = "*") -> list[Any]:
+    with sqlite3.connect(path) as connection:
+        found = connection.execute(f"SELECT {columns} FROM sessions").fetchall()  # noqa: S608 - our own words
+    connection.close()
+    return found
+
+
+@asynccontextmanager
+async def broken(database: Database) -> AsyncIterator[None]:
+    """A disk that takes nothing more."""
+
+    def refuse(*_: Any) -> None:
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", refuse)
+    yield
+    event.remove(database.engine.sync_engine, "before_cursor_execute", refuse)
+
+
+async def test_a_session_is_written_down_before_its_visitor_gets_it(
+    start: Start, path: Path, kaltura: FakeKaltura
+) -> None:
+    process = await start()
+    on_disk: list[int] = []
+
+    async def init_client() -> Any:
+        on_disk.append(len(rows(path)))
+        return refusal(500)
+
+    kaltura.will("init-client", init_client)
+    with pytest.raises(Exception, match="Kaltura"):
+        await process.house.open()
+    assert on_disk == [1]
+
+
+async def test_a_watched_session_lives_on_in_the_next_process(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    first = await start()
+    opened = await first.house.broker.open_now("visitor-1", Wish())
+    first.kill()
+    clock.advance(30)
+    second = await start()
+    found = await second.house.broker.find(
+        Caller(token=opened.token.get_secret_value()), opened.session.session_id
+    )
+    assert found.session.media == opened.session.media
+    for _ in range(12):
+        clock.advance(10)
+        await second.house.broker.keep_alive(
+            await second.house.broker.find(Caller(visitor="visitor-1"), opened.session.session_id)
+        )
+        await second.house.sweep()
+    await second.house.say(await second.house.now(opened.session), "still here")
+    assert kaltura.calls[-1].authorization == f"Bearer {KALTURA_TOKEN}"
+    assert kaltura.operations().count("end") == 0
+
+
+async def test_an_unwatched_session_is_ended_by_the_next_process(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    first = await start()
+    session = await first.house.open()
+    first.kill()
+    second = await start()
+    clock.advance(90)
+    await second.house.sweep()
+    assert (await second.house.now(session)).ended == EndReason.IDLE
+    assert kaltura.operations().count("end") == 1
+
+
+async def test_a_session_past_its_time_is_ended_at_once(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    first = await start()
+    session = await first.house.open()
+    first.kill()
+    clock.advance(901)
+    second = await start()
+    await second.house.sweep()
+    assert (await second.house.now(session)).ended == EndReason.EXPIRED
+    assert kaltura.operations().count("end") == 1
+
+
+async def test_an_end_that_kaltura_refused_is_tried_again_by_the_next_process(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    first = await start()
+    session = await first.house.open()
+    kaltura.will("end", *[refusal(503)] * 3)
+    with pytest.raises(Exception, match="Kaltura"):
+        await first.house.end(session)
+    first.kill()
+    second = await start()
+    await second.house.sweep()
+    current = await second.house.now(session)
+    assert (current.ended, current.ended_upstream) == (EndReason.VISITOR, True)
+
+
+async def test_sessions_taken_over_hold_their_places(start: Start) -> None:
+    first = await start(max_concurrent_sessions=2)
+    for owner in "ab":
+        await first.house.open(owner)
+    first.kill()
+    second = await start(max_concurrent_sessions=2)
+    assert (await second.house.wait("c")).position == 1
+
+
+async def test_a_process_that_lives_keeps_its_sessions_and_a_dead_ones_are_taken_over_later(
+    start: Start,
+) -> None:
+    first, second = await start(), await start()
+    session = await first.house.open()
+    await second.store.take_over()
+    assert await second.store.all() == []
+    first.kill()
+    await second.store.take_over()
+    assert [s.session_id for s in await second.store.all()] == [session.session_id]
+    third = await start()
+    assert await third.store.all() == [], "one process takes it over, not two"
+
+
+async def test_what_one_process_ended_no_other_ends_again(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    first = await start()
+    await first.house.end(await first.house.open())
+    first.kill()
+    second = await start()
+    await second.house.sweep()
+    assert kaltura.operations().count("end") == 1
+    assert await second.store.all() == []
+
+
+async def test_pages_are_told_why_an_earlier_process_ended_their_session(start: Start) -> None:
+    first = await start()
+    session = await first.house.open()
+    await first.house.broker.close()
+    first.kill()
+    second = await start()
+    with pytest.raises(SessionEnded) as over:
+        await second.house.say(await second.house.now(session), "hello")
+    assert over.value.extensions == {"endReason": "shutdown"}
+
+
+async def test_the_same_key_is_answered_with_the_same_session_after_a_crash(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    first = await start()
+    before = await first.house.broker.open("a", Wish(), "key")
+    first.kill()
+    clock.advance(10)
+    second = await start()
+    after = await second.house.broker.open("a", Wish(), "key")
+    assert isinstance(before, OpenedSession)
+    assert isinstance(after, OpenedSession)
+    assert after.token.get_secret_value() == before.token.get_secret_value()
+    assert kaltura.operations().count("create") == 1
+
+
+async def test_todays_minutes_are_remembered(start: Start, clock: FakeClock) -> None:
+    first = await start(daily_minutes_per_visitor=1)
+    session = await first.house.open("a")
+    clock.advance(40)
+    await first.house.end(session)
+    first.kill()
+    second = await start(daily_minutes_per_visitor=1)
+    again = await second.house.open("a")
+    assert again.expires_at == clock.now + 20
+    clock.advance(20)
+    await second.house.sweep()
+    with pytest.raises(BudgetSpent):
+        await second.house.open("a")
+    await second.house.open("b")
+
+
+async def test_the_minutes_of_an_emulator_do_not_count_for_kaltura(
+    start: Start, clock: FakeClock
+) -> None:
+    first = await start(base_url="http://127.0.0.1:8001", daily_minutes=1)
+    await first.house.open("a")
+    clock.advance(60)
+    second = await start(daily_minutes=1)
+    assert (await second.house.open("a")).expires_at == clock.now + 60
+
+
+async def test_a_session_that_was_opened_elsewhere_is_ended_there_and_takes_no_place(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    first = await start(base_url="https://elsewhere.test/v1")
+    await first.house.open("a")
+    first.kill()
+    second = await start(max_concurrent_sessions=1)
+    kaltura.opened = 100
+    await second.house.open("b")
+    await second.house.sweep()
+    ends = [str(call.request.url) for call in kaltura.calls if call.operation == "end"]
+    assert ends == ["https://elsewhere.test/v1/session-1/end"]
+
+
+async def test_a_shutdown_that_keeps_ends_nothing_and_the_next_process_goes_on(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    first = await start(shutdown_sessions="keep")
+    session = await first.house.open()
+    await first.house.broker.close()
+    first.kill()
+    second = await start()
+    assert "end" not in kaltura.operations()
+    assert (await second.house.now(session)).ended is None
+
+
+# What is on disk
+
+
+async def test_no_secret_is_on_disk_in_clear(start: Start, path: Path) -> None:
+    process = await start()
+    opened = await process.house.broker.open("a", Wish(), "canary-idempotency-key")
+    assert isinstance(opened, OpenedSession)
+    secrets = (KALTURA_TOKEN, opened.token.get_secret_value(), "whep/session", "canary-idem")
+    written = b"".join(
+        file.read_bytes() for file in path.parent.glob("broker.db*") if file.is_file()
+    )
+    assert opened.session.session_id.encode() in written
+    for secret in secrets:
+        assert secret.encode() not in written
+
+
+async def test_what_opens_a_session_is_forgotten_when_it_is_over(start: Start, path: Path) -> None:
+    process = await start()
+    session = await process.house.open()
+    assert [sealed is None for (sealed,) in rows(path, "sealed")] == [False]
+    await process.house.end(session)
+    assert rows(path, "sealed, ended, ended_upstream") == [(None, "visitor", 1)]
+
+
+async def test_after_a_rotation_of_the_key_what_was_open_can_still_be_ended(start: Start) -> None:
+    first = await start()
+    session = await first.house.open()
+    first.kill()
+    second = await start((OTHER_KEY, KEY))
+    assert (await second.house.now(session)).access.token.get_secret_value() == KALTURA_TOKEN
+
+
+@pytest.mark.parametrize("change", ["another key", "another row's secrets"])
+async def test_what_cannot_be_read_is_named_and_stops_nothing(
+    start: Start,
+    path: Path,
+    change: str,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = await start()
+    await first.house.open("a")
+    await first.house.open("b")
+    first.kill()
+    if change == "another row's secrets":
+        with sqlite3.connect(path) as connection:
+            connection.execute(
+                "UPDATE sessions SET sealed = (SELECT sealed FROM sessions WHERE owner = 'a')"
+            )
+        connection.close()
+    second = await start((OTHER_KEY,) if change == "another key" else (KEY,))
+    left = [session.owner for session in await second.store.all()]
+    assert left == ([] if change == "another key" else ["a"])
+    assert "SECRET_KEY is not the one" in capsys.readouterr().out
+    await second.house.open("c")
+
+
+# When it can't be written
+
+
+async def test_without_a_journal_nothing_new_is_begun_and_nothing_stays_open(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    process = await start()
+    async with broken(process.database):
+        with pytest.raises(RecordUnavailable) as refused:
+            await process.house.open()
+        assert refused.value.retry_after
+        assert kaltura.operations() == ["create", "end"]
+        assert await process.store.all() == []
+    await process.house.open()
+
+
+async def test_an_end_that_could_not_be_written_down_is_written_down_later(
+    start: Start, path: Path
+) -> None:
+    process = await start()
+    session = await process.house.open()
+    async with broken(process.database):
+        await process.house.end(session)
+        assert await process.store.all() == [], "it has ended all the same"
+    assert rows(path, "ended_upstream") == [(0,)]
+    await process.store.take_over()
+    assert rows(path, "ended_upstream, ended") == [(1, "visitor")]
+
+
+async def test_a_sign_of_life_costs_no_write(start: Start, path: Path, clock: FakeClock) -> None:
+    process = await start()
+    session = await process.house.open()
+    async with broken(process.database):
+        for _ in range(3):
+            clock.advance(10)
+            await process.house.broker.keep_alive(held(await process.house.now(session)))
+        await process.house.say(session, "hello")
+        assert not process.store._unwritten
+
+
+async def test_old_rows_are_forgotten(start: Start, path: Path, clock: FakeClock) -> None:
+    process = await start()
+    await process.house.end(await process.house.open())
+    clock.advance(32 * 24 * 3600)
+    await process.store.take_over()
+    assert rows(path) == []
+
+
+def session_of(session_id: str, clock: FakeClock) -> AvatarSession:
+    return AvatarSession(
+        access=SessionAccess(session_id, SecretStr("t")),
+        owner="a",
+        opened_at=clock.now,
+        expires_at=clock.now + 900,
+        token_expires_at=clock.now + 900,
+        seen_at=None,
+        ready=True,
+    )
+
+
+async def test_a_direct_session_that_was_never_heard_of_is_still_not_idle(
+    start: Start, clock: FakeClock
+) -> None:
+    first = await start()
+    await first.store.add(session_of("silent", clock))
+    await first.store.add(session_of("heard", clock))
+    await first.store.update("heard", seen_at=clock.now)
+    first.kill()
+    second = await start()
+    seen = {s.session_id: s.seen_at for s in await second.store.all()}
+    assert seen == {"silent": None, "heard": clock.now}

@@ -1,0 +1,262 @@
+"""Who may open a session now, and who waits for one."""
+
+import asyncio
+
+import pytest
+
+from app.problems import AtCapacity, KalturaBusy, TicketNotFound, TooManySessions
+from app.sessions.live import AvatarSession
+from app.sessions.opening import OpenedSession
+from app.sessions.places import Waiting
+from app.sessions.waiting_room import ABSENT_SECONDS, TURN_SECONDS
+from app.sessions.wishes import Wish
+from tests.doubles import FakeClock, FakeKaltura, refusal
+from tests.sessions.house import House
+
+
+@pytest.fixture
+def house(kaltura: FakeKaltura, clock: FakeClock) -> House:
+    """One place, and a line for three."""
+    return House(kaltura, clock, max_concurrent_sessions=1, max_waiting=3)
+
+
+async def position(house: House, waiting: Waiting) -> int:
+    return (await house.broker.place(waiting.ticket_id, 0)).position
+
+
+async def is_called(house: House, waiting: Waiting) -> bool:
+    return (await house.broker.place(waiting.ticket_id, 0)).turn_seconds_left is not None
+
+
+async def test_a_rush_opens_as_many_as_there_are_places_and_the_others_come_in_in_order(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=5)
+    names = [f"visitor-{n:02}" for n in range(30)]
+    first = await asyncio.gather(*(house.broker.open(name, Wish()) for name in names))
+    inside = [o.session for o in first if isinstance(o, OpenedSession)]
+    line = [o.position for o in first if isinstance(o, Waiting)]
+    assert len(inside) == 5
+    assert line == list(range(1, 26))
+    came = [session.owner for session in inside]
+    while inside:
+        await house.end(inside.pop(0))
+        # Everyone asks, those at the end of the line first.
+        for name in reversed(names):
+            if name in came:
+                continue
+            outcome = await house.broker.open(name, Wish())
+            if isinstance(outcome, OpenedSession):
+                inside.append(outcome.session)
+                came.append(name)
+            assert len(await house.sessions.all()) <= 5
+    assert came == names
+    assert kaltura.operations().count("create") == 30
+
+
+async def test_a_free_place_is_the_next_ones_and_nobody_jumps_the_line(house: House) -> None:
+    session = await house.open("a")
+    b = await house.wait("b")
+    await house.end(session)
+    assert await is_called(house, b)
+    with pytest.raises(AtCapacity):
+        await house.broker.open_now("an SDK, which cannot wait", Wish())
+    c = await house.wait("c")
+    assert c.position == 2
+    assert (await house.open("b")).owner == "b"
+
+
+async def test_asking_again_keeps_the_place(house: House) -> None:
+    await house.open("a")
+    first, again = await house.wait("b"), await house.wait("b")
+    assert again.ticket_id == first.ticket_id
+    assert again.position == 1
+
+
+async def test_a_turn_not_taken_within_its_time_goes_to_the_next(
+    house: House, clock: FakeClock
+) -> None:
+    session = await house.open("a")
+    b, c = await house.wait("b"), await house.wait("c")
+    await house.end(session)
+    clock.advance(TURN_SECONDS)
+    await house.sweep()
+    with pytest.raises(TicketNotFound):
+        await house.broker.place(b.ticket_id, 0)
+    assert await is_called(house, c)
+    assert (await house.wait("b")).position == 2, "who missed their turn lines up anew"
+
+
+async def test_who_does_not_ask_for_long_is_not_waited_for(house: House, clock: FakeClock) -> None:
+    await house.open("a")
+    b, c = await house.wait("b"), await house.wait("c")
+    clock.advance(ABSENT_SECONDS - 1)
+    assert await position(house, c) == 2
+    clock.advance(1)
+    await house.sweep()
+    assert await position(house, c) == 1
+    with pytest.raises(TicketNotFound):
+        await house.broker.place(b.ticket_id, 0)
+
+
+async def test_leaving_the_line_lets_the_others_move_up_and_may_be_repeated(house: House) -> None:
+    await house.open("a")
+    b, c = await house.wait("b"), await house.wait("c")
+    for _ in range(2):
+        await house.broker.leave_line(b.ticket_id)
+    assert await position(house, c) == 1
+
+
+async def test_who_leaves_although_it_is_their_turn_gives_it_to_the_next(house: House) -> None:
+    session = await house.open("a")
+    b, c = await house.wait("b"), await house.wait("c")
+    await house.end(session)
+    await house.broker.leave_line(b.ticket_id)
+    assert await is_called(house, c)
+
+
+async def test_the_line_is_bounded(house: House) -> None:
+    await house.open("a")
+    for name in "bcd":
+        await house.wait(name)
+    with pytest.raises(AtCapacity) as full:
+        await house.broker.open("e", Wish())
+    assert full.value.retry_after
+
+
+async def test_a_visitor_with_a_session_does_not_wait_for_another(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=1, max_sessions_per_visitor=1)
+    await house.open("a")
+    with pytest.raises(TooManySessions):
+        await house.broker.open("a", Wish())
+
+
+async def test_a_long_poll_hears_of_the_turn_when_it_comes(house: House) -> None:
+    session = await house.open("a")
+    b = await house.wait("b")
+    asking = asyncio.create_task(house.broker.place(b.ticket_id, 60))
+    await asyncio.sleep(0)
+    assert not asking.done()
+    await house.end(session)
+    assert (await asking).turn_seconds_left == TURN_SECONDS
+
+
+async def test_a_long_poll_hears_of_a_better_place(house: House) -> None:
+    await house.open("a")
+    b, c = await house.wait("b"), await house.wait("c")
+    asking = asyncio.create_task(house.broker.place(c.ticket_id, 60))
+    await asyncio.sleep(0)
+    await house.broker.leave_line(b.ticket_id)
+    assert (await asking).position == 1
+
+
+async def test_a_long_poll_ends_when_its_time_is_up(house: House) -> None:
+    await house.open("a")
+    b = await house.wait("b")
+    assert (await house.broker.place(b.ticket_id, 0.01)).position == 1
+
+
+async def test_a_long_poll_ends_when_its_ticket_is_given_up(house: House) -> None:
+    await house.open("a")
+    b = await house.wait("b")
+    asking = asyncio.create_task(house.broker.place(b.ticket_id, 60))
+    await asyncio.sleep(0)
+    await house.broker.leave_line(b.ticket_id)
+    with pytest.raises(TicketNotFound):
+        await asking
+
+
+async def test_the_estimate_is_when_places_become_free_if_sessions_last_as_they_lately_did(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=2, session_max_seconds=900)
+    for _ in range(2):
+        session = await house.open("before")
+        clock.advance(60)
+        await house.end(session)
+    await house.open("a")
+    clock.advance(20)
+    await house.open("b")
+    waits = [(await house.wait(name)).estimated_seconds for name in "cdef"]
+    assert waits == [40, 60, 100, 120]
+
+
+async def test_the_estimate_is_never_later_than_the_end_of_a_session(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=1, session_max_seconds=30)
+    await house.open("a")
+    clock.advance(14)
+    assert (await house.wait("b")).estimated_seconds == 1
+    assert (await house.wait("c")).estimated_seconds == 16
+
+
+async def test_kalturas_own_429_counts_as_full_and_who_met_it_is_the_first_in_line(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=5)
+    a = await house.open("a")
+    kaltura.will("create", refusal(429))
+    b = await house.wait("b")
+    assert b.position == 1
+    assert (await house.wait("c")).position == 2, "Kaltura is not asked again for others"
+    assert kaltura.operations().count("create") == 2
+    await house.end(a)
+    assert await is_called(house, b)
+    assert (await house.open("b")).owner == "b"
+
+
+async def test_after_a_429_kaltura_is_tried_again_in_a_while(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=5)
+    await house.open("a")
+    busy = refusal(429)
+    busy.headers["Retry-After"] = "20"
+    kaltura.will("create", busy)
+    b = await house.wait("b")
+    clock.advance(19)
+    assert not await is_called(house, b)
+    clock.advance(1)
+    assert await is_called(house, b)
+
+
+async def test_a_429_while_none_of_ours_is_open_is_told_as_it_is(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    kaltura.will("create", refusal(429))
+    with pytest.raises(KalturaBusy):
+        await house.broker.open("a", Wish())
+    assert isinstance(await house.open("a"), AvatarSession)
+
+
+async def test_each_key_of_a_service_has_a_place_of_its_own(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    token = "a-token-of-the-shop"
+    house = House(kaltura, clock, max_concurrent_sessions=1, service_tokens={"shop": token})
+    await house.open("a")
+    places = []
+    for key in ("x", "y", "x", None, None):
+        waiting = await house.broker.open_for_service(token, Wish(), key)
+        assert isinstance(waiting, Waiting)
+        places.append(waiting.position)
+    assert places == [1, 2, 1, 3, 3]
+
+
+async def test_an_end_that_kaltura_refuses_holds_its_place(
+    house: House, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    a = await house.open("a")
+    kaltura.will("end", refusal(500), refusal(500))
+    with pytest.raises(Exception, match="Kaltura"):
+        await house.end(a)
+    b = await house.wait("b")
+    assert not await is_called(house, b)
+    for _ in range(2):
+        clock.advance(30)
+        await house.broker.place(b.ticket_id, 0)
+        await house.sweep()
+    assert await is_called(house, b)

@@ -1,0 +1,90 @@
+"""The database file, and which processes use it."""
+
+import sqlite3
+import stat
+from pathlib import Path
+
+import pytest
+from sqlalchemy import MetaData, text
+
+from app.database import IN_MEMORY, Database, file_of, open_database, require_writable
+from app.environment import SettingsError
+
+
+def url_of(path: Path) -> str:
+    return f"sqlite+aiosqlite:///{path}"
+
+
+def test_a_database_in_memory_has_no_file() -> None:
+    assert file_of(IN_MEMORY) is None
+    assert file_of("sqlite+aiosqlite:///data/broker.db") == Path("data/broker.db")
+
+
+def test_the_folder_is_made_and_the_file_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "broker.db"
+    require_writable(url_of(path))
+    assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+
+
+def test_a_place_that_cannot_be_written_is_one_line_that_names_the_fix(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SettingsError, match=r"DATABASE_URL.*name another file"):
+        require_writable(url_of(tmp_path / "file" / "broker.db"))
+
+
+def test_a_file_that_is_no_database_is_named_and_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "broker.db"
+    path.write_text("not a database at all" * 100)
+    with pytest.raises(SettingsError, match="no SQLite database"):
+        require_writable(url_of(path))
+    assert path.read_text().startswith("not a database")
+
+
+async def test_what_is_committed_stays_and_readers_do_not_wait_for_writers(tmp_path: Path) -> None:
+    path = tmp_path / "broker.db"
+    async with (
+        open_database(url_of(path), MetaData()) as database,
+        database.engine.connect() as connection,
+    ):
+        synchronous = (await connection.execute(text("PRAGMA synchronous"))).scalar()
+        journal = (await connection.execute(text("PRAGMA journal_mode"))).scalar()
+    assert (synchronous, journal) == (2, "wal")
+
+
+async def test_a_process_is_held_alive_as_long_as_it_has_its_lock(tmp_path: Path) -> None:
+    url = url_of(tmp_path / "broker.db")
+    async with open_database(url, MetaData()) as mine, open_database(url, MetaData()) as other:
+        assert mine.is_held(mine.holder)
+        assert mine.is_held(other.holder)
+        other.release()
+        assert not mine.is_held(other.holder)
+        assert not mine.is_held("never-was")
+
+
+async def test_a_dead_process_leaves_no_file_behind(tmp_path: Path) -> None:
+    url = url_of(tmp_path / "broker.db")
+    async with open_database(url, MetaData()) as database:
+        holders = tmp_path / "broker.db.holders"
+        (holders / "dead").touch()
+        assert not database.is_held("dead")
+        names = {path.name for path in holders.iterdir()}
+        assert database.holder in names
+        assert "dead" not in names
+    assert database.holder not in {path.name for path in holders.iterdir()}
+
+
+async def test_in_memory_nobody_else_is_alive() -> None:
+    async with open_database(IN_MEMORY, MetaData()) as database:
+        assert database.is_held(database.holder)
+        assert not database.is_held("other")
+        database.release()
+        assert isinstance(database, Database)
+
+
+def test_the_check_leaves_a_database_in_use_alone(tmp_path: Path) -> None:
+    path = tmp_path / "broker.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    require_writable(url_of(path))
+    assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
+    connection.close()
