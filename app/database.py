@@ -86,7 +86,9 @@ def require_writable(url: str) -> None:
         return
     try:
         _holders_of(path).mkdir(parents=True, exist_ok=True)
-        (_holders_of(path) / "writable").touch()
+        probe = _holders_of(path) / secrets.token_hex(8)
+        probe.touch()
+        probe.unlink()
         path.touch(0o600)
     except OSError as error:
         raise SettingsError(

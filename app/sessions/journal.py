@@ -86,7 +86,7 @@ class Journal:
         # SQLite has one writer at a time; waiting here costs less than waiting there.
         self._writing = asyncio.Lock()
 
-    def row_of(self, session: AvatarSession) -> dict[str, Any]:
+    def _row_of(self, session: AvatarSession) -> dict[str, Any]:
         """What is kept of a session, its secrets still readable."""
         return {
             "session_id": session.session_id,
@@ -108,7 +108,7 @@ class Journal:
 
     async def save(self, session: AvatarSession) -> None:
         """Write a session down; it is on disk on return. Raises `RecordUnavailable`."""
-        row = self.row_of(session) | {"holder": self._database.holder}
+        row = self._row_of(session) | {"holder": self._database.holder}
         if row["sealed"] is not None:
             row["sealed"] = self._keys.encrypt(row["sealed"])
         statement = insert(SESSIONS).values(row)

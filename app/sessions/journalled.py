@@ -2,12 +2,19 @@
 
 from typing import Any, Final
 
+import structlog
+
 from app.problems import RecordUnavailable
 from app.sessions.journal import Journal
 from app.sessions.live import AvatarSession, SessionsInProcess
 from app.sessions.tokens import Clock
 
 FORGET_EVERY_SECONDS: Final = 24 * 3600
+
+WRITTEN_DOWN: Final = {"media", "ready", "ended", "ended_at", "ended_upstream"}
+"""What of a session changes and outlives the process; of `seen_at` only that it was seen at all."""
+
+log = structlog.get_logger(__name__)
 
 
 class JournalledSessions(SessionsInProcess):
@@ -35,7 +42,8 @@ class JournalledSessions(SessionsInProcess):
         """See `LiveSessions`; only what a next process must know costs a write."""
         before = await self.get(session_id)
         session = await super().update(session_id, **changes)
-        if before is None or self._journal.row_of(before) != self._journal.row_of(session):
+        first_seen = "seen_at" in changes and before is not None and before.seen_at is None
+        if first_seen or WRITTEN_DOWN & changes.keys():
             await self._write(session_id)
         return session
 
@@ -50,11 +58,15 @@ class JournalledSessions(SessionsInProcess):
         if self._clock() >= self._forget_at:
             self._forget_at = self._clock() + FORGET_EVERY_SECONDS
             await self._journal.forget_old(self._clock())
-        for session in await self._journal.take_over(self._clock()):
+        found = await self._journal.take_over(self._clock())
+        left_open = [session for session in found if not session.ended_upstream]
+        for session in found:
             if session.ended_upstream:
                 self.remember(session)
-            else:
-                await super().add(session)
+        for session in left_open:
+            await super().add(session)
+        if left_open:
+            log.warning("sessions taken over from a process that is no more", count=len(left_open))
 
     async def _write(self, session_id: str) -> None:
         # The session as it is now: of two changes at once the later one must not be undone.
