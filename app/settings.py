@@ -31,6 +31,7 @@ from app.values import (
     Control,
     DatabaseUrl,
     HttpUrl,
+    Integrity,
     Ks,
     Minutes,
     NamedTokens,
@@ -90,6 +91,15 @@ class Settings(BaseSettings):
     avatar_sdk_url: Literal["builtin"] | HttpUrl | None = Field(
         None,
         description="The ES module that the page loads as @unisphere/models-sdk-js, or builtin",
+    )
+
+    avatar_sdk_integrity: Integrity | None = Field(
+        None,
+        description="The hash that the module at AVATAR_SDK_URL must have (sha384-...); a browser "
+        "runs no other",
+    )
+    frame_ancestors: Annotated[tuple[Origin, ...], NoDecode, CommaSeparated] = Field(
+        (), description="Origins whose pages may show the broker's page in a frame, comma-separated"
     )
 
     # Where the broker runs

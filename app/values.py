@@ -74,6 +74,18 @@ def _header_safe(value: SecretStr) -> SecretStr:
     return value
 
 
+def _integrity(value: str) -> str:
+    hashes = value.split()
+    if not hashes or not all(
+        re.fullmatch(r"sha(256|384|512)-[A-Za-z0-9+/]{43,88}={0,2}", each) for each in hashes
+    ):
+        raise ValueError(
+            "not a hash such as sha384-... in base64 (Subresource Integrity)"
+        )
+    return " ".join(hashes)
+
+
+Integrity = Annotated[str, AfterValidator(_integrity)]
 Ks = Annotated[SecretStr, AfterValidator(_header_safe)]
 ServiceToken = Annotated[SecretStr, AfterValidator(_header_safe), AfterValidator(_long_enough)]
 Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]

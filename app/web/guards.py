@@ -84,6 +84,7 @@ class SecurityHeaders:
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "same-origin",
             "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
             "Permissions-Policy": "camera=(), geolocation=(), microphone=(self), autoplay=(self)",
             "Cache-Control": "no-store",
         }

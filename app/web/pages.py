@@ -50,13 +50,21 @@ def _live_page(
     nonce = secrets.token_urlsafe(16)
     context = {
         "nonce": nonce,
-        "import_map": {"imports": {SDK_NAME: _player_url(settings)}},
+        "import_map": _import_map(settings),
         "config": _page_config(settings),
     }
     headers = {"Content-Security-Policy": page_policy(settings, nonce)}
     response = templates.TemplateResponse(request, name, context, headers=headers)
     welcome(request, response, settings)
     return response
+
+
+def _import_map(settings: Settings) -> dict[str, dict[str, str]]:
+    """What the page's modules mean by the SDK's name, and the hash that it must have."""
+    url = _player_url(settings)
+    return {"imports": {SDK_NAME: url}} | (
+        {"integrity": {url: settings.avatar_sdk_integrity}} if settings.avatar_sdk_integrity else {}
+    )
 
 
 def _player_url(settings: Settings) -> str:

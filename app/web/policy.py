@@ -31,7 +31,7 @@ def page_policy(settings: Settings, nonce: str) -> str:
         "connect-src": f"'self' {media} {api}",
         "form-action": "'none'",
         "base-uri": "'none'",
-        "frame-ancestors": "'none'",
+        "frame-ancestors": " ".join(settings.frame_ancestors) or "'none'",
     }
     return "; ".join(f"{name} {value}".strip() for name, value in directives.items())
 

@@ -1,5 +1,7 @@
 """A real browser, a real broker with its emulator, and a tab that must end without an error."""
 
+import base64
+import hashlib
 import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -18,6 +20,7 @@ from tests.processes import running
 
 ENSURE_CHROMIUM: Final = Path(__file__).parents[2] / "scripts" / "ensure-chromium"
 SDK_URL: Final = "https://sdk.example/models-sdk-js/index.esm.js"
+STAND_IN: Final = Path(__file__).with_name("stand_in_sdk.js")
 CHROMIUM_ARGUMENTS: Final = [
     "--no-sandbox",
     "--disable-gpu",
@@ -54,6 +57,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def sdk_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A broker whose page takes the SDK from `SDK_URL`, which a test must serve or leave dead."""
     with _running_demo(tmp_path_factory.mktemp("sdk-demo"), AVATAR_SDK_URL=SDK_URL) as demo:
+        yield demo
+
+
+@pytest.fixture
+def hashed_demo(tmp_path: Path) -> Iterator[Demo]:
+    """Likewise, and it must be the stand-in as it stands in its file."""
+    digest = base64.b64encode(hashlib.sha384(STAND_IN.read_bytes()).digest()).decode()
+    integrity = {"AVATAR_SDK_URL": SDK_URL, "AVATAR_SDK_INTEGRITY": f"sha384-{digest}"}
+    with _running_demo(tmp_path, **integrity) as demo:
         yield demo
 
 

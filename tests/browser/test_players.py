@@ -1,16 +1,12 @@
 """The page needs nothing of a player but what the SDK documents, and copes without the SDK."""
 
-from pathlib import Path
-
 import pytest
 from playwright.async_api import Route, expect
 
 from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
-from tests.browser.conftest import SDK_URL
+from tests.browser.conftest import SDK_URL, STAND_IN
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-STAND_IN = Path(__file__).with_name("stand_in_sdk.js")
 
 
 async def test_the_documented_surface_of_the_sdk_is_enough(tab: AvatarPage, sdk_demo: Demo) -> None:
@@ -54,5 +50,23 @@ async def test_without_the_sdk_the_bundled_player_steps_in_and_the_page_says_so(
     await tab.start()
     frames = await tab.frames()
     await eventually(lambda: tab.shown(frames + 5), "frames are decoded")
+    await tab.button("End").click()
+    await tab.status_is("Ended")
+
+
+@pytest.mark.parametrize("right", [True, False])
+async def test_the_sdk_runs_only_with_the_hash_that_was_set(
+    hashed_demo: Demo, tab: AvatarPage, *, right: bool
+) -> None:
+    async def serve(route: Route) -> None:
+        module = STAND_IN.read_bytes() + (b"" if right else b"// and something else")
+        headers = {"Access-Control-Allow-Origin": "*", "Content-Type": "text/javascript"}
+        await route.fulfill(body=module, headers=headers)
+
+    tab.tolerated = (SDK_URL,)
+    await tab.page.route(SDK_URL, serve)
+    await tab.page.goto(hashed_demo.url)
+    await tab.start()
+    await expect(tab.page.locator("#note")).to_be_visible(visible=not right)
     await tab.button("End").click()
     await tab.status_is("Ended")
