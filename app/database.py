@@ -3,6 +3,7 @@
 SQLite in a file, or in memory, where nothing outlives the process.
 """
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -15,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.environment import SettingsError
 
@@ -109,16 +111,32 @@ async def open_database(url: str, metadata: MetaData) -> AsyncIterator[Database]
     """The database with its tables, as long as the block; raises `SettingsError`."""
     require_writable(url)
     path = file_of(url)
-    engine = create_async_engine(url)
+    # In memory there is one connection, and who shared it would undo what others write.
+    alone: dict[str, Any] = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
+    engine = create_async_engine(url, **({} if path else alone))
     event.listen(engine.sync_engine, "connect", _prepare)
     database = Database(engine, _holders_of(path) if path else None)
     try:
-        async with engine.begin() as connection:
+        async with _in_turn(path), engine.begin() as connection:
             await connection.run_sync(metadata.create_all)
         yield database
     finally:
         await engine.dispose()
         database.release()
+
+
+@contextlib.asynccontextmanager
+async def _in_turn(path: Path | None) -> AsyncIterator[None]:
+    """Processes that start at once prepare the database one after the other."""
+    if path is None:
+        yield
+        return
+    descriptor = os.open(_holders_of(path), os.O_RDONLY)
+    try:
+        await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _holders_of(path: Path) -> Path:

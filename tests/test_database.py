@@ -1,11 +1,13 @@
 """The database file, and which processes use it."""
 
+import asyncio
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import MetaData, text
+from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select, text
 
 from app.database import IN_MEMORY, Database, file_of, open_database, require_writable
 from app.environment import SettingsError
@@ -88,3 +90,36 @@ def test_the_check_leaves_a_database_in_use_alone(tmp_path: Path) -> None:
     require_writable(url_of(path))
     assert connection.execute("SELECT count(*) FROM t").fetchone() == (0,)
     connection.close()
+
+
+def _opened(url: str) -> None:
+    async def open_and_close() -> None:
+        metadata = MetaData()
+        Table("t", metadata, Column("x", Integer))
+        async with open_database(url, metadata):
+            pass
+
+    asyncio.run(open_and_close())
+
+
+def test_processes_that_start_at_once_agree_on_one_database(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for n in range(8):
+            list(pool.map(_opened, [url_of(tmp_path / f"{n}.db")] * 4))
+
+
+async def test_in_memory_a_reader_does_not_undo_what_is_being_written() -> None:
+    metadata = MetaData()
+    table = Table("t", metadata, Column("x", Integer))
+    async with open_database(IN_MEMORY, metadata) as database:
+
+        async def write(x: int) -> None:
+            async with database.engine.begin() as connection:
+                await connection.execute(insert(table).values(x=x))
+
+        async def read() -> int | None:
+            async with database.engine.connect() as connection:
+                return await connection.scalar(select(func.count()).select_from(table))
+
+        await asyncio.gather(*(call for x in range(20) for call in (write(x), read())))
+        assert await read() == 20

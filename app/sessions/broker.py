@@ -7,12 +7,18 @@ from typing import Final
 
 from app.kaltura.client import KalturaClient, SessionAccess
 from app.kaltura.contract import ClientInit, Operation, SayTextRequest, TurnId
-from app.problems import AtCapacity, ControlNotAllowed, SessionEnded, Unauthenticated
+from app.problems import (
+    AtCapacity,
+    ControlNotAllowed,
+    SessionEnded,
+    TicketNotFound,
+    Unauthenticated,
+)
 from app.sessions.budgets import Budgets
 from app.sessions.ending import SessionEnder, ended
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.opening import OpenedSession, SessionOpener
-from app.sessions.ownership import Caller, Held, Ownership, Services
+from app.sessions.ownership import SERVICE, Caller, Held, Ownership, Services
 from app.sessions.places import Applicant, Places, Waiting
 from app.sessions.recordings import recording
 from app.sessions.speech import new_turn_id, speakable
@@ -104,7 +110,8 @@ class SessionBroker:
 
         They may ask again with the same Idempotency-Key, so it is kept for them for a moment.
         """
-        session = opened.session
+        # As it is now: another caller of the same key may have got it meanwhile.
+        session = await self._sessions.get(opened.session.session_id) or opened.session
         if not hung_up:
             await self._sessions.update(session.session_id, delivered=True, leaves_at=None)
         elif session.origin is None:
@@ -115,8 +122,14 @@ class SessionBroker:
     # Waiting in line
 
     def waits_as(self, ticket_id: str) -> str:
-        """Who waits with this ticket, for a visitor without a cookie; see `Places`."""
-        return self._places.owner_of(ticket_id)
+        """Who waits with this ticket, for a visitor without a cookie; see `Places`.
+
+        A service's ticket does not do: its pages have it too, and they are not the service.
+        """
+        owner = self._places.owner_of(ticket_id)
+        if owner.startswith(SERVICE):
+            raise TicketNotFound
+        return owner
 
     async def place(self, ticket_id: str, wait_seconds: float) -> Waiting:
         """A place in line, when it changes or after `wait_seconds`; raises `TicketNotFound`."""

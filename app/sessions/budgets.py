@@ -19,6 +19,7 @@ class Budgets:
     def __init__(self, settings: Settings, *, sessions: LiveSessions, clock: Clock) -> None:
         self._of_all = settings.daily_minutes * 60
         self._of_visitor = settings.daily_minutes_per_visitor * 60
+        self._one_each = settings.max_sessions_per_visitor == 1
         self._sessions = sessions
         self._clock = clock
 
@@ -40,7 +41,9 @@ class Budgets:
         """Which of the live sessions have no minutes left."""
         if await self._is_spent(None):
             return live
-        return [s for s in self._unforeseen(live) if await self._is_spent(s.owner)]
+        owners = {session.owner for session in self._unforeseen(live)}
+        spent = {owner for owner in owners if await self._is_spent(owner)}
+        return [session for session in live if session.owner in spent]
 
     async def share_of(self, live: int) -> float | None:
         """Seconds that each of so many live sessions has left of the minutes of all."""
@@ -54,10 +57,12 @@ class Budgets:
     def _unforeseen(self, live: list[AvatarSession]) -> list[AvatarSession]:
         """Sessions whose `expires_at` does not tell when their visitor's minutes are used up.
 
-        Those of a visitor who has several, and those of yesterday.
+        Those of a visitor who has several or had, and those of yesterday.
         """
         if not self._of_visitor:
             return []
+        if not self._one_each:
+            return live
         today, count = _today(self._clock()), Counter(session.owner for session in live)
         return [s for s in live if s.opened_at < today or count[s.owner] > 1]
 

@@ -4,7 +4,9 @@ Rows of another `AVATAR_BASE_URL` are taken over too: those sessions are ended w
 """
 
 import asyncio
+import contextlib
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import structlog
@@ -35,7 +37,7 @@ from app.database import Database
 from app.kaltura.client import SessionAccess
 from app.kaltura.contract import ClientInit
 from app.problems import RecordUnavailable
-from app.sessions.live import MAX_ENDED, AvatarSession, EndReason, Origin
+from app.sessions.live import AvatarSession, EndReason, Origin
 from app.values import MAX_SECONDS
 
 KEPT_SECONDS: Final = 31 * 24 * 3600
@@ -129,18 +131,18 @@ class Journal:
             and_(SESSIONS.c.ended_at > now - TOLD_SECONDS, SESSIONS.c.ready.is_(True)),
         )
         other = SESSIONS.c.holder != self._database.holder
-        query = select(SESSIONS).where(left, other).order_by(SESSIONS.c.opened_at)
-        async with self._database.engine.connect() as connection:
-            rows = (await connection.execute(query.limit(MAX_ENDED))).all()
-        dead = {h for h in {row.holder for row in rows} if not self._database.is_held(h)}
-        for holder in dead:
-            await self._write(
-                update(SESSIONS)
-                .where(SESSIONS.c.holder == holder)
-                .values(holder=self._database.holder)
-            )
-        found = [self._session_of(row, now) for row in rows if row.holder in dead]
-        return [session for session in found if session is not None]
+        holders = await self._read(select(SESSIONS.c.holder).where(left, other).distinct())
+        dead = [row.holder for row in holders if not self._database.is_held(row.holder)]
+        if not dead:
+            return []
+        # In one statement: of two processes that find the same dead one, each row is had by one.
+        rows = await self._write(
+            update(SESSIONS)
+            .where(left, SESSIONS.c.holder.in_(dead))
+            .values(holder=self._database.holder)
+            .returning(SESSIONS)
+        )
+        return list(self._readable(sorted(rows, key=lambda row: row.opened_at), now))
 
     async def forget_old(self, now: float) -> None:
         """Delete what is too old to matter."""
@@ -161,24 +163,40 @@ class Journal:
         )
         if owner is not None:
             query = query.where(SESSIONS.c.owner == owner)
-        async with self._database.engine.connect() as connection:
-            return float((await connection.execute(query)).scalar() or 0.0)
+        [row] = await self._read(query)
+        return float(row[0] or 0.0)
 
-    async def _write(self, statement: Any) -> None:
-        try:
+    async def _read(self, query: Any) -> Sequence[Row[Any]]:
+        with _refusing():
+            async with self._database.engine.connect() as connection:
+                return (await connection.execute(query)).all()
+
+    async def _write(self, statement: Any) -> Sequence[Row[Any]]:
+        """What it returns, committed."""
+        with _refusing():
             async with self._writing, self._database.engine.begin() as connection:
-                await connection.execute(statement)
-        except SQLAlchemyError as error:
-            log.error("the journal can't be written", error=type(error).__name__)  # noqa: TRY400 - a traceback would quote the row
-            raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS) from None
+                result = await connection.execute(statement)
+                return result.all() if result.returns_rows else []
 
-    def _session_of(self, row: Row[Any], now: float) -> AvatarSession | None:
-        """The session of a row; None when its secrets can't be read."""
-        token, media = SecretStr(""), None
+    def _readable(self, rows: Iterable[Row[Any]], now: float) -> Iterator[AvatarSession]:
+        for row in rows:
+            try:
+                yield self._session_of(row, now)
+            except (InvalidToken, ValueError, KeyError, TypeError) as error:
+                log.error(  # noqa: TRY400 - a traceback would quote the row
+                    "a session of an earlier process can't be ended: SECRET_KEY is not the one it "
+                    "had, or another version wrote it down",
+                    session_id=row.session_id,
+                    error=type(error).__name__,
+                )
+
+    def _session_of(self, row: Row[Any], now: float) -> AvatarSession:
+        token, media, ended, ended_at = SecretStr(""), None, row.ended, row.ended_at
+        if not row.ready and ended is None:
+            # Its process died while it was being opened: it is nobody's, so it is over.
+            ended, ended_at = EndReason.FAILED, now
         if not row.ended_upstream:
             kept = self._unsealed(row)
-            if kept is None:
-                return None
             token = SecretStr(kept["token"])
             media = kept["media"] and ClientInit.model_validate(kept["media"])
         elsewhere = None if row.base_url == self._base_url else row.base_url
@@ -193,26 +211,29 @@ class Journal:
             ready=row.ready,
             last_moment=EndReason(row.last_moment),
             origin=row.origin_key and Origin(row.origin_key, row.origin_wish),
-            delivered=True,
+            delivered=row.ready,
             media=media,
-            ended=row.ended and EndReason(row.ended),
-            ended_at=row.ended_at,
+            ended=ended and EndReason(ended),
+            ended_at=ended_at,
             ended_upstream=row.ended_upstream,
         )
 
-    def _unsealed(self, row: Row[Any]) -> dict[str, Any] | None:
+    def _unsealed(self, row: Row[Any]) -> dict[str, Any]:
         """A row's secrets; the id inside makes sure that they were not moved from another row."""
-        try:
-            kept: dict[str, Any] = json.loads(self._keys.decrypt(row.sealed))
-        except InvalidToken:
-            kept = {}
-        if kept.get("id") == row.session_id:
-            return kept
-        log.error(
-            "a session of an earlier process can't be ended: SECRET_KEY is not the one it had",
-            session_id=row.session_id,
-        )
-        return None
+        kept: dict[str, Any] = json.loads(self._keys.decrypt(row.sealed))
+        if kept["id"] != row.session_id:
+            raise ValueError("the secrets of another row")
+        return kept
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """Turns what the database can't do into `RecordUnavailable`."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        log.error("the journal can't be read or written", error=type(error).__name__)  # noqa: TRY400 - a traceback would quote the row
+        raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS) from None
 
 
 def _secrets_of(session: AvatarSession) -> bytes:

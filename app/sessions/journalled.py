@@ -1,5 +1,6 @@
 """The sessions of this process, each written down in the journal as it changes."""
 
+import contextlib
 from typing import Any, Final
 
 import structlog
@@ -42,9 +43,11 @@ class JournalledSessions(SessionsInProcess):
         """See `LiveSessions`; only what a next process must know costs a write."""
         before = await self.get(session_id)
         session = await super().update(session_id, **changes)
-        first_seen = "seen_at" in changes and before is not None and before.seen_at is None
-        if first_seen or WRITTEN_DOWN & changes.keys():
+        if WRITTEN_DOWN & changes.keys():
             await self._write(session_id)
+        elif "seen_at" in changes and before is not None and before.seen_at is None:
+            # A sign of life waits for no disk: who came after it would overtake it.
+            self._unwritten.add(session_id)
         return session
 
     async def seconds_used(self, since: float, owner: str | None = None) -> float:
@@ -54,28 +57,37 @@ class JournalledSessions(SessionsInProcess):
     async def take_over(self) -> None:
         """See `LiveSessions`."""
         for session_id in list(self._unwritten):
-            await self._write(session_id)
-        if self._clock() >= self._forget_at:
-            self._forget_at = self._clock() + FORGET_EVERY_SECONDS
-            await self._journal.forget_old(self._clock())
+            # One refusal is enough: each may take its time.
+            await self._save(session_id)
         found = await self._journal.take_over(self._clock())
-        left_open = [session for session in found if not session.ended_upstream]
         for session in found:
             if session.ended_upstream:
                 self.remember(session)
-        for session in left_open:
-            await super().add(session)
+            else:
+                await super().add(session)
+        left_open = sum(not session.ended_upstream for session in found)
         if left_open:
-            log.warning("sessions taken over from a process that is no more", count=len(left_open))
+            log.warning("sessions taken over from a process that is no more", count=left_open)
+        if self._clock() >= self._forget_at:
+            await self._journal.forget_old(self._clock())
+            self._forget_at = self._clock() + FORGET_EVERY_SECONDS
 
     async def _write(self, session_id: str) -> None:
+        with contextlib.suppress(RecordUnavailable):
+            await self._save(session_id)
+
+    async def _save(self, session_id: str) -> None:
         # The session as it is now: of two changes at once the later one must not be undone.
         session = await self.get(session_id)
         if session is None:
             return
         try:
             await self._journal.save(session)
-        except RecordUnavailable:
+        except BaseException:
             self._unwritten.add(session_id)
-        else:
-            self._unwritten.discard(session_id)
+            raise
+        self._unwritten.discard(session_id)
+
+    def _forget(self, session_id: str) -> None:
+        super()._forget(session_id)
+        self._unwritten.discard(session_id)

@@ -184,7 +184,7 @@ class SessionsInProcess:
 
     async def update(self, session_id: str, **changes: Any) -> AvatarSession:
         """See `LiveSessions`."""
-        if session_id in self._ended:
+        if session_id not in self._open:
             return self._ended[session_id]
         session = replace(self._open[session_id], **changes)
         if session.ended_upstream:
@@ -228,7 +228,6 @@ class SessionsInProcess:
         while len(self._ended) >= MAX_ENDED:
             self._forget(next(iter(self._ended)))
         self._ended[session.session_id] = session
-        self._note_origin(session)
 
     def _note_origin(self, session: AvatarSession) -> None:
         if session.origin is not None:
@@ -236,5 +235,7 @@ class SessionsInProcess:
 
     def _forget(self, session_id: str) -> None:
         session = self._ended.pop(session_id, None)
-        if session is not None and session.origin is not None:
-            self._by_origin.pop(session.origin.key, None)
+        origin = session and session.origin
+        # Its key may have opened another session since then.
+        if origin and self._by_origin.get(origin.key) == session_id:
+            del self._by_origin[origin.key]

@@ -106,4 +106,5 @@ class Ownership:
 
 
 def _same(token: str, other: SecretStr) -> bool:
-    return hmac.compare_digest(token.encode(), other.get_secret_value().encode())
+    """Whether they are equal; what an earlier process ended has no token, and none opens it."""
+    return bool(token) and hmac.compare_digest(token.encode(), other.get_secret_value().encode())

@@ -101,7 +101,11 @@ class Places:
         if not sessions or not applicant.may_wait or self._room.is_full:
             return None
         self._full_at = (len(sessions), self._clock() + retry_after)
-        return self._told(self._room.join(applicant.name, applicant.owner, first=True), sessions)
+        ticket = self._room.ticket_of(applicant.name)
+        if ticket is None:
+            ticket = self._room.join(applicant.name, applicant.owner, first=True)
+        await self.advance()
+        return self._told(ticket, sessions)
 
     async def freed(self, session: AvatarSession) -> None:
         """A session is over upstream, so its place is the next one's."""

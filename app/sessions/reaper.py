@@ -62,10 +62,10 @@ class Reaper:
             reason = self._due(session, now)
             if reason is not None:
                 self._ender.end_soon(session, reason)
+        await self._places.advance()
         live = [session for session in sessions if session.ended is None]
         for session in await self._budgets.overdrawn(live):
             self._ender.end_soon(session, EndReason.BUDGET)
-        await self._places.advance()
 
     def _due(self, session: AvatarSession, now: float) -> EndReason | None:
         if session.ended is not None:

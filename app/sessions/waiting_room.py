@@ -15,13 +15,17 @@ ABSENT_SECONDS: Final = 45
 
 @dataclass
 class Ticket:
-    """A place in line; times are unix seconds. `called_at` is set when its turn has come."""
+    """A place in line; times are unix seconds. `called_at` is set while it is its turn.
+
+    `came_back` tells that it had a turn before, which came to nothing.
+    """
 
     ticket_id: str
     applicant: str
     owner: str
     asked_at: float
     called_at: float | None = None
+    came_back: bool = False
 
 
 class WaitingRoom:
@@ -46,16 +50,23 @@ class WaitingRoom:
 
     def ticket(self, ticket_id: str) -> Ticket | None:
         """The ticket of this id, if it is in line."""
-        return next((t for t in self._line if secrets.compare_digest(t.ticket_id, ticket_id)), None)
+        asked = ticket_id.encode()
+        return next(
+            (t for t in self._line if secrets.compare_digest(t.ticket_id.encode(), asked)), None
+        )
 
     def ticket_of(self, applicant: str) -> Ticket | None:
         """The ticket of this applicant, who has one place in line."""
         return next((ticket for ticket in self._line if ticket.applicant == applicant), None)
 
     def join(self, applicant: str, owner: str, *, first: bool = False) -> Ticket:
-        """A new place, at the end of the line or, for someone who had their turn, at its head."""
-        ticket = Ticket(secrets.token_urlsafe(18), applicant, owner, self._clock())
-        self._line.insert(0 if first else len(self._line), ticket)
+        """A new place, at the end of the line or, for someone who had their turn, at its head.
+
+        Those at the head stand in the order in which they came back.
+        """
+        ticket = Ticket(secrets.token_urlsafe(18), applicant, owner, self._clock(), came_back=first)
+        behind = sum(other.came_back for other in self._line) if first else len(self._line)
+        self._line.insert(behind, ticket)
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
@@ -79,14 +90,17 @@ class WaitingRoom:
     def advance(self, free: int) -> bool:
         """Drop who is gone, and call as many as there are places free.
 
-        Returns whether anything has changed.
+        A turn whose place is free no more is taken back: it could not be taken. Returns whether
+        anything has changed.
         """
         now = self._clock()
         staying = [ticket for ticket in self._line if not _is_over(ticket, now)]
-        called = [ticket for ticket in staying[: max(free, 0)] if ticket.called_at is None]
-        for ticket in called:
-            ticket.called_at = now
-        changed = bool(called) or len(staying) < len(self._line)
+        changed = len(staying) < len(self._line)
+        for index, ticket in enumerate(staying):
+            is_turn = index < free
+            if is_turn != (ticket.called_at is not None):
+                ticket.called_at = now if is_turn else None
+                changed = True
         self._line = staying
         return changed
 

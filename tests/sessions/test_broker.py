@@ -2,11 +2,14 @@
 
 import asyncio
 import base64
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
+from app.kaltura.client import SessionAccess
 from app.problems import (
     AtCapacity,
     KalturaFailed,
@@ -15,6 +18,7 @@ from app.problems import (
     SessionEnded,
     SessionNotFound,
     TooManySessions,
+    Unauthenticated,
 )
 from app.sessions.live import MAX_WAITING_CALLS, AvatarSession, EndReason
 from app.sessions.ownership import Caller
@@ -405,3 +409,13 @@ async def test_a_success_clears_readiness_at_once(house: House, kaltura: FakeKal
         await house.open()
     await house.open()
     assert house.readiness.wrong() == []
+
+
+async def test_an_empty_token_opens_nothing(kaltura: FakeKaltura, clock: FakeClock) -> None:
+    house = House(kaltura, clock, avatar_token_mode="direct")
+    session = await house.open()
+    over = replace(session, access=SessionAccess("over", SecretStr("")), ended=EndReason.VISITOR)
+    await house.sessions.add(over)
+    for session_id in ("over", session.session_id):
+        with pytest.raises(Unauthenticated):
+            await house.broker.find(Caller(token=""), session_id)

@@ -134,3 +134,16 @@ async def test_a_service_is_many_visitors_so_it_has_the_budget_of_all_alone(
     session = opened.session  # type: ignore[union-attr] # there is a place
     assert session.owner == f"{SERVICE}shop"
     assert session.expires_at == clock.now + 180
+
+
+async def test_a_second_session_that_ends_early_does_not_lengthen_the_first(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, daily_minutes_per_visitor=2)
+    first, second = await house.open("a"), await house.open("a")
+    await watch(house, clock, 50)
+    await house.end(await house.now(second))
+    await watch(house, clock, 15)
+    assert (await house.now(first)).ended is None
+    await watch(house, clock, 5)
+    assert (await house.now(first)).ended == EndReason.BUDGET

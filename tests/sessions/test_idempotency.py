@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from app.problems import InvalidRequest, KalturaFailed
+from app.sessions import live
 from app.sessions.live import EndReason
 from app.sessions.opening import OpenedSession
 from app.sessions.places import Waiting
@@ -158,3 +159,44 @@ async def test_one_of_two_callers_hanging_up_does_not_take_the_session_from_the_
 async def test_keys_are_kept_as_digests(house: House) -> None:
     session = (await opened_with(house, "canary-key")).session
     assert "canary-key" not in repr(session)
+
+
+async def test_of_two_overlapping_callers_the_one_who_hangs_up_does_not_take_it_from_the_other(
+    house: House, clock: FakeClock
+) -> None:
+    one, other = await asyncio.gather(opened_with(house, "key"), opened_with(house, "key"))
+    await house.broker.hand_over(one, hung_up=False)
+    await house.broker.hand_over(other, hung_up=True)
+    clock.advance(60)
+    await house.sweep()
+    assert (await house.now(one.session)).ended is None
+
+
+async def test_a_session_that_ends_late_upstream_does_not_take_the_key_from_the_next(
+    house: House, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    first = await opened_with(house, "key")
+    await house.broker.hand_over(first, hung_up=True)
+    kaltura.will("end", refusal(500))
+    clock.advance(3)
+    await house.sweep()
+    second = await open_with(house, "key")
+    clock.advance(60)
+    await house.sweep()
+    assert (await house.now(first.session)).ended_upstream
+    assert await open_with(house, "key") == second
+    assert kaltura.operations().count("create") == 2
+
+
+async def test_the_key_outlives_the_memory_of_a_session_that_nobody_got(
+    house: House, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MAX_ENDED", 1)
+    first = await opened_with(house, "key")
+    await house.broker.hand_over(first, hung_up=True)
+    clock.advance(3)
+    await house.sweep()
+    second = await open_with(house, "key")
+    await house.end(await house.open("b"))
+    assert await house.sessions.get(first.session.session_id) is None
+    assert await open_with(house, "key") == second

@@ -1,5 +1,6 @@
 """What outlives a process: on a real SQLite file, with processes as databases of their own."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,14 +15,15 @@ from sqlalchemy.exc import OperationalError
 from app.database import Database, open_database
 from app.kaltura.client import SessionAccess
 from app.problems import BudgetSpent, RecordUnavailable, SessionEnded
+from app.sessions import live
 from app.sessions.journal import METADATA, Journal
 from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import Keyring
-from app.sessions.live import AvatarSession, EndReason
+from app.sessions.live import MAX_ENDED, AvatarSession, EndReason
 from app.sessions.opening import OpenedSession
 from app.sessions.ownership import Caller
 from app.sessions.wishes import Wish
-from tests.doubles import KALTURA_TOKEN, FakeClock, FakeKaltura, refusal
+from tests.doubles import KALTURA_TOKEN, FakeClock, FakeKaltura, Gate, refusal
 from tests.sessions.house import House, held
 
 KEY = SecretStr("a-signing-key-for-tests-of-32-characters")
@@ -74,14 +76,16 @@ def rows(path: Path, columns: str = "*") -> list[Any]:
 
 
 @asynccontextmanager
-async def broken(database: Database) -> AsyncIterator[None]:
-    """A disk that takes nothing more."""
+async def broken(database: Database) -> AsyncIterator[list[str]]:
+    """A disk that takes nothing more, and the statements that it refused."""
+    refused: list[str] = []
 
-    def refuse(*_: Any) -> None:
+    def refuse(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        refused.append(statement)
         raise OperationalError("INSERT", {}, Exception("database or disk is full"))
 
     event.listen(database.engine.sync_engine, "before_cursor_execute", refuse)
-    yield
+    yield refused
     event.remove(database.engine.sync_engine, "before_cursor_execute", refuse)
 
 
@@ -186,6 +190,65 @@ async def test_a_process_that_lives_keeps_its_sessions_and_a_dead_ones_are_taken
     assert [s.session_id for s in await second.store.all()] == [session.session_id]
     third = await start()
     assert await third.store.all() == [], "one process takes it over, not two"
+
+
+async def test_of_two_processes_that_find_the_same_dead_one_only_one_has_its_sessions(
+    start: Start, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await start(), await start()
+    session = await first.house.open()
+    first.kill()
+
+    def found_by_another_too(_: str) -> bool:
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE sessions SET holder = 'another that was quicker'")
+        connection.close()
+        return False
+
+    monkeypatch.setattr(second.database, "is_held", found_by_another_too)
+    await second.store.take_over()
+    assert await second.store.all() == []
+    assert await second.store.get(session.session_id) is None
+
+
+async def test_however_many_have_ended_lately_none_that_is_open_is_left_behind(
+    start: Start, path: Path, clock: FakeClock
+) -> None:
+    first = await start()
+    await first.house.end(await first.house.open())
+    with sqlite3.connect(path) as connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(sessions)")]
+        own = ", ".join(column for column in columns if column != "session_id")
+        connection.executemany(
+            f"INSERT INTO sessions (session_id, {own}) SELECT ?, {own} FROM sessions LIMIT 1",  # noqa: S608 - our own words
+            [(f"ended-{n}",) for n in range(MAX_ENDED)],
+        )
+    connection.close()
+    clock.advance(1)
+    session = await first.house.open()
+    first.kill()
+    second = await start()
+    assert [s.session_id for s in await second.store.all()] == [session.session_id]
+
+
+async def test_a_session_that_was_only_half_opened_is_ended_and_its_key_opens_another(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    first = await start()
+    gate = Gate()
+    kaltura.will("init-client", gate)
+    opening = asyncio.create_task(first.house.broker.open("a", Wish(), "key"))
+    await gate.reached.wait()
+    first.kill()
+    second = await start(max_sessions_per_visitor=1)
+    again = await second.house.broker.open("a", Wish(), "key")
+    assert isinstance(again, OpenedSession)
+    held_by_a = await second.house.broker.find(Caller(visitor="a"), again.session.session_id)
+    assert held_by_a.session.ended is None
+    await second.house.sweep()
+    assert [c.session_id for c in kaltura.calls if c.operation == "end"] == ["session-1"]
+    gate.open.set()
+    await asyncio.gather(opening, return_exceptions=True)
 
 
 async def test_what_one_process_ended_no_other_ends_again(
@@ -310,6 +373,22 @@ async def test_after_a_rotation_of_the_key_what_was_open_can_still_be_ended(star
     assert (await second.house.now(session)).access.token.get_secret_value() == KALTURA_TOKEN
 
 
+@pytest.mark.parametrize("column", ["last_moment", "ended", "sealed"])
+async def test_a_row_of_another_version_is_named_and_stops_nothing(
+    start: Start, path: Path, column: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = await start()
+    await first.house.open("a")
+    await first.house.open("b")
+    first.kill()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE sessions SET {column} = 'a new reason' WHERE owner = 'a'")  # noqa: S608 - our own words
+    connection.close()
+    second = await start()
+    assert [session.owner for session in await second.store.all()] == ["b"]
+    assert "session-1" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("change", ["another key", "another row's secrets"])
 async def test_what_cannot_be_read_is_named_and_stops_nothing(
     start: Start,
@@ -349,6 +428,40 @@ async def test_without_a_journal_nothing_new_is_begun_and_nothing_stays_open(
         assert kaltura.operations() == ["create", "end"]
         assert await process.store.all() == []
     await process.house.open()
+
+
+async def test_when_todays_minutes_cannot_be_read_nothing_new_is_begun(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    process = await start(daily_minutes=1)
+    async with broken(process.database):
+        with pytest.raises(RecordUnavailable):
+            await process.house.open()
+    assert kaltura.calls == []
+
+
+async def test_a_disk_that_refuses_is_not_asked_for_each_session_anew(start: Start) -> None:
+    process = await start()
+    sessions = [await process.house.open(owner) for owner in "abc"]
+    async with broken(process.database) as refused:
+        for session in sessions:
+            await process.house.end(session)
+        refused.clear()
+        with pytest.raises(RecordUnavailable):
+            await process.store.take_over()
+        assert len(refused) == 1
+
+
+async def test_what_could_not_be_written_down_is_bounded(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MAX_ENDED", 2)
+    process = await start()
+    async with broken(process.database):
+        for _ in range(5):
+            with pytest.raises(RecordUnavailable):
+                await process.house.open()
+    assert len(process.store._unwritten) == 2
 
 
 async def test_an_end_that_could_not_be_written_down_is_written_down_later(
@@ -402,7 +515,18 @@ async def test_a_direct_session_that_was_never_heard_of_is_still_not_idle(
     await first.store.add(session_of("silent", clock))
     await first.store.add(session_of("heard", clock))
     await first.store.update("heard", seen_at=clock.now)
+    await first.store.take_over()
     first.kill()
     second = await start()
     seen = {s.session_id: s.seen_at for s in await second.store.all()}
     assert seen == {"silent": None, "heard": clock.now}
+
+
+async def test_the_first_sign_of_life_of_a_direct_session_does_not_upset_the_order(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    process = await start(avatar_token_mode="direct")
+    session = await process.house.open()
+    await asyncio.gather(*(process.house.say(session, str(n)) for n in range(5)))
+    said = [c.body["text"] for c in kaltura.calls if c.operation == "say-text"]
+    assert said == ["0", "1", "2", "3", "4"]

@@ -10,7 +10,7 @@ from app.sessions.opening import OpenedSession
 from app.sessions.places import Waiting
 from app.sessions.waiting_room import ABSENT_SECONDS, TURN_SECONDS
 from app.sessions.wishes import Wish
-from tests.doubles import FakeClock, FakeKaltura, refusal
+from tests.doubles import FakeClock, FakeKaltura, Gate, refusal
 from tests.sessions.house import House
 
 
@@ -223,6 +223,64 @@ async def test_after_a_429_kaltura_is_tried_again_in_a_while(
     assert await is_called(house, b)
 
 
+async def test_a_429_does_not_cost_others_the_turn_that_they_could_not_take(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=4)
+    inside = [await house.open(name) for name in "1234"]
+    b, c = await house.wait("b"), await house.wait("c")
+    for session in inside[:2]:
+        await house.end(session)
+    assert await is_called(house, b)
+    assert await is_called(house, c)
+    busy = refusal(429)
+    busy.headers["Retry-After"] = "60"
+    kaltura.will("create", busy)
+    assert (await house.wait("b")).position == 1
+    waiting = await house.wait("c")
+    assert (waiting.position, waiting.turn_seconds_left) == (2, None)
+    for _ in range(2):
+        clock.advance(TURN_SECONDS - 1)
+        await house.sweep()
+        assert (await house.wait("b")).position == 1
+        assert await position(house, c) == 2
+    clock.advance(2)
+    assert await is_called(house, c)
+
+
+async def test_a_rush_that_meets_kalturas_429_lines_up_in_order(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=5)
+    await house.open("a")
+    kaltura.will("create", refusal(429))
+    rush = [await house.wait(name) for name in "bcd"]
+    assert [waiting.position for waiting in rush] == [1, 2, 3]
+    clock.advance(5)
+    gates = [Gate(refusal(429)) for _ in range(3)]
+    kaltura.will("create", *gates)
+    again = [asyncio.create_task(house.broker.open(name, Wish())) for name in "bcd"]
+    for gate in gates:
+        await gate.reached.wait()
+    for gate in gates:
+        gate.open.set()
+    assert [outcome.position for outcome in await asyncio.gather(*again)] == [1, 2, 3]  # type: ignore[union-attr] # all are in line
+
+
+async def test_one_who_met_two_429s_has_one_place(kaltura: FakeKaltura, clock: FakeClock) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=5)
+    await house.open("a")
+    gates = [Gate(refusal(429)) for _ in range(2)]
+    kaltura.will("create", *gates)
+    both = [asyncio.create_task(house.wait("b")) for _ in gates]
+    for gate in gates:
+        await gate.reached.wait()
+    for gate in gates:
+        gate.open.set()
+    assert len({waiting.ticket_id for waiting in await asyncio.gather(*both)}) == 1
+    assert (await house.wait("c")).position == 2
+
+
 async def test_a_429_while_none_of_ours_is_open_is_told_as_it_is(
     house: House, kaltura: FakeKaltura
 ) -> None:
@@ -244,6 +302,19 @@ async def test_each_key_of_a_service_has_a_place_of_its_own(
         assert isinstance(waiting, Waiting)
         places.append(waiting.position)
     assert places == [1, 2, 1, 3, 3]
+
+
+async def test_a_services_ticket_makes_nobody_the_service(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    token = "a-token-of-the-shop"
+    house = House(kaltura, clock, max_concurrent_sessions=1, service_tokens={"shop": token})
+    await house.open("a")
+    waiting = await house.broker.open_for_service(token, Wish(), "key")
+    assert isinstance(waiting, Waiting)
+    assert await position(house, waiting) == 1, "its page may ask how long it takes"
+    with pytest.raises(TicketNotFound):
+        house.broker.waits_as(waiting.ticket_id)
 
 
 async def test_an_end_that_kaltura_refuses_holds_its_place(

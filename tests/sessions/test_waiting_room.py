@@ -90,3 +90,29 @@ def test_everyone_has_one_place(room: WaitingRoom) -> None:
     a, _ = joined(room, "a", "b")
     assert room.ticket_of("a") is a
     assert room.ticket_of("c") is None
+
+
+def test_a_turn_whose_place_is_gone_waits_for_the_next_place(
+    room: WaitingRoom, clock: FakeClock
+) -> None:
+    a, b, c = joined(room, "a", "b", "c")
+    room.advance(2)
+    assert room.advance(1)
+    assert called(room, a, b, c) == [True, False, False]
+    clock.advance(TURN_SECONDS)
+    room.asked(b)
+    room.advance(1)
+    assert room.turn_seconds_left(b) == TURN_SECONDS, "its time begins anew"
+
+
+def test_who_had_their_turn_already_comes_back_behind_those_who_came_back_before(
+    room: WaitingRoom,
+) -> None:
+    (a,) = joined(room, "a")
+    back = [room.join(name, name, first=True) for name in ("first", "second")]
+    assert [room.position(ticket) for ticket in (*back, a)] == [1, 2, 3]
+
+
+def test_a_ticket_may_be_any_text(room: WaitingRoom) -> None:
+    joined(room, "a")
+    assert room.ticket("ä") is None

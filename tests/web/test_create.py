@@ -74,6 +74,13 @@ class TestWaitingRoom:
         assert is_problem(answer, "ticket-not-found", 404)
         assert kaltura.calls == []
 
+    async def test_a_ticket_in_any_script_is_none(self, visit: Visit) -> None:
+        await opened(await visit(**ONE_PLACE))
+        waiting = await visit()
+        await waiting.post(CREATE)
+        assert is_problem(await waiting.get(f"{LINE}/äöü"), "ticket-not-found", 404)
+        assert (await waiting.post(f"{LINE}/äöü/leave")).status_code == 200
+
     @pytest.mark.parametrize("ticket", ["", "x" * 65, "a b", 7, None, ["x"]])
     async def test_a_malformed_ticket_reaches_nothing(
         self, visitor: httpx.AsyncClient, kaltura: FakeKaltura, ticket: Any
