@@ -1,29 +1,33 @@
 import { Emitter } from "../player/emitter.js";
-import { Heartbeat } from "../player/heartbeat.js";
-import { randomId } from "../player/random.js";
+import { pause } from "../player/pause.js";
+import { Admission } from "./admission.js";
 import { Avatar } from "./avatar.js";
+import { Ender } from "./ender.js";
+import { Lifeline } from "./lifeline.js";
+import { Offer } from "./offer.js";
 import { Problem } from "./problems.js";
+import { keepTicket, takeTicket } from "./ticket.js";
 
-const ENDING_MS = 3000;
-const END_TRIES = 6;
-
-/** @type {Record<string, string>} Why the broker ended a session, by its `endReason`. */
-const END_REASONS = {
-  idle: "It was idle for too long.",
-  expired: "Its time was up.",
-  shutdown: "The server was stopped.",
-  gone: "Kaltura ended it.",
-  visitor: "It was ended from elsewhere, perhaps from another tab.",
-};
+const RESUME_TRIES = 3;
+const RESUME_PAUSE_MS = 3000;
 
 /**
+ * @typedef {import("./api.js").Held} Held
  * @typedef {import("./api.js").Opened} Opened
  * @typedef {import("./sdk.js").Player} Player
  * @typedef {"ready" | "connecting" | "live" | "ended" | "problem"} State
- * @typedef {{opened: Opened | null, avatar: Avatar | null, over: boolean}} Run
+ * @typedef {{
+ *   over: boolean,
+ *   opening?: Promise<Opened>,
+ *   admission?: Admission,
+ *   session?: Held,
+ *   lifeline?: Lifeline,
+ *   avatar?: Avatar,
+ * }} Run `session` is known from the answer on, or from the question on when it is resumed.
  * @typedef {{
  *   state: {state: State, problem?: Problem},
- *   opened: Opened & {secondsLeft: number},
+ *   waiting: import("./admission.js").Wait,
+ *   opened: Opened,
  *   timeLeft: number,
  *   speaking: boolean,
  *   trouble: Problem | null,
@@ -41,17 +45,16 @@ const END_REASONS = {
 export class Session extends Emitter {
   /** @type {State} */
   state = "ready";
+  /** What is left of the page before this one. */
+  offer;
   #api;
   #player;
   #stage;
+  #ender;
   /** @type {Run} */
-  #run = { opened: null, avatar: null, over: true };
-  /** @type {Promise<unknown>} Settles when no session of the runs before is left. */
-  #ending = Promise.resolve();
-  /** @type {Set<Opened>} Sessions whose end nobody has confirmed yet. */
-  #unended = new Set();
-  #missedBeats = 0;
-  #heartbeat = new Heartbeat(() => this.#keepAlive());
+  #run = { over: true };
+  /** @type {Held | null} What was live when the page went away. */
+  #left = null;
 
   /**
    * @param {import("./api.js").Api} api
@@ -63,32 +66,33 @@ export class Session extends Emitter {
     this.#api = api;
     this.#player = player;
     this.#stage = stage;
+    this.#ender = new Ender(api);
+    this.offer = new Offer(api, this.#ender);
+    this.offer.on("ended", (problem) => this.#become("ended", problem));
   }
 
-  async start() {
+  /** Goes on with what a page before this one left: its place in line, or its session. */
+  async recover() {
     if (!this.#run.over) return;
-    const run = (this.#run = { opened: null, avatar: null, over: false });
-    this.#become("connecting");
-    try {
-      const { KalturaAvatarSession } = await this.#player;
-      await this.#open(run);
-      await this.#show(run, KalturaAvatarSession);
-      if (!run.over) this.#become("live");
-    } catch (error) {
-      this.#fail(run, Problem.fromPlayer(error));
-    }
+    const ticket = takeTicket();
+    if (ticket) await this.#go((run) => this.#admit(run, ticket));
+    else await this.offer.look();
+  }
+
+  /** Resumes the session that is offered, or opens one. */
+  async start() {
+    await this.#go(async (run) => {
+      const left = await this.offer.take();
+      return left ? this.#resume(run, left) : this.#admit(run);
+    });
   }
 
   /** Starts after ending this visitor's other sessions, when there may be no more of them. */
   async startInstead() {
-    if (!this.#run.over) return;
-    try {
+    await this.#go(async (run) => {
       await this.#api.endAll();
-    } catch (error) {
-      this.#become("problem", Problem.fromFailure(error));
-      return;
-    }
-    await this.start();
+      return this.#admit(run);
+    });
   }
 
   /**
@@ -96,64 +100,138 @@ export class Session extends Emitter {
    * @returns {Promise<void>} Rejects with a `Problem`.
    */
   async speak(text) {
-    await this.#command((opened) => this.#api.speak(opened, text));
+    await this.#lifeline.call((opened) => this.#api.speak(opened, text));
   }
 
   async interrupt() {
-    await this.#command((opened) => this.#api.interrupt(opened));
+    await this.#lifeline.call((opened) => this.#api.interrupt(opened));
   }
 
+  /** Ends what is under way or offered, a place in line included. */
   end() {
+    this.offer.refuse();
     this.#finish(this.#run);
     this.#become("ended");
   }
 
-  /** Ends the session while the page goes away. */
+  /** The page goes away, for good or for a moment; the next page may go on with what it had. */
   leave() {
-    for (const opened of this.#unended) void this.#api.end(opened, { keepalive: true }).catch(() => {});
-    if (!this.#run.over) this.end();
+    this.#ender.hurry();
+    this.offer.leave();
+    const run = this.#run;
+    if (run.over) return;
+    if (run.admission?.ticket) keepTicket(run.admission.ticket);
+    if (!run.session) return;
+    run.over = true;
+    this.#left = run.session;
+    run.lifeline?.cut();
+    run.avatar?.abandon();
+    void this.#api.leave(run.session).catch(() => {});
   }
 
-  /** Asks the broker how things are: after sleep, a lost picture, or when time should be up. */
+  /** The page was kept while it was away, and is shown again. */
+  async comeBack() {
+    const left = this.#left;
+    this.#left = null;
+    if (left) await this.#go((run) => this.#resume(run, left));
+    else if (this.#run.over) await this.recover();
+    // What was being opened or waited for goes on by itself.
+    else takeTicket();
+  }
+
+  /** Asks the broker how things are, when there is reason to doubt it. */
   async check() {
-    const { opened } = this.#run;
-    if (!opened || this.#run.over) return;
-    try {
-      const { state, secondsLeft, endReason } = await this.#command(() => this.#api.state(opened));
-      if (state === "ended") this.#fail(this.#run, endedBecause(endReason));
-      else this.emit("timeLeft", secondsLeft);
-    } catch {
-      // #command has told of an end already; anything else the heartbeat will tell.
-    }
+    if (!this.#run.over) await this.#run.lifeline?.check();
   }
 
-  /** @param {Run} run */
-  async #open(run) {
-    // A visitor may have one session at a time, so the last one must be gone first.
-    await Promise.race([this.#ending, pause(ENDING_MS)]);
-    if (run.over) return;
-    const opening = this.#api.create(randomId());
-    this.#ending = opening.then((late) => (run.over ? this.#end(late) : undefined)).catch(() => {});
-    const opened = await opening;
-    if (run.over) return;
-    run.opened = opened;
-    this.#unended.add(opened);
-    this.emit("opened", opened);
-    this.#missedBeats = 0;
-    this.#heartbeat.start();
+  get #lifeline() {
+    const { lifeline, over } = this.#run;
+    if (lifeline && !over) return lifeline;
+    throw new Problem("session-ended", { title: "There is no session" });
+  }
+
+  /** @param {(run: Run) => Promise<Opened>} open */
+  async #go(open) {
+    if (!this.#run.over) return;
+    /** @type {Run} */
+    const run = (this.#run = { over: false });
+    this.#become("connecting");
+    try {
+      // A player that does not come must not cost a session.
+      await this.#player;
+      // A visitor may have one session at a time, so the last one must be gone first.
+      await this.#ender.settled();
+      if (run.over) return;
+      run.opening = open(run);
+      const opened = await run.opening;
+      if (run.over) return;
+      const resumed = run.session !== undefined;
+      this.#opened(run, opened);
+      await this.#show(run, opened, resumed);
+      if (!run.over) this.#become("live");
+    } catch (error) {
+      this.#fail(run, Problem.fromPlayer(error));
+    }
   }
 
   /**
    * @param {Run} run
-   * @param {import("./sdk.js").AvatarClass} AvatarSession
+   * @param {import("./ticket.js").Ticket} [kept]
    */
-  async #show(run, AvatarSession) {
-    if (!run.opened) return;
-    const avatar = (run.avatar = new Avatar(AvatarSession, run.opened.baseUrl));
-    avatar.on("speaking", (speaking) => this.emit("speaking", speaking));
-    avatar.on("trouble", (problem) => this.emit("trouble", problem));
-    avatar.on("lost", (problem) => void this.#lost(run, problem));
-    await avatar.show(run.opened, this.#stage);
+  async #admit(run, kept) {
+    if (run.over) throw new Problem("session-ended");
+    const told = (/** @type {import("./admission.js").Wait} */ wait) => this.emit("waiting", wait);
+    run.admission = new Admission(this.#api, told, kept);
+    return run.admission.enter();
+  }
+
+  /**
+   * @param {Run} run
+   * @param {Held} session
+   */
+  #resume(run, session) {
+    run.session = session;
+    return this.#api.resume(session.sessionId);
+  }
+
+  /**
+   * @param {Run} run
+   * @param {Opened} opened
+   */
+  #opened(run, opened) {
+    run.session = opened;
+    const lifeline = (run.lifeline = new Lifeline(this.#api, opened));
+    lifeline.on("timeLeft", (seconds) => this.emit("timeLeft", seconds));
+    lifeline.on("trouble", (problem) => this.emit("trouble", problem));
+    lifeline.on("over", (problem) => this.#fail(run, problem));
+    this.emit("opened", opened);
+  }
+
+  /**
+   * Shows the avatar; a page that resumes may have to wait until the last one's viewer is gone.
+   *
+   * Being refused for that is a matter of moments, so only what fails fast is tried again.
+   *
+   * @param {Run} run
+   * @param {Opened} opened
+   * @param {boolean} resumed
+   */
+  async #show(run, opened, resumed) {
+    const { KalturaAvatarSession } = await this.#player;
+    for (let tries = resumed ? RESUME_TRIES : 1; !run.over; tries -= 1) {
+      const avatar = (run.avatar = new Avatar(KalturaAvatarSession, opened.baseUrl));
+      avatar.on("speaking", (speaking) => this.emit("speaking", speaking));
+      avatar.on("trouble", (problem) => this.emit("trouble", problem));
+      avatar.on("lost", (problem) => void this.#lost(run, problem));
+      const began = performance.now();
+      try {
+        return await avatar.show(opened, this.#stage);
+      } catch (error) {
+        if (tries === 1 || performance.now() - began > RESUME_PAUSE_MS) throw error;
+        avatar.abandon();
+        await pause(RESUME_PAUSE_MS);
+      }
+    }
   }
 
   /**
@@ -165,37 +243,6 @@ export class Session extends Emitter {
   async #lost(run, problem) {
     await this.check();
     this.#fail(run, problem);
-  }
-
-  async #keepAlive() {
-    try {
-      await this.#command((opened) => this.#api.keepAlive(opened));
-      if (this.#missedBeats > 1) this.emit("trouble", null);
-      this.#missedBeats = 0;
-    } catch (error) {
-      this.#missedBeats += 1;
-      if (this.#missedBeats === 2 && !this.#run.over)
-        this.emit("trouble", Problem.fromFailure(error));
-    }
-  }
-
-  /**
-   * One call for the present session; an answer that the session is over ends it here too.
-   *
-   * @template T
-   * @param {(opened: Opened) => Promise<T>} call
-   * @returns {Promise<T>}
-   */
-  async #command(call) {
-    const run = this.#run;
-    if (!run.opened || run.over) throw new Problem("session-ended", { title: "There is no session" });
-    try {
-      return await call(run.opened);
-    } catch (error) {
-      const problem = Problem.fromFailure(error);
-      if (problem.endsSession) this.#fail(run, problem);
-      throw problem;
-    }
   }
 
   /**
@@ -210,28 +257,14 @@ export class Session extends Emitter {
 
   /** @param {Run} run */
   #finish(run) {
-    const { avatar, opened } = run;
+    if (run.over) return;
     run.over = true;
-    run.avatar = run.opened = null;
-    this.#heartbeat.stop();
-    // The SDK may or may not end the session itself; ending twice is harmless, not at all is not.
-    const left = Promise.race([avatar?.close(), pause(ENDING_MS)]);
-    if (opened) this.#ending = left.then(() => this.#end(opened));
-  }
-
-  // A session that is not ended costs minutes, so a lost connection is waited out for a while.
-  /** @param {Opened} opened */
-  async #end(opened) {
-    for (let attempt = 1; attempt <= END_TRIES; attempt += 1) {
-      try {
-        await this.#api.end(opened, { keepalive: true });
-        break;
-      } catch (error) {
-        if (!Problem.fromFailure(error).unanswered) break;
-        await pause(ENDING_MS * attempt);
-      }
-    }
-    this.#unended.delete(opened);
+    const { opening, admission, session, lifeline, avatar } = run;
+    admission?.cancel();
+    lifeline?.cut();
+    const closing = avatar?.close();
+    if (session) this.#ender.end(session, closing);
+    else if (opening) this.#ender.endLate(opening);
   }
 
   /**
@@ -242,15 +275,4 @@ export class Session extends Emitter {
     this.state = state;
     this.emit("state", { state, problem });
   }
-}
-
-/** @param {number} ms */
-function pause(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** @param {string | null | undefined} reason */
-function endedBecause(reason) {
-  const detail = END_REASONS[reason ?? ""] ?? "The server ended it.";
-  return new Problem("session-ended", { detail });
 }
