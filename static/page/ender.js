@@ -70,10 +70,18 @@ export class Ender {
         await this.#api.end(session);
         break;
       } catch (error) {
-        if (!Problem.fromFailure(error).unanswered) break;
+        const problem = Problem.fromFailure(error);
+        if (problem.name === "control-not-allowed") await this.#leave(session);
+        if (!problem.unanswered) break;
         await pause(ENDING_MS * attempt);
       }
     }
     this.#unended.delete(session);
+  }
+
+  // Where visitors may not end a session they may still turn away, and then the broker ends it.
+  /** @param {Held} session */
+  async #leave(session) {
+    await this.#api.leave(session).catch(() => {});
   }
 }

@@ -456,6 +456,14 @@ test("an end that got no answer is asked for again", async (t) => {
   assert.equal(ends.length, 0);
 });
 
+test("where visitors may not end a session, a start that failed turns away from it", async () => {
+  const init = refuse(new Error("no picture"));
+  const { session, calls } = visit({ init, api: { end: refuse(new Problem("control-not-allowed")) } });
+  await session.start();
+  await soon();
+  assert.deepEqual(calls, ["create", "endSession", "leave"]);
+});
+
 /** @param {Error} error */
 function refuse(error) {
   return async () => {
