@@ -1,13 +1,18 @@
 """A session outlives a reload, and never a tab that is gone."""
 
 import asyncio
+from pathlib import Path
+from typing import Final
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser.avatar_page import AvatarPage, Demo, eventually
+from tests.browser.conftest import SDK_URL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+STAND_IN: Final = Path(__file__).with_name("stand_in_sdk.js")
 
 
 def panel(tab: AvatarPage) -> Locator:
@@ -40,6 +45,26 @@ async def test_a_session_goes_on_after_a_reload(tab: AvatarPage, demo: Demo, but
     assert tab.session_ids == [session_id]
     await tab.button("End").click()
     await eventually(lambda: demo.session_is(session_id, "ended"), "the session is ended")
+
+
+async def test_the_documented_surface_of_the_sdk_is_enough_to_resume(
+    tab: AvatarPage, sdk_demo: Demo
+) -> None:
+    # It says nothing when the page goes, so its viewer's place may not be free at once.
+    tab.tolerated = ("409",)
+    await tab.page.route(
+        SDK_URL,
+        lambda route: route.fulfill(path=STAND_IN, headers={"Access-Control-Allow-Origin": "*"}),
+    )
+    session_id = await offered_after_reload(tab, sdk_demo)
+    await tab.button("Resume").click()
+    await tab.status_is("Live")
+    await tab.probe()
+    frames = await tab.frames()
+    await eventually(lambda: tab.shown(frames + 10), "frames are decoded")
+    assert tab.session_ids == [session_id]
+    await tab.button("End").click()
+    await eventually(lambda: sdk_demo.session_is(session_id, "ended"), "the session is ended")
 
 
 async def test_a_session_that_is_offered_can_be_ended(tab: AvatarPage, demo: Demo) -> None:
