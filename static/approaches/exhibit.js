@@ -1,6 +1,7 @@
 import { Problem } from "../page/problems.js";
 import { Emitter } from "../player/emitter.js";
 import { Heartbeat } from "../player/heartbeat.js";
+import { pause } from "../player/pause.js";
 
 const ENDING_MS = 3000;
 
@@ -191,9 +192,4 @@ function asProblem(error) {
   if (error instanceof Problem) return error;
   const { message = "" } = /** @type {{message?: string}} */ (error ?? {});
   return new Problem("player-error", { title: "That did not work", detail: message });
-}
-
-/** @param {number} ms */
-function pause(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

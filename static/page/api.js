@@ -1,12 +1,25 @@
 import { Problem } from "./problems.js";
 
 const SESSIONS = "/api/avatar-sessions";
+const WAITING_ROOM = "/api/waiting-room";
 const CREATE_MS = 30_000;
 const CONTROL_MS = 15_000;
 
 /**
- * @typedef {{sessionId: string, token: string, tokenMode: "sealed" | "direct", baseUrl: string, expiresAt: string}} Opened
- * @typedef {{body?: object, token?: string, headers?: Record<string, string>, keepalive?: boolean, deadlineMs?: number}} Request
+ * @typedef {{sessionId: string, token: string, tokenMode: "sealed" | "direct", baseUrl: string, expiresAt: string}} Created
+ * @typedef {Created & {secondsLeft: number}} Opened A session, and its time as of the answer.
+ * @typedef {{sessionId: string, token?: string}} Held Without a token the visitor's cookie counts.
+ * @typedef {{ticket: string, position: number, estimatedSeconds: number | null, turnSecondsLeft: number | null}} Place
+ *   In line: `position` 1 is next, and `turnSecondsLeft` is a number once it is this visitor's turn.
+ * @typedef {{state: "live" | "ended", secondsLeft: number, endReason?: string | null}} Standing
+ * @typedef {{
+ *   body?: object,
+ *   token?: string,
+ *   headers?: Record<string, string>,
+ *   keepalive?: boolean,
+ *   deadlineMs?: number,
+ *   signal?: AbortSignal,
+ * }} Request
  */
 
 /** The broker's visitor surface; every failure is thrown as a `Problem`. */
@@ -24,22 +37,62 @@ export class Api {
   }
 
   /**
-   * Opens a session; one click is one key, so that it can never open two.
+   * Opens a session, or gets in line for one; one key is one session, however often it is sent.
    *
    * @param {string} idempotencyKey
-   * @returns {Promise<Opened & {secondsLeft: number}>}
+   * @param {string | null} [ticket] Of the place in line whose turn it is.
+   * @returns {Promise<Opened | Place>}
    */
-  async create(idempotencyKey) {
+  async create(idempotencyKey, ticket = null) {
     const { body, response } = await this.#send("POST", "/api/create-avatar-session", {
-      body: {},
+      body: ticket === null ? {} : { ticket },
       headers: { "Idempotency-Key": idempotencyKey },
       deadlineMs: CREATE_MS,
     });
-    return { ...body, secondsLeft: secondsUntil(body.expiresAt, response) };
+    return "ticket" in body ? body : opened(body, response);
   }
 
   /**
-   * @param {Opened} session
+   * Where in line one is; answers when that changes, or else when the wait is over.
+   *
+   * @param {string} ticket
+   * @param {{waitSeconds: number, signal: AbortSignal}} options
+   * @returns {Promise<Place>}
+   */
+  async place(ticket, { waitSeconds, signal }) {
+    const address = `${WAITING_ROOM}/${encodeURIComponent(ticket)}?wait=${waitSeconds}`;
+    const deadlineMs = waitSeconds * 1000 + CONTROL_MS;
+    return (await this.#send("GET", address, { deadlineMs, signal })).body;
+  }
+
+  /** @param {string} ticket */
+  async leaveLine(ticket) {
+    const address = `${WAITING_ROOM}/${encodeURIComponent(ticket)}/leave`;
+    await this.#send("POST", address, { keepalive: true });
+  }
+
+  /**
+   * This visitor's live sessions, whichever tab they are in; the cookie says whose they are.
+   *
+   * @returns {Promise<(Standing & {sessionId: string, watched?: boolean})[]>}
+   */
+  async sessions() {
+    return (await this.#send("GET", SESSIONS, {})).body.sessions;
+  }
+
+  /**
+   * Takes up a session that a page before this one left.
+   *
+   * @param {string} sessionId
+   * @returns {Promise<Opened>}
+   */
+  async resume(sessionId) {
+    const { body, response } = await this.#control("POST", { sessionId }, "/resume");
+    return opened(body, response);
+  }
+
+  /**
+   * @param {Held} session
    * @param {string} text
    * @returns {Promise<{turnId: string}>}
    */
@@ -47,42 +100,46 @@ export class Api {
     return (await this.#control("POST", session, "/speak", { body: { text } })).body;
   }
 
-  /** @param {Opened} session */
+  /** @param {Held} session */
   async interrupt(session) {
     await this.#control("POST", session, "/interrupt");
   }
 
-  /** @param {Opened} session */
+  /** @param {Held} session */
   async keepAlive(session) {
     await this.#control("POST", session, "/keep-alive");
   }
 
-  /**
-   * @param {Opened} session
-   * @param {{keepalive?: boolean}} [options] `keepalive` lets the call outlive the page.
-   */
-  async end(session, { keepalive = false } = {}) {
-    await this.#control("POST", session, "/end", { keepalive });
+  /** @param {Held} session Its end outlives the page. */
+  async end(session) {
+    await this.#control("POST", session, "/end", { keepalive: true });
   }
 
   /**
-   * @param {Opened} session
-   * @returns {Promise<{state: "live" | "ended", secondsLeft: number, endReason?: string | null}>}
+   * Says that the page goes away: the broker ends the session soon, unless it is resumed.
+   *
+   * @param {Held} session
+   */
+  async leave(session) {
+    await this.#control("POST", session, "/leave", { keepalive: true });
+  }
+
+  /**
+   * @param {Held} session
+   * @returns {Promise<Standing>}
    */
   async state(session) {
     return (await this.#control("GET", session, "")).body;
   }
 
-  /** Ends every session of this visitor, whichever tab it is in; the cookie says whose they are. */
+  /** Ends every session of this visitor, whichever tab it is in. */
   async endAll() {
-    const { body } = await this.#send("GET", SESSIONS, {});
-    for (const { sessionId } of body.sessions)
-      await this.#send("POST", `${SESSIONS}/${encodeURIComponent(sessionId)}/end`, {});
+    for (const session of await this.sessions()) await this.end({ sessionId: session.sessionId });
   }
 
   /**
    * @param {"GET" | "POST"} method
-   * @param {Opened} session
+   * @param {Held} session
    * @param {string} path
    * @param {Request} [request]
    */
@@ -96,8 +153,9 @@ export class Api {
    * @param {string} path
    * @param {Request} request
    */
-  async #send(method, path, { body, token, headers = {}, keepalive, deadlineMs = CONTROL_MS }) {
+  async #send(method, path, { body, token, headers = {}, keepalive, deadlineMs = CONTROL_MS, signal }) {
     const began = performance.now();
+    const deadline = AbortSignal.timeout(deadlineMs);
     /** @type {Response | undefined} */
     let response;
     try {
@@ -110,7 +168,7 @@ export class Api {
           ...(token && { Authorization: `Bearer ${token}` }),
         },
         body: body && JSON.stringify(body),
-        signal: AbortSignal.timeout(deadlineMs),
+        signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
       });
       if (!response.ok) throw await Problem.fromResponse(response);
       return { body: await response.json(), response };
@@ -127,6 +185,15 @@ export class Api {
       });
     }
   }
+}
+
+/**
+ * @param {Created} created
+ * @param {Response} response
+ * @returns {Opened}
+ */
+function opened(created, response) {
+  return { ...created, secondsLeft: secondsUntil(created.expiresAt, response) };
 }
 
 /**

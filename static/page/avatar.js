@@ -5,7 +5,7 @@ const PICTURE_MS = 25_000;
 
 /**
  * @typedef {import("./sdk.js").AvatarClass} AvatarClass
- * @typedef {{containerId: string, playable(): Promise<void>}} Place Where the avatar is shown.
+ * @typedef {{containerId: string, clear(): void, playable(): Promise<void>}} Place Where the avatar is shown.
  */
 
 /**
@@ -51,6 +51,7 @@ export class Avatar extends Emitter {
    * @param {Place} place
    */
   async show({ sessionId, token }, place) {
+    place.clear();
     const begun = this.#session.initSession({ sessionId, token }, { videoContainerId: place.containerId });
     // Some versions resolve before they are connected, so both are waited for.
     await Promise.race([Promise.all([begun, this.#present]), pictureDeadline()]);
@@ -58,9 +59,14 @@ export class Avatar extends Emitter {
     this.#shown = true;
   }
 
-  /** Gives everything back; never rejects, and tells nothing any more. */
-  async close() {
+  /** Tells nothing any more, and leaves the session as it is: `endSession` would end it. */
+  abandon() {
     this.#closed = true;
+  }
+
+  /** Ends the session and gives everything back; never rejects, and tells nothing any more. */
+  async close() {
+    this.abandon();
     try {
       await this.#session.endSession();
     } catch {

@@ -6,12 +6,17 @@ import { Composer } from "./composer.js";
 import { Inspector } from "./inspector.js";
 import { Notice } from "./notice.js";
 import { Problem } from "./problems.js";
+import { ResumePanel } from "./resuming.js";
 import { loadPlayer } from "./sdk.js";
 import { Session } from "./session.js";
 import { Speech } from "./speech.js";
 import { Stage, byId } from "./stage.js";
 import { StatusLine } from "./status.js";
 import { Transcript } from "./transcript.js";
+import { WaitingPanel } from "./waiting.js";
+
+/** How long one may be asked to wait beside a button that counts down. */
+const PATIENCE_SECONDS = 120;
 
 /** @type {{maxTextLength: number, player: "builtin" | "sdk", builtinPlayerUrl: string}} */
 const config = JSON.parse(byId("config").textContent ?? "");
@@ -29,15 +34,38 @@ const speech = new Speech((line) => transcript.update(line), new Captions(byId("
 const player = loadPlayer(config);
 const session = new Session(new Api((call) => inspector.call(call)), player, stage);
 const composer = new Composer(config.maxTextLength, (text) => void speak(text));
+const waiting = new WaitingPanel(() => session.end());
+const resuming = new ResumePanel({
+  onResume: () => void session.start(),
+  onEnd: () => session.end(),
+});
 const clock = new Clock(byId("clock"), {
   onLastMinute: () => notice.tell("One minute left", "The session ends by itself when its time is up."),
   onZero: () => void session.check(),
 });
 
-/** @type {Record<string, {label: string, run: () => void}>} What a click can do about a problem. */
-const remedies = {
-  "too-many-sessions": { label: "End it and start here", run: () => void session.startInstead() },
-};
+/**
+ * What a click can do about a problem that keeps a session from being opened.
+ *
+ * @param {Problem} problem
+ * @returns {import("./notice.js").Remedy | undefined}
+ */
+function remedyFor({ name, retryAfter }) {
+  if (name === "too-many-sessions")
+    return { label: "End it and start here", run: () => void session.startInstead() };
+  if (retryAfter !== undefined && retryAfter < PATIENCE_SECONDS)
+    return { label: "Try again", seconds: retryAfter, run: () => void session.start() };
+  return undefined;
+}
+
+/**
+ * Whether an element that has the focus may keep it.
+ *
+ * @param {Element | null} element
+ */
+function isUsable(element) {
+  return element !== null && element.matches(":enabled") && element.checkVisibility();
+}
 
 /** @param {string} text */
 async function speak(text) {
@@ -89,22 +117,27 @@ function quiet() {
 session.on("state", ({ state, problem }) => {
   stage.become(state);
   status.become(state, problem);
+  waiting.hide();
   document.body.dataset.state = state;
   start.disabled = state === "connecting" || state === "live";
   end.disabled = !start.disabled;
   stop.disabled = state !== "live";
   composer.enable(state === "live");
   if (state === "live") composer.focus();
-  else if (!document.activeElement?.matches(":enabled")) start.focus({ preventScroll: true });
-  if (problem) notice.show(problem, remedies[problem.name]);
+  else if (!isUsable(document.activeElement)) start.focus({ preventScroll: true });
+  if (problem) notice.show(problem, remedyFor(problem));
   else notice.hide();
   if (state === "ended" || state === "problem") {
     clock.stop();
+    waiting.calm();
     stage.speak(false);
     speech.stopped();
     inspector.closed();
   }
 });
+session.on("waiting", (wait) => waiting.show(wait));
+session.offer.on("made", (opened) => resuming.show(opened));
+session.offer.on("withdrawn", () => resuming.hide());
 session.on("opened", (opened) => {
   clock.start(opened.secondsLeft);
   inspector.opened(opened);
@@ -121,6 +154,7 @@ start.addEventListener("click", () => void session.start());
 stop.addEventListener("click", () => void interrupt());
 end.addEventListener("click", () => session.end());
 addEventListener("pagehide", () => session.leave());
+addEventListener("pageshow", ({ persisted }) => void (persisted && session.comeBack()));
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") void session.check();
 });
@@ -133,3 +167,4 @@ player.then(
   },
   (error) => notice.show(Problem.fromPlayer(error)),
 );
+void session.recover();

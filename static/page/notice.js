@@ -1,12 +1,18 @@
 import { byId } from "./stage.js";
 
+/**
+ * What a click can do about a problem, at once or only after so many seconds.
+ *
+ * @typedef {{label: string, seconds?: number, run: () => void}} Remedy
+ */
+
 /** Says what happened and what to do next, until something better is known. */
 export class Notice {
   #element = byId("notice");
 
   /**
    * @param {import("./problems.js").Problem} problem
-   * @param {{label: string, run: () => void}} [remedy] What a click can do about it.
+   * @param {Remedy} [remedy]
    */
   show({ title, detail, nextStep, requestId }, remedy) {
     const words = [detail, nextStep].filter(Boolean).join(" ");
@@ -46,11 +52,21 @@ function paragraph(className, text) {
   return made;
 }
 
-/** @param {{label: string, run: () => void}} remedy */
-function button({ label, run }) {
+/** @param {Remedy} remedy */
+function button({ label, seconds = 0, run }) {
   const made = document.createElement("button");
   made.type = "button";
-  made.textContent = label;
   made.addEventListener("click", run);
+  // Every second would be announced: a notice is an alert.
+  made.setAttribute("aria-live", "off");
+  const ready = performance.now() + seconds * 1000;
+  count();
   return made;
+
+  function count() {
+    const left = Math.ceil((ready - performance.now()) / 1000);
+    made.disabled = left > 0;
+    made.textContent = left > 0 ? `${label} in ${left} s` : label;
+    if (left > 0) setTimeout(count, 1000);
+  }
 }

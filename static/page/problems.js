@@ -1,3 +1,5 @@
+import { endedBecause } from "./reasons.js";
+
 /**
  * What to do next, by the name of the problem; `{when}` is "in 20 seconds" or "in a moment".
  *
@@ -21,6 +23,7 @@ const NEXT_STEPS = {
   "kaltura-unavailable": "Try again {when}.",
   "speech-unavailable": "Try again {when}.",
   "speech-refused": "Say it differently.",
+  "ticket-not-found": "Press Start to get in line again.",
   "queue-full": "Let the avatar finish, or press Stop, and try again {when}.",
   unreachable: "Check your connection, then try again.",
   "no-answer": "Try again {when}.",
@@ -44,6 +47,7 @@ const TITLES = {
   "session-ended": "The session has ended",
   reconnecting: "Reconnecting",
   "session-not-found": "The session is gone",
+  "ticket-not-found": "You are no longer in line",
 };
 
 /** @type {Record<string, string>} Codes of the bundled player that mean a problem known here. */
@@ -53,14 +57,15 @@ const PLAYER_CODES = { network: "unreachable", timeout: "no-answer" };
 export class Problem extends Error {
   /**
    * @param {string} name
-   * @param {{title?: string, detail?: string, requestId?: string, retryAfter?: number}} [about]
+   * @param {{title?: string, detail?: string, requestId?: string, retryAfter?: number, endReason?: string | null}} [about]
    */
-  constructor(name, { title, detail = "", requestId = "", retryAfter } = {}) {
+  constructor(name, { title, detail = "", requestId = "", retryAfter, endReason } = {}) {
     super(title ?? TITLES[name] ?? "Something went wrong");
     this.name = name;
-    this.detail = detail;
+    this.detail = endedBecause(endReason) ?? detail;
     this.requestId = requestId;
     this.retryAfter = retryAfter;
+    this.endReason = endReason;
   }
 
   get title() {
@@ -69,6 +74,7 @@ export class Problem extends Error {
 
   /** One sentence about what to do now. */
   get nextStep() {
+    if (this.endReason === "budget") return "There are new ones tomorrow.";
     const when = this.retryAfter ? `in ${inWords(this.retryAfter)}` : "in a moment";
     return (NEXT_STEPS[this.name] ?? ANYTHING_ELSE).replace("{when}", when);
   }
@@ -76,6 +82,11 @@ export class Problem extends Error {
   /** Whether the session is over for good. */
   get endsSession() {
     return ["session-ended", "session-not-found", "unauthenticated"].includes(this.name);
+  }
+
+  /** Whether the same call may well succeed in a moment; "unknown" is what a proxy answers. */
+  get passing() {
+    return this.unanswered || this.name === "unknown" || this.retryAfter !== undefined;
   }
 
   /** Whether nobody answered, so that it is not known what became of the call. */
@@ -97,6 +108,7 @@ export class Problem extends Error {
       detail: body?.detail ?? `The server answered with status ${response.status}.`,
       requestId: body?.requestId ?? response.headers.get("X-Request-ID") ?? "",
       retryAfter: Number(response.headers.get("Retry-After")) || undefined,
+      endReason: body?.endReason,
     });
   }
 
@@ -129,6 +141,15 @@ export class Problem extends Error {
 
 /** @param {number} seconds */
 function inWords(seconds) {
-  const [amount, unit] = seconds < 90 ? [seconds, "second"] : [Math.ceil(seconds / 60), "minute"];
+  if (seconds < 90) return counted(seconds, "second");
+  if (seconds < 90 * 60) return counted(Math.ceil(seconds / 60), "minute");
+  return counted(Math.ceil(seconds / 3600), "hour");
+}
+
+/**
+ * @param {number} amount
+ * @param {string} unit
+ */
+function counted(amount, unit) {
   return `${amount} ${unit}${amount === 1 ? "" : "s"}`;
 }

@@ -1,29 +1,17 @@
 import { Emitter } from "../player/emitter.js";
-import { Heartbeat } from "../player/heartbeat.js";
-import { randomId } from "../player/random.js";
-import { Avatar } from "./avatar.js";
+import { Ender } from "./ender.js";
+import { Offer } from "./offer.js";
 import { Problem } from "./problems.js";
-
-const ENDING_MS = 3000;
-const END_TRIES = 6;
-
-/** @type {Record<string, string>} Why the broker ended a session, by its `endReason`. */
-const END_REASONS = {
-  idle: "It was idle for too long.",
-  expired: "Its time was up.",
-  shutdown: "The server was stopped.",
-  gone: "Kaltura ended it.",
-  visitor: "It was ended from elsewhere, perhaps from another tab.",
-};
+import { Run } from "./run.js";
+import { takeTicket } from "./ticket.js";
 
 /**
  * @typedef {import("./api.js").Opened} Opened
- * @typedef {import("./sdk.js").Player} Player
  * @typedef {"ready" | "connecting" | "live" | "ended" | "problem"} State
- * @typedef {{opened: Opened | null, avatar: Avatar | null, over: boolean}} Run
  * @typedef {{
  *   state: {state: State, problem?: Problem},
- *   opened: Opened & {secondsLeft: number},
+ *   waiting: import("./admission.js").Wait,
+ *   opened: Opened,
  *   timeLeft: number,
  *   speaking: boolean,
  *   trouble: Problem | null,
@@ -33,62 +21,55 @@ const END_REASONS = {
 /**
  * The life of the page's avatar session: ready, connecting, live, ended or problem, and again.
  *
- * Each start is a run of its own; what comes late for a run that is over is ended and forgotten,
- * so that no session is left behind whatever the order of clicks and answers.
- *
  * @extends {Emitter<SessionEvents>}
  */
 export class Session extends Emitter {
   /** @type {State} */
   state = "ready";
+  /** What the page before this one left. */
+  offer;
   #api;
-  #player;
-  #stage;
-  /** @type {Run} */
-  #run = { opened: null, avatar: null, over: true };
-  /** @type {Promise<unknown>} Settles when no session of the runs before is left. */
-  #ending = Promise.resolve();
-  /** @type {Set<Opened>} Sessions whose end nobody has confirmed yet. */
-  #unended = new Set();
-  #missedBeats = 0;
-  #heartbeat = new Heartbeat(() => this.#keepAlive());
+  #means;
+  /** @type {Run | null} */
+  #run = null;
+  /** @type {import("./api.js").Held | null} What was live when the page went away. */
+  #left = null;
 
   /**
    * @param {import("./api.js").Api} api
-   * @param {Promise<Player>} player
+   * @param {Promise<import("./sdk.js").Player>} player
    * @param {import("./avatar.js").Place} stage
    */
   constructor(api, player, stage) {
     super();
+    const ender = new Ender(api);
     this.#api = api;
-    this.#player = player;
-    this.#stage = stage;
+    this.#means = { api, ender, player, stage };
+    this.offer = new Offer(api, ender);
+    this.offer.on("ended", (problem) => this.#become("ended", problem));
   }
 
+  /** Goes on with what a page before this one left: its place in line, or its session. */
+  async recover() {
+    const ticket = takeTicket();
+    if (ticket) await this.#go((run) => run.admit(ticket));
+    else await this.offer.look();
+  }
+
+  /** Resumes the session that is offered, or opens one. */
   async start() {
-    if (!this.#run.over) return;
-    const run = (this.#run = { opened: null, avatar: null, over: false });
-    this.#become("connecting");
-    try {
-      const { KalturaAvatarSession } = await this.#player;
-      await this.#open(run);
-      await this.#show(run, KalturaAvatarSession);
-      if (!run.over) this.#become("live");
-    } catch (error) {
-      this.#fail(run, Problem.fromPlayer(error));
-    }
+    await this.#go(async (run) => {
+      const left = await this.offer.take();
+      return left ? run.resume(left) : run.admit();
+    });
   }
 
   /** Starts after ending this visitor's other sessions, when there may be no more of them. */
   async startInstead() {
-    if (!this.#run.over) return;
-    try {
+    await this.#go(async (run) => {
       await this.#api.endAll();
-    } catch (error) {
-      this.#become("problem", Problem.fromFailure(error));
-      return;
-    }
-    await this.start();
+      return run.admit();
+    });
   }
 
   /**
@@ -96,142 +77,66 @@ export class Session extends Emitter {
    * @returns {Promise<void>} Rejects with a `Problem`.
    */
   async speak(text) {
-    await this.#command((opened) => this.#api.speak(opened, text));
+    await this.#lifeline.call((opened) => this.#api.speak(opened, text));
   }
 
   async interrupt() {
-    await this.#command((opened) => this.#api.interrupt(opened));
+    await this.#lifeline.call((opened) => this.#api.interrupt(opened));
   }
 
+  /** Ends what is under way or offered, a place in line included. */
   end() {
-    this.#finish(this.#run);
+    this.offer.refuse();
+    this.#run?.finish();
     this.#become("ended");
   }
 
-  /** Ends the session while the page goes away. */
+  /** The page goes away, for good or for a moment; the next page may go on with what it had. */
   leave() {
-    for (const opened of this.#unended) void this.#api.end(opened, { keepalive: true }).catch(() => {});
-    if (!this.#run.over) this.end();
+    this.#means.ender.hurry();
+    this.offer.leave();
+    this.#left = this.#run?.leave() ?? null;
   }
 
-  /** Asks the broker how things are: after sleep, a lost picture, or when time should be up. */
+  /** The page was kept while it was away, and is shown again. */
+  async comeBack() {
+    const left = this.#left;
+    this.#left = null;
+    if (left) await this.#go((run) => run.resume(left));
+    else if (this.#busy) takeTicket(); // What was being opened or waited for goes on by itself.
+    else await this.recover();
+  }
+
+  /** Asks the broker how things are, when there is reason to doubt it. */
   async check() {
-    const { opened } = this.#run;
-    if (!opened || this.#run.over) return;
-    try {
-      const { state, secondsLeft, endReason } = await this.#command(() => this.#api.state(opened));
-      if (state === "ended") this.#fail(this.#run, endedBecause(endReason));
-      else this.emit("timeLeft", secondsLeft);
-    } catch {
-      // #command has told of an end already; anything else the heartbeat will tell.
-    }
+    await this.#run?.lifeline?.check();
   }
 
-  /** @param {Run} run */
-  async #open(run) {
-    // A visitor may have one session at a time, so the last one must be gone first.
-    await Promise.race([this.#ending, pause(ENDING_MS)]);
-    if (run.over) return;
-    const opening = this.#api.create(randomId());
-    this.#ending = opening.then((late) => (run.over ? this.#end(late) : undefined)).catch(() => {});
-    const opened = await opening;
-    if (run.over) return;
-    run.opened = opened;
-    this.#unended.add(opened);
-    this.emit("opened", opened);
-    this.#missedBeats = 0;
-    this.#heartbeat.start();
+  get #busy() {
+    return this.#run !== null && !this.#run.over;
   }
 
-  /**
-   * @param {Run} run
-   * @param {import("./sdk.js").AvatarClass} AvatarSession
-   */
-  async #show(run, AvatarSession) {
-    if (!run.opened) return;
-    const avatar = (run.avatar = new Avatar(AvatarSession, run.opened.baseUrl));
-    avatar.on("speaking", (speaking) => this.emit("speaking", speaking));
-    avatar.on("trouble", (problem) => this.emit("trouble", problem));
-    avatar.on("lost", (problem) => void this.#lost(run, problem));
-    await avatar.show(run.opened, this.#stage);
+  get #lifeline() {
+    const lifeline = this.#run?.lifeline;
+    if (lifeline) return lifeline;
+    throw new Problem("session-ended", { title: "There is no session" });
   }
 
-  /**
-   * The broker knows whether the session ended or only its picture was lost.
-   *
-   * @param {Run} run
-   * @param {Problem} problem
-   */
-  async #lost(run, problem) {
-    await this.check();
-    this.#fail(run, problem);
-  }
-
-  async #keepAlive() {
-    try {
-      await this.#command((opened) => this.#api.keepAlive(opened));
-      if (this.#missedBeats > 1) this.emit("trouble", null);
-      this.#missedBeats = 0;
-    } catch (error) {
-      this.#missedBeats += 1;
-      if (this.#missedBeats === 2 && !this.#run.over)
-        this.emit("trouble", Problem.fromFailure(error));
-    }
-  }
-
-  /**
-   * One call for the present session; an answer that the session is over ends it here too.
-   *
-   * @template T
-   * @param {(opened: Opened) => Promise<T>} call
-   * @returns {Promise<T>}
-   */
-  async #command(call) {
-    const run = this.#run;
-    if (!run.opened || run.over) throw new Problem("session-ended", { title: "There is no session" });
-    try {
-      return await call(run.opened);
-    } catch (error) {
-      const problem = Problem.fromFailure(error);
-      if (problem.endsSession) this.#fail(run, problem);
-      throw problem;
-    }
-  }
-
-  /**
-   * @param {Run} run
-   * @param {Problem} problem
-   */
-  #fail(run, problem) {
-    if (run.over) return;
-    this.#finish(run);
-    this.#become(problem.name === "session-ended" ? "ended" : "problem", problem);
-  }
-
-  /** @param {Run} run */
-  #finish(run) {
-    const { avatar, opened } = run;
-    run.over = true;
-    run.avatar = run.opened = null;
-    this.#heartbeat.stop();
-    // The SDK may or may not end the session itself; ending twice is harmless, not at all is not.
-    const left = Promise.race([avatar?.close(), pause(ENDING_MS)]);
-    if (opened) this.#ending = left.then(() => this.#end(opened));
-  }
-
-  // A session that is not ended costs minutes, so a lost connection is waited out for a while.
-  /** @param {Opened} opened */
-  async #end(opened) {
-    for (let attempt = 1; attempt <= END_TRIES; attempt += 1) {
-      try {
-        await this.#api.end(opened, { keepalive: true });
-        break;
-      } catch (error) {
-        if (!Problem.fromFailure(error).unanswered) break;
-        await pause(ENDING_MS * attempt);
-      }
-    }
-    this.#unended.delete(opened);
+  /** @param {(run: Run) => Promise<Opened>} open */
+  async #go(open) {
+    if (this.#busy) return;
+    const run = (this.#run = new Run(this.#means));
+    run.on("waiting", (wait) => this.emit("waiting", wait));
+    run.on("opened", (opened) => this.emit("opened", opened));
+    run.on("live", () => this.#become("live"));
+    run.on("timeLeft", (seconds) => this.emit("timeLeft", seconds));
+    run.on("speaking", (speaking) => this.emit("speaking", speaking));
+    run.on("trouble", (problem) => this.emit("trouble", problem));
+    run.on("failed", (problem) =>
+      this.#become(problem.name === "session-ended" ? "ended" : "problem", problem),
+    );
+    this.#become("connecting");
+    await run.go(open);
   }
 
   /**
@@ -242,15 +147,4 @@ export class Session extends Emitter {
     this.state = state;
     this.emit("state", { state, problem });
   }
-}
-
-/** @param {number} ms */
-function pause(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** @param {string | null | undefined} reason */
-function endedBecause(reason) {
-  const detail = END_REASONS[reason ?? ""] ?? "The server ended it.";
-  return new Problem("session-ended", { detail });
 }

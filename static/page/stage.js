@@ -25,10 +25,13 @@ export class Stage {
   /** @param {import("./session.js").State} state */
   become(state) {
     this.#element.dataset.state = state;
-    if (state === "ended" || state === "problem") {
-      this.#container.replaceChildren();
-      this.#soundButton.hidden = true;
-    }
+    if (state === "ended" || state === "problem") this.clear();
+  }
+
+  /** Takes away what a player showed, whichever that was. */
+  clear() {
+    this.#container.replaceChildren();
+    this.#soundButton.hidden = true;
   }
 
   /** @param {boolean} speaking */

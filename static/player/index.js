@@ -177,6 +177,8 @@ export class KalturaAvatarSession {
     media.on("connection", (state) => this.#events.emit("connectionChange", state));
     media.on("speaking", (on) => this.#events.emit(on ? "speakingStart" : "speakingEnd", undefined));
     media.on("error", (error) => this.#fail(error));
+    // The next page may want to watch: the viewer's place is given back, and nothing is ended.
+    addEventListener("pagehide", () => void this.#finish("ENDED"), { once: true });
     this.#media = media;
     return media;
   }

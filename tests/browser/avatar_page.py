@@ -12,6 +12,7 @@ from playwright.async_api import Locator, Page, expect
 
 PATIENCE_MS: Final = 20_000
 AUDIBLE: Final = 0.01
+CREATED: Final = 201
 _PROBE: Final = Path(__file__).with_name("probe.js").read_text(encoding="utf-8")
 
 
@@ -71,8 +72,12 @@ class AvatarPage:
         """Clicks Start, waits until it is live, and returns the session's id."""
         await self.button("Start").click()
         await self.status_is("Live")
-        await self.page.evaluate(_PROBE)
+        await self.probe()
         return self.session_ids[-1]
+
+    async def probe(self) -> None:
+        """Looks at the video that is there now, and listens to it."""
+        await self.page.evaluate(_PROBE)
 
     async def speak(self, text: str) -> None:
         """Types a text and clicks Speak."""
@@ -113,7 +118,7 @@ class AvatarPage:
             self.errors.append(f"console: {message.text} ({message.location.get('url')})")
 
     async def _note(self, response: Any) -> None:
-        if response.url.endswith("/api/create-avatar-session") and response.ok:
+        if response.url.endswith("/api/create-avatar-session") and response.status == CREATED:
             self.session_ids.append((await response.json())["sessionId"])
 
 

@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.avatar_page import AvatarPage, Demo
+from tests.browser.waiting_room import WaitingRoom
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -107,6 +108,45 @@ async def test_text_has_contrast(tab: AvatarPage, demo: Demo, scheme: Any) -> No
     await tab.speak("Read me.")
     await expect(tab.fates.first).to_contain_text("speaking")
     assert await _faint(tab) == []
+    await tab.button("End").click()
+    await tab.status_is("Ended")
+    assert await _faint(tab) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_who_waits_can_read_what_is_said(tab: AvatarPage, demo: Demo, scheme: Any) -> None:
+    room = WaitingRoom()
+    await room.guard(tab.page)
+    await tab.page.emulate_media(color_scheme=scheme)
+    await tab.page.set_viewport_size({"width": 320, "height": 700})
+    await tab.page.goto(demo.url)
+    await tab.button("Start").click()
+    await expect(tab.page.get_by_text("You are 3rd in line")).to_be_visible()
+    assert await _faint(tab) == []
+    assert await _unnamed(tab) == []
+    assert not await _overflows(tab)
+    await tab.button("Leave the line").click()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_what_is_offered_can_be_read_and_had_by_keyboard(
+    tab: AvatarPage, demo: Demo, scheme: Any
+) -> None:
+    await tab.page.emulate_media(color_scheme=scheme)
+    await tab.page.set_viewport_size({"width": 320, "height": 700})
+    await tab.page.goto(demo.url)
+    await tab.start()
+    await tab.page.reload()
+    await expect(tab.button("Resume")).to_be_visible()
+    assert await _faint(tab) == []
+    assert await _unnamed(tab) == []
+    assert not await _overflows(tab)
+    await tab.page.keyboard.press("Tab")
+    await tab.page.keyboard.press("Tab")
+    await expect(tab.button("Resume")).to_be_focused()
+    await tab.page.keyboard.press("Enter")
+    await tab.status_is("Live")
+    await expect(tab.text).to_be_focused()
     await tab.button("End").click()
     await tab.status_is("Ended")
     assert await _faint(tab) == []

@@ -36,6 +36,47 @@ async def test_a_problem_of_create_is_told_in_words_and_start_is_offered_again(
     await tab.button("End").click()
 
 
+async def test_a_problem_that_passes_can_be_tried_again_when_its_time_has_come(
+    tab: AvatarPage, demo: Demo
+) -> None:
+    await _answer_with_problem(tab.page, CREATE, "kaltura-unavailable", 503, {"Retry-After": "2"})
+    await tab.page.goto(demo.url)
+    await tab.button("Start").click()
+    await tab.status_is("Told in the title")
+    again = tab.page.get_by_role("alert").get_by_role("button")
+    await expect(again).to_have_text("Try again in 1 s")
+    await expect(again).to_be_disabled()
+    await tab.page.unroute(CREATE)
+    await tab.button("Try again").click()
+    await tab.status_is("Live")
+    await tab.button("End").click()
+
+
+async def test_what_takes_until_tomorrow_is_not_counted_down(tab: AvatarPage, demo: Demo) -> None:
+    await _answer_with_problem(tab.page, CREATE, "budget-spent", 429, {"Retry-After": "36000"})
+    await tab.page.goto(demo.url)
+    await tab.button("Start").click()
+    notice = tab.page.get_by_role("alert")
+    await expect(notice).to_contain_text("Come back in 10 hours.")
+    await expect(notice.get_by_role("button")).to_have_count(0)
+
+
+async def test_an_answer_that_was_lost_is_asked_for_again_and_opens_one_session(
+    tab: AvatarPage, demo: Demo
+) -> None:
+    keys: list[str] = []
+
+    async def lose_the_first(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        await (route.continue_() if keys[1:] else route.abort("connectionreset"))
+
+    await tab.page.route(CREATE, lose_the_first)
+    await tab.page.goto(demo.url)
+    await tab.start()
+    assert keys == [keys[0]] * 2
+    await tab.button("End").click()
+
+
 async def test_an_answer_that_is_no_problem_document_still_becomes_words(
     tab: AvatarPage, demo: Demo
 ) -> None:
@@ -135,6 +176,20 @@ async def test_the_last_minute_is_announced(tab: AvatarPage, demo: Demo) -> None
     await tab.button("End").click()
 
 
+async def test_why_a_session_ended_is_told_by_whatever_call_learns_it(
+    tab: AvatarPage, demo: Demo
+) -> None:
+    await tab.page.goto(demo.url)
+    await tab.start()
+    await _answer_with_problem(tab.page, "**/speak", "session-ended", 410, endReason="budget")
+    await tab.speak("Is there time for this?")
+    await tab.status_is("Ended")
+    notice = tab.page.get_by_role("alert")
+    await expect(notice).to_contain_text(
+        "Today's minutes are used up. There are new ones tomorrow."
+    )
+
+
 async def test_when_the_time_is_up_the_page_says_so(tab: AvatarPage, demo: Demo) -> None:
     await _shorten_the_session(tab.page, seconds=3)
     over = {"state": "ended", "secondsLeft": 0, "endReason": "expired"}
@@ -188,7 +243,12 @@ async def _shorten_the_session(page: Page, *, seconds: int) -> None:
 
 
 async def _answer_with_problem(
-    page: Page, url: str, name: str, status: int, headers: dict[str, str] | None = None
+    page: Page,
+    url: str,
+    name: str,
+    status: int,
+    headers: dict[str, str] | None = None,
+    **extensions: str,
 ) -> None:
     problem = {
         "type": f"/problems/{name}",
@@ -196,6 +256,7 @@ async def _answer_with_problem(
         "status": status,
         "detail": "Told in the detail.",
         "requestId": "a-request-id",
+        **extensions,
     }
     await page.route(
         url,

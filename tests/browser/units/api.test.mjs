@@ -33,13 +33,61 @@ test("create sends its key, and counts the time left by the server's clock", asy
 test("a control call carries the token in its header and nowhere else", async () => {
   const { api: broker, asked, told } = api(json({ success: true, turnId: "t-1" }));
   await broker.speak(SESSION, "Hello");
-  await broker.end(SESSION, { keepalive: true });
+  await broker.end(SESSION);
   const [speak, end] = asked;
   assert.equal(speak.path, "/api/avatar-sessions/s%2F1/speak");
   assert.equal(speak.headers.Authorization, "Bearer a.b.c");
   assert.deepEqual(JSON.parse(speak.body), { text: "Hello" });
   assert.deepEqual([end.body, end.keepalive], [undefined, true]);
   assert.ok(!JSON.stringify(told).includes("a.b.c"));
+});
+
+test("what is said as the page goes outlives it", async () => {
+  const { api: broker, asked } = api(json({ success: true }));
+  await broker.leave(SESSION);
+  await broker.leaveLine("t/1");
+  assert.deepEqual(
+    asked.map(({ method, path, keepalive }) => [method, path, keepalive]),
+    [
+      ["POST", "/api/avatar-sessions/s%2F1/leave", true],
+      ["POST", "/api/waiting-room/t%2F1/leave", true],
+    ],
+  );
+});
+
+test("create answers with a session or a place in line, and takes a turn by its ticket", async () => {
+  const place = { ticket: "t-1", position: 3, estimatedSeconds: 40, turnSecondsLeft: null };
+  const { api: broker, asked } = api(json(place, { status: 202 }));
+  assert.deepEqual(await broker.create("a-key", "t-1"), place);
+  assert.deepEqual(JSON.parse(asked[0].body), { ticket: "t-1" });
+});
+
+test("a place is asked for until it changes, or until nobody waits any more", async () => {
+  const { api: broker, asked } = api(json({ ticket: "t-1" }));
+  const cancelled = new AbortController();
+  await broker.place("t/1", { waitSeconds: 20, signal: cancelled.signal });
+  assert.equal(asked[0].path, "/api/waiting-room/t%2F1?wait=20");
+  assert.ok(!asked[0].signal.aborted);
+  cancelled.abort();
+  assert.ok(asked[0].signal.aborted);
+});
+
+test("a session is resumed by the visitor's cookie, with its time by the server's clock", async () => {
+  const headers = { Date: "Sun, 22 Nov 2026 11:00:00 GMT" };
+  const opened = { ...SESSION, expiresAt: "2026-11-22T11:05:00+00:00" };
+  const { api: broker, asked } = api(json(opened, { headers }));
+  assert.equal((await broker.resume("s/1")).secondsLeft, 300);
+  assert.equal(asked[0].path, "/api/avatar-sessions/s%2F1/resume");
+  assert.equal(asked[0].headers.Authorization, undefined);
+});
+
+test("every session of the visitor is ended, whichever tab it is in", async () => {
+  const { api: broker, asked } = api(json({ sessions: [SESSION, { sessionId: "s-2" }] }));
+  await broker.endAll();
+  assert.deepEqual(
+    asked.map(({ path }) => path).slice(1),
+    ["/api/avatar-sessions/s%2F1/end", "/api/avatar-sessions/s-2/end"],
+  );
 });
 
 test("a problem is thrown as one, and told of as a call all the same", async () => {

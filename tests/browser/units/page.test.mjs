@@ -24,6 +24,8 @@ for (const [seconds, words] of [
   ["89", "in 89 seconds"],
   ["90", "in 2 minutes"],
   ["3600", "in 60 minutes"],
+  ["5400", "in 2 hours"],
+  ["36000", "in 10 hours"],
   ["", "in a moment"],
   ["Wed, 21 Oct 2026 07:28:00 GMT", "in a moment"],
 ]) {
@@ -32,6 +34,43 @@ for (const [seconds, words] of [
     assert.equal(problem.nextStep, `Try again ${words}.`);
   });
 }
+
+const ended = (body) => Problem.fromResponse(new Response(JSON.stringify(body), { status: 410 }));
+
+test("why a session ended is told by its reason, and what an unknown one says is kept", async () => {
+  const about = { type: "/problems/session-ended", title: "T", detail: "D." };
+  for (const [endReason, words] of [
+    ["visitor", "It was ended from elsewhere, perhaps from another tab."],
+    ["left", "Its page was left or closed."],
+    ["idle", "It was idle for too long."],
+    ["expired", "Its time was up."],
+    ["budget", "Today's minutes are used up."],
+    ["shutdown", "The server was stopped."],
+    ["gone", "Kaltura ended it."],
+    ["failed", "Kaltura could not set it up."],
+    ["of tomorrow", "D."],
+    [undefined, "D."],
+  ])
+    assert.equal((await ended({ ...about, endReason })).detail, words);
+});
+
+test("whoever has used up today's minutes is not sent to Start", async () => {
+  const { nextStep } = await ended({ type: "/problems/session-ended", endReason: "budget" });
+  assert.equal(nextStep, "There are new ones tomorrow.");
+});
+
+for (const [name, retryAfter, passing] of [
+  ["unreachable", undefined, true],
+  ["no-answer", undefined, true],
+  ["unknown", undefined, true],
+  ["kaltura-unavailable", 5, true],
+  ["kaltura-error", undefined, false],
+  ["ticket-not-found", undefined, false],
+  ["unauthenticated", undefined, false],
+])
+  test(`${name} ${passing ? "may pass by itself" : "stays as it is"}`, () => {
+    assert.equal(new Problem(name, { retryAfter }).passing, passing);
+  });
 
 for (const body of ["", "<h1>Bad Gateway</h1>", "null", "[]", '"text"', '{"type": 7}']) {
   test(`an answer of ${JSON.stringify(body)} still has a title, words and a next step`, async () => {

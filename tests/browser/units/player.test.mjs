@@ -10,6 +10,8 @@ const KEEP_ALIVE_MS = 10_000;
 /** Every call as "METHOD path"; what the server answers by the last part of the path. */
 let calls;
 let answers;
+/** What shall happen when the page goes away. */
+let farewells;
 
 class FakePeer {
   iceGatheringState = "complete";
@@ -35,6 +37,8 @@ class FakePeer {
 
 beforeEach(() => {
   calls = [];
+  farewells = [];
+  globalThis.addEventListener = (event, handler) => event === "pagehide" && farewells.push(handler);
   answers = {
     create: { success: true, ...CREDENTIALS },
     "init-client": { success: true, whepUrl: "http://127.0.0.1:1/whep/session/s", turn: null },
@@ -106,6 +110,16 @@ test("the viewer's place is given back before the session ends, and both only on
   await player.endSession();
   assert.deepEqual(lines(), ["DELETE /whep/session/s/viewer/v", "POST /v1/avatar-session/s-1/end"]);
   assert.deepEqual(told.slice(-2), ["ENDED", "CLOSED"]);
+});
+
+test("a page that goes away gives the viewer's place back and ends nothing", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { player } = session();
+  await player.initSession(CREDENTIALS);
+  calls = [];
+  for (const farewell of farewells) farewell();
+  await beat(t);
+  assert.deepEqual(lines(), ["DELETE /whep/session/s/viewer/v"]);
 });
 
 for (const status of [401, 404, 410]) {

@@ -6,6 +6,9 @@ import { Session } from "../../../static/page/session.js";
 
 const OPENED = { sessionId: "s-1", token: "t", tokenMode: "sealed", baseUrl: "http://b", expiresAt: "", secondsLeft: 900 };
 
+const LEFT = { sessionId: "s-1", state: "live", secondsLeft: 800, watched: false };
+const PLACE = { ticket: "t-1", position: 2, estimatedSeconds: 40, turnSecondsLeft: null };
+
 /** A promise and its two ends. */
 function deferred() {
   let resolve, reject;
@@ -18,6 +21,7 @@ function visit({ create = async () => OPENED, init = async () => {}, close = asy
   const calls = [];
   const states = [];
   const handlers = {};
+  globalThis.sessionStorage = new FakeStorage();
   class Player {
     on = (event, handler) => (handlers[event] = handler);
     initSession = () => init(handlers);
@@ -25,18 +29,31 @@ function visit({ create = async () => OPENED, init = async () => {}, close = asy
   }
   const note = (name, answer) => async () => (calls.push(name), answer);
   const broker = {
-    create: (key) => (calls.push("create"), create(key)),
+    create: (key, ticket) => (calls.push("create"), create(key, ticket)),
     speak: note("speak"),
     interrupt: note("interrupt"),
     keepAlive: note("keepAlive"),
     end: note("end"),
+    endAll: note("endAll"),
+    leave: note("leave"),
+    leaveLine: note("leaveLine"),
+    resume: note("resume", OPENED),
+    sessions: note("sessions", []),
     state: note("state", { state: "live", secondsLeft: 100 }),
     ...api,
   };
-  const stage = { containerId: "c", playable: async () => {} };
+  const stage = { containerId: "c", clear: () => {}, playable: async () => {} };
   const session = new Session(broker, Promise.resolve({ KalturaAvatarSession: Player }), stage);
   session.on("state", ({ state, problem }) => states.push(problem ? `${state}: ${problem.name}` : state));
-  return { session, calls, states, handlers };
+  const problems = [];
+  session.on("state", ({ problem }) => problem && problems.push(problem));
+  return { session, calls, states, problems, handlers };
+}
+
+class FakeStorage extends Map {
+  getItem = (key) => this.get(key) ?? null;
+  setItem = (key, value) => this.set(key, value);
+  removeItem = (key) => this.delete(key);
 }
 
 const connect = async ({ connectionChange }) => connectionChange("CONNECTED");
@@ -158,11 +175,12 @@ test("another problem leaves the session live", async () => {
 
 test("a lost picture is explained by the broker's reason when the session has ended", async () => {
   const state = async () => ({ state: "ended", secondsLeft: 0, endReason: "idle" });
-  const { session, states, handlers } = visit({ init: connect, api: { state } });
+  const { session, states, problems, handlers } = visit({ init: connect, api: { state } });
   await session.start();
   handlers.connectionChange("failed");
   await soon();
   assert.equal(states.at(-1), "ended: session-ended");
+  assert.equal(problems.at(-1).detail, "It was idle for too long.");
 });
 
 test("a lost picture of a session that goes on is a problem, and the session is ended", async () => {
@@ -192,11 +210,13 @@ test("what a player of an earlier session still tells is not heard", async () =>
   session.leave();
 });
 
-test("leaving sends the end before anything is waited for", async () => {
+test("leaving is said before anything is waited for, and ends nothing", async () => {
   const { session, calls } = visit({ init: connect });
   await session.start();
   session.leave();
-  assert.ok(calls.includes("end"));
+  assert.deepEqual(calls, ["create", "leave"]);
+  await soon();
+  assert.deepEqual(calls, ["create", "leave"]);
 });
 
 test("leaving right after End does not wait for the player to be done", async () => {
@@ -208,6 +228,253 @@ test("leaving right after End does not wait for the player to be done", async ()
   session.leave();
   assert.ok(calls.includes("end"));
 });
+
+test("a start while a session is offered resumes it, and opens none", async () => {
+  const { session, calls, states } = visit({ init: connect, api: { sessions: async () => [LEFT] } });
+  await session.recover();
+  assert.deepEqual(calls, ["resume"]);
+  await session.start();
+  assert.deepEqual(calls, ["resume", "resume"]);
+  assert.deepEqual(states, ["connecting", "live"]);
+  session.leave();
+});
+
+test("a start before it is known what was left waits for that", async () => {
+  const list = deferred();
+  const { session, calls } = visit({ init: connect, api: { sessions: () => list.promise } });
+  const recovering = session.recover();
+  const starting = session.start();
+  await soon();
+  assert.deepEqual(calls, []);
+  list.resolve([LEFT]);
+  await Promise.all([recovering, starting]);
+  assert.deepEqual(calls, ["resume", "resume"]);
+  session.leave();
+});
+
+test("what was left is ended when its visitor says so", async () => {
+  const { session, calls, states } = visit({ init: connect, api: { sessions: async () => [LEFT] } });
+  await session.recover();
+  session.end();
+  await soon();
+  assert.deepEqual(calls, ["resume", "end"]);
+  assert.deepEqual(states, ["ended"]);
+});
+
+test("a session that is over when it shall be resumed is told to be, with its reason", async () => {
+  const answers = [async () => OPENED, refuse(new Problem("session-ended", { endReason: "budget" }))];
+  const api = { sessions: async () => [LEFT], resume: () => answers.shift()() };
+  const { session, states, problems } = visit({ init: connect, api });
+  await session.recover();
+  await session.start();
+  assert.equal(states.at(-1), "ended: session-ended");
+  assert.equal(problems.at(-1).detail, "Today's minutes are used up.");
+});
+
+test("End while a session is being resumed ends it, though the answer comes late", async () => {
+  const late = deferred();
+  const answers = [async () => OPENED, () => late.promise];
+  const api = { sessions: async () => [LEFT], resume: () => answers.shift()() };
+  const { session, calls, states } = visit({ init: connect, api });
+  await session.recover();
+  const started = session.start();
+  await soon();
+  session.end();
+  late.resolve(OPENED);
+  await started;
+  await soon();
+  assert.deepEqual(calls, ["end"]);
+  assert.deepEqual(states, ["connecting", "ended"]);
+});
+
+test("the viewer of the page before may take a moment to be gone", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let refusals = 2;
+  const init = async (handlers) => {
+    if (refusals-- > 0) throw { code: "viewer-taken", message: "m" };
+    await connect(handlers);
+  };
+  const { session, calls, states } = visit({ init, api: { sessions: async () => [LEFT] } });
+  await session.recover();
+  void session.start();
+  for (let moment = 0; moment < 3; moment += 1) {
+    await soon();
+    t.mock.timers.tick(3000);
+  }
+  await soon();
+  assert.deepEqual(states, ["connecting", "live"]);
+  assert.ok(!calls.includes("endSession"), "the SDK would end the session");
+  session.leave();
+});
+
+test("a page that was only kept resumes the session that it had", async () => {
+  const { session, calls, states, handlers } = visit({ init: connect });
+  await session.start();
+  const { connectionChange } = handlers;
+  session.leave();
+  connectionChange("FAILED");
+  await session.comeBack();
+  assert.deepEqual(calls, ["create", "leave", "resume"]);
+  assert.deepEqual(states, ["connecting", "live", "connecting", "live"]);
+  session.leave();
+});
+
+test("a page that was kept too long says why its session is over", async () => {
+  const resume = refuse(new Problem("session-ended", { endReason: "left" }));
+  const { session, states, problems } = visit({ init: connect, api: { resume } });
+  await session.start();
+  session.leave();
+  await session.comeBack();
+  assert.equal(states.at(-1), "ended: session-ended");
+  assert.equal(problems.at(-1).detail, "Its page was left or closed.");
+});
+
+test("a page that was left while it resumed resumes again when it is back", async () => {
+  const never = new Promise(() => {});
+  const resume = [async () => OPENED, () => never, async () => OPENED];
+  const api = { sessions: async () => [LEFT], resume: () => resume.shift()() };
+  const { session, calls, states } = visit({ init: connect, api });
+  await session.recover();
+  void session.start();
+  await soon();
+  session.leave();
+  assert.deepEqual(calls, ["leave"]);
+  await session.comeBack();
+  assert.equal(states.at(-1), "live");
+  session.leave();
+});
+
+test("a page that goes away while it offers a session leaves that to the next", async () => {
+  const { session, calls } = visit({ api: { sessions: async () => [LEFT] } });
+  await session.recover();
+  session.leave();
+  assert.deepEqual(calls, ["resume", "leave"]);
+});
+
+test("a place in line outlives the page, with its key, and is waited for without a click", async () => {
+  const asked = [];
+  const create = async (key, ticket) => {
+    asked.push([key, ticket]);
+    return ticket ? OPENED : PLACE;
+  };
+  const places = [new Promise(() => {}), Promise.resolve({ ...PLACE, turnSecondsLeft: 30 })];
+  const api = { place: async () => places.shift() };
+  const before = visit({ create, init: connect, api });
+  void before.session.start();
+  await soon();
+  before.session.leave();
+  assert.deepEqual(before.calls, ["create"]);
+
+  const stored = globalThis.sessionStorage;
+  const after = visit({ create, init: connect, api });
+  globalThis.sessionStorage = stored;
+  await after.session.recover();
+  assert.deepEqual(after.states, ["connecting", "live"]);
+  const [[key], [keyAfter, ticket]] = asked;
+  assert.deepEqual([keyAfter, ticket], [key, PLACE.ticket]);
+  assert.equal(stored.size, 0);
+  after.session.leave();
+});
+
+test("End while waiting leaves the line at once", async () => {
+  const { session, calls, states } = visit({ create: async () => PLACE, api: { place: untilAborted } });
+  void session.start();
+  await soon();
+  session.end();
+  await soon();
+  assert.deepEqual(calls, ["create", "leaveLine"]);
+  assert.deepEqual(states, ["connecting", "ended"]);
+});
+
+test("a place that is given after End was clicked is given up", async () => {
+  const late = deferred();
+  const { session, calls } = visit({ create: () => late.promise });
+  const started = session.start();
+  await soon();
+  session.end();
+  late.resolve(PLACE);
+  await started;
+  await soon();
+  assert.deepEqual(calls, ["create", "leaveLine"]);
+});
+
+test("starting instead of elsewhere can be ended like any start", async () => {
+  const ending = deferred();
+  const { session, calls, states } = visit({ init: connect, api: { endAll: () => ending.promise } });
+  const started = session.startInstead();
+  await soon();
+  session.end();
+  ending.resolve();
+  await started;
+  await soon();
+  assert.deepEqual(calls, []);
+  assert.deepEqual(states, ["connecting", "ended"]);
+});
+
+test("the time left is asked for now and then while a session is live", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const times = [];
+  const { session } = visit({ init: connect });
+  session.on("timeLeft", (seconds) => times.push(seconds));
+  await session.start();
+  t.mock.timers.tick(30_000);
+  await soon();
+  assert.deepEqual(times, [100]);
+  session.leave();
+  t.mock.timers.tick(30_000);
+  await soon();
+  assert.deepEqual(times, [100]);
+});
+
+test("two signs of life that were missed are told, and so is the next that arrives", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const lost = refuse(new Problem("unreachable"));
+  const beats = [lost, lost, async () => {}];
+  const { session, states } = visit({ init: connect, api: { keepAlive: () => beats.shift()() } });
+  const troubles = [];
+  session.on("trouble", (problem) => troubles.push(problem?.name ?? null));
+  await session.start();
+  for (const expected of [[], ["unreachable"], ["unreachable", null]]) {
+    t.mock.timers.tick(10_000);
+    await soon();
+    assert.deepEqual(troubles, expected);
+  }
+  assert.equal(states.at(-1), "live");
+  session.leave();
+});
+
+test("an end that got no answer is asked for again", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const ends = [refuse(new Problem("no-answer")), async () => {}];
+  const { session } = visit({ init: connect, api: { end: () => ends.shift()() } });
+  await session.start();
+  session.end();
+  await soon();
+  assert.equal(ends.length, 1);
+  t.mock.timers.tick(3000);
+  await soon();
+  assert.equal(ends.length, 0);
+});
+
+test("where visitors may not end a session, a start that failed turns away from it", async () => {
+  const init = refuse(new Error("no picture"));
+  const { session, calls } = visit({ init, api: { end: refuse(new Problem("control-not-allowed")) } });
+  await session.start();
+  await soon();
+  assert.deepEqual(calls, ["create", "endSession", "leave"]);
+});
+
+/** @param {Error} error */
+function refuse(error) {
+  return async () => {
+    throw error;
+  };
+}
+
+/** A call that lasts until whoever waits for it gives up. */
+function untilAborted(_, { signal }) {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+}
 
 /** Lets every promise that can go on do so. */
 async function soon() {

@@ -1,0 +1,121 @@
+import { Emitter } from "../player/emitter.js";
+import { Heartbeat } from "../player/heartbeat.js";
+import { Problem } from "./problems.js";
+
+const HELD_MS = 60_000;
+
+/** Half of the time, so that by its end only someone else's signs of life can still count. */
+const BEATING_MS = 30_000;
+
+/** @typedef {import("./api.js").Opened} Opened */
+
+/**
+ * A session that a page before this one left, such as this page before it was reloaded.
+ *
+ * It is held for a while, so that its visitor can say whether it shall go on.
+ *
+ * @extends {Emitter<{made: Opened, withdrawn: undefined, ended: Problem}>}
+ */
+export class Offer extends Emitter {
+  #api;
+  #ender;
+  /** @type {Opened | null} */
+  #held = null;
+  #looking = Promise.resolve();
+  /** @type {ReturnType<typeof setTimeout>[]} */
+  #timers = [];
+  #heartbeat = new Heartbeat(() => this.#keepAlive());
+
+  /**
+   * @param {import("./api.js").Api} api
+   * @param {import("./ender.js").Ender} ender
+   */
+  constructor(api, ender) {
+    super();
+    this.#api = api;
+    this.#ender = ender;
+  }
+
+  /** Looks for a session that nobody watches, and holds it; one in another tab is left alone. */
+  look() {
+    this.#looking = this.#find();
+    return this.#looking;
+  }
+
+  /**
+   * Gives the session to whoever resumes it now.
+   *
+   * @returns {Promise<Opened | null>} null when there is none.
+   */
+  async take() {
+    await this.#looking;
+    return this.#withdraw();
+  }
+
+  refuse() {
+    const held = this.#withdraw();
+    if (held) this.#ender.end(held);
+  }
+
+  /** The page goes away, and the next one may offer it again. */
+  leave() {
+    const held = this.#withdraw();
+    if (held) void this.#api.leave(held).catch(() => {});
+  }
+
+  async #find() {
+    this.#withdraw();
+    try {
+      const sessions = await this.#api.sessions();
+      const left = sessions.find(({ state, watched }) => state === "live" && watched === false);
+      if (left) this.#hold(await this.#api.resume(left.sessionId));
+    } catch {
+      // Then there is nothing to offer; whatever is the matter, Start will meet it too.
+    }
+  }
+
+  /** @param {Opened} opened */
+  #hold(opened) {
+    this.#held = opened;
+    this.#heartbeat.start();
+    this.#timers = [
+      setTimeout(() => this.#heartbeat.stop(), BEATING_MS),
+      setTimeout(() => void this.#expire(opened), HELD_MS),
+    ];
+    this.emit("made", opened);
+  }
+
+  // Another tab may have taken it up meanwhile, and then it is not this one's to end.
+  /** @param {Opened} opened */
+  async #expire({ sessionId }) {
+    const sessions = await this.#api.sessions().catch(() => []);
+    const { watched = true } = sessions.find((session) => session.sessionId === sessionId) ?? {};
+    if (this.#held?.sessionId !== sessionId) return;
+    if (watched) this.#withdraw();
+    else this.#end(new Problem("session-ended", { detail: "Nobody came back to it." }));
+  }
+
+  /** @param {Problem} problem */
+  #end(problem) {
+    this.refuse();
+    this.emit("ended", problem);
+  }
+
+  async #keepAlive() {
+    try {
+      if (this.#held) await this.#api.keepAlive(this.#held);
+    } catch (error) {
+      const problem = Problem.fromFailure(error);
+      if (problem.endsSession && this.#held) this.#end(problem);
+    }
+  }
+
+  #withdraw() {
+    const held = this.#held;
+    this.#held = null;
+    this.#heartbeat.stop();
+    for (const timer of this.#timers) clearTimeout(timer);
+    if (held) this.emit("withdrawn", undefined);
+    return held;
+  }
+}

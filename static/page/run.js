@@ -1,0 +1,181 @@
+import { Emitter } from "../player/emitter.js";
+import { pause } from "../player/pause.js";
+import { Admission } from "./admission.js";
+import { Avatar } from "./avatar.js";
+import { Lifeline } from "./lifeline.js";
+import { Problem } from "./problems.js";
+import { keepTicket } from "./ticket.js";
+
+const RESUME_TRIES = 3;
+const RESUME_PAUSE_MS = 3000;
+
+/**
+ * @typedef {import("./api.js").Held} Held
+ * @typedef {import("./api.js").Opened} Opened
+ * @typedef {{
+ *   api: import("./api.js").Api,
+ *   ender: import("./ender.js").Ender,
+ *   player: Promise<import("./sdk.js").Player>,
+ *   stage: import("./avatar.js").Place,
+ * }} Means
+ * @typedef {{
+ *   waiting: import("./admission.js").Wait,
+ *   opened: Opened,
+ *   live: undefined,
+ *   timeLeft: number,
+ *   speaking: boolean,
+ *   trouble: Problem | null,
+ *   failed: Problem,
+ * }} RunEvents "failed" also tells of a session that has ended; it is told once, and last.
+ */
+
+/**
+ * One start and what comes of it, until it is over: a session, and the avatar that shows it.
+ *
+ * What comes late for a run that is over is ended and forgotten, so that no session is left behind
+ * whatever the order of clicks and answers.
+ *
+ * @extends {Emitter<RunEvents>}
+ */
+export class Run extends Emitter {
+  over = false;
+  #means;
+  /** @type {Promise<Opened> | undefined} */
+  #opening;
+  /** @type {Admission | undefined} */
+  #admission;
+  /** @type {Held | undefined} Known from the answer on, or from the question on when resumed. */
+  #session;
+  /** @type {Lifeline | undefined} */
+  #lifeline;
+  /** @type {Avatar | undefined} */
+  #avatar;
+
+  /** @param {Means} means */
+  constructor(means) {
+    super();
+    this.#means = means;
+  }
+
+  /**
+   * Resolves when the avatar is there, or when it is clear that it will not be.
+   *
+   * @param {(run: Run) => Promise<Opened>} open Ends in one of `admit` and `resume`.
+   */
+  async go(open) {
+    try {
+      // A player that does not come must not cost a session.
+      await this.#means.player;
+      // A visitor may have one session at a time, so the last one must be gone first.
+      await this.#means.ender.settled();
+      if (this.over) return;
+      this.#opening = open(this);
+      const opened = await this.#opening;
+      if (this.over) return;
+      const resumed = this.#session !== undefined;
+      this.#opened(opened);
+      await this.#show(opened, resumed);
+      if (!this.over) this.emit("live", undefined);
+    } catch (error) {
+      this.#fail(Problem.fromPlayer(error));
+    }
+  }
+
+  /** @param {import("./ticket.js").Ticket} [kept] */
+  async admit(kept) {
+    if (this.over) throw new Problem("session-ended");
+    this.#admission = new Admission(this.#means.api, (wait) => this.emit("waiting", wait), kept);
+    return this.#admission.enter();
+  }
+
+  /** @param {Held} session */
+  async resume(session) {
+    this.#session = session;
+    return this.#means.api.resume(session.sessionId);
+  }
+
+  /** The session's, while there is one. */
+  get lifeline() {
+    return this.over ? undefined : this.#lifeline;
+  }
+
+  /** Ends what there is, and what may still come. */
+  finish() {
+    if (this.over) return;
+    this.over = true;
+    this.#admission?.cancel();
+    this.#lifeline?.cut();
+    const closing = this.#avatar?.close();
+    if (this.#session) this.#means.ender.end(this.#session, closing);
+    else if (this.#opening) this.#means.ender.endLate(this.#opening);
+  }
+
+  /**
+   * The page goes away, and the next one may go on with what there is.
+   *
+   * @returns {Held | null} The session, which is not this run's any more.
+   */
+  leave() {
+    if (this.over) return null;
+    if (this.#admission?.ticket) keepTicket(this.#admission.ticket);
+    if (!this.#session) return null;
+    this.over = true;
+    this.#lifeline?.cut();
+    this.#avatar?.abandon();
+    void this.#means.api.leave(this.#session).catch(() => {});
+    return this.#session;
+  }
+
+  /** @param {Opened} opened */
+  #opened(opened) {
+    this.#session = opened;
+    const lifeline = (this.#lifeline = new Lifeline(this.#means.api, opened));
+    lifeline.on("timeLeft", (seconds) => this.emit("timeLeft", seconds));
+    lifeline.on("trouble", (problem) => this.emit("trouble", problem));
+    lifeline.on("over", (problem) => this.#fail(problem));
+    this.emit("opened", opened);
+  }
+
+  /**
+   * Shows the avatar; a page that resumes may have to wait until the last one's viewer is gone.
+   *
+   * Being refused for that is a matter of moments, so only what fails fast is tried again.
+   *
+   * @param {Opened} opened
+   * @param {boolean} resumed
+   */
+  async #show(opened, resumed) {
+    const { KalturaAvatarSession } = await this.#means.player;
+    for (let tries = resumed ? RESUME_TRIES : 1; !this.over; tries -= 1) {
+      const avatar = (this.#avatar = new Avatar(KalturaAvatarSession, opened.baseUrl));
+      avatar.on("speaking", (speaking) => this.emit("speaking", speaking));
+      avatar.on("trouble", (problem) => this.emit("trouble", problem));
+      avatar.on("lost", (problem) => void this.#lost(problem));
+      const began = performance.now();
+      try {
+        return await avatar.show(opened, this.#means.stage);
+      } catch (error) {
+        if (tries === 1 || performance.now() - began > RESUME_PAUSE_MS) throw error;
+        avatar.abandon();
+        await pause(RESUME_PAUSE_MS);
+      }
+    }
+  }
+
+  /**
+   * The broker knows whether the session ended or only its picture was lost.
+   *
+   * @param {Problem} problem
+   */
+  async #lost(problem) {
+    await this.#lifeline?.check();
+    this.#fail(problem);
+  }
+
+  /** @param {Problem} problem */
+  #fail(problem) {
+    if (this.over) return;
+    this.finish();
+    this.emit("failed", problem);
+  }
+}

@@ -1,0 +1,179 @@
+"""Whoever finds every avatar busy waits in line, is told how things are, and is let in."""
+
+import re
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from tests.browser.avatar_page import AvatarPage, Demo, eventually
+from tests.browser.waiting_room import WaitingRoom
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest.fixture
+def room() -> WaitingRoom:
+    return WaitingRoom()
+
+
+def panel(tab: AvatarPage) -> Locator:
+    return tab.page.locator("#waiting")
+
+
+async def get_in_line(tab: AvatarPage, demo: Demo, room: WaitingRoom) -> None:
+    await room.guard(tab.page)
+    await tab.page.goto(demo.url)
+    await tab.button("Start").click()
+    await expect(panel(tab)).to_contain_text("You are 3rd in line")
+
+
+async def test_who_waits_is_told_their_place_and_is_let_in_without_a_click(
+    tab: AvatarPage, demo: Demo, room: WaitingRoom
+) -> None:
+    await get_in_line(tab, demo, room)
+    await tab.status_is("Connecting")
+    await expect(panel(tab)).to_contain_text("about a minute")
+    await expect(panel(tab)).to_contain_text("It starts by itself")
+    await expect(tab.button("Start")).to_be_disabled()
+
+    room.move(position=1, estimated_seconds=40)
+    await expect(panel(tab)).to_contain_text("You are next in line")
+    await expect(panel(tab)).to_contain_text("half a minute")
+
+    room.turn()
+    await tab.status_is("Live")
+    await expect(panel(tab)).to_be_hidden()
+    (key, _), taken = room.creates
+    assert taken == (key, {"ticket": "ticket-1"})
+    assert room.left == []
+    await tab.button("End").click()
+
+
+@pytest.mark.parametrize("button", ["Leave the line", "End"])
+async def test_the_line_can_be_left(
+    tab: AvatarPage, demo: Demo, room: WaitingRoom, button: str
+) -> None:
+    await get_in_line(tab, demo, room)
+    await tab.button(button).click()
+    await tab.status_is("Ended")
+    await expect(panel(tab)).to_be_hidden()
+    await expect(tab.button("Start")).to_be_focused()
+
+    async def has_left() -> bool:
+        return room.left == ["ticket-1"]
+
+    await eventually(has_left, "the place is given up")
+    assert tab.session_ids == []
+
+    await tab.button("Start").click()
+    await expect(panel(tab)).to_contain_text("You are 3rd in line")
+    (first, _), (second, _) = room.creates
+    assert first != second
+    await tab.button("End").click()
+
+
+async def test_a_reload_keeps_the_place_in_this_tab_and_in_no_other(
+    tab: AvatarPage, demo: Demo, room: WaitingRoom
+) -> None:
+    await get_in_line(tab, demo, room)
+    other = AvatarPage(await tab.page.context.new_page())
+    elsewhere = WaitingRoom()
+    await elsewhere.guard(other.page)
+    await other.page.goto(demo.url)
+
+    await tab.page.reload()
+    await expect(panel(tab)).to_contain_text("You are 3rd in line")
+    await tab.status_is("Connecting")
+    assert room.left == []
+    room.turn()
+    await tab.status_is("Live")
+    (key, _), taken = room.creates
+    assert taken == (key, {"ticket": "ticket-1"})
+    await tab.button("End").click()
+
+    await other.status_is("Ready")
+    assert (elsewhere.polls, elsewhere.creates) == (0, [])
+
+
+async def test_a_turn_that_was_missed_gives_a_new_place_and_a_word(
+    tab: AvatarPage, demo: Demo, room: WaitingRoom
+) -> None:
+    tab.tolerated = ("Failed to load resource",)
+    await get_in_line(tab, demo, room)
+    room.gone = True
+    room.position = 5
+    room.tell()
+    await expect(panel(tab)).to_contain_text("You are 5th in line")
+    await expect(panel(tab)).to_contain_text("Your turn had passed")
+    assert room.tickets == ["ticket-1", "ticket-2"]
+
+    room.gone = True
+    room.tell()
+    await tab.status_is("You are not in line")
+    await expect(tab.page.get_by_role("alert")).to_contain_text("Press Start to get in line again")
+    assert room.tickets == ["ticket-1", "ticket-2"]
+
+
+async def test_a_lost_connection_keeps_the_place(
+    tab: AvatarPage, demo: Demo, room: WaitingRoom
+) -> None:
+    tab.tolerated = ("Failed to load resource",)
+    await get_in_line(tab, demo, room)
+    room.offline = True
+    room.tell()
+    await expect(panel(tab)).to_contain_text("The connection was lost")
+    await expect(panel(tab)).to_contain_text("You are 3rd in line")
+    room.offline = False
+    room.turn()
+    await tab.status_is("Live")
+    assert room.tickets == ["ticket-1"]
+    await tab.button("End").click()
+
+
+async def test_a_hidden_tab_is_called_by_its_title(
+    tab: AvatarPage, demo: Demo, room: WaitingRoom
+) -> None:
+    await tab.page.add_init_script(
+        "Object.defineProperty(document, 'hidden', {get: () => !window.looked})"
+    )
+    await get_in_line(tab, demo, room)
+    await expect(tab.page).to_have_title("Avatar Broker")
+    room.turn()
+    await expect(tab.page).to_have_title("Your turn - Avatar Broker")
+    await tab.status_is("Live")
+    await expect(tab.page).to_have_title("Your turn - Avatar Broker")
+    await tab.page.evaluate("looked = true; document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(tab.page).to_have_title("Avatar Broker")
+    await tab.button("End").click()
+
+
+async def test_the_place_is_announced_and_the_estimate_is_not(
+    tab: AvatarPage, demo: Demo, room: WaitingRoom
+) -> None:
+    await get_in_line(tab, demo, room)
+    announced = "element => element.closest('[aria-live]').getAttribute('aria-live')"
+    assert await tab.page.locator("#place").evaluate(announced) == "polite"
+    assert await tab.page.locator("#estimate").evaluate(announced) == "off"
+
+    await tab.page.evaluate(
+        """() => {
+          window.announcements = 0;
+          const note = () => { announcements += 1; };
+          new MutationObserver(note).observe(document.getElementById("place"), {
+            childList: true, characterData: true, subtree: true,
+          });
+        }"""
+    )
+    room.move(position=3, estimated_seconds=600)
+    await expect(panel(tab)).to_contain_text("about 10 minutes")
+    assert await tab.page.evaluate("announcements") == 0
+    await tab.button("End").click()
+
+
+async def test_a_place_is_asked_for_with_a_long_wait(
+    tab: AvatarPage, demo: Demo, room: WaitingRoom
+) -> None:
+    async with tab.page.expect_request(re.compile(r"/api/waiting-room/ticket-1\?wait=20$")):
+        await get_in_line(tab, demo, room)
+    assert room.polls == 1
+    await tab.button("End").click()

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Offer } from "../../../static/page/offer.js";
+import { Problem } from "../../../static/page/problems.js";
+
+const OPENED = { sessionId: "s-1", token: "t", secondsLeft: 800 };
+const left = (changes = {}) => ({ sessionId: "s-1", state: "live", secondsLeft: 800, watched: false, ...changes });
+
+/** An offer; what it asked the broker, what it ended, and what it told. */
+function offer({ sessions = [left()], keepAlive = async () => {}, resume = async () => OPENED } = {}) {
+  const calls = [];
+  const told = [];
+  const broker = { sessions };
+  const api = {
+    sessions: async () => (calls.push("sessions"), broker.sessions),
+    resume: (id) => (calls.push(`resume ${id}`), resume()),
+    keepAlive: () => (calls.push("keepAlive"), keepAlive()),
+    leave: async ({ sessionId }) => void calls.push(`leave ${sessionId}`),
+  };
+  const ender = { end: ({ sessionId }) => calls.push(`end ${sessionId}`) };
+  const made = new Offer(api, ender);
+  for (const event of ["made", "withdrawn", "ended"]) made.on(event, () => told.push(event));
+  return { offer: made, calls, told, broker };
+}
+
+/** Lets so many seconds pass, one after the other. */
+async function pass(t, seconds) {
+  for (let second = 0; second < seconds; second += 1) {
+    t.mock.timers.tick(1000);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+test("a session that nobody watches is held at once and offered", async () => {
+  const { offer: made, calls, told } = offer();
+  await made.look();
+  assert.deepEqual([calls, told], [["sessions", "resume s-1"], ["made"]]);
+  made.leave();
+});
+
+for (const session of [left({ watched: true }), left({ watched: undefined }), left({ state: "ended" })]) {
+  test(`a session that is ${JSON.stringify(session)} is left alone`, async () => {
+    const { offer: made, calls, told } = offer({ sessions: [session] });
+    await made.look();
+    assert.deepEqual([calls, told], [["sessions"], []]);
+    assert.equal(await made.take(), null);
+  });
+}
+
+test("where nothing can be found out nothing is offered", async () => {
+  const resume = async () => {
+    throw new Problem("session-ended");
+  };
+  const { offer: made, told } = offer({ resume });
+  await made.look();
+  assert.deepEqual(told, []);
+});
+
+test("what is taken is neither held nor ended any more", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { offer: made, calls, told } = offer();
+  await made.look();
+  assert.equal(await made.take(), OPENED);
+  await pass(t, 120);
+  assert.deepEqual([calls, told], [["sessions", "resume s-1"], ["made", "withdrawn"]]);
+});
+
+test("what nobody takes is held for a minute, and then ended with a word", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { offer: made, calls, told } = offer();
+  await made.look();
+  await pass(t, 59);
+  assert.ok(calls.includes("keepAlive"));
+  assert.ok(!calls.includes("end s-1"));
+  await pass(t, 1);
+  assert.equal(calls.at(-1), "end s-1");
+  assert.deepEqual(told, ["made", "withdrawn", "ended"]);
+});
+
+test("no sign of life is given in the last half minute, so that another's can be told", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { offer: made, calls } = offer();
+  await made.look();
+  await pass(t, 31);
+  calls.length = 0;
+  await pass(t, 28);
+  assert.deepEqual(calls, []);
+  made.leave();
+});
+
+test("what another tab took up meanwhile is not ended", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { offer: made, calls, told, broker } = offer();
+  await made.look();
+  broker.sessions = [left({ watched: true })];
+  await pass(t, 60);
+  assert.ok(!calls.includes("end s-1"));
+  assert.deepEqual(told, ["made", "withdrawn"]);
+});
+
+test("a session that ends while it is offered is offered no longer", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const keepAlive = async () => {
+    throw new Problem("session-ended", { endReason: "budget" });
+  };
+  const { offer: made, told } = offer({ keepAlive });
+  await made.look();
+  await pass(t, 10);
+  assert.deepEqual(told, ["made", "withdrawn", "ended"]);
+});
+
+test("a page that goes away leaves what it offers, once", async () => {
+  const { offer: made, calls } = offer();
+  await made.look();
+  made.leave();
+  made.leave();
+  assert.deepEqual(calls, ["sessions", "resume s-1", "leave s-1"]);
+});
+
+test("what is refused is ended", async () => {
+  const { offer: made, calls, told } = offer();
+  await made.look();
+  made.refuse();
+  assert.deepEqual([calls.at(-1), told], ["end s-1", ["made", "withdrawn"]]);
+});
