@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.problems import AtCapacity, KalturaBusy, TicketNotFound, TooManySessions
+from app.problems import AtCapacity, KalturaBusy, KalturaFailed, TicketNotFound, TooManySessions
 from app.sessions.live import AvatarSession
 from app.sessions.opening import OpenedSession
 from app.sessions.places import Waiting
@@ -131,6 +131,17 @@ async def test_a_visitor_with_a_session_does_not_wait_for_another(
     await house.open("a")
     with pytest.raises(TooManySessions):
         await house.broker.open("a", Wish())
+
+
+async def test_one_whose_session_has_ended_here_may_open_another_at_once(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_sessions_per_visitor=1)
+    session = await house.open("a")
+    kaltura.will("end", refusal(500))
+    with pytest.raises(KalturaFailed):
+        await house.end(session)
+    assert (await house.open("a")).session_id != session.session_id
 
 
 async def test_a_long_poll_hears_of_the_turn_when_it_comes(house: House) -> None:
