@@ -104,7 +104,6 @@ class Places:
         ticket = self._room.ticket_of(applicant.name)
         if ticket is None:
             ticket = self._room.join(applicant.name, applicant.owner, first=True)
-        await self.advance()
         return self._told(ticket, sessions)
 
     async def freed(self, session: AvatarSession) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from app import main
 from app.database import BUSY_SECONDS, Database, open_database
 from app.kaltura.client import SessionAccess
-from app.problems import BudgetSpent, RecordUnavailable, SessionEnded
+from app.problems import BudgetSpent, KalturaFailed, RecordUnavailable, SessionEnded
 from app.sessions import live
 from app.sessions.journal import METADATA, Journal
 from app.sessions.journalled import JournalledSessions
@@ -438,6 +438,28 @@ async def test_what_cannot_be_read_is_named_and_stops_nothing(
 
 
 # When it can't be written
+
+
+async def test_what_is_written_down_is_not_written_again(start: Start) -> None:
+    process = await start()
+    session = await process.house.open()
+    async with broken(process.database):
+        await process.house.end(session)
+    await process.store.flush()
+    async with broken(process.database):
+        await process.store.flush()
+
+
+async def test_a_second_session_of_an_id_is_not_written_down(
+    start: Start, path: Path, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    process = await start()
+    await process.house.open("a")
+    kaltura.opened = 0
+    clock.advance(1)
+    with pytest.raises(KalturaFailed):
+        await process.house.open("b")
+    assert rows(path, "owner") == [("a",)]
 
 
 async def test_without_a_journal_nothing_new_is_begun_and_nothing_stays_open(

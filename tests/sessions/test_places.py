@@ -292,6 +292,24 @@ async def test_one_who_met_two_429s_has_one_place(kaltura: FakeKaltura, clock: F
     assert (await house.wait("c")).position == 2
 
 
+async def test_who_cannot_wait_or_finds_the_line_full_is_told_of_a_429_as_it_is(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=5, max_waiting=1)
+    await house.open("a")
+    kaltura.will("create", refusal(429), refusal(429))
+    with pytest.raises(KalturaBusy):
+        await house.broker.open_now("an SDK, which cannot wait", Wish())
+    gate = Gate(refusal(429))
+    kaltura.script["create"].appendleft(gate)
+    slow = asyncio.create_task(house.broker.open("b", Wish()))
+    await gate.reached.wait()
+    await house.wait("c")
+    gate.open.set()
+    with pytest.raises(KalturaBusy):
+        await slow
+
+
 async def test_a_429_while_none_of_ours_is_open_is_told_as_it_is(
     house: House, kaltura: FakeKaltura
 ) -> None:
