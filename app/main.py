@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app.database import open_database
-from app.problems import Problem
+from app.problems import Problem, RecordUnavailable
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.broker import SessionBroker
 from app.sessions.journal import METADATA, Journal
@@ -87,6 +87,8 @@ def create_app(
                     readiness=sessions.readiness,
                     templates=Jinja2Templates(ROOT / "templates"),
                 )
+            with contextlib.suppress(RecordUnavailable):
+                await store.flush()
 
     app = FastAPI(
         title="Avatar Broker",

@@ -12,8 +12,11 @@ from app.sessions.tokens import Clock
 
 FORGET_EVERY_SECONDS: Final = 24 * 3600
 
-WRITTEN_DOWN: Final = {"media", "ready", "ended", "ended_at", "ended_upstream"}
-"""What of a session changes and outlives the process; of `seen_at` only that it was seen at all."""
+AT_ONCE: Final = {"media", "ready", "ended_upstream"}
+"""What is on disk before anyone goes on."""
+
+SOON: Final = {"ended"}
+"""What is written down within seconds: no end may wait for a slow disk."""
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +25,7 @@ class JournalledSessions(SessionsInProcess):
     """Like `SessionsInProcess`, and a crash forgets none of them.
 
     What is not written down is not begun: `add` raises `RecordUnavailable`. A change is a fact
-    already, so it is never refused: what could not be written is written later.
+    already, so it is never refused: what could not be written is written by `flush`.
     """
 
     def __init__(self, clock: Clock, journal: Journal) -> None:
@@ -43,10 +46,11 @@ class JournalledSessions(SessionsInProcess):
         """See `LiveSessions`; only what a next process must know costs a write."""
         before = await self.get(session_id)
         session = await super().update(session_id, **changes)
-        if WRITTEN_DOWN & changes.keys():
+        # Nor may a sign of life: the call that came after it would overtake it.
+        first_seen = "seen_at" in changes and before is not None and before.seen_at is None
+        if AT_ONCE & changes.keys():
             await self._write(session_id)
-        elif "seen_at" in changes and before is not None and before.seen_at is None:
-            # A sign of life waits for no disk: who came after it would overtake it.
+        elif first_seen or SOON & changes.keys():
             self._unwritten.add(session_id)
         return session
 
@@ -55,10 +59,8 @@ class JournalledSessions(SessionsInProcess):
         return await self._journal.seconds_used(since, self._clock(), owner)
 
     async def take_over(self) -> None:
-        """See `LiveSessions`."""
-        for session_id in list(self._unwritten):
-            # One refusal is enough: each may take its time.
-            await self._save(session_id)
+        """See `LiveSessions`; raises `RecordUnavailable`."""
+        await self.flush()
         found = await self._journal.take_over(self._clock())
         for session in found:
             if session.ended_upstream:
@@ -71,6 +73,11 @@ class JournalledSessions(SessionsInProcess):
         if self._clock() >= self._forget_at:
             await self._journal.forget_old(self._clock())
             self._forget_at = self._clock() + FORGET_EVERY_SECONDS
+
+    async def flush(self) -> None:
+        """Write down what has not been yet; raises `RecordUnavailable` at the first refusal."""
+        for session_id in list(self._unwritten):
+            await self._save(session_id)
 
     async def _write(self, session_id: str) -> None:
         with contextlib.suppress(RecordUnavailable):

@@ -80,7 +80,7 @@ class Places:
         if ticket is None and free <= len(self._room):
             ticket = self._wait(applicant)
         if ticket is not None:
-            if ticket.called_at is None or free < 1:
+            if ticket.called_at is None:
                 self._room.asked(ticket)
                 return self._told(ticket, sessions)
             self._room.leave(ticket)
@@ -104,7 +104,6 @@ class Places:
         ticket = self._room.ticket_of(applicant.name)
         if ticket is None:
             ticket = self._room.join(applicant.name, applicant.owner, first=True)
-        await self.advance()
         return self._told(ticket, sessions)
 
     async def freed(self, session: AvatarSession) -> None:

@@ -20,7 +20,7 @@ from app.problems import (
     TooManySessions,
     Unauthenticated,
 )
-from app.sessions.live import MAX_WAITING_CALLS, AvatarSession, EndReason
+from app.sessions.live import MAX_WAITING_CALLS, AvatarSession, EndReason, SessionsInProcess
 from app.sessions.ownership import Caller
 from app.sessions.readiness import MEMORY_SECONDS
 from app.sessions.wishes import Wish
@@ -419,3 +419,32 @@ async def test_an_empty_token_opens_nothing(kaltura: FakeKaltura, clock: FakeClo
     for session_id in ("over", session.session_id):
         with pytest.raises(Unauthenticated):
             await house.broker.find(Caller(token=""), session_id)
+
+
+async def test_the_first_reason_of_an_end_stays(house: House, kaltura: FakeKaltura) -> None:
+    session = await house.open()
+    kaltura.will("end", refusal(500))
+    with pytest.raises(Problem):
+        await house.end(session)
+    await house.broker.close()
+    assert (await house.now(session)).ended == EndReason.VISITOR
+
+
+async def test_of_a_session_that_is_over_nothing_but_the_memory_is_kept(house: House) -> None:
+    await house.end(await house.open())
+    assert isinstance(house.sessions, SessionsInProcess)
+    assert (house.sessions._open, house.sessions._lanes) == ({}, {})
+
+
+async def test_a_session_that_ends_while_its_media_is_asked_for_is_nobodys(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    gate = Gate(httpx.Response(200, json={"success": True, "whepUrl": kaltura.whep_url}))
+    kaltura.will("init-client", gate)
+    opening = asyncio.create_task(house.open())
+    await gate.reached.wait()
+    await house.sessions.mark_ended("session-1", EndReason.IDLE)
+    gate.open.set()
+    with pytest.raises(KalturaFailed):
+        await opening
+    assert kaltura.operations()[-1] == "end"

@@ -200,3 +200,15 @@ async def test_the_key_outlives_the_memory_of_a_session_that_nobody_got(
     await house.end(await house.open("b"))
     assert await house.sessions.get(first.session.session_id) is None
     assert await open_with(house, "key") == second
+
+
+async def test_a_key_does_not_open_the_session_that_got_its_sessions_id_anew(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    mine = await opened_with(house, "key", "a")
+    await house.broker.hand_over(mine, hung_up=False)
+    await house.end(mine.session)
+    kaltura.opened = 0
+    theirs = await house.open("b")
+    assert theirs.session_id == mine.session.session_id
+    assert (await opened_with(house, "key", "a")).session.owner == "a"

@@ -7,14 +7,17 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from asgi_lifespan import LifespanManager
 from pydantic import SecretStr
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from app.database import Database, open_database
+from app import main
+from app.database import BUSY_SECONDS, Database, open_database
 from app.kaltura.client import SessionAccess
-from app.problems import BudgetSpent, RecordUnavailable, SessionEnded
+from app.problems import BudgetSpent, KalturaFailed, RecordUnavailable, SessionEnded
 from app.sessions import live
 from app.sessions.journal import METADATA, Journal
 from app.sessions.journalled import JournalledSessions
@@ -23,7 +26,7 @@ from app.sessions.live import MAX_ENDED, AvatarSession, EndReason
 from app.sessions.opening import OpenedSession
 from app.sessions.ownership import Caller
 from app.sessions.wishes import Wish
-from tests.doubles import KALTURA_TOKEN, FakeClock, FakeKaltura, Gate, refusal
+from tests.doubles import KALTURA_TOKEN, FakeClock, FakeKaltura, Gate, refusal, settings
 from tests.sessions.house import House, held
 
 KEY = SecretStr("a-signing-key-for-tests-of-32-characters")
@@ -162,6 +165,7 @@ async def test_an_end_that_kaltura_refused_is_tried_again_by_the_next_process(
     kaltura.will("end", *[refusal(503)] * 3)
     with pytest.raises(Exception, match="Kaltura"):
         await first.house.end(session)
+    await first.store.take_over()
     first.kill()
     second = await start()
     await second.house.sweep()
@@ -341,6 +345,25 @@ async def test_a_shutdown_that_keeps_ends_nothing_and_the_next_process_goes_on(
     assert (await second.house.now(session)).ended is None
 
 
+async def test_an_end_that_kaltura_refused_at_shutdown_is_finished_by_the_next_process(
+    start: Start, path: Path, kaltura: FakeKaltura, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "SHUTDOWN_SECONDS", 0.05)
+    kaltura.will("end", refusal(500))
+    configured = settings(
+        database_url=f"sqlite+aiosqlite:///{path}", secret_key=(KEY,), avatar_base_url=BASE_URL
+    )
+    app = main.create_app(configured, transport=kaltura)
+    async with LifespanManager(app) as manager:
+        transport = httpx.ASGITransport(app=manager.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://broker.test") as client:
+            await client.post("/api/create-avatar-session")
+    assert rows(path, "ended, ended_upstream") == [("shutdown", 0)]
+    second = await start()
+    await second.house.sweep()
+    assert await second.store.all() == []
+
+
 # What is on disk
 
 
@@ -417,6 +440,28 @@ async def test_what_cannot_be_read_is_named_and_stops_nothing(
 # When it can't be written
 
 
+async def test_what_is_written_down_is_not_written_again(start: Start) -> None:
+    process = await start()
+    session = await process.house.open()
+    async with broken(process.database):
+        await process.house.end(session)
+    await process.store.flush()
+    async with broken(process.database):
+        await process.store.flush()
+
+
+async def test_a_second_session_of_an_id_is_not_written_down(
+    start: Start, path: Path, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    process = await start()
+    await process.house.open("a")
+    kaltura.opened = 0
+    clock.advance(1)
+    with pytest.raises(KalturaFailed):
+        await process.house.open("b")
+    assert rows(path, "owner") == [("a",)]
+
+
 async def test_without_a_journal_nothing_new_is_begun_and_nothing_stays_open(
     start: Start, kaltura: FakeKaltura
 ) -> None:
@@ -462,6 +507,24 @@ async def test_what_could_not_be_written_down_is_bounded(
             with pytest.raises(RecordUnavailable):
                 await process.house.open()
     assert len(process.store._unwritten) == 2
+
+
+async def test_a_disk_that_hangs_holds_up_no_end(
+    start: Start, path: Path, kaltura: FakeKaltura
+) -> None:
+    process = await start()
+    for owner in "abc":
+        await process.house.open(owner)
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        closing = asyncio.create_task(process.house.broker.close())
+        async with asyncio.timeout(BUSY_SECONDS / 2):
+            while kaltura.operations().count("end") < 3:  # noqa: ASYNC110 - closing is what we wait for
+                await asyncio.sleep(0.01)
+        other.execute("ROLLBACK")
+    other.close()
+    await closing
+    assert rows(path, "ended_upstream") == [(1,)] * 3
 
 
 async def test_an_end_that_could_not_be_written_down_is_written_down_later(

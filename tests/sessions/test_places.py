@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from app.problems import AtCapacity, KalturaBusy, TicketNotFound, TooManySessions
+from app.problems import AtCapacity, KalturaBusy, KalturaFailed, TicketNotFound, TooManySessions
 from app.sessions.live import AvatarSession
 from app.sessions.opening import OpenedSession
 from app.sessions.places import Waiting
@@ -131,6 +131,17 @@ async def test_a_visitor_with_a_session_does_not_wait_for_another(
     await house.open("a")
     with pytest.raises(TooManySessions):
         await house.broker.open("a", Wish())
+
+
+async def test_one_whose_session_has_ended_here_may_open_another_at_once(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_sessions_per_visitor=1)
+    session = await house.open("a")
+    kaltura.will("end", refusal(500))
+    with pytest.raises(KalturaFailed):
+        await house.end(session)
+    assert (await house.open("a")).session_id != session.session_id
 
 
 async def test_a_long_poll_hears_of_the_turn_when_it_comes(house: House) -> None:
@@ -279,6 +290,24 @@ async def test_one_who_met_two_429s_has_one_place(kaltura: FakeKaltura, clock: F
         gate.open.set()
     assert len({waiting.ticket_id for waiting in await asyncio.gather(*both)}) == 1
     assert (await house.wait("c")).position == 2
+
+
+async def test_who_cannot_wait_or_finds_the_line_full_is_told_of_a_429_as_it_is(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=5, max_waiting=1)
+    await house.open("a")
+    kaltura.will("create", refusal(429), refusal(429))
+    with pytest.raises(KalturaBusy):
+        await house.broker.open_now("an SDK, which cannot wait", Wish())
+    gate = Gate(refusal(429))
+    kaltura.script["create"].appendleft(gate)
+    slow = asyncio.create_task(house.broker.open("b", Wish()))
+    await gate.reached.wait()
+    await house.wait("c")
+    gate.open.set()
+    with pytest.raises(KalturaBusy):
+        await slow
 
 
 async def test_a_429_while_none_of_ours_is_open_is_told_as_it_is(
