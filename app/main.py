@@ -40,6 +40,7 @@ from app.web.guards import (
 )
 from app.web.openapi import describe
 from app.web.origins import OriginPolicy
+from app.web.rates import Rates
 
 ROOT: Final = Path(__file__).parent.parent
 SHUTDOWN_SECONDS: Final = 6
@@ -85,6 +86,7 @@ def create_app(
                     settings=settings,
                     clock=clock,
                     readiness=sessions.readiness,
+                    rates=Rates.of(settings),
                     templates=Jinja2Templates(ROOT / "templates"),
                 )
 
@@ -120,7 +122,13 @@ def _guards(settings: Settings) -> list[Middleware]:
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", REQUEST_ID],
-            expose_headers=[REQUEST_ID, "Retry-After", "Location"],
+            expose_headers=[
+                REQUEST_ID,
+                "Retry-After",
+                "Location",
+                "RateLimit",
+                "RateLimit-Policy",
+            ],
         ),
         Middleware(CrossSiteGuard, policy=OriginPolicy.of(settings)),
         Middleware(BodyGuard, max_text_length=settings.max_text_length),

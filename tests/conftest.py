@@ -47,7 +47,7 @@ async def visit(kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Visit]:
     async with AsyncExitStack() as stack:
         started: list[Any] = []
 
-        async def visit(**changes: Any) -> httpx.AsyncClient:
+        async def visit(address: str = "127.0.0.1", **changes: Any) -> httpx.AsyncClient:
             if not started:
                 app = create_app(
                     settings(**changes), transport=kaltura, clock=clock, monotonic=clock
@@ -55,7 +55,9 @@ async def visit(kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Visit]:
                 manager = await stack.enter_async_context(LifespanManager(app))
                 started.append(manager.app)
             assert not changes or len(started) == 1
-            transport = httpx.ASGITransport(app=started[0], raise_app_exceptions=False)
+            transport = httpx.ASGITransport(
+                app=started[0], raise_app_exceptions=False, client=(address, 50_000)
+            )
             return await stack.enter_async_context(
                 httpx.AsyncClient(transport=transport, base_url="http://broker.test")
             )

@@ -1,5 +1,8 @@
 """What is wrong with a request, whoever sends it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from app.problems.base import Problem
 
 
@@ -62,3 +65,31 @@ class ControlNotAllowed(Problem):
         "The operator lists controls in VISITOR_CONTROLS, avatars in AVATAR_ALLOWED_IDS and "
         "voices in AVATAR_ALLOWED_VOICE_IDS."
     )
+
+
+class RateLimited(Problem):
+    """More calls of one kind than one visitor, or one address, may make in a time.
+
+    `quota` is headers that say how many that is.
+    """
+
+    name = "rate-limited"
+    status = 429
+    title = "Too many calls"
+    meaning = "You, or others at your address, have called too often."
+    remedy = (
+        "Wait; Retry-After says how long. The operator sets the rates with CREATE_RATE_LIMIT and "
+        "SPEAK_RATE_LIMIT. If everyone is refused at once behind a proxy, TRUSTED_PROXIES must "
+        "name it: without that, all visitors have the proxy's address."
+    )
+
+    def __init__(
+        self, detail: str | None = None, *, quota: Mapping[str, str] | None = None, **others: Any
+    ) -> None:
+        super().__init__(detail, **others)
+        self._quota = dict(quota or {})
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to try again, and the rate."""
+        return super().headers | self._quota
