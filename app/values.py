@@ -59,7 +59,7 @@ def _rate(value: str) -> str:
         (limit,) = parse_many(value)
     except ValueError:  # also of the unpacking: several rates, separated
         raise ValueError("not a rate such as 10/minute") from None
-    if not (1 <= limit.amount <= MAX_RATE and 1 <= limit.get_expiry() <= MAX_RATE_SECONDS):
+    if not (1 <= limit.amount <= MAX_RATE and limit.get_expiry() <= MAX_RATE_SECONDS):
         raise ValueError(f"not a rate such as 10/minute, of 1 to {MAX_RATE} calls in a day or less")
     return value
 
