@@ -30,16 +30,17 @@ from app.settings import Settings
 from app.web import api, create, health, mirror, pages
 from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
+from app.web.bodies import BodyGuard
 from app.web.deps import State
 from app.web.guards import (
     REQUEST_ID,
-    BodyGuard,
     CrossSiteGuard,
+    HostGuard,
     RequestContext,
     SecurityHeaders,
 )
 from app.web.openapi import describe
-from app.web.origins import OriginPolicy
+from app.web.origins import HostPolicy, OriginPolicy
 from app.web.rates import Rates
 
 ROOT: Final = Path(__file__).parent.parent
@@ -117,6 +118,7 @@ def _guards(settings: Settings) -> list[Middleware]:
     return [
         Middleware(RequestContext),
         Middleware(SecurityHeaders, https=settings.is_https),
+        Middleware(HostGuard, policy=HostPolicy.of(settings)),
         Middleware(
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
