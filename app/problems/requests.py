@@ -14,8 +14,9 @@ class InvalidRequest(Problem):
     title = "The request is not valid"
     meaning = "A field is missing, has the wrong type or is out of bounds."
     remedy = (
-        "The detail names the field. The status says more: 400 is JSON that can't be read, 413 is "
-        "a body that is too large, 415 is the wrong content type, 422 is a field to mend."
+        "The detail names the field. The status says more: 400 is a body that can't be read, or a "
+        "Host that is not this broker's, 413 is a body that is too large, 415 is the wrong content "
+        "type, 422 is a field to mend."
     )
 
 
