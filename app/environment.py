@@ -41,8 +41,6 @@ none. Any other value stops the start: an operator must not believe in a guard t
 
 PLANNED_HARMLESS: Final = frozenset(
     {
-        "CREATE_RATE_LIMIT",
-        "SPEAK_RATE_LIMIT",
         "OPERATOR_TOKEN",
         "REDIS_URL",
         "SPEECH",

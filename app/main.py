@@ -30,16 +30,18 @@ from app.settings import Settings
 from app.web import api, create, health, mirror, pages
 from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
+from app.web.bodies import BodyGuard
 from app.web.deps import State
 from app.web.guards import (
     REQUEST_ID,
-    BodyGuard,
     CrossSiteGuard,
+    HostGuard,
     RequestContext,
     SecurityHeaders,
 )
 from app.web.openapi import describe
-from app.web.origins import OriginPolicy
+from app.web.origins import HostPolicy, OriginPolicy
+from app.web.rates import Rates
 
 ROOT: Final = Path(__file__).parent.parent
 SHUTDOWN_SECONDS: Final = 6
@@ -85,6 +87,7 @@ def create_app(
                     settings=settings,
                     clock=clock,
                     readiness=sessions.readiness,
+                    rates=Rates.of(settings),
                     templates=Jinja2Templates(ROOT / "templates"),
                 )
             with contextlib.suppress(RecordUnavailable):
@@ -117,12 +120,19 @@ def _guards(settings: Settings) -> list[Middleware]:
     return [
         Middleware(RequestContext),
         Middleware(SecurityHeaders, https=settings.is_https),
+        Middleware(HostGuard, policy=HostPolicy.of(settings)),
         Middleware(
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", REQUEST_ID],
-            expose_headers=[REQUEST_ID, "Retry-After", "Location"],
+            expose_headers=[
+                REQUEST_ID,
+                "Retry-After",
+                "Location",
+                "RateLimit",
+                "RateLimit-Policy",
+            ],
         ),
         Middleware(CrossSiteGuard, policy=OriginPolicy.of(settings)),
         Middleware(BodyGuard, max_text_length=settings.max_text_length),

@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
+from app.connections import GuardedConnection
 from app.environment import SettingsError
 
 GRACE_SECONDS: Final = 3
@@ -70,6 +71,8 @@ def _server(app: ASGIApp, trusted_proxies: Sequence[str]) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            http=GuardedConnection,
+            ws="none",  # nothing here speaks it, and its connections would not be counted
             access_log=False,  # the broker writes its own, with the request's id
             log_config=None,
             server_header=False,

@@ -37,6 +37,7 @@ from app.values import (
     NamedTokens,
     Network,
     Origin,
+    Rate,
     Seconds,
     ServiceToken,
 )
@@ -149,6 +150,14 @@ class Settings(BaseSettings):
         100,
         description="Visitors who may wait in line when every session is taken; "
         "0: nobody waits, they are refused",
+    )
+    create_rate_limit: Rate = Field(
+        "10/minute",
+        description="Sessions asked for, by one visitor and from one address; asking again in "
+        "line is free",
+    )
+    speak_rate_limit: Rate = Field(
+        "60/minute", description="Speaks, of one visitor and from one address"
     )
     daily_minutes_per_visitor: Minutes = Field(
         0, description="Minutes that one visitor's sessions may last in a day (UTC); 0: no limit"

@@ -5,11 +5,16 @@ import re
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
+from limits import parse_many
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 MIN_SERVICE_TOKEN_LENGTH: Final = 16
 MAX_SECONDS: Final = 7 * 24 * 3600
 """A week: no duration that is meant is longer."""
+
+MAX_RATE: Final = 1_000_000
+MAX_RATE_SECONDS: Final = 24 * 3600
+"""A day: rates are counted in memory, and what is counted longer is a budget."""
 
 
 def _comma_separated(value: object) -> object:
@@ -47,6 +52,16 @@ def _database_url(value: str) -> str:
 
 def _network(value: str) -> str:
     return str(ipaddress.ip_network(value))
+
+
+def _rate(value: str) -> str:
+    try:
+        (limit,) = parse_many(value)
+    except ValueError:  # also of the unpacking: several rates, separated
+        raise ValueError("not a rate such as 10/minute") from None
+    if not (1 <= limit.amount <= MAX_RATE and limit.get_expiry() <= MAX_RATE_SECONDS):
+        raise ValueError(f"not a rate such as 10/minute, of 1 to {MAX_RATE} calls in a day or less")
+    return value
 
 
 def _named_tokens(value: object) -> object:
@@ -95,6 +110,7 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Network = Annotated[str, AfterValidator(_network)]
+Rate = Annotated[str, AfterValidator(_rate)]
 CommaSeparated = BeforeValidator(_comma_separated)
 NamedTokens = BeforeValidator(_named_tokens)
 Control = Literal["speak", "speak-audio", "interrupt", "end"]

@@ -34,6 +34,8 @@ async def main() -> None:
         "AVATAR_KS": "bench",
         "AVATAR_ID": "bench",
         "MAX_CONCURRENT_SESSIONS": str(SESSIONS),
+        "CREATE_RATE_LIMIT": "1000000/minute",
+        "SPEAK_RATE_LIMIT": "1000000/minute",
     }
     with (
         _process("-m", "bench.kaltura", str(kaltura)),

@@ -46,18 +46,22 @@ async def visit(kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Visit]:
     """Starts the broker once, with these settings, and gives a new visitor at each call."""
     async with AsyncExitStack() as stack:
         started: list[Any] = []
+        reached_at: list[str] = []
 
-        async def visit(**changes: Any) -> httpx.AsyncClient:
+        async def visit(address: str = "127.0.0.1", **changes: Any) -> httpx.AsyncClient:
             if not started:
                 app = create_app(
                     settings(**changes), transport=kaltura, clock=clock, monotonic=clock
                 )
                 manager = await stack.enter_async_context(LifespanManager(app))
                 started.append(manager.app)
+                reached_at.append(changes.get("public_url") or "http://broker.test")
             assert not changes or len(started) == 1
-            transport = httpx.ASGITransport(app=started[0], raise_app_exceptions=False)
+            transport = httpx.ASGITransport(
+                app=started[0], raise_app_exceptions=False, client=(address, 50_000)
+            )
             return await stack.enter_async_context(
-                httpx.AsyncClient(transport=transport, base_url="http://broker.test")
+                httpx.AsyncClient(transport=transport, base_url=reached_at[0])
             )
 
         yield visit

@@ -119,6 +119,8 @@ def settings(**changes: Any) -> Settings:
         "avatar_voice_id": "voice-1",
         "secret_key": "a-signing-key-for-tests-of-32-characters",
         "database_url": IN_MEMORY,
+        "create_rate_limit": "10000/minute",
+        "speak_rate_limit": "10000/minute",
         "_env_file": None,
     }
     return Settings(**values | changes)

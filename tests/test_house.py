@@ -3,10 +3,11 @@
 import ast
 import inspect
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from app.web import deps
+from app.web import deps, limits
 
 APP = Path(__file__).parent.parent / "app"
 MODULES = sorted(APP.rglob("*.py"))
@@ -46,8 +47,9 @@ def test_no_module_outgrows_a_reader(module: Path) -> None:
     assert len(module.read_text(encoding="utf-8").splitlines()) <= 300
 
 
-def test_no_dependency_costs_a_thread() -> None:
-    given = [function for _, function in inspect.getmembers(deps, inspect.isfunction)]
-    own = [function for function in given if function.__module__ == deps.__name__]
+@pytest.mark.parametrize("module", [deps, limits])
+def test_no_dependency_costs_a_thread(module: ModuleType) -> None:
+    given = [function for _, function in inspect.getmembers(module, inspect.isfunction)]
+    own = [function for function in given if function.__module__ == module.__name__]
     assert own
     assert all(inspect.iscoroutinefunction(function) for function in own)

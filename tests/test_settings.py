@@ -63,6 +63,14 @@ def mistake(**environment: str) -> str:
         ("TRUSTED_PROXIES", "proxy"),
         ("VISITOR_CONTROLS", "speak,fly"),
         ("AVATAR_KS", "two words"),
+        *(
+            (name, value)
+            for name in ("CREATE_RATE_LIMIT", "SPEAK_RATE_LIMIT")
+            for value in ("10", "ten/minute", "10/fortnight", "0/minute", "-1/minute")
+        ),
+        ("SPEAK_RATE_LIMIT", "10/minute; 1/second"),
+        ("SPEAK_RATE_LIMIT", "1000001/minute"),
+        ("SPEAK_RATE_LIMIT", "10/2 days"),
         ("SERVICE_TOKENS", "shop:short"),
         ("SERVICE_TOKENS", "a-token-without-a-name"),
         ("SERVICE_TOKENS", "a shop:token-of-16-characters"),
@@ -72,6 +80,11 @@ def mistake(**environment: str) -> str:
 def test_a_malformed_setting_is_named(name: str, value: str) -> None:
     told = mistake(**{name: value})
     assert told.startswith(f"{name} is malformed: ")
+
+
+def test_a_malformed_rate_is_told_with_one_that_is_not() -> None:
+    assert "such as 10/minute" in mistake(SPEAK_RATE_LIMIT="many")
+    assert "such as 10/minute" in mistake(SPEAK_RATE_LIMIT="0/minute")
 
 
 def test_a_wrong_secret_is_not_told() -> None:
@@ -164,6 +177,7 @@ def test_the_defaults_are_the_contracts() -> None:
     assert (defaults.upstream_timeout_seconds, defaults.max_text_length) == (10, 1000)
     assert (defaults.max_concurrent_sessions, defaults.max_sessions_per_visitor) == (5, 1)
     assert (defaults.session_max_seconds, defaults.session_idle_seconds) == (900, 90)
+    assert (defaults.create_rate_limit, defaults.speak_rate_limit) == ("10/minute", "60/minute")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from app.problems.requests import (
     CrossSiteRequest,
     InvalidRequest,
     NothingToSay,
+    RateLimited,
     Unauthenticated,
 )
 from app.problems.sessions import (
@@ -47,6 +48,7 @@ __all__ = [
     "NothingToSay",
     "Problem",
     "QueueFull",
+    "RateLimited",
     "RecordUnavailable",
     "SessionEnded",
     "SessionNotFound",
@@ -64,6 +66,7 @@ PROBLEMS: tuple[type[Problem], ...] = (
     SessionNotFound,
     SessionEnded,
     TicketNotFound,
+    RateLimited,
     TooManySessions,
     BudgetSpent,
     QueueFull,

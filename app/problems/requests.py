@@ -1,5 +1,8 @@
 """What is wrong with a request, whoever sends it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from app.problems.base import Problem
 
 
@@ -11,8 +14,9 @@ class InvalidRequest(Problem):
     title = "The request is not valid"
     meaning = "A field is missing, has the wrong type or is out of bounds."
     remedy = (
-        "The detail names the field. The status says more: 400 is JSON that can't be read, 413 is "
-        "a body that is too large, 415 is the wrong content type, 422 is a field to mend."
+        "The detail names the field. The status says more: 400 is a body that can't be read, or a "
+        "Host that is not this broker's, 413 is a body that is too large, 415 is the wrong content "
+        "type, 422 is a field to mend."
     )
 
 
@@ -62,3 +66,31 @@ class ControlNotAllowed(Problem):
         "The operator lists controls in VISITOR_CONTROLS, avatars in AVATAR_ALLOWED_IDS and "
         "voices in AVATAR_ALLOWED_VOICE_IDS."
     )
+
+
+class RateLimited(Problem):
+    """More calls of one kind than one visitor, or one address, may make in a time.
+
+    `quota` is headers that say how many that is.
+    """
+
+    name = "rate-limited"
+    status = 429
+    title = "Too many calls"
+    meaning = "You, or others at your address, have called too often."
+    remedy = (
+        "Wait; Retry-After says how long. The operator sets the rates with CREATE_RATE_LIMIT and "
+        "SPEAK_RATE_LIMIT. If everyone is refused at once behind a proxy, TRUSTED_PROXIES must "
+        "name it: without that, all visitors have the proxy's address."
+    )
+
+    def __init__(
+        self, detail: str | None = None, *, quota: Mapping[str, str] | None = None, **others: Any
+    ) -> None:
+        super().__init__(detail, **others)
+        self._quota = dict(quota or {})
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to try again, and the rate."""
+        return super().headers | self._quota

@@ -89,6 +89,14 @@ class SessionBroker:
             raise AtCapacity
         return opened
 
+    async def is_repeated(self, visitor: str, idempotency_key: str | None) -> bool:
+        """Whether opening a session for a visitor would begin nothing; see `SessionOpener`."""
+        return await self._opener.is_repeated(self._visitor(visitor), idempotency_key)
+
+    def is_service(self, token: str | None) -> bool:
+        """Whether this is a service's token."""
+        return token is not None and self._services.owner(token) is not None
+
     def _visitor(self, visitor: str) -> Applicant:
         return Applicant(visitor, visitor, at_most=self._settings.max_sessions_per_visitor)
 

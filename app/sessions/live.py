@@ -49,8 +49,13 @@ class Origin:
     @classmethod
     def of(cls, owner: str, idempotency_key: str, request: CreateRequest) -> Self:
         """Digests: what a visitor sends is not kept."""
-        key = hashlib.sha256(f"{owner}\0{idempotency_key}".encode()).hexdigest()
-        return cls(key, hashlib.sha256(request.model_dump_json().encode()).hexdigest())
+        wish = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+        return cls(cls.key_of(owner, idempotency_key), wish)
+
+    @staticmethod
+    def key_of(owner: str, idempotency_key: str) -> str:
+        """What stands for an owner's Idempotency-Key."""
+        return hashlib.sha256(f"{owner}\0{idempotency_key}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,15 @@ class SessionOpener:
         _require_same(under_way[0], origin)
         return await asyncio.shield(under_way[1])
 
+    async def is_repeated(self, applicant: Applicant, idempotency_key: str | None) -> bool:
+        """Whether `open` would begin nothing: they are in line, or it was begun with this key."""
+        if await self._places.has_place(applicant):
+            return True
+        if idempotency_key is None:
+            return False
+        key = Origin.key_of(applicant.owner, idempotency_key)
+        return key in self._requests or await self._answered(key) is not None
+
     def opened(self, session: AvatarSession) -> OpenedSession:
         """What the page of a session gets: the same whenever it is asked for."""
         if not self._settings.sealed:
@@ -119,8 +128,8 @@ class SessionOpener:
     async def _open(
         self, applicant: Applicant, request: CreateRequest, origin: Origin | None
     ) -> OpenedSession | Waiting:
-        earlier = await self._sessions.opened_by(origin.key) if origin else None
-        if earlier is not None and (earlier.ended is None or earlier.delivered):
+        earlier = await self._answered(origin.key) if origin else None
+        if earlier is not None:
             _require_same(earlier.origin, origin)
             return self.opened(earlier)
         last_moment = await self._budgets.last_moment(applicant.owner)
@@ -139,6 +148,12 @@ class SessionOpener:
         finally:
             self._places.release(applicant.owner)
         return self.opened(await self.ask_for_media(session) if self._settings.sealed else session)
+
+    async def _answered(self, key: str) -> AvatarSession | None:
+        """The session that the request of this `Origin.key` is answered with, if there is one."""
+        earlier = await self._sessions.opened_by(key)
+        lost = earlier is not None and earlier.ended is not None and not earlier.delivered
+        return None if lost else earlier
 
     async def _create(self, request: CreateRequest) -> Created:
         try:

@@ -32,6 +32,18 @@ class Held:
 
     session: AvatarSession
     controls: frozenset[Control]
+    by_service: bool = False
+
+    @property
+    def visitor(self) -> str | None:
+        """Who the visitor is that holds it; None when it is a service.
+
+        The visitors of a service are not known, but each of its sessions is on one's page.
+        """
+        if self.by_service:
+            return None
+        owner = self.session.owner
+        return self.session.session_id if owner.startswith(SERVICE) else owner
 
 
 class Services:
@@ -72,18 +84,19 @@ class Ownership:
         """The session, ended or not; raises `Unauthenticated` or `SessionNotFound`."""
         session = await self._sessions.get(session_id)
         controls = self._visitor_controls
+        service = self._services.owner(caller.token) if caller.token else None
         if caller.token is None:
             if caller.visitor is None:
                 raise Unauthenticated
             known = session is not None and hmac.compare_digest(session.owner, caller.visitor)
-        elif (service := self._services.owner(caller.token)) is not None:
+        elif service is not None:
             known = session is not None and session.owner == service
             controls = EVERY_CONTROL
         else:
             known = await self._opens(caller.token, session_id, session)
         if session is None or not known or not session.ready:
             raise SessionNotFound
-        return Held(session, controls)
+        return Held(session, controls, by_service=service is not None)
 
     async def _opens(self, token: str, session_id: str, session: AvatarSession | None) -> bool:
         if self._sealed:

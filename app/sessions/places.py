@@ -117,6 +117,11 @@ class Places:
         if self._room.advance(self._free(await self._sessions.all())):
             self._move()
 
+    async def has_place(self, applicant: Applicant) -> bool:
+        """Whether they are in line, and have not missed their turn."""
+        await self.advance()
+        return self._room.ticket_of(applicant.name) is not None
+
     # What the holder of a ticket asks
 
     def owner_of(self, ticket_id: str) -> str:

@@ -98,6 +98,17 @@ def answer_stopping(scope: Scope) -> JSONResponse:
     return _untyped(scope, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"})
 
 
+def answer_slow(scope: Scope) -> JSONResponse:
+    """The body does not come; closing is all that stops the rest of it."""
+    return _untyped(scope, HTTPStatus.REQUEST_TIMEOUT, {"Connection": "close"})
+
+
+def answer_full(scope: Scope) -> JSONResponse:
+    """More is being received at once than there is memory for."""
+    headers = {"Retry-After": "5", "Connection": "close"}
+    return _untyped(scope, HTTPStatus.SERVICE_UNAVAILABLE, headers)
+
+
 def _untyped(scope: Scope, status: int, headers: dict[str, str]) -> JSONResponse:
     """A problem that its status says all about (RFC 9457, about:blank)."""
     title = HTTPStatus(status).phrase

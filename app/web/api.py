@@ -12,6 +12,7 @@ from app.problems import (
     InvalidRequest,
     Problem,
     QueueFull,
+    RateLimited,
     SessionEnded,
     SessionNotFound,
     SpeechUnavailable,
@@ -28,6 +29,7 @@ from app.web.deps import (
     SettingsDep,
     VisitorDep,
 )
+from app.web.limits import OwnSessionToSpeakIn
 from app.web.openapi import operation_id, problems
 from app.web.shapes import (
     CreatedSession,
@@ -49,6 +51,7 @@ _CONTROL: Final[tuple[type[Problem], ...]] = (
     QueueFull,
     *UPSTREAM,
 )
+_SPEAK: Final = (*_CONTROL, RateLimited, SpeechUnavailable)
 
 router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=operation_id)
 
@@ -96,18 +99,16 @@ async def get_media(held: OwnSession, broker: BrokerDep) -> Media:
     return Media(whep_url=media.whep_url, turn=media.turn)
 
 
-@router.post("/avatar-sessions/{sessionId}/speak", responses=problems(*_CONTROL, SpeechUnavailable))
-async def speak(held: OwnSession, body: SpeakRequest, broker: BrokerDep) -> Spoken:
+@router.post("/avatar-sessions/{sessionId}/speak", responses=problems(*_SPEAK))
+async def speak(held: OwnSessionToSpeakIn, body: SpeakRequest, broker: BrokerDep) -> Spoken:
     """Say a text."""
     turn_id = await broker.say_text(held, body.text, body.turn_id, is_final=body.is_final)
     return Spoken(turn_id=turn_id)
 
 
-@router.post(
-    "/avatar-sessions/{sessionId}/speak-audio", responses=problems(*_CONTROL, SpeechUnavailable)
-)
+@router.post("/avatar-sessions/{sessionId}/speak-audio", responses=problems(*_SPEAK))
 async def speak_audio(
-    held: OwnSession,
+    held: OwnSessionToSpeakIn,
     broker: BrokerDep,
     audio: Annotated[UploadFile, File(description="An MP3 or WAV recording")],
     duration: Annotated[float | None, Form(description="Seconds; measured when left out")] = None,

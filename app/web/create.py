@@ -13,6 +13,7 @@ from app.problems import (
     InvalidRequest,
     KalturaCredentialsRejected,
     Problem,
+    RateLimited,
     RecordUnavailable,
     TicketNotFound,
     TooManySessions,
@@ -21,6 +22,7 @@ from app.problems import (
 from app.sessions.places import Waiting
 from app.sessions.wishes import Wish
 from app.web.deps import BrokerDep, OwnOriginDep, SettingsDep, TokenDep
+from app.web.limits import CreateMeterDep
 from app.web.openapi import operation_id, problems
 from app.web.origins import is_fetch_of_own_page
 from app.web.shapes import CreateBody, CreatedSession, Done, PlaceInLine
@@ -51,6 +53,7 @@ _OPENED: Final[dict[int | str, dict[str, Any]]] = {
 _CREATE: Final[tuple[type[Problem], ...]] = (
     CrossSiteRequest,
     ControlNotAllowed,
+    RateLimited,
     TooManySessions,
     BudgetSpent,
     AtCapacity,
@@ -75,6 +78,7 @@ async def create_avatar_session(
     broker: BrokerDep,
     settings: SettingsDep,
     origin: OwnOriginDep,
+    meter: CreateMeterDep,
     idempotency_key: IdempotencyKey = None,
     wish: CreateBody | None = None,
 ) -> CreatedSession | PlaceInLine:
@@ -85,11 +89,14 @@ async def create_avatar_session(
     wish = wish or CreateBody()
     chosen = Wish(wish.avatar_id, wish.voice_id)
     if token is not None:
+        if not broker.is_service(token):
+            await meter.count_opening()
         opened = await broker.open_for_service(token, chosen, idempotency_key)
-    elif wish.ticket is not None:
-        opened = await broker.open(broker.waits_as(wish.ticket), chosen, idempotency_key)
     else:
-        opened = await broker.open(welcome(request, response, settings), chosen, idempotency_key)
+        waits_as = None if wish.ticket is None else broker.waits_as(wish.ticket)
+        await meter.count(waits_as, idempotency_key)
+        visitor = waits_as or welcome(request, response, settings)
+        opened = await broker.open(visitor, chosen, idempotency_key)
     if isinstance(opened, Waiting):
         return _in_line(response, opened)
     await broker.hand_over(opened, hung_up=await request.is_disconnected())
@@ -109,13 +116,14 @@ async def create_default_avatar_session(
     broker: BrokerDep,
     settings: SettingsDep,
     origin: OwnOriginDep,
+    meter: CreateMeterDep,
     idempotency_key: IdempotencyKey = None,
 ) -> CreatedSession | PlaceInLine:
     """Open a session with the defaults; only for `fetch` of the broker's own pages and servers."""
     if not is_fetch_of_own_page(request.headers):
         raise CrossSiteRequest
     return await create_avatar_session(
-        request, response, token, broker, settings, origin, idempotency_key
+        request, response, token, broker, settings, origin, meter, idempotency_key
     )
 
 

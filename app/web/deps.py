@@ -14,6 +14,7 @@ from app.sessions.ownership import Caller, Held
 from app.sessions.readiness import Readiness
 from app.sessions.tokens import Clock
 from app.settings import Settings
+from app.web.rates import Rates
 from app.web.visitors import known_visitor
 
 
@@ -24,6 +25,7 @@ class State(TypedDict):
     settings: Settings
     clock: Clock
     readiness: Readiness
+    rates: Rates
     templates: Jinja2Templates
 
 
@@ -47,10 +49,16 @@ async def _readiness(request: Request) -> Readiness:
     return readiness
 
 
+async def _rates(request: Request) -> Rates:
+    rates: Rates = request.state.rates
+    return rates
+
+
 BrokerDep = Annotated[SessionBroker, Depends(_broker)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ClockDep = Annotated[Clock, Depends(_clock)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
+RatesDep = Annotated[Rates, Depends(_rates)]
 
 
 async def _own_origin(request: Request, settings: SettingsDep) -> str:

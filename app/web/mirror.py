@@ -20,6 +20,7 @@ from app.kaltura.contract import (
 )
 from app.sessions.wishes import Wish
 from app.web.deps import BearerSession, BrokerDep, SettingsDep
+from app.web.limits import BearerSessionToSpeakIn, CreateMeterDep
 from app.web.visitors import welcome
 
 router: Final = APIRouter(
@@ -37,6 +38,7 @@ async def create(
     body: CreateRequest,
     broker: BrokerDep,
     settings: SettingsDep,
+    meter: CreateMeterDep,
 ) -> Created:
     """Open a session for this visitor, so that the SDK's own `createSession` works.
 
@@ -44,6 +46,7 @@ async def create(
     choose is what the operator offers. An SDK knows no waiting room: it is refused when others
     wait.
     """
+    await meter.count_opening()
     voice_id = body.voice_config.id if body.voice_config else None
     wish = Wish(body.visual_config.id, voice_id)
     opened = await broker.open_now(welcome(request, response, settings), wish)
@@ -58,7 +61,9 @@ async def init_client(held: BearerSession, broker: BrokerDep) -> ClientInit:
 
 
 @router.post(f"/{{sessionId}}/{Operation.SAY_TEXT}")
-async def say_text(held: BearerSession, said: SayTextRequest, broker: BrokerDep) -> Acknowledged:
+async def say_text(
+    held: BearerSessionToSpeakIn, said: SayTextRequest, broker: BrokerDep
+) -> Acknowledged:
     """Say a text."""
     await broker.say_text(held, said.text, said.turn_id, is_final=said.is_final)
     return Acknowledged()
@@ -66,7 +71,7 @@ async def say_text(held: BearerSession, said: SayTextRequest, broker: BrokerDep)
 
 @router.post(f"/{{sessionId}}/{Operation.SAY_AUDIO}")
 async def say_audio(
-    held: BearerSession,
+    held: BearerSessionToSpeakIn,
     broker: BrokerDep,
     audio: Annotated[UploadFile, File()],
     duration: Annotated[float | None, Form()] = None,

@@ -1,5 +1,7 @@
 """Which pages may call, told by what browsers say of themselves (OWASP, Fetch Metadata)."""
 
+import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -50,6 +52,33 @@ class OriginPolicy:
             return False
 
 
+@dataclass(frozen=True)
+class HostPolicy:
+    """By which name the broker is called; None is any, where nobody has said what it is.
+
+    The port does not matter: a proxy may have another.
+    """
+
+    own: str | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "HostPolicy":
+        """The policy that the settings ask for."""
+        return cls(urlsplit(settings.public_url).hostname if settings.public_url else None)
+
+    def allows(self, hosts: Sequence[str]) -> bool:
+        """Whether a request with these `Host` headers is for the broker, or from this machine."""
+        if self.own is None:
+            return True
+        if len(hosts) != 1:
+            return False
+        try:
+            name = urlsplit(f"//{hosts[0]}").hostname or ""
+        except ValueError:
+            return False
+        return name in {self.own, "localhost"} or _is_loopback(name)
+
+
 def is_fetch_of_own_page(headers: Headers) -> bool:
     """Whether a GET that opens a session comes from a same-origin `fetch`, or from no browser.
 
@@ -65,3 +94,10 @@ def is_fetch_of_own_page(headers: Headers) -> bool:
 
 def _is_bearer(headers: Headers) -> bool:
     return headers.get("Authorization", "").lower().startswith("bearer ")
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

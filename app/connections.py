@@ -1,0 +1,146 @@
+"""What every connection is held to before there is a request that a guard could look at.
+
+uvicorn itself bounds neither how many connections there are, nor how long one may take over the
+head of a request, nor how large that head may be.
+"""
+
+import asyncio
+import json
+from http import HTTPStatus
+from typing import Final
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+MAX_CONNECTIONS: Final = 1000
+"""The next ones are answered 503, and beyond twice as many are closed without an answer."""
+
+HEAD_SECONDS: Final = 10.0
+"""How long a client may owe what nobody waits for but the connection."""
+
+MAX_HEAD_BYTES: Final = 32 * 1024
+MAX_URL_BYTES: Final = 8 * 1024
+MAX_HEADERS: Final = 100
+
+
+class GuardedConnection(HttpToolsProtocol):
+    """uvicorn's protocol, with bounds.
+
+    A deadline runs whenever no request is being answered: before the whole head of one is there,
+    and while a body goes on that is not read any more. Those that are read are bounded by
+    whoever reads them (`app/web/bodies.py`).
+    """
+
+    _deadline: asyncio.TimerHandle | None = None
+    _is_in_head = False
+    _head_bytes = 0
+    _refusal = HTTPStatus.BAD_REQUEST
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        """Take a connection, if there is room for one more."""
+        super().connection_made(transport)
+        if len(self.connections) > 2 * MAX_CONNECTIONS:
+            transport.abort()
+        elif len(self.connections) > MAX_CONNECTIONS:
+            self.app = _overcrowded
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        super().connection_lost(exc)
+        self._forget_deadline()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, and bound what is not a whole head yet: the parser keeps all of it."""
+        super().data_received(data)
+        if self._is_in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        self._watch()
+
+    # What the parser calls; an exception here becomes `send_400_response`
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._is_in_head = True
+        self._head_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """The next piece of the address."""
+        super().on_url(url)
+        if len(self.url) > MAX_URL_BYTES:
+            self._refusal = HTTPStatus.REQUEST_URI_TOO_LONG
+            raise ValueError
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """The next header."""
+        super().on_header(name, value)
+        if len(self.headers) > MAX_HEADERS:
+            self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise ValueError
+
+    def on_headers_complete(self) -> None:
+        """The head is whole, and the request begins to be answered."""
+        self._is_in_head = False
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """The request is answered, whether or not all of it was read."""
+        super().on_response_complete()
+        self._watch()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Refuse what the parser could not, or should not, read."""
+        self._refuse(self._refusal)
+
+    def _watch(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if (cycle is not None and not cycle.response_complete) or self.transport.is_closing():
+            self._forget_deadline()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        if self._is_in_head:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        self.transport.close()
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Answer, and close: what comes next can't be told from what is refused."""
+        if self.transport.is_closing():
+            return
+        self._is_in_head = False
+        answer = _problem(status)
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
+        lines += [name + b": " + value for name, value in answer.raw_headers]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
+        self.transport.close()
+
+
+async def _overcrowded(scope: Scope, receive: Receive, send: Send) -> None:
+    """The application of those who are one too many."""
+    await _problem(HTTPStatus.SERVICE_UNAVAILABLE)(scope, receive, send)
+
+
+def _problem(status: HTTPStatus) -> Response:
+    """A problem that its status says all about (RFC 9457); the connection ends with it."""
+    document = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": status.description or status.phrase,
+    }
+    headers = {"Connection": "close"}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = "5"
+    return Response(
+        json.dumps(document), status, headers=headers, media_type="application/problem+json"
+    )

@@ -1,0 +1,271 @@
+"""What a connection is held to, tried with real sockets on a real server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+
+import pytest
+from starlette.types import ASGIApp
+
+from app import connections
+from app.main import create_app
+from app.server import _server, listen
+from app.web import bodies
+from tests.doubles import FakeKaltura, settings
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: broker.test\r\n"
+CREATE = b"POST /api/create-avatar-session HTTP/1.1\r\nHost: broker.test\r\n"
+JSON = b"Content-Type: application/json\r\n"
+SOON = 0.3
+"""What a deadline is cut down to."""
+
+
+class Client:
+    """One connection, without a library that would mend what it sends."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def drip(self, data: bytes) -> None:
+        """One `data` after the other, until the server closes."""
+        try:
+            while not self._reader.at_eof():
+                await self.send(data)
+                await asyncio.sleep(0.02)
+        except ConnectionError:
+            pass
+
+    async def answer(self) -> bytes:
+        """One answer with a body of a known length."""
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = next(
+            int(line.partition(b":")[2])
+            for line in head.lower().splitlines()
+            if line.startswith(b"content-length:")
+        )
+        return head + await self._reader.readexactly(length)
+
+    async def rest(self) -> bytes:
+        """Everything until the server closes."""
+        received = b""
+        try:
+            while piece := await self._reader.read(65_536):
+                received += piece
+        except ConnectionError:
+            pass  # it closes without reading what it has refused
+        return received
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class House:
+    """A server on a port of its own."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.clients: list[Client] = []
+
+    async def connect(self) -> Client:
+        client = Client(*await asyncio.open_connection("127.0.0.1", self._port))
+        self.clients.append(client)
+        return client
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[House]:
+    with closing(listen("127.0.0.1", 0)) as listening:
+        server = _server(app, ())
+        running = asyncio.create_task(server.serve(sockets=[listening]))
+        house = House(listening.getsockname()[1])
+        try:
+            async with asyncio.timeout(20):
+                while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+                    await asyncio.sleep(0.01)
+                yield house
+        finally:
+            for client in house.clients:
+                client.close()
+            server.should_exit = True
+            await running
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    async with serving(create_app(settings(), transport=FakeKaltura())) as house:
+        yield house
+
+
+@pytest.fixture
+def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", SOON)
+    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", SOON)
+
+
+# Slow
+
+
+@pytest.mark.usefixtures("short_patience")
+@pytest.mark.parametrize("begun", [b"", HEALTH + b"\r\n"], ids=["first", "next"])
+@pytest.mark.parametrize(
+    ("start", "drop"),
+    [(HEALTH + b"X-Slow: ", b"a"), (b"GET /", b"a"), (HEALTH, b"X: y\r\n"), (b"G", b"")],
+)
+async def test_a_head_that_does_not_come_is_cut_off(
+    house: House, begun: bytes, start: bytes, drop: bytes
+) -> None:
+    client = await house.connect()
+    if begun:
+        await client.send(begun)
+        assert (await client.answer()).startswith(b"HTTP/1.1 200")
+    await client.send(start)
+    dripping = asyncio.create_task(client.drip(drop))
+    assert (await client.rest()).startswith(b"HTTP/1.1 408")
+    await dripping
+
+
+@pytest.mark.usefixtures("short_patience")
+@pytest.mark.parametrize("drop", [b"", b"\r\n"])
+async def test_a_connection_that_says_nothing_is_closed(house: House, drop: bytes) -> None:
+    client = await house.connect()
+    dripping = asyncio.create_task(client.drip(drop))
+    assert await client.rest() == b""
+    await dripping
+
+
+@pytest.mark.usefixtures("short_patience")
+@pytest.mark.parametrize("framing", [b"Content-Length: 900", b"Transfer-Encoding: chunked"])
+async def test_a_body_that_does_not_come_is_cut_off(house: House, framing: bytes) -> None:
+    client = await house.connect()
+    await client.send(CREATE + JSON + framing + b"\r\n\r\n")
+    dripping = asyncio.create_task(
+        client.drip(b" " if framing.startswith(b"Content") else b"1\r\n \r\n")
+    )
+    answer = await client.rest()
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b"application/problem+json" in answer
+    await dripping
+
+
+@pytest.mark.usefixtures("short_patience")
+@pytest.mark.parametrize(
+    ("request_head", "status"),
+    [(HEALTH, b"200"), (CREATE + JSON, b"413")],
+    ids=["nobody reads it", "it is refused"],
+)
+async def test_a_body_that_goes_on_after_the_answer_is_cut_off(
+    house: House, request_head: bytes, status: bytes
+) -> None:
+    client = await house.connect()
+    await client.send(request_head + b"Content-Length: 99999999\r\n\r\n")
+    assert (await client.answer()).startswith(b"HTTP/1.1 " + status)
+    await client.drip(b" ")
+
+
+@pytest.mark.usefixtures("short_patience")
+async def test_whoever_waits_for_an_answer_is_not_cut_off() -> None:
+    async def slow(scope: object, _receive: object, send: Callable[[object], object]) -> None:
+        if scope["type"] != "http":  # type: ignore[index] # ASGI, by hand
+            return
+        await asyncio.sleep(3 * SOON)
+        await send({"type": "http.response.start", "status": 204, "headers": []})  # type: ignore[misc]
+        await send({"type": "http.response.body"})  # type: ignore[misc]
+
+    async with serving(slow) as house:  # type: ignore[arg-type]
+        client = await house.connect()
+        await client.send(HEALTH + b"\r\n")
+        assert (await client.rest()).startswith(b"HTTP/1.1 204")
+
+
+# Large
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (HEALTH + b"X-Large: " + b"a" * 32_768, b"431"),
+        (HEALTH + b"X: y\r\n" * 100 + b"\r\n", b"431"),
+        (b"GET /" + b"a" * 8_200, b"414"),
+        (b"GET /" + b"a" * 8_200 + b" HTTP/1.1\r\n\r\n", b"414"),
+        (HEALTH[:-2] + b"\x01", b"400"),
+        (b"nonsense\r\n\r\n", b"400"),
+    ],
+)
+async def test_a_head_that_is_too_large_or_none_is_refused(
+    house: House, head: bytes, status: bytes
+) -> None:
+    client = await house.connect()
+    await client.send(head)
+    answer = await client.rest()
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert b"content-type: application/problem+json" in answer.lower()
+
+
+async def test_a_head_in_many_pieces_is_bounded_as_a_whole(house: House) -> None:
+    client = await house.connect()
+    await client.send(HEALTH + b"X-Large: ")
+    for _ in range(33):
+        await client.send(b"a" * 1000)
+        await asyncio.sleep(0)
+    assert (await client.rest()).startswith(b"HTTP/1.1 431")
+
+
+async def test_a_large_head_within_the_bounds_is_read(house: House) -> None:
+    client = await house.connect()
+    query = b"GET /healthz?" + b"a" * 7_000 + b" HTTP/1.1\r\nHost: broker.test\r\n"
+    for _ in range(3):
+        await client.send(query + b"X: y\r\n" * 98 + b"Y: " + b"y" * 10_000 + b"\r\n\r\n")
+        assert (await client.answer()).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_body_is_no_part_of_the_head(house: House) -> None:
+    client = await house.connect()
+    for _ in range(3):
+        await client.send(HEALTH + b"Content-Length: 50000\r\n\r\n" + b"a" * 50_000)
+        assert (await client.answer()).startswith(b"HTTP/1.1 200")
+
+
+async def test_no_other_protocol_is_spoken(house: House) -> None:
+    client = await house.connect()
+    await client.send(
+        HEALTH + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    assert (await client.answer()).startswith(b"HTTP/1.1 200")
+
+
+# Many
+
+
+async def test_one_connection_too_many_is_told_so_and_the_others_go_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 2)
+    clients = [await house.connect() for _ in range(2)]
+    for client in clients:
+        await client.send(HEALTH + b"\r\n")
+        assert (await client.answer()).startswith(b"HTTP/1.1 200")
+    one_more = await house.connect()
+    await one_more.send(HEALTH + b"\r\n")
+    answer = (await one_more.rest()).lower()
+    assert answer.startswith(b"http/1.1 503")
+    assert b"retry-after: 5\r\n" in answer
+    assert b"content-type: application/problem+json" in answer
+    await clients[0].send(HEALTH + b"\r\n")
+    assert (await clients[0].answer()).startswith(b"HTTP/1.1 200")
+
+
+async def test_far_too_many_are_not_even_told(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 1)
+    first = await house.connect()
+    await first.send(HEALTH + b"\r\n")
+    assert (await first.answer()).startswith(b"HTTP/1.1 200")
+    await (await house.connect()).send(b"G")
+    assert await (await house.connect()).rest() == b""

@@ -1,0 +1,76 @@
+"""By which names the broker may be called."""
+
+import httpx
+import pytest
+
+from tests.conftest import Visit
+from tests.doubles import FakeKaltura
+from tests.web.test_api import CREATE, is_problem
+
+PUBLIC = "https://avatar.example.com"
+OTHERS = [
+    "evil.example",
+    "avatar.example.com.evil.example",
+    "evil-avatar.example.com",
+    "user@evil.example",
+    "avatar.example.com@evil.example",
+    "203.0.113.7",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "10.0.0.1:80",
+    "[2001:db8::1]",
+    "[",
+    "",
+]
+OWN = [
+    "avatar.example.com",
+    "AVATAR.example.com",
+    "avatar.example.com:443",
+    "avatar.example.com:8000",
+    "localhost",
+    "localhost:8000",
+    "127.0.0.1:8000",
+    "127.1.2.3",
+    "[::1]:8000",
+]
+
+
+@pytest.mark.parametrize("host", OWN)
+async def test_its_public_name_and_this_machines_are_its_own(visit: Visit, host: str) -> None:
+    visitor = await visit(public_url=PUBLIC)
+    assert (await visitor.get("/", headers={"Host": host})).status_code == 200
+
+
+@pytest.mark.parametrize("host", OTHERS)
+@pytest.mark.parametrize(("method", "target"), [("GET", "/"), ("POST", CREATE), ("GET", CREATE)])
+async def test_any_other_is_refused(
+    visit: Visit, kaltura: FakeKaltura, host: str, method: str, target: str
+) -> None:
+    visitor = await visit(public_url=PUBLIC)
+    answer = await visitor.request(method, target, headers={"Host": host})
+    assert is_problem(answer, "invalid-request", 400)
+    assert "PUBLIC_URL" in answer.json()["detail"]
+    assert kaltura.calls == []
+
+
+async def test_two_names_are_none(visit: Visit) -> None:
+    visitor = await visit(public_url=PUBLIC)
+    headers = [("Host", "avatar.example.com"), ("Host", "evil.example")]
+    request = httpx.Request("GET", f"{PUBLIC}/", headers=headers)
+    assert is_problem(await visitor.send(request), "invalid-request", 400)
+
+
+async def test_the_mirror_refuses_as_kaltura_does(visit: Visit) -> None:
+    visitor = await visit(public_url=PUBLIC)
+    answer = await visitor.post("/v1/avatar-session/create", headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.json()["success"]) == (400, False)
+
+
+@pytest.mark.parametrize("probe", ["/healthz", "/readyz"])
+async def test_whatever_watches_it_may_call_it_anything(visit: Visit, probe: str) -> None:
+    visitor = await visit(public_url=PUBLIC)
+    assert (await visitor.get(probe, headers={"Host": "10.1.2.3:8000"})).status_code == 200
+
+
+async def test_without_a_public_name_every_name_will_do(visitor: httpx.AsyncClient) -> None:
+    assert (await visitor.get("/", headers={"Host": "laptop.local:8000"})).status_code == 200
