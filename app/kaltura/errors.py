@@ -3,13 +3,13 @@
 No text that Kaltura sent is kept in any of them: what is not kept can't leak.
 """
 
-from app.kaltura.contract import Operation
+from enum import StrEnum
 
 
 class KalturaError(Exception):
     """A call that Kaltura did not carry out, or whose fate is unknown."""
 
-    def __init__(self, operation: Operation, status: int | None = None) -> None:
+    def __init__(self, operation: StrEnum, status: int | None = None) -> None:
         super().__init__(f"{operation}: {type(self).__name__} (status {status})")
         self.operation = operation
         self.status = status
@@ -50,6 +50,6 @@ class SessionGoneError(KalturaError):
 class BusyError(KalturaError):
     """Kaltura answered 429; `retry_after` is in seconds where it said so."""
 
-    def __init__(self, operation: Operation, retry_after: int | None = None) -> None:
+    def __init__(self, operation: StrEnum, retry_after: int | None = None) -> None:
         super().__init__(operation, 429)
         self.retry_after = retry_after
