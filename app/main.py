@@ -61,7 +61,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        client = kaltura_client(settings, transport)
+        client = kaltura_client(settings, transport, clock)
         store = SessionsInProcess(max_sessions=settings.max_concurrent_sessions)
         sessions = assemble(settings, client=client, sessions=store, clock=clock)
         for warning in sessions.readiness.warnings():

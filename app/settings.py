@@ -4,22 +4,12 @@ A setting's description is also its documentation: `.env.example` and the README
 against this module.
 """
 
-import ipaddress
 import os
-import re
 import secrets
 from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -29,85 +19,30 @@ from pydantic_settings import (
 )
 
 from app.environment import FileSource, SettingsError, reject_unknown
+from app.formats import (
+    BaseUrl,
+    CommaSeparated,
+    HttpUrl,
+    NamedTokens,
+    Network,
+    Origin,
+    Seconds,
+    ServiceToken,
+)
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
+from app.ks_settings import Credentials, KsSettings
 
 ENV_FILE: Final = ".env"
 SDK_URL: Final = "https://cdn.jsdelivr.net/npm/@unisphere/models-sdk-js@1.4.0/index.esm.js"
 BUILTIN_PLAYER: Final = "builtin"
 MIN_KEY_LENGTH: Final = 32
-MIN_SERVICE_TOKEN_LENGTH: Final = 16
 
-
-def _comma_separated(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part for part in (part.strip() for part in value.split(",")) if part)
-    return value
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("not an http(s) address")
-    return value.rstrip("/")
-
-
-def _base_url(value: str) -> str:
-    parts = urlsplit(_http_url(value))
-    if parts.query or parts.fragment:
-        raise ValueError("an address to which paths are added has no ? and no #")
-    return _http_url(value)
-
-
-def _origin(value: str) -> str:
-    parts = urlsplit(_http_url(value))
-    if parts.path or parts.query or parts.fragment:
-        raise ValueError("not an origin such as https://www.example.com, without a path")
-    return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def _network(value: str) -> str:
-    return str(ipaddress.ip_network(value))
-
-
-def _named_tokens(value: object) -> object:
-    """`name:token, name:token` as a dict; a name that comes twice is a mistake."""
-    if not isinstance(value, str):
-        return value
-    pairs = [part.strip().partition(":") for part in value.split(",") if part.strip()]
-    tokens = {name: token for name, _, token in pairs}
-    if len(tokens) < len(pairs) or not all(
-        re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in tokens
-    ):
-        raise ValueError("not name:token, comma-separated, with names of letters, digits, _ and -")
-    return tokens
-
-
-def _long_enough(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < MIN_SERVICE_TOKEN_LENGTH:
-        raise ValueError(f"each token needs at least {MIN_SERVICE_TOKEN_LENGTH} characters")
-    return value
-
-
-def _header_safe(value: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
-        raise ValueError("it has a space, a line break or a character that is not ASCII")
-    return value
-
-
-Ks = Annotated[SecretStr, AfterValidator(_header_safe)]
-ServiceToken = Annotated[SecretStr, AfterValidator(_header_safe), AfterValidator(_long_enough)]
-Seconds = Annotated[int, Field(ge=1, le=7 * 24 * 3600)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-Origin = Annotated[str, AfterValidator(_origin)]
-Network = Annotated[str, AfterValidator(_network)]
-CommaSeparated = BeforeValidator(_comma_separated)
 Control = Literal["speak", "speak-audio", "interrupt", "end"]
 """What a visitor may be allowed to do; display and keep-alive always are."""
 
 
-class Settings(BaseSettings):
+class Settings(KsSettings):
     """The broker's settings; `NAME_FILE` names a file that holds the value of `NAME`."""
 
     model_config = SettingsConfigDict(
@@ -115,9 +50,6 @@ class Settings(BaseSettings):
     )
 
     # Kaltura
-    avatar_ks: Ks | None = Field(
-        None, description="The Kaltura Session (KS) that opens avatar sessions"
-    )
     avatar_base_url: BaseUrl = Field(
         "https://api.avatar.us.kaltura.ai/v1/avatar-session",
         description="Kaltura's Control API, without a slash at the end",
@@ -172,12 +104,10 @@ class Settings(BaseSettings):
     )
 
     # Who else may open sessions
-    service_tokens: Annotated[dict[str, ServiceToken], NoDecode, BeforeValidator(_named_tokens)] = (
-        Field(
-            {},
-            description="Servers that may open sessions and control those they opened: "
-            "name:token, comma-separated, each token at least 16 characters",
-        )
+    service_tokens: Annotated[dict[str, ServiceToken], NoDecode, NamedTokens] = Field(
+        {},
+        description="Servers that may open sessions and control those they opened: "
+        "name:token, comma-separated, each token at least 16 characters",
     )
 
     # What a visitor may do
@@ -255,19 +185,20 @@ class Settings(BaseSettings):
         """The configured keys, or a random one that lasts as long as the process."""
         return self.secret_key or (SecretStr(secrets.token_urlsafe(32)),)
 
-    def required_to_serve(self) -> tuple[SecretStr, ItemId]:
-        """The KS and the avatar; raises `SettingsError` naming the one that is missing."""
-        if self.avatar_ks is None:
+    def required_to_serve(self) -> tuple[Credentials, ItemId]:
+        """What opens sessions, and the avatar; raises `SettingsError` naming what is missing."""
+        credentials = self.ks_credentials()
+        if credentials is None:
             raise SettingsError(
-                "AVATAR_KS is missing: set it (or AVATAR_KS_FILE) to a Kaltura Session, "
-                "or run `avatar-broker demo`, which needs none"
+                "AVATAR_KS is missing: set it (or AVATAR_KS_FILE) to a Kaltura Session, or set "
+                "KALTURA_PARTNER_ID and an app token, or run `avatar-broker demo`, which needs none"
             )
         if self.avatar_id is None:
             raise SettingsError(
                 "AVATAR_ID is missing: set it to the id of the avatar to show, "
                 "or run `avatar-broker demo`, which needs none"
             )
-        return self.avatar_ks, self.avatar_id
+        return credentials, self.avatar_id
 
 
 def load_settings(**overrides: Any) -> tuple[Settings, list[str]]:

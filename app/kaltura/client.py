@@ -73,14 +73,18 @@ class KalturaClient:
         self._wire = Wire(transport, timeout_seconds)
 
     async def create(self, wish: CreateRequest) -> Created:
-        """Opens a session: sent once, whatever happens to the answer."""
+        """Opens a session: sent once, whatever happens to the answer.
+
+        Only when the KS was refused is it sent once more, with another: nothing was opened.
+        """
         ks = await self._ks_source.ks()
-        request = post(
-            f"{self._base_url}/{Operation.CREATE}",
-            {"Authorization": f"KS {ks.get_secret_value()}", **_JSON},
-            content=_json_bytes(wish),
-        )
-        return await self._once(Operation.CREATE, request, Created)
+        try:
+            return await self._create(wish, ks)
+        except errors.CredentialsRejectedError:
+            another = await self._ks_source.replace(ks)
+            if another is None:
+                raise
+        return await self._create(wish, another)
 
     async def init_client(self, access: SessionAccess) -> ClientInit:
         """Where the session's media is; call it once a session (1.3)."""
@@ -116,9 +120,22 @@ class KalturaClient:
         except errors.SessionGoneError:
             return
 
+    async def obtain_ks(self) -> None:
+        """Makes sure of the KS that create needs; raises a `KalturaError` when there is none."""
+        await self._ks_source.ks()
+
     async def aclose(self) -> None:
-        """Closes the pooled connections."""
+        """Stops the source of the KS and closes the pooled connections."""
+        await self._ks_source.aclose()
         await self._wire.transport.aclose()
+
+    async def _create(self, wish: CreateRequest, ks: SecretStr) -> Created:
+        request = post(
+            f"{self._base_url}/{Operation.CREATE}",
+            {"Authorization": f"KS {ks.get_secret_value()}", **_JSON},
+            content=_json_bytes(wish),
+        )
+        return await self._once(Operation.CREATE, request, Created)
 
     async def _control(
         self,

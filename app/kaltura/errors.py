@@ -40,7 +40,7 @@ class ServerFailedError(KalturaError):
 
 
 class CredentialsRejectedError(KalturaError):
-    """The Kaltura Session was refused: 401 or 403 on create, or their exception object (2.6)."""
+    """Kaltura refused the KS, or what a KS is made from: 401, 403 or an exception object (2.6)."""
 
 
 class SessionGoneError(KalturaError):
