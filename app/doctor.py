@@ -66,7 +66,7 @@ async def _check_ks(settings: Settings, client: KalturaClient) -> None:
         _tell("KS", "AVATAR_KS as it is set")
         return
     maker = "KALTURA_APP_TOKEN" if settings.kaltura_app_token else "KALTURA_ADMIN_SECRET"
-    await _step("KS", client.obtain_ks(), f"made with {maker} at {settings.kaltura_api_url}")
+    await _step("KS", client.obtain_ks(), f"from {maker} at {settings.kaltura_api_url}")
 
 
 async def _check_session(settings: Settings, client: KalturaClient) -> None:
@@ -85,7 +85,7 @@ async def _check_session(settings: Settings, client: KalturaClient) -> None:
 
 
 async def _step(name: str, call: Awaitable[Result], how: str = "") -> Result:
-    """What `call` returns; `how` it was to come about is told with how it went."""
+    """What `call` returns; `how` it is done is told with how it went."""
     told = f"{how}: " if how else ""
     started = time.perf_counter()
     try:
