@@ -111,14 +111,11 @@ class MintedKs:
     def _start_minting(self) -> asyncio.Task[SecretStr]:
         """What is under way, or what failed a moment ago, or else a new attempt."""
         last = self._minting
-        if last is not None and (not last.done() or self._failed_just_now(last)):
+        if last is not None and (not last.done() or self._clock() < self._mint_again_at):
             return last
         self._minting = asyncio.create_task(self._mint_one())
         self._minting.add_done_callback(_look_at)
         return self._minting
-
-    def _failed_just_now(self, last: asyncio.Task[SecretStr]) -> bool:
-        return last.exception() is not None and self._clock() < self._mint_again_at
 
     async def _mint_one(self) -> SecretStr:
         asked_at = self._clock()

@@ -91,7 +91,7 @@ class Mint:
         transport: httpx.AsyncBaseTransport,
         timeout_seconds: float,
     ) -> None:
-        self._service_url = f"{api_url.rstrip('/')}/api_v3/service"
+        self._service_url = f"{api_url}/api_v3/service"
         self._credentials = credentials
         self._wire = Wire(transport, timeout_seconds)
 

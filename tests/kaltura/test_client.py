@@ -18,8 +18,8 @@ from app.kaltura.contract import (
     VisualConfig,
     VoiceConfig,
 )
-from app.kaltura.credentials import ConfiguredKs, MintedKs
-from app.kaltura.minting import AdminSecret, Mint
+from app.kaltura.credentials import RENEWED_AFTER, ConfiguredKs, MintedKs
+from app.kaltura.minting import LIFETIME_SECONDS, AdminSecret, Mint
 from app.kaltura.transport import MAX_ANSWER_BYTES
 from tests.doubles import (
     ADMIN_SECRET,
@@ -408,3 +408,17 @@ async def test_a_refused_ks_that_can_not_be_replaced_is_the_error_of_the_replace
     kaltura.will("start", httpx.ConnectError("refused"))
     with pytest.raises(errors.NotConnectedError):
         await renewing.create(WISH)
+
+
+async def test_a_closed_client_leaves_no_renewal_behind(
+    renewing: KalturaClient, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    before = asyncio.all_tasks()
+    await renewing.create(WISH)
+    clock.advance(RENEWED_AFTER * LIFETIME_SECONDS)
+    gate = Gate()
+    kaltura.will("start", gate)
+    await renewing.create(WISH)
+    await gate.reached.wait()
+    await renewing.aclose()
+    assert asyncio.all_tasks() == before

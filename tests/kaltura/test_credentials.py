@@ -335,3 +335,10 @@ async def test_closing_gives_up_what_is_under_way(
     assert asyncio.all_tasks() > before
     await source.aclose()
     assert asyncio.all_tasks() == before
+
+
+async def test_closing_after_a_failure_is_no_failure(source: MintedKs, mint: FakeMint) -> None:
+    mint.failures.append(refused())
+    with pytest.raises(errors.CredentialsRejectedError):
+        await ks(source)
+    await source.aclose()

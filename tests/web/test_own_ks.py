@@ -5,8 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.kaltura.credentials import PAUSE_SECONDS, RENEWED_AFTER
-from app.kaltura.minting import LIFETIME_SECONDS
+from app.kaltura.credentials import PAUSE_SECONDS
 from tests.conftest import Visit
 from tests.doubles import (
     BY_ADMIN_SECRET,
@@ -14,7 +13,6 @@ from tests.doubles import (
     MINTED_KS,
     FakeClock,
     FakeKaltura,
-    Gate,
     exception,
     refusal,
 )
@@ -103,15 +101,3 @@ async def test_a_secret_that_would_travel_in_the_open_is_warned_of(
 ) -> None:
     warnings = (await (await visit(**changes)).get("/readyz")).json()["warnings"]
     assert any("KALTURA_API_URL" in warning for warning in warnings) is warned
-
-
-async def test_a_broker_stops_while_a_ks_is_being_made(
-    visit: Visit, kaltura: FakeKaltura, clock: FakeClock
-) -> None:
-    visitor = await visit(**BY_ADMIN_SECRET, max_sessions_per_visitor=5)
-    await opened(visitor)
-    clock.advance(RENEWED_AFTER * LIFETIME_SECONDS)
-    gate = Gate()
-    kaltura.will("start", gate)
-    await opened(visitor)
-    await gate.reached.wait()
