@@ -19,7 +19,7 @@ from app.kaltura import errors
 from app.kaltura.transport import read_bounded, was_never_sent
 
 Refusals = Mapping[int, type[errors.KalturaError]]
-"""What a status means to one kind of call, where it means more than "no"."""
+"""What a status means to one kind of call, where it means more than that Kaltura won't or can't."""
 
 CREDENTIALS_REFUSED: Final[Refusals] = dict.fromkeys((401, 403), errors.CredentialsRejectedError)
 SESSION_OVER: Final[Refusals] = dict.fromkeys((401, 404, 410), errors.SessionGoneError)
@@ -98,9 +98,9 @@ def _refusal(
     status = response.status_code
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return errors.BusyError(operation, _seconds(response.headers.get("Retry-After")))
-    if httpx.codes.is_server_error(status):
-        return errors.ServerFailedError(operation, status)
-    return refusals.get(status, errors.RejectedError)(operation, status)
+    failed = httpx.codes.is_server_error(status)
+    otherwise = errors.ServerFailedError if failed else errors.RejectedError
+    return refusals.get(status, otherwise)(operation, status)
 
 
 def _seconds(retry_after: str | None) -> int | None:
