@@ -17,6 +17,7 @@ from app.demo import emulator_beside
 from app.doctor import examine
 from app.environment import SettingsError
 from app.kaltura.contract import MIRROR_PATH
+from app.ks_settings import KS_SETTINGS, MINT_SETTINGS
 from app.logs import configure_logging
 from app.main import create_app
 from app.server import listen, serve, serve_for_parent, url_of
@@ -46,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="avatar-broker",
         description="A backend-for-frontend for Kaltura avatars. Without a command: "
-        "serve when a Kaltura Session is configured, demo when none is.",
+        "serve when a Kaltura Session or what makes one is configured, demo when neither is.",
     )
     _add_address(parser, PORT)
     parser.set_defaults(run=_serve_or_demo)
@@ -78,7 +79,8 @@ def _port(text: str) -> int:
 
 def _serve_or_demo(options: argparse.Namespace) -> int:
     configured = {**dotenv_values(ENV_FILE), **os.environ}
-    has_ks = any(configured.get(name) for name in ("AVATAR_KS", "AVATAR_KS_FILE"))
+    names = [name.upper() for name in KS_SETTINGS]
+    has_ks = any(configured.get(name) or configured.get(f"{name}_FILE") for name in names)
     return (_serve if has_ks else _demo)(options)
 
 
@@ -94,6 +96,7 @@ def _demo(options: argparse.Namespace) -> int:
     ks = secrets.token_urlsafe(16)
     with emulator_beside(ks) as base_url:
         settings, without_effect = load_settings(
+            **dict.fromkeys(MINT_SETTINGS),
             avatar_ks=ks,
             avatar_base_url=base_url,
             avatar_id=DEFAULT_AVATAR_ID,

@@ -33,6 +33,7 @@ async def examine(settings: Settings, *, host: str, port: int) -> int:
     client = kaltura_client(settings)
     try:
         await _check_address(host, port)
+        await _check_ks(settings, client)
         await _check_session(settings, client)
     except _FailedError:
         return 1
@@ -59,6 +60,15 @@ async def _check_address(host: str, port: int) -> None:
         _tell("address", f"{host}:{port} is free")
 
 
+async def _check_ks(settings: Settings, client: KalturaClient) -> None:
+    """A KS can be made; whether Kaltura's avatars accept it is seen at create."""
+    if settings.avatar_ks is not None:
+        _tell("KS", "AVATAR_KS as it is set")
+        return
+    maker = "KALTURA_APP_TOKEN" if settings.kaltura_app_token else "KALTURA_ADMIN_SECRET"
+    await _step("KS", client.obtain_ks(), f"from {maker} at {settings.kaltura_api_url}")
+
+
 async def _check_session(settings: Settings, client: KalturaClient) -> None:
     created = await _step("create", client.create(create_request(settings, Wish())))
     access = SessionAccess(created.session_id, SecretStr(created.token))
@@ -74,15 +84,17 @@ async def _check_session(settings: Settings, client: KalturaClient) -> None:
         await _step("end", client.end(access))
 
 
-async def _step(name: str, call: Awaitable[Result]) -> Result:
+async def _step(name: str, call: Awaitable[Result], how: str = "") -> Result:
+    """What `call` returns; `how` it is done is told with how it went."""
+    told = f"{how}: " if how else ""
     started = time.perf_counter()
     try:
         result = await call
     except KalturaError as error:
         problem = problem_for(error)
         status = "" if error.status is None else f" (status {error.status})"
-        raise _failed(name, f"{problem.title}{status}. {problem.remedy}") from error
-    _tell(name, f"{(time.perf_counter() - started) * 1000:.0f} ms")
+        raise _failed(name, f"{told}{problem.title}{status}. {problem.remedy}") from error
+    _tell(name, f"{told}{(time.perf_counter() - started) * 1000:.0f} ms")
     return result
 
 

@@ -24,16 +24,6 @@ PLANNED: Final = {
         "anonymous",
     ),
     **dict.fromkeys(("SPEECH_HOOK_URL", "SPEECH_HOOK_SECRET", "SPEECH_HOOK_FAILURE"), ""),
-    **dict.fromkeys(
-        (
-            "KALTURA_PARTNER_ID",
-            "KALTURA_APP_TOKEN_ID",
-            "KALTURA_APP_TOKEN",
-            "KALTURA_ADMIN_SECRET",
-            "KALTURA_API_URL",
-        ),
-        "",
-    ),
 }
 """Settings that promise protection which does not exist yet, with the one value that promises
 none. Any other value stops the start: an operator must not believe in a guard that is not there.

@@ -70,7 +70,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with (
             open_database(settings.database_url, METADATA) as database,
-            contextlib.aclosing(kaltura_client(settings, transport, monotonic)) as client,
+            contextlib.aclosing(kaltura_client(settings, transport, clock, monotonic)) as client,
         ):
             keyring = keyring_of(settings)
             journal = Journal(database, keyring.at_rest(), base_url=settings.avatar_base_url)

@@ -25,6 +25,7 @@ from pydantic_settings import (
 from app.environment import FileSource, SettingsError, reject_unknown
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
+from app.ks_settings import Credentials, KsSettings
 from app.values import (
     BaseUrl,
     CommaSeparated,
@@ -32,7 +33,6 @@ from app.values import (
     DatabaseUrl,
     HttpUrl,
     Integrity,
-    Ks,
     Minutes,
     NamedTokens,
     Network,
@@ -49,7 +49,7 @@ DEFAULT_DATABASE_URL: Final = "sqlite+aiosqlite:///data/broker.db"
 MIN_KEY_LENGTH: Final = 32
 
 
-class Settings(BaseSettings):
+class Settings(KsSettings):
     """The broker's settings; `NAME_FILE` names a file that holds the value of `NAME`."""
 
     model_config = SettingsConfigDict(
@@ -57,9 +57,6 @@ class Settings(BaseSettings):
     )
 
     # Kaltura
-    avatar_ks: Ks | None = Field(
-        None, description="The Kaltura Session (KS) that opens avatar sessions"
-    )
     avatar_base_url: BaseUrl = Field(
         "https://api.avatar.us.kaltura.ai/v1/avatar-session",
         description="Kaltura's Control API, without a slash at the end",
@@ -231,19 +228,20 @@ class Settings(BaseSettings):
         """The SDK's address, or `BUILTIN_PLAYER`, which is the default on a local Kaltura."""
         return self.avatar_sdk_url or (BUILTIN_PLAYER if self.upstream_is_local else SDK_URL)
 
-    def required_to_serve(self) -> tuple[SecretStr, ItemId]:
-        """The KS and the avatar; raises `SettingsError` naming the one that is missing."""
-        if self.avatar_ks is None:
+    def required_to_serve(self) -> tuple[Credentials, ItemId]:
+        """What opens sessions, and the avatar; raises `SettingsError` naming what is missing."""
+        credentials = self.ks_credentials()
+        if credentials is None:
             raise SettingsError(
-                "AVATAR_KS is missing: set it (or AVATAR_KS_FILE) to a Kaltura Session, "
-                "or run `avatar-broker demo`, which needs none"
+                "AVATAR_KS is missing: set it (or AVATAR_KS_FILE) to a Kaltura Session, or set "
+                "KALTURA_PARTNER_ID and an app token, or run `avatar-broker demo`, which needs none"
             )
         if self.avatar_id is None:
             raise SettingsError(
                 "AVATAR_ID is missing: set it to the id of the avatar to show, "
                 "or run `avatar-broker demo`, which needs none"
             )
-        return self.avatar_ks, self.avatar_id
+        return credentials, self.avatar_id
 
 
 def load_settings(**overrides: Any) -> tuple[Settings, list[str]]:

@@ -89,24 +89,30 @@ def _header_safe(value: SecretStr) -> SecretStr:
     return value
 
 
+def _without_api_path(value: str) -> str:
+    return value.removesuffix("/api_v3")
+
+
 def _integrity(value: str) -> str:
     hashes = value.split()
     if not hashes or not all(
         re.fullmatch(r"sha(256|384|512)-[A-Za-z0-9+/]{43,88}={0,2}", each) for each in hashes
     ):
-        raise ValueError(
-            "not a hash such as sha384-... in base64 (Subresource Integrity)"
-        )
+        raise ValueError("not a hash such as sha384-... in base64 (Subresource Integrity)")
     return " ".join(hashes)
 
 
 Integrity = Annotated[str, AfterValidator(_integrity)]
-Ks = Annotated[SecretStr, AfterValidator(_header_safe)]
-ServiceToken = Annotated[SecretStr, AfterValidator(_header_safe), AfterValidator(_long_enough)]
+Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
+ServiceToken = Annotated[Secret, AfterValidator(_long_enough)]
+PartnerId = Annotated[int, Field(ge=1, lt=2**63)]
 Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
 Minutes = Annotated[int, Field(ge=0, le=1_000_000)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
+ApiUrl = Annotated[BaseUrl, AfterValidator(_without_api_path)]
+"""Kaltura's own guides name their API with `/api_v3` at the end, its clients without: both do."""
+
 Origin = Annotated[str, AfterValidator(_origin)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Network = Annotated[str, AfterValidator(_network)]

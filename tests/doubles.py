@@ -6,6 +6,7 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 
@@ -14,6 +15,24 @@ from app.settings import Settings
 
 KS = "canary-ks-7f3a"
 KALTURA_TOKEN = "canary-kaltura-jwt-91be"
+ADMIN_SECRET = "canary-admin-secret-20d9"
+APP_TOKEN = "canary-app-token-e8b4"
+WIDGET_KS = "canary-widget-ks-55d1"
+MINTED_KS = "canary-minted-ks-c07e"
+"""The first KS that is made is this and `-1`, the second this and `-2`."""
+
+BY_ADMIN_SECRET: dict[str, Any] = {
+    "avatar_ks": None,
+    "kaltura_partner_id": 12345,
+    "kaltura_admin_secret": ADMIN_SECRET,
+}
+BY_APP_TOKEN: dict[str, Any] = {
+    "avatar_ks": None,
+    "kaltura_partner_id": 12345,
+    "kaltura_app_token_id": "1_token",
+    "kaltura_app_token": APP_TOKEN,
+}
+"""Changes of `settings()` for a broker that makes its own KS."""
 
 Answer = httpx.Response | BaseException | Callable[[], Awaitable[httpx.Response]]
 
@@ -33,7 +52,7 @@ class FakeClock:
 
 @dataclass(frozen=True)
 class Call:
-    """One request that Kaltura got."""
+    """One request that Kaltura got; the body is what JSON or a form says, or else bytes."""
 
     operation: str
     session_id: str | None
@@ -49,6 +68,7 @@ class FakeKaltura(httpx.AsyncBaseTransport):
     calls: list[Call] = field(default_factory=list)
     script: dict[str, deque[Answer]] = field(default_factory=lambda: defaultdict(deque))
     opened: int = 0
+    minted: int = 0
     whep_url: str = "https://media.kaltura.ai/whep/session/"
     token: str = KALTURA_TOKEN
 
@@ -62,13 +82,12 @@ class FakeKaltura(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         *_, before, operation = request.url.path.split("/")
         content = await request.aread()
-        is_json = request.headers.get("Content-Type") == "application/json"
         self.calls.append(
             Call(
                 operation=operation,
-                session_id=None if operation == "create" else before,
-                authorization=request.headers["Authorization"],
-                body=json.loads(content) if is_json else content,
+                session_id=None if operation == "create" or before == "action" else before,
+                authorization=request.headers.get("Authorization", ""),
+                body=_understood(request.headers.get("Content-Type"), content),
                 request=request,
             )
         )
@@ -84,12 +103,30 @@ class FakeKaltura(httpx.AsyncBaseTransport):
             case "create":
                 self.opened += 1
                 session_id = f"session-{self.opened}"
-                body = {"success": True, "sessionId": session_id, "token": self.token}
+                body: Any = {"success": True, "sessionId": session_id, "token": self.token}
             case "init-client":
                 body = {"success": True, "whepUrl": self.whep_url}
+            case "start" | "startSession":
+                self.minted += 1
+                ks = f"{MINTED_KS}-{self.minted}"
+                body = (
+                    ks if operation == "start" else {"ks": ks, "objectType": "KalturaSessionInfo"}
+                )
+            case "startWidgetSession":
+                body = {"ks": WIDGET_KS, "objectType": "KalturaStartWidgetSessionResponse"}
             case _:
                 body = {"success": True}
         return httpx.Response(200, json=body)
+
+
+def _understood(content_type: str | None, content: bytes) -> Any:
+    match content_type:
+        case "application/json":
+            return json.loads(content)
+        case "application/x-www-form-urlencoded":
+            return dict(parse_qsl(content.decode()))
+        case _:
+            return content
 
 
 class Gate:
@@ -109,6 +146,12 @@ class Gate:
 def refusal(status: int, error: str = "canary-upstream-text") -> httpx.Response:
     """Kaltura's shape of a refusal."""
     return httpx.Response(status, json={"success": False, "error": error})
+
+
+def exception(code: str) -> httpx.Response:
+    """Kaltura's core API says no: an exception, sent as a success."""
+    body = {"objectType": "KalturaAPIException", "code": code, "message": "canary-upstream-text"}
+    return httpx.Response(200, json=body)
 
 
 def settings(**changes: Any) -> Settings:

@@ -1,20 +1,58 @@
 """The commands, as real processes."""
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from app import cli
+from tests.doubles import ADMIN_SECRET, APP_TOKEN
 from tests.processes import COMMAND, environment, free_port, running, stop, wait_until
 
 KS = "a-ks-for-the-emulator"
 KALTURA = {"AVATAR_KS": KS, "AVATAR_ID": "ada", "AVATAR_VOICE_ID": "emulator-voice-en-1"}
+
+
+MAKES_KS = {
+    "KALTURA_PARTNER_ID": "12345",
+    "KALTURA_APP_TOKEN_ID": "1_token",
+    "KALTURA_APP_TOKEN": APP_TOKEN,
+}
+
+
+@contextmanager
+def core_api(**answers: object) -> Iterator[str]:
+    """A Kaltura whose core API answers each action so; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = json.dumps(answers[self.path.rpartition("/")[2]]).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
 
 
 def run(directory: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -43,6 +81,9 @@ def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
     [
         ({}, "AVATAR_KS is missing: set it"),
         ({"AVATAR_KS": KS}, "AVATAR_ID is missing: set it"),
+        (MAKES_KS, "AVATAR_ID is missing: set it"),
+        ({"KALTURA_ADMIN_SECRET": KS}, "KALTURA_PARTNER_ID is missing"),
+        ({**KALTURA, **MAKES_KS}, "AVATAR_KS is set beside KALTURA_ settings"),
         ({**KALTURA, "MAX_TEXT_LENGTH": "x"}, "MAX_TEXT_LENGTH is malformed"),
         ({**KALTURA, "AVATAR_VOICEID": "x"}, "did you mean AVATAR_VOICE_ID?"),
     ],
@@ -82,6 +123,21 @@ def test_what_is_no_port_is_told(tmp_path: Path, command: str, port: str) -> Non
 def test_without_a_command_a_configured_ks_means_serve(tmp_path: Path) -> None:
     told = run(tmp_path, AVATAR_KS=KS)
     assert "AVATAR_ID is missing" in told.stderr
+
+
+@pytest.mark.parametrize("name", [*MAKES_KS, "AVATAR_KS", "KALTURA_ADMIN_SECRET"])
+@pytest.mark.parametrize("suffix", ["", "_FILE"])
+def test_without_a_command_even_half_of_what_makes_a_ks_means_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, suffix: str
+) -> None:
+    (tmp_path / "value").write_text("5", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(f"{name}{suffix}", "value" if suffix else "5")
+    monkeypatch.setattr(cli, "_serve", lambda _: 17)
+    monkeypatch.setattr(cli, "_demo", lambda _: pytest.fail("the demo was started"))
+    with pytest.raises(SystemExit) as ended:
+        cli.main([])
+    assert ended.value.code == 17
 
 
 def test_a_stopped_broker_ends_its_sessions_at_kaltura(tmp_path: Path) -> None:
@@ -142,7 +198,7 @@ def test_the_doctor_ticks_every_step_and_leaves_no_session_open(tmp_path: Path) 
         well = run(tmp_path, "doctor", "--port", port, **KALTURA, **upstream)
         assert well.returncode == 0, well.stdout + well.stderr
         steps = [line.split(":")[0] for line in well.stdout.splitlines()]
-        expected = "settings address create init-client keep-alive say-text interrupt end"
+        expected = "settings address KS create init-client keep-alive say-text interrupt end"
         assert steps == [f"✓ {step}" for step in expected.split()]
         assert _states(emulator.url) == ["ended"]
 
@@ -155,6 +211,42 @@ def test_the_doctor_ticks_every_step_and_leaves_no_session_open(tmp_path: Path) 
         )
         assert taken.returncode == 1
         assert "✗ address" in taken.stdout
+
+
+def test_the_doctor_makes_a_ks_and_tells_who_refused_it(tmp_path: Path) -> None:
+    settings = {"AVATAR_ID": "ada", "AVATAR_VOICE_ID": "emulator-voice-en-1"}
+    by_secret = {"KALTURA_PARTNER_ID": "12345", "KALTURA_ADMIN_SECRET": ADMIN_SECRET}
+    with running("emulator", tmp_path, ready="/emulator/sessions", AVATAR_KS=KS) as avatars:
+        settings["AVATAR_BASE_URL"] = f"{avatars.url}/v1/avatar-session"
+
+        def doctor(makes_ks: dict[str, str], **answers: object) -> str:
+            with core_api(**answers) as url:
+                port = str(free_port())
+                told = run(
+                    tmp_path, "doctor", "--port", port, KALTURA_API_URL=url, **settings, **makes_ks
+                )
+                assert told.returncode == (1 if "\N{BALLOT X}" in told.stdout else 0), told.stderr
+                assert "canary" not in told.stdout + told.stderr
+                return told.stdout.replace(url, "URL")
+
+        refusal = {"objectType": "KalturaAPIException", "code": "START_SESSION_ERROR"}
+        widget = {"ks": "widget-ks"}
+        told = doctor(MAKES_KS, startWidgetSession=widget, startSession={"ks": KS})
+        assert "✓ KS: from KALTURA_APP_TOKEN at URL: " in told
+        assert "✓ end" in told
+
+        told = doctor(by_secret, start=KS)
+        assert "✓ KS: from KALTURA_ADMIN_SECRET at URL: " in told
+        assert "✓ end" in told
+
+        told = doctor(by_secret, start=refusal)
+        refused = "Kaltura refused the broker's credentials"
+        assert f"✗ KS: from KALTURA_ADMIN_SECRET at URL: {refused} (status 200)" in told
+        assert "create" not in told
+
+        told = doctor(by_secret, start="another-ks")
+        assert "✓ KS: from KALTURA_ADMIN_SECRET at URL: " in told
+        assert f"✗ create: {refused} (status 401)" in told
 
 
 def test_the_doctor_names_a_kaltura_that_is_not_there(tmp_path: Path) -> None:
@@ -173,9 +265,10 @@ def test_a_demo_whose_emulator_dies_says_so_and_stops(tmp_path: Path) -> None:
         assert "the emulator has stopped" in demo.log.read_text(encoding="utf-8")
 
 
-def test_a_demo_needs_no_setting_whatever_ks_is_configured(tmp_path: Path) -> None:
+@pytest.mark.parametrize("configured", ["AVATAR_KS_FILE={}/ks", "KALTURA_ADMIN_SECRET_FILE={}/ks"])
+def test_a_demo_needs_no_setting_whatever_is_configured(tmp_path: Path, configured: str) -> None:
     (tmp_path / "ks").write_text("another", encoding="utf-8")
-    (tmp_path / ".env").write_text(f"AVATAR_KS_FILE={tmp_path / 'ks'}\n", encoding="utf-8")
+    (tmp_path / ".env").write_text(f"{configured.format(tmp_path)}\n", encoding="utf-8")
     with running("demo", tmp_path, ready="/healthz") as demo:
         answer = httpx.post(f"{demo.url}/api/create-avatar-session")
         assert answer.status_code == 201

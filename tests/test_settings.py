@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from app.environment import PLANNED, PLANNED_HARMLESS, SettingsError
+from app.kaltura.minting import AppToken
 from app.main import create_app
 from app.settings import SDK_URL, Settings, load_settings
-from tests.doubles import settings
+from tests.doubles import ADMIN_SECRET, APP_TOKEN, BY_ADMIN_SECRET, BY_APP_TOKEN, settings
 
 LONG_KEY = "k" * 32
 
@@ -71,6 +73,14 @@ def mistake(**environment: str) -> str:
         ("SPEAK_RATE_LIMIT", "10/minute; 1/second"),
         ("SPEAK_RATE_LIMIT", "1000001/minute"),
         ("SPEAK_RATE_LIMIT", "10/2 days"),
+        ("KALTURA_PARTNER_ID", "our-account"),
+        ("KALTURA_PARTNER_ID", "0"),
+        ("KALTURA_PARTNER_ID", "-5"),
+        ("KALTURA_APP_TOKEN_ID", "1 token"),
+        ("KALTURA_APP_TOKEN", "two words"),
+        ("KALTURA_ADMIN_SECRET", "two words"),
+        ("KALTURA_API_URL", "www.kaltura.com"),
+        ("KALTURA_API_URL", "https://user:pass@kaltura.test"),
         ("SERVICE_TOKENS", "shop:short"),
         ("SERVICE_TOKENS", "a-token-without-a-name"),
         ("SERVICE_TOKENS", "a shop:token-of-16-characters"),
@@ -129,6 +139,72 @@ def test_what_has_no_effect_yet_is_told(monkeypatch: pytest.MonkeyPatch, name: s
     assert without_effect == [name]
 
 
+PAIRS = "KALTURA_PARTNER_ID with KALTURA_APP_TOKEN_ID and KALTURA_APP_TOKEN, or with "
+PARTNER = {"KALTURA_PARTNER_ID": "5"}
+TOKEN_ID = {"KALTURA_APP_TOKEN_ID": "1_token"}
+TOKEN = {"KALTURA_APP_TOKEN": "hush"}
+ADMIN = {"KALTURA_ADMIN_SECRET": "hush"}
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        (PARTNER, "KALTURA_APP_TOKEN_ID"),
+        (PARTNER | TOKEN, "KALTURA_APP_TOKEN_ID"),
+        (PARTNER | TOKEN_ID, "KALTURA_APP_TOKEN"),
+        (TOKEN_ID, "KALTURA_PARTNER_ID"),
+        (TOKEN, "KALTURA_PARTNER_ID"),
+        (TOKEN_ID | TOKEN, "KALTURA_PARTNER_ID"),
+        (ADMIN, "KALTURA_PARTNER_ID"),
+    ],
+)
+def test_half_of_what_makes_a_ks_is_told_with_the_other_half(
+    given: dict[str, str], missing: str
+) -> None:
+    told = mistake(**given)
+    assert told.startswith(f"{missing} is missing: ")
+    assert PAIRS in told
+    assert "hush" not in told
+
+
+@pytest.mark.parametrize("given", [PARTNER | ADMIN, PARTNER | TOKEN_ID | TOKEN, PARTNER, TOKEN])
+def test_a_ks_and_what_makes_one_are_not_set_both(given: dict[str, str]) -> None:
+    told = mistake(AVATAR_KS="hush", **given)
+    assert told.startswith("AVATAR_KS is set beside KALTURA_ settings that make a KS: unset ")
+    assert "hush" not in told
+
+
+@pytest.mark.parametrize(
+    "given", [PARTNER | TOKEN_ID | TOKEN | ADMIN, PARTNER | TOKEN_ID | ADMIN, TOKEN | ADMIN]
+)
+def test_an_app_token_and_an_admin_secret_are_not_set_both(given: dict[str, str]) -> None:
+    told = mistake(**given)
+    assert told.startswith("KALTURA_ADMIN_SECRET is set beside an app token: unset ")
+    assert "hush" not in told
+
+
+def test_what_makes_a_ks_may_come_from_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in (PARTNER | TOKEN_ID | TOKEN).items():
+        (tmp_path / name).write_text(f"{value}\n", encoding="utf-8")
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
+    assert load_settings()[0].ks_credentials() == AppToken(5, "1_token", SecretStr("hush"))
+
+
+def test_the_address_of_the_core_api_is_no_choice_of_a_ks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AVATAR_KS", "djJ8")
+    monkeypatch.setenv("KALTURA_API_URL", "https://core.test")
+    assert load_settings()[0].ks_credentials() == SecretStr("djJ8")
+
+
+@pytest.mark.parametrize("path", ["", "/", "/api_v3", "/api_v3/"])
+def test_the_address_of_the_core_api_may_be_as_in_kalturas_guides(path: str) -> None:
+    assert settings(kaltura_api_url=f"https://core.test{path}").kaltura_api_url == (
+        "https://core.test"
+    )
+
+
 def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "ks").write_text("djJ8-from-a-file\n", encoding="utf-8")
     monkeypatch.setenv("AVATAR_KS_FILE", str(tmp_path / "ks"))
@@ -174,6 +250,7 @@ def test_the_defaults_are_the_contracts() -> None:
     assert defaults.avatar_base_url == "https://api.avatar.us.kaltura.ai/v1/avatar-session"
     assert defaults.avatar_voice_model_id == "eleven_flash_v2_5"
     assert (defaults.avatar_token_mode, defaults.sdk_url) == ("sealed", SDK_URL)
+    assert defaults.kaltura_api_url == "https://www.kaltura.com"
     assert (defaults.upstream_timeout_seconds, defaults.max_text_length) == (10, 1000)
     assert (defaults.max_concurrent_sessions, defaults.max_sessions_per_visitor) == (5, 1)
     assert (defaults.session_max_seconds, defaults.session_idle_seconds) == (900, 90)
@@ -188,6 +265,13 @@ def test_the_app_does_not_start_without_a_ks_or_an_avatar(
 ) -> None:
     with pytest.raises(SettingsError, match=f"^{missing} is missing: set it"):
         create_app(settings(**changes))
+
+
+@pytest.mark.parametrize("makes_ks", [BY_ADMIN_SECRET, BY_APP_TOKEN])
+def test_the_app_starts_with_what_makes_a_ks_and_an_avatar(makes_ks: dict[str, Any]) -> None:
+    create_app(settings(**makes_ks))
+    with pytest.raises(SettingsError, match=r"^AVATAR_ID is missing: set it"):
+        create_app(settings(**makes_ks, avatar_id=None))
 
 
 @pytest.mark.parametrize("key", ["", "short", f"{LONG_KEY},short"])
@@ -209,9 +293,10 @@ def test_services_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_secret_is_in_a_repr() -> None:
-    told = repr(settings(secret_key="s" * 32))
-    assert "canary-ks" not in told
-    assert "s" * 32 not in told
+    for changes in ({}, BY_ADMIN_SECRET, BY_APP_TOKEN):
+        told = repr(settings(secret_key="s" * 32, **changes))
+        for secret in ("canary-ks", "s" * 32, ADMIN_SECRET, APP_TOKEN):
+            assert secret not in told
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,13 @@
 """The client of Kaltura's Avatar Control API."""
 
-import asyncio
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
-import aiohttp
 import httpx
 import stamina
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from app.kaltura import errors
 from app.kaltura.breaker import Breaker
@@ -25,7 +22,16 @@ from app.kaltura.contract import (
     WireModel,
 )
 from app.kaltura.credentials import KsSource
-from app.kaltura.transport import read_bounded, was_never_sent
+from app.kaltura.wire import (
+    CREDENTIALS_REFUSED,
+    SESSION_OVER,
+    SPEECH_REFUSED,
+    Refusals,
+    Reply,
+    Wire,
+    post,
+    understood,
+)
 
 REPEATABLE: Final = frozenset({Operation.INTERRUPT, Operation.KEEP_ALIVE, Operation.END})
 """What may be sent again when its fate is unknown: doing it twice is doing it once (1.6).
@@ -37,8 +43,6 @@ a second media resource, 1.3), not say-text or say-audio (it would be said twice
 Answer = TypeVar("Answer", bound=WireModel)
 
 _JSON: Final = {"Content-Type": "application/json"}
-_SPEECH: Final = frozenset({Operation.SAY_TEXT, Operation.SAY_AUDIO})
-_SESSION_OVER: Final = frozenset({401, 404, 410})
 _KS_EXCEPTIONS: Final = frozenset(
     {"INVALID_KS", "EXPIRED_KS", "MISSING_KS", "SERVICE_FORBIDDEN", "ACTION_BLOCKED"}
 )
@@ -85,19 +89,22 @@ class KalturaClient:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._ks_source = ks_source
-        self._transport = transport
-        self._timeout_seconds = timeout_seconds
+        self._wire = Wire(transport, timeout_seconds)
         self._breaker = Breaker(monotonic)
 
     async def create(self, wish: CreateRequest) -> Created:
-        """Opens a session: sent once, whatever happens to the answer."""
+        """Opens a session: sent once, whatever happens to the answer.
+
+        Only when the KS was refused is it sent once more, with another: nothing was opened.
+        """
         ks = await self._ks_source.ks()
-        request = self._request(
-            f"{self._base_url}/{Operation.CREATE}",
-            {"Authorization": f"KS {ks.get_secret_value()}", **_JSON},
-            content=_json_bytes(wish),
-        )
-        return await self._once(Operation.CREATE, request, Created)
+        try:
+            return await self._create(wish, ks)
+        except errors.CredentialsRejectedError:
+            another = await self._ks_source.replace(ks)
+            if another is None:
+                raise
+        return await self._create(wish, another)
 
     async def init_client(self, access: SessionAccess) -> ClientInit:
         """Where the session's media is; call it once a session (1.3)."""
@@ -109,7 +116,7 @@ class KalturaClient:
 
     async def say_audio(self, access: SessionAccess, recording: Recording, turn_id: TurnId) -> None:
         """Says a recording."""
-        request = self._request(
+        request = post(
             self._url(Operation.SAY_AUDIO, access),
             self._bearer(access),
             data={"turnId": turn_id, "duration": f"{recording.duration_seconds:.3f}"},
@@ -133,9 +140,22 @@ class KalturaClient:
         except errors.SessionGoneError:
             return
 
+    async def obtain_ks(self) -> None:
+        """Makes sure of the KS that create needs; raises a `KalturaError` when there is none."""
+        await self._ks_source.ks()
+
     async def aclose(self) -> None:
-        """Closes the pooled connections."""
-        await self._transport.aclose()
+        """Stops the source of the KS and closes the pooled connections."""
+        await self._ks_source.aclose()
+        await self._wire.transport.aclose()
+
+    async def _create(self, wish: CreateRequest, ks: SecretStr) -> Created:
+        request = post(
+            f"{self._base_url}/{Operation.CREATE}",
+            {"Authorization": f"KS {ks.get_secret_value()}", **_JSON},
+            content=_json_bytes(wish),
+        )
+        return await self._once(Operation.CREATE, request, Created)
 
     async def _control(
         self,
@@ -144,15 +164,13 @@ class KalturaClient:
         answer: type[Answer],
         content: bytes = b"{}",
     ) -> Answer:
-        request = self._request(
-            self._url(operation, access), self._bearer(access) | _JSON, content=content
-        )
+        request = post(self._url(operation, access), self._bearer(access) | _JSON, content=content)
         if operation not in REPEATABLE:
             return await self._once(operation, request, answer)
         async for attempt in stamina.retry_context(
             on=_is_worth_repeating,
             attempts=3,
-            timeout=self._timeout_seconds,
+            timeout=self._wire.timeout_seconds,
             wait_initial=0.1,
             wait_max=1.0,
             wait_jitter=0.2,
@@ -171,17 +189,8 @@ class KalturaClient:
     async def _exchange(
         self, operation: Operation, request: httpx.Request, answer: type[Answer]
     ) -> Answer:
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                response = await self._transport.handle_async_request(request)
-                body = await read_bounded(response)
-        except TimeoutError as error:
-            raise errors.TimedOutError(operation) from error
-        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            if was_never_sent(error):
-                raise errors.NotConnectedError(operation) from error
-            raise errors.LostAnswerError(operation) from error
-        return _understood(operation, response, body, answer)
+        reply = await self._wire.ask(operation, request, _refusals(operation))
+        return _success(operation, reply, answer)
 
     def _url(self, operation: Operation, access: SessionAccess) -> str:
         return f"{access.base_url or self._base_url}/{access.session_id}/{operation}"
@@ -189,12 +198,6 @@ class KalturaClient:
     @staticmethod
     def _bearer(access: SessionAccess) -> dict[str, str]:
         return {"Authorization": f"Bearer {access.token.get_secret_value()}"}
-
-    @staticmethod
-    def _request(url: str, headers: Mapping[str, str], **body: Any) -> httpx.Request:
-        # "identity": a compressed answer could be small on the wire and huge in memory.
-        fixed = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        return httpx.Request("POST", url, headers={**fixed, **headers}, **body)
 
 
 def _json_bytes(model: WireModel) -> bytes:
@@ -207,59 +210,29 @@ def _is_worth_repeating(error: Exception) -> bool:
     return isinstance(error, errors.NotConnectedError | errors.LostAnswerError)
 
 
-def _understood(
-    operation: Operation, response: httpx.Response, body: bytes | None, answer: type[Answer]
-) -> Answer:
+def _refusals(operation: Operation) -> Refusals:
+    """What a refusal of this operation means."""
+    match operation:
+        case Operation.CREATE:
+            return CREDENTIALS_REFUSED
+        case Operation.SAY_TEXT | Operation.SAY_AUDIO:
+            return SPEECH_REFUSED
+        case _:
+            return SESSION_OVER
+
+
+def _success(operation: Operation, reply: Reply, answer: type[Answer]) -> Answer:
     """The answer as its model; success only as the reference's D11 has it."""
-    status = response.status_code
-    refusal = _refusal(operation, status, response.headers)
-    if refusal is not None:
-        raise refusal
-    if body is None:
-        raise errors.BrokenAnswerError(operation, status)
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise errors.BrokenAnswerError(operation, status) from error
-    if not isinstance(content, dict):
-        raise errors.BrokenAnswerError(operation, status)
-    if content.get("objectType") == "KalturaAPIException":
-        code = content.get("code")
-        known = operation is Operation.CREATE and isinstance(code, str) and code in _KS_EXCEPTIONS
+    if reply.exception_code is not None:
+        known = operation is Operation.CREATE and reply.exception_code in _KS_EXCEPTIONS
         raise (errors.CredentialsRejectedError if known else errors.RejectedError)(
-            operation, status
+            operation, reply.status
         )
-    if content.get("success") is False:
-        raise errors.RejectedError(operation, status)
-    try:
-        return answer.model_validate({**content, "success": True})
-    except ValidationError:
-        # Not chained: pydantic's error quotes the answer, and the answer may hold a token.
-        raise errors.BrokenAnswerError(operation, status) from None
-
-
-def _refusal(
-    operation: Operation, status: int, headers: httpx.Headers
-) -> errors.KalturaError | None:
-    if httpx.codes.is_success(status):
-        return None
-    if status == httpx.codes.TOO_MANY_REQUESTS:
-        return errors.BusyError(operation, _seconds(headers.get("Retry-After")))
-    if httpx.codes.is_server_error(status):
-        is_speech = operation in _SPEECH and status == httpx.codes.SERVICE_UNAVAILABLE
-        return (errors.SpeechFailedError if is_speech else errors.ServerFailedError)(
-            operation, status
-        )
-    if operation is Operation.CREATE:
-        if status in {401, 403}:
-            return errors.CredentialsRejectedError(operation, status)
-    elif status in _SESSION_OVER:
-        return errors.SessionGoneError(operation, status)
-    return errors.RejectedError(operation, status)
-
-
-def _seconds(retry_after: str | None) -> int | None:
-    """Whole seconds of a Retry-After, at most an hour; its rarer date form is not read."""
-    if retry_after is None or not retry_after.isascii() or not retry_after.isdigit():
-        return None
-    return min(int(retry_after[:9]), 3600)
+    if not isinstance(reply.content, dict):
+        raise errors.BrokenAnswerError(operation, reply.status)
+    if reply.content.get("success") is False:
+        raise errors.RejectedError(operation, reply.status)
+    model = understood(answer, {**reply.content, "success": True})
+    if model is None:
+        raise errors.BrokenAnswerError(operation, reply.status)
+    return model

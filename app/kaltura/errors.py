@@ -3,13 +3,13 @@
 No text that Kaltura sent is kept in any of them: what is not kept can't leak.
 """
 
-from app.kaltura.contract import Operation
+from enum import StrEnum
 
 
 class KalturaError(Exception):
     """A call that Kaltura did not carry out, or whose fate is unknown."""
 
-    def __init__(self, operation: Operation, status: int | None = None) -> None:
+    def __init__(self, operation: StrEnum, status: int | None = None) -> None:
         super().__init__(f"{operation}: {type(self).__name__} (status {status})")
         self.operation = operation
         self.status = status
@@ -44,7 +44,7 @@ class SpeechFailedError(ServerFailedError):
 
 
 class CredentialsRejectedError(KalturaError):
-    """The Kaltura Session was refused: 401 or 403 on create, or their exception object (2.6)."""
+    """Kaltura refused the KS, or what a KS is made from: 401, 403 or an exception object (2.6)."""
 
 
 class SessionGoneError(KalturaError):
@@ -54,7 +54,7 @@ class SessionGoneError(KalturaError):
 class CircuitOpenError(KalturaError):
     """Kaltura is down, so the call was not made; `retry_after` is in whole seconds, at least 1."""
 
-    def __init__(self, operation: Operation, retry_after: int) -> None:
+    def __init__(self, operation: StrEnum, retry_after: int) -> None:
         super().__init__(operation)
         self.retry_after = retry_after
 
@@ -62,6 +62,6 @@ class CircuitOpenError(KalturaError):
 class BusyError(KalturaError):
     """Kaltura answered 429; `retry_after` is in seconds where it said so."""
 
-    def __init__(self, operation: Operation, retry_after: int | None = None) -> None:
+    def __init__(self, operation: StrEnum, retry_after: int | None = None) -> None:
         super().__init__(operation, 429)
         self.retry_after = retry_after

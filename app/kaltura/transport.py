@@ -25,7 +25,7 @@ def _open_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=100, keepalive_timeout=KEEP_WARM_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
-        # KalturaClient sets one deadline around the whole call, the body included.
+        # Wire sets one deadline around the whole call, the body included.
         timeout=aiohttp.ClientTimeout(total=None),
     )
 

@@ -4,15 +4,17 @@ from app.problems.base import Problem
 
 
 class KalturaCredentialsRejected(Problem):
-    """Kaltura refused the KS."""
+    """Kaltura refused the KS, or what the broker makes one from."""
 
     name = "kaltura-credentials-rejected"
     status = 502
     title = "Kaltura refused the broker's credentials"
-    meaning = "Kaltura did not accept the Kaltura Session of this broker."
+    meaning = "Kaltura did not accept the Kaltura Session of this broker, or did not give it one."
     remedy = (
         "Operator: AVATAR_KS has expired, is of another partner, or is not an admin KS; set a new "
-        "one. `avatar-broker doctor` checks it. Visitors can only wait."
+        "one. Or KALTURA_PARTNER_ID, the app token or KALTURA_ADMIN_SECRET is wrong, or the app "
+        "token is revoked or not of session type 2 (admin). `avatar-broker doctor` tells which. "
+        "Visitors can only wait."
     )
 
 
@@ -44,7 +46,8 @@ class KalturaFailed(Problem):
     title = "Kaltura could not do it"
     meaning = "Kaltura could not be reached, failed, or gave an answer that can't be used."
     remedy = (
-        "Try again. Operator: check AVATAR_BASE_URL, AVATAR_ID and AVATAR_VOICE_ID; "
+        "Try again. Operator: check AVATAR_BASE_URL, AVATAR_ID and AVATAR_VOICE_ID, and "
+        "KALTURA_API_URL if the broker makes its own KS; "
         "`avatar-broker doctor` tries each step and names the one that fails."
     )
 

@@ -4,9 +4,11 @@ import time
 from dataclasses import dataclass
 
 import httpx
+from pydantic import SecretStr
 
 from app.kaltura.client import KalturaClient
-from app.kaltura.credentials import ConfiguredKs
+from app.kaltura.credentials import ConfiguredKs, KsSource, MintedKs
+from app.kaltura.minting import Mint
 from app.kaltura.transport import open_transport
 from app.sessions.broker import SessionBroker
 from app.sessions.budgets import Budgets
@@ -35,17 +37,31 @@ class Sessions:
 def kaltura_client(
     settings: Settings,
     transport: httpx.AsyncBaseTransport | None = None,
+    clock: Clock = time.time,
     monotonic: Clock = time.monotonic,
 ) -> KalturaClient:
-    """A client that opens sessions with the configured KS; raises `SettingsError` without one."""
-    ks, _ = settings.required_to_serve()
+    """A client that opens sessions as the settings say; raises `SettingsError` without a KS."""
+    transport = transport or open_transport()
     return KalturaClient(
         base_url=settings.avatar_base_url,
-        ks_source=ConfiguredKs(ks),
-        transport=transport or open_transport(),
+        ks_source=_ks_source(settings, transport, clock),
+        transport=transport,
         timeout_seconds=settings.upstream_timeout_seconds,
         monotonic=monotonic,
     )
+
+
+def _ks_source(settings: Settings, transport: httpx.AsyncBaseTransport, clock: Clock) -> KsSource:
+    credentials, _ = settings.required_to_serve()
+    if isinstance(credentials, SecretStr):
+        return ConfiguredKs(credentials)
+    mint = Mint(
+        api_url=settings.kaltura_api_url,
+        credentials=credentials,
+        transport=transport,
+        timeout_seconds=settings.upstream_timeout_seconds,
+    )
+    return MintedKs(mint, clock)
 
 
 def assemble(

@@ -3,6 +3,7 @@
 from typing import Final
 
 from app.database import file_of
+from app.kaltura.media import is_loopback_url
 from app.problems import Problem
 from app.sessions.tokens import Clock
 from app.settings import Settings
@@ -41,6 +42,10 @@ class Readiness:
                 "AVATAR_TOKEN_MODE=direct: pages hold Kaltura's own JWT, which controls a session "
                 "fully for about 24 hours, past every limit and record of this broker"
             )
+        api_url = settings.kaltura_api_url
+        makes_ks = settings.kaltura_partner_id is not None
+        if makes_ks and api_url.startswith("http://") and not is_loopback_url(api_url):
+            found.append("KALTURA_API_URL is plain http: what makes a KS can be read on its way")
         if settings.upstream_is_local:
             found.append("AVATAR_BASE_URL is on this machine: this is the emulator, not Kaltura")
             return found

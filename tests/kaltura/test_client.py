@@ -18,9 +18,19 @@ from app.kaltura.contract import (
     VisualConfig,
     VoiceConfig,
 )
-from app.kaltura.credentials import ConfiguredKs
+from app.kaltura.credentials import RENEWED_AFTER, ConfiguredKs, MintedKs
+from app.kaltura.minting import LIFETIME_SECONDS, AdminSecret, Mint
 from app.kaltura.transport import MAX_ANSWER_BYTES
-from tests.doubles import KS, FakeKaltura, refusal
+from tests.doubles import (
+    ADMIN_SECRET,
+    KS,
+    MINTED_KS,
+    FakeClock,
+    FakeKaltura,
+    Gate,
+    exception,
+    refusal,
+)
 
 ACCESS = SessionAccess("session-1", SecretStr("jwt-1"))
 WISH = CreateRequest(
@@ -37,6 +47,23 @@ def client(kaltura: FakeKaltura) -> KalturaClient:
     return KalturaClient(
         base_url="https://kaltura.test/v1/avatar-session/",
         ks_source=ConfiguredKs(SecretStr(KS)),
+        transport=kaltura,
+        timeout_seconds=5,
+    )
+
+
+@pytest.fixture
+def renewing(kaltura: FakeKaltura, clock: FakeClock) -> KalturaClient:
+    """A client that makes its own KS."""
+    mint = Mint(
+        api_url="https://core.test",
+        credentials=AdminSecret(12345, SecretStr(ADMIN_SECRET)),
+        transport=kaltura,
+        timeout_seconds=5,
+    )
+    return KalturaClient(
+        base_url="https://kaltura.test/v1/avatar-session",
+        ks_source=MintedKs(mint, clock),
         transport=kaltura,
         timeout_seconds=5,
     )
@@ -285,3 +312,113 @@ async def test_unknown_fields_of_an_answer_are_dropped(
         "whepUrl": "https://media.kaltura.ai/w",
         "turn": {"url": "turn.kaltura.ai"},
     }
+
+
+# A KS of the broker's own
+
+
+def sent_with(kaltura: FakeKaltura) -> list[str]:
+    """The authorization of each create."""
+    return [call.authorization for call in kaltura.calls if call.operation == "create"]
+
+
+async def test_a_ks_is_made_once_for_many_creates(
+    renewing: KalturaClient, kaltura: FakeKaltura
+) -> None:
+    for _ in range(3):
+        await renewing.create(WISH)
+    assert kaltura.operations() == ["start", "create", "create", "create"]
+    assert sent_with(kaltura) == [f"KS {MINTED_KS}-1"] * 3
+
+
+@pytest.mark.parametrize("no", [refusal(401), refusal(403), exception("INVALID_KS")])
+async def test_create_is_sent_once_more_with_another_ks_when_the_first_is_refused(
+    renewing: KalturaClient, kaltura: FakeKaltura, no: httpx.Response
+) -> None:
+    kaltura.will("create", _copy(no))
+    created = await renewing.create(WISH)
+    assert created.session_id == "session-1"
+    assert kaltura.operations() == ["start", "create", "start", "create"]
+    assert sent_with(kaltura) == [f"KS {MINTED_KS}-1", f"KS {MINTED_KS}-2"]
+    assert kaltura.calls[1].body == kaltura.calls[3].body
+
+
+async def test_a_ks_that_is_refused_twice_is_an_error(
+    renewing: KalturaClient, kaltura: FakeKaltura
+) -> None:
+    kaltura.will("create", refusal(401), refusal(401))
+    with pytest.raises(errors.CredentialsRejectedError):
+        await renewing.create(WISH)
+    assert kaltura.operations() == ["start", "create", "start", "create"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [refusal(400), refusal(429), refusal(503), exception("X"), httpx.ReadError("reset")],
+)
+async def test_create_is_not_sent_again_for_anything_else(
+    renewing: KalturaClient, kaltura: FakeKaltura, answer: httpx.Response | Exception
+) -> None:
+    kaltura.will("create", _copy(answer))
+    with pytest.raises(errors.KalturaError):
+        await renewing.create(WISH)
+    assert kaltura.operations() == ["start", "create"]
+
+
+async def test_a_configured_ks_that_is_refused_is_not_tried_again(
+    client: KalturaClient, kaltura: FakeKaltura
+) -> None:
+    kaltura.will("create", refusal(401))
+    with pytest.raises(errors.CredentialsRejectedError):
+        await client.create(WISH)
+    assert kaltura.operations() == ["create"]
+
+
+async def test_ten_refused_creates_make_one_new_ks(
+    renewing: KalturaClient, kaltura: FakeKaltura
+) -> None:
+    await renewing.create(WISH)
+    gates = [Gate(refusal(401)) for _ in range(10)]
+    kaltura.will("create", *gates)
+    creating = [asyncio.create_task(renewing.create(WISH)) for _ in gates]
+    for gate in gates:
+        await gate.reached.wait()
+    for gate in gates:
+        gate.open.set()
+    created = await asyncio.gather(*creating)
+    assert len({session.session_id for session in created}) == 10
+    assert kaltura.operations().count("start") == 2
+    assert sent_with(kaltura)[-10:] == [f"KS {MINTED_KS}-2"] * 10
+
+
+async def test_a_ks_that_can_not_be_made_opens_nothing(
+    renewing: KalturaClient, kaltura: FakeKaltura
+) -> None:
+    kaltura.will("start", exception("START_SESSION_ERROR"))
+    with pytest.raises(errors.CredentialsRejectedError):
+        await renewing.create(WISH)
+    assert kaltura.operations() == ["start"]
+
+
+async def test_a_refused_ks_that_can_not_be_replaced_is_the_error_of_the_replacement(
+    renewing: KalturaClient, kaltura: FakeKaltura
+) -> None:
+    await renewing.create(WISH)
+    kaltura.will("create", refusal(401))
+    kaltura.will("start", httpx.ConnectError("refused"))
+    with pytest.raises(errors.NotConnectedError):
+        await renewing.create(WISH)
+
+
+async def test_a_closed_client_leaves_no_renewal_behind(
+    renewing: KalturaClient, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    before = asyncio.all_tasks()
+    await renewing.create(WISH)
+    clock.advance(RENEWED_AFTER * LIFETIME_SECONDS)
+    gate = Gate()
+    kaltura.will("start", gate)
+    await renewing.create(WISH)
+    await gate.reached.wait()
+    await renewing.aclose()
+    assert asyncio.all_tasks() == before

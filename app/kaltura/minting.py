@@ -1,0 +1,162 @@
+"""Makes Kaltura Sessions (KS) with Kaltura's core API, from an admin secret or an app token.
+
+Section numbers are those of the project's factual reference of the API.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Final, NamedTuple
+
+import httpx
+from pydantic import BaseModel, RootModel, SecretStr, StringConstraints
+
+from app.kaltura import errors
+from app.kaltura.wire import CREDENTIALS_REFUSED, Model, Reply, Wire, post, understood
+
+LIFETIME_SECONDS: Final = 24 * 3600
+"""What is asked for: Kaltura's own default (2.3). An app token may allow less."""
+
+HASH_TYPES: Final = ("sha256", "sha1", "sha512", "md5")
+"""Those that an app token may have (2.5): what Kaltura advises first, its default next.
+
+Which one it is can't be asked without an admin KS, so each is tried until one fits.
+"""
+
+_ADMIN: Final = 2
+_JSON: Final = "1"
+_WRONG_HASH: Final = "INVALID_APP_TOKEN_HASH"
+
+
+class MintCall(StrEnum):
+    """The calls that make a KS; each value is its path below `/api_v3/service/` (2.3, 2.5)."""
+
+    START = "session/action/start"
+    START_WIDGET_SESSION = "session/action/startWidgetSession"
+    START_SESSION = "appToken/action/startSession"
+
+
+@dataclass(frozen=True)
+class AdminSecret:
+    """An account's secret: it makes every KS, and can't be revoked (2.5)."""
+
+    partner_id: int
+    secret: SecretStr
+
+
+@dataclass(frozen=True)
+class AppToken:
+    """A token that makes the KS it was made for, and can be revoked (2.5)."""
+
+    partner_id: int
+    token_id: str
+    token: SecretStr
+
+
+class Minted(NamedTuple):
+    """A KS, and when it lapses (unix seconds) where Kaltura says so."""
+
+    ks: SecretStr
+    expires_at: float | None = None
+
+
+_KsText = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,8192}$")]
+
+
+class _Started(RootModel[_KsText]):
+    """What session.start answers: the KS as a bare string (2.3)."""
+
+
+class _WidgetSession(BaseModel):
+    """A KS without privileges, which every app token is combined with."""
+
+    ks: _KsText
+
+
+class _SessionInfo(BaseModel):
+    """What an app token gives; `expiry` is unix seconds in Kaltura's server, and not documented."""
+
+    ks: _KsText
+    expiry: int | None = None
+
+
+class Mint:
+    """Makes one KS at each call, from the credentials it was given."""
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        credentials: AdminSecret | AppToken,
+        transport: httpx.AsyncBaseTransport,
+        timeout_seconds: float,
+    ) -> None:
+        self._service_url = f"{api_url}/api_v3/service"
+        self._credentials = credentials
+        self._wire = Wire(transport, timeout_seconds)
+
+    async def __call__(self) -> Minted:
+        """A new admin KS; raises a `KalturaError` when none was made.
+
+        `CredentialsRejectedError` means that Kaltura refused the secret or the token.
+        """
+        match self._credentials:
+            case AdminSecret(partner_id, secret):
+                return await self._from_secret(partner_id, secret)
+            case AppToken(partner_id, token_id, token):
+                return await self._from_token(partner_id, token_id, token)
+
+    async def _from_secret(self, partner_id: int, secret: SecretStr) -> Minted:
+        reply = await self._ask(
+            MintCall.START,
+            partnerId=str(partner_id),
+            secret=secret.get_secret_value(),
+            type=str(_ADMIN),
+            expiry=str(LIFETIME_SECONDS),
+        )
+        return Minted(SecretStr(_success(MintCall.START, reply, _Started).root))
+
+    async def _from_token(self, partner_id: int, token_id: str, token: SecretStr) -> Minted:
+        reply = await self._ask(MintCall.START_WIDGET_SESSION, widgetId=f"_{partner_id}")
+        widget_ks = _success(MintCall.START_WIDGET_SESSION, reply, _WidgetSession).ks
+        for hash_type in HASH_TYPES:
+            reply = await self._ask(
+                MintCall.START_SESSION,
+                ks=widget_ks,
+                id=token_id,
+                tokenHash=_token_hash(hash_type, widget_ks, token),
+                type=str(_ADMIN),
+                expiry=str(LIFETIME_SECONDS),
+            )
+            if reply.exception_code != _WRONG_HASH:
+                break
+        info = _success(MintCall.START_SESSION, reply, _SessionInfo)
+        return Minted(SecretStr(info.ks), info.expiry)
+
+    async def _ask(self, call: MintCall, **fields: str) -> Reply:
+        """In the body, never in the URL: URLs get logged."""
+        request = post(f"{self._service_url}/{call}", {}, data={**fields, "format": _JSON})
+        return await self._wire.ask(call, request, CREDENTIALS_REFUSED)
+
+
+def _token_hash(hash_type: str, widget_ks: str, token: SecretStr) -> str:
+    content = f"{widget_ks}{token.get_secret_value()}".encode()
+    return hashlib.new(hash_type, content, usedforsecurity=False).hexdigest()
+
+
+def _success(call: MintCall, reply: Reply, model: type[Model]) -> Model:
+    """The answer as its model.
+
+    An exception is about the credentials unless it says that Kaltura itself is broken
+    (INTERNAL_SERVERL_ERROR, as it is spelt, or INTERNAL_DATABASE_ERROR).
+    """
+    code = reply.exception_code
+    if code is not None:
+        broken = code.startswith("INTERNAL_")
+        raise (errors.RejectedError if broken else errors.CredentialsRejectedError)(
+            call, reply.status
+        )
+    content = understood(model, reply.content)
+    if content is None:
+        raise errors.BrokenAnswerError(call, reply.status)
+    return content

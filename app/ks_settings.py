@@ -1,0 +1,79 @@
+"""The settings that say where the Kaltura Session (KS) comes from."""
+
+from typing import Final, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings
+
+from app.kaltura.contract import ItemId
+from app.kaltura.minting import AdminSecret, AppToken
+from app.values import ApiUrl, PartnerId, Secret
+
+Credentials = SecretStr | AdminSecret | AppToken
+"""A KS, or what one is made from."""
+
+MINT_SETTINGS: Final = (
+    "kaltura_partner_id",
+    "kaltura_app_token_id",
+    "kaltura_app_token",
+    "kaltura_admin_secret",
+)
+KS_SETTINGS: Final = ("avatar_ks", *MINT_SETTINGS)
+"""Whoever sets one of these wants Kaltura, not the demo."""
+
+_WHAT_MAKES_A_KS: Final = (
+    "what makes a KS is KALTURA_PARTNER_ID with KALTURA_APP_TOKEN_ID and KALTURA_APP_TOKEN, "
+    "or with KALTURA_ADMIN_SECRET"
+)
+
+
+class KsSettings(BaseSettings):
+    """A KS, or what makes one: an app token or an admin secret, with the account's number."""
+
+    avatar_ks: Secret | None = Field(
+        None, description="The Kaltura Session (KS) that opens avatar sessions"
+    )
+    kaltura_partner_id: PartnerId | None = Field(
+        None,
+        description="Your Kaltura account's number, for a broker that makes and renews its own KS",
+    )
+    kaltura_app_token_id: ItemId | None = Field(
+        None, description="The id of the app token that makes the KS"
+    )
+    kaltura_app_token: Secret | None = Field(
+        None, description="The app token itself, which can be revoked"
+    )
+    kaltura_admin_secret: Secret | None = Field(
+        None, description="The account's admin secret in place of an app token; it can't be revoked"
+    )
+    kaltura_api_url: ApiUrl = Field(
+        "https://www.kaltura.com", description="Kaltura's core API, which makes the KS"
+    )
+
+    @model_validator(mode="after")
+    def _ks_comes_from_one_place(self) -> Self:
+        self.ks_credentials()
+        return self
+
+    def ks_credentials(self) -> Credentials | None:
+        """The KS or what makes one; raises `ValueError` on half of a pair and on both at once."""
+        match [getattr(self, name) for name in MINT_SETTINGS]:
+            case [None, None, None, None]:
+                return self.avatar_ks
+            case _ if self.avatar_ks is not None:
+                raise ValueError(
+                    "AVATAR_KS is set beside KALTURA_ settings that make a KS: unset AVATAR_KS, "
+                    "or all of them but KALTURA_API_URL"
+                )
+            case [int(partner_id), None, None, SecretStr() as secret]:
+                return AdminSecret(partner_id, secret)
+            case [int(partner_id), str(token_id), SecretStr() as token, None]:
+                return AppToken(partner_id, token_id, token)
+            case [_, None, None, _] | [_, _, _, None] as half:
+                missing = MINT_SETTINGS[half.index(None)].upper()
+                raise ValueError(f"{missing} is missing: {_WHAT_MAKES_A_KS}")
+            case _:
+                raise ValueError(
+                    "KALTURA_ADMIN_SECRET is set beside an app token: unset KALTURA_ADMIN_SECRET, "
+                    "because an app token can be revoked"
+                )
