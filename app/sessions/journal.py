@@ -181,6 +181,10 @@ class Journal:
                 return None
             token = SecretStr(kept["token"])
             media = kept["media"] and ClientInit.model_validate(kept["media"])
+        ended, ended_at = row.ended and EndReason(row.ended), row.ended_at
+        if ended is None and not row.ready:
+            # Nobody has got it, and its media must not be asked for a second time (1.3).
+            ended, ended_at = EndReason.FAILED, now
         elsewhere = None if row.base_url == self._base_url else row.base_url
         return AvatarSession(
             access=SessionAccess(row.session_id, token, elsewhere),
@@ -193,10 +197,10 @@ class Journal:
             ready=row.ready,
             last_moment=EndReason(row.last_moment),
             origin=row.origin_key and Origin(row.origin_key, row.origin_wish),
-            delivered=True,
+            delivered=row.ready,
             media=media,
-            ended=row.ended and EndReason(row.ended),
-            ended_at=row.ended_at,
+            ended=ended,
+            ended_at=ended_at,
             ended_upstream=row.ended_upstream,
         )
 
