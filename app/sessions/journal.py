@@ -5,6 +5,7 @@ Rows of another `AVATAR_BASE_URL` are taken over too: those sessions are ended w
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 import structlog
@@ -35,7 +36,7 @@ from app.database import Database
 from app.kaltura.client import SessionAccess
 from app.kaltura.contract import ClientInit
 from app.problems import RecordUnavailable
-from app.sessions.live import MAX_ENDED, AvatarSession, EndReason, Origin
+from app.sessions.live import AvatarSession, EndReason, Origin
 from app.values import MAX_SECONDS
 
 KEPT_SECONDS: Final = 31 * 24 * 3600
@@ -128,18 +129,19 @@ class Journal:
             SESSIONS.c.ended_upstream.is_(False),
             and_(SESSIONS.c.ended_at > now - TOLD_SECONDS, SESSIONS.c.ready.is_(True)),
         )
-        other = SESSIONS.c.holder != self._database.holder
-        query = select(SESSIONS).where(left, other).order_by(SESSIONS.c.opened_at)
+        others = select(SESSIONS.c.holder).where(left, SESSIONS.c.holder != self._database.holder)
         async with self._database.engine.connect() as connection:
-            rows = (await connection.execute(query.limit(MAX_ENDED))).all()
-        dead = {h for h in {row.holder for row in rows} if not self._database.is_held(h)}
-        for holder in dead:
-            await self._write(
-                update(SESSIONS)
-                .where(SESSIONS.c.holder == holder)
-                .values(holder=self._database.holder)
-            )
-        found = [self._session_of(row, now) for row in rows if row.holder in dead]
+            holders = (await connection.execute(others.distinct())).scalars().all()
+        rows: list[Row[Any]] = []
+        for holder in holders:
+            if not self._database.is_held(holder):
+                # Of several that find the same one dead, the first to write gets its sessions.
+                claim = update(SESSIONS).where(SESSIONS.c.holder == holder, left)
+                rows += await self._write(
+                    claim.values(holder=self._database.holder).returning(SESSIONS)
+                )
+        rows.sort(key=lambda row: float(row.opened_at))
+        found = [self._session_of(row, now) for row in rows]
         return [session for session in found if session is not None]
 
     async def forget_old(self, now: float) -> None:
@@ -164,10 +166,12 @@ class Journal:
         async with self._database.engine.connect() as connection:
             return float((await connection.execute(query)).scalar() or 0.0)
 
-    async def _write(self, statement: Any) -> None:
+    async def _write(self, statement: Any) -> Sequence[Row[Any]]:
+        """Returns the rows that the statement returns, if it returns any."""
         try:
             async with self._writing, self._database.engine.begin() as connection:
-                await connection.execute(statement)
+                result = await connection.execute(statement)
+                return result.all() if result.returns_rows else ()
         except SQLAlchemyError as error:
             log.error("the journal can't be written", error=type(error).__name__)  # noqa: TRY400 - a traceback would quote the row
             raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS) from None
