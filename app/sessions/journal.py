@@ -86,6 +86,7 @@ class Journal:
         self._base_url = base_url
         # SQLite has one writer at a time; waiting here costs less than waiting there.
         self._writing = asyncio.Lock()
+        self._failures = 0
 
     def row_of(self, session: AvatarSession) -> dict[str, Any]:
         """What is kept of a session, its secrets still readable."""
@@ -168,13 +169,19 @@ class Journal:
 
     async def _write(self, statement: Any) -> Sequence[Row[Any]]:
         """Returns the rows that the statement returns, if it returns any."""
-        try:
-            async with self._writing, self._database.engine.begin() as connection:
-                result = await connection.execute(statement)
-                return result.all() if result.returns_rows else ()
-        except SQLAlchemyError as error:
-            log.error("the journal can't be written", error=type(error).__name__)  # noqa: TRY400 - a traceback would quote the row
-            raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS) from None
+        failures = self._failures
+        async with self._writing:
+            if failures < self._failures:
+                # Waited for a write that failed: that was long enough for both.
+                raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS)
+            try:
+                async with self._database.engine.begin() as connection:
+                    result = await connection.execute(statement)
+                    return result.all() if result.returns_rows else ()
+            except SQLAlchemyError as error:
+                self._failures += 1
+                log.error("the journal can't be written", error=type(error).__name__)  # noqa: TRY400 - a traceback would quote the row
+                raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS) from None
 
     def _session_of(self, row: Row[Any], now: float) -> AvatarSession | None:
         """The session of a row; None when its secrets can't be read."""

@@ -25,7 +25,11 @@ class JournalledSessions(SessionsInProcess):
         """See `LiveSessions`; the session is kept in memory even when the journal refuses it."""
         added = await super().add(session)
         if added:
-            await self._journal.save(session)
+            try:
+                await self._journal.save(session)
+            except RecordUnavailable:
+                self._unwritten.add(session.session_id)
+                raise
         return added
 
     async def update(self, session_id: str, **changes: Any) -> AvatarSession:
@@ -43,7 +47,8 @@ class JournalledSessions(SessionsInProcess):
     async def take_over(self) -> None:
         """See `LiveSessions`."""
         for session_id in list(self._unwritten):
-            await self._write(session_id)
+            if not await self._save(session_id):
+                return
         for session in await self._journal.take_over(self._clock()):
             if session.ended_upstream:
                 self.remember(session)
@@ -51,13 +56,21 @@ class JournalledSessions(SessionsInProcess):
                 await super().add(session)
 
     async def _write(self, session_id: str) -> None:
-        # The session as it is now: of two changes at once the later one must not be undone.
-        session = await self.get(session_id)
-        if session is None:
-            return
-        try:
-            await self._journal.save(session)
-        except RecordUnavailable:
+        if self._unwritten:
+            # The journal fails at present: nobody waits for it until `take_over` has caught up.
             self._unwritten.add(session_id)
         else:
-            self._unwritten.discard(session_id)
+            await self._save(session_id)
+
+    async def _save(self, session_id: str) -> bool:
+        """Whether it could be written; if not, it is kept in mind."""
+        # The session as it is now: of two changes at once the later one must not be undone.
+        session = await self.get(session_id)
+        self._unwritten.discard(session_id)
+        try:
+            if session is not None:
+                await self._journal.save(session)
+        except RecordUnavailable:
+            self._unwritten.add(session_id)
+            return False
+        return True
