@@ -36,6 +36,19 @@ def test_a_stop_under_load_ends_every_session_in_time(
     assert answers.keys() <= FORESEEN, answers
 
 
+def test_a_stop_ends_what_is_just_being_opened(
+    brokers: Brokers, kaltura: Kaltura, visitors: Iterator[Visitor]
+) -> None:
+    seconds = GRACE_SECONDS + 1
+    kaltura.plays({"operation": "create", "kind": "delay", "seconds": seconds})
+    with at_once(1) as hands, brokers() as broker:
+        asked = hands.submit(next(visitors).asks, broker)
+        wait_until("Kaltura has opened it", lambda: len(kaltura.open()) == 1, SOON)
+        assert stop(broker.process) == 0
+        assert asked.result().status_code == 503
+    assert kaltura.open() == set()
+
+
 def test_a_stop_waits_until_it_is_on_record_that_all_is_ended(
     brokers: Brokers, kaltura: Kaltura, visitors: Iterator[Visitor], tmp_path: Path
 ) -> None:
