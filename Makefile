@@ -2,12 +2,13 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
+MINUTES ?= 2
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCKED := $(PIP) --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test lint bench lock clean
+.PHONY: help run install test lint bench soak lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +31,9 @@ lint: .venv/.dev node_modules/.installed ## ruff, mypy, tsc, hadolint
 
 bench: .venv/.installed ## what a speak costs through the broker, against straight to Kaltura
 	$(BIN)/python -m bench.speak
+
+soak: .venv/.installed ## MINUTES of visitors, faults and kills, after which no session may be open
+	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 lock: .venv/.dev ## pin every dependency anew, with hashes
 	scripts/lock

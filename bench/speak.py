@@ -5,17 +5,15 @@ Calls of one session go one after the other, so each of the connections has a se
 """
 
 import asyncio
-import os
-import socket
-import subprocess
-import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
 
 import aiohttp
+
+from bench.processes import answers, free_port, process
 
 SESSIONS: Final = 32
 CALLS_EACH: Final = 100
@@ -27,7 +25,7 @@ Target = tuple[str, dict[str, str]]
 
 async def main() -> None:
     """Print calls a second and milliseconds, straight and through the broker, and the ratio."""
-    kaltura, broker = _free_port(), _free_port()
+    kaltura, broker = free_port(), free_port()
     base_url = f"http://127.0.0.1:{kaltura}/v1/avatar-session"
     settings = {
         "AVATAR_BASE_URL": base_url,
@@ -38,10 +36,11 @@ async def main() -> None:
         "SPEAK_RATE_LIMIT": "1000000/minute",
     }
     with (
-        _process("-m", "bench.kaltura", str(kaltura)),
-        _process("-m", "app", "serve", "--port", str(broker), **settings),
+        tempfile.TemporaryDirectory() as directory,
+        process(Path(directory), "-m", "bench.kaltura", str(kaltura)),
+        process(Path(directory), "-m", "app", "serve", "--port", str(broker), **settings),
     ):
-        await _answers(broker)
+        await answers(f"http://127.0.0.1:{broker}/healthz")
         straight = [(f"{base_url}/bench/say-text", {"Authorization": "Bearer bench"})] * SESSIONS
         through = [await _open_session(broker) for _ in range(SESSIONS)]
         best: dict[str, float] = {}
@@ -80,35 +79,6 @@ async def _round(targets: list[Target]) -> tuple[float, list[float]]:
         started = time.perf_counter()
         await asyncio.gather(*(visitor(*target) for target in targets))
         return len(times) / (time.perf_counter() - started), times
-
-
-@contextmanager
-def _process(*arguments: str, **settings: str) -> Iterator[None]:
-    process = subprocess.Popen(  # noqa: S603 - our own modules
-        [sys.executable, *arguments], env={**os.environ, **settings}, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
-
-
-async def _answers(port: int) -> None:
-    """Waits for the broker, 20 s at the most."""
-    async with asyncio.timeout(20), aiohttp.ClientSession() as http:
-        while True:
-            try:
-                async with http.get(f"http://127.0.0.1:{port}/healthz", raise_for_status=True):
-                    return
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Final
 import httpx
 import pytest
 
+ROOT: Final = Path(__file__).parent.parent
 COMMAND: Final = str(Path(sys.executable).with_name("avatar-broker"))
 READY_SECONDS: Final = 40
 STOP_SECONDS: Final = 20
@@ -29,17 +30,23 @@ class Running:
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """No setting from outside, but these; every visitor of a test has the same address."""
+    """No setting from outside, but these; the code is this tree's, wherever the command is.
+
+    Every visitor of a test has the same address, so rates are generous.
+    """
     rates = dict.fromkeys(("CREATE_RATE_LIMIT", "SPEAK_RATE_LIMIT"), "10000/minute")
-    return {"PATH": os.environ["PATH"], **rates, **settings}
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **rates, **settings}
 
 
 @contextmanager
 def running(command: str, directory: Path, *, ready: str, **settings: str) -> Iterator[Running]:
-    """`avatar-broker COMMAND` in `directory`, from when `ready` answers until the block ends."""
+    """`avatar-broker COMMAND` in `directory`, from when `ready` answers until the block ends.
+
+    Those of one directory add to one log.
+    """
     url = f"http://127.0.0.1:{free_port()}"
     log = directory / f"{command}.log"
-    with log.open("wb") as out:
+    with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603 - our own command
             [COMMAND, command, "--port", url.rpartition(":")[2]],
             cwd=directory,
@@ -63,6 +70,12 @@ def stop(process: subprocess.Popen[bytes]) -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """End it as a crash does: it can do nothing about it."""
+    process.kill()
+    process.wait()
 
 
 def free_port() -> int:

@@ -7,7 +7,7 @@ played. The kinds, with what they read besides (all in JSON, names in camelCase)
 | kind | what the caller gets |
 |---|---|
 | `status` | `status` with `body` (default: Kaltura's error shape) and `headers` |
-| `delay` | the true answer, `seconds` late |
+| `delay` | the true answer, `seconds` late; the call is carried out at once |
 | `hang` | nothing, until it leaves or `seconds` (default 600) have gone by |
 | `lost-answer` | the call is carried out, then the connection ends with no answer |
 | `reset` | the connection is reset before anything is done |

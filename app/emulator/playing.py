@@ -123,9 +123,10 @@ class FaultMiddleware:
             case Kind.GONE_404 | Kind.OVERRIDE | Kind.ABSOLUTE_LOCATION:
                 answer = await self._true_answer(scope, receive)
                 await _changed(answer, fault, str(URL(scope=scope))).send(send)
+            case Kind.DELAY:
+                await self._app(scope, receive, _late(send, fault.seconds or 0))
             case _:
                 exchange.keep_queue = fault.kind is Kind.KEEP_QUEUE
-                await asyncio.sleep(fault.seconds or 0)
                 await self._app(scope, receive, send)
 
     async def _true_answer(self, scope: Scope, receive: Receive) -> Answer:
@@ -141,6 +142,15 @@ class FaultMiddleware:
 
         await self._app(scope, receive, keep)
         return answer
+
+
+def _late(send: Send, seconds: float) -> Send:
+    async def late(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await asyncio.sleep(seconds)
+        await send(message)
+
+    return late
 
 
 def _changed(answer: Answer, fault: Fault, url: str) -> Answer:

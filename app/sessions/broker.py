@@ -296,6 +296,8 @@ class SessionBroker:
         while True:
             sessions = [s for s in await self._sessions.all() if not (keep or s.is_elsewhere)]
             if not sessions and not self._opener.is_busy:
+                # Over at Kaltura; that shall also be on record.
+                await self._ender.settle()
                 return
             for session in sessions:
                 self._ender.end_soon(session, EndReason.SHUTDOWN)

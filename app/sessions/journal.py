@@ -87,6 +87,7 @@ class Journal:
         self._base_url = base_url
         # SQLite has one writer at a time; waiting here costs less than waiting there.
         self._writing = asyncio.Lock()
+        self._failures = 0
 
     def _row_of(self, session: AvatarSession) -> dict[str, Any]:
         """What is kept of a session, its secrets still readable."""
@@ -173,10 +174,19 @@ class Journal:
 
     async def _write(self, statement: Any) -> Sequence[Row[Any]]:
         """What it returns, committed."""
-        with _refusing():
-            async with self._writing, self._database.engine.begin() as connection:
-                result = await connection.execute(statement)
-                return result.all() if result.returns_rows else []
+        failures = self._failures
+        async with self._writing:
+            if failures < self._failures:
+                # Waited for a write that failed: that was long enough for both.
+                raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS)
+            try:
+                with _refusing():
+                    async with self._database.engine.begin() as connection:
+                        result = await connection.execute(statement)
+                        return result.all() if result.returns_rows else []
+            except RecordUnavailable:
+                self._failures += 1
+                raise
 
     def _readable(self, rows: Iterable[Row[Any]], now: float) -> Iterator[AvatarSession]:
         for row in rows:

@@ -39,7 +39,11 @@ class JournalledSessions(SessionsInProcess):
         """See `LiveSessions`; the session is kept in memory even when the journal refuses it."""
         added = await super().add(session)
         if added:
-            await self._journal.save(session)
+            try:
+                await self._journal.save(session)
+            except RecordUnavailable:
+                self._unwritten.add(session.session_id)
+                raise
         return added
 
     async def update(self, session_id: str, **changes: Any) -> AvatarSession:

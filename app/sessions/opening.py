@@ -138,8 +138,6 @@ class SessionOpener:
             return waiting
         try:
             created = await self._create(request)
-            session = self._new_session(applicant.owner, created, origin, last_moment)
-            await self._keep(session)
         except KalturaBusy as busy:
             waiting = await self._places.full(applicant, busy.retry_after or BUSY_SECONDS)
             if waiting is None:
@@ -147,6 +145,9 @@ class SessionOpener:
             return waiting
         finally:
             self._places.release(applicant.owner)
+        # No pause before the store has it: it takes one place all the time, and never two.
+        session = self._new_session(applicant.owner, created, origin, last_moment)
+        await self._keep(session)
         return self.opened(await self.ask_for_media(session) if self._settings.sealed else session)
 
     async def _answered(self, key: str) -> AvatarSession | None:

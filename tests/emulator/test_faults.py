@@ -225,6 +225,18 @@ class TestConnections:
         assert shown["opened"] == 1
         assert (call["operation"], call["status"]) == ("create", None)
 
+    async def test_delay_does_it_though_the_caller_leaves(self, served: House) -> None:
+        await served.play({"operation": "create", "kind": "delay", "seconds": 30})
+        with pytest.raises(httpx.ReadTimeout):
+            await served.client.post(
+                "/v1/avatar-session/create",
+                json={"visualConfig": {"id": "ada"}},
+                headers={"authorization": "KS a-ks"},
+                timeout=0.2,
+            )
+
+        assert (await served.client.get("/emulator/sessions")).json()["open"] == 1
+
     async def test_reset_does_nothing(self, served: House) -> None:
         await served.play({"operation": "create", "kind": "reset"})
         with pytest.raises(httpx.ReadError):

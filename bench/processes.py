@@ -1,0 +1,67 @@
+"""Processes of this tree, each on a port of its own, with the settings given and no other."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+ROOT: Final = Path(__file__).parent.parent
+READY_SECONDS: Final = 40
+STOP_SECONDS: Final = 20
+
+
+def start(directory: Path, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
+    """`python ARGUMENTS` in a directory, where what it prints is added to `log`."""
+    with (directory / "log").open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 - our own modules
+            [sys.executable, *arguments],
+            cwd=directory,
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings},
+            stdout=log,
+            stderr=log,
+        )
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    """Ask it to stop, and insist; its exit code."""
+    process.terminate()
+    try:
+        return process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+@contextmanager
+def process(directory: Path, *arguments: str, **settings: str) -> Iterator[None]:
+    """Likewise, for as long as the block lasts."""
+    started = start(directory, *arguments, **settings)
+    try:
+        yield
+    finally:
+        stop(started)
+
+
+async def answers(url: str) -> None:
+    """Waits until there is a good answer."""
+    async with asyncio.timeout(READY_SECONDS), aiohttp.ClientSession() as http:
+        while True:
+            try:
+                async with http.get(url, raise_for_status=True):
+                    return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.1)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port

@@ -1,0 +1,1 @@
+"""The soak: for minutes all that can go wrong goes wrong, and every promise is to be kept."""

@@ -1,0 +1,72 @@
+"""However many come at once, one click opens one session, and no more are open than may be."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.leaks.house import DATABASE, SOON, Brokers, Kaltura, Opened, Visitor, at_once, locked
+from tests.processes import Running, wait_until
+
+CAP = 5
+RUSH = 30
+
+
+def test_overlapping_creates_with_one_key_open_one_session(
+    brokers: Brokers, kaltura: Kaltura, visitors: Iterator[Visitor]
+) -> None:
+    visitor = next(visitors)
+    kaltura.plays({"operation": "create", "kind": "delay", "seconds": 1})
+    with at_once(8) as hands, brokers() as broker:
+        clicks = [hands.submit(visitor.opens, broker, "click-1") for _ in range(8)]
+        first, *others = [click.result() for click in clicks]
+        assert others == [first] * 7
+        assert kaltura.sessions().keys() == {first["sessionId"]}
+
+
+def test_a_session_takes_one_place_also_while_it_is_written_down(
+    brokers: Brokers, kaltura: Kaltura, visitors: Iterator[Visitor], tmp_path: Path
+) -> None:
+    with at_once(2) as hands, brokers(MAX_CONCURRENT_SESSIONS="2") as broker:
+        with locked(tmp_path / DATABASE):
+            first = hands.submit(next(visitors).opens, broker)
+            wait_until("the first is opened", lambda: len(kaltura.open()) == 1, SOON)
+            second = hands.submit(next(visitors).opens, broker)
+            wait_until("so is the second", lambda: len(kaltura.open()) == 2, SOON)
+        assert first.result() != second.result()
+
+
+def test_a_rush_is_let_in_one_by_one_in_the_order_of_the_line(
+    brokers: Brokers, kaltura: Kaltura, visitors: Iterator[Visitor]
+) -> None:
+    came: list[int] = []
+    inside: list[tuple[Visitor, Opened]] = []
+
+    def comes_in(visitor: Visitor, opened: Opened, position: int) -> None:
+        came.append(position)
+        inside.append((visitor, opened))
+
+    def waits(broker: Running, visitor: Visitor, ticket: str, position: int) -> None:
+        visitor.waits(broker, ticket)
+        comes_in(visitor, visitor.opens(broker), position)
+
+    with at_once(RUSH) as hands, brokers(MAX_CONCURRENT_SESSIONS=str(CAP)) as broker:
+        rush = [next(visitors) for _ in range(RUSH)]
+        waiting = []
+        for visitor, answer in zip(
+            rush, hands.map(lambda one: one.asks(broker), rush), strict=True
+        ):
+            told = answer.json()
+            if answer.status_code == 201:
+                comes_in(visitor, told, 0)
+            else:
+                assert answer.status_code == 202
+                place = told["ticket"], told["position"]
+                waiting.append(hands.submit(waits, broker, visitor, *place))
+        assert came == [0] * CAP
+        while len(came) < RUSH:
+            visitor, opened = inside.pop(0)
+            assert visitor.ends(broker, opened).is_success
+            wait_until("the next comes in", lambda: len(inside) == CAP, SOON)
+        for one in waiting:
+            one.result()
+    assert came[CAP:] == list(range(1, RUSH - CAP + 1))
+    assert kaltura.most_at_once() == CAP
