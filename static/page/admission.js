@@ -95,10 +95,9 @@ export class Admission {
    * @param {Problem} problem
    */
   #mayTryAgain(problem) {
-    const { signal } = this.#cancelled;
-    if (problem.name !== "ticket-not-found" || this.#again || signal.aborted) return false;
+    if (problem.name !== "ticket-not-found" || this.#again) return false;
     this.#again = true;
-    this.#ticket = this.#place = null;
+    this.#ticket = null;
     return true;
   }
 
@@ -140,7 +139,6 @@ export class Admission {
     const { signal } = this.#cancelled;
     const before = this.#place;
     try {
-      signal.throwIfAborted();
       const waitSeconds = before ? WAIT_SECONDS : 0;
       const place = await this.#api.place(ticket, { waitSeconds, signal });
       this.#tell(place);

@@ -127,11 +127,13 @@ session.on("state", ({ state, problem }) => {
   else if (!isUsable(document.activeElement)) start.focus({ preventScroll: true });
   if (problem) notice.show(problem, remedyFor(problem));
   else notice.hide();
+  if (state !== "live") {
+    stage.speak(false);
+    speech.stopped();
+  }
   if (state === "ended" || state === "problem") {
     clock.stop();
     waiting.calm();
-    stage.speak(false);
-    speech.stopped();
     inspector.closed();
   }
 });

@@ -101,7 +101,6 @@ export class Session extends Emitter {
   /** The page was kept while it was away, and is shown again. */
   async comeBack() {
     const left = this.#left;
-    this.#left = null;
     if (left) await this.#go((run) => run.resume(left));
     else if (this.#busy) takeTicket(); // What was being opened or waited for goes on by itself.
     else await this.recover();

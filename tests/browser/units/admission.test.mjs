@@ -16,7 +16,7 @@ const gone = new Problem("ticket-not-found");
 const lost = new Problem("unreachable");
 
 /** An admission whose broker answers each call with the next of the list; an Error is thrown. */
-function admission({ create = [OPENED], places = [], kept } = {}) {
+function admission({ create = [OPENED], places = [], kept, onWait = () => {} } = {}) {
   const asked = [];
   const waits = [];
   const next = async (list) => {
@@ -29,14 +29,15 @@ function admission({ create = [OPENED], places = [], kept } = {}) {
     create: (key, ticket) => (asked.push({ call: "create", key, ticket }), next(create)),
     place: (ticket, { waitSeconds, signal }) => {
       asked.push({ call: "place", ticket, waitSeconds });
-      const aborted = new Promise((_, reject) =>
-        signal.addEventListener("abort", () => reject(signal.reason)),
-      );
+      const aborted = new Promise((_, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason));
+        if (signal.aborted) reject(signal.reason);
+      });
       return Promise.race([next(places), aborted]);
     },
     leaveLine: async (ticket) => void asked.push({ call: "leaveLine", ticket }),
   };
-  const way = new Admission(api, (wait) => waits.push(wait), kept);
+  const way = new Admission(api, (wait) => (waits.push(wait), onWait(wait)), kept);
   const calls = () => asked.map(({ call }) => call);
   return { way, asked, calls, waits };
 }
@@ -204,15 +205,24 @@ test("whoever gives up in a pause leaves the line without waiting for its end", 
 });
 
 test("whoever gives up as their turn comes opens nothing", async () => {
-  let arrive;
-  const turn = new Promise((resolve) => (arrive = () => resolve(TURN)));
-  const { way, calls } = admission({ create: [place(2)], places: [turn] });
-  const entered = assert.rejects(way.enter());
-  await soon();
-  arrive();
-  way.cancel();
-  await entered;
+  const { way, calls } = admission({
+    create: [place(2)],
+    places: [TURN],
+    onWait: ({ place: { turnSecondsLeft } }) => turnSecondsLeft !== null && way.cancel(),
+  });
+  await assert.rejects(way.enter());
   assert.deepEqual(calls(), ["create", "place", "leaveLine"]);
+});
+
+test("a place that comes after all is given up, and nobody is told of it", async () => {
+  let give;
+  const { way, calls, waits } = admission({ create: [new Promise((resolve) => (give = resolve))] });
+  const entered = assert.rejects(way.enter());
+  way.cancel();
+  give(place(2));
+  await entered;
+  assert.equal(calls().at(-1), "leaveLine");
+  assert.deepEqual(waits, []);
 });
 
 test("a session that comes after all is handed over, so that it can be ended", async () => {

@@ -17,7 +17,7 @@ function deferred() {
 }
 
 /** A page's session whose broker and player do as the test says. */
-function visit({ create = async () => OPENED, init = async () => {}, close = async () => {}, api = {} } = {}) {
+function visit({ create = async () => OPENED, init = async () => {}, close = async () => {}, api = {}, player } = {}) {
   const calls = [];
   const states = [];
   const handlers = {};
@@ -43,7 +43,7 @@ function visit({ create = async () => OPENED, init = async () => {}, close = asy
     ...api,
   };
   const stage = { containerId: "c", clear: () => {}, playable: async () => {} };
-  const session = new Session(broker, Promise.resolve({ KalturaAvatarSession: Player }), stage);
+  const session = new Session(broker, player ?? Promise.resolve({ KalturaAvatarSession: Player }), stage);
   session.on("state", ({ state, problem }) => states.push(problem ? `${state}: ${problem.name}` : state));
   const problems = [];
   session.on("state", ({ problem }) => problem && problems.push(problem));
@@ -94,6 +94,7 @@ test("each start has a key of its own", async () => {
 test("a session that opens after End was clicked is ended at once and never shown", async () => {
   const late = deferred();
   const { session, calls, states } = visit({ create: () => late.promise, init: connect });
+  session.on("opened", () => calls.push("opened"));
   const started = session.start();
   await soon();
   session.end();
@@ -104,16 +105,24 @@ test("a session that opens after End was clicked is ended at once and never show
   assert.deepEqual(states, ["connecting", "ended"]);
 });
 
-test("a player that fails ends the session it was given", async () => {
+test("a player that does not come costs no session", async () => {
+  const player = Promise.reject(new Problem("player-failed"));
+  const { session, calls, states } = visit({ player });
+  await session.start();
+  assert.deepEqual([calls, states], [[], ["connecting", "problem: player-failed"]]);
+});
+
+test("a player that fails ends the session it was given, and is not tried again", async () => {
   const { session, calls, states } = visit({
     init: async () => {
+      calls.push("init");
       throw { code: "viewer-taken", message: "m" };
     },
   });
   await session.start();
   await soon();
   assert.deepEqual(states, ["connecting", "problem: viewer-taken"]);
-  assert.deepEqual(calls, ["create", "endSession", "end"]);
+  assert.deepEqual(calls, ["create", "init", "endSession", "end"]);
 });
 
 test("a start after that waits for the late session to be ended, and is not disturbed by it", async () => {
@@ -305,6 +314,70 @@ test("the viewer of the page before may take a moment to be gone", async (t) => 
   assert.deepEqual(states, ["connecting", "live"]);
   assert.ok(!calls.includes("endSession"), "the SDK would end the session");
   session.leave();
+});
+
+test("a picture that failed slowly is not tried again: no viewer was in its way", async (t) => {
+  let now = 0;
+  t.mock.method(performance, "now", () => (now += 5000));
+  let tries = 0;
+  const init = async () => {
+    tries += 1;
+    throw { code: "ice-failed", message: "m" };
+  };
+  const { session, states } = visit({ init, api: { sessions: async () => [LEFT] } });
+  await session.recover();
+  await session.start();
+  assert.deepEqual([tries, states.at(-1)], [1, "problem: ice-failed"]);
+});
+
+test("what nobody came back to is told to have ended", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { session, states } = visit({ api: { sessions: async () => [LEFT] } });
+  await session.recover();
+  t.mock.timers.tick(60_000);
+  await soon();
+  assert.deepEqual(states, ["ended: session-ended"]);
+});
+
+test("a page that is shown again with nothing under way looks for what was left", async () => {
+  const { session, calls } = visit();
+  session.leave();
+  await session.comeBack();
+  assert.deepEqual(calls, ["sessions"]);
+});
+
+test("a page that is shown again goes on waiting, and keeps its place for no other", async () => {
+  const { session, calls, states } = visit({ create: async () => PLACE, api: { place: untilAborted } });
+  void session.start();
+  await soon();
+  session.leave();
+  assert.equal(globalThis.sessionStorage.size, 1);
+  await session.comeBack();
+  assert.equal(globalThis.sessionStorage.size, 0);
+  assert.deepEqual([calls, states], [["create"], ["connecting"]]);
+  session.end();
+});
+
+test("a session that has ended is not ended again when the page goes", async () => {
+  const { session, calls } = visit({ init: connect });
+  await session.start();
+  session.end();
+  await soon();
+  session.leave();
+  assert.deepEqual(calls, ["create", "endSession", "end"]);
+});
+
+test("a session that has ended gives no sign of life and asks for none", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { session, calls } = visit({ init: connect });
+  await session.start();
+  session.end();
+  await soon();
+  calls.length = 0;
+  t.mock.timers.tick(60_000);
+  await soon();
+  await session.check();
+  assert.deepEqual(calls, []);
 });
 
 test("a page that was only kept resumes the session that it had", async () => {
