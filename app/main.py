@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app.database import open_database
-from app.problems import Problem, RecordUnavailable
+from app.problems import Problem
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.broker import SessionBroker
 from app.sessions.journal import METADATA, Journal
@@ -80,8 +80,12 @@ def create_app(
             )
             for warning in sessions.readiness.warnings():
                 log.warning(warning)
-            await store.take_over()
-            async with _running(sessions.reaper), _ending(sessions.broker):
+            async with (
+                contextlib.aclosing(store),
+                _running(sessions.reaper),
+                _ending(sessions.broker),
+            ):
+                await store.take_over()
                 yield State(
                     broker=sessions.broker,
                     settings=settings,
@@ -90,8 +94,6 @@ def create_app(
                     rates=Rates.of(settings),
                     templates=Jinja2Templates(ROOT / "templates"),
                 )
-            with contextlib.suppress(RecordUnavailable):
-                await store.flush()
 
     app = FastAPI(
         title="Avatar Broker",

@@ -4,9 +4,8 @@ Rows of another `AVATAR_BASE_URL` are taken over too: those sessions are ended w
 """
 
 import asyncio
-import contextlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import structlog
@@ -75,6 +74,8 @@ SESSIONS: Final = Table(
     Index("sessions_left_open", "ended_upstream", "holder"),
 )
 
+Rows = Sequence[Row[Any]]
+
 log = structlog.get_logger(__name__)
 
 
@@ -88,6 +89,7 @@ class Journal:
         # SQLite has one writer at a time; waiting here costs less than waiting there.
         self._writing = asyncio.Lock()
         self._failures = 0
+        self._under_way: set[asyncio.Task[Rows]] = set()
 
     def _row_of(self, session: AvatarSession) -> dict[str, Any]:
         """What is kept of a session, its secrets still readable."""
@@ -167,26 +169,50 @@ class Journal:
         [row] = await self._read(query)
         return float(row[0] or 0.0)
 
-    async def _read(self, query: Any) -> Sequence[Row[Any]]:
-        with _refusing():
-            async with self._database.engine.connect() as connection:
-                return (await connection.execute(query)).all()
+    async def settle(self) -> None:
+        """Wait for what is under way."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
 
-    async def _write(self, statement: Any) -> Sequence[Row[Any]]:
-        """What it returns, committed."""
+    async def _read(self, query: Any) -> Rows:
+        return await self._undisturbed(self._execute(query))
+
+    async def _write(self, statement: Any) -> Rows:
+        return await self._undisturbed(self._execute_in_turn(statement))
+
+    async def _undisturbed(self, work: Coroutine[Any, Any, Rows]) -> Rows:
+        """Carried out whole: a caller that is cancelled must not break a connection off midway."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Rows]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may be gone; asyncio would warn of it
+
+    async def _execute_in_turn(self, statement: Any) -> Rows:
         failures = self._failures
         async with self._writing:
             if failures < self._failures:
                 # Waited for a write that failed: that was long enough for both.
                 raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS)
             try:
-                with _refusing():
-                    async with self._database.engine.begin() as connection:
-                        result = await connection.execute(statement)
-                        return result.all() if result.returns_rows else []
+                return await self._execute(statement)
             except RecordUnavailable:
                 self._failures += 1
                 raise
+
+    async def _execute(self, statement: Any) -> Rows:
+        """What it returns, committed; raises `RecordUnavailable`."""
+        try:
+            async with self._database.engine.begin() as connection:
+                result = await connection.execute(statement)
+                return result.all() if result.returns_rows else []
+        except SQLAlchemyError as error:
+            log.error("the journal can't be read or written", error=type(error).__name__)  # noqa: TRY400 - a traceback would quote the row
+            raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS) from None
 
     def _readable(self, rows: Iterable[Row[Any]], now: float) -> Iterator[AvatarSession]:
         for row in rows:
@@ -234,16 +260,6 @@ class Journal:
         if kept["id"] != row.session_id:
             raise ValueError("the secrets of another row")
         return kept
-
-
-@contextlib.contextmanager
-def _refusing() -> Iterator[None]:
-    """Turns what the database can't do into `RecordUnavailable`."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        log.error("the journal can't be read or written", error=type(error).__name__)  # noqa: TRY400 - a traceback would quote the row
-        raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS) from None
 
 
 def _secrets_of(session: AvatarSession) -> bytes:

@@ -1,5 +1,6 @@
 """The sessions of this process, each written down in the journal as it changes."""
 
+import asyncio
 import contextlib
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ AT_ONCE: Final = {"media", "ready", "ended_upstream"}
 """What is on disk before anyone goes on."""
 
 SOON: Final = {"ended"}
-"""What is written down within seconds: no end may wait for a slow disk."""
+"""What is written down in the background: no end may wait for a slow disk."""
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +34,7 @@ class JournalledSessions(SessionsInProcess):
         self._clock = clock
         self._journal = journal
         self._unwritten: set[str] = set()
+        self._flushing: asyncio.Task[None] | None = None
         self._forget_at = 0.0
 
     async def add(self, session: AvatarSession) -> bool:
@@ -56,6 +58,7 @@ class JournalledSessions(SessionsInProcess):
             await self._write(session_id)
         elif first_seen or SOON & changes.keys():
             self._unwritten.add(session_id)
+            self._flush_soon()
         return session
 
     async def seconds_used(self, since: float, owner: str | None = None) -> float:
@@ -77,6 +80,21 @@ class JournalledSessions(SessionsInProcess):
         if self._clock() >= self._forget_at:
             await self._journal.forget_old(self._clock())
             self._forget_at = self._clock() + FORGET_EVERY_SECONDS
+
+    def _flush_soon(self) -> None:
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush_quietly())
+
+    async def _flush_quietly(self) -> None:
+        with contextlib.suppress(RecordUnavailable):
+            await self.flush()
+
+    async def aclose(self) -> None:
+        """Write down what has not been yet, if it can be, and let go of the database."""
+        await self._flush_quietly()
+        if self._flushing is not None:
+            await self._flushing
+        await self._journal.settle()
 
     async def flush(self) -> None:
         """Write down what has not been yet; raises `RecordUnavailable` at the first refusal."""

@@ -6,6 +6,7 @@ from typing import Final, NoReturn
 
 import structlog
 
+from app.problems import RecordUnavailable
 from app.sessions.budgets import Budgets
 from app.sessions.ending import SessionEnder
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
@@ -49,6 +50,8 @@ class Reaper:
                 await self.sweep()
                 if sweep % SWEEPS_TO_TAKE_OVER == 0:
                     await self._sessions.take_over()
+            except RecordUnavailable:
+                pass  # the journal has said so; the next sweep tries again
             except Exception:
                 log.exception("sweep failed")
             await asyncio.sleep(SWEEP_SECONDS)

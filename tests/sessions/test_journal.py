@@ -65,6 +65,7 @@ async def start(path: Path, kaltura: FakeKaltura, clock: FakeClock) -> AsyncIter
             database = await stack.enter_async_context(open_database(url, METADATA))
             journal = Journal(database, Keyring(keys).at_rest(), base_url=base_url)
             store = JournalledSessions(clock, journal)
+            stack.push_async_callback(store.aclose)
             await store.take_over()
             return Process(House(kaltura, clock, store, **changes), store, database)
 
