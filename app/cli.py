@@ -130,7 +130,7 @@ def _run_broker(settings: Settings, without_effect: list[str], options: argparse
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
     print(f"Avatar Broker: open {url_of(listening)}", flush=True)
-    serve(app, listening, trusted_proxies=settings.trusted_proxies)
+    serve(app, listening)
     return 0
 
 

@@ -22,6 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from app.combinations import check_auth
 from app.environment import FileSource, SettingsError, reject_unknown
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
@@ -30,6 +31,7 @@ from app.values import (
     CommaSeparated,
     Control,
     DatabaseUrl,
+    HeaderName,
     HttpUrl,
     Ks,
     Minutes,
@@ -38,6 +40,8 @@ from app.values import (
     Origin,
     Seconds,
     ServiceToken,
+    TamperProofUrl,
+    Text,
 )
 
 ENV_FILE: Final = ".env"
@@ -112,7 +116,24 @@ class Settings(BaseSettings):
         (), description="Addresses or networks whose X-Forwarded-* headers count, comma-separated"
     )
 
-    # Who else may open sessions
+    # Who may open sessions
+    auth_mode: Literal["anonymous", "jwt", "header"] = Field(
+        "anonymous",
+        description="Who is a visitor. anonymous: anyone, by a random cookie; jwt: who brings a "
+        "token of your login; header: whom your proxy has signed in",
+    )
+    auth_jwks_url: TamperProofUrl | None = Field(
+        None, description="jwt: where your login publishes its keys, a JWK Set; https"
+    )
+    auth_issuer: Text | None = Field(
+        None, description="jwt: the iss of its tokens, character by character"
+    )
+    auth_audience: Text | None = Field(
+        None, description="jwt: the aud of its tokens that are meant for this broker"
+    )
+    auth_header: HeaderName | None = Field(
+        None, description="header: where the proxy says who it is, such as X-Forwarded-User"
+    )
     service_tokens: Annotated[dict[str, ServiceToken], NoDecode, NamedTokens] = Field(
         {},
         description="Servers that may open sessions and control those they opened: "
@@ -190,6 +211,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 "SECRET_KEY is missing: production needs one, make it with `openssl rand -hex 32`"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _auth_is_whole(self) -> Self:
+        check_auth(self)
         return self
 
     @property

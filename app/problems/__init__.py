@@ -9,6 +9,7 @@ from app.problems.requests import (
     CrossSiteRequest,
     InvalidRequest,
     NothingToSay,
+    SignInUnavailable,
     Unauthenticated,
 )
 from app.problems.sessions import (
@@ -50,6 +51,7 @@ __all__ = [
     "RecordUnavailable",
     "SessionEnded",
     "SessionNotFound",
+    "SignInUnavailable",
     "SpeechUnavailable",
     "TicketNotFound",
     "TooManySessions",
@@ -59,6 +61,7 @@ __all__ = [
 PROBLEMS: tuple[type[Problem], ...] = (
     InvalidRequest,
     Unauthenticated,
+    SignInUnavailable,
     CrossSiteRequest,
     ControlNotAllowed,
     SessionNotFound,

@@ -14,17 +14,17 @@ from app.problems import (
     KalturaCredentialsRejected,
     Problem,
     RecordUnavailable,
+    SignInUnavailable,
     TicketNotFound,
     TooManySessions,
     Unauthenticated,
 )
 from app.sessions.places import Waiting
 from app.sessions.wishes import Wish
-from app.web.deps import BrokerDep, OwnOriginDep, SettingsDep, TokenDep
+from app.web.deps import BrokerDep, CallerDep, OwnOriginDep, SettingsDep, VisitorsDep
 from app.web.openapi import operation_id, problems
 from app.web.origins import is_fetch_of_own_page
 from app.web.shapes import CreateBody, CreatedSession, Done, PlaceInLine
-from app.web.visitors import welcome
 
 MAX_WAIT_SECONDS: Final = 25
 """Proxies give up on an answer after 30 s or more."""
@@ -49,6 +49,7 @@ _OPENED: Final[dict[int | str, dict[str, Any]]] = {
     202: {"model": PlaceInLine, "description": "Every session is taken: a place in line"},
 }
 _CREATE: Final[tuple[type[Problem], ...]] = (
+    SignInUnavailable,
     CrossSiteRequest,
     ControlNotAllowed,
     TooManySessions,
@@ -71,7 +72,8 @@ router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=
 async def create_avatar_session(
     request: Request,
     response: Response,
-    token: TokenDep,
+    caller: CallerDep,
+    visitors: VisitorsDep,
     broker: BrokerDep,
     settings: SettingsDep,
     origin: OwnOriginDep,
@@ -84,12 +86,13 @@ async def create_avatar_session(
     """
     wish = wish or CreateBody()
     chosen = Wish(wish.avatar_id, wish.voice_id)
-    if token is not None:
-        opened = await broker.open_for_service(token, chosen, idempotency_key)
-    elif wish.ticket is not None:
+    if caller.token is not None:
+        opened = await broker.open_for_service(caller.token, chosen, idempotency_key)
+    elif wish.ticket is not None and not visitors.are_signed_in:
         opened = await broker.open(broker.waits_as(wish.ticket), chosen, idempotency_key)
     else:
-        opened = await broker.open(welcome(request, response, settings), chosen, idempotency_key)
+        visitor = visitors.welcome(caller, response)
+        opened = await broker.open(visitor.id, chosen, idempotency_key)
     if isinstance(opened, Waiting):
         return _in_line(response, opened)
     await broker.hand_over(opened, hung_up=await request.is_disconnected())
@@ -105,7 +108,8 @@ async def create_avatar_session(
 async def create_default_avatar_session(
     request: Request,
     response: Response,
-    token: TokenDep,
+    caller: CallerDep,
+    visitors: VisitorsDep,
     broker: BrokerDep,
     settings: SettingsDep,
     origin: OwnOriginDep,
@@ -115,7 +119,7 @@ async def create_default_avatar_session(
     if not is_fetch_of_own_page(request.headers):
         raise CrossSiteRequest
     return await create_avatar_session(
-        request, response, token, broker, settings, origin, idempotency_key
+        request, response, caller, visitors, broker, settings, origin, idempotency_key
     )
 
 

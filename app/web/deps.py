@@ -14,7 +14,7 @@ from app.sessions.ownership import Caller, Held
 from app.sessions.readiness import Readiness
 from app.sessions.tokens import Clock
 from app.settings import Settings
-from app.web.visitors import known_visitor
+from app.web.visitors import Visitors, bearer_token
 
 
 class State(TypedDict):
@@ -24,6 +24,7 @@ class State(TypedDict):
     settings: Settings
     clock: Clock
     readiness: Readiness
+    visitors: Visitors
     templates: Jinja2Templates
 
 
@@ -47,10 +48,16 @@ async def _readiness(request: Request) -> Readiness:
     return readiness
 
 
+async def _visitors(request: Request) -> Visitors:
+    visitors: Visitors = request.state.visitors
+    return visitors
+
+
 BrokerDep = Annotated[SessionBroker, Depends(_broker)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ClockDep = Annotated[Clock, Depends(_clock)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
+VisitorsDep = Annotated[Visitors, Depends(_visitors)]
 
 
 async def _own_origin(request: Request, settings: SettingsDep) -> str:
@@ -61,33 +68,23 @@ OwnOriginDep = Annotated[str, Depends(_own_origin)]
 """Where this caller reaches the broker."""
 
 
-async def _visitor(request: Request, settings: SettingsDep) -> str | None:
-    return known_visitor(request, settings)
+async def _caller(request: Request, visitors: VisitorsDep) -> Caller:
+    return await visitors.caller(request)
 
 
-VisitorDep = Annotated[str | None, Depends(_visitor)]
-"""The visitor's id, if they have been here before."""
-
-
-async def _bearer(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
-
-
-TokenDep = Annotated[str | None, Depends(_bearer)]
+CallerDep = Annotated[Caller, Depends(_caller)]
+"""Who calls: a visitor who is known, the bearer of a token, both, or neither."""
 
 
 SessionIdPath = Annotated[str, Path(alias="sessionId")]
 
 
-async def _own_session(
-    session_id: SessionIdPath, token: TokenDep, visitor: VisitorDep, broker: BrokerDep
-) -> Held:
-    return await broker.find(Caller(visitor=visitor, token=token), session_id)
+async def _own_session(session_id: SessionIdPath, caller: CallerDep, broker: BrokerDep) -> Held:
+    return await broker.find(caller, session_id)
 
 
-async def _bearer_session(session_id: SessionIdPath, token: TokenDep, broker: BrokerDep) -> Held:
-    return await broker.find(Caller(token=token), session_id)
+async def _bearer_session(session_id: SessionIdPath, request: Request, broker: BrokerDep) -> Held:
+    return await broker.find(Caller(token=bearer_token(request)), session_id)
 
 
 OwnSession = Annotated[Held, Depends(_own_session)]

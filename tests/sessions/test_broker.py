@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.identity.visitor import Visitor
 from app.problems import (
     AtCapacity,
     KalturaFailed,
@@ -339,7 +340,7 @@ async def test_a_session_is_nobodys_before_it_is_ready(house: House, kaltura: Fa
     await gate.reached.wait()
     assert await house.broker.owned_by("visitor-1") == []
     with pytest.raises(SessionNotFound):
-        await house.broker.find(Caller(visitor="visitor-1"), "session-1")
+        await house.broker.find(Caller(visitor=Visitor("visitor-1")), "session-1")
     gate.open.set()
     session = await opening
     assert await house.broker.owned_by("visitor-1") == [session]

@@ -12,6 +12,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from app.database import Database, open_database
+from app.identity.visitor import Visitor
 from app.kaltura.client import SessionAccess
 from app.problems import BudgetSpent, RecordUnavailable, SessionEnded
 from app.sessions.journal import METADATA, Journal
@@ -116,7 +117,9 @@ async def test_a_watched_session_lives_on_in_the_next_process(
     for _ in range(12):
         clock.advance(10)
         await second.house.broker.keep_alive(
-            await second.house.broker.find(Caller(visitor="visitor-1"), opened.session.session_id)
+            await second.house.broker.find(
+                Caller(visitor=Visitor("visitor-1")), opened.session.session_id
+            )
         )
         await second.house.sweep()
     await second.house.say(await second.house.now(opened.session), "still here")
