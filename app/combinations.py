@@ -21,8 +21,8 @@ def check_auth(settings: "Settings") -> None:
         wanted = " and ".join(name.upper() for name in needs)
         raise ValueError(f"{missing.upper()} is missing: AUTH_MODE={mode} needs {wanted}")
     for other, names in _AUTH_NEEDS.items():
-        for name in set(names) - {*needs, "trusted_proxies"}:
-            if getattr(settings, name):
+        for name in names:
+            if name not in {*needs, "trusted_proxies"} and getattr(settings, name):
                 raise ValueError(
                     f"{name.upper()} is set, but AUTH_MODE={mode} does not look at it: "
                     f"set AUTH_MODE={other}, or unset {name.upper()}"

@@ -54,6 +54,13 @@ def mistake(**environment: str) -> str:
         ("TRUSTED_PROXIES", "10.0.0.0/99"),
         ("TRUSTED_PROXIES", "proxy"),
         ("VISITOR_CONTROLS", "speak,fly"),
+        ("AUTH_MODE", "open"),
+        ("AUTH_JWKS_URL", "http://login.example.com/keys"),
+        ("AUTH_JWKS_URL", "login.example.com/keys"),
+        ("AUTH_HEADER", "X Forwarded User"),
+        ("AUTH_HEADER", "X-Forwarded-User:"),
+        ("AUTH_HEADER", "authorization"),
+        ("AUTH_HEADER", "Cookie"),
         ("AVATAR_KS", "two words"),
         ("SERVICE_TOKENS", "shop:short"),
         ("SERVICE_TOKENS", "a-token-without-a-name"),
@@ -171,6 +178,67 @@ def test_the_app_does_not_start_without_a_ks_or_an_avatar(
 @pytest.mark.parametrize("key", ["", "short", f"{LONG_KEY},short"])
 def test_production_needs_strong_keys(key: str) -> None:
     assert mistake(ENVIRONMENT="production", SECRET_KEY=key).startswith("SECRET_KEY")
+
+
+LOGIN = {
+    "AUTH_MODE": "jwt",
+    "AUTH_JWKS_URL": "https://login.example.com/keys",
+    "AUTH_ISSUER": "https://login.example.com",
+    "AUTH_AUDIENCE": "avatars",
+}
+SIGNING_PROXY = {
+    "AUTH_MODE": "header",
+    "AUTH_HEADER": "X-Forwarded-User",
+    "TRUSTED_PROXIES": "10.0.0.7",
+}
+
+
+@pytest.mark.parametrize("whole", [{}, LOGIN, SIGNING_PROXY], ids=["anonymous", "jwt", "header"])
+def test_each_auth_mode_starts_with_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, whole: dict[str, str]
+) -> None:
+    for name, value in whole.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings()[0].auth_mode == whole.get("AUTH_MODE", "anonymous")
+
+
+@pytest.mark.parametrize(
+    ("whole", "missing"),
+    [(whole, name) for whole in (LOGIN, SIGNING_PROXY) for name in whole if name != "AUTH_MODE"],
+)
+def test_an_auth_mode_names_what_it_lacks(whole: dict[str, str], missing: str) -> None:
+    told = mistake(**{**whole, missing: ""})
+    assert told.startswith(f"{missing} is missing: AUTH_MODE={whole['AUTH_MODE']} needs ")
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "mode"),
+    [
+        *(({name: LOGIN[name]}, name, "jwt") for name in LOGIN if name != "AUTH_MODE"),
+        ({"AUTH_HEADER": "X-Forwarded-User"}, "AUTH_HEADER", "header"),
+        ({**LOGIN, "AUTH_HEADER": "X-Forwarded-User"}, "AUTH_HEADER", "header"),
+        ({**SIGNING_PROXY, "AUTH_AUDIENCE": "avatars"}, "AUTH_AUDIENCE", "jwt"),
+    ],
+)
+def test_an_auth_setting_that_has_no_effect_stops_the_start(
+    given: dict[str, str], name: str, mode: str
+) -> None:
+    told = mistake(**given)
+    assert told.startswith(f"{name} is set, but AUTH_MODE=")
+    assert told.endswith(f"set AUTH_MODE={mode}, or unset {name}")
+
+
+@pytest.mark.parametrize("everyone", ["0.0.0.0/0", "10.0.0.7,::/0"])
+def test_a_header_that_everyone_may_set_signs_nobody_in(everyone: str) -> None:
+    assert mistake(**{**SIGNING_PROXY, "TRUSTED_PROXIES": everyone}).startswith("TRUSTED_PROXIES")
+
+
+def test_the_keys_of_a_login_on_this_machine_may_come_over_http(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {**LOGIN, "AUTH_JWKS_URL": "http://127.0.0.1:9000/keys"}.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings()[0].auth_jwks_url == "http://127.0.0.1:9000/keys"
 
 
 def test_several_keys_rotate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ PAUSE_SECONDS: Final = 15
 FETCH_SECONDS: Final = 5
 """The longest wait for the whole answer; visitors wait for the first one."""
 
-_KEY_TYPES: Final = frozenset({"RSA", "EC", "OKP"})
+_KEY_TYPES: Final = ("RSA", "EC", "OKP")
 """Asymmetric ones: what can verify must not be able to sign."""
 
 log = structlog.get_logger(__name__)
