@@ -88,6 +88,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    _require_development()
     _require_emulator()
     from app.emulator.settings import DEFAULT_AVATAR_ID, DEFAULT_VOICE_ID  # noqa: PLC0415 - an extra
 
@@ -101,6 +102,14 @@ def _demo(options: argparse.Namespace) -> int:
             **_forgetful(),
         )
         return _run_broker(settings, without_effect, options)
+
+
+def _require_development() -> None:
+    if {**dotenv_values(ENV_FILE), **os.environ}.get("ENVIRONMENT") == "production":
+        raise SettingsError(
+            "ENVIRONMENT=production has no demo, because its avatar is an emulator's: "
+            "set AVATAR_KS and AVATAR_ID, or ENVIRONMENT=development"
+        )
 
 
 def _forgetful() -> dict[str, str]:

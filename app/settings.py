@@ -22,7 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from app.combinations import check_auth
+from app.combinations import check_auth, check_production
 from app.environment import FileSource, SettingsError, reject_unknown
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
@@ -48,7 +48,6 @@ ENV_FILE: Final = ".env"
 SDK_URL: Final = "https://cdn.jsdelivr.net/npm/@unisphere/models-sdk-js@1.4.0/index.esm.js"
 BUILTIN_PLAYER: Final = "builtin"
 DEFAULT_DATABASE_URL: Final = "sqlite+aiosqlite:///data/broker.db"
-MIN_KEY_LENGTH: Final = 32
 
 
 class Settings(BaseSettings):
@@ -202,20 +201,9 @@ class Settings(BaseSettings):
         return init_settings, files, env_settings, dotenv_settings
 
     @model_validator(mode="after")
-    def _keys_are_strong(self) -> Self:
-        if self.environment == "development":
-            return self
-        if any(len(key.get_secret_value()) < MIN_KEY_LENGTH for key in self.secret_key):
-            raise ValueError(f"SECRET_KEY: each key needs at least {MIN_KEY_LENGTH} characters")
-        if not self.secret_key:
-            raise ValueError(
-                "SECRET_KEY is missing: production needs one, make it with `openssl rand -hex 32`"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _auth_is_whole(self) -> Self:
+    def _fit_together(self) -> Self:
         check_auth(self)
+        check_production(self)
         return self
 
     @property

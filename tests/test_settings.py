@@ -1,16 +1,24 @@
 """Settings: each is checked, and a wrong one is named with its fix in one line."""
 
+import secrets
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.combinations import _check_key
 from app.environment import PLANNED, PLANNED_HARMLESS, SettingsError
 from app.main import create_app
 from app.settings import SDK_URL, Settings, load_settings
 from tests.doubles import settings
 
 LONG_KEY = "k" * 32
+RANDOM_KEY = "b6589fc6ab0dc82cf12099d1c2d40ab994e8410c"
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": RANDOM_KEY,
+    "PUBLIC_URL": "https://avatar.example.com",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -175,9 +183,61 @@ def test_the_app_does_not_start_without_a_ks_or_an_avatar(
         create_app(settings(**changes))
 
 
-@pytest.mark.parametrize("key", ["", "short", f"{LONG_KEY},short"])
-def test_production_needs_strong_keys(key: str) -> None:
-    assert mistake(ENVIRONMENT="production", SECRET_KEY=key).startswith("SECRET_KEY")
+def test_production_starts_with_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings()[0].environment == "production"
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("", "SECRET_KEY is missing"),
+        ("short", "SECRET_KEY: each key needs at least 32 characters"),
+        (RANDOM_KEY[:31], "SECRET_KEY: each key needs at least 32 characters"),
+        (f"{RANDOM_KEY},short", "SECRET_KEY: each key needs at least 32 characters"),
+        (LONG_KEY, "SECRET_KEY can be guessed"),
+        (f"{RANDOM_KEY},{LONG_KEY}", "SECRET_KEY can be guessed"),
+        ("abcdef1" * 6, "SECRET_KEY can be guessed"),
+        ("changeme-b6589fc6ab0dc82cf12099d1c2d40ab994", "SECRET_KEY can be guessed"),
+        ("CHANGE_ME_b6589fc6ab0dc82cf12099d1c2d40ab994", "SECRET_KEY can be guessed"),
+        ("your-32-characters-of-a-secret-key", "SECRET_KEY can be guessed"),
+        ("0123456789abcdef0123456789abcdef", "SECRET_KEY can be guessed"),
+        ("a-signing-key-for-tests-of-32-characters", "SECRET_KEY can be guessed"),
+        ("signs-the-tokens-of-this-test-and-of-no-other", "SECRET_KEY can be guessed"),
+        ("canary-key-of-thirty-two-characters", "SECRET_KEY can be guessed"),
+    ],
+)
+def test_production_wants_keys_that_nobody_can_guess(key: str, told: str) -> None:
+    assert mistake(**{**PRODUCTION, "SECRET_KEY": key}).startswith(told)
+    if key:
+        assert key not in mistake(**{**PRODUCTION, "SECRET_KEY": key})
+
+
+def test_a_key_that_was_made_at_random_is_not_taken_for_a_sample() -> None:
+    for _ in range(200):
+        for key in (secrets.token_hex(32), secrets.token_hex(16), secrets.token_urlsafe(32)):
+            _check_key(key)
+
+
+@pytest.mark.parametrize(
+    "base_url", ["http://127.0.0.1:8001/v1/avatar-session", "https://localhost/v1", "http://[::1]"]
+)
+def test_production_is_no_place_for_an_emulator(base_url: str) -> None:
+    assert mistake(**PRODUCTION, AVATAR_BASE_URL=base_url).startswith(
+        "AVATAR_BASE_URL is on this machine"
+    )
+
+
+@pytest.mark.parametrize("url", ["", "http://avatar.example.com", "http://127.0.0.1:8000"])
+def test_production_is_reached_over_https(url: str) -> None:
+    assert mistake(**{**PRODUCTION, "PUBLIC_URL": url}).startswith("PUBLIC_URL is not https")
+
+
+@pytest.mark.parametrize("key", ["", "short", LONG_KEY])
+def test_development_starts_with_any_key(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("SECRET_KEY", key)
+    load_settings()
 
 
 LOGIN = {

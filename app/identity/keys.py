@@ -106,7 +106,7 @@ class LoginKeys:
                 response = await self._transport.handle_async_request(request)
                 body = await read_bounded(response)
             self._keys = _keys_in(response.status_code, body)
-        except (TimeoutError, httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             log.warning("sign-in keys can't be fetched", reason=type(error).__name__)
         except ValueError as error:
             log.warning("sign-in keys can't be fetched", reason=str(error))

@@ -34,7 +34,8 @@ class Visitors(ABC):
         """The caller as a visitor who may open a session; raises `Unauthenticated`."""
         if caller.visitor is None:
             raise Unauthenticated(
-                "This broker belongs to an app that signs its visitors in: open the avatar there."
+                "This broker belongs to an app that signs its visitors in: open the avatar there.",
+                signIn=True,
             )
         return caller.visitor
 

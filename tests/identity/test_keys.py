@@ -62,6 +62,31 @@ async def test_callers_at_once_wait_for_one_fetch(keys: LoginKeys, login: FakeLo
     assert login.asked == 1
 
 
+async def test_a_slow_login_is_asked_once_at_a_time(
+    keys: LoginKeys, login: FakeLogin, clock: FakeClock
+) -> None:
+    held = Held(published(FIRST))
+    login.script.append(held)
+    first = asyncio.create_task(keys.key("first"))
+    await held.reached.wait()
+    clock.advance(PAUSE_SECONDS)
+    second = asyncio.create_task(keys.key("first"))
+    await asyncio.sleep(0)
+    held.come.set()
+    assert await first is await second is not None
+    assert login.asked == 1
+
+
+async def test_a_login_that_never_answers_is_not_waited_for(
+    keys: LoginKeys, login: FakeLogin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.identity.keys.FETCH_SECONDS", 0.01)
+    login.script.append(Held(published(FIRST)))
+    async with asyncio.timeout(10):
+        with pytest.raises(SignInUnavailable):
+            await keys.key("first")
+
+
 async def test_whoever_asked_first_and_is_gone_takes_the_fetch_from_nobody(
     keys: LoginKeys, login: FakeLogin
 ) -> None:

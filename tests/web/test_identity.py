@@ -93,6 +93,7 @@ async def test_whoever_has_not_signed_in_opens_nothing_whatever_cookie_they_have
             refused = await caller.request(method, CREATE)
             assert is_problem(refused, "unauthenticated", 401)
             assert "signs its visitors in" in refused.json()["detail"]
+            assert refused.json()["signIn"] is True, "the page tells its own 401 from this one"
             assert "Set-Cookie" not in refused.headers
         refused = await caller.post(f"{MIRROR}/create", json=WISH)
         assert (refused.status_code, refused.json()["success"]) == (401, False)
@@ -415,6 +416,15 @@ def test_a_real_server_asks_the_real_connection(tmp_path: Path, proxies: str, pr
         for forwarded in ({}, {"X-Forwarded-For": "10.0.0.7"}, {"X-Forwarded-For": "192.0.2.1"}):
             answer = httpx.post(f"{broker.url}{CREATE}", headers=ALICE | forwarded)
             assert answer.json()["type"] == f"/problems/{problem}"
+
+
+@pytest.mark.parametrize(("peer", "scheme"), [(PROXY, "https"), ("192.0.2.1", "http")])
+async def test_only_a_trusted_proxy_says_that_visitors_come_over_https(
+    reach: Reach, peer: str, scheme: str
+) -> None:
+    caller = await reach(peer, trusted_proxies="10.0.0.0/24")
+    answer = await caller.post(CREATE, headers={"X-Forwarded-Proto": "https"})
+    assert answer.json()["baseUrl"] == f"{scheme}://broker.test{MIRROR}"
 
 
 async def test_anonymous_visitors_are_as_they_were(reach: Reach) -> None:
