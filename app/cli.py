@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 
 from dotenv import dotenv_values
 
+from app.aliases import Aliases
 from app.database import IN_MEMORY, require_writable
 from app.demo import emulator_beside
 from app.doctor import examine
@@ -20,6 +21,7 @@ from app.kaltura.contract import MIRROR_PATH
 from app.logs import configure_logging
 from app.main import create_app
 from app.server import listen, serve, serve_for_parent, url_of
+from app.sessions.keyring import keyring_of
 from app.settings import ENV_FILE, Settings, load_settings
 
 HOST: Final = "127.0.0.1"
@@ -62,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "emulator":
             command.add_argument("--fd", type=int, help=argparse.SUPPRESS)  # for `demo` alone
+    text = "what the log says in place of an id"
+    command = commands.add_parser("log-id", help=text, description=text)
+    command.add_argument("id", help="the id of a session, of a visitor or of a ticket")
+    command.set_defaults(run=_log_id)
     return parser
 
 
@@ -133,8 +139,9 @@ def _with_database(settings: Settings) -> Settings:
 
 
 def _run_broker(settings: Settings, without_effect: list[str], options: argparse.Namespace) -> int:
-    configure_logging()
-    app = create_app(_with_database(settings))
+    settings = _with_database(settings)
+    configure_logging(aliases=Aliases(keyring_of(settings).logs()[0]))
+    app = create_app(settings)
     listening = listen(options.host, options.port)
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
@@ -168,6 +175,14 @@ def _emulator(options: argparse.Namespace) -> int:
 def _require_emulator() -> None:
     if importlib.util.find_spec("aiortc") is None:
         raise SettingsError("the emulator is not installed: pip install 'avatar-broker[emulator]'")
+
+
+def _log_id(options: argparse.Namespace) -> int:
+    """One line for each key of SECRET_KEY, the present one first."""
+    settings, _ = load_settings()
+    for key in keyring_of(settings).logs():
+        print(Aliases(key).of(options.id))
+    return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:
