@@ -12,6 +12,7 @@ from typing import Final, NoReturn
 
 from dotenv import dotenv_values
 
+from app.aliases import Aliases
 from app.database import IN_MEMORY, require_writable
 from app.demo import emulator_beside
 from app.doctor import examine
@@ -21,6 +22,7 @@ from app.ks_settings import KS_SETTINGS, MINT_SETTINGS
 from app.logs import configure_logging
 from app.main import create_app
 from app.server import listen, serve, serve_for_parent, url_of
+from app.sessions.keyring import keyring_of
 from app.settings import ENV_FILE, Settings, load_settings
 
 HOST: Final = "127.0.0.1"
@@ -63,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "emulator":
             command.add_argument("--fd", type=int, help=argparse.SUPPRESS)  # for `demo` alone
+    text = "what the log says in place of an id"
+    command = commands.add_parser("log-id", help=text, description=text)
+    command.add_argument("id", help="the id of a session, of a visitor or of a ticket")
+    command.set_defaults(run=_log_id)
     return parser
 
 
@@ -90,6 +96,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    _require_development()
     _require_emulator()
     from app.emulator.settings import DEFAULT_AVATAR_ID, DEFAULT_VOICE_ID  # noqa: PLC0415 - an extra
 
@@ -104,6 +111,14 @@ def _demo(options: argparse.Namespace) -> int:
             **_forgetful(),
         )
         return _run_broker(settings, without_effect, options)
+
+
+def _require_development() -> None:
+    if {**dotenv_values(ENV_FILE), **os.environ}.get("ENVIRONMENT") == "production":
+        raise SettingsError(
+            "ENVIRONMENT=production has no demo, because its avatar is an emulator's: "
+            "set AVATAR_KS and AVATAR_ID, or ENVIRONMENT=development"
+        )
 
 
 def _forgetful() -> dict[str, str]:
@@ -127,13 +142,14 @@ def _with_database(settings: Settings) -> Settings:
 
 
 def _run_broker(settings: Settings, without_effect: list[str], options: argparse.Namespace) -> int:
-    configure_logging()
-    app = create_app(_with_database(settings))
+    settings = _with_database(settings)
+    configure_logging(aliases=Aliases(keyring_of(settings).logs()[0]))
+    app = create_app(settings)
     listening = listen(options.host, options.port)
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
     print(f"Avatar Broker: open {url_of(listening)}", flush=True)
-    serve(app, listening, trusted_proxies=settings.trusted_proxies)
+    serve(app, listening)
     return 0
 
 
@@ -162,6 +178,14 @@ def _emulator(options: argparse.Namespace) -> int:
 def _require_emulator() -> None:
     if importlib.util.find_spec("aiortc") is None:
         raise SettingsError("the emulator is not installed: pip install 'avatar-broker[emulator]'")
+
+
+def _log_id(options: argparse.Namespace) -> int:
+    """One line for each key of SECRET_KEY, the present one first."""
+    settings, _ = load_settings()
+    for key in keyring_of(settings).logs():
+        print(Aliases(key).of(options.id))
+    return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -19,10 +19,6 @@ KUBERNETES_LINK: Final = re.compile(r"_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UD
 """What Kubernetes injects for a Service that happens to be named avatar-something."""
 
 PLANNED: Final = {
-    **dict.fromkeys(
-        ("AUTH_MODE", "AUTH_JWKS_URL", "AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_HEADER"),
-        "anonymous",
-    ),
     **dict.fromkeys(("SPEECH_HOOK_URL", "SPEECH_HOOK_SECRET", "SPEECH_HOOK_FAILURE"), ""),
 }
 """Settings that promise protection which does not exist yet, with the one value that promises

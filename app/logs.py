@@ -1,26 +1,35 @@
-"""Structured logs: JSON where a machine reads them, lines where a person does."""
+"""Structured logs: JSON where a machine reads them, lines where a person does.
+
+Whatever a line is about, no id of a session, a visitor or a ticket is in it (`app/aliases.py`), and
+nothing that a visitor sends can begin a line of its own.
+"""
 
 import logging
+import secrets
 import sys
-from typing import TextIO
+from dataclasses import dataclass
+from typing import Final, TextIO
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from app.aliases import Aliases
+
+_IDS: Final = ("session_id", "visitor", "ticket")
+_INDENT: Final = "    "
 
 
-def configure_logging(stream: TextIO = sys.stderr) -> None:
-    """Send everything, the libraries' logs too, through structlog to `stream`."""
-    shared: list[structlog.typing.Processor] = [
+def configure_logging(stream: TextIO = sys.stderr, *, aliases: Aliases | None = None) -> None:
+    """Send everything, the libraries' logs too, through structlog to `stream`.
+
+    Without `aliases` those of this process are like those of no other.
+    """
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _Discreet(aliases or Aliases(secrets.token_bytes(32))),
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(
-            exception_formatter=structlog.dev.plain_traceback,
-        )
-        if stream.isatty()
-        else structlog.processors.JSONRenderer()
-    )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -32,7 +41,7 @@ def configure_logging(stream: TextIO = sys.stderr) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                renderer,
+                *_renderers(for_a_person=stream.isatty()),
             ],
         )
     )
@@ -40,3 +49,44 @@ def configure_logging(stream: TextIO = sys.stderr) -> None:
     root.handlers = [handler]
     root.setLevel(logging.INFO)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+def _renderers(*, for_a_person: bool) -> list[Processor]:
+    if not for_a_person:
+        return [structlog.processors.JSONRenderer()]  # JSON escapes by itself
+    plain = structlog.dev.plain_traceback
+    return [_on_one_line, structlog.dev.ConsoleRenderer(exception_formatter=plain)]
+
+
+@dataclass(frozen=True)
+class _Discreet:
+    """Puts aliases in place of ids."""
+
+    aliases: Aliases
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        for name in _IDS:
+            if isinstance(event.get(name), str):
+                event[name] = self.aliases.of(event[name])
+        if isinstance(event.get("path"), str):
+            event["path"] = self.aliases.in_path(event["path"])
+        return event
+
+
+def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Shows what a terminal would act upon; a traceback's lines are indented, an event's never."""
+    exception = event.pop("exception", None)
+    shown = {name: _shown(value) for name, value in event.items()}
+    if isinstance(exception, str):
+        lines = (f"{_INDENT}{_shown(line)}" for line in exception.split("\n"))
+        shown["exception"] = "\n".join(lines)
+    return shown
+
+
+def _shown(value: object) -> object:
+    """A text with its line breaks, control and direction characters spelled out."""
+    if not isinstance(value, str):
+        return value
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in value
+    )

@@ -16,8 +16,10 @@ from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.database import open_database
+from app.identity.assembly import login_of
 from app.problems import Problem
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.broker import SessionBroker
@@ -41,7 +43,9 @@ from app.web.guards import (
 )
 from app.web.openapi import describe
 from app.web.origins import HostPolicy, OriginPolicy
+from app.web.proxies import SignedInByProxy
 from app.web.rates import Rates
+from app.web.visitors import visitors_of
 
 ROOT: Final = Path(__file__).parent.parent
 SHUTDOWN_SECONDS: Final = 6
@@ -56,13 +60,14 @@ def create_app(
     settings: Settings,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
+    login_transport: httpx.AsyncBaseTransport | None = None,
     clock: Clock = time.time,
     monotonic: Clock = time.monotonic,
 ) -> FastAPI:
     """The broker; raises `SettingsError` when the KS or the avatar is missing.
 
-    `transport` carries calls to Kaltura, `clock` gives unix seconds and `monotonic` seconds that
-    never jump; tests bring their own.
+    `transport` carries calls to Kaltura and `login_transport` those to the app's login; `clock`
+    gives unix seconds and `monotonic` seconds that never jump. Tests bring their own.
     """
     settings.required_to_serve()
 
@@ -71,6 +76,9 @@ def create_app(
         async with (
             open_database(settings.database_url, METADATA) as database,
             contextlib.aclosing(kaltura_client(settings, transport, clock, monotonic)) as client,
+            login_of(
+                settings, transport=login_transport, clock=clock, monotonic=monotonic
+            ) as login,
         ):
             keyring = keyring_of(settings)
             journal = Journal(database, keyring.at_rest(), base_url=settings.avatar_base_url)
@@ -92,6 +100,7 @@ def create_app(
                     clock=clock,
                     readiness=sessions.readiness,
                     rates=Rates.of(settings),
+                    visitors=visitors_of(settings, login),
                     templates=Jinja2Templates(ROOT / "templates"),
                 )
 
@@ -120,6 +129,7 @@ def create_app(
 def _guards(settings: Settings) -> list[Middleware]:
     """Outermost first."""
     return [
+        *_proxies(settings),
         Middleware(RequestContext),
         Middleware(SecurityHeaders, https=settings.is_https),
         Middleware(HostGuard, policy=HostPolicy.of(settings)),
@@ -139,6 +149,16 @@ def _guards(settings: Settings) -> list[Middleware]:
         Middleware(CrossSiteGuard, policy=OriginPolicy.of(settings)),
         Middleware(BodyGuard, max_text_length=settings.max_text_length),
     ]
+
+
+def _proxies(settings: Settings) -> list[Middleware]:
+    """What believes proxies; whom one has signed in is asked of it before addresses change."""
+    trusted = list(settings.trusted_proxies)
+    believed = [Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)]
+    if settings.auth_mode == "header" and settings.auth_header is not None:
+        asked = Middleware(SignedInByProxy, header=settings.auth_header, proxies=trusted)
+        believed.insert(0, asked)
+    return believed
 
 
 @contextlib.asynccontextmanager

@@ -5,7 +5,6 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Sequence
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -42,14 +41,11 @@ def url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: ASGIApp, listening: socket.socket, *, trusted_proxies: Sequence[str] = ()) -> None:
-    """Serve `app` until SIGINT, or SIGTERM, which ends the process with 0.
-
-    `X-Forwarded-*` counts from `trusted_proxies` alone.
-    """
+def serve(app: ASGIApp, listening: socket.socket) -> None:
+    """Serve `app` until SIGINT, or SIGTERM, which ends the process with 0."""
     # uvicorn stops, and then raises the signal again for whoever was there before it.
     signal.signal(signal.SIGTERM, _leave)
-    _server(app, trusted_proxies).run(sockets=[listening])
+    _server(app).run(sockets=[listening])
 
 
 def serve_for_parent(app: ASGIApp, listening: socket.socket) -> None:
@@ -57,7 +53,7 @@ def serve_for_parent(app: ASGIApp, listening: socket.socket) -> None:
 
     It closes when the parent asks this process to stop, and also when the parent was killed.
     """
-    server = _server(app, ())
+    server = _server(app)
 
     def wait() -> None:
         sys.stdin.read()
@@ -67,7 +63,7 @@ def serve_for_parent(app: ASGIApp, listening: socket.socket) -> None:
     server.run(sockets=[listening])
 
 
-def _server(app: ASGIApp, trusted_proxies: Sequence[str]) -> uvicorn.Server:
+def _server(app: ASGIApp) -> uvicorn.Server:
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -76,8 +72,7 @@ def _server(app: ASGIApp, trusted_proxies: Sequence[str]) -> uvicorn.Server:
             access_log=False,  # the broker writes its own, with the request's id
             log_config=None,
             server_header=False,
-            proxy_headers=bool(trusted_proxies),
-            forwarded_allow_ips=list(trusted_proxies),
+            proxy_headers=False,  # the application knows which proxies it believes
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )

@@ -22,6 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from app.combinations import check_auth, check_production
 from app.environment import FileSource, SettingsError, reject_unknown
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
@@ -31,6 +32,7 @@ from app.values import (
     CommaSeparated,
     Control,
     DatabaseUrl,
+    HeaderName,
     HttpUrl,
     Integrity,
     Minutes,
@@ -40,13 +42,14 @@ from app.values import (
     Rate,
     Seconds,
     ServiceToken,
+    TamperProofUrl,
+    Text,
 )
 
 ENV_FILE: Final = ".env"
 SDK_URL: Final = "https://cdn.jsdelivr.net/npm/@unisphere/models-sdk-js@1.4.0/index.esm.js"
 BUILTIN_PLAYER: Final = "builtin"
 DEFAULT_DATABASE_URL: Final = "sqlite+aiosqlite:///data/broker.db"
-MIN_KEY_LENGTH: Final = 32
 
 
 class Settings(KsSettings):
@@ -120,7 +123,24 @@ class Settings(KsSettings):
         (), description="Addresses or networks whose X-Forwarded-* headers count, comma-separated"
     )
 
-    # Who else may open sessions
+    # Who may open sessions
+    auth_mode: Literal["anonymous", "jwt", "header"] = Field(
+        "anonymous",
+        description="Who is a visitor. anonymous: anyone, by a random cookie; jwt: who brings a "
+        "token of your login; header: whom your proxy has signed in",
+    )
+    auth_jwks_url: TamperProofUrl | None = Field(
+        None, description="jwt: where your login publishes its keys, a JWK Set; https"
+    )
+    auth_issuer: Text | None = Field(
+        None, description="jwt: the iss of its tokens, character by character"
+    )
+    auth_audience: Text | None = Field(
+        None, description="jwt: the aud of its tokens that are meant for this broker"
+    )
+    auth_header: HeaderName | None = Field(
+        None, description="header: where the proxy says who it is, such as X-Forwarded-User"
+    )
     service_tokens: Annotated[dict[str, ServiceToken], NoDecode, NamedTokens] = Field(
         {},
         description="Servers that may open sessions and control those they opened: "
@@ -197,15 +217,9 @@ class Settings(KsSettings):
         return init_settings, files, env_settings, dotenv_settings
 
     @model_validator(mode="after")
-    def _keys_are_strong(self) -> Self:
-        if self.environment == "development":
-            return self
-        if any(len(key.get_secret_value()) < MIN_KEY_LENGTH for key in self.secret_key):
-            raise ValueError(f"SECRET_KEY: each key needs at least {MIN_KEY_LENGTH} characters")
-        if not self.secret_key:
-            raise ValueError(
-                "SECRET_KEY is missing: production needs one, make it with `openssl rand -hex 32`"
-            )
+    def _fit_together(self) -> Self:
+        check_auth(self)
+        check_production(self)
         return self
 
     @property

@@ -6,7 +6,9 @@ from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 from limits import parse_many
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+
+from app.kaltura.media import is_loopback_url
 
 MIN_SERVICE_TOKEN_LENGTH: Final = 16
 MAX_SECONDS: Final = 7 * 24 * 3600
@@ -42,6 +44,20 @@ def _origin(value: str) -> str:
     if parts.path or parts.query or parts.fragment:
         raise ValueError("not an origin such as https://www.example.com, without a path")
     return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _tamper_proof_url(value: str) -> str:
+    if not value.startswith("https://") and not is_loopback_url(value):
+        raise ValueError("not an https address, and what it answers decides who is let in")
+    return value
+
+
+def _header_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", value):
+        raise ValueError("not the name of a header, such as X-Forwarded-User")
+    if value.lower() in {"authorization", "cookie"}:
+        raise ValueError("it is the visitor's own; name the header that your proxy sets")
+    return value
 
 
 def _database_url(value: str) -> str:
@@ -113,6 +129,9 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 ApiUrl = Annotated[BaseUrl, AfterValidator(_without_api_path)]
 """Kaltura's own guides name their API with `/api_v3` at the end, its clients without: both do."""
 
+TamperProofUrl = Annotated[str, AfterValidator(_http_url), AfterValidator(_tamper_proof_url)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
 Origin = Annotated[str, AfterValidator(_origin)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Network = Annotated[str, AfterValidator(_network)]

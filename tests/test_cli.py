@@ -98,6 +98,23 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(
     assert KS not in told.stderr
 
 
+@pytest.mark.parametrize(
+    ("command", "configured", "names"),
+    [
+        (["serve"], KALTURA, "SECRET_KEY is missing"),
+        (["demo"], {}, "ENVIRONMENT=production has no demo"),
+        ([], {}, "ENVIRONMENT=production has no demo"),
+    ],
+)
+def test_production_refuses_in_one_line_too(
+    tmp_path: Path, command: list[str], configured: dict[str, str], names: str
+) -> None:
+    told = run(tmp_path, *command, ENVIRONMENT="production", **configured)
+    assert told.returncode == 2
+    assert names in told.stderr
+    assert len(told.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize("command", ["serve", "demo", "emulator"])
 def test_a_port_that_is_taken_is_one_line_too(tmp_path: Path, command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:

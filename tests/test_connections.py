@@ -80,7 +80,7 @@ class House:
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[House]:
     with closing(listen("127.0.0.1", 0)) as listening:
-        server = _server(app, ())
+        server = _server(app)
         running = asyncio.create_task(server.serve(sockets=[listening]))
         house = House(listening.getsockname()[1])
         try:

@@ -1,11 +1,13 @@
 """Settings: each is checked, and a wrong one is named with its fix in one line."""
 
+import secrets
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from app.combinations import _check_key
 from app.environment import PLANNED, PLANNED_HARMLESS, SettingsError
 from app.kaltura.minting import AppToken
 from app.main import create_app
@@ -13,6 +15,12 @@ from app.settings import SDK_URL, Settings, load_settings
 from tests.doubles import ADMIN_SECRET, APP_TOKEN, BY_ADMIN_SECRET, BY_APP_TOKEN, settings
 
 LONG_KEY = "k" * 32
+RANDOM_KEY = "b6589fc6ab0dc82cf12099d1c2d40ab994e8410c"
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "SECRET_KEY": RANDOM_KEY,
+    "PUBLIC_URL": "https://avatar.example.com",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +72,13 @@ def mistake(**environment: str) -> str:
         ("TRUSTED_PROXIES", "10.0.0.0/99"),
         ("TRUSTED_PROXIES", "proxy"),
         ("VISITOR_CONTROLS", "speak,fly"),
+        ("AUTH_MODE", "open"),
+        ("AUTH_JWKS_URL", "http://login.example.com/keys"),
+        ("AUTH_JWKS_URL", "login.example.com/keys"),
+        ("AUTH_HEADER", "X Forwarded User"),
+        ("AUTH_HEADER", "X-Forwarded-User:"),
+        ("AUTH_HEADER", "authorization"),
+        ("AUTH_HEADER", "Cookie"),
         ("AVATAR_KS", "two words"),
         *(
             (name, value)
@@ -274,9 +289,122 @@ def test_the_app_starts_with_what_makes_a_ks_and_an_avatar(makes_ks: dict[str, A
         create_app(settings(**makes_ks, avatar_id=None))
 
 
-@pytest.mark.parametrize("key", ["", "short", f"{LONG_KEY},short"])
-def test_production_needs_strong_keys(key: str) -> None:
-    assert mistake(ENVIRONMENT="production", SECRET_KEY=key).startswith("SECRET_KEY")
+def test_production_starts_with_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in PRODUCTION.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings()[0].environment == "production"
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("", "SECRET_KEY is missing"),
+        ("short", "SECRET_KEY: each key needs at least 32 characters"),
+        (RANDOM_KEY[:31], "SECRET_KEY: each key needs at least 32 characters"),
+        (f"{RANDOM_KEY},short", "SECRET_KEY: each key needs at least 32 characters"),
+        (LONG_KEY, "SECRET_KEY can be guessed"),
+        (f"{RANDOM_KEY},{LONG_KEY}", "SECRET_KEY can be guessed"),
+        ("abcdef1" * 6, "SECRET_KEY can be guessed"),
+        ("changeme-b6589fc6ab0dc82cf12099d1c2d40ab994", "SECRET_KEY can be guessed"),
+        ("CHANGE_ME_b6589fc6ab0dc82cf12099d1c2d40ab994", "SECRET_KEY can be guessed"),
+        ("your-32-characters-of-a-secret-key", "SECRET_KEY can be guessed"),
+        ("0123456789abcdef0123456789abcdef", "SECRET_KEY can be guessed"),
+        ("a-signing-key-for-tests-of-32-characters", "SECRET_KEY can be guessed"),
+        ("signs-the-tokens-of-this-test-and-of-no-other", "SECRET_KEY can be guessed"),
+        ("canary-key-of-thirty-two-characters", "SECRET_KEY can be guessed"),
+    ],
+)
+def test_production_wants_keys_that_nobody_can_guess(key: str, told: str) -> None:
+    assert mistake(**{**PRODUCTION, "SECRET_KEY": key}).startswith(told)
+    if key:
+        assert key not in mistake(**{**PRODUCTION, "SECRET_KEY": key})
+
+
+def test_a_key_that_was_made_at_random_is_not_taken_for_a_sample() -> None:
+    for _ in range(200):
+        for key in (secrets.token_hex(32), secrets.token_hex(16), secrets.token_urlsafe(32)):
+            _check_key(key)
+
+
+@pytest.mark.parametrize(
+    "base_url", ["http://127.0.0.1:8001/v1/avatar-session", "https://localhost/v1", "http://[::1]"]
+)
+def test_production_is_no_place_for_an_emulator(base_url: str) -> None:
+    assert mistake(**PRODUCTION, AVATAR_BASE_URL=base_url).startswith(
+        "AVATAR_BASE_URL is on this machine"
+    )
+
+
+@pytest.mark.parametrize("url", ["", "http://avatar.example.com", "http://127.0.0.1:8000"])
+def test_production_is_reached_over_https(url: str) -> None:
+    assert mistake(**{**PRODUCTION, "PUBLIC_URL": url}).startswith("PUBLIC_URL is not https")
+
+
+@pytest.mark.parametrize("key", ["", "short", LONG_KEY])
+def test_development_starts_with_any_key(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("SECRET_KEY", key)
+    load_settings()
+
+
+LOGIN = {
+    "AUTH_MODE": "jwt",
+    "AUTH_JWKS_URL": "https://login.example.com/keys",
+    "AUTH_ISSUER": "https://login.example.com",
+    "AUTH_AUDIENCE": "avatars",
+}
+SIGNING_PROXY = {
+    "AUTH_MODE": "header",
+    "AUTH_HEADER": "X-Forwarded-User",
+    "TRUSTED_PROXIES": "10.0.0.7",
+}
+
+
+@pytest.mark.parametrize("whole", [{}, LOGIN, SIGNING_PROXY], ids=["anonymous", "jwt", "header"])
+def test_each_auth_mode_starts_with_what_it_needs(
+    monkeypatch: pytest.MonkeyPatch, whole: dict[str, str]
+) -> None:
+    for name, value in whole.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings()[0].auth_mode == whole.get("AUTH_MODE", "anonymous")
+
+
+@pytest.mark.parametrize(
+    ("whole", "missing"),
+    [(whole, name) for whole in (LOGIN, SIGNING_PROXY) for name in whole if name != "AUTH_MODE"],
+)
+def test_an_auth_mode_names_what_it_lacks(whole: dict[str, str], missing: str) -> None:
+    told = mistake(**{**whole, missing: ""})
+    assert told.startswith(f"{missing} is missing: AUTH_MODE={whole['AUTH_MODE']} needs ")
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "mode"),
+    [
+        *(({name: LOGIN[name]}, name, "jwt") for name in LOGIN if name != "AUTH_MODE"),
+        ({"AUTH_HEADER": "X-Forwarded-User"}, "AUTH_HEADER", "header"),
+        ({**LOGIN, "AUTH_HEADER": "X-Forwarded-User"}, "AUTH_HEADER", "header"),
+        ({**SIGNING_PROXY, "AUTH_AUDIENCE": "avatars"}, "AUTH_AUDIENCE", "jwt"),
+    ],
+)
+def test_an_auth_setting_that_has_no_effect_stops_the_start(
+    given: dict[str, str], name: str, mode: str
+) -> None:
+    told = mistake(**given)
+    assert told.startswith(f"{name} is set, but AUTH_MODE=")
+    assert told.endswith(f"set AUTH_MODE={mode}, or unset {name}")
+
+
+@pytest.mark.parametrize("everyone", ["0.0.0.0/0", "10.0.0.7,::/0"])
+def test_a_header_that_everyone_may_set_signs_nobody_in(everyone: str) -> None:
+    assert mistake(**{**SIGNING_PROXY, "TRUSTED_PROXIES": everyone}).startswith("TRUSTED_PROXIES")
+
+
+def test_the_keys_of_a_login_on_this_machine_may_come_over_http(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in {**LOGIN, "AUTH_JWKS_URL": "http://127.0.0.1:9000/keys"}.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings()[0].auth_jwks_url == "http://127.0.0.1:9000/keys"
 
 
 def test_several_keys_rotate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from app.problems.requests import (
     InvalidRequest,
     NothingToSay,
     RateLimited,
+    SignInUnavailable,
     Unauthenticated,
 )
 from app.problems.sessions import (
@@ -52,6 +53,7 @@ __all__ = [
     "RecordUnavailable",
     "SessionEnded",
     "SessionNotFound",
+    "SignInUnavailable",
     "SpeechUnavailable",
     "TicketNotFound",
     "TooManySessions",
@@ -61,6 +63,7 @@ __all__ = [
 PROBLEMS: tuple[type[Problem], ...] = (
     InvalidRequest,
     Unauthenticated,
+    SignInUnavailable,
     CrossSiteRequest,
     ControlNotAllowed,
     SessionNotFound,

@@ -1,4 +1,4 @@
-"""What is wrong with a request, whoever sends it."""
+"""What is wrong with a request, or with knowing who sends it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,13 +33,28 @@ class Unauthenticated(Problem):
     meaning = "The token or the visitor cookie is missing, malformed or expired."
     remedy = (
         "Send the token that create answered as `Authorization: Bearer <token>`, or call with the "
-        "cookie of the visitor who opened the session. If the token has expired, open a session."
+        "cookie of the visitor who opened the session. If the token has expired, open a session. "
+        "With AUTH_MODE=jwt send the token of your login instead of the cookie; with "
+        "AUTH_MODE=header come through the proxy that signs visitors in."
     )
 
     @property
     def headers(self) -> dict[str, str]:
         """Names the scheme, as RFC 9110 asks of every 401."""
         return super().headers | {"WWW-Authenticate": "Bearer"}
+
+
+class SignInUnavailable(Problem):
+    """The login's keys can't be had, so nobody can be told from anybody."""
+
+    name = "sign-in-unavailable"
+    status = 503
+    title = "Signing in does not work just now"
+    meaning = "The keys that prove who a visitor is can't be fetched from the app's login."
+    remedy = (
+        "Try again; Retry-After says when. Operator: AUTH_JWKS_URL must answer a JWK Set; the log "
+        "says what it answers."
+    )
 
 
 class CrossSiteRequest(Problem):

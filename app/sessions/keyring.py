@@ -20,7 +20,7 @@ DEVELOPMENT_KEY: Final = "development.key"
 
 
 class Keyring:
-    """What signs tokens and what encrypts at rest; the first key serves, all are accepted."""
+    """What signs, what encrypts and what hides; the first key serves, all are accepted."""
 
     def __init__(self, keys: Sequence[SecretStr]) -> None:
         self._keys = keys
@@ -28,6 +28,10 @@ class Keyring:
     def signing(self) -> list[bytes]:
         """Keys for the broker's JWTs."""
         return [_derived(key, b"session tokens") for key in self._keys]
+
+    def logs(self) -> list[bytes]:
+        """Keys for the aliases that the log has for ids."""
+        return [_derived(key, b"logs") for key in self._keys]
 
     def at_rest(self) -> MultiFernet:
         """Encrypts what is kept in the database."""

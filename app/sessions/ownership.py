@@ -7,6 +7,7 @@ from typing import Final, get_args
 
 from pydantic import SecretStr
 
+from app.identity.visitor import Visitor
 from app.problems import SessionNotFound, Unauthenticated
 from app.sessions.live import AvatarSession, LiveSessions
 from app.sessions.tokens import InvalidTokenError, SessionTokens
@@ -20,9 +21,9 @@ EVERY_CONTROL: frozenset[Control] = frozenset(get_args(Control))
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls: a bearer of a token, a visitor known by cookie, both, or neither."""
+    """Who calls: a bearer of a token, a visitor who is known, both, or neither."""
 
-    visitor: str | None = None
+    visitor: Visitor | None = None
     token: str | None = None
 
 
@@ -62,7 +63,7 @@ class Services:
 class Ownership:
     """Finds a caller's own session; a stranger learns nothing of it (OWASP API1).
 
-    A token, where one is sent, decides alone: a cookie beside it does not help.
+    A token, where one is sent, decides alone: who the visitor is does not help.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Ownership:
         if caller.token is None:
             if caller.visitor is None:
                 raise Unauthenticated
-            known = session is not None and hmac.compare_digest(session.owner, caller.visitor)
+            known = session is not None and hmac.compare_digest(session.owner, caller.visitor.id)
         elif service is not None:
             known = session is not None and session.owner == service
             controls = EVERY_CONTROL

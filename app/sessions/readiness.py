@@ -53,8 +53,6 @@ class Readiness:
             found.append("AVATAR_VOICE_ID is not set: Kaltura may refuse to say texts")
         if settings.avatar_base_url.startswith("http://"):
             found.append("AVATAR_BASE_URL is plain http: the KS can be read on its way")
-        if settings.environment == "production" and settings.public_url is None:
-            found.append("PUBLIC_URL is not set: cookies are not bound to https, links to the host")
         if not settings.secret_key:
             found.append("SECRET_KEY is not set: the one in use is kept beside the database")
         if file_of(settings.database_url) is None:

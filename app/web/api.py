@@ -15,6 +15,7 @@ from app.problems import (
     RateLimited,
     SessionEnded,
     SessionNotFound,
+    SignInUnavailable,
     SpeechUnavailable,
     Unauthenticated,
 )
@@ -23,11 +24,11 @@ from app.sessions.live import AvatarSession
 from app.sessions.tokens import Clock
 from app.web.deps import (
     BrokerDep,
+    CallerDep,
     ClockDep,
     OwnOriginDep,
     OwnSession,
     SettingsDep,
-    VisitorDep,
 )
 from app.web.limits import OwnSessionToSpeakIn
 from app.web.openapi import operation_id, problems
@@ -41,7 +42,7 @@ from app.web.shapes import (
     Spoken,
 )
 
-_OWN: Final = (Unauthenticated, SessionNotFound)
+_OWN: Final = (Unauthenticated, SignInUnavailable, SessionNotFound)
 _CONTROL: Final[tuple[type[Problem], ...]] = (
     InvalidRequest,
     CrossSiteRequest,
@@ -56,12 +57,12 @@ _SPEAK: Final = (*_CONTROL, RateLimited, SpeechUnavailable)
 router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=operation_id)
 
 
-@router.get("/avatar-sessions")
+@router.get("/avatar-sessions", responses=problems(SignInUnavailable))
 async def list_avatar_sessions(
-    visitor: VisitorDep, broker: BrokerDep, clock: ClockDep
+    caller: CallerDep, broker: BrokerDep, clock: ClockDep
 ) -> SessionList:
     """The visitor's own live sessions, to resume after a reload."""
-    sessions = await broker.owned_by(visitor) if visitor else []
+    sessions = await broker.owned_by(caller.visitor.id) if caller.visitor else []
     return SessionList(sessions=[await _state(session, broker, clock) for session in sessions])
 
 

@@ -15,18 +15,18 @@ from app.problems import (
     Problem,
     RateLimited,
     RecordUnavailable,
+    SignInUnavailable,
     TicketNotFound,
     TooManySessions,
     Unauthenticated,
 )
 from app.sessions.places import Waiting
 from app.sessions.wishes import Wish
-from app.web.deps import BrokerDep, OwnOriginDep, SettingsDep, TokenDep
+from app.web.deps import BrokerDep, CallerDep, OwnOriginDep, SettingsDep, VisitorsDep
 from app.web.limits import CreateMeterDep
 from app.web.openapi import operation_id, problems
 from app.web.origins import is_fetch_of_own_page
 from app.web.shapes import CreateBody, CreatedSession, Done, PlaceInLine
-from app.web.visitors import welcome
 
 MAX_WAIT_SECONDS: Final = 25
 """Proxies give up on an answer after 30 s or more."""
@@ -51,6 +51,7 @@ _OPENED: Final[dict[int | str, dict[str, Any]]] = {
     202: {"model": PlaceInLine, "description": "Every session is taken: a place in line"},
 }
 _CREATE: Final[tuple[type[Problem], ...]] = (
+    SignInUnavailable,
     CrossSiteRequest,
     ControlNotAllowed,
     RateLimited,
@@ -74,7 +75,8 @@ router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=
 async def create_avatar_session(
     request: Request,
     response: Response,
-    token: TokenDep,
+    caller: CallerDep,
+    visitors: VisitorsDep,
     broker: BrokerDep,
     settings: SettingsDep,
     origin: OwnOriginDep,
@@ -88,14 +90,16 @@ async def create_avatar_session(
     """
     wish = wish or CreateBody()
     chosen = Wish(wish.avatar_id, wish.voice_id)
-    if token is not None:
-        if not broker.is_service(token):
+    if caller.token is not None:
+        if not broker.is_service(caller.token):
             await meter.count_opening()
-        opened = await broker.open_for_service(token, chosen, idempotency_key)
+        opened = await broker.open_for_service(caller.token, chosen, idempotency_key)
     else:
-        waits_as = None if wish.ticket is None else broker.waits_as(wish.ticket)
+        waits_as = None
+        if wish.ticket is not None and not visitors.are_signed_in:
+            waits_as = broker.waits_as(wish.ticket)
         await meter.count(waits_as, idempotency_key)
-        visitor = waits_as or welcome(request, response, settings)
+        visitor = waits_as or visitors.welcome(caller, response).id
         opened = await broker.open(visitor, chosen, idempotency_key)
     if isinstance(opened, Waiting):
         return _in_line(response, opened)
@@ -112,7 +116,8 @@ async def create_avatar_session(
 async def create_default_avatar_session(
     request: Request,
     response: Response,
-    token: TokenDep,
+    caller: CallerDep,
+    visitors: VisitorsDep,
     broker: BrokerDep,
     settings: SettingsDep,
     origin: OwnOriginDep,
@@ -123,7 +128,7 @@ async def create_default_avatar_session(
     if not is_fetch_of_own_page(request.headers):
         raise CrossSiteRequest
     return await create_avatar_session(
-        request, response, token, broker, settings, origin, meter, idempotency_key
+        request, response, caller, visitors, broker, settings, origin, meter, idempotency_key
     )
 
 

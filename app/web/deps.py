@@ -15,7 +15,7 @@ from app.sessions.readiness import Readiness
 from app.sessions.tokens import Clock
 from app.settings import Settings
 from app.web.rates import Rates
-from app.web.visitors import known_visitor
+from app.web.visitors import Visitors, bearer_token
 
 
 class State(TypedDict):
@@ -26,6 +26,7 @@ class State(TypedDict):
     clock: Clock
     readiness: Readiness
     rates: Rates
+    visitors: Visitors
     templates: Jinja2Templates
 
 
@@ -54,11 +55,17 @@ async def _rates(request: Request) -> Rates:
     return rates
 
 
+async def _visitors(request: Request) -> Visitors:
+    visitors: Visitors = request.state.visitors
+    return visitors
+
+
 BrokerDep = Annotated[SessionBroker, Depends(_broker)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ClockDep = Annotated[Clock, Depends(_clock)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
 RatesDep = Annotated[Rates, Depends(_rates)]
+VisitorsDep = Annotated[Visitors, Depends(_visitors)]
 
 
 async def _own_origin(request: Request, settings: SettingsDep) -> str:
@@ -69,33 +76,23 @@ OwnOriginDep = Annotated[str, Depends(_own_origin)]
 """Where this caller reaches the broker."""
 
 
-async def _visitor(request: Request, settings: SettingsDep) -> str | None:
-    return known_visitor(request, settings)
+async def _caller(request: Request, visitors: VisitorsDep) -> Caller:
+    return await visitors.caller(request)
 
 
-VisitorDep = Annotated[str | None, Depends(_visitor)]
-"""The visitor's id, if they have been here before."""
-
-
-async def _bearer(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
-
-
-TokenDep = Annotated[str | None, Depends(_bearer)]
+CallerDep = Annotated[Caller, Depends(_caller)]
+"""Who calls: a visitor who is known, the bearer of a token, both, or neither."""
 
 
 SessionIdPath = Annotated[str, Path(alias="sessionId")]
 
 
-async def _own_session(
-    session_id: SessionIdPath, token: TokenDep, visitor: VisitorDep, broker: BrokerDep
-) -> Held:
-    return await broker.find(Caller(visitor=visitor, token=token), session_id)
+async def _own_session(session_id: SessionIdPath, caller: CallerDep, broker: BrokerDep) -> Held:
+    return await broker.find(caller, session_id)
 
 
-async def _bearer_session(session_id: SessionIdPath, token: TokenDep, broker: BrokerDep) -> Held:
-    return await broker.find(Caller(token=token), session_id)
+async def _bearer_session(session_id: SessionIdPath, request: Request, broker: BrokerDep) -> Held:
+    return await broker.find(Caller(token=bearer_token(request)), session_id)
 
 
 OwnSession = Annotated[Held, Depends(_own_session)]

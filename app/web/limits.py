@@ -10,7 +10,7 @@ from fastapi import Depends, Request, Response
 
 from app.sessions.broker import SessionBroker
 from app.sessions.ownership import Held
-from app.web.deps import BearerSession, BrokerDep, OwnSession, RatesDep, VisitorDep
+from app.web.deps import BearerSession, BrokerDep, CallerDep, OwnSession, RatesDep
 from app.web.rates import Rate, address_of
 
 
@@ -54,9 +54,10 @@ class CreateMeter:
 
 
 async def _create(
-    request: Request, response: Response, rates: RatesDep, broker: BrokerDep, visitor: VisitorDep
+    request: Request, response: Response, rates: RatesDep, broker: BrokerDep, caller: CallerDep
 ) -> CreateMeter:
-    return CreateMeter(Meter(rates.create, request, response), broker, visitor)
+    known = caller.visitor.id if caller.visitor else None
+    return CreateMeter(Meter(rates.create, request, response), broker, known)
 
 
 CreateMeterDep = Annotated[CreateMeter, Depends(_create)]

@@ -19,9 +19,8 @@ from app.kaltura.contract import (
     TurnId,
 )
 from app.sessions.wishes import Wish
-from app.web.deps import BearerSession, BrokerDep, SettingsDep
+from app.web.deps import BearerSession, BrokerDep, CallerDep, VisitorsDep
 from app.web.limits import BearerSessionToSpeakIn, CreateMeterDep
-from app.web.visitors import welcome
 
 router: Final = APIRouter(
     prefix=MIRROR_PATH,
@@ -36,20 +35,21 @@ async def create(
     request: Request,
     response: Response,
     body: CreateRequest,
+    caller: CallerDep,
+    visitors: VisitorsDep,
     broker: BrokerDep,
-    settings: SettingsDep,
     meter: CreateMeterDep,
 ) -> Created:
     """Open a session for this visitor, so that the SDK's own `createSession` works.
 
-    The KS that the page sent is not looked at: who the visitor is decides, and what they may
-    choose is what the operator offers. An SDK knows no waiting room: it is refused when others
-    wait.
+    No KS is wanted: who the visitor is decides, and what they may choose is what the operator
+    offers. Where visitors sign in, the page gives the SDK their login's token in its place. An SDK
+    knows no waiting room: it is refused when others wait.
     """
     await meter.count_opening()
     voice_id = body.voice_config.id if body.voice_config else None
     wish = Wish(body.visual_config.id, voice_id)
-    opened = await broker.open_now(welcome(request, response, settings), wish)
+    opened = await broker.open_now(visitors.welcome(caller, response).id, wish)
     await broker.hand_over(opened, hung_up=await request.is_disconnected())
     return Created(session_id=opened.session.session_id, token=opened.token.get_secret_value())
 

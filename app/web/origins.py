@@ -17,15 +17,21 @@ _FETCH_HEADERS: Final = ("Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest")
 
 @dataclass(frozen=True)
 class OriginPolicy:
-    """The broker's own origin, where it is known, and the others whose pages may call."""
+    """The broker's own origin, where it is known, and the others whose pages may call.
+
+    `ambient` is whether a request may say who makes it without a cookie that could be seen here,
+    as a proxy's word does.
+    """
 
     own: str | None
     allowed: frozenset[str]
+    ambient: bool
 
     @classmethod
     def of(cls, settings: Settings) -> "OriginPolicy":
         """The policy that the settings ask for."""
-        return cls(settings.public_url, frozenset(settings.allowed_origins))
+        ambient = settings.auth_mode == "header"
+        return cls(settings.public_url, frozenset(settings.allowed_origins), ambient)
 
     def is_cross_site(self, headers: Headers) -> bool:
         """Whether a page that may not do so made the browser send this request.
@@ -33,7 +39,7 @@ class OriginPolicy:
         `Sec-Fetch-Site` decides where a browser sends it; older ones at least send `Origin`.
         Without either the caller is not a browser, so it carries nobody's cookie by accident.
         """
-        if _is_bearer(headers) and "Cookie" not in headers:
+        if _is_bearer(headers) and "Cookie" not in headers and not self.ambient:
             return False  # a page must hold the token to send it: nothing here is ambient
         origin = headers.get("Origin")
         if origin in self.allowed:

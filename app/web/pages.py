@@ -1,6 +1,7 @@
 """The pages that people see."""
 
 import secrets
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request
@@ -10,10 +11,9 @@ from starlette.exceptions import HTTPException
 
 from app.problems import PROBLEMS
 from app.settings import BUILTIN_PLAYER, Settings
-from app.web.deps import OwnOriginDep, SettingsDep
+from app.web.deps import CallerDep, OwnOriginDep, SettingsDep, VisitorsDep
 from app.web.policy import DOCUMENT_POLICY, page_policy
 from app.web.reference import reference
-from app.web.visitors import welcome
 
 BUILTIN_PLAYER_URL: Final = "/static/player/index.js"
 SDK_NAME: Final = "@unisphere/models-sdk-js"
@@ -29,34 +29,43 @@ async def _templates(request: Request) -> Jinja2Templates:
 TemplatesDep = Annotated[Jinja2Templates, Depends(_templates)]
 
 
+async def _live_page(
+    request: Request,
+    caller: CallerDep,
+    visitors: VisitorsDep,
+    settings: SettingsDep,
+    templates: TemplatesDep,
+) -> Callable[[str], HTMLResponse]:
+    def live_page(name: str) -> HTMLResponse:
+        nonce = secrets.token_urlsafe(16)
+        context = {
+            "nonce": nonce,
+            "import_map": _import_map(settings),
+            "config": _page_config(settings),
+        }
+        headers = {"Content-Security-Policy": page_policy(settings, nonce)}
+        response = templates.TemplateResponse(request, name, context, headers=headers)
+        if not visitors.are_signed_in:
+            visitors.welcome(caller, response)
+        return response
+
+    return live_page
+
+
+LivePage = Annotated[Callable[[str], HTMLResponse], Depends(_live_page)]
+"""Makes a page that shows an avatar; where anyone may be a visitor, they are known from here on."""
+
+
 @router.get("/")
-async def page(request: Request, settings: SettingsDep, templates: TemplatesDep) -> HTMLResponse:
+async def page(live_page: LivePage) -> HTMLResponse:
     """The avatar's page."""
-    return _live_page(request, settings, templates, "page.html")
+    return live_page("page.html")
 
 
 @router.get("/approaches")
-async def approaches(
-    request: Request, settings: SettingsDep, templates: TemplatesDep
-) -> HTMLResponse:
+async def approaches(live_page: LivePage) -> HTMLResponse:
     """The three approaches of Kaltura's guide, each to be tried through this broker."""
-    return _live_page(request, settings, templates, "approaches.html")
-
-
-def _live_page(
-    request: Request, settings: Settings, templates: Jinja2Templates, name: str
-) -> HTMLResponse:
-    """A page that shows an avatar; its visitor is known from here on."""
-    nonce = secrets.token_urlsafe(16)
-    context = {
-        "nonce": nonce,
-        "import_map": _import_map(settings),
-        "config": _page_config(settings),
-    }
-    headers = {"Content-Security-Policy": page_policy(settings, nonce)}
-    response = templates.TemplateResponse(request, name, context, headers=headers)
-    welcome(request, response, settings)
-    return response
+    return live_page("approaches.html")
 
 
 def _import_map(settings: Settings) -> dict[str, dict[str, str]]:

@@ -1,46 +1,122 @@
-"""Who a visitor is: a random cookie, and nothing else of them."""
+"""Who a visitor is: a random cookie, a token of the app's own login, or a proxy's word."""
 
 import hashlib
 import re
 import secrets
-from typing import Final
+from abc import ABC, abstractmethod
+from typing import ClassVar, Final
 
 from fastapi import Request, Response
 
+from app.identity.logins import LoginTokens
+from app.identity.visitor import Visitor
+from app.problems import Unauthenticated
+from app.sessions.ownership import Caller
 from app.settings import Settings
+from app.web.proxies import signed_in_by_proxy
 
 _COOKIE: Final = "avatar_visitor"
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _YEAR_SECONDS: Final = 365 * 24 * 3600
 
 
-def known_visitor(request: Request, settings: Settings) -> str | None:
-    """The visitor's id: a hash of the cookie, so that the cookie itself is kept nowhere."""
-    cookie = request.cookies.get(_cookie_name(settings), "")
-    return _identity(cookie) if _WELL_FORMED.fullmatch(cookie) else None
+class Visitors(ABC):
+    """How visitors are told apart, which is what AUTH_MODE says."""
+
+    are_signed_in: ClassVar[bool] = True
+    """Whether nobody is a visitor who has not signed in."""
+
+    @abstractmethod
+    async def caller(self, request: Request) -> Caller:
+        """Who calls, by what they send."""
+
+    def welcome(self, caller: Caller, response: Response) -> Visitor:  # noqa: ARG002 - some need it
+        """The caller as a visitor who may open a session; raises `Unauthenticated`."""
+        if caller.visitor is None:
+            raise Unauthenticated(
+                "This broker belongs to an app that signs its visitors in: open the avatar there.",
+                signIn=True,
+            )
+        return caller.visitor
 
 
-def welcome(request: Request, response: Response, settings: Settings) -> str:
-    """The visitor's id; a new visitor gets the cookie of 256 random bits first."""
-    visitor = known_visitor(request, settings)
-    if visitor is not None:
-        return visitor
-    cookie = secrets.token_urlsafe(32)
-    response.set_cookie(
-        _cookie_name(settings),
-        cookie,
-        max_age=_YEAR_SECONDS,
-        httponly=True,
-        secure=settings.is_https,
-        samesite="strict",
-    )
-    return _identity(cookie)
+class ByCookie(Visitors):
+    """Anyone is a visitor, known by a random cookie and nothing else of them."""
+
+    are_signed_in = False
+
+    def __init__(self, *, https: bool) -> None:
+        # `__Host-` binds the cookie to this very host; browsers take it over https alone.
+        self._name = f"__Host-{_COOKIE}" if https else _COOKIE
+        self._https = https
+
+    async def caller(self, request: Request) -> Caller:
+        """Whose cookie and token these are."""
+        cookie = request.cookies.get(self._name, "")
+        known = _of_cookie(cookie) if _WELL_FORMED.fullmatch(cookie) else None
+        return Caller(visitor=known, token=bearer_token(request))
+
+    def welcome(self, caller: Caller, response: Response) -> Visitor:
+        """The visitor; a new one gets the cookie of 256 random bits first."""
+        if caller.visitor is not None:
+            return caller.visitor
+        cookie = secrets.token_urlsafe(32)
+        response.set_cookie(
+            self._name,
+            cookie,
+            max_age=_YEAR_SECONDS,
+            httponly=True,
+            secure=self._https,
+            samesite="strict",
+        )
+        return _of_cookie(cookie)
 
 
-def _identity(cookie: str) -> str:
-    return hashlib.sha256(cookie.encode()).hexdigest()[:32]
+class ByLogin(Visitors):
+    """A visitor sends the token of the app's own login, and nothing of ours is in their browser."""
+
+    def __init__(self, login: LoginTokens) -> None:
+        self._login = login
+
+    async def caller(self, request: Request) -> Caller:
+        """Whose token this is: the login's is who they are, any other is for others to judge.
+
+        `KS` is what Kaltura's SDK writes before whatever its page gave it as Kaltura Session.
+        """
+        scheme, credential = _authorization(request)
+        if scheme in {"bearer", "ks"}:
+            visitor = await self._login.read(credential)
+            if visitor is not None:
+                return Caller(visitor=visitor)
+        return Caller(token=bearer_token(request))
 
 
-def _cookie_name(settings: Settings) -> str:
-    """`__Host-` binds the cookie to this very host; browsers take it over https alone."""
-    return f"__Host-{_COOKIE}" if settings.is_https else _COOKIE
+class ByProxy(Visitors):
+    """A proxy before the broker signs visitors in, and says in a header who they are."""
+
+    async def caller(self, request: Request) -> Caller:
+        """Whom the proxy names, and whose token this is."""
+        return Caller(visitor=signed_in_by_proxy(request), token=bearer_token(request))
+
+
+def visitors_of(settings: Settings, login: LoginTokens | None) -> Visitors:
+    """What AUTH_MODE asks for; there is a `login` when it is jwt."""
+    if login is not None:
+        return ByLogin(login)
+    return ByProxy() if settings.auth_mode == "header" else ByCookie(https=settings.is_https)
+
+
+def bearer_token(request: Request) -> str | None:
+    """The token in `Authorization: Bearer`, whosever it is."""
+    scheme, credential = _authorization(request)
+    return credential if scheme == "bearer" else None
+
+
+def _authorization(request: Request) -> tuple[str, str]:
+    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    return scheme.lower(), credential.strip()
+
+
+def _of_cookie(cookie: str) -> Visitor:
+    """A hash of the cookie, so that the cookie itself is kept nowhere."""
+    return Visitor(hashlib.sha256(cookie.encode()).hexdigest()[:32])

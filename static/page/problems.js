@@ -8,6 +8,7 @@ import { endedBecause } from "./reasons.js";
 const NEXT_STEPS = {
   "invalid-request": "Change the text and try again.",
   unauthenticated: "Press Start to open a new session.",
+  "sign-in": "",
   "cross-site-request": "Open this page at its own address, not inside another site.",
   "control-not-allowed": "Only whoever runs this page can allow it.",
   "session-not-found": "Press Start to open a new session.",
@@ -102,7 +103,9 @@ export class Problem extends Error {
    */
   static async fromResponse(response) {
     const body = await response.json().catch(() => ({}));
-    const name = String(body?.type ?? "").split("/").pop() || "unknown";
+    const kind = String(body?.type ?? "").split("/").pop() || "unknown";
+    // Where only an app's own visitors are let in, another click on Start would change nothing.
+    const name = body?.signIn ? "sign-in" : kind;
     return new Problem(name, {
       title: body?.title,
       detail: body?.detail ?? `The server answered with status ${response.status}.`,

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from app.identity.visitor import Visitor
 from app.kaltura.client import SessionAccess
 from app.problems import (
     AtCapacity,
@@ -343,7 +344,7 @@ async def test_a_session_is_nobodys_before_it_is_ready(house: House, kaltura: Fa
     await gate.reached.wait()
     assert await house.broker.owned_by("visitor-1") == []
     with pytest.raises(SessionNotFound):
-        await house.broker.find(Caller(visitor="visitor-1"), "session-1")
+        await house.broker.find(Caller(visitor=Visitor("visitor-1")), "session-1")
     gate.open.set()
     session = await opening
     assert await house.broker.owned_by("visitor-1") == [session]

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from app import main
 from app.database import BUSY_SECONDS, Database, open_database
+from app.identity.visitor import Visitor
 from app.kaltura.client import SessionAccess
 from app.problems import BudgetSpent, KalturaFailed, RecordUnavailable, SessionEnded
 from app.sessions import live
@@ -124,7 +125,9 @@ async def test_a_watched_session_lives_on_in_the_next_process(
     for _ in range(12):
         clock.advance(10)
         await second.house.broker.keep_alive(
-            await second.house.broker.find(Caller(visitor="visitor-1"), opened.session.session_id)
+            await second.house.broker.find(
+                Caller(visitor=Visitor("visitor-1")), opened.session.session_id
+            )
         )
         await second.house.sweep()
     await second.house.say(await second.house.now(opened.session), "still here")
@@ -248,7 +251,8 @@ async def test_a_session_that_was_only_half_opened_is_ended_and_its_key_opens_an
     second = await start(max_sessions_per_visitor=1)
     again = await second.house.broker.open("a", Wish(), "key")
     assert isinstance(again, OpenedSession)
-    held_by_a = await second.house.broker.find(Caller(visitor="a"), again.session.session_id)
+    caller = Caller(visitor=Visitor("a"))
+    held_by_a = await second.house.broker.find(caller, again.session.session_id)
     assert held_by_a.session.ended is None
     await second.house.sweep()
     assert [c.session_id for c in kaltura.calls if c.operation == "end"] == ["session-1"]

@@ -19,6 +19,12 @@ test("a problem is read whole, and its wait is said in words", async () => {
   assert.equal(problem.nextStep, "Press Start again in 20 seconds.");
 });
 
+test("a visitor who has to sign in elsewhere is not told to press Start", async () => {
+  const body = JSON.stringify({ type: "/problems/unauthenticated", detail: "Sign in there.", signIn: true });
+  const problem = await Problem.fromResponse(new Response(body, { status: 401 }));
+  assert.deepEqual([problem.detail, problem.nextStep], ["Sign in there.", ""]);
+});
+
 for (const [seconds, words] of [
   ["1", "in 1 second"],
   ["89", "in 89 seconds"],

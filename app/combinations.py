@@ -1,0 +1,78 @@
+"""What settings ask of each other; a mistake is a `ValueError` of one line that names the fix."""
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+
+_AUTH_NEEDS: Final = {
+    "anonymous": (),
+    "jwt": ("auth_jwks_url", "auth_issuer", "auth_audience"),
+    "header": ("auth_header", "trusted_proxies"),
+}
+MIN_KEY_LENGTH: Final = 32
+MIN_KEY_CHARACTERS: Final = 8
+"""How many different ones a key has at least; 32 random hex digits have 14 or so."""
+
+_SAMPLE: Final = re.compile(
+    r"change.?me|example|sample|secret|password|placeholder|insecure|canary|0123456789"
+    r"|(?<![a-z])tests?(?![a-z])",
+    re.IGNORECASE,
+)
+"""What is in keys that people copy; hardly ever in one that was made at random."""
+
+_EVERYONE: Final = frozenset({"0.0.0.0/0", "::/0"})
+
+
+def check_auth(settings: "Settings") -> None:
+    """Each AUTH_MODE has all that it needs, and nothing of another."""
+    mode, needs = settings.auth_mode, _AUTH_NEEDS[settings.auth_mode]
+    missing = next((name for name in needs if not getattr(settings, name)), None)
+    if missing is not None:
+        wanted = " and ".join(name.upper() for name in needs)
+        raise ValueError(f"{missing.upper()} is missing: AUTH_MODE={mode} needs {wanted}")
+    for other, names in _AUTH_NEEDS.items():
+        for name in names:
+            if name not in {*needs, "trusted_proxies"} and getattr(settings, name):
+                raise ValueError(
+                    f"{name.upper()} is set, but AUTH_MODE={mode} does not look at it: "
+                    f"set AUTH_MODE={other}, or unset {name.upper()}"
+                )
+    if mode == "header" and not _EVERYONE.isdisjoint(settings.trusted_proxies):
+        raise ValueError(
+            "TRUSTED_PROXIES trusts every address, so with AUTH_MODE=header anyone could be "
+            "anyone: name your proxy's own address"
+        )
+
+
+def check_production(settings: "Settings") -> None:
+    """Production is safe: keys that nobody can guess, https, and Kaltura itself."""
+    if settings.environment != "production":
+        return
+    if not settings.secret_key:
+        raise ValueError(
+            "SECRET_KEY is missing: production needs one, make it with `openssl rand -hex 32`"
+        )
+    for key in settings.secret_key:
+        _check_key(key.get_secret_value())
+    if settings.upstream_is_local:
+        raise ValueError(
+            "AVATAR_BASE_URL is on this machine, and production is no place for an emulator: "
+            "unset AVATAR_BASE_URL for Kaltura's own, or set ENVIRONMENT=development"
+        )
+    if not settings.is_https:
+        raise ValueError(
+            "PUBLIC_URL is not https: production needs the address that visitors use, such as "
+            "https://avatar.example.com"
+        )
+
+
+def _check_key(key: str) -> None:
+    if len(key) < MIN_KEY_LENGTH:
+        raise ValueError(f"SECRET_KEY: each key needs at least {MIN_KEY_LENGTH} characters")
+    if len(set(key)) < MIN_KEY_CHARACTERS or _SAMPLE.search(key):
+        raise ValueError(
+            "SECRET_KEY can be guessed: it looks like a sample, make one with "
+            "`openssl rand -hex 32`"
+        )

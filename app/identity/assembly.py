@@ -1,0 +1,30 @@
+"""The login, wired together."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import httpx
+
+from app.identity.keys import LoginKeys
+from app.identity.logins import LoginTokens
+from app.kaltura.transport import open_transport
+from app.settings import Settings
+
+
+@contextlib.asynccontextmanager
+async def login_of(
+    settings: Settings,
+    *,
+    transport: httpx.AsyncBaseTransport | None,
+    clock: Callable[[], float],
+    monotonic: Callable[[], float],
+) -> AsyncIterator[LoginTokens | None]:
+    """What reads the tokens of the app's own login; None where AUTH_MODE is not jwt."""
+    url, issuer, audience = settings.auth_jwks_url, settings.auth_issuer, settings.auth_audience
+    if url is None or issuer is None or audience is None:
+        yield None
+        return
+    async with contextlib.aclosing(
+        LoginKeys(url, transport or open_transport(), monotonic)
+    ) as keys:
+        yield LoginTokens(keys, issuer=issuer, audience=audience, clock=clock)

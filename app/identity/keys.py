@@ -1,0 +1,144 @@
+"""The public keys of a login: fetched (RFC 7517), kept for a while, and never in a hurry."""
+
+import asyncio
+import contextlib
+import json
+import warnings
+from collections.abc import Callable
+from typing import Any, Final
+
+import aiohttp
+import httpx
+import structlog
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import Key, import_key
+
+from app.kaltura.transport import read_bounded
+from app.problems import SignInUnavailable
+
+FRESH_SECONDS: Final = 600
+"""Older keys still serve while new ones are fetched; a key that the login withdrew is forgotten."""
+
+STALE_SECONDS: Final = 3600
+"""Keys that could not be renewed for so long serve no more."""
+
+PAUSE_SECONDS: Final = 15
+"""At most one fetch in this time, however many tokens name keys that do not exist."""
+
+FETCH_SECONDS: Final = 5
+"""The longest wait for the whole answer; visitors wait for the first one."""
+
+_KEY_TYPES: Final = ("RSA", "EC", "OKP")
+"""Asymmetric ones: what can verify must not be able to sign."""
+
+log = structlog.get_logger(__name__)
+
+
+class LoginKeys:
+    """The keys at `url`, by their ids; `monotonic` gives seconds that never jump."""
+
+    def __init__(
+        self, url: str, transport: httpx.AsyncBaseTransport, monotonic: Callable[[], float]
+    ) -> None:
+        self._url = url
+        self._transport = transport
+        self._monotonic = monotonic
+        self._keys: list[Key] = []
+        self._fetched_at = self._asked_at = float("-inf")
+        self._fetching: asyncio.Task[None] | None = None
+
+    async def key(self, kid: str | None) -> Key | None:
+        """The key of this id; without an id the only one there is.
+
+        None when the login has no such key. Raises `SignInUnavailable` while none can be had.
+        """
+        if self._find(kid) is None:
+            await self._refreshed()
+        elif self._age >= FRESH_SECONDS:
+            self._refresh()
+        if self._age >= STALE_SECONDS:
+            raise SignInUnavailable(retry_after=PAUSE_SECONDS)
+        return self._find(kid)
+
+    async def aclose(self) -> None:
+        """Stops a fetch that is under way, and closes the connections."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._fetching
+        await self._transport.aclose()
+
+    @property
+    def _age(self) -> float:
+        return self._monotonic() - self._fetched_at
+
+    def _find(self, kid: str | None) -> Key | None:
+        if self._age >= STALE_SECONDS:
+            return None
+        if kid is None:
+            return self._keys[0] if len(self._keys) == 1 else None
+        return next((key for key in self._keys if key.kid == kid), None)
+
+    async def _refreshed(self) -> None:
+        """Waits for the fetch that is under way, or for a new one where one is due."""
+        fetching = self._refresh()
+        if fetching is not None:
+            # Others wait for the same one, so it outlives whoever asked first.
+            await asyncio.shield(fetching)
+
+    def _refresh(self) -> asyncio.Task[None] | None:
+        if self._fetching is None and self._monotonic() >= self._asked_at + PAUSE_SECONDS:
+            self._asked_at = self._monotonic()
+            self._fetching = asyncio.create_task(self._fetch())
+            self._fetching.add_done_callback(self._done)
+        return self._fetching
+
+    def _done(self, _: asyncio.Task[None]) -> None:
+        self._fetching = None
+
+    async def _fetch(self) -> None:
+        """Takes the new keys, or keeps the old ones when none can be had."""
+        # "identity": a compressed answer could be small on the wire and huge in memory.
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
+                request = httpx.Request("GET", self._url, headers=headers)
+                response = await self._transport.handle_async_request(request)
+                body = await read_bounded(response)
+            self._keys = _keys_in(response.status_code, body)
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            log.warning("sign-in keys can't be fetched", reason=type(error).__name__)
+        except ValueError as error:
+            log.warning("sign-in keys can't be fetched", reason=str(error))
+        else:
+            self._fetched_at = self._monotonic()
+
+
+def _keys_in(status: int, body: bytes | None) -> list[Key]:
+    """The keys that can verify a signature; raises `ValueError` when there is none."""
+    if status != httpx.codes.OK:
+        raise ValueError(f"status {status}")
+    try:
+        document = json.loads(body or b"")
+    except (ValueError, RecursionError):
+        raise ValueError("the answer is too long or no JSON") from None
+    listed = document.get("keys") if isinstance(document, dict) else None
+    given = [_usable(one) for one in listed] if isinstance(listed, list) else []
+    keys = [key for key in given if key is not None]
+    if not keys:
+        raise ValueError("AUTH_JWKS_URL answers no key that can be used")
+    return keys
+
+
+def _usable(given: Any) -> Key | None:
+    """A public key for signatures; those of other kinds and weak ones are left aside."""
+    if not isinstance(given, dict) or given.get("kty") not in _KEY_TYPES:
+        return None
+    if given.get("use", "sig") != "sig":
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", SecurityWarning)
+            return import_key(given)
+    except (JoseError, SecurityWarning, ValueError, TypeError, KeyError):
+        return None

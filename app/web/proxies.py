@@ -1,0 +1,56 @@
+"""What proxies before the broker say of a request, and which of them are believed."""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.identity.visitor import Visitor
+
+_NAME: Final = re.compile(r"[!-~]{1,256}")
+_SIGNED_IN: Final = "signed_in_by_proxy"
+
+
+class SignedInByProxy:
+    """Notes whom an authenticating proxy has signed in, in a request of its own connection.
+
+    The address that counts is the peer's, so it stands outside of whatever believes
+    `X-Forwarded-For`, which a visitor may write.
+    """
+
+    def __init__(self, app: ASGIApp, *, header: str, proxies: Sequence[str]) -> None:
+        self._app = app
+        self._header = header
+        self._networks = [ipaddress.ip_network(proxy) for proxy in proxies]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with the visitor in its state if the proxy names one."""
+        if scope["type"] == "http":
+            visitor = self._visitor(scope) if self._is_trusted(scope) else None
+            scope["state"] = {**scope.get("state", {}), _SIGNED_IN: visitor}
+        await self._app(scope, receive, send)
+
+    def _is_trusted(self, scope: Scope) -> bool:
+        host, _ = scope.get("client") or ("", 0)
+        try:
+            peer = ipaddress.ip_address(host)
+        except ValueError:
+            return False
+        return any(peer in network for network in self._networks)
+
+    def _visitor(self, scope: Scope) -> Visitor | None:
+        """Whom the header names; two values are one too many to believe either."""
+        values = Headers(scope=scope).getlist(self._header)
+        if len(values) != 1 or not _NAME.fullmatch(values[0]):
+            return None
+        return Visitor.signed_in("", values[0])
+
+
+def signed_in_by_proxy(request: Request) -> Visitor | None:
+    """The visitor whom a proxy has named; None as well when nobody looked."""
+    visitor: Visitor | None = getattr(request.state, _SIGNED_IN, None)
+    return visitor
