@@ -52,7 +52,10 @@ class GuardedConnection(HttpToolsProtocol):
         self._forget_deadline()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, and bound what is not a whole head yet: the parser keeps all of it."""
+        """Parse what came, and bound what is not a whole head yet: the parser keeps all of it.
+
+        Where nothing comes after an answer, uvicorn closes by itself.
+        """
         super().data_received(data)
         if self._is_in_head:
             self._head_bytes += len(data)
@@ -86,11 +89,6 @@ class GuardedConnection(HttpToolsProtocol):
         """The head is whole, and the request begins to be answered."""
         self._is_in_head = False
         super().on_headers_complete()
-
-    def on_response_complete(self) -> None:
-        """The request is answered, whether or not all of it was read."""
-        super().on_response_complete()
-        self._watch()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         """Refuse what the parser could not, or should not, read."""

@@ -1,5 +1,6 @@
 """How often one may create and speak: whom it binds, and whom it must not hinder."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from app.kaltura.contract import MIRROR_PATH
 from app.main import create_app
 from tests.conftest import Visit
-from tests.doubles import FakeClock, FakeKaltura, refusal, settings
+from tests.doubles import FakeClock, FakeKaltura, Gate, refusal, settings
 from tests.sessions.test_recordings import wav
 from tests.web.test_api import CREATE, bearer, is_problem, opened, path
 from tests.web.test_create import keyed
@@ -180,6 +181,24 @@ class TestAskingAgain:
         assert kaltura.opened == 1
         assert (await visitor.post(CREATE, headers=keyed("other"))).is_success
         assert is_refused(await visitor.post(CREATE, headers=keyed("third")))
+
+    async def test_a_click_that_overlaps_itself_is_counted_once(
+        self, visit: Visit, kaltura: FakeKaltura
+    ) -> None:
+        visitor = await visit(address=HOME, **FEW)
+        await visitor.get("/")
+        gate = Gate(httpx.Response(200, json={"success": True, "sessionId": "s", "token": "t"}))
+        kaltura.will("create", gate)
+        first = asyncio.create_task(visitor.post(CREATE, headers=keyed("click")))
+        await gate.reached.wait()
+        others = [
+            asyncio.create_task(visitor.post(CREATE, headers=keyed("click"))) for _ in range(4)
+        ]
+        await asyncio.wait(others, timeout=0.2)
+        assert not any(other.done() for other in others), "none is refused while they wait"
+        gate.open.set()
+        answers = await asyncio.gather(first, *others)
+        assert [answer.status_code for answer in answers] == [201] * 5
 
     async def test_anothers_key_is_not_ones_own(self, visit: Visit) -> None:
         owner = await visit(address=AWAY, **FEW)
