@@ -95,6 +95,7 @@ def create_app(
             ):
                 await store.take_over()
                 yield State(
+                    reception=sessions.reception,
                     broker=sessions.broker,
                     settings=settings,
                     clock=clock,

@@ -20,6 +20,7 @@ from app.sessions.ownership import Ownership, Services
 from app.sessions.places import Places
 from app.sessions.readiness import Readiness
 from app.sessions.reaper import Reaper
+from app.sessions.reception import Reception
 from app.sessions.tokens import Clock, SessionTokens
 from app.settings import Settings
 
@@ -28,6 +29,7 @@ from app.settings import Settings
 class Sessions:
     """The parts that others use."""
 
+    reception: Reception
     broker: SessionBroker
     ender: SessionEnder
     reaper: Reaper
@@ -97,15 +99,22 @@ def assemble(
         sealed=settings.sealed,
         visitor_controls=frozenset(settings.visitor_controls),
     )
+    reception = Reception(
+        at_most=settings.max_sessions_per_visitor,
+        sessions=sessions,
+        services=services,
+        opener=opener,
+        ender=ender,
+        places=places,
+        clock=clock,
+    )
     broker = SessionBroker(
         settings=settings,
         client=client,
         sessions=sessions,
-        services=services,
         ownership=ownership,
         opener=opener,
         ender=ender,
-        places=places,
         budgets=budgets,
         clock=clock,
     )
@@ -117,4 +126,4 @@ def assemble(
         idle_seconds=settings.session_idle_seconds,
         clock=clock,
     )
-    return Sessions(broker=broker, ender=ender, reaper=reaper, readiness=readiness)
+    return Sessions(reception, broker, ender, reaper, readiness)

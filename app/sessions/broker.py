@@ -8,31 +8,23 @@ from typing import Final
 from app.kaltura.client import KalturaClient, SessionAccess
 from app.kaltura.contract import ClientInit, Operation, SayTextRequest, TurnId
 from app.problems import (
-    AtCapacity,
     ControlNotAllowed,
     SessionEnded,
-    TicketNotFound,
-    Unauthenticated,
 )
 from app.sessions.budgets import Budgets
 from app.sessions.ending import SessionEnder, ended
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
-from app.sessions.opening import OpenedSession, SessionOpener
-from app.sessions.ownership import SERVICE, Caller, Held, Ownership, Services
-from app.sessions.places import Applicant, Places, Waiting
+from app.sessions.opening import SessionOpener
+from app.sessions.ownership import Caller, Held, Ownership
 from app.sessions.recordings import recording
 from app.sessions.speech import new_turn_id, speakable
 from app.sessions.tokens import Clock
 from app.sessions.upstream import carry_out
-from app.sessions.wishes import Wish
 from app.settings import Settings
 from app.values import Control
 
 KEEP_ALIVE_SECONDS: Final = 10
 """At most one keep-alive a session goes upstream in this time; Kaltura asks for one (1.6)."""
-
-LEAVE_SECONDS: Final = 3
-"""How long a session outlives its page: enough for a reload, little to pay for."""
 
 CLOSE_PAUSE_SECONDS: Final = 0.1
 """How long `close` waits before it looks again, and tries again what was refused."""
@@ -42,7 +34,7 @@ MEASURED_AT_ONCE: Final = 2
 
 
 class SessionBroker:
-    """Opens, controls and ends sessions; raises a `Problem` for whatever can't be done.
+    """Finds, controls and ends sessions; raises a `Problem` for whatever can't be done.
 
     Every control call of every surface passes through `_control`, so that policy, order and
     record are in one place.
@@ -54,98 +46,21 @@ class SessionBroker:
         settings: Settings,
         client: KalturaClient,
         sessions: LiveSessions,
-        services: Services,
         ownership: Ownership,
         opener: SessionOpener,
         ender: SessionEnder,
-        places: Places,
         budgets: Budgets,
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._client = client
         self._sessions = sessions
-        self._services = services
         self._ownership = ownership
         self._opener = opener
         self._ender = ender
-        self._places = places
         self._budgets = budgets
         self._clock = clock
         self._measuring = asyncio.Semaphore(MEASURED_AT_ONCE)
-
-    # Opening
-
-    async def open(
-        self, visitor: str, wish: Wish, idempotency_key: str | None = None
-    ) -> OpenedSession | Waiting:
-        """Open a session for a visitor, or give them a place in line."""
-        return await self._opener.open(self._visitor(visitor), wish, idempotency_key)
-
-    async def open_now(self, visitor: str, wish: Wish) -> OpenedSession:
-        """Open a session for a visitor who can't wait; raises `AtCapacity` when others must."""
-        opened = await self._opener.open(replace(self._visitor(visitor), may_wait=False), wish)
-        if isinstance(opened, Waiting):
-            raise AtCapacity
-        return opened
-
-    async def is_repeated(self, visitor: str, idempotency_key: str | None) -> bool:
-        """Whether opening a session for a visitor would begin nothing; see `SessionOpener`."""
-        return await self._opener.is_repeated(self._visitor(visitor), idempotency_key)
-
-    def is_service(self, token: str | None) -> bool:
-        """Whether this is a service's token."""
-        return token is not None and self._services.owner(token) is not None
-
-    def _visitor(self, visitor: str) -> Applicant:
-        return Applicant(visitor, visitor, at_most=self._settings.max_sessions_per_visitor)
-
-    async def open_for_service(
-        self, token: str, wish: Wish, idempotency_key: str | None = None
-    ) -> OpenedSession | Waiting:
-        """Likewise for the service whose token this is; raises `Unauthenticated`.
-
-        A service is many visitors, so each of its keys has a place in line of its own.
-        """
-        service = self._services.owner(token)
-        if service is None:
-            raise Unauthenticated
-        applicant = Applicant(service, f"{service}:{idempotency_key or ''}")
-        return await self._opener.open(applicant, wish, idempotency_key)
-
-    async def hand_over(self, opened: OpenedSession, *, hung_up: bool) -> None:
-        """The moment in which a session becomes its visitor's; one who hung up gets none.
-
-        They may ask again with the same Idempotency-Key, so it is kept for them for a moment.
-        """
-        # As it is now: another caller of the same key may have got it meanwhile.
-        session = await self._sessions.get(opened.session.session_id) or opened.session
-        if not hung_up:
-            await self._sessions.update(session.session_id, delivered=True, leaves_at=None)
-        elif session.origin is None:
-            self._ender.end_soon(session, EndReason.LEFT)
-        elif not session.delivered:
-            await self.leave(session)
-
-    # Waiting in line
-
-    def waits_as(self, ticket_id: str) -> str:
-        """Who waits with this ticket, for a visitor without a cookie; see `Places`.
-
-        A service's ticket does not do: its pages have it too, and they are not the service.
-        """
-        owner = self._places.owner_of(ticket_id)
-        if owner.startswith(SERVICE):
-            raise TicketNotFound
-        return owner
-
-    async def place(self, ticket_id: str, wait_seconds: float) -> Waiting:
-        """A place in line, when it changes or after `wait_seconds`; raises `TicketNotFound`."""
-        return await self._places.ask(ticket_id, wait_seconds)
-
-    async def leave_line(self, ticket_id: str) -> None:
-        """Give up a place in line."""
-        await self._places.leave(ticket_id)
 
     # Finding
 
@@ -181,7 +96,7 @@ class SessionBroker:
         """
         if held.session.media is None and held.session.ended is None:
             session = await self._opener.ask_for_media(held.session)
-            held = Held(session, held.controls)
+            held = replace(held, session=session)
         return await self.media(held)
 
     async def seconds_left(self, session: AvatarSession) -> float:
@@ -192,20 +107,6 @@ class SessionBroker:
         live = sum(other.ended is None for other in await self._sessions.all())
         share = await self._budgets.share_of(live)
         return left if share is None else min(left, max(share, 0.0))
-
-    # Coming and going
-
-    async def leave(self, session: AvatarSession) -> None:
-        """The page goes away: the session ends in a moment, unless the page comes back."""
-        if session.ended is None and session.leaves_at is None:
-            leaves_at = self._clock() + LEAVE_SECONDS
-            await self._sessions.update(session.session_id, leaves_at=leaves_at)
-
-    async def resume(self, held: Held) -> OpenedSession:
-        """The page is back, and gets what it got from create."""
-        await self._touch(held.session)
-        await self._sessions.update(held.session.session_id, leaves_at=None)
-        return self._opener.opened(held.session)
 
     # Controlling
 

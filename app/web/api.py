@@ -28,6 +28,7 @@ from app.web.deps import (
     ClockDep,
     OwnOriginDep,
     OwnSession,
+    ReceptionDep,
     SettingsDep,
 )
 from app.web.limits import OwnSessionToSpeakIn
@@ -77,16 +78,16 @@ async def get_avatar_session(held: OwnSession, broker: BrokerDep, clock: ClockDe
     responses=problems(CrossSiteRequest, *_OWN, SessionEnded),
 )
 async def resume(
-    held: OwnSession, broker: BrokerDep, settings: SettingsDep, origin: OwnOriginDep
+    held: OwnSession, reception: ReceptionDep, settings: SettingsDep, origin: OwnOriginDep
 ) -> CreatedSession:
     """Take a session up again after a reload: the answer of create, once more."""
-    return CreatedSession.of(await broker.resume(held), settings, origin)
+    return CreatedSession.of(await reception.resume(held), settings, origin)
 
 
 @router.post("/avatar-sessions/{sessionId}/leave", responses=problems(CrossSiteRequest, *_OWN))
-async def leave(held: OwnSession, broker: BrokerDep) -> Done:
+async def leave(held: OwnSession, reception: ReceptionDep) -> Done:
     """Say that the page goes away: the session ends in 3 seconds unless it is resumed before."""
-    await broker.leave(held.session)
+    await reception.leave(held.session)
     return Done()
 
 

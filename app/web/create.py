@@ -22,7 +22,7 @@ from app.problems import (
 )
 from app.sessions.places import Waiting
 from app.sessions.wishes import Wish
-from app.web.deps import BrokerDep, CallerDep, OwnOriginDep, SettingsDep, VisitorsDep
+from app.web.deps import CallerDep, OwnOriginDep, ReceptionDep, SettingsDep, VisitorsDep
 from app.web.limits import CreateMeterDep
 from app.web.openapi import operation_id, problems
 from app.web.origins import is_fetch_of_own_page
@@ -77,7 +77,7 @@ async def create_avatar_session(
     response: Response,
     caller: CallerDep,
     visitors: VisitorsDep,
-    broker: BrokerDep,
+    reception: ReceptionDep,
     settings: SettingsDep,
     origin: OwnOriginDep,
     meter: CreateMeterDep,
@@ -91,19 +91,19 @@ async def create_avatar_session(
     wish = wish or CreateBody()
     chosen = Wish(wish.avatar_id, wish.voice_id)
     if caller.token is not None:
-        if not broker.is_service(caller.token):
+        if not reception.is_service(caller.token):
             await meter.count_opening()
-        opened = await broker.open_for_service(caller.token, chosen, idempotency_key)
+        opened = await reception.open_for_service(caller.token, chosen, idempotency_key)
     else:
         waits_as = None
         if wish.ticket is not None and not visitors.are_signed_in:
-            waits_as = broker.waits_as(wish.ticket)
+            waits_as = reception.waits_as(wish.ticket)
         await meter.count(waits_as, idempotency_key)
         visitor = waits_as or visitors.welcome(caller, response).id
-        opened = await broker.open(visitor, chosen, idempotency_key)
+        opened = await reception.open(visitor, chosen, idempotency_key)
     if isinstance(opened, Waiting):
         return _in_line(response, opened)
-    await broker.hand_over(opened, hung_up=await request.is_disconnected())
+    await reception.hand_over(opened, hung_up=await request.is_disconnected())
     return CreatedSession.of(opened, settings, origin)
 
 
@@ -118,7 +118,7 @@ async def create_default_avatar_session(
     response: Response,
     caller: CallerDep,
     visitors: VisitorsDep,
-    broker: BrokerDep,
+    reception: ReceptionDep,
     settings: SettingsDep,
     origin: OwnOriginDep,
     meter: CreateMeterDep,
@@ -128,27 +128,27 @@ async def create_default_avatar_session(
     if not is_fetch_of_own_page(request.headers):
         raise CrossSiteRequest
     return await create_avatar_session(
-        request, response, caller, visitors, broker, settings, origin, meter, idempotency_key
+        request, response, caller, visitors, reception, settings, origin, meter, idempotency_key
     )
 
 
 @router.get("/waiting-room/{ticket}", responses=problems(InvalidRequest, TicketNotFound))
 async def get_place_in_line(
     ticket: TicketPath,
-    broker: BrokerDep,
+    reception: ReceptionDep,
     wait: Annotated[
         int,
         Query(ge=0, le=MAX_WAIT_SECONDS, description="Answer when it changes, or after so long"),
     ] = 0,
 ) -> PlaceInLine:
     """A place in line; whoever does not ask for 45 seconds loses it."""
-    return PlaceInLine.of(await broker.place(ticket, wait))
+    return PlaceInLine.of(await reception.place(ticket, wait))
 
 
 @router.post("/waiting-room/{ticket}/leave", responses=problems(CrossSiteRequest))
-async def leave_line(ticket: TicketPath, broker: BrokerDep) -> Done:
+async def leave_line(ticket: TicketPath, reception: ReceptionDep) -> Done:
     """Give up a place in line; giving it up again changes nothing."""
-    await broker.leave_line(ticket)
+    await reception.leave_line(ticket)
     return Done()
 
 

@@ -12,6 +12,7 @@ from fastapi.templating import Jinja2Templates
 from app.sessions.broker import SessionBroker
 from app.sessions.ownership import Caller, Held
 from app.sessions.readiness import Readiness
+from app.sessions.reception import Reception
 from app.sessions.tokens import Clock
 from app.settings import Settings
 from app.web.rates import Rates
@@ -21,6 +22,7 @@ from app.web.visitors import Visitors, bearer_token
 class State(TypedDict):
     """What the lifespan yields; every request sees it as `request.state`."""
 
+    reception: Reception
     broker: SessionBroker
     settings: Settings
     clock: Clock
@@ -28,6 +30,11 @@ class State(TypedDict):
     rates: Rates
     visitors: Visitors
     templates: Jinja2Templates
+
+
+async def _reception(request: Request) -> Reception:
+    reception: Reception = request.state.reception
+    return reception
 
 
 async def _broker(request: Request) -> SessionBroker:
@@ -60,6 +67,7 @@ async def _visitors(request: Request) -> Visitors:
     return visitors
 
 
+ReceptionDep = Annotated[Reception, Depends(_reception)]
 BrokerDep = Annotated[SessionBroker, Depends(_broker)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ClockDep = Annotated[Clock, Depends(_clock)]

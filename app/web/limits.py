@@ -8,9 +8,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
-from app.sessions.broker import SessionBroker
 from app.sessions.ownership import Held
-from app.web.deps import BearerSession, BrokerDep, CallerDep, OwnSession, RatesDep
+from app.sessions.reception import Reception
+from app.web.deps import BearerSession, CallerDep, OwnSession, RatesDep, ReceptionDep
 from app.web.rates import Rate, address_of
 
 
@@ -39,13 +39,13 @@ class CreateMeter:
     """
 
     meter: Meter
-    broker: SessionBroker
+    reception: Reception
     known: str | None
 
     async def count(self, waits_as: str | None = None, idempotency_key: str | None = None) -> None:
         """Raises `RateLimited`; `waits_as` is who a ticket says they are."""
         visitor = waits_as or self.known
-        if visitor is None or not await self.broker.is_repeated(visitor, idempotency_key):
+        if visitor is None or not await self.reception.is_repeated(visitor, idempotency_key):
             await self.meter.count(visitor)
 
     async def count_opening(self) -> None:
@@ -54,10 +54,14 @@ class CreateMeter:
 
 
 async def _create(
-    request: Request, response: Response, rates: RatesDep, broker: BrokerDep, caller: CallerDep
+    request: Request,
+    response: Response,
+    rates: RatesDep,
+    reception: ReceptionDep,
+    caller: CallerDep,
 ) -> CreateMeter:
     known = caller.visitor.id if caller.visitor else None
-    return CreateMeter(Meter(rates.create, request, response), broker, known)
+    return CreateMeter(Meter(rates.create, request, response), reception, known)
 
 
 CreateMeterDep = Annotated[CreateMeter, Depends(_create)]

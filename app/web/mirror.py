@@ -19,7 +19,7 @@ from app.kaltura.contract import (
     TurnId,
 )
 from app.sessions.wishes import Wish
-from app.web.deps import BearerSession, BrokerDep, CallerDep, VisitorsDep
+from app.web.deps import BearerSession, BrokerDep, CallerDep, ReceptionDep, VisitorsDep
 from app.web.limits import BearerSessionToSpeakIn, CreateMeterDep
 
 router: Final = APIRouter(
@@ -37,7 +37,7 @@ async def create(
     body: CreateRequest,
     caller: CallerDep,
     visitors: VisitorsDep,
-    broker: BrokerDep,
+    reception: ReceptionDep,
     meter: CreateMeterDep,
 ) -> Created:
     """Open a session for this visitor, so that the SDK's own `createSession` works.
@@ -49,8 +49,8 @@ async def create(
     await meter.count_opening()
     voice_id = body.voice_config.id if body.voice_config else None
     wish = Wish(body.visual_config.id, voice_id)
-    opened = await broker.open_now(visitors.welcome(caller, response).id, wish)
-    await broker.hand_over(opened, hung_up=await request.is_disconnected())
+    opened = await reception.open_now(visitors.welcome(caller, response).id, wish)
+    await reception.hand_over(opened, hung_up=await request.is_disconnected())
     return Created(session_id=opened.session.session_id, token=opened.token.get_secret_value())
 
 

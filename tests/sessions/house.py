@@ -45,15 +45,15 @@ class House:
             keyring=keyring_of(self.settings),
             clock=clock,
         )
-        self.broker, self.ender = domain.broker, domain.ender
+        self.reception, self.broker, self.ender = domain.reception, domain.broker, domain.ender
         self.reaper, self.readiness = domain.reaper, domain.readiness
 
     async def open(self, owner: str = "visitor-1") -> AvatarSession:
-        return (await self.broker.open_now(owner, Wish())).session
+        return (await self.reception.open_now(owner, Wish())).session
 
     async def wait(self, owner: str) -> Waiting:
         """Someone who comes when every session is taken."""
-        waiting = await self.broker.open(owner, Wish())
+        waiting = await self.reception.open(owner, Wish())
         assert isinstance(waiting, Waiting)
         return waiting
 

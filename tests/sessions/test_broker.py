@@ -47,7 +47,7 @@ async def test_opening_is_one_create_and_one_init_client(
 async def test_in_direct_mode_the_page_calls_init_client_so_the_broker_does_not(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    opened = await House(kaltura, clock, avatar_token_mode="direct").broker.open_now("v", Wish())
+    opened = await House(kaltura, clock, avatar_token_mode="direct").reception.open_now("v", Wish())
     assert kaltura.operations() == ["create"]
     assert opened.token.get_secret_value() == kaltura.token
 
@@ -100,10 +100,10 @@ async def test_a_second_session_of_the_same_id_is_refused_and_the_first_lives_on
 async def test_an_old_token_does_not_open_a_session_that_got_its_id_anew(
     house: House, kaltura: FakeKaltura
 ) -> None:
-    old = await house.broker.open_now("visitor-1", Wish())
+    old = await house.reception.open_now("visitor-1", Wish())
     await house.broker.end(held(old.session))
     kaltura.opened = 0
-    new = await house.broker.open_now("visitor-2", Wish())
+    new = await house.reception.open_now("visitor-2", Wish())
     assert new.session.session_id == old.session.session_id
     with pytest.raises(SessionNotFound):
         await house.broker.find(Caller(token=old.token.get_secret_value()), "session-1")

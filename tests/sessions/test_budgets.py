@@ -130,7 +130,7 @@ async def test_a_service_is_many_visitors_so_it_has_the_budget_of_all_alone(
         daily_minutes=3,
         service_tokens={"shop": token},
     )
-    opened = await house.broker.open_for_service(token, Wish())
+    opened = await house.reception.open_for_service(token, Wish())
     session = opened.session  # type: ignore[union-attr] # there is a place
     assert session.owner == f"{SERVICE}shop"
     assert session.expires_at == clock.now + 180

@@ -28,7 +28,7 @@ async def open_with(house: House, key: str, visitor: str = "a", wish: Wish | Non
 async def opened_with(
     house: House, key: str, visitor: str = "a", wish: Wish | None = None
 ) -> OpenedSession:
-    opened = await house.broker.open(visitor, wish or Wish(), key)
+    opened = await house.reception.open(visitor, wish or Wish(), key)
     assert isinstance(opened, OpenedSession)
     return opened
 
@@ -66,7 +66,7 @@ async def test_the_key_of_a_session_that_has_ended_opens_no_other(
     house: House, kaltura: FakeKaltura
 ) -> None:
     first = await opened_with(house, "key")
-    await house.broker.hand_over(first, hung_up=False)
+    await house.reception.hand_over(first, hung_up=False)
     await house.end(first.session)
     assert await open_with(house, "key") == first.session.session_id
     assert kaltura.operations().count("create") == 1
@@ -107,14 +107,14 @@ async def test_a_failure_is_told_to_all_who_wait_and_the_next_call_tries_anew(
 async def test_a_key_waits_in_line_and_then_opens(kaltura: FakeKaltura, clock: FakeClock) -> None:
     house = House(kaltura, clock, max_concurrent_sessions=1)
     session = await house.open("first")
-    assert isinstance(await house.broker.open("a", Wish(), "key"), Waiting)
+    assert isinstance(await house.reception.open("a", Wish(), "key"), Waiting)
     await house.end(session)
     assert await open_with(house, "key") == await open_with(house, "key")
 
 
 async def test_who_hangs_up_without_a_key_leaves_nothing_behind(house: House) -> None:
-    opened = await house.broker.open_now("a", Wish())
-    await house.broker.hand_over(opened, hung_up=True)
+    opened = await house.reception.open_now("a", Wish())
+    await house.reception.hand_over(opened, hung_up=True)
     await house.ender.settle()
     assert await house.sessions.all() == []
 
@@ -123,11 +123,11 @@ async def test_who_hangs_up_and_asks_again_with_the_key_gets_the_session(
     house: House, clock: FakeClock
 ) -> None:
     first = await opened_with(house, "key")
-    await house.broker.hand_over(first, hung_up=True)
+    await house.reception.hand_over(first, hung_up=True)
     clock.advance(2)
     await house.sweep()
     again = await opened_with(house, "key")
-    await house.broker.hand_over(again, hung_up=False)
+    await house.reception.hand_over(again, hung_up=False)
     clock.advance(60)
     await house.sweep()
     assert (await house.now(again.session)).ended is None
@@ -138,7 +138,7 @@ async def test_who_hangs_up_and_comes_too_late_gets_another_session(
     house: House, clock: FakeClock
 ) -> None:
     first = await opened_with(house, "key")
-    await house.broker.hand_over(first, hung_up=True)
+    await house.reception.hand_over(first, hung_up=True)
     clock.advance(3)
     await house.sweep()
     assert (await house.now(first.session)).ended == EndReason.LEFT
@@ -149,8 +149,8 @@ async def test_one_of_two_callers_hanging_up_does_not_take_the_session_from_the_
     house: House, clock: FakeClock
 ) -> None:
     opened = await opened_with(house, "key")
-    await house.broker.hand_over(opened, hung_up=False)
-    await house.broker.hand_over(await opened_with(house, "key"), hung_up=True)
+    await house.reception.hand_over(opened, hung_up=False)
+    await house.reception.hand_over(await opened_with(house, "key"), hung_up=True)
     clock.advance(60)
     await house.sweep()
     assert (await house.now(opened.session)).ended is None
@@ -165,8 +165,8 @@ async def test_of_two_overlapping_callers_the_one_who_hangs_up_does_not_take_it_
     house: House, clock: FakeClock
 ) -> None:
     one, other = await asyncio.gather(opened_with(house, "key"), opened_with(house, "key"))
-    await house.broker.hand_over(one, hung_up=False)
-    await house.broker.hand_over(other, hung_up=True)
+    await house.reception.hand_over(one, hung_up=False)
+    await house.reception.hand_over(other, hung_up=True)
     clock.advance(60)
     await house.sweep()
     assert (await house.now(one.session)).ended is None
@@ -176,7 +176,7 @@ async def test_a_session_that_ends_late_upstream_does_not_take_the_key_from_the_
     house: House, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     first = await opened_with(house, "key")
-    await house.broker.hand_over(first, hung_up=True)
+    await house.reception.hand_over(first, hung_up=True)
     kaltura.will("end", refusal(500))
     clock.advance(3)
     await house.sweep()
@@ -193,7 +193,7 @@ async def test_the_key_outlives_the_memory_of_a_session_that_nobody_got(
 ) -> None:
     monkeypatch.setattr(live, "MAX_ENDED", 1)
     first = await opened_with(house, "key")
-    await house.broker.hand_over(first, hung_up=True)
+    await house.reception.hand_over(first, hung_up=True)
     clock.advance(3)
     await house.sweep()
     second = await open_with(house, "key")
@@ -206,7 +206,7 @@ async def test_a_key_does_not_open_the_session_that_got_its_sessions_id_anew(
     house: House, kaltura: FakeKaltura
 ) -> None:
     mine = await opened_with(house, "key", "a")
-    await house.broker.hand_over(mine, hung_up=False)
+    await house.reception.hand_over(mine, hung_up=False)
     await house.end(mine.session)
     kaltura.opened = 0
     theirs = await house.open("b")

@@ -114,7 +114,7 @@ async def test_a_watched_session_lives_on_in_the_next_process(
     start: Start, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     first = await start()
-    opened = await first.house.broker.open_now("visitor-1", Wish())
+    opened = await first.house.reception.open_now("visitor-1", Wish())
     first.kill()
     clock.advance(30)
     second = await start()
@@ -245,11 +245,11 @@ async def test_a_session_that_was_only_half_opened_is_ended_and_its_key_opens_an
     first = await start()
     gate = Gate()
     kaltura.will("init-client", gate)
-    opening = asyncio.create_task(first.house.broker.open("a", Wish(), "key"))
+    opening = asyncio.create_task(first.house.reception.open("a", Wish(), "key"))
     await gate.reached.wait()
     first.kill()
     second = await start(max_sessions_per_visitor=1)
-    again = await second.house.broker.open("a", Wish(), "key")
+    again = await second.house.reception.open("a", Wish(), "key")
     assert isinstance(again, OpenedSession)
     caller = Caller(visitor=Visitor("a"))
     held_by_a = await second.house.broker.find(caller, again.session.session_id)
@@ -287,11 +287,11 @@ async def test_the_same_key_is_answered_with_the_same_session_after_a_crash(
     start: Start, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     first = await start()
-    before = await first.house.broker.open("a", Wish(), "key")
+    before = await first.house.reception.open("a", Wish(), "key")
     first.kill()
     clock.advance(10)
     second = await start()
-    after = await second.house.broker.open("a", Wish(), "key")
+    after = await second.house.reception.open("a", Wish(), "key")
     assert isinstance(before, OpenedSession)
     assert isinstance(after, OpenedSession)
     assert after.token.get_secret_value() == before.token.get_secret_value()
@@ -374,7 +374,7 @@ async def test_an_end_that_kaltura_refused_at_shutdown_is_finished_by_the_next_p
 
 async def test_no_secret_is_on_disk_in_clear(start: Start, path: Path) -> None:
     process = await start()
-    opened = await process.house.broker.open("a", Wish(), "canary-idempotency-key")
+    opened = await process.house.reception.open("a", Wish(), "canary-idempotency-key")
     assert isinstance(opened, OpenedSession)
     secrets = (KALTURA_TOKEN, opened.token.get_secret_value(), "whep/session", "canary-idem")
     written = b"".join(

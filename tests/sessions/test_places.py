@@ -21,11 +21,11 @@ def house(kaltura: FakeKaltura, clock: FakeClock) -> House:
 
 
 async def position(house: House, waiting: Waiting) -> int:
-    return (await house.broker.place(waiting.ticket_id, 0)).position
+    return (await house.reception.place(waiting.ticket_id, 0)).position
 
 
 async def is_called(house: House, waiting: Waiting) -> bool:
-    return (await house.broker.place(waiting.ticket_id, 0)).turn_seconds_left is not None
+    return (await house.reception.place(waiting.ticket_id, 0)).turn_seconds_left is not None
 
 
 async def test_a_rush_opens_as_many_as_there_are_places_and_the_others_come_in_in_order(
@@ -33,7 +33,7 @@ async def test_a_rush_opens_as_many_as_there_are_places_and_the_others_come_in_i
 ) -> None:
     house = House(kaltura, clock, max_concurrent_sessions=5)
     names = [f"visitor-{n:02}" for n in range(30)]
-    first = await asyncio.gather(*(house.broker.open(name, Wish()) for name in names))
+    first = await asyncio.gather(*(house.reception.open(name, Wish()) for name in names))
     inside = [o.session for o in first if isinstance(o, OpenedSession)]
     line = [o.position for o in first if isinstance(o, Waiting)]
     assert len(inside) == 5
@@ -45,7 +45,7 @@ async def test_a_rush_opens_as_many_as_there_are_places_and_the_others_come_in_i
         for name in reversed(names):
             if name in came:
                 continue
-            outcome = await house.broker.open(name, Wish())
+            outcome = await house.reception.open(name, Wish())
             if isinstance(outcome, OpenedSession):
                 inside.append(outcome.session)
                 came.append(name)
@@ -60,7 +60,7 @@ async def test_a_free_place_is_the_next_ones_and_nobody_jumps_the_line(house: Ho
     await house.end(session)
     assert await is_called(house, b)
     with pytest.raises(AtCapacity):
-        await house.broker.open_now("an SDK, which cannot wait", Wish())
+        await house.reception.open_now("an SDK, which cannot wait", Wish())
     c = await house.wait("c")
     assert c.position == 2
     assert (await house.open("b")).owner == "b"
@@ -82,7 +82,7 @@ async def test_a_turn_not_taken_within_its_time_goes_to_the_next(
     clock.advance(TURN_SECONDS)
     await house.sweep()
     with pytest.raises(TicketNotFound):
-        await house.broker.place(b.ticket_id, 0)
+        await house.reception.place(b.ticket_id, 0)
     assert await is_called(house, c)
     assert (await house.wait("b")).position == 2, "who missed their turn lines up anew"
 
@@ -96,14 +96,14 @@ async def test_who_does_not_ask_for_long_is_not_waited_for(house: House, clock: 
     await house.sweep()
     assert await position(house, c) == 1
     with pytest.raises(TicketNotFound):
-        await house.broker.place(b.ticket_id, 0)
+        await house.reception.place(b.ticket_id, 0)
 
 
 async def test_leaving_the_line_lets_the_others_move_up_and_may_be_repeated(house: House) -> None:
     await house.open("a")
     b, c = await house.wait("b"), await house.wait("c")
     for _ in range(2):
-        await house.broker.leave_line(b.ticket_id)
+        await house.reception.leave_line(b.ticket_id)
     assert await position(house, c) == 1
 
 
@@ -111,7 +111,7 @@ async def test_who_leaves_although_it_is_their_turn_gives_it_to_the_next(house: 
     session = await house.open("a")
     b, c = await house.wait("b"), await house.wait("c")
     await house.end(session)
-    await house.broker.leave_line(b.ticket_id)
+    await house.reception.leave_line(b.ticket_id)
     assert await is_called(house, c)
 
 
@@ -120,7 +120,7 @@ async def test_the_line_is_bounded(house: House) -> None:
     for name in "bcd":
         await house.wait(name)
     with pytest.raises(AtCapacity) as full:
-        await house.broker.open("e", Wish())
+        await house.reception.open("e", Wish())
     assert full.value.retry_after
 
 
@@ -130,7 +130,7 @@ async def test_a_visitor_with_a_session_does_not_wait_for_another(
     house = House(kaltura, clock, max_concurrent_sessions=1, max_sessions_per_visitor=1)
     await house.open("a")
     with pytest.raises(TooManySessions):
-        await house.broker.open("a", Wish())
+        await house.reception.open("a", Wish())
 
 
 async def test_one_whose_session_has_ended_here_may_open_another_at_once(
@@ -147,7 +147,7 @@ async def test_one_whose_session_has_ended_here_may_open_another_at_once(
 async def test_a_long_poll_hears_of_the_turn_when_it_comes(house: House) -> None:
     session = await house.open("a")
     b = await house.wait("b")
-    asking = asyncio.create_task(house.broker.place(b.ticket_id, 60))
+    asking = asyncio.create_task(house.reception.place(b.ticket_id, 60))
     await asyncio.sleep(0)
     assert not asking.done()
     await house.end(session)
@@ -157,24 +157,24 @@ async def test_a_long_poll_hears_of_the_turn_when_it_comes(house: House) -> None
 async def test_a_long_poll_hears_of_a_better_place(house: House) -> None:
     await house.open("a")
     b, c = await house.wait("b"), await house.wait("c")
-    asking = asyncio.create_task(house.broker.place(c.ticket_id, 60))
+    asking = asyncio.create_task(house.reception.place(c.ticket_id, 60))
     await asyncio.sleep(0)
-    await house.broker.leave_line(b.ticket_id)
+    await house.reception.leave_line(b.ticket_id)
     assert (await asking).position == 1
 
 
 async def test_a_long_poll_ends_when_its_time_is_up(house: House) -> None:
     await house.open("a")
     b = await house.wait("b")
-    assert (await house.broker.place(b.ticket_id, 0.01)).position == 1
+    assert (await house.reception.place(b.ticket_id, 0.01)).position == 1
 
 
 async def test_a_long_poll_ends_when_its_ticket_is_given_up(house: House) -> None:
     await house.open("a")
     b = await house.wait("b")
-    asking = asyncio.create_task(house.broker.place(b.ticket_id, 60))
+    asking = asyncio.create_task(house.reception.place(b.ticket_id, 60))
     await asyncio.sleep(0)
-    await house.broker.leave_line(b.ticket_id)
+    await house.reception.leave_line(b.ticket_id)
     with pytest.raises(TicketNotFound):
         await asking
 
@@ -270,7 +270,7 @@ async def test_a_rush_that_meets_kalturas_429_lines_up_in_order(
     clock.advance(5)
     gates = [Gate(refusal(429)) for _ in range(3)]
     kaltura.will("create", *gates)
-    again = [asyncio.create_task(house.broker.open(name, Wish())) for name in "bcd"]
+    again = [asyncio.create_task(house.reception.open(name, Wish())) for name in "bcd"]
     for gate in gates:
         await gate.reached.wait()
     for gate in gates:
@@ -299,10 +299,10 @@ async def test_who_cannot_wait_or_finds_the_line_full_is_told_of_a_429_as_it_is(
     await house.open("a")
     kaltura.will("create", refusal(429), refusal(429))
     with pytest.raises(KalturaBusy):
-        await house.broker.open_now("an SDK, which cannot wait", Wish())
+        await house.reception.open_now("an SDK, which cannot wait", Wish())
     gate = Gate(refusal(429))
     kaltura.script["create"].appendleft(gate)
-    slow = asyncio.create_task(house.broker.open("b", Wish()))
+    slow = asyncio.create_task(house.reception.open("b", Wish()))
     await gate.reached.wait()
     await house.wait("c")
     gate.open.set()
@@ -315,7 +315,7 @@ async def test_a_429_while_none_of_ours_is_open_is_told_as_it_is(
 ) -> None:
     kaltura.will("create", refusal(429))
     with pytest.raises(KalturaBusy):
-        await house.broker.open("a", Wish())
+        await house.reception.open("a", Wish())
     assert isinstance(await house.open("a"), AvatarSession)
 
 
@@ -327,7 +327,7 @@ async def test_each_key_of_a_service_has_a_place_of_its_own(
     await house.open("a")
     places = []
     for key in ("x", "y", "x", None, None):
-        waiting = await house.broker.open_for_service(token, Wish(), key)
+        waiting = await house.reception.open_for_service(token, Wish(), key)
         assert isinstance(waiting, Waiting)
         places.append(waiting.position)
     assert places == [1, 2, 1, 3, 3]
@@ -339,11 +339,11 @@ async def test_a_services_ticket_makes_nobody_the_service(
     token = "a-token-of-the-shop"
     house = House(kaltura, clock, max_concurrent_sessions=1, service_tokens={"shop": token})
     await house.open("a")
-    waiting = await house.broker.open_for_service(token, Wish(), "key")
+    waiting = await house.reception.open_for_service(token, Wish(), "key")
     assert isinstance(waiting, Waiting)
     assert await position(house, waiting) == 1, "its page may ask how long it takes"
     with pytest.raises(TicketNotFound):
-        house.broker.waits_as(waiting.ticket_id)
+        house.reception.waits_as(waiting.ticket_id)
 
 
 async def test_an_end_that_kaltura_refuses_holds_its_place(
@@ -357,6 +357,6 @@ async def test_an_end_that_kaltura_refuses_holds_its_place(
     assert not await is_called(house, b)
     for _ in range(2):
         clock.advance(30)
-        await house.broker.place(b.ticket_id, 0)
+        await house.reception.place(b.ticket_id, 0)
         await house.sweep()
     assert await is_called(house, b)

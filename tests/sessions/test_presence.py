@@ -3,8 +3,8 @@
 import pytest
 
 from app.problems import SessionEnded
-from app.sessions.broker import LEAVE_SECONDS
 from app.sessions.live import WATCHED_SECONDS, EndReason
+from app.sessions.reception import LEAVE_SECONDS
 from app.sessions.wishes import Wish
 from tests.doubles import FakeClock, FakeKaltura
 from tests.sessions.house import House, held
@@ -19,7 +19,7 @@ async def test_a_session_whose_page_went_away_ends_in_a_moment(
     house: House, clock: FakeClock
 ) -> None:
     session = await house.open()
-    await house.broker.leave(session)
+    await house.reception.leave(session)
     clock.advance(LEAVE_SECONDS - 1)
     await house.sweep()
     assert (await house.now(session)).ended is None
@@ -31,10 +31,10 @@ async def test_a_session_whose_page_went_away_ends_in_a_moment(
 async def test_a_page_that_comes_back_in_time_goes_on_with_the_same_token(
     house: House, clock: FakeClock
 ) -> None:
-    opened = await house.broker.open_now("a", Wish())
-    await house.broker.leave(opened.session)
+    opened = await house.reception.open_now("a", Wish())
+    await house.reception.leave(opened.session)
     clock.advance(LEAVE_SECONDS - 1)
-    resumed = await house.broker.resume(held(await house.now(opened.session)))
+    resumed = await house.reception.resume(held(await house.now(opened.session)))
     assert resumed.token.get_secret_value() == opened.token.get_secret_value()
     clock.advance(60)
     await house.sweep()
@@ -45,7 +45,7 @@ async def test_a_late_sign_of_life_of_the_page_that_left_does_not_bring_it_back(
     house: House, clock: FakeClock
 ) -> None:
     session = await house.open()
-    await house.broker.leave(session)
+    await house.reception.leave(session)
     await house.broker.keep_alive(held(await house.now(session)))
     clock.advance(LEAVE_SECONDS)
     await house.sweep()
@@ -54,9 +54,9 @@ async def test_a_late_sign_of_life_of_the_page_that_left_does_not_bring_it_back(
 
 async def test_leaving_again_does_not_prolong_the_moment(house: House, clock: FakeClock) -> None:
     session = await house.open()
-    await house.broker.leave(session)
+    await house.reception.leave(session)
     clock.advance(LEAVE_SECONDS - 1)
-    await house.broker.leave(await house.now(session))
+    await house.reception.leave(await house.now(session))
     clock.advance(1)
     await house.sweep()
     assert (await house.now(session)).ended == EndReason.LEFT
@@ -65,7 +65,7 @@ async def test_leaving_again_does_not_prolong_the_moment(house: House, clock: Fa
 async def test_leaving_a_session_that_has_ended_changes_nothing(house: House) -> None:
     session = await house.open()
     await house.end(session)
-    await house.broker.leave(await house.now(session))
+    await house.reception.leave(await house.now(session))
     assert (await house.now(session)).ended == EndReason.VISITOR
 
 
@@ -73,7 +73,7 @@ async def test_an_ended_session_cannot_be_resumed_and_says_why(house: House) -> 
     session = await house.open()
     await house.end(session)
     with pytest.raises(SessionEnded) as over:
-        await house.broker.resume(held(await house.now(session)))
+        await house.reception.resume(held(await house.now(session)))
     assert over.value.extensions == {"endReason": "visitor"}
 
 
@@ -87,6 +87,6 @@ async def test_a_session_is_watched_while_its_page_is_heard_of(
     watched.append(session.is_watched(clock.now))
     await house.broker.keep_alive(held(session))
     watched.append((await house.now(session)).is_watched(clock.now))
-    await house.broker.leave(await house.now(session))
+    await house.reception.leave(await house.now(session))
     watched.append((await house.now(session)).is_watched(clock.now))
     assert watched == [True, False, True, False]

@@ -1,0 +1,130 @@
+"""How visitors come to a session, wait for one, leave it and come back to it."""
+
+from dataclasses import replace
+from typing import Final
+
+from app.problems import AtCapacity, TicketNotFound, Unauthenticated
+from app.sessions.ending import SessionEnder, ended
+from app.sessions.live import AvatarSession, EndReason, LiveSessions
+from app.sessions.opening import OpenedSession, SessionOpener
+from app.sessions.ownership import SERVICE, Held, Services
+from app.sessions.places import Applicant, Places, Waiting
+from app.sessions.tokens import Clock
+from app.sessions.wishes import Wish
+
+LEAVE_SECONDS: Final = 3
+"""How long a session outlives its page: enough for a reload, little to pay for."""
+
+
+class Reception:
+    """Opens sessions for visitors and services; raises a `Problem` for whatever can't be done.
+
+    `at_most` is how many live sessions one visitor may have; services have the bound of all alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        at_most: int,
+        sessions: LiveSessions,
+        services: Services,
+        opener: SessionOpener,
+        ender: SessionEnder,
+        places: Places,
+        clock: Clock,
+    ) -> None:
+        self._at_most = at_most
+        self._sessions = sessions
+        self._services = services
+        self._opener = opener
+        self._ender = ender
+        self._places = places
+        self._clock = clock
+
+    # Opening
+
+    async def open(
+        self, visitor: str, wish: Wish, idempotency_key: str | None = None
+    ) -> OpenedSession | Waiting:
+        """Open a session for a visitor, or give them a place in line."""
+        return await self._opener.open(self._visitor(visitor), wish, idempotency_key)
+
+    async def open_now(self, visitor: str, wish: Wish) -> OpenedSession:
+        """Open a session for a visitor who can't wait; raises `AtCapacity` when others must."""
+        opened = await self._opener.open(replace(self._visitor(visitor), may_wait=False), wish)
+        if isinstance(opened, Waiting):
+            raise AtCapacity
+        return opened
+
+    async def is_repeated(self, visitor: str, idempotency_key: str | None) -> bool:
+        """Whether opening a session for a visitor would begin nothing; see `SessionOpener`."""
+        return await self._opener.is_repeated(self._visitor(visitor), idempotency_key)
+
+    def is_service(self, token: str | None) -> bool:
+        """Whether this is a service's token."""
+        return token is not None and self._services.owner(token) is not None
+
+    async def open_for_service(
+        self, token: str, wish: Wish, idempotency_key: str | None = None
+    ) -> OpenedSession | Waiting:
+        """Likewise for the service whose token this is; raises `Unauthenticated`.
+
+        A service is many visitors, so each of its keys has a place in line of its own.
+        """
+        service = self._services.owner(token)
+        if service is None:
+            raise Unauthenticated
+        applicant = Applicant(service, f"{service}:{idempotency_key or ''}")
+        return await self._opener.open(applicant, wish, idempotency_key)
+
+    async def hand_over(self, opened: OpenedSession, *, hung_up: bool) -> None:
+        """The moment in which a session becomes its visitor's; one who hung up gets none.
+
+        They may ask again with the same Idempotency-Key, so it is kept for them for a moment.
+        """
+        # As it is now: another caller of the same key may have got it meanwhile.
+        session = await self._sessions.get(opened.session.session_id) or opened.session
+        if not hung_up:
+            await self._sessions.update(session.session_id, delivered=True, leaves_at=None)
+        elif session.origin is None:
+            self._ender.end_soon(session, EndReason.LEFT)
+        elif not session.delivered:
+            await self.leave(session)
+
+    # Waiting in line
+
+    def waits_as(self, ticket_id: str) -> str:
+        """Who waits with this ticket, for a visitor without a cookie; see `Places`.
+
+        A service's ticket does not do: its pages have it too, and they are not the service.
+        """
+        owner = self._places.owner_of(ticket_id)
+        if owner.startswith(SERVICE):
+            raise TicketNotFound
+        return owner
+
+    async def place(self, ticket_id: str, wait_seconds: float) -> Waiting:
+        """A place in line, when it changes or after `wait_seconds`; raises `TicketNotFound`."""
+        return await self._places.ask(ticket_id, wait_seconds)
+
+    async def leave_line(self, ticket_id: str) -> None:
+        """Give up a place in line."""
+        await self._places.leave(ticket_id)
+
+    # Coming and going
+
+    async def leave(self, session: AvatarSession) -> None:
+        """The page goes away: the session ends in a moment, unless the page comes back."""
+        if session.ended is None and session.leaves_at is None:
+            leaves_at = self._clock() + LEAVE_SECONDS
+            await self._sessions.update(session.session_id, leaves_at=leaves_at)
+
+    async def resume(self, held: Held) -> OpenedSession:
+        """The page is back, and gets what it got from create."""
+        if held.session.ended is not None:
+            raise ended(held.session)
+        await self._sessions.update(held.session.session_id, seen_at=self._clock(), leaves_at=None)
+        return self._opener.opened(held.session)
+
+    def _visitor(self, visitor: str) -> Applicant:
+        return Applicant(visitor, visitor, at_most=self._at_most)
