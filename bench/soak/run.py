@@ -37,6 +37,8 @@ SETTINGS: Final = {
     "MAX_WAITING": "30",
     "SESSION_MAX_SECONDS": "20",
     "SESSION_IDLE_SECONDS": "4",
+    "CREATE_RATE_LIMIT": "1000000/minute",  # all visitors have one address
+    "SPEAK_RATE_LIMIT": "1000000/minute",
     "UPSTREAM_TIMEOUT_SECONDS": str(ANSWER_SECONDS),
 }
 
