@@ -19,7 +19,7 @@ from app import main
 from app.database import BUSY_SECONDS, Database, open_database
 from app.kaltura.client import SessionAccess
 from app.problems import BudgetSpent, KalturaFailed, RecordUnavailable, SessionEnded
-from app.sessions import live
+from app.sessions import live, reaper
 from app.sessions.journal import METADATA, Journal
 from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import Keyring
@@ -195,6 +195,21 @@ async def test_a_process_that_lives_keeps_its_sessions_and_a_dead_ones_are_taken
     assert [s.session_id for s in await second.store.all()] == [session.session_id]
     third = await start()
     assert await third.store.all() == [], "one process takes it over, not two"
+
+
+async def test_the_reaper_takes_over_what_a_process_leaves_that_dies_while_it_runs(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaper, "SWEEP_SECONDS", 0)
+    first, second = await start(), await start()
+    session = await first.house.open()
+    running = asyncio.create_task(second.house.reaper.run())
+    first.kill()
+    async with asyncio.timeout(10):
+        while await second.store.get(session.session_id) is None:  # noqa: ASYNC110 - the reaper is what we wait for
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_of_two_processes_that_find_the_same_dead_one_only_one_has_its_sessions(
