@@ -82,6 +82,8 @@ async def test_the_time_left_is_a_share_of_the_minutes_of_all(
     assert await house.broker.seconds_left(session) == 120
     await house.open("b")
     assert await house.broker.seconds_left(session) == 60
+    clock.advance(61)
+    assert await house.broker.seconds_left(session) == 0
     await house.end(session)
     assert await house.broker.seconds_left(await house.now(session)) == 0
 
