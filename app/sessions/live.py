@@ -194,7 +194,7 @@ class SessionsInProcess:
         session = replace(self._open[session_id], **changes)
         if session.ended_upstream:
             del self._open[session_id], self._lanes[session_id]
-            self.remember(session)
+            self._keep_ended(session)
         else:
             self._open[session_id] = session
         return session
@@ -229,7 +229,11 @@ class SessionsInProcess:
             lane.lock.release()
 
     def remember(self, session: AvatarSession) -> None:
-        """Keep an ended session for those who still ask for it."""
+        """Keep a session that another process ended, for those who still ask for it."""
+        self._keep_ended(session)
+        self._note_origin(session)
+
+    def _keep_ended(self, session: AvatarSession) -> None:
         while len(self._ended) >= MAX_ENDED:
             self._forget(next(iter(self._ended)))
         self._ended[session.session_id] = session

@@ -21,6 +21,7 @@ from app.problems import (
     TooManySessions,
     Unauthenticated,
 )
+from app.sessions.ending import MAX_PAUSE_SECONDS
 from app.sessions.live import MAX_WAITING_CALLS, AvatarSession, EndReason, SessionsInProcess
 from app.sessions.ownership import Caller
 from app.sessions.readiness import MEMORY_SECONDS
@@ -449,3 +450,25 @@ async def test_a_session_that_ends_while_its_media_is_asked_for_is_nobodys(
     with pytest.raises(KalturaFailed):
         await opening
     assert kaltura.operations()[-1] == "end"
+
+
+async def test_in_direct_mode_overlapping_init_clients_reach_kaltura_once(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, avatar_token_mode="direct")
+    session = held(await house.open())
+    media = await asyncio.gather(*(house.broker.init_client(session) for _ in range(3)))
+    assert media == [media[0]] * 3
+    assert kaltura.operations().count("init-client") == 1
+
+
+async def test_however_often_an_end_was_refused_it_is_tried_again_within_a_minute(
+    house: House, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    await house.open()
+    kaltura.will("end", *[refusal(500)] * 12)
+    clock.advance(90)
+    for _ in range(13):
+        await house.sweep()
+        clock.advance(MAX_PAUSE_SECONDS)
+    assert await house.sessions.all() == []

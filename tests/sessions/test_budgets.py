@@ -7,7 +7,7 @@ from app.sessions.budgets import DAY_SECONDS
 from app.sessions.live import EndReason
 from app.sessions.ownership import SERVICE
 from app.sessions.wishes import Wish
-from tests.doubles import FakeClock, FakeKaltura
+from tests.doubles import FakeClock, FakeKaltura, refusal
 from tests.sessions.house import House, held
 
 MIDNIGHT = 1_800_000_000 // DAY_SECONDS * DAY_SECONDS
@@ -82,6 +82,8 @@ async def test_the_time_left_is_a_share_of_the_minutes_of_all(
     assert await house.broker.seconds_left(session) == 120
     await house.open("b")
     assert await house.broker.seconds_left(session) == 60
+    clock.advance(61)
+    assert await house.broker.seconds_left(session) == 0
     await house.end(session)
     assert await house.broker.seconds_left(await house.now(session)) == 0
 
@@ -147,3 +149,36 @@ async def test_a_second_session_that_ends_early_does_not_lengthen_the_first(
     assert (await house.now(first)).ended is None
     await watch(house, clock, 5)
     assert (await house.now(first)).ended == EndReason.BUDGET
+
+
+@pytest.mark.parametrize(("of_visitor", "of_all"), [(1, 5), (5, 1)])
+async def test_of_two_budgets_the_smaller_one_counts(
+    kaltura: FakeKaltura, clock: FakeClock, of_visitor: int, of_all: int
+) -> None:
+    house = House(kaltura, clock, daily_minutes_per_visitor=of_visitor, daily_minutes=of_all)
+    assert (await house.open()).expires_at == clock.now + 60
+
+
+async def test_a_visitor_who_had_two_sessions_when_one_was_not_the_rule_spends_twice_as_fast(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    before = House(kaltura, clock)
+    for _ in range(2):
+        await before.open("a")
+    house = House(
+        kaltura, clock, before.sessions, max_sessions_per_visitor=1, daily_minutes_per_visitor=2
+    )
+    await watch(house, clock, 60)
+    assert {s.ended for s in await house.sessions.all()} <= {EndReason.BUDGET}
+
+
+async def test_an_end_for_the_budget_that_kaltura_refused_is_not_tried_again_at_once(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, daily_minutes=1)
+    await house.open()
+    kaltura.will("end", *[refusal(500)] * 5)
+    await watch(house, clock, 60)
+    for _ in range(5):
+        await house.sweep()
+    assert kaltura.operations().count("end") == 1

@@ -212,3 +212,16 @@ async def test_a_key_does_not_open_the_session_that_got_its_sessions_id_anew(
     theirs = await house.open("b")
     assert theirs.session_id == mine.session.session_id
     assert (await opened_with(house, "key", "a")).session.owner == "a"
+
+
+async def test_of_two_overlapping_callers_one_who_gives_up_does_not_stop_the_opening(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    gate = Gate(httpx.Response(200, json={"sessionId": "one", "token": "t"}))
+    kaltura.will("create", gate)
+    stays, goes = (asyncio.create_task(open_with(house, "key")) for _ in range(2))
+    await gate.reached.wait()
+    goes.cancel()
+    await asyncio.gather(goes, return_exceptions=True)
+    gate.open.set()
+    assert await stays == "one"

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,11 @@ from app.database import BUSY_SECONDS, Database, open_database
 from app.identity.visitor import Visitor
 from app.kaltura.client import SessionAccess
 from app.problems import BudgetSpent, KalturaFailed, RecordUnavailable, SessionEnded
-from app.sessions import live
+from app.sessions import live, reaper
 from app.sessions.journal import METADATA, Journal
 from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import Keyring
-from app.sessions.live import MAX_ENDED, AvatarSession, EndReason
+from app.sessions.live import MAX_ENDED, AvatarSession, EndReason, SessionsInProcess
 from app.sessions.opening import OpenedSession
 from app.sessions.ownership import Caller
 from app.sessions.wishes import Wish
@@ -200,6 +201,21 @@ async def test_a_process_that_lives_keeps_its_sessions_and_a_dead_ones_are_taken
     assert await third.store.all() == [], "one process takes it over, not two"
 
 
+async def test_the_reaper_takes_over_what_a_process_leaves_that_dies_while_it_runs(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaper, "SWEEP_SECONDS", 0)
+    first, second = await start(), await start()
+    session = await first.house.open()
+    running = asyncio.create_task(second.house.reaper.run())
+    first.kill()
+    async with asyncio.timeout(10):
+        while await second.store.get(session.session_id) is None:  # noqa: ASYNC110 - the reaper is what we wait for
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_of_two_processes_that_find_the_same_dead_one_only_one_has_its_sessions(
     start: Start, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,6 +330,39 @@ async def test_todays_minutes_are_remembered(start: Start, clock: FakeClock) -> 
     await second.house.open("b")
 
 
+async def test_the_journal_and_the_memory_count_the_same_seconds(
+    start: Start, clock: FakeClock
+) -> None:
+    process, memory = await start(), SessionsInProcess(clock)
+    midnight = clock.now
+    lives = {  # from, to, until when they might have lasted
+        "over before": (-500, -400, -100),
+        "over midnight": (-500, 30, 400),
+        "open since yesterday": (-300, None, 700),
+        "swept late": (-300, 60, 50),
+        "past its time": (10, None, 100),
+        "today": (20, 80, 900),
+    }
+    for name, (opened, ended, expires) in lives.items():
+        session = replace(
+            session_of(name, clock), opened_at=midnight + opened, expires_at=midnight + expires
+        )
+        for store in (process.store, memory):
+            await store.add(session)
+            if ended is not None:
+                ended_at = midnight + ended
+                await store.update(
+                    name, ended=EndReason.VISITOR, ended_at=ended_at, ended_upstream=True
+                )
+    counted = []
+    for now in (0, 100, 500, 1000):
+        clock.now = midnight + now
+        counted.append(
+            [await store.seconds_used(midnight, "a") for store in (process.store, memory)]
+        )
+    assert counted[1:] == [[330, 330], [730, 730], [930, 930]]
+
+
 async def test_the_minutes_of_an_emulator_do_not_count_for_kaltura(
     start: Start, clock: FakeClock
 ) -> None:
@@ -336,6 +385,50 @@ async def test_a_session_that_was_opened_elsewhere_is_ended_there_and_takes_no_p
     await second.house.sweep()
     ends = [str(call.request.url) for call in kaltura.calls if call.operation == "end"]
     assert ends == ["https://elsewhere.test/v1/session-1/end"]
+
+
+async def test_a_session_elsewhere_stays_there_until_it_is_ended(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    first = await start(base_url="https://elsewhere.test/v1")
+    await first.house.open("a")
+    first.kill()
+    second = await start()
+    kaltura.will("end", refusal(500))
+    await second.house.sweep()
+    await second.store.flush()
+    second.kill()
+    third = await start()
+    await third.house.sweep()
+    ends = {str(call.request.url) for call in kaltura.calls if call.operation == "end"}
+    assert ends == {"https://elsewhere.test/v1/session-1/end"}
+    assert kaltura.operations().count("end") == 2
+
+
+async def test_the_key_of_a_session_that_has_ended_opens_no_other_after_a_restart_either(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    first = await start()
+    before = await first.house.reception.open("a", Wish(), "key")
+    assert isinstance(before, OpenedSession)
+    await first.house.reception.hand_over(before, hung_up=False)
+    await first.house.end(before.session)
+    first.kill()
+    second = await start()
+    after = await second.house.reception.open("a", Wish(), "key")
+    assert isinstance(after, OpenedSession)
+    assert after.session.session_id == before.session.session_id
+    assert kaltura.operations().count("create") == 1
+
+
+async def test_an_id_that_another_process_remembers_is_still_ours_to_change(
+    clock: FakeClock,
+) -> None:
+    sessions = SessionsInProcess(clock)
+    ours = session_of("same", clock)
+    await sessions.add(ours)
+    sessions.remember(replace(ours, ended=EndReason.VISITOR, ended_upstream=True))
+    assert (await sessions.update("same", seen_at=clock.now)).seen_at == clock.now
 
 
 async def test_a_shutdown_that_keeps_ends_nothing_and_the_next_process_goes_on(

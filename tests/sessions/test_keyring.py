@@ -1,11 +1,12 @@
 """The broker's own keys."""
 
 import stat
+from base64 import urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import InvalidToken
+from cryptography.fernet import Fernet, InvalidToken
 from pydantic import SecretStr
 
 from app.sessions.keyring import DEVELOPMENT_KEY, Keyring, keyring_of
@@ -29,6 +30,8 @@ def test_each_purpose_has_a_key_of_its_own_and_none_is_the_secret_itself() -> No
     ring = Keyring([OLD])
     assert ring.signing()[0] != OLD.get_secret_value().encode()
     assert len(ring.signing()[0]) == 32
+    with pytest.raises(InvalidToken):
+        Fernet(urlsafe_b64encode(ring.signing()[0])).decrypt(ring.at_rest().encrypt(b"secret"))
 
 
 def test_without_a_key_one_is_kept_beside_the_database(tmp_path: Path) -> None:

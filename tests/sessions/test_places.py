@@ -2,6 +2,7 @@
 
 import asyncio
 
+import httpx
 import pytest
 
 from app.problems import AtCapacity, KalturaBusy, KalturaFailed, TicketNotFound, TooManySessions
@@ -52,6 +53,25 @@ async def test_a_rush_opens_as_many_as_there_are_places_and_the_others_come_in_i
             assert len(await house.sessions.all()) <= 5
     assert came == names
     assert kaltura.operations().count("create") == 30
+
+
+async def test_a_session_that_is_being_opened_has_its_place(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=2, max_sessions_per_visitor=1)
+    gates = [Gate(httpx.Response(200, json={"sessionId": n, "token": "t"})) for n in "12"]
+    kaltura.will("create", *gates)
+    opening = [asyncio.create_task(house.open(name)) for name in "ab"]
+    for gate in gates:
+        await gate.reached.wait()
+    with pytest.raises(TooManySessions):
+        await house.open("a")
+    c = await house.wait("c")
+    assert not await is_called(house, c)
+    for gate in gates:
+        gate.open.set()
+    await asyncio.gather(*opening)
+    assert kaltura.operations().count("create") == 2
 
 
 async def test_a_free_place_is_the_next_ones_and_nobody_jumps_the_line(house: House) -> None:

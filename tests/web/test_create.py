@@ -169,6 +169,39 @@ class TestIdempotencyKey:
         assert kaltura.operations().count("create") == 1
 
 
+class HungUp(httpx.ASGITransport):
+    """A caller who is gone by the time of the answer."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        app = self.app
+        messages = iter([{"type": "http.request", "body": await request.aread()}])
+
+        async def gone(scope: Any, _: Any, send: Any) -> None:
+            async def receive() -> dict[str, Any]:
+                return next(messages, {"type": "http.disconnect"})
+
+            await app(scope, receive, send)
+
+        return await httpx.ASGITransport(app=gone).handle_async_request(request)
+
+
+@pytest.mark.parametrize("create", [CREATE, "/v1/avatar-session/create"])
+async def test_a_session_whose_caller_hung_up_is_ended(
+    visit: Visit, kaltura: FakeKaltura, create: str
+) -> None:
+    visitor = await visit()
+    ordinary = visitor._transport
+    assert isinstance(ordinary, httpx.ASGITransport)
+    visitor._transport = HungUp(app=ordinary.app)
+    await visitor.post(
+        create, json={} if create == CREATE else {"visualConfig": {"id": "avatar-1"}}
+    )
+    async with asyncio.timeout(5):
+        while "end" not in kaltura.operations():  # noqa: ASYNC110 - nobody hears of the end
+            await asyncio.sleep(0)
+    assert kaltura.operations() == ["create", "init-client", "end"]
+
+
 class TestComingAndGoing:
     async def test_a_page_resumes_with_its_visitors_cookie_and_gets_what_create_gave(
         self, visitor: httpx.AsyncClient
