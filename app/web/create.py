@@ -22,8 +22,8 @@ from app.problems import (
 )
 from app.sessions.places import Waiting
 from app.sessions.wishes import Wish
-from app.web.deps import CallerDep, OwnOriginDep, ReceptionDep, SettingsDep, VisitorsDep
-from app.web.limits import CreateMeterDep
+from app.web.counter import CounterDep
+from app.web.deps import OwnOriginDep, ReceptionDep, SettingsDep
 from app.web.openapi import operation_id, problems
 from app.web.origins import is_fetch_of_own_page
 from app.web.shapes import CreateBody, CreatedSession, Done, PlaceInLine
@@ -73,14 +73,10 @@ router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=
     responses=_OPENED | problems(InvalidRequest, Unauthenticated, TicketNotFound, *_CREATE),
 )
 async def create_avatar_session(
-    request: Request,
     response: Response,
-    caller: CallerDep,
-    visitors: VisitorsDep,
-    reception: ReceptionDep,
+    counter: CounterDep,
     settings: SettingsDep,
     origin: OwnOriginDep,
-    meter: CreateMeterDep,
     idempotency_key: IdempotencyKey = None,
     wish: CreateBody | None = None,
 ) -> CreatedSession | PlaceInLine:
@@ -90,20 +86,9 @@ async def create_avatar_session(
     """
     wish = wish or CreateBody()
     chosen = Wish(wish.avatar_id, wish.voice_id)
-    if caller.token is not None:
-        if not reception.is_service(caller.token):
-            await meter.count_opening()
-        opened = await reception.open_for_service(caller.token, chosen, idempotency_key)
-    else:
-        waits_as = None
-        if wish.ticket is not None and not visitors.are_signed_in:
-            waits_as = reception.waits_as(wish.ticket)
-        await meter.count(waits_as, idempotency_key)
-        visitor = waits_as or visitors.welcome(caller, response).id
-        opened = await reception.open(visitor, chosen, idempotency_key)
+    opened = await counter.open(chosen, wish.ticket, idempotency_key)
     if isinstance(opened, Waiting):
         return _in_line(response, opened)
-    await reception.hand_over(opened, hung_up=await request.is_disconnected())
     return CreatedSession.of(opened, settings, origin)
 
 
@@ -116,20 +101,15 @@ async def create_avatar_session(
 async def create_default_avatar_session(
     request: Request,
     response: Response,
-    caller: CallerDep,
-    visitors: VisitorsDep,
-    reception: ReceptionDep,
+    counter: CounterDep,
     settings: SettingsDep,
     origin: OwnOriginDep,
-    meter: CreateMeterDep,
     idempotency_key: IdempotencyKey = None,
 ) -> CreatedSession | PlaceInLine:
     """Open a session with the defaults; only for `fetch` of the broker's own pages and servers."""
     if not is_fetch_of_own_page(request.headers):
         raise CrossSiteRequest
-    return await create_avatar_session(
-        request, response, caller, visitors, reception, settings, origin, meter, idempotency_key
-    )
+    return await create_avatar_session(response, counter, settings, origin, idempotency_key)
 
 
 @router.get("/waiting-room/{ticket}", responses=problems(InvalidRequest, TicketNotFound))

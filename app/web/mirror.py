@@ -6,7 +6,7 @@ Kaltura's shape and statuses (`app/web/answers.py`).
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, UploadFile
 
 from app.kaltura.contract import (
     MIRROR_PATH,
@@ -19,8 +19,9 @@ from app.kaltura.contract import (
     TurnId,
 )
 from app.sessions.wishes import Wish
-from app.web.deps import BearerSession, BrokerDep, CallerDep, ReceptionDep, VisitorsDep
-from app.web.limits import BearerSessionToSpeakIn, CreateMeterDep
+from app.web.counter import CounterDep
+from app.web.deps import BearerSession, BrokerDep
+from app.web.limits import BearerSessionToSpeakIn
 
 router: Final = APIRouter(
     prefix=MIRROR_PATH,
@@ -31,26 +32,15 @@ router: Final = APIRouter(
 
 @router.post("", include_in_schema=False)
 @router.post(f"/{Operation.CREATE}")
-async def create(
-    request: Request,
-    response: Response,
-    body: CreateRequest,
-    caller: CallerDep,
-    visitors: VisitorsDep,
-    reception: ReceptionDep,
-    meter: CreateMeterDep,
-) -> Created:
+async def create(body: CreateRequest, counter: CounterDep) -> Created:
     """Open a session for this visitor, so that the SDK's own `createSession` works.
 
     No KS is wanted: who the visitor is decides, and what they may choose is what the operator
     offers. Where visitors sign in, the page gives the SDK their login's token in its place. An SDK
     knows no waiting room: it is refused when others wait.
     """
-    await meter.count_opening()
     voice_id = body.voice_config.id if body.voice_config else None
-    wish = Wish(body.visual_config.id, voice_id)
-    opened = await reception.open_now(visitors.welcome(caller, response).id, wish)
-    await reception.hand_over(opened, hung_up=await request.is_disconnected())
+    opened = await counter.open_now(Wish(body.visual_config.id, voice_id))
     return Created(session_id=opened.session.session_id, token=opened.token.get_secret_value())
 
 
