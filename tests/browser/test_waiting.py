@@ -1,9 +1,11 @@
 """Whoever finds every avatar busy waits in line, is told how things are, and is let in."""
 
 import re
+from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Locator, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, expect
 
 from tests.browser.avatar_page import AvatarPage, Demo, eventually
 from tests.browser.waiting_room import WaitingRoom
@@ -18,6 +20,14 @@ def room() -> WaitingRoom:
 
 def panel(tab: AvatarPage) -> Locator:
     return tab.page.locator("#waiting")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def rival(browser: Browser) -> AsyncIterator[AvatarPage]:
+    """Another visitor."""
+    context = await browser.new_context()
+    yield AvatarPage(await context.new_page())
+    await context.close()
 
 
 async def get_in_line(tab: AvatarPage, demo: Demo, room: WaitingRoom) -> None:
@@ -177,3 +187,46 @@ async def test_a_place_is_asked_for_with_a_long_wait(
         await get_in_line(tab, demo, room)
     assert room.polls == 1
     await tab.button("End").click()
+
+
+async def test_the_next_in_line_is_let_in_when_a_session_ends(
+    tab: AvatarPage, rival: AvatarPage, small_demo: Demo
+) -> None:
+    await rival.page.goto(small_demo.url)
+    first = await rival.start()
+    await tab.page.goto(small_demo.url)
+    await tab.button("Start").click()
+    await expect(panel(tab)).to_contain_text("You are next in line")
+    await tab.page.reload()
+    await expect(panel(tab)).to_contain_text("You are next in line")
+    await tab.status_is("Connecting")
+
+    await rival.button("End").click()
+    await tab.status_is("Live")
+    (session_id,) = tab.session_ids
+    assert session_id != first
+    assert await small_demo.session_is(first, "ended")
+    await tab.button("End").click()
+    await eventually(lambda: small_demo.session_is(session_id, "ended"), "the session is ended")
+
+
+async def test_who_leaves_the_line_is_nobodys_predecessor(
+    tab: AvatarPage, rival: AvatarPage, small_demo: Demo, browser: Browser
+) -> None:
+    await rival.page.goto(small_demo.url)
+    await rival.start()
+    await tab.page.goto(small_demo.url)
+    await tab.button("Start").click()
+    await expect(panel(tab)).to_contain_text("You are next in line")
+    async with await browser.new_context() as context:
+        third = AvatarPage(await context.new_page())
+        await third.page.goto(small_demo.url)
+        await third.button("Start").click()
+        await expect(panel(third)).to_contain_text("You are 2nd in line")
+        await tab.button("Leave the line").click()
+        await expect(panel(third)).to_contain_text("You are next in line")
+        await third.button("End").click()
+        await third.status_is("Ended")
+    await rival.button("End").click()
+    await rival.status_is("Ended")
+    await tab.status_is("Ended")

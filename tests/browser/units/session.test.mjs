@@ -42,12 +42,13 @@ function visit({ create = async () => OPENED, init = async () => {}, close = asy
     state: note("state", { state: "live", secondsLeft: 100 }),
     ...api,
   };
-  const stage = { containerId: "c", clear: () => {}, playable: async () => {} };
+  const shown = [];
+  const stage = { containerId: "c", clear: () => shown.push("cleared"), playable: async () => shown.push("played") };
   const session = new Session(broker, player ?? Promise.resolve({ KalturaAvatarSession: Player }), stage);
   session.on("state", ({ state, problem }) => states.push(problem ? `${state}: ${problem.name}` : state));
   const problems = [];
   session.on("state", ({ problem }) => problem && problems.push(problem));
-  return { session, calls, states, problems, handlers };
+  return { session, calls, states, problems, handlers, shown };
 }
 
 class FakeStorage extends Map {
@@ -381,12 +382,13 @@ test("a session that has ended gives no sign of life and asks for none", async (
 });
 
 test("a page that was only kept resumes the session that it had", async () => {
-  const { session, calls, states, handlers } = visit({ init: connect });
+  const { session, calls, states, handlers, shown } = visit({ init: connect });
   await session.start();
   const { connectionChange } = handlers;
   session.leave();
   connectionChange("FAILED");
   await session.comeBack();
+  assert.deepEqual(shown, ["cleared", "played", "cleared", "played"]);
   assert.deepEqual(calls, ["create", "leave", "resume"]);
   assert.deepEqual(states, ["connecting", "live", "connecting", "live"]);
   session.leave();
