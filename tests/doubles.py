@@ -70,6 +70,7 @@ class FakeKaltura(httpx.AsyncBaseTransport):
     opened: int = 0
     minted: int = 0
     whep_url: str = "https://media.kaltura.ai/whep/session/"
+    turn: dict[str, str] | None = None
     token: str = KALTURA_TOKEN
 
     def will(self, operation: str, *answers: Answer) -> None:
@@ -105,7 +106,7 @@ class FakeKaltura(httpx.AsyncBaseTransport):
                 session_id = f"session-{self.opened}"
                 body: Any = {"success": True, "sessionId": session_id, "token": self.token}
             case "init-client":
-                body = {"success": True, "whepUrl": self.whep_url}
+                body = {"success": True, "whepUrl": self.whep_url, "turn": self.turn}
             case "start" | "startSession":
                 self.minted += 1
                 ks = f"{MINTED_KS}-{self.minted}"

@@ -22,11 +22,13 @@ from app.sessions.wishes import Wish
 from app.web.counter import CounterDep
 from app.web.deps import BearerSession, BrokerDep
 from app.web.limits import BearerSessionToSpeakIn
+from app.web.openapi import refusals
 
 router: Final = APIRouter(
     prefix=MIRROR_PATH,
     tags=["Mirror of Kaltura's Control API"],
     generate_unique_id_function=lambda route: f"mirror_{route.name}",
+    responses=refusals(400, 401, 403, 404, 410, 429, 503),
 )
 
 

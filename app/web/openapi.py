@@ -1,5 +1,6 @@
 """What the OpenAPI document says of problems, made from the problems themselves."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -7,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.kaltura.contract import Refused
 from app.problems import InvalidRequest, Problem
 from app.web.answers import PROBLEM_JSON
 
@@ -45,6 +47,13 @@ def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
             examples[kind.name] = {"value": kind(status=status).as_dict("3f2a9c01d4e5b678")}
             response["description"] = ", ".join(examples)
     return responses
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route of the mirror, which refuses as Kaltura does."""
+    return {
+        status: {"model": Refused, "description": HTTPStatus(status).phrase} for status in statuses
+    }
 
 
 def _empty_response() -> dict[str, Any]:

@@ -113,7 +113,10 @@ def bearer_token(request: Request) -> str | None:
 
 
 def _authorization(request: Request) -> tuple[str, str]:
-    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    sent = request.headers.getlist("Authorization")
+    if len(sent) > 1:
+        return "bearer", ""  # a proxy may have judged another of them: it is a token, and no good
+    scheme, _, credential = "".join(sent).partition(" ")
     return scheme.lower(), credential.strip()
 
 

@@ -1,0 +1,476 @@
+"""Invariant 1: the KS, what makes one and, sealed, Kaltura's JWT are in nothing that leaves.
+
+Whatever Kaltura does, and whichever call it does it to.
+"""
+
+import asyncio
+import base64
+import contextlib
+import io
+import json
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from asgi_lifespan import LifespanManager
+from fastapi import FastAPI
+
+from app.kaltura import errors
+from app.kaltura.breaker import OPEN_SECONDS
+from app.kaltura.contract import MIRROR_PATH, Operation, Refusal
+from app.kaltura.credentials import PAUSE_SECONDS, RENEWED_AFTER
+from app.kaltura.minting import LIFETIME_SECONDS
+from app.kaltura.transport import MAX_ANSWER_BYTES
+from app.logs import configure_logging
+from app.main import create_app
+from app.problems import PROBLEMS
+from app.sessions.broker import KEEP_ALIVE_SECONDS
+from tests.doubles import (
+    ADMIN_SECRET,
+    APP_TOKEN,
+    BY_ADMIN_SECRET,
+    BY_APP_TOKEN,
+    KALTURA_TOKEN,
+    KS,
+    MINTED_KS,
+    WIDGET_KS,
+    Answer,
+    FakeClock,
+    FakeKaltura,
+    exception,
+    refusal,
+    settings,
+)
+from tests.web.test_api import CONTROLS, CREATE, UPSTREAM, path
+from tests.web.test_mirror import BODIES
+from tests.web.test_mirror import path as mirror_path
+
+KEY = "canary-secret-key-of-32-characters"
+SERVICE = "canary-service-token-3b6e"
+WHEP_SECRET = "canary-whep-secret-4d1a"
+TURN_SECRET = "canary-turn-credential-86c2"
+UPSTREAM_TEXT = "canary-upstream-text"
+CANARIES = (
+    *(KS, KALTURA_TOKEN, KEY, SERVICE, UPSTREAM_TEXT),
+    *(ADMIN_SECRET, APP_TOKEN, MINTED_KS, WIDGET_KS),
+)
+SDK = {"visualConfig": {"id": "avatar-1"}}
+TIME_HEALS = max(OPEN_SECONDS, PAUSE_SECONDS, KEEP_ALIVE_SECONDS)
+"""Then Kaltura is asked again, whatever happened before."""
+
+MEDIA_CANARIES = (WHEP_SECRET, TURN_SECRET)
+"""What goes to the page that shows the session, in the two answers that are for it, and only so."""
+
+ALL = " ".join((*CANARIES, *MEDIA_CANARIES))
+ECHO = {
+    "Location": f"https://evil.example/?{KS}&{KALTURA_TOKEN}",
+    "Set-Cookie": f"ks={KS}; token={KALTURA_TOKEN}",
+    "WWW-Authenticate": f'Bearer realm="{ALL}"',
+    "Retry-After": KS,
+    "Server": UPSTREAM_TEXT,
+    "X-Request-ID": KALTURA_TOKEN,
+    "Content-Type": f"application/json; charset={UPSTREAM_TEXT}",
+}
+DONE = {
+    "success": True,
+    "sessionId": "session-of-a-fault",
+    "token": KALTURA_TOKEN,
+    "whepUrl": f"https://media.kaltura.ai/?{WHEP_SECRET}",
+}
+
+
+class Torn(httpx.AsyncByteStream):
+    """A body that begins well and then breaks off, or stops coming."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self._error = error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield json.dumps(DONE).encode()[:-1]
+        if self._error:
+            raise self._error
+        await asyncio.Event().wait()
+
+
+async def _silence() -> httpx.Response:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def _json(body: Any, status: int = 200) -> Callable[[], Answer]:
+    return lambda: httpx.Response(status, headers=ECHO, content=json.dumps(body))
+
+
+def _bytes(content: bytes, **headers: str) -> Callable[[], Answer]:
+    """A body as it is: as a stream, so that nothing tries to decode it before the broker does."""
+    return lambda: httpx.Response(200, headers=ECHO | headers, stream=httpx.ByteStream(content))
+
+
+FAULTS: dict[str, Callable[[], Answer]] = {
+    **{
+        f"status {status}": _json({"success": False, "error": ALL}, status)
+        for status in (
+            *(201, 204, 300, 301, 302, 303, 304, 307, 308),
+            *(400, 401, 402, 403, 404, 405, 408, 409, 410, 413, 415, 418, 422, 429, 451),
+            *(500, 501, 502, 503, 504, 520, 599),
+        )
+    },
+    "success: false": _json({"success": False, "error": ALL, "code": KS}),
+    "an exception": _json({"objectType": "KalturaAPIException", "message": ALL, "code": KS}),
+    "an invalid KS": lambda: exception("INVALID_KS"),
+    "an exception of nothing": _json({"objectType": "KalturaAPIException"}),
+    "wrong types": _json({"success": KS, "sessionId": 7, "token": [KALTURA_TOKEN], "whepUrl": {}}),
+    "an id that is a path": _json(DONE | {"sessionId": f"../{KS}", "whepUrl": f"/{WHEP_SECRET}"}),
+    "a script for an address": _json(DONE | {"token": f"a\n{KS}", "whepUrl": f"javascript:{KS}"}),
+    "an address with a password": _json({**DONE, "token": 7, "whepUrl": f"https://a:{KS}@b.c/"}),
+    "a list": _json([ALL]),
+    "a text": _json(ALL),
+    "a number": _json(7),
+    "null": _json(None),
+    "nothing": _bytes(b""),
+    "a page": _bytes(f"<html><body>{ALL}".encode()),
+    "broken JSON": _bytes(f'{{"success": true, "token": "{ALL}"'.encode()),
+    "deep JSON": _bytes(b'{"a":' * 10_000),
+    "no text": _bytes(b"\xff" * 1000),
+    "a huge answer": _bytes(json.dumps(DONE | {"x": ALL + "x" * MAX_ANSWER_BYTES}).encode()),
+    "compressed": _bytes(ALL.encode(), **{"Content-Encoding": "gzip"}),
+    "truncated": lambda: httpx.Response(
+        200, headers=ECHO, stream=Torn(httpx.RemoteProtocolError(ALL))
+    ),
+    "reset": lambda: httpx.ReadError(ALL),
+    "never connected": lambda: httpx.ConnectError(ALL),
+    "a name that is none": lambda: OSError(ALL),
+    "silence": lambda: _silence,
+    "half an answer and silence": lambda: httpx.Response(200, headers=ECHO, stream=Torn(None)),
+}
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What a service would log."""
+    root = logging.getLogger()
+    before, level = root.handlers, root.level
+    stream = io.StringIO()
+    configure_logging(stream)
+    yield stream
+    structlog.reset_defaults()
+    root.handlers = before
+    root.setLevel(level)
+
+
+@dataclass
+class Told:
+    """A visitor of a broker, and all that the broker told them."""
+
+    app: FastAPI
+    visitor: httpx.AsyncClient
+    all: list[str] = field(default_factory=list)
+    held: set[str] = field(default_factory=set)
+    """What belongs to the visitor, and to nobody's log: tokens and cookies."""
+    called: set[tuple[str, str]] = field(default_factory=set)
+
+    async def call(self, method: str, target: str, **content: Any) -> httpx.Response:
+        answer = await self.visitor.request(method, target, **content)
+        self.called.add((method, target))
+        self.all.append(f"{answer.status_code} {answer.reason_phrase} {answer.headers.raw!r}")
+        text = answer.text
+        if answer.is_success and target.endswith(("/media", "/init-client")):
+            for canary in MEDIA_CANARIES:
+                text = text.replace(canary, "")
+        self.all.append(text)
+        self.held |= set(answer.cookies.values())
+        if (
+            answer.is_success
+            and "token" in text
+            and answer.headers["Content-Type"] == ("application/json")
+        ):
+            self.held |= {answer.json()["token"]} if "token" in answer.json() else set()
+        assert_is_an_answer_of_ours(target, answer)
+        return answer
+
+    def never_called(self) -> list[str]:
+        """The operations of the broker that no call was for."""
+        return [
+            f"{method} {template}"
+            for template, methods in self.app.openapi()["paths"].items()
+            for method in methods
+            if not any(
+                method.upper() == called and re.fullmatch(_pattern(template), target)
+                for called, target in self.called
+            )
+        ]
+
+
+def _pattern(template: str) -> str:
+    return re.sub(r"{\w+}", "[^/]+", template)
+
+
+OUTCOMES = {"ok"} | {
+    kind.__name__
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.KalturaError)
+}
+OUTCOMES -= {errors.KalturaError.__name__, errors.CircuitOpenError.__name__}
+"""What a call of Kaltura's may end in; while the circuit is open there is no call."""
+
+KALTURA_ERRORS = {refusal.error for refusal in Refusal} | {kind.title for kind in PROBLEMS}
+
+
+def assert_is_an_answer_of_ours(target: str, answer: httpx.Response) -> None:
+    assert answer.status_code != 500, answer.text
+    assert not answer.is_redirect
+    if answer.is_success or target == "/readyz":
+        return
+    body = answer.json()
+    if target.startswith(MIRROR_PATH):
+        assert set(body) == {"success", "error"}
+        assert body["success"] is False
+        assert body["error"] in KALTURA_ERRORS or answer.status_code in {400, 404, 405}
+        return
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert body["status"] == answer.status_code
+    known = {f"/problems/{kind.name}": kind.title for kind in PROBLEMS}
+    if answer.status_code in {404, 405} and body["type"] == "about:blank":
+        return
+    assert body["title"] == known[body["type"]]
+
+
+@contextlib.asynccontextmanager
+async def told_by_a_broker(
+    kaltura: FakeKaltura, clock: FakeClock, **changes: Any
+) -> AsyncIterator[Told]:
+    limits = {"max_sessions_per_visitor": 1000, "max_concurrent_sessions": 1000}
+    configured = settings(secret_key=KEY, **{**limits, **changes})
+    # FakeKaltura answers without a pause, so that only a fault can take longer than this.
+    configured = configured.model_copy(update={"upstream_timeout_seconds": 0.001})
+    app = create_app(configured, transport=kaltura, clock=clock, monotonic=clock)
+    async with (
+        LifespanManager(app) as manager,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=manager.app, raise_app_exceptions=False),
+            base_url="http://broker.test",
+        ) as visitor,
+    ):
+        yield Told(app, visitor)
+
+
+def forms_of(secret: str) -> list[bytes]:
+    """A secret as it is, and as it is often written."""
+    raw = secret.encode()
+    aligned = (base64.b64encode(b"\0" * skipped + raw)[4:-4] for skipped in range(3))
+    return [raw, raw[::-1], raw.hex().encode(), *aligned]
+
+
+def assert_no_canary(told: Told, log: io.StringIO, *others: bytes) -> None:
+    left = "\n".join(told.all).encode(), log.getvalue().encode(), *others
+    for canary in (*CANARIES, *MEDIA_CANARIES):
+        for form in forms_of(canary):
+            for one in left:
+                assert form not in one, one[max(0, one.index(form) - 200) :][:400]
+    for secret in told.held:
+        assert not any(secret.encode() in one for one in left[1:])
+
+
+def contents_of(folder: Path) -> list[bytes]:
+    return [file.read_bytes() for file in folder.iterdir() if file.is_file()]
+
+
+class Play:
+    """Every operation of every surface, with one of Kaltura's answers to it at a time."""
+
+    def __init__(self, told: Told, kaltura: FakeKaltura, clock: FakeClock) -> None:
+        self._told = told
+        self._kaltura = kaltura
+        self._clock = clock
+        self._session: dict[str, Any] = {}
+
+    async def pages(self) -> None:
+        """What asks nothing of Kaltura."""
+        for target in (
+            *("/", "/approaches", "/docs", "/openapi.json", "/healthz", "/readyz"),
+            *("/problems/kaltura-error", f"/problems/{UPSTREAM_TEXT[7:]}", "/static/page.css"),
+            *("/nowhere", "/api", "/api/avatar-sessions", "/api/waiting-room/nothing"),
+            *(f"{MIRROR_PATH}/nowhere", f"{MIRROR_PATH}/session-1/viewer"),
+        ):
+            await self._told.call("GET", target)
+        for target in ("/", "/healthz", CREATE, f"{MIRROR_PATH}/create"):
+            assert (await self._told.call("DELETE", target)).status_code == 405
+        await self._told.call("POST", "/api/waiting-room/nothing/leave")
+        await self._told.call("GET", CREATE, headers={"Authorization": f"Bearer {SERVICE}"})
+
+    async def mistakes(self) -> None:
+        """What is refused before it gets anywhere."""
+        await self._alive()
+        for target in (path(self._session, "speak"), mirror_path(self._session, "say-text")):
+            for content in (b"", b"{", b"[]", json.dumps({"text": [KS]}).encode()):
+                headers = self._bearer() | {"Content-Type": "application/json"}
+                await self._told.call("POST", target, content=content, headers=headers)
+            for token in (KS, KALTURA_TOKEN, self._session["token"][:-2]):
+                await self._told.call("POST", target, headers={"Authorization": f"Bearer {token}"})
+
+    async def fault(self, fault: Callable[[], Answer]) -> None:
+        """The same fault of each operation in turn."""
+        for operation in (Operation.CREATE, Operation.INIT_CLIENT):
+            for target, content in ((CREATE, {}), (f"{MIRROR_PATH}/create", {"json": SDK})):
+                await self._faulted(operation, fault, "POST", target, **content)
+        for control, content in CONTROLS.items():
+            await self._alive()
+            upstream = UPSTREAM.get(control, control)
+            await self._faulted(upstream, fault, "POST", path(self._session, control), **content)
+            await self._look()
+        for operation, content in BODIES.items():
+            await self._alive()
+            target = mirror_path(self._session, operation)
+            if operation is Operation.INIT_CLIENT:  # from memory
+                await self._told.call("POST", target, headers=self._bearer())
+                continue
+            await self._faulted(operation, fault, "POST", target, headers=self._bearer(), **content)
+        await self._look()
+
+    def _bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._session['token']}"}
+
+    async def _faulted(
+        self, operation: str, fault: Callable[[], Answer], *call: str, **content: Any
+    ) -> None:
+        self._clock.advance(TIME_HEALS)
+        self._kaltura.will(operation, *(fault() for _ in range(3)))  # some are tried again
+        await self._told.call(*call, **content)
+        assert len(self._kaltura.script[operation]) < 3, "the fault was met"
+        self._kaltura.script.clear()
+
+    async def _alive(self) -> None:
+        """Make sure of a session that can be controlled, and that Kaltura is taken to be up."""
+        self._clock.advance(TIME_HEALS)
+        if self._session:
+            kept = await self._told.call("POST", path(self._session, "keep-alive"))
+            if kept.is_success:
+                return
+        self._session = (await self._told.call("POST", CREATE)).json()
+
+    async def _look(self) -> None:
+        for view in ("", "media"):
+            await self._told.call("GET", path(self._session, view))
+        await self._told.call("GET", "/api/avatar-sessions")
+        await self._told.call("GET", "/readyz")
+        for action in ("leave", "resume"):
+            await self._told.call("POST", path(self._session, action))
+
+
+@pytest.mark.parametrize("makes_ks", [{}, BY_APP_TOKEN], ids=["a KS", "KS that are made"])
+async def test_no_operation_and_no_fault_tells_a_secret(
+    kaltura: FakeKaltura,
+    clock: FakeClock,
+    log: io.StringIO,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    makes_ks: dict[str, Any],
+) -> None:
+    kaltura.whep_url = f"https://media.kaltura.ai/whep/?key={WHEP_SECRET}"
+    kaltura.turn = {"url": "turn.kaltura.ai", "username": "u", "credential": TURN_SECRET}
+    database = {"database_url": f"sqlite+aiosqlite:///{tmp_path}/broker.db"}
+    service = {"service_tokens": f"shop:{SERVICE}"}
+    async with told_by_a_broker(kaltura, clock, **makes_ks, **database, **service) as told:
+        play = Play(told, kaltura, clock)
+        await play.pages()
+        await play.mistakes()
+        for fault in FAULTS.values():
+            await play.fault(fault)
+        await play.pages()
+        kept = contents_of(tmp_path)
+    kept += contents_of(tmp_path)
+    assert told.never_called() == []
+    assert set(re.findall(r'"outcome": "(\w+)"', log.getvalue())) == OUTCOMES
+    assert any(b"session-1" in file for file in kept), "what is kept can be read"
+    assert len(told.held) > len(FAULTS)
+    assert_no_canary(told, log, *kept, *(stream.encode() for stream in capfd.readouterr()))
+
+
+async def test_the_waiting_room_tells_no_secret_either(
+    kaltura: FakeKaltura, clock: FakeClock, log: io.StringIO
+) -> None:
+    async with told_by_a_broker(kaltura, clock, max_concurrent_sessions=1) as told:
+        for fault in FAULTS.values():
+            clock.advance(TIME_HEALS)
+            told.visitor.cookies.clear()
+            session = (await told.call("POST", CREATE)).json()
+            control = {"Authorization": f"Bearer {session['token']}"}
+            told.visitor.cookies.clear()
+            line = await told.call("POST", CREATE)
+            assert line.status_code == 202
+            place = line.headers["Location"]
+            await told.call("GET", place)
+            assert (await told.call("POST", f"{MIRROR_PATH}/create", json=SDK)).status_code == 503
+            await told.call("POST", path(session, "end"), headers=control)
+            assert (await told.call("GET", place)).json()["turnSecondsLeft"] > 0
+            kaltura.will("create", fault())
+            assert not (await told.call("POST", CREATE)).is_success
+            await told.call("GET", place)
+            await told.call("POST", f"{place}/leave")
+            assert not kaltura.script["create"]
+    assert_no_canary(told, log)
+
+
+@pytest.mark.parametrize(
+    ("makes_ks", "calls"),
+    [(BY_ADMIN_SECRET, ["start"]), (BY_APP_TOKEN, ["startWidgetSession", "startSession"])],
+)
+async def test_no_ks_that_is_made_and_no_failure_to_make_one_tells_a_secret(
+    kaltura: FakeKaltura,
+    clock: FakeClock,
+    log: io.StringIO,
+    makes_ks: dict[str, Any],
+    calls: list[str],
+) -> None:
+    faults = [
+        *FAULTS.values(),
+        lambda: exception("START_SESSION_ERROR"),
+        lambda: exception(f"CODE_{MINTED_KS}"),
+        lambda: exception("INTERNAL_SERVERL_ERROR"),
+        _json({"ks": f"{MINTED_KS} broken", "expiry": MINTED_KS}),
+        _json(f"{MINTED_KS} broken"),
+        _bytes(f'"{MINTED_KS}'.encode()),
+    ]
+    async with told_by_a_broker(kaltura, clock, **makes_ks) as told:
+
+        async def open_and_end() -> None:
+            await told.call("POST", path((await told.call("POST", CREATE)).json(), "end"))
+
+        async def open_and_renew(outcome: str) -> None:
+            """Open a session, and wait for the renewal that this begins in the background."""
+            before = log.getvalue().count(outcome)
+            await open_and_end()
+            while log.getvalue().count(outcome) == before:  # noqa: ASYNC110 - only the log tells
+                await asyncio.sleep(0)
+
+        for fault in faults:
+            for call in calls:
+                # The KS that is kept is refused, and the next one can't be made, and then can.
+                kaltura.will("create", refusal(401))
+                kaltura.will(call, fault())
+                await told.call("POST", CREATE)
+                await told.call("GET", "/readyz")
+                clock.advance(PAUSE_SECONDS)
+                await open_and_end()
+                # Likewise when it is renewed in the background.
+                clock.advance(RENEWED_AFTER * LIFETIME_SECONDS)
+                kaltura.will(call, fault())
+                await open_and_renew("no ks was made")
+                clock.advance(PAUSE_SECONDS)
+                await open_and_renew("a ks was made")
+    assert not any(kaltura.script.values())
+    assert "a ks was made" in log.getvalue()
+    assert log.getvalue().count("no ks was made") == 2 * len(faults) * len(calls)
+    assert_no_canary(told, log)
+
+
+def test_a_log_line_is_one_line_whatever_is_in_it(log: io.StringIO) -> None:
+    structlog.get_logger("test").info("a line\nthat breaks", text="\x1b[31mred")
+    [line] = log.getvalue().splitlines()
+    assert json.loads(line)["event"] == "a line\nthat breaks"
