@@ -351,7 +351,7 @@ async def test_nothing_but_the_seven_operations_of_our_own_sessions_reaches_kalt
     if status >= 400 and answer:
         assert json.loads(answer)["success"] is False
     for call in kaltura.calls[before:]:
-        assert call.request.method == "POST"
+        assert call.request.method == method == "POST"
         start, _, rest = str(call.request.url).partition(f"{MIRROR_PATH}/")
         assert start == "https://api.avatar.us.kaltura.ai"
         if rest in {"create", f"session-{kaltura.opened}/init-client"}:
