@@ -3,12 +3,13 @@ PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
 MINUTES ?= 2
+FUZZ_CASES ?= 100000
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCKED := $(PIP) --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test lint bench soak lock clean
+.PHONY: help run install test lint bench soak fuzz lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +35,9 @@ bench: .venv/.installed ## what a speak costs through the broker, against straig
 
 soak: .venv/.installed ## MINUTES of visitors, faults and kills, after which no session may be open
 	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+fuzz: .venv/.dev ## FUZZ_CASES requests made from the OpenAPI document, and broken bytes
+	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest --timeout 0 tests/test_fuzz.py
 
 lock: .venv/.dev ## pin every dependency anew, with hashes
 	scripts/lock

@@ -65,7 +65,7 @@ class Call:
 class FakeKaltura(httpx.AsyncBaseTransport):
     """Answers each operation from its script, then with success; remembers every call."""
 
-    calls: list[Call] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list, repr=False)
     script: dict[str, deque[Answer]] = field(default_factory=lambda: defaultdict(deque))
     opened: int = 0
     minted: int = 0

@@ -125,7 +125,7 @@ async def get_place_in_line(
     return PlaceInLine.of(await reception.place(ticket, wait))
 
 
-@router.post("/waiting-room/{ticket}/leave", responses=problems(CrossSiteRequest))
+@router.post("/waiting-room/{ticket}/leave", responses=problems(InvalidRequest, CrossSiteRequest))
 async def leave_line(ticket: TicketPath, reception: ReceptionDep) -> Done:
     """Give up a place in line; giving it up again changes nothing."""
     await reception.leave_line(ticket)

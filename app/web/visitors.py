@@ -116,7 +116,7 @@ def _authorization(request: Request) -> tuple[str, str]:
     sent = request.headers.getlist("Authorization")
     if len(sent) > 1:
         return "bearer", ""  # a proxy may have judged another of them: it is a token, and no good
-    scheme, _, credential = "".join(sent).partition(" ")
+    scheme, _, credential = (sent or [""])[0].partition(" ")
     return scheme.lower(), credential.strip()
 
 

@@ -216,7 +216,8 @@ segments = st.sampled_from([*IDS, *Operation, *ODD]) | st.text(max_size=8).map(
     lambda text: quote(text.encode("utf-8", "replace"), safe="")
 )
 good_paths = st.builds("{}/{}".format, st.sampled_from(IDS[:2]), st.sampled_from(list(Operation)))
-paths = st.lists(segments, max_size=4).map("/".join) | good_paths
+near_misses = st.builds("{}/{}".format, st.sampled_from(IDS), segments)
+paths = st.lists(segments, max_size=4).map("/".join) | near_misses | good_paths
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
     lambda inner: (
@@ -343,16 +344,20 @@ async def test_nothing_but_the_seven_operations_of_our_own_sessions_reaches_kalt
         sent.append((b"authorization", f"Bearer {tokens[who]}".encode()))
     elif who == "noise":
         sent.append((b"authorization", b"Bearer " + noise))
+    asked = unquote(path.partition("?")[0])
     before = len(kaltura.calls)
     status, answer = await bare.call(method, f"{MIRROR_PATH}/{path}", sent, body)
     assert status < 500
     if status >= 400 and answer:
         assert json.loads(answer)["success"] is False
     for call in kaltura.calls[before:]:
-        assert call.request.method == "POST"
+        assert call.request.method == method == "POST"
         start, _, rest = str(call.request.url).partition(f"{MIRROR_PATH}/")
         assert start == "https://api.avatar.us.kaltura.ai"
-        if rest not in {"create", f"session-{kaltura.opened}/init-client"}:
-            session_id, operation = rest.split("/")
-            assert session_id == {"own": own, "other": other}[who]["sessionId"]
-            assert operation in set(Operation)
+        if rest in {"create", f"session-{kaltura.opened}/init-client"}:
+            assert asked == "create"
+            continue
+        session_id, operation = rest.split("/")
+        assert session_id == {"own": own, "other": other}[who]["sessionId"]
+        assert operation in set(Operation)
+        assert rest == asked, "as another operation, or of another session"
