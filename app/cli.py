@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 
 from app.aliases import Aliases
 from app.database import IN_MEMORY, require_writable
-from app.demo import emulator_beside
+from app.demo import emulator_beside, is_emulator
 from app.doctor import examine
 from app.environment import SettingsError
 from app.kaltura.contract import MIRROR_PATH
@@ -92,7 +92,17 @@ def _serve_or_demo(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     settings, without_effect = load_settings()
+    if settings.environment == "production" and settings.upstream_is_local:
+        _refuse_emulator(settings.avatar_base_url)
     return _run_broker(settings, without_effect, options)
+
+
+def _refuse_emulator(base_url: str) -> None:
+    if is_emulator(base_url):
+        raise SettingsError(
+            "AVATAR_BASE_URL is an emulator's, and production is no place for one: "
+            "unset AVATAR_BASE_URL for Kaltura's own, or set ENVIRONMENT=development"
+        )
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -10,9 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import httpx
+
 from app.kaltura.contract import MIRROR_PATH
 
 LOOPBACK: Final = "127.0.0.1"
+PROBE_SECONDS: Final = 2
+
+
+def is_emulator(base_url: str) -> bool:
+    """Whether it is an emulator that answers there, as only one has a backstage."""
+    try:
+        backstage = httpx.URL(base_url).copy_with(raw_path=b"/emulator/sessions")
+        answer = httpx.get(backstage, timeout=PROBE_SECONDS, trust_env=False)
+        return answer.is_success and "highestOpen" in answer.json()
+    except (httpx.HTTPError, ValueError, TypeError):
+        return False
 
 
 @contextmanager

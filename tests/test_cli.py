@@ -175,6 +175,23 @@ def test_a_stopped_broker_ends_its_sessions_at_kaltura(tmp_path: Path) -> None:
         assert KS not in broker.log.read_text(encoding="utf-8")
 
 
+def test_production_is_no_place_for_an_emulator(tmp_path: Path) -> None:
+    production = {
+        **KALTURA,
+        "ENVIRONMENT": "production",
+        "SECRET_KEY": "b6589fc6ab0dc82cf12099d1c2d40ab994e8410c",
+        "PUBLIC_URL": "https://avatar.example.com",
+    }
+    with running("emulator", tmp_path, ready="/emulator/sessions") as emulator:
+        address = {"AVATAR_BASE_URL": f"{emulator.url}/v1/avatar-session"}
+        refused = run(tmp_path, "serve", **production, **address)
+        assert refused.returncode == 2
+        assert refused.stderr.startswith("avatar-broker: AVATAR_BASE_URL is an emulator's")
+        assert len(refused.stderr.splitlines()) == 1
+    with running("serve", tmp_path, ready="/healthz", **production, **address):
+        pass  # what runs on this machine otherwise may be a way to Kaltura
+
+
 def _states(emulator: str) -> list[str]:
     sessions: list[dict[str, Any]] = httpx.get(f"{emulator}/emulator/sessions").json()["sessions"]
     return [session["state"] for session in sessions]
