@@ -21,6 +21,7 @@ from app.problems import (
     TooManySessions,
     Unauthenticated,
 )
+from app.sessions.budgets import DAY_SECONDS
 from app.sessions.ending import MAX_PAUSE_SECONDS
 from app.sessions.live import MAX_WAITING_CALLS, AvatarSession, EndReason, SessionsInProcess
 from app.sessions.ownership import Caller
@@ -466,9 +467,12 @@ async def test_however_often_an_end_was_refused_it_is_tried_again_within_a_minut
     house: House, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     await house.open()
-    kaltura.will("end", *[refusal(500)] * 12)
+    # A day of a Kaltura that won't: longer than a float has room for doubled pauses.
+    refusals = DAY_SECONDS // MAX_PAUSE_SECONDS - 2
+    kaltura.will("end", *[refusal(500)] * refusals)
     clock.advance(90)
-    for _ in range(13):
+    for _ in range(refusals + 1):
         await house.sweep()
         clock.advance(MAX_PAUSE_SECONDS)
+    assert kaltura.operations().count("end") == refusals + 1
     assert await house.sessions.all() == []
