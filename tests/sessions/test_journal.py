@@ -69,7 +69,8 @@ async def start(path: Path, kaltura: FakeKaltura, clock: FakeClock) -> AsyncIter
             store = JournalledSessions(clock, journal)
             stack.push_async_callback(store.aclose)
             await store.take_over()
-            return Process(House(kaltura, clock, store, **changes), store, database)
+            house = House(kaltura, clock, store, database_url=url, **changes)
+            return Process(house, store, database)
 
         yield start
 
