@@ -6,12 +6,15 @@ from dataclasses import dataclass
 import httpx
 from pydantic import SecretStr
 
+from app.audit.record import Record
+from app.audit.texts import Texts
 from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs, KsSource, MintedKs
 from app.kaltura.minting import Mint
 from app.kaltura.transport import open_transport
 from app.sessions.broker import SessionBroker
 from app.sessions.budgets import Budgets
+from app.sessions.chronicle import Chronicle
 from app.sessions.ending import SessionEnder
 from app.sessions.keyring import Keyring
 from app.sessions.live import LiveSessions
@@ -34,6 +37,7 @@ class Sessions:
     ender: SessionEnder
     reaper: Reaper
     readiness: Readiness
+    chronicle: Chronicle
 
 
 def kaltura_client(
@@ -72,15 +76,20 @@ def assemble(
     client: KalturaClient,
     sessions: LiveSessions,
     keyring: Keyring,
+    record: Record,
     clock: Clock,
 ) -> Sessions:
-    """The domain over a client of Kaltura's and a store of sessions."""
+    """The domain over a client of Kaltura's, a store of sessions and the record."""
     tokens = SessionTokens(keyring.signing(), clock)
     services = Services(settings.service_tokens)
     readiness = Readiness(settings, clock)
     places = Places(settings, sessions=sessions, clock=clock)
     budgets = Budgets(settings, sessions=sessions, clock=clock)
-    ender = SessionEnder(client=client, sessions=sessions, places=places, clock=clock)
+    texts = Texts(settings.audit_text, keyring.words())
+    chronicle = Chronicle(record, texts, clock)
+    ender = SessionEnder(
+        client=client, sessions=sessions, places=places, chronicle=chronicle, clock=clock
+    )
     opener = SessionOpener(
         settings=settings,
         client=client,
@@ -90,6 +99,7 @@ def assemble(
         tokens=tokens,
         ender=ender,
         readiness=readiness,
+        chronicle=chronicle,
         clock=clock,
     )
     ownership = Ownership(
@@ -116,6 +126,7 @@ def assemble(
         opener=opener,
         ender=ender,
         budgets=budgets,
+        chronicle=chronicle,
         clock=clock,
     )
     reaper = Reaper(
@@ -126,4 +137,4 @@ def assemble(
         idle_seconds=settings.session_idle_seconds,
         clock=clock,
     )
-    return Sessions(reception, broker, ender, reaper, readiness)
+    return Sessions(reception, broker, ender, reaper, readiness, chronicle)

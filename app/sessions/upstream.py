@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 import structlog
@@ -18,6 +19,7 @@ from app.problems import (
     SessionEnded,
     SpeechUnavailable,
 )
+from app.sessions.chronicle import Call
 
 BUSY_SECONDS: Final = 5
 Result = TypeVar("Result")
@@ -25,20 +27,22 @@ log = structlog.get_logger(__name__)
 
 
 async def carry_out(
-    operation: Operation, call: Awaitable[Result], session_id: str | None = None
+    operation: Operation, call: Awaitable[Result], asked: Call, session_id: str | None = None
 ) -> Result:
-    """What `call` returns; what goes wrong is raised as a `Problem`, and either is recorded."""
+    """What `call` returns; what goes wrong is raised as a `Problem`, and `asked` is told of it."""
     started = time.perf_counter()
-    outcome, status = "unknown", None
+    outcome: str = "unknown"
+    status: int | None = None
     try:
         result = await call
-        outcome = "ok"
+        outcome, status = "ok", HTTPStatus.OK.value
     except errors.KalturaError as error:
         outcome, status = type(error).__name__, error.status
         raise problem_for(error) from error
     else:
         return result
     finally:
+        asked.upstream_status = status
         log.info(
             "kaltura",
             operation=operation.value,

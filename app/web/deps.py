@@ -9,12 +9,17 @@ from typing import Annotated, TypedDict
 from fastapi import Depends, Path, Request
 from fastapi.templating import Jinja2Templates
 
+from app.audit.record import Record
+from app.audit.trail import Trail
 from app.sessions.broker import SessionBroker
+from app.sessions.chronicle import Chronicle
 from app.sessions.ownership import Caller, Held
 from app.sessions.readiness import Readiness
 from app.sessions.reception import Reception
 from app.sessions.tokens import Clock
+from app.sessions.usage import Usage
 from app.settings import Settings
+from app.web.operators import Operators
 from app.web.rates import Rates
 from app.web.visitors import Visitors, bearer_token
 
@@ -24,6 +29,11 @@ class State(TypedDict):
 
     reception: Reception
     broker: SessionBroker
+    chronicle: Chronicle
+    record: Record
+    trail: Trail
+    usage: Usage
+    operators: Operators
     settings: Settings
     clock: Clock
     readiness: Readiness
@@ -40,6 +50,21 @@ async def _reception(request: Request) -> Reception:
 async def _broker(request: Request) -> SessionBroker:
     broker: SessionBroker = request.state.broker
     return broker
+
+
+async def _chronicle(request: Request) -> Chronicle:
+    chronicle: Chronicle = request.state.chronicle
+    return chronicle
+
+
+async def _trail(request: Request) -> Trail:
+    trail: Trail = request.state.trail
+    return trail
+
+
+async def _usage(request: Request) -> Usage:
+    usage: Usage = request.state.usage
+    return usage
 
 
 async def _settings(request: Request) -> Settings:
@@ -69,6 +94,9 @@ async def _visitors(request: Request) -> Visitors:
 
 ReceptionDep = Annotated[Reception, Depends(_reception)]
 BrokerDep = Annotated[SessionBroker, Depends(_broker)]
+ChronicleDep = Annotated[Chronicle, Depends(_chronicle)]
+TrailDep = Annotated[Trail, Depends(_trail)]
+UsageDep = Annotated[Usage, Depends(_usage)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ClockDep = Annotated[Clock, Depends(_clock)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
