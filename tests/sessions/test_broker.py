@@ -267,6 +267,17 @@ async def test_an_idle_session_is_ended_and_a_watched_one_is_not(
     assert (await house.now(watched)).ended is None
 
 
+async def test_a_hidden_tab_whose_timers_run_once_a_minute_is_not_idle(
+    house: House, clock: FakeClock
+) -> None:
+    session = await house.open()
+    for _ in range(10):
+        clock.advance(60 + 15)  # Chromium's pace for tabs long hidden, and the page's patience
+        await house.sweep()
+        await house.broker.keep_alive(held(await house.now(session)))
+    assert (await house.now(session)).ended is None
+
+
 async def test_a_watched_session_ends_at_its_absolute_limit(
     house: House, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
