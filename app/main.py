@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NoReturn
 
 import httpx
 import structlog
@@ -19,6 +19,7 @@ from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.audit.record import Record
+from app.audit.retention import Retention
 from app.audit.trail import Trail
 from app.database import METADATA, open_database
 from app.identity.assembly import login_of
@@ -28,7 +29,6 @@ from app.sessions.broker import SessionBroker
 from app.sessions.journal import Journal
 from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import keyring_of
-from app.sessions.reaper import Reaper
 from app.sessions.tokens import Clock
 from app.sessions.usage import Usage
 from app.settings import Settings
@@ -86,6 +86,7 @@ def create_app(
         ):
             keyring = keyring_of(settings)
             record = Record(database, required=settings.audit_required, monotonic=monotonic)
+            retention = Retention(database, days=settings.audit_retention_days, clock=clock)
             journal = Journal(database, keyring.at_rest(), base_url=settings.avatar_base_url)
             store = JournalledSessions(clock, journal)
             sessions = assemble(
@@ -101,7 +102,8 @@ def create_app(
             async with (
                 record.running(),
                 contextlib.aclosing(store),
-                _running(sessions.reaper),
+                _running(sessions.reaper.run()),
+                _running(retention.run()),
                 _ending(sessions.broker),
             ):
                 await sessions.ender.take_over()
@@ -179,8 +181,8 @@ def _proxies(settings: Settings) -> list[Middleware]:
 
 
 @contextlib.asynccontextmanager
-async def _running(reaper: Reaper) -> AsyncIterator[None]:
-    task = asyncio.create_task(reaper.run())
+async def _running(work: Coroutine[Any, Any, NoReturn]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:
