@@ -21,8 +21,9 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from app.audit.record import Record
 from app.audit.retention import Retention
 from app.audit.trail import Trail
-from app.database import METADATA, open_database
+from app.database import open_database
 from app.identity.assembly import login_of
+from app.migrations import prepare
 from app.problems import Problem
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.broker import SessionBroker
@@ -78,7 +79,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with (
-            open_database(settings.database_url, METADATA) as database,
+            open_database(settings.database_url, prepare) as database,
             contextlib.aclosing(kaltura_client(settings, transport, clock, monotonic)) as client,
             login_of(
                 settings, transport=login_transport, clock=clock, monotonic=monotonic

@@ -12,7 +12,8 @@ from app.audit.entries import Entry, Event
 from app.audit.record import Record
 from app.audit.retention import BATCH, Retention
 from app.audit.trail import Filter, Trail
-from app.database import METADATA, Database, open_database
+from app.database import Database, open_database
+from app.migrations import prepare
 from tests.audit.house import TOKEN, Operator, opens
 from tests.conftest import Visit
 from tests.doubles import FakeClock
@@ -21,8 +22,8 @@ DAY = 24 * 3600
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with open_database(f"sqlite+aiosqlite:///{tmp_path}/broker.db", METADATA) as database:
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url, prepare) as database:
         yield database
 
 
