@@ -3,6 +3,8 @@
 import re
 from typing import TYPE_CHECKING, Final
 
+from app.database import is_in_memory
+
 if TYPE_CHECKING:
     from app.settings import Settings
 
@@ -68,6 +70,15 @@ def check_database(settings: "Settings") -> None:
         raise ValueError(
             "SECRET_KEY is missing: with Postgres there is no file to keep one beside, "
             "make it with `openssl rand -hex 32`"
+        )
+
+
+def check_shutdown(settings: "Settings") -> None:
+    """Sessions are kept only where the next process can find them: nobody else would end them."""
+    if settings.shutdown_sessions == "keep" and is_in_memory(settings.database_url):
+        raise ValueError(
+            "SHUTDOWN_SESSIONS=keep would leave sessions open for ever, since DATABASE_URL names "
+            "no file: name one, or set SHUTDOWN_SESSIONS=end"
         )
 
 

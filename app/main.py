@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import httpx
 import structlog
@@ -131,6 +131,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would be to http, where a proxy has the https
         middleware=_guards(settings),
         exception_handlers={
             Problem: on_problem,
@@ -182,7 +183,7 @@ def _proxies(settings: Settings) -> list[Middleware]:
 
 
 @contextlib.asynccontextmanager
-async def _running(work: Coroutine[Any, Any, NoReturn]) -> AsyncIterator[None]:
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     task = asyncio.create_task(work)
     try:
         yield
