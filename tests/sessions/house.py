@@ -29,8 +29,8 @@ class House:
         kaltura: FakeKaltura,
         clock: FakeClock,
         sessions: LiveSessions | None = None,
-        timeout_seconds: float = 5,
         record: Record | None = None,
+        timeout_seconds: float = 5,
         **changes: Any,
     ) -> None:
         self.settings = settings(**{"max_sessions_per_visitor": 100} | changes)
