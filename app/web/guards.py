@@ -43,7 +43,7 @@ class RequestContext:
         async def stamped(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])  # HTTPStatus prints as itself
                 MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
