@@ -27,7 +27,6 @@ none. Any other value stops the start: an operator must not believe in a guard t
 
 PLANNED_HARMLESS: Final = frozenset(
     {
-        "OPERATOR_TOKEN",
         "REDIS_URL",
         "SPEECH",
         "TTS_BASE_URL",

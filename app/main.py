@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from app import __version__
 from app.database import open_database
 from app.identity.assembly import login_of
 from app.problems import Problem
@@ -29,7 +30,8 @@ from app.sessions.keyring import keyring_of
 from app.sessions.reaper import Reaper
 from app.sessions.tokens import Clock
 from app.settings import Settings
-from app.web import api, create, health, mirror, pages
+from app.signals.metrics import Metrics
+from app.web import api, create, health, mirror, pages, signals
 from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
 from app.web.bodies import BodyGuard
@@ -70,12 +72,15 @@ def create_app(
     gives unix seconds and `monotonic` seconds that never jump. Tests bring their own.
     """
     settings.required_to_serve()
+    metrics = Metrics()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with (
             open_database(settings.database_url, METADATA) as database,
-            contextlib.aclosing(kaltura_client(settings, transport, clock, monotonic)) as client,
+            contextlib.aclosing(
+                kaltura_client(settings, transport, clock, monotonic, metrics.observe)
+            ) as client,
             login_of(
                 settings, transport=login_transport, clock=clock, monotonic=monotonic
             ) as login,
@@ -100,6 +105,8 @@ def create_app(
                     settings=settings,
                     clock=clock,
                     readiness=sessions.readiness,
+                    overview=sessions.overview,
+                    metrics=metrics,
                     rates=Rates.of(settings),
                     visitors=visitors_of(settings, login),
                     templates=Jinja2Templates(ROOT / "templates"),
@@ -108,18 +115,18 @@ def create_app(
     app = FastAPI(
         title="Avatar Broker",
         description="A backend-for-frontend for Kaltura avatars.",
-        version="0.1.0",
+        version=__version__,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        middleware=_guards(settings),
+        middleware=_guards(settings, metrics),
         exception_handlers={
             Problem: on_problem,
             RequestValidationError: on_invalid,
             HTTPException: on_http_exception,
         },
     )
-    for part in (create, api, mirror, health, pages):
+    for part in (create, api, mirror, health, signals, pages):
         app.include_router(part.router)
     app.mount("/static", Assets(directory=ROOT / "static"), name="static")
     # Made once, as FastAPI does: it takes a tenth of a second.
@@ -127,11 +134,11 @@ def create_app(
     return app
 
 
-def _guards(settings: Settings) -> list[Middleware]:
+def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
     """Outermost first."""
     return [
         *_proxies(settings),
-        Middleware(RequestContext),
+        Middleware(RequestContext, metrics=metrics),
         Middleware(SecurityHeaders, https=settings.is_https),
         Middleware(HostGuard, policy=HostPolicy.of(settings)),
         Middleware(

@@ -147,6 +147,13 @@ class Settings(KsSettings):
         "name:token, comma-separated, each token at least 16 characters",
     )
 
+    # Who runs it
+    operator_token: ServiceToken | None = Field(
+        None,
+        description="Opens what is the operator's, such as /metrics, as a bearer token of at least "
+        "16 characters; without one it stays closed",
+    )
+
     # What a visitor may do
     max_text_length: Annotated[int, Field(ge=1, le=100_000)] = Field(
         1000, description="Characters in one speak"

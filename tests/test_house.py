@@ -19,8 +19,12 @@ MAY_IMPORT = {
         *("kaltura", "identity.visitor", "sessions"),
         *("database", "problems", "settings", "values"),
     },
+    "signals": {"kaltura", "sessions", "aliases", "__version__", "signals"},
     "emulator": {"kaltura.contract", "emulator"},
-    "web": {"kaltura.contract", "identity", "sessions", "web", "problems", "settings", "values"},
+    "web": {
+        *("kaltura.contract", "identity", "sessions", "signals", "web"),
+        *("problems", "settings", "values"),
+    },
 }
 """What each folder may import of the app; `web -> sessions -> kaltura`, and never back."""
 

@@ -1,7 +1,7 @@
 """The client of Kaltura's Avatar Control API."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -94,6 +94,16 @@ class KalturaClient:
         self._ks_source = ks_source
         self._wire = Wire(transport, timeout_seconds, observer)
         self._breaker = Breaker(monotonic)
+
+    @property
+    def breaker_state(self) -> str:
+        """Whether Kaltura is asked; one of the breaker's `STATES`."""
+        return self._breaker.state
+
+    @property
+    def ks_renewals(self) -> Mapping[str, int]:
+        """How often a KS was made, and how often that failed."""
+        return self._ks_source.renewals
 
     async def create(self, wish: CreateRequest) -> Created:
         """Opens a session: sent once, whatever happens to the answer.

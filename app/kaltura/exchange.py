@@ -71,8 +71,8 @@ def watched(exchange: Exchange, observer: Observer) -> Iterator[None]:
                 operation=exchange.operation.value,
                 outcome=exchange.outcome,
                 upstream_status=exchange.status,
-                upstream_id=exchange.response_id,
                 duration_ms=round(exchange.seconds * 1000, 1),
+                **({} if exchange.response_id is None else {"upstream_id": exchange.response_id}),
             )
 
 

@@ -69,6 +69,8 @@ class SessionOpener:
         self._clock = clock
         self._under_way: set[Opening] = set()
         self._requests: dict[str, tuple[Origin, Opening]] = {}
+        self.opened_count = 0
+        """Sessions that Kaltura opened for this process."""
 
     @property
     def is_busy(self) -> bool:
@@ -163,6 +165,7 @@ class SessionOpener:
             self._readiness.note(problem)
             raise
         self._readiness.note(None)
+        self.opened_count += 1
         return created
 
     async def _keep(self, session: AvatarSession) -> None:

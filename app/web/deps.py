@@ -10,11 +10,13 @@ from fastapi import Depends, Path, Request
 from fastapi.templating import Jinja2Templates
 
 from app.sessions.broker import SessionBroker
+from app.sessions.figures import Overview
 from app.sessions.ownership import Caller, Held
 from app.sessions.readiness import Readiness
 from app.sessions.reception import Reception
 from app.sessions.tokens import Clock
 from app.settings import Settings
+from app.signals.metrics import Metrics
 from app.web.rates import Rates
 from app.web.visitors import Visitors, bearer_token
 
@@ -27,6 +29,8 @@ class State(TypedDict):
     settings: Settings
     clock: Clock
     readiness: Readiness
+    overview: Overview
+    metrics: Metrics
     rates: Rates
     visitors: Visitors
     templates: Jinja2Templates
@@ -57,6 +61,16 @@ async def _readiness(request: Request) -> Readiness:
     return readiness
 
 
+async def _overview(request: Request) -> Overview:
+    overview: Overview = request.state.overview
+    return overview
+
+
+async def _metrics(request: Request) -> Metrics:
+    metrics: Metrics = request.state.metrics
+    return metrics
+
+
 async def _rates(request: Request) -> Rates:
     rates: Rates = request.state.rates
     return rates
@@ -72,6 +86,8 @@ BrokerDep = Annotated[SessionBroker, Depends(_broker)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ClockDep = Annotated[Clock, Depends(_clock)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
+OverviewDep = Annotated[Overview, Depends(_overview)]
+MetricsDep = Annotated[Metrics, Depends(_metrics)]
 RatesDep = Annotated[Rates, Depends(_rates)]
 VisitorsDep = Annotated[Visitors, Depends(_visitors)]
 
