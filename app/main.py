@@ -13,6 +13,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.templating import Jinja2Templates
+from opentelemetry.trace import TracerProvider
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -21,6 +22,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from app import __version__
 from app.database import open_database
 from app.identity.assembly import login_of
+from app.kaltura.exchange import both
 from app.problems import Problem
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.broker import SessionBroker
@@ -31,6 +33,7 @@ from app.sessions.reaper import Reaper
 from app.sessions.tokens import Clock
 from app.settings import Settings
 from app.signals.metrics import Metrics
+from app.signals.traces import UNTRACED, Traces
 from app.web import api, create, health, mirror, pages, signals
 from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
@@ -65,21 +68,25 @@ def create_app(
     login_transport: httpx.AsyncBaseTransport | None = None,
     clock: Clock = time.time,
     monotonic: Clock = time.monotonic,
+    tracer_provider: TracerProvider | None = None,
 ) -> FastAPI:
     """The broker; raises `SettingsError` when the KS or the avatar is missing.
 
     `transport` carries calls to Kaltura and `login_transport` those to the app's login; `clock`
     gives unix seconds and `monotonic` seconds that never jump. Tests bring their own.
+    Where there is a `tracer_provider`, requests are traced.
     """
     settings.required_to_serve()
     metrics = Metrics()
+    traces = None if tracer_provider is None else Traces(tracer_provider)
+    observer = metrics.observe if traces is None else both(traces.observe, metrics.observe)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with (
             open_database(settings.database_url, METADATA) as database,
             contextlib.aclosing(
-                kaltura_client(settings, transport, clock, monotonic, metrics.observe)
+                kaltura_client(settings, transport, clock, monotonic, observer)
             ) as client,
             login_of(
                 settings, transport=login_transport, clock=clock, monotonic=monotonic
@@ -117,6 +124,7 @@ def create_app(
         description="A backend-for-frontend for Kaltura avatars.",
         version=__version__,
         lifespan=lifespan,
+        telemetry=UNTRACED if traces is None else traces.telemetry,
         docs_url=None,
         redoc_url=None,
         middleware=_guards(settings, metrics),

@@ -47,6 +47,17 @@ def unobserved(_: Exchange) -> AbstractContextManager[object]:
     return nullcontext()
 
 
+def both(outer: Observer, inner: Observer) -> Observer:
+    """Two observers as one."""
+
+    @contextmanager
+    def observer(exchange: Exchange) -> Iterator[None]:
+        with outer(exchange), inner(exchange):
+            yield
+
+    return observer
+
+
 @contextmanager
 def watched(exchange: Exchange, observer: Observer) -> Iterator[None]:
     """Times an exchange and tells the log of it; an `observer` sees it begun and over.
