@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import importlib.util
+import logging
 import os
 import secrets
 import socket
@@ -16,7 +17,7 @@ from opentelemetry.trace import TracerProvider
 from app.aliases import Aliases
 from app.database import IN_MEMORY, require_writable
 from app.demo import emulator_beside, is_emulator
-from app.doctor import examine
+from app.doctor.examination import examine
 from app.environment import SettingsError, lend_to_libraries
 from app.kaltura.contract import MIRROR_PATH
 from app.ks_settings import KS_SETTINGS, MINT_SETTINGS
@@ -33,6 +34,7 @@ EMULATOR_PORT: Final = 8001
 MAX_PORT: Final = 65535
 MISCONFIGURED: Final = 2
 INTERRUPTED: Final = 130
+TERMINATED: Final = 143
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -67,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "emulator":
             command.add_argument("--fd", type=int, help=argparse.SUPPRESS)  # for `demo` alone
+        if name == "doctor":
+            command.add_argument("--json", action="store_true", help="tell it to a machine")
     text = "what the log says in place of an id"
     command = commands.add_parser("log-id", help=text, description=text)
     command.add_argument("id", help="the id of a session, of a visitor or of a ticket")
@@ -214,4 +218,11 @@ def _log_id(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     settings, _ = load_settings()
-    return asyncio.run(examine(settings, host=options.host, port=options.port))
+    configure_logging()
+    logging.getLogger().setLevel(logging.WARNING)  # it tells of each step itself
+    try:
+        return asyncio.run(
+            examine(settings, host=options.host, port=options.port, in_json=options.json)
+        )
+    except asyncio.CancelledError:
+        return TERMINATED
