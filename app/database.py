@@ -9,20 +9,33 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import MetaData, event
+import structlog
+from sqlalchemy import Executable, MetaData, Row, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.environment import SettingsError
+from app.problems import RecordUnavailable
 
 IN_MEMORY: Final = "sqlite+aiosqlite:///:memory:"
 BUSY_SECONDS: Final = 5
 """How long a write waits for another process's."""
+
+RETRY_AFTER_SECONDS: Final = 5
+
+METADATA: Final = MetaData()
+"""Every table; each is described where it is used."""
+
+Rows = Sequence[Row[Any]]
+Result = TypeVar("Result")
+
+log = structlog.get_logger(__name__)
 
 
 class Database:
@@ -36,7 +49,63 @@ class Database:
         self.engine = engine
         self.holder = secrets.token_hex(8)
         self._holders = holders
+        # SQLite has one writer at a time; waiting here costs less than waiting there.
+        self._writing = asyncio.Lock()
+        self._failures = 0
+        self._under_way: set[asyncio.Task[Any]] = set()
         self._own_lock = self._try_lock(self.holder, os.O_CREAT)
+
+    async def read(self, query: Executable) -> Rows:
+        """What a query finds; raises `RecordUnavailable`."""
+
+        async def rows(connection: AsyncConnection) -> Rows:
+            return (await connection.execute(query)).all()
+
+        return await self._undisturbed(self._committed(rows))
+
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        """Do `work` in one transaction, one writer at a time; it is on disk on return.
+
+        Raises `RecordUnavailable`, and then none of it is.
+        """
+        return await self._undisturbed(self._in_turn(work))
+
+    async def settle(self) -> None:
+        """Wait for what is under way."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _undisturbed(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Carried out whole: a caller that is cancelled must not break a connection off midway."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may be gone; asyncio would warn of it
+
+    async def _in_turn(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        failures = self._failures
+        async with self._writing:
+            if failures < self._failures:
+                # Waited for a write that failed: that was long enough for both.
+                raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS)
+            try:
+                return await self._committed(work)
+            except RecordUnavailable:
+                self._failures += 1
+                raise
+
+    async def _committed(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        try:
+            async with self.engine.begin() as connection:
+                return await work(connection)
+        except (SQLAlchemyError, OSError) as error:
+            log.error("the database can't be read or written", error=type(error).__name__)  # noqa: TRY400 - a traceback would quote the row
+            raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS) from None
 
     def is_held(self, holder: str) -> bool:
         """Whether the process of this name still runs; a dead one's file is removed."""
@@ -121,6 +190,7 @@ async def open_database(url: str, metadata: MetaData) -> AsyncIterator[Database]
             await connection.run_sync(metadata.create_all)
         yield database
     finally:
+        await database.settle()
         await engine.dispose()
         database.release()
 

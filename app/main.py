@@ -20,21 +20,24 @@ from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import __version__
-from app.database import open_database
+from app.audit.record import Record
+from app.audit.trail import Trail
+from app.database import METADATA, open_database
 from app.identity.assembly import login_of
 from app.kaltura.exchange import both
 from app.problems import Problem
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.broker import SessionBroker
-from app.sessions.journal import METADATA, Journal
+from app.sessions.journal import Journal
 from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import keyring_of
 from app.sessions.reaper import Reaper
 from app.sessions.tokens import Clock
+from app.sessions.usage import Usage
 from app.settings import Settings
 from app.signals.metrics import Metrics
 from app.signals.traces import UNTRACED, Traces
-from app.web import api, create, health, mirror, pages, signals
+from app.web import api, create, health, mirror, operator, pages, signals
 from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
 from app.web.bodies import BodyGuard
@@ -47,6 +50,7 @@ from app.web.guards import (
     SecurityHeaders,
 )
 from app.web.openapi import describe
+from app.web.operators import Operators
 from app.web.origins import HostPolicy, OriginPolicy
 from app.web.proxies import SignedInByProxy
 from app.web.rates import Rates
@@ -93,22 +97,34 @@ def create_app(
             ) as login,
         ):
             keyring = keyring_of(settings)
+            record = Record(database, required=settings.audit_required, monotonic=monotonic)
             journal = Journal(database, keyring.at_rest(), base_url=settings.avatar_base_url)
             store = JournalledSessions(clock, journal)
             sessions = assemble(
-                settings, client=client, sessions=store, keyring=keyring, clock=clock
+                settings,
+                client=client,
+                sessions=store,
+                keyring=keyring,
+                record=record,
+                clock=clock,
             )
             for warning in sessions.readiness.warnings():
                 log.warning(warning)
             async with (
+                record.running(),
                 contextlib.aclosing(store),
                 _running(sessions.reaper),
                 _ending(sessions.broker),
             ):
-                await store.take_over()
+                await sessions.ender.take_over()
                 yield State(
                     reception=sessions.reception,
                     broker=sessions.broker,
+                    chronicle=sessions.chronicle,
+                    record=record,
+                    trail=Trail(database, record),
+                    usage=Usage(database, base_url=settings.avatar_base_url, clock=clock),
+                    operators=Operators(settings, keyring.operators(), clock),
                     settings=settings,
                     clock=clock,
                     readiness=sessions.readiness,
@@ -134,7 +150,7 @@ def create_app(
             HTTPException: on_http_exception,
         },
     )
-    for part in (create, api, mirror, health, signals, pages):
+    for part in (create, api, mirror, health, signals, operator, pages):
         app.include_router(part.router)
     app.mount("/static", Assets(directory=ROOT / "static"), name="static")
     # Made once, as FastAPI does: it takes a tenth of a second.

@@ -118,6 +118,7 @@ def _integrity(value: str) -> str:
     return " ".join(hashes)
 
 
+Days = Annotated[int, Field(ge=1, le=3650)]
 Integrity = Annotated[str, AfterValidator(_integrity)]
 Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
 ServiceToken = Annotated[Secret, AfterValidator(_long_enough)]

@@ -15,14 +15,15 @@ MODULES = sorted(APP.rglob("*.py"))
 MAY_IMPORT = {
     "kaltura": {"kaltura"},
     "identity": {"identity", "kaltura.transport", "problems", "settings"},
+    "audit": {"audit", "database", "problems"},
     "sessions": {
-        *("kaltura", "identity.visitor", "sessions"),
+        *("kaltura", "audit", "identity.visitor", "sessions"),
         *("database", "problems", "settings", "values"),
     },
     "signals": {"kaltura", "sessions", "aliases", "__version__", "signals"},
     "emulator": {"kaltura.contract", "emulator"},
     "web": {
-        *("kaltura.contract", "identity", "sessions", "signals", "web"),
+        *("kaltura.contract", "audit", "identity", "sessions", "signals", "web"),
         *("problems", "settings", "values"),
     },
 }

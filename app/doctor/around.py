@@ -10,11 +10,10 @@ from typing import Final
 
 import httpx
 
-from app.database import file_of, require_writable
+from app.database import METADATA, file_of, require_writable
 from app.doctor.findings import Trouble, Verdict
 from app.environment import SettingsError
 from app.server import listen, url
-from app.sessions.journal import METADATA
 from app.settings import BUILTIN_PLAYER, Settings
 
 LOCK_SECONDS: Final = 2

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import httpx
 from pydantic import SecretStr
 
+from app.audit.record import Record
+from app.audit.texts import Texts
 from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs, KsSource, MintedKs
 from app.kaltura.exchange import Observer, unobserved
@@ -13,6 +15,7 @@ from app.kaltura.minting import Mint
 from app.kaltura.transport import open_transport
 from app.sessions.broker import SessionBroker
 from app.sessions.budgets import Budgets
+from app.sessions.chronicle import Chronicle
 from app.sessions.ending import SessionEnder
 from app.sessions.figures import Overview
 from app.sessions.keyring import Keyring
@@ -37,6 +40,7 @@ class Sessions:
     reaper: Reaper
     readiness: Readiness
     overview: Overview
+    chronicle: Chronicle
 
 
 def kaltura_client(
@@ -80,15 +84,20 @@ def assemble(
     client: KalturaClient,
     sessions: LiveSessions,
     keyring: Keyring,
+    record: Record,
     clock: Clock,
 ) -> Sessions:
-    """The domain over a client of Kaltura's and a store of sessions."""
+    """The domain over a client of Kaltura's, a store of sessions and the record."""
     tokens = SessionTokens(keyring.signing(), clock)
     services = Services(settings.service_tokens)
     readiness = Readiness(settings, clock)
     places = Places(settings, sessions=sessions, clock=clock)
     budgets = Budgets(settings, sessions=sessions, clock=clock)
-    ender = SessionEnder(client=client, sessions=sessions, places=places, clock=clock)
+    texts = Texts(settings.audit_text, keyring.words())
+    chronicle = Chronicle(record, texts, clock)
+    ender = SessionEnder(
+        client=client, sessions=sessions, places=places, chronicle=chronicle, clock=clock
+    )
     opener = SessionOpener(
         settings=settings,
         client=client,
@@ -98,6 +107,7 @@ def assemble(
         tokens=tokens,
         ender=ender,
         readiness=readiness,
+        chronicle=chronicle,
         clock=clock,
     )
     ownership = Ownership(
@@ -124,6 +134,7 @@ def assemble(
         opener=opener,
         ender=ender,
         budgets=budgets,
+        chronicle=chronicle,
         clock=clock,
     )
     reaper = Reaper(
@@ -134,5 +145,7 @@ def assemble(
         idle_seconds=settings.session_idle_seconds,
         clock=clock,
     )
-    overview = Overview(client=client, sessions=sessions, places=places, opener=opener)
-    return Sessions(reception, broker, ender, reaper, readiness, overview)
+    overview = Overview(
+        client=client, sessions=sessions, places=places, opener=opener, record=record
+    )
+    return Sessions(reception, broker, ender, reaper, readiness, overview, chronicle)

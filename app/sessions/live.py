@@ -35,6 +35,7 @@ class EndReason(StrEnum):
     SHUTDOWN = "shutdown"
     GONE = "gone"
     FAILED = "failed"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,8 @@ class LiveSessions(Protocol):
     async def seconds_used(self, since: float, owner: str | None = None) -> float:
         """How long sessions were open since then, of one owner or of all."""
 
-    async def take_over(self) -> None:
-        """Bring in what processes that are no more have left open."""
+    async def take_over(self) -> list[AvatarSession]:
+        """Bring in what processes that are no more have left open, or ended lately."""
 
     def lane(self, session_id: str, *, express: bool = False) -> AbstractAsyncContextManager[None]:
         """One call of a session at a time, first come first served.
@@ -215,8 +216,9 @@ class SessionsInProcess:
         every = (*self._open.values(), *self._ended.values())
         return sum(s.seconds_between(since, now) for s in every if owner in {None, s.owner})
 
-    async def take_over(self) -> None:
+    async def take_over(self) -> list[AvatarSession]:
         """See `LiveSessions`; nothing in memory outlives its process."""
+        return []
 
     @asynccontextmanager
     async def lane(self, session_id: str, *, express: bool = False) -> AsyncIterator[None]:

@@ -20,13 +20,15 @@ LATELY: Final = 20
 class Applicant:
     """Who wants a session. `at_most` bounds their live sessions; None leaves the bound of all.
 
-    `name` is theirs in the line, where each has one place.
+    `name` is theirs in the line, where each has one place; `called` is what their login calls
+    them.
     """
 
     owner: str
     name: str
     at_most: int | None = None
     may_wait: bool = True
+    called: str | None = None
 
 
 @dataclass(frozen=True)

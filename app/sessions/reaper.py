@@ -49,7 +49,7 @@ class Reaper:
             try:
                 await self.sweep()
                 if sweep % SWEEPS_TO_TAKE_OVER == 0:
-                    await self._sessions.take_over()
+                    await self._ender.take_over()
             except RecordUnavailable:
                 pass  # the journal has said so; the next sweep tries again
             except Exception:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
+from app.audit.asking import Surface
 from app.kaltura.contract import MIRROR_PATH, Refusal, Refused
 from app.problems import (
     InvalidRequest,
@@ -20,6 +21,7 @@ from app.problems import (
     Unauthenticated,
 )
 
+OPERATOR_PATH: Final = "/operator"
 PROBLEM_JSON: Final = "application/problem+json"
 _KALTURA_REFUSALS: Final = {
     Unauthenticated: Refusal.INVALID_TOKEN,
@@ -133,9 +135,15 @@ def _untyped(scope: Scope, status: int, headers: dict[str, str]) -> JSONResponse
     return JSONResponse(document, status_code=status, headers=headers, media_type=PROBLEM_JSON)
 
 
+def surface_of(path: str) -> Surface:
+    """The surface that a path belongs to."""
+    if path == MIRROR_PATH or path.startswith(f"{MIRROR_PATH}/"):
+        return "mirror"
+    return "operator" if path == OPERATOR_PATH or path.startswith(f"{OPERATOR_PATH}/") else "api"
+
+
 def _is_mirror(scope: Scope) -> bool:
-    path: str = scope["path"]
-    return path == MIRROR_PATH or path.startswith(f"{MIRROR_PATH}/")
+    return surface_of(scope["path"]) == "mirror"
 
 
 def _as_kaltura(problem: Problem) -> tuple[int, str]:

@@ -9,14 +9,19 @@ from typing import Annotated, TypedDict
 from fastapi import Depends, Path, Request
 from fastapi.templating import Jinja2Templates
 
+from app.audit.record import Record
+from app.audit.trail import Trail
 from app.sessions.broker import SessionBroker
+from app.sessions.chronicle import Chronicle
 from app.sessions.figures import Overview
 from app.sessions.ownership import Caller, Held
 from app.sessions.readiness import Readiness
 from app.sessions.reception import Reception
 from app.sessions.tokens import Clock
+from app.sessions.usage import Usage
 from app.settings import Settings
 from app.signals.metrics import Metrics
+from app.web.operators import Operators
 from app.web.rates import Rates
 from app.web.visitors import Visitors, bearer_token
 
@@ -26,6 +31,11 @@ class State(TypedDict):
 
     reception: Reception
     broker: SessionBroker
+    chronicle: Chronicle
+    record: Record
+    trail: Trail
+    usage: Usage
+    operators: Operators
     settings: Settings
     clock: Clock
     readiness: Readiness
@@ -44,6 +54,21 @@ async def _reception(request: Request) -> Reception:
 async def _broker(request: Request) -> SessionBroker:
     broker: SessionBroker = request.state.broker
     return broker
+
+
+async def _chronicle(request: Request) -> Chronicle:
+    chronicle: Chronicle = request.state.chronicle
+    return chronicle
+
+
+async def _trail(request: Request) -> Trail:
+    trail: Trail = request.state.trail
+    return trail
+
+
+async def _usage(request: Request) -> Usage:
+    usage: Usage = request.state.usage
+    return usage
 
 
 async def _settings(request: Request) -> Settings:
@@ -83,6 +108,9 @@ async def _visitors(request: Request) -> Visitors:
 
 ReceptionDep = Annotated[Reception, Depends(_reception)]
 BrokerDep = Annotated[SessionBroker, Depends(_broker)]
+ChronicleDep = Annotated[Chronicle, Depends(_chronicle)]
+TrailDep = Annotated[Trail, Depends(_trail)]
+UsageDep = Annotated[Usage, Depends(_usage)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ClockDep = Annotated[Clock, Depends(_clock)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]

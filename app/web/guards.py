@@ -11,9 +11,16 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.audit.asking import asking
 from app.problems import CrossSiteRequest, InvalidRequest
 from app.signals.metrics import Metrics
-from app.web.answers import answer_bug, answer_problem, answer_stopping, problem_told
+from app.web.answers import (
+    answer_bug,
+    answer_problem,
+    answer_stopping,
+    problem_told,
+    surface_of,
+)
 from app.web.origins import HostPolicy, OriginPolicy
 
 REQUEST_ID: Final = "X-Request-ID"
@@ -49,7 +56,10 @@ class RequestContext:
                 MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            asking(request_id, surface_of(scope["path"])),
+        ):
             try:
                 await self._app(scope, receive, stamped)
             except asyncio.CancelledError:

@@ -8,9 +8,9 @@ from pathlib import Path
 from cryptography.fernet import Fernet, MultiFernet
 from pydantic import SecretStr
 
-from app.database import open_database
+from app.database import METADATA, open_database
 from app.kaltura.client import SessionAccess
-from app.sessions.journal import METADATA, Journal
+from app.sessions.journal import Journal
 from app.sessions.live import AvatarSession
 from tests.leaks.house import SOON, Brokers, Kaltura, Visitor
 from tests.processes import kill, wait_until

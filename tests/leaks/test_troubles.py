@@ -35,7 +35,7 @@ def test_while_the_database_is_locked_nothing_is_begun_and_afterwards_it_goes_on
             _is_refused(visitor, broker)
             assert kaltura.calls("end") == 1
             assert kaltura.open() == set()
-            assert "journal can't be read or written" in broker.log.read_text(encoding="utf-8")
+            assert "database can't be read or written" in broker.log.read_text(encoding="utf-8")
         visitor.opens(broker)
 
 

@@ -16,12 +16,12 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from app import main
-from app.database import BUSY_SECONDS, Database, open_database
+from app.database import BUSY_SECONDS, METADATA, Database, open_database
 from app.identity.visitor import Visitor
 from app.kaltura.client import SessionAccess
 from app.problems import BudgetSpent, KalturaFailed, RecordUnavailable, SessionEnded
 from app.sessions import live, reaper
-from app.sessions.journal import METADATA, Journal
+from app.sessions.journal import Journal
 from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import Keyring
 from app.sessions.live import MAX_ENDED, AvatarSession, EndReason, SessionsInProcess
@@ -240,6 +240,7 @@ async def test_however_many_have_ended_lately_none_that_is_open_is_left_behind(
 ) -> None:
     first = await start()
     await first.house.end(await first.house.open())
+    await first.database.settle()
     with sqlite3.connect(path) as connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(sessions)")]
         own = ", ".join(column for column in columns if column != "session_id")

@@ -51,6 +51,7 @@ test("why a session ended is told by its reason, and what an unknown one says is
     ["idle", "It was idle for too long."],
     ["expired", "Its time was up."],
     ["budget", "Today's minutes are used up."],
+    ["operator", "It was ended by whoever runs this page."],
     ["shutdown", "The server was stopped."],
     ["gone", "Kaltura ended it."],
     ["failed", "Kaltura could not set it up."],
