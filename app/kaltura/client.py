@@ -101,6 +101,11 @@ class KalturaClient:
         return self._breaker.state
 
     @property
+    def is_refusing(self) -> bool:
+        """Whether nothing would be asked of Kaltura just now, because it is down."""
+        return self._breaker.is_refusing
+
+    @property
     def ks_renewals(self) -> Mapping[str, int]:
         """How often a KS was made, and how often that failed."""
         return self._ks_source.renewals

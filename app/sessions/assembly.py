@@ -90,7 +90,7 @@ def assemble(
     """The domain over a client of Kaltura's, a store of sessions and the record."""
     tokens = SessionTokens(keyring.signing(), clock)
     services = Services(settings.service_tokens)
-    readiness = Readiness(settings, clock)
+    readiness = Readiness(settings, clock, lambda: client.is_refusing)
     places = Places(settings, sessions=sessions, clock=clock)
     budgets = Budgets(settings, sessions=sessions, clock=clock)
     texts = Texts(settings.audit_text, keyring.words())

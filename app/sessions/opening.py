@@ -127,8 +127,10 @@ class SessionOpener:
         self._under_way.discard(opening)
         if origin is not None:
             del self._requests[origin.key]
-        if not opening.cancelled():
-            opening.exception()  # its caller may be gone; asyncio would warn of it
+        # Its caller may be gone; asyncio would warn of what nobody looks at.
+        failure = None if opening.cancelled() else opening.exception()
+        if isinstance(failure, RecordUnavailable):
+            self._readiness.note(failure)
 
     async def _open(
         self, applicant: Applicant, request: CreateRequest, origin: Origin | None
