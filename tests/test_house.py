@@ -21,9 +21,10 @@ MAY_IMPORT = {
         *("database", "problems", "settings", "values"),
     },
     "migrations": {"audit.table", "sessions.journal", "database", "environment"},
+    "signals": {"kaltura", "sessions", "aliases", "__version__", "signals"},
     "emulator": {"kaltura.contract", "emulator"},
     "web": {
-        *("kaltura.contract", "audit", "identity", "sessions", "web"),
+        *("kaltura.contract", "audit", "identity", "sessions", "signals", "web"),
         *("problems", "settings", "values"),
     },
 }

@@ -77,6 +77,8 @@ class SessionOpener:
         self._clock = clock
         self._under_way: set[Opening] = set()
         self._requests: dict[str, tuple[Origin, Opening]] = {}
+        self.opened_count = 0
+        """Sessions that Kaltura opened for this process."""
 
     @property
     def is_busy(self) -> bool:
@@ -130,8 +132,10 @@ class SessionOpener:
         self._under_way.discard(opening)
         if origin is not None:
             del self._requests[origin.key]
-        if not opening.cancelled():
-            opening.exception()  # its caller may be gone; asyncio would warn of it
+        # Its caller may be gone; asyncio would warn of what nobody looks at.
+        failure = None if opening.cancelled() else opening.exception()
+        if isinstance(failure, RecordUnavailable):
+            self._readiness.note(failure)
 
     async def _open(
         self, applicant: Applicant, request: CreateRequest, origin: Origin | None
@@ -178,6 +182,7 @@ class SessionOpener:
                 raise
             call.session_id = created.session_id
         self._readiness.note(None)
+        self.opened_count += 1
         return created
 
     async def _end_late(self, owner: str, created: Created) -> None:
