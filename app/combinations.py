@@ -3,8 +3,6 @@
 import re
 from typing import TYPE_CHECKING, Final
 
-from app.database import file_of
-
 if TYPE_CHECKING:
     from app.settings import Settings
 
@@ -66,7 +64,11 @@ def check_production(settings: "Settings") -> None:
 
 def check_shutdown(settings: "Settings") -> None:
     """Sessions are kept only where the next process can find them: nobody else would end them."""
-    if settings.shutdown_sessions == "keep" and file_of(settings.database_url) is None:
+    if settings.shutdown_sessions != "keep":
+        return
+    from app.database import file_of  # noqa: PLC0415 - SQLAlchemy takes long to come
+
+    if file_of(settings.database_url) is None:
         raise ValueError(
             "SHUTDOWN_SESSIONS=keep would leave sessions open for ever, since DATABASE_URL names "
             "no file: name one, or set SHUTDOWN_SESSIONS=end"
