@@ -154,8 +154,9 @@ def create_app(
             HTTPException: on_http_exception,
         },
     )
+    # Not `include_router`, which makes every route anew for each app, at its first request.
     for part in (create, api, mirror, health, signals, operator, pages):
-        app.include_router(part.router)
+        app.router.routes.extend(part.router.routes)
     app.mount("/static", Assets(directory=ROOT / "static"), name="static")
     # Made once, as FastAPI does: it takes a tenth of a second.
     app.openapi = functools.cache(lambda: describe(app))  # type: ignore[method-assign] # FastAPI's documented way
