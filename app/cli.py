@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from dotenv import dotenv_values
+from opentelemetry.trace import TracerProvider
 
 from app.aliases import Aliases
 from app.database import IN_MEMORY, require_writable
 from app.demo import emulator_beside, is_emulator
 from app.doctor import examine
-from app.environment import SettingsError
+from app.environment import SettingsError, lend_to_libraries
 from app.kaltura.contract import MIRROR_PATH
 from app.ks_settings import KS_SETTINGS, MINT_SETTINGS
 from app.logs import configure_logging
@@ -24,6 +25,7 @@ from app.main import create_app
 from app.server import listen, serve, serve_for_parent, url_of
 from app.sessions.keyring import keyring_of
 from app.settings import ENV_FILE, Settings, load_settings
+from app.signals.traces import are_traces_wanted
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8000
@@ -153,14 +155,26 @@ def _with_database(settings: Settings) -> Settings:
 
 def _run_broker(settings: Settings, without_effect: list[str], options: argparse.Namespace) -> int:
     settings = _with_database(settings)
-    configure_logging(aliases=Aliases(keyring_of(settings).logs()[0]))
-    app = create_app(settings)
+    traces = _tracer_provider()
+    aliases = Aliases(keyring_of(settings).logs()[0])
+    configure_logging(aliases=aliases, traced=traces is not None)
+    app = create_app(settings, tracer_provider=traces)
     listening = listen(options.host, options.port)
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
     print(f"Avatar Broker: open {url_of(listening)}", flush=True)
     serve(app, listening)
     return 0
+
+
+def _tracer_provider() -> TracerProvider | None:
+    """What makes spans, where the environment or `.env` says where they go."""
+    lend_to_libraries(dotenv_values(ENV_FILE), os.environ)
+    if not are_traces_wanted(os.environ):
+        return None
+    from app.signals.spans import tracer_provider  # noqa: PLC0415 - costs nothing where off
+
+    return tracer_provider(os.environ)
 
 
 def _emulator(options: argparse.Namespace) -> int:

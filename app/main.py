@@ -13,15 +13,18 @@ import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.templating import Jinja2Templates
+from opentelemetry.trace import TracerProvider
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from app import __version__
 from app.audit.record import Record
 from app.audit.trail import Trail
 from app.database import METADATA, open_database
 from app.identity.assembly import login_of
+from app.kaltura.exchange import both
 from app.problems import Problem
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.broker import SessionBroker
@@ -32,7 +35,9 @@ from app.sessions.reaper import Reaper
 from app.sessions.tokens import Clock
 from app.sessions.usage import Usage
 from app.settings import Settings
-from app.web import api, create, health, mirror, operator, pages
+from app.signals.metrics import Metrics
+from app.signals.traces import UNTRACED, Traces
+from app.web import api, create, health, mirror, operator, pages, signals
 from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
 from app.web.bodies import BodyGuard
@@ -67,19 +72,26 @@ def create_app(
     login_transport: httpx.AsyncBaseTransport | None = None,
     clock: Clock = time.time,
     monotonic: Clock = time.monotonic,
+    tracer_provider: TracerProvider | None = None,
 ) -> FastAPI:
     """The broker; raises `SettingsError` when the KS or the avatar is missing.
 
     `transport` carries calls to Kaltura and `login_transport` those to the app's login; `clock`
     gives unix seconds and `monotonic` seconds that never jump. Tests bring their own.
+    Where there is a `tracer_provider`, requests are traced.
     """
     settings.required_to_serve()
+    metrics = Metrics()
+    traces = None if tracer_provider is None else Traces(tracer_provider)
+    observer = metrics.observe if traces is None else both(traces.observe, metrics.observe)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with (
             open_database(settings.database_url, METADATA) as database,
-            contextlib.aclosing(kaltura_client(settings, transport, clock, monotonic)) as client,
+            contextlib.aclosing(
+                kaltura_client(settings, transport, clock, monotonic, observer)
+            ) as client,
             login_of(
                 settings, transport=login_transport, clock=clock, monotonic=monotonic
             ) as login,
@@ -116,6 +128,8 @@ def create_app(
                     settings=settings,
                     clock=clock,
                     readiness=sessions.readiness,
+                    overview=sessions.overview,
+                    metrics=metrics,
                     rates=Rates.of(settings),
                     visitors=visitors_of(settings, login),
                     templates=Jinja2Templates(ROOT / "templates"),
@@ -124,18 +138,19 @@ def create_app(
     app = FastAPI(
         title="Avatar Broker",
         description="A backend-for-frontend for Kaltura avatars.",
-        version="0.1.0",
+        version=__version__,
         lifespan=lifespan,
+        telemetry=UNTRACED if traces is None else traces.telemetry,
         docs_url=None,
         redoc_url=None,
-        middleware=_guards(settings),
+        middleware=_guards(settings, metrics),
         exception_handlers={
             Problem: on_problem,
             RequestValidationError: on_invalid,
             HTTPException: on_http_exception,
         },
     )
-    for part in (create, api, mirror, health, operator, pages):
+    for part in (create, api, mirror, health, signals, operator, pages):
         app.include_router(part.router)
     app.mount("/static", Assets(directory=ROOT / "static"), name="static")
     # Made once, as FastAPI does: it takes a tenth of a second.
@@ -143,11 +158,11 @@ def create_app(
     return app
 
 
-def _guards(settings: Settings) -> list[Middleware]:
+def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
     """Outermost first."""
     return [
         *_proxies(settings),
-        Middleware(RequestContext),
+        Middleware(RequestContext, metrics=metrics),
         Middleware(SecurityHeaders, https=settings.is_https),
         Middleware(HostGuard, policy=HostPolicy.of(settings)),
         Middleware(

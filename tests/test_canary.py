@@ -20,6 +20,8 @@ import pytest
 import structlog
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.kaltura import errors
 from app.kaltura.breaker import OPEN_SECONDS
@@ -31,6 +33,7 @@ from app.logs import configure_logging
 from app.main import create_app
 from app.problems import PROBLEMS
 from app.sessions.broker import KEEP_ALIVE_SECONDS
+from app.signals.spans import tracer_provider
 from tests.doubles import (
     ADMIN_SECRET,
     APP_TOKEN,
@@ -251,7 +254,11 @@ async def told_by_a_broker(
     configured = settings(secret_key=KEY, operator_token=OPERATOR, **{**limits, **changes})
     # FakeKaltura answers without a pause, so that only a fault can take longer than this.
     configured = configured.model_copy(update={"upstream_timeout_seconds": 0.001})
-    app = create_app(configured, transport=kaltura, clock=clock, monotonic=clock)
+    traces, spans = tracer_provider({}), InMemorySpanExporter()
+    traces.add_span_processor(SimpleSpanProcessor(spans))
+    app = create_app(
+        configured, transport=kaltura, clock=clock, monotonic=clock, tracer_provider=traces
+    )
     async with (
         LifespanManager(app) as manager,
         httpx.AsyncClient(
@@ -259,7 +266,13 @@ async def told_by_a_broker(
             base_url="http://broker.test",
         ) as visitor,
     ):
-        yield Told(app, visitor)
+        told = Told(app, visitor)
+        yield told
+        metrics = {"Authorization": f"Bearer {OPERATOR}"}
+        assert "avatar_broker_" in (await told.call("GET", "/metrics", headers=metrics)).text
+    told.all += [span.to_json() for span in spans.get_finished_spans()]
+    assert any("kaltura end" in text for text in told.all)
+    traces.shutdown()
 
 
 def forms_of(secret: str) -> list[bytes]:
@@ -295,7 +308,7 @@ class Play:
     async def pages(self) -> None:
         """What asks nothing of Kaltura."""
         for target in (
-            *("/", "/approaches", "/docs", "/openapi.json", "/healthz", "/readyz"),
+            *("/", "/approaches", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"),
             *("/problems/kaltura-error", f"/problems/{UPSTREAM_TEXT[7:]}", "/static/page.css"),
             *("/nowhere", "/api", "/api/avatar-sessions", "/api/waiting-room/nothing"),
             *(f"{MIRROR_PATH}/nowhere", f"{MIRROR_PATH}/session-1/viewer"),

@@ -20,9 +20,10 @@ MAY_IMPORT = {
         *("kaltura", "audit", "identity.visitor", "sessions"),
         *("database", "problems", "settings", "values"),
     },
+    "signals": {"kaltura", "sessions", "aliases", "__version__", "signals"},
     "emulator": {"kaltura.contract", "emulator"},
     "web": {
-        *("kaltura.contract", "audit", "identity", "sessions", "web"),
+        *("kaltura.contract", "audit", "identity", "sessions", "signals", "web"),
         *("problems", "settings", "values"),
     },
 }

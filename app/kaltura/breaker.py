@@ -18,6 +18,9 @@ THRESHOLD: Final = 8
 OPEN_SECONDS: Final = 3
 """Then nothing is sent for so long; after it one call is let through to see."""
 
+STATES: Final = tuple(state.value for state in (State.CLOSED, State.OPEN, State.HALF_OPEN))
+"""Closed lets everything through, open nothing, half open one call to see."""
+
 Answer = TypeVar("Answer", bound=WireModel)
 log = structlog.get_logger(__name__)
 
@@ -50,6 +53,11 @@ class Breaker:
             classifier=_Classifier(),
             listener=_Listener(),
         )
+
+    @property
+    def state(self) -> str:
+        """One of `STATES`."""
+        return self._circuit.state.value
 
     async def guard(self, operation: Operation, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         """What `attempt` returns or raises; `CircuitOpenError` when it was not even made.

@@ -10,12 +10,14 @@ from app.audit.record import Record
 from app.audit.texts import Texts
 from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs, KsSource, MintedKs
+from app.kaltura.exchange import Observer, unobserved
 from app.kaltura.minting import Mint
 from app.kaltura.transport import open_transport
 from app.sessions.broker import SessionBroker
 from app.sessions.budgets import Budgets
 from app.sessions.chronicle import Chronicle
 from app.sessions.ending import SessionEnder
+from app.sessions.figures import Overview
 from app.sessions.keyring import Keyring
 from app.sessions.live import LiveSessions
 from app.sessions.opening import SessionOpener
@@ -38,6 +40,7 @@ class Sessions:
     reaper: Reaper
     readiness: Readiness
     chronicle: Chronicle
+    overview: Overview
 
 
 def kaltura_client(
@@ -45,19 +48,23 @@ def kaltura_client(
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Clock = time.time,
     monotonic: Clock = time.monotonic,
+    observer: Observer = unobserved,
 ) -> KalturaClient:
     """A client that opens sessions as the settings say; raises `SettingsError` without a KS."""
     transport = transport or open_transport()
     return KalturaClient(
         base_url=settings.avatar_base_url,
-        ks_source=_ks_source(settings, transport, clock),
+        ks_source=_ks_source(settings, transport, clock, observer),
         transport=transport,
         timeout_seconds=settings.upstream_timeout_seconds,
         monotonic=monotonic,
+        observer=observer,
     )
 
 
-def _ks_source(settings: Settings, transport: httpx.AsyncBaseTransport, clock: Clock) -> KsSource:
+def _ks_source(
+    settings: Settings, transport: httpx.AsyncBaseTransport, clock: Clock, observer: Observer
+) -> KsSource:
     credentials, _ = settings.required_to_serve()
     if isinstance(credentials, SecretStr):
         return ConfiguredKs(credentials)
@@ -66,6 +73,7 @@ def _ks_source(settings: Settings, transport: httpx.AsyncBaseTransport, clock: C
         credentials=credentials,
         transport=transport,
         timeout_seconds=settings.upstream_timeout_seconds,
+        observer=observer,
     )
     return MintedKs(mint, clock)
 
@@ -137,4 +145,5 @@ def assemble(
         idle_seconds=settings.session_idle_seconds,
         clock=clock,
     )
-    return Sessions(reception, broker, ender, reaper, readiness, chronicle)
+    overview = Overview(client=client, sessions=sessions, places=places, opener=opener)
+    return Sessions(reception, broker, ender, reaper, readiness, chronicle, overview)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -113,6 +114,9 @@ class AvatarSession:
 class LiveSessions(Protocol):
     """Where sessions are kept; one in this process now, one shared by replicas later."""
 
+    ended_count: Counter[EndReason]
+    """How many of them this process has marked ended, and why."""
+
     async def add(self, session: AvatarSession) -> bool:
         """Keep a session that was opened; False when one of this id is open already."""
 
@@ -157,6 +161,7 @@ class SessionsInProcess:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.ended_count: Counter[EndReason] = Counter()
         self._open: dict[str, AvatarSession] = {}
         self._ended: dict[str, AvatarSession] = {}
         self._by_origin: dict[str, str] = {}
@@ -186,6 +191,7 @@ class SessionsInProcess:
         session = self._open.get(session_id)
         if session is None or session.ended is not None:
             return session or self._ended[session_id]
+        self.ended_count[reason] += 1
         return await self.update(session_id, ended=reason, ended_at=self._clock())
 
     async def update(self, session_id: str, **changes: Any) -> AvatarSession:

@@ -72,6 +72,8 @@ class SessionOpener:
         self._clock = clock
         self._under_way: set[Opening] = set()
         self._requests: dict[str, tuple[Origin, Opening]] = {}
+        self.opened_count = 0
+        """Sessions that Kaltura opened for this process."""
 
     @property
     def is_busy(self) -> bool:
@@ -172,6 +174,7 @@ class SessionOpener:
                 raise
             call.session_id = created.session_id
         self._readiness.note(None)
+        self.opened_count += 1
         return created
 
     async def _tell(

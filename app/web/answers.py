@@ -29,11 +29,13 @@ _KALTURA_REFUSALS: Final = {
     SessionEnded: Refusal.SESSION_ENDED,
     NothingToSay: Refusal.TEXT_REQUIRED,
 }
+_PROBLEM: Final = "problem_told"
 _REQUEST_ERRORS: Final = frozenset({400, 413, 415})
 
 
 def answer_problem(scope: Scope, problem: Problem) -> JSONResponse:
     """`problem` in the shape of the surface that `scope` is on."""
+    scope["state"][_PROBLEM] = problem.name
     if _is_mirror(scope):
         status, error = _as_kaltura(problem)
         body = Refused(error=error).model_dump()
@@ -49,6 +51,12 @@ def answer_problem(scope: Scope, problem: Problem) -> JSONResponse:
 def request_id(scope: Scope) -> str:
     """The id of this request; the outermost guard has put it there."""
     return str(scope["state"]["request_id"])
+
+
+def problem_told(scope: Scope) -> str | None:
+    """The name of the problem that this request was answered with."""
+    name: str | None = scope["state"].get(_PROBLEM)
+    return name
 
 
 async def on_problem(request: Request, problem: Exception) -> JSONResponse:

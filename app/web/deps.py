@@ -13,12 +13,14 @@ from app.audit.record import Record
 from app.audit.trail import Trail
 from app.sessions.broker import SessionBroker
 from app.sessions.chronicle import Chronicle
+from app.sessions.figures import Overview
 from app.sessions.ownership import Caller, Held
 from app.sessions.readiness import Readiness
 from app.sessions.reception import Reception
 from app.sessions.tokens import Clock
 from app.sessions.usage import Usage
 from app.settings import Settings
+from app.signals.metrics import Metrics
 from app.web.operators import Operators
 from app.web.rates import Rates
 from app.web.visitors import Visitors, bearer_token
@@ -37,6 +39,8 @@ class State(TypedDict):
     settings: Settings
     clock: Clock
     readiness: Readiness
+    overview: Overview
+    metrics: Metrics
     rates: Rates
     visitors: Visitors
     templates: Jinja2Templates
@@ -82,6 +86,16 @@ async def _readiness(request: Request) -> Readiness:
     return readiness
 
 
+async def _overview(request: Request) -> Overview:
+    overview: Overview = request.state.overview
+    return overview
+
+
+async def _metrics(request: Request) -> Metrics:
+    metrics: Metrics = request.state.metrics
+    return metrics
+
+
 async def _rates(request: Request) -> Rates:
     rates: Rates = request.state.rates
     return rates
@@ -100,6 +114,8 @@ UsageDep = Annotated[Usage, Depends(_usage)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ClockDep = Annotated[Clock, Depends(_clock)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
+OverviewDep = Annotated[Overview, Depends(_overview)]
+MetricsDep = Annotated[Metrics, Depends(_metrics)]
 RatesDep = Annotated[Rates, Depends(_rates)]
 VisitorsDep = Annotated[Visitors, Depends(_visitors)]
 
