@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, StringConstraints
 
 from app.audit.entries import Event
 from app.audit.trail import Filter
@@ -22,32 +22,32 @@ def _given(value: Any) -> Any:
 
 Given = BeforeValidator(_given)
 
-Cursor = Annotated[
-    str | None, Given, Query(pattern="^[0-9]{1,18}$", description="Of the answer before")
-]
+# What bounds a string stands inside, where an empty field is None already.
+Named = Annotated[str, StringConstraints(max_length=256)]
+Place = Annotated[str, StringConstraints(pattern="^[0-9]{1,18}$")]
+
+Cursor = Annotated[Place | None, Given, Query(description="Of the answer before")]
 
 
 async def _filter(
     settings: SettingsDep,
-    session_id: Annotated[str | None, Given, Query(alias="sessionId", max_length=256)] = None,
+    session_id: Annotated[Named | None, Given, Query(alias="sessionId")] = None,
     visitor: Annotated[
-        str | None,
+        Named | None,
         Given,
-        Query(max_length=256, description="An id, or what their login calls them"),
+        Query(description="An id, or what their login calls them"),
     ] = None,
     event: Annotated[Event | None, Given, Query()] = None,
     outcome: Annotated[
-        str | None,
+        Named | None,
         Given,
-        Query(max_length=64, description="ok, pending, failed (neither), or a problem's name"),
+        Query(description="ok, pending, failed (neither), or a problem's name"),
     ] = None,
     since: Annotated[
         datetime | None, Given, Query(description="From this moment on; without a zone: UTC")
     ] = None,
     until: Annotated[datetime | None, Given, Query(description="Before this moment")] = None,
-    text: Annotated[
-        str | None, Given, Query(max_length=256, description="Words that were to be said")
-    ] = None,
+    text: Annotated[Named | None, Given, Query(description="Words that were to be said")] = None,
 ) -> Filter:
     return Filter(
         session_id=session_id,

@@ -17,7 +17,7 @@ from app.web.accounts import AuditEvent
 from app.web.answers import OPERATOR_PATH
 from app.web.deps import RecordDep, TrailDep
 from app.web.exports import csv_lines, json_lines
-from app.web.filters import FilterDep, Given
+from app.web.filters import FilterDep, Given, Place
 from app.web.lookout import Lookout, LookoutDep
 from app.web.open_streams import Streams
 from app.web.openapi import operation_id, problems
@@ -104,11 +104,9 @@ async def follow_audit(
     record: RecordDep,
     wanted: FilterDep,
     after: Annotated[
-        str | None,
-        Given,
-        Query(pattern="^[0-9]{1,18}$", description="The id of an event; without it, from now on"),
+        Place | None, Given, Query(description="The id of an event; without it, from now on")
     ] = None,
-    last_event_id: Annotated[str | None, Header(pattern="^[0-9]{1,18}$")] = None,
+    last_event_id: Annotated[Place | None, Header()] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow the record: each new entry as an `audit` event, oldest first.
 

@@ -22,7 +22,7 @@ export class Health {
     const { live, capacity, waiting, operations } = report;
     const few = live === 1 ? "session is" : "sessions are";
     byId("headline").textContent = live ? `${live} of ${capacity} ${few} open` : "No session is open";
-    byId("line-up").textContent = inLine(waiting, live < capacity ? capacity - live : 0);
+    byId("line-up").textContent = inLine(waiting, { taken: live, free: capacity - live });
     this.#lamp("breaker", BREAKER[report.breaker] ?? ["ready", report.breaker]);
     this.#lamp("record-state", recordState(report));
     byId("operations").hidden = operations.length === 0;
@@ -44,11 +44,11 @@ export class Health {
 
 /**
  * @param {number} waiting
- * @param {number} free
+ * @param {{taken: number, free: number}} places
  */
-function inLine(waiting, free) {
+function inLine(waiting, { taken, free }) {
   if (waiting) return `${waiting} ${waiting === 1 ? "visitor waits" : "visitors wait"} in line.`;
-  return free ? `Room for ${free} more. Nobody waits.` : "Every place is taken. Nobody waits in line.";
+  return free > 0 ? `Room for ${free}${taken ? " more" : ""}. Nobody waits.` : "Every place is taken. Nobody waits in line.";
 }
 
 /**

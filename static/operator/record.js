@@ -8,6 +8,10 @@ const filters = /** @type {HTMLFormElement} */ (document.getElementById("filters
 const news = /** @type {HTMLAnchorElement | null} */ (document.getElementById("news"));
 const moments = /** @type {NodeListOf<HTMLInputElement>} */ (filters.querySelectorAll("[data-utc]"));
 
+// On a phone the entries come first; with a filter set one sees which.
+if (matchMedia("(max-width: 34rem)").matches && !location.search)
+  /** @type {HTMLDetailsElement} */ (document.getElementById("drawer")).open = false;
+
 for (const input of moments) input.value = toLocalInput(input.dataset.utc ?? "");
 
 filters.addEventListener("submit", (event) => {
