@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "emulator": {"kaltura.contract", "emulator"},
     "web": {
         *("kaltura.contract", "audit", "identity", "sessions", "signals", "web"),
-        *("problems", "settings", "values"),
+        *("connections", "problems", "settings", "values"),
     },
 }
 """What each folder may import of the app; `web -> sessions -> kaltura`, and never back."""

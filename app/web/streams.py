@@ -42,48 +42,45 @@ router = APIRouter(
     prefix=f"{OPERATOR_PATH}/api",
     tags=["Operator"],
     generate_unique_id_function=operation_id,
-    dependencies=[OperatorDep],
 )
 
 
-async def _stream(request: Request) -> AsyncIterator[None]:
+async def _stream(request: Request, _: OperatorDep) -> AsyncIterator[None]:
     streams: Streams = request.state.streams
     with streams.one_more():
         request.scope[ENDLESS] = True
         yield
 
 
-StreamDep = Depends(_stream)
+StreamDep = Annotated[None, Depends(_stream)]
+"""The operator has one more stream; it is closed with the answer."""
+
 _PROBLEMS: Final = problems(InvalidRequest, Unauthenticated, RateLimited, RecordUnavailable)
 
 
 @router.get(
     "/events",
     response_class=EventSourceResponse,
-    dependencies=[StreamDep],
     responses=problems(Unauthenticated, RateLimited),
 )
-async def follow_sessions(lookout: LookoutDep) -> AsyncIterator[ServerSentEvent]:
+async def follow_sessions(_: StreamDep, lookout: LookoutDep) -> AsyncIterator[ServerSentEvent]:
     """Follow what goes on: `sessions` events as at `/sessions`, `health` events as at `/health`.
 
     Each is told when it changes, and now and then all the same. It ends after ten minutes; ask
     again.
     """
-    async for event in what_goes_on(lookout):
+    async for event in _what_goes_on(lookout):
         yield event
 
 
-async def what_goes_on(
-    lookout: Lookout, *, life: float = LIFE_SECONDS, again: float = AGAIN_SECONDS
-) -> AsyncIterator[ServerSentEvent]:
-    """The events of `follow_sessions`, for so many seconds."""
+async def _what_goes_on(lookout: Lookout) -> AsyncIterator[ServerSentEvent]:
     now = asyncio.get_running_loop().time
-    ends_at, told, told_at = now() + life, ["", ""], 0.0
+    ends_at, told, told_at = now() + LIFE_SECONDS, ["", ""], now()
     yield ServerSentEvent(retry=RECONNECT_MS)
     while now() < ends_at:
         sessions, health = await lookout.sessions(), await lookout.health()
         shown = [sessions.but_for_clocks(), health.model_dump_json()]
-        if again <= now() - told_at:
+        if now() - told_at >= AGAIN_SECONDS:
             told, told_at = ["", ""], now()
         if shown[0] != told[0]:
             yield ServerSentEvent(event="sessions", data=sessions)
@@ -96,10 +93,10 @@ async def what_goes_on(
 @router.get(
     "/audit/events",
     response_class=EventSourceResponse,
-    dependencies=[StreamDep],
     responses=_PROBLEMS,
 )
 async def follow_audit(
+    _: StreamDep,
     trail: TrailDep,
     record: RecordDep,
     wanted: FilterDep,
@@ -114,30 +111,26 @@ async def follow_audit(
     minutes; ask again.
     """
     begin = last_event_id or after
-    async for event in what_is_new(trail, record, wanted, after=int(begin) if begin else None):
+    async for event in _what_is_new(trail, record, wanted, int(begin) if begin else None):
         yield event
 
 
-async def what_is_new(
-    trail: Trail,
-    record: Record,
-    wanted: Filter,
-    *,
-    after: int | None,
-    life: float = LIFE_SECONDS,
+async def _what_is_new(
+    trail: Trail, record: Record, wanted: Filter, after: int | None
 ) -> AsyncIterator[ServerSentEvent]:
-    """The events of `follow_audit`, for so many seconds."""
     now = asyncio.get_running_loop().time
-    ends_at = now() + life
+    ends_at = now() + LIFE_SECONDS
     yield ServerSentEvent(retry=RECONNECT_MS)
     while now() < ends_at:
         with contextlib.suppress(RecordUnavailable):
             if after is None:
                 after = await trail.newest()
-            for found in await trail.newer(wanted, than=after, limit=MAX_NEWS):
-                after = found.row_id
+            looked_to = await trail.newest()
+            news = await trail.newer(wanted, than=after, limit=MAX_NEWS)
+            for found in news:
                 data = AuditEvent.of(found)
-                yield ServerSentEvent(event="audit", id=str(after), data=data)
+                yield ServerSentEvent(event="audit", id=str(found.row_id), data=data)
+            after = news[-1].row_id if len(news) == MAX_NEWS else max(after, looked_to)
         await _news(record)
 
 
@@ -152,10 +145,9 @@ async def _news(record: Record) -> None:
 @router.get(
     "/audit.csv",
     response_class=StreamingResponse,
-    dependencies=[StreamDep],
     responses=_PROBLEMS | {200: {"content": {"text/csv": {}}}},
 )
-async def export_csv(trail: TrailDep, wanted: FilterDep) -> StreamingResponse:
+async def export_csv(_: StreamDep, trail: TrailDep, wanted: FilterDep) -> StreamingResponse:
     """All of the record that is asked for, newest first, as a table.
 
     What a spreadsheet would take for a formula begins with an apostrophe.
@@ -166,10 +158,9 @@ async def export_csv(trail: TrailDep, wanted: FilterDep) -> StreamingResponse:
 @router.get(
     "/audit.jsonl",
     response_class=StreamingResponse,
-    dependencies=[StreamDep],
     responses=_PROBLEMS | {200: {"content": {"application/x-ndjson": {}}}},
 )
-async def export_json_lines(trail: TrailDep, wanted: FilterDep) -> StreamingResponse:
+async def export_json_lines(_: StreamDep, trail: TrailDep, wanted: FilterDep) -> StreamingResponse:
     """All of the record that is asked for, newest first, one event of `/audit` a line."""
     return await _download(json_lines(trail.every(wanted)), "application/x-ndjson", "jsonl")
 

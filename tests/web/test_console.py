@@ -5,7 +5,6 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy.exc import OperationalError
 
 from app.audit.trail import Trail
 from app.problems import RecordUnavailable
@@ -230,7 +229,7 @@ async def test_when_the_record_cannot_be_read_a_page_says_so_and_live_sessions_a
     operator = await signed_in(await visit())
 
     async def broken(*_: Any, **__: Any) -> Any:
-        raise RecordUnavailable(retry_after=5) from OperationalError("", {}, Exception())
+        raise RecordUnavailable(retry_after=5)
 
     for name in ("page", "newest", "latest"):
         monkeypatch.setattr(Trail, name, broken)
