@@ -84,7 +84,7 @@ async def test_a_session_is_watched_ended_found_and_exported(
     await card.get_by_role("button", name="End", exact=True).click()
     await card.get_by_role("button", name="Really end it").click()
     await tab.status_is("Ended")
-    await expect(tab.page.get_by_role("alert")).to_contain_text("operator")
+    await expect(tab.page.get_by_role("alert")).to_contain_text("ended by whoever runs this page")
     await expect(card).to_be_hidden()
     await expect(page.locator("#announcer")).to_have_text("1 session ended.")
     assert await operated.session_is(session_id, "ended")

@@ -179,6 +179,18 @@ async def test_the_record_is_shown_filtered_and_page_by_page(visit: Visit) -> No
     assert texts(found) == ["text number 42"]
 
 
+async def test_the_last_words_are_the_last_that_were_to_be_said_and_not_an_empty_try(
+    visit: Visit,
+) -> None:
+    visitor = await visit(operator_token=TOKEN)
+    session_id = await said(visitor, "first", "last")
+    await visitor.post(f"/api/avatar-sessions/{session_id}/speak", json={"text": " "})
+    [live] = (await (await signed_in(await visit())).get("/operator/api/sessions")).json()[
+        "sessions"
+    ]
+    assert live["lastWords"] == "last"
+
+
 async def test_an_outcome_can_be_asked_for(visit: Visit) -> None:
     visitor = await visit(operator_token=TOKEN)
     session_id = await said(visitor, "fine")
