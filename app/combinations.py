@@ -62,6 +62,15 @@ def check_production(settings: "Settings") -> None:
         )
 
 
+def check_database(settings: "Settings") -> None:
+    """What is kept in Postgres can be read by the next process, wherever that runs."""
+    if settings.database_url.startswith("postgresql") and not settings.secret_key:
+        raise ValueError(
+            "SECRET_KEY is missing: with Postgres there is no file to keep one beside, "
+            "make it with `openssl rand -hex 32`"
+        )
+
+
 def _check_key(key: str) -> None:
     if len(key) < MIN_KEY_LENGTH:
         raise ValueError(f"SECRET_KEY: each key needs at least {MIN_KEY_LENGTH} characters")

@@ -21,6 +21,7 @@ MAY_IMPORT = {
         *("database", "problems", "settings", "values"),
     },
     "signals": {"kaltura", "sessions", "aliases", "__version__", "signals"},
+    "migrations": {"audit.table", "sessions.journal", "database", "environment"},
     "emulator": {"kaltura.contract", "emulator"},
     "web": {
         *("kaltura.contract", "audit", "identity", "sessions", "signals", "web"),

@@ -225,7 +225,7 @@ async def test_the_charts_have_a_title_a_description_and_a_table(visit: Visit) -
     for chart in charts:
         labels = re.search(r'aria-labelledby="(\S+) (\S+)"', chart)
         assert labels
-        assert all(f'id="{label}"' in chart for label in labels.groups())
+        assert all(f' id="{label}"' in chart for label in labels.groups())
         assert chart.count('class="bar"') == 31
     [table] = re.findall(
         r"<caption[^>]*>Minutes and sessions of each day.*?</table>", answer.text, re.DOTALL
