@@ -114,7 +114,7 @@ def running_demo(directory: Path, **settings: str) -> Iterator[Demo]:
 
 def _emulator_url(url: str) -> str:
     """Where the media comes from is where the emulator is."""
-    with httpx.Client(base_url=url) as visitor:
+    with httpx.Client(base_url=url, timeout=30) as visitor:  # it draws its first face
         opened = visitor.post("/api/create-avatar-session", json={}).raise_for_status().json()
         path = f"/api/avatar-sessions/{opened['sessionId']}"
         whep_url = visitor.get(f"{path}/media").raise_for_status().json()["whepUrl"]
