@@ -213,7 +213,7 @@ async def test_the_operator_ends_a_session_and_its_page_is_told(
     ended = next(event for event in record if event["event"] == "ended")
     assert ended["detail"]["reason"] == "operator"
     assert ended["detail"]["surface"] == "operator"
-    assert (await operator.get(f"{API}/sessions", headers=OPERATOR)).json() == {"sessions": []}
+    assert (await operator.get(f"{API}/sessions", headers=OPERATOR)).json()["sessions"] == []
 
 
 async def test_a_session_that_is_not_there_is_said_so(visit: Visit) -> None:
@@ -278,7 +278,7 @@ async def test_a_live_session_counts_up_to_now(visit: Visit, clock: FakeClock) -
 @pytest.mark.parametrize(
     "query",
     [
-        *("limit=0", "limit=1001", "limit=x", "event=nothing", "since=yesterday", "text="),
+        *("limit=0", "limit=1001", "limit=x", "event=nothing", "since=yesterday"),
         *("cursor=-1", "cursor=abc", "cursor=" + "9" * 19, "sessionId=" + "a" * 257),
     ],
 )
