@@ -61,7 +61,6 @@ export class Captions {
     this.hide();
     this.#rest = pieces(text);
     this.#cues = [];
-    this.#paused = null;
     this.#index = 0;
     if (!again) this.#told = 0;
     this.#begin();
@@ -79,7 +78,9 @@ export class Captions {
 
   hide() {
     clearTimeout(this.#timer);
-    this.#close(performance.now());
+    // What was said last was over when the voice fell silent, and not when that was sure.
+    this.#close(this.#paused ?? performance.now());
+    this.#paused = null;
     this.#rest = [];
     this.#sentence = { since: 0, text: "" };
     this.#element.hidden = true;
@@ -135,9 +136,9 @@ export class Captions {
     while (this.#log.childElementCount > 3) this.#log.firstElementChild?.remove();
   }
 
-  /** @param {number} now */
-  #close(now) {
+  /** @param {number} at */
+  #close(at) {
     const cue = this.#cues.at(-1);
-    if (cue && cue.to === null) cue.to = now;
+    if (cue && cue.to === null) cue.to = Math.max(at, cue.from);
   }
 }

@@ -104,7 +104,7 @@ export class Recorder {
     if (!this.#take) return;
     this.#audio.pause();
     this.#become("sending", "On its way");
-    if (await onSay(this.#take)) this.#drop("Said when its turn comes");
+    if (await onSay(this.#take)) this.#drop("It will be said");
     else {
       this.#become("kept", "Kept, since it was not taken");
       this.#say.focus();

@@ -3,6 +3,7 @@ import { Tempo } from "./tempo.js";
 const SETTLE_MS = 900;
 const PATIENCE_MS = 3000;
 const LEAST_TURN_MS = 800;
+const LONG_MS = 2500;
 
 /**
  * `seconds` is the length of a recording, whose words are not known; `cues` is what was shown.
@@ -61,7 +62,7 @@ export class Speech {
   /** @param {boolean} voice */
   heard(voice) {
     this.#voice = voice;
-    if (!voice) this.#after(SETTLE_MS, () => this.#silence(SETTLE_MS));
+    if (!voice) this.#awaitSilence();
     else if (this.#current) this.#awaitTurn();
     else this.#begin();
   }
@@ -98,6 +99,14 @@ export class Speech {
     if (!this.#current || this.#waiting.length === 0) return;
     const elapsed = performance.now() - this.#lineSince;
     this.#after(Math.max(LEAST_TURN_MS, this.#expected(this.#current) - elapsed), () => this.#next());
+  }
+
+  // A long line of which little was heard goes on: the next sentence takes its time to come.
+  #awaitSilence() {
+    const expected = this.#current ? this.#expected(this.#current) : 0;
+    const isEarly = expected > LONG_MS && performance.now() - this.#lineSince < expected / 2;
+    const ms = isEarly ? PATIENCE_MS : SETTLE_MS;
+    this.#after(ms, () => this.#silence(ms));
   }
 
   /** @param {number} silentMs How long it has been silent. */

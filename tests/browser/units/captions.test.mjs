@@ -166,6 +166,8 @@ test("what is shown is timed for subtitles, without what was not said any more",
   pass(61_230);
   const cues = shown.show("A < B & C --> D. Never said.");
   pass(500);
+  shown.heard(false);
+  pass(400);
   shown.hide();
   const line = { text: "A < B & C --> D. Never said.", fate: "stopped", ms: 9, reason: "", cues };
   assert.equal(

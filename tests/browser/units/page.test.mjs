@@ -181,6 +181,19 @@ test("a line accepted while another is said begins after it", (t) => {
   assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
 });
 
+test("a long silence early in a long line does not end it", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { desk, say } = speech();
+  const line = say("A first sentence. ".repeat(9));
+  desk.heard(true);
+  desk.heard(false);
+  t.mock.timers.tick(2500);
+  assert.equal(line.fate, "speaking");
+  desk.heard(true);
+  t.mock.timers.tick(5000);
+  assert.equal(line.fate, "speaking");
+});
+
 test("a recording lasts as long as it was measured to", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const { desk, say } = speech();
