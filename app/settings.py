@@ -22,7 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from app.combinations import check_auth, check_production
+from app.combinations import check_auth, check_production, check_shutdown
 from app.environment import FileSource, SettingsError, reject_unknown
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
@@ -220,6 +220,7 @@ class Settings(KsSettings):
     def _fit_together(self) -> Self:
         check_auth(self)
         check_production(self)
+        check_shutdown(self)
         return self
 
     @property

@@ -18,6 +18,8 @@ from app.sessions import sandbox
 
 MAX_AUDIO_BYTES: Final = 10 * 1024 * 1024
 MAX_AUDIO_SECONDS: Final = 600.0
+MAX_READS: Final = 20_000
+"""Pieces that are read to measure made speech; what has no frames would be searched bytewise."""
 
 AT_ONCE: Final = 2
 """Recordings in work at the same time, of all sessions: each keeps a processor busy."""
@@ -144,9 +146,22 @@ def recording(audio: bytes, duration_seconds: float | None) -> Recording:
 
 def _measured(audio: bytes) -> float | None:
     try:
-        return TinyTag.get(file_obj=io.BytesIO(audio), tags=False).duration
+        return TinyTag.get(file_obj=_Impatient(audio), tags=False).duration
     except (TinyTagException, ValueError, KeyError, IndexError, OverflowError):
         return None
+
+
+class _Impatient(io.BytesIO):
+    """Bytes that are read in `MAX_READS` pieces, and no more."""
+
+    _reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next piece; raises `ValueError` when it is one too many."""
+        self._reads += 1
+        if self._reads > MAX_READS:
+            raise ValueError
+        return super().read(size)
 
 
 def _require_possible(duration_seconds: float | None) -> None:

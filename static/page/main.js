@@ -23,6 +23,9 @@ import { WaitingPanel } from "./waiting.js";
 /** How long one may be asked to wait beside a button that counts down. */
 const PATIENCE_SECONDS = 120;
 
+/** So many seconds may still be called a minute. */
+const FULL_MINUTE = 55;
+
 /** @type {{maxTextLength: number, maxAudioSeconds: number, controls: string[], player: "builtin" | "sdk", builtinPlayerUrl: string}} */
 const config = JSON.parse(byId("config").textContent ?? "");
 
@@ -52,7 +55,11 @@ const resuming = new ResumePanel({
   onEnd: () => session.end(),
 });
 const clock = new Clock(byId("clock"), {
-  onLastMinute: () => notice.tell("One minute left", "The session ends by itself when its time is up."),
+  onLastMinute: (seconds) =>
+    notice.tell(
+      seconds > FULL_MINUTE ? "One minute left" : "Less than a minute left",
+      "The session ends by itself when its time is up.",
+    ),
   onZero: () => void session.check(),
 });
 
@@ -156,6 +163,7 @@ session.on("state", ({ state, problem }) => {
     composer.focus();
     transcript.begin();
     ear.listen(stage.source);
+    clock.remind();
   } else if (!isUsable(document.activeElement)) start.focus({ preventScroll: true });
   if (problem) notice.show(problem, remedyFor(problem));
   else notice.hide();

@@ -28,6 +28,7 @@ class House:
         kaltura: FakeKaltura,
         clock: FakeClock,
         sessions: LiveSessions | None = None,
+        timeout_seconds: float = 5,
         **changes: Any,
     ) -> None:
         self.settings = settings(**{"max_sessions_per_visitor": 100} | changes)
@@ -36,7 +37,7 @@ class House:
             base_url="https://kaltura.test",
             ks_source=ConfiguredKs(SecretStr("ks")),
             transport=kaltura,
-            timeout_seconds=5,
+            timeout_seconds=timeout_seconds,
         )
         domain = assemble(
             self.settings,

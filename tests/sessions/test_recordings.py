@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+import time
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -181,6 +182,21 @@ class TestOfAService:
     def test_what_cannot_be_measured_is_refused(self, audio: bytes) -> None:
         with pytest.raises(InvalidRequest):
             recording(audio, None)
+
+    @pytest.mark.parametrize(
+        "garbage", [b"\xff\xfb" + b"\xff" * 8, b"ID3\0\0\0\0", b"RIFF0000WAVE\0"]
+    )
+    def test_to_look_for_a_length_takes_no_longer_in_a_longer_recording(
+        self, garbage: bytes
+    ) -> None:
+        def seconds(size: int) -> float:
+            audio = garbage + garbage[-1:] * size
+            started = time.perf_counter()
+            with pytest.raises(InvalidRequest, match=r"^audio"):
+                recording(audio, None)
+            return time.perf_counter() - started
+
+        assert seconds(4_000_000) < 10 * seconds(200_000)
 
 
 class TestRefusals:
