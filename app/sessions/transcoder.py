@@ -37,8 +37,6 @@ CODECS: Final = (
 )
 """What browsers record and people keep; FFmpeg knows hundreds more, which strangers may not try."""
 
-_ID3V1_BYTES: Final = 128
-
 AudioPacket: TypeAlias = "av.Packet[av.AudioStream]"
 
 
@@ -74,8 +72,7 @@ def transcode(recording: bytes, demuxer: str, max_seconds: float) -> tuple[float
     """Its seconds, and the recording as MP3, mono, 44.1 kHz; no bytes for an MP3 that is whole.
 
     That one is said as it came: MP3 of any kind will do, and to encode it once more would take
-    from its sound. One with gaps, or with other things between, is made anew from what can be
-    heard of it, so that nothing is said but what was measured here.
+    from its sound. One with other things inside is made anew from what can be heard of it.
     """
     reading = Reading(recording, demuxer)
     seconds = _measured(reading, max_seconds)
@@ -90,16 +87,12 @@ class Reading:
         self._demuxer = demuxer
         self._read = 0
         self._lost = 0
-        self._has_gaps = False
-        self._end: int | None = None
         self._codec = ""
 
     @property
     def is_whole_mp3(self) -> bool:
-        """Whether it was MP3 from the first frame to the last byte, and all of it readable."""
-        tail = len(self._recording) - (self._end or 0)
-        is_mp3 = self._demuxer == "mp3" and self._codec.startswith("mp3")
-        return is_mp3 and not self._lost and not self._has_gaps and tail in {0, _ID3V1_BYTES}
+        """Whether it was MP3, all of it: what stands between frames comes as one that is lost."""
+        return self._demuxer == "mp3" and self._codec.startswith("mp3") and not self._lost
 
     def __iter__(self) -> Iterator[av.AudioFrame]:
         """Yield the sound, as far as it can be read; pauses between pieces are left out."""
@@ -136,13 +129,9 @@ class Reading:
             raise RefusedError("it can't be read")
 
     def _packets(self, packets: Iterator[AudioPacket]) -> Iterator[AudioPacket]:
-        """Yield the packets up to where the file breaks off, and see whether they are in a row."""
+        """Yield the packets up to where the file breaks off."""
         try:
-            for packet in packets:
-                if packet.size:
-                    self._has_gaps |= self._end not in {None, packet.pos}
-                    self._end = (packet.pos or 0) + packet.size
-                yield packet
+            yield from packets
         except (av.error.InvalidDataError, av.error.EOFError):
             self._lost += 1
 
