@@ -23,6 +23,9 @@ MAX_HEAD_BYTES: Final = 32 * 1024
 MAX_URL_BYTES: Final = 8 * 1024
 MAX_HEADERS: Final = 100
 
+ENDLESS: Final = "avatar_broker.endless"
+"""In the scope of an answer that has no end of its own."""
+
 
 class GuardedConnection(HttpToolsProtocol):
     """uvicorn's protocol, with bounds.
@@ -62,6 +65,13 @@ class GuardedConnection(HttpToolsProtocol):
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         self._watch()
+
+    def shutdown(self) -> None:
+        """The process stops: what has no end of its own is ended, and not waited for."""
+        super().shutdown()
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.scope.get(ENDLESS):
+            self.transport.close()
 
     # What the parser calls; an exception here becomes `send_400_response`
 

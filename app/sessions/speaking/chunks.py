@@ -1,13 +1,14 @@
 """Cuts texts where a voice may pause: at the sentence ends of Unicode (UAX #29), in all scripts."""
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
 from unicode_segmentation_rs import graphemes, line_break_units, unicode_sentences
 
-LONGEST_TITLE: Final = 3
-"""Letters; a sentence that ends in so short a title may go on: `Dr.`, `Mrs.`, `No.`."""
+_TITLE: Final = re.compile(r"(?<!\w)([^\W\d_]|[B-DF-HJ-NP-TV-XZ][b-df-hj-np-tv-xz]{1,2})\.\s*\Z")
+"""An initial, or a short word without a vowel: `J.`, `Dr.`, `Mrs.`. What ends so may go on."""
 
 
 def split(text: str, limit: int) -> list[str]:
@@ -121,14 +122,8 @@ def _whole(found: Sequence[str]) -> list[str]:
     """Sentences, of which those that only seem to end are joined to the next."""
     joined: list[str] = []
     for sentence in found:
-        if joined and _ends_in_title(joined[-1]):
+        if joined and _TITLE.search(joined[-1]):
             joined[-1] += sentence
         else:
             joined.append(sentence)
     return joined
-
-
-def _ends_in_title(sentence: str) -> bool:
-    words = sentence.split()
-    title = words[-1] if words else ""
-    return len(title) <= LONGEST_TITLE + 1 and title.endswith(".") and title[:-1].istitle()
