@@ -3,6 +3,8 @@
 import re
 from typing import TYPE_CHECKING, Final
 
+from app.database import file_of
+
 if TYPE_CHECKING:
     from app.settings import Settings
 
@@ -79,6 +81,15 @@ def check_production(settings: "Settings") -> None:
         raise ValueError(
             "PUBLIC_URL is not https: production needs the address that visitors use, such as "
             "https://avatar.example.com"
+        )
+
+
+def check_shutdown(settings: "Settings") -> None:
+    """Sessions are kept only where the next process can find them: nobody else would end them."""
+    if settings.shutdown_sessions == "keep" and file_of(settings.database_url) is None:
+        raise ValueError(
+            "SHUTDOWN_SESSIONS=keep would leave sessions open for ever, since DATABASE_URL names "
+            "no file: name one, or set SHUTDOWN_SESSIONS=end"
         )
 
 

@@ -127,6 +127,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would be to http, where a proxy has the https
         middleware=_guards(settings),
         exception_handlers={
             Problem: on_problem,

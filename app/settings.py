@@ -22,7 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from app.combinations import check_auth, check_production, check_speech
+from app.combinations import check_auth, check_production, check_shutdown, check_speech
 from app.environment import FileSource, SettingsError, reject_unknown
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
@@ -222,6 +222,7 @@ class Settings(SpeechSettings, KsSettings):
         check_auth(self)
         check_production(self)
         check_speech(self)
+        check_shutdown(self)
         return self
 
     @property

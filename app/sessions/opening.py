@@ -1,9 +1,12 @@
 """Opens sessions, so that each one that Kaltura opened is known here."""
 
 import asyncio
-from dataclasses import dataclass
+import contextlib
+import functools
+from dataclasses import dataclass, replace
 from typing import Final
 
+import structlog
 from pydantic import SecretStr
 
 from app.kaltura.client import KalturaClient, SessionAccess
@@ -29,6 +32,8 @@ from app.settings import Settings
 
 KALTURA_TOKEN_SECONDS: Final = 24 * 3600
 """How long Kaltura's JWT lives when it does not say so itself (2.1)."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,7 @@ class SessionOpener:
         if waiting is not None:
             return waiting
         try:
-            created = await self._create(request)
+            created = await self._create(applicant.owner, request)
         except KalturaBusy as busy:
             waiting = await self._places.full(applicant, busy.retry_after or BUSY_SECONDS)
             if waiting is None:
@@ -156,14 +161,23 @@ class SessionOpener:
         lost = earlier is not None and earlier.ended is not None and not earlier.delivered
         return None if lost else earlier
 
-    async def _create(self, request: CreateRequest) -> Created:
+    async def _create(self, owner: str, request: CreateRequest) -> Created:
+        creating = self._client.create(request, functools.partial(self._end_late, owner))
         try:
-            created = await carry_out(Operation.CREATE, self._client.create(request))
+            created = await carry_out(Operation.CREATE, creating)
         except Problem as problem:
             self._readiness.note(problem)
             raise
         self._readiness.note(None)
         return created
+
+    async def _end_late(self, owner: str, created: Created) -> None:
+        """Ends what Kaltura opened after all, when its visitor had been told that it did not."""
+        log.warning("create was answered too late", session_id=created.session_id)
+        session = replace(self._new_session(owner, created, None, None), ready=False)
+        with contextlib.suppress(Problem):
+            await self._keep(session)
+            self._ender.end_soon(session, EndReason.FAILED)
 
     async def _keep(self, session: AvatarSession) -> None:
         """From here on the session is known, whatever happens to this process."""

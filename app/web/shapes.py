@@ -69,6 +69,8 @@ class TextLine(Shape):
 class Heard(Shape):
     """What a player heard of an utterance."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"state": "started"}]})
+
     state: Literal["started", "ended"]
 
 

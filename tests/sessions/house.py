@@ -33,6 +33,7 @@ class House:
         sessions: LiveSessions | None = None,
         services: FakeServices | None = None,
         hooks: list[Hook] | None = None,
+        timeout_seconds: float = 5,
         **changes: Any,
     ) -> None:
         self.settings = settings(**{"max_sessions_per_visitor": 100} | changes)
@@ -41,7 +42,7 @@ class House:
             base_url="https://kaltura.test",
             ks_source=ConfiguredKs(SecretStr("ks")),
             transport=kaltura,
-            timeout_seconds=5,
+            timeout_seconds=timeout_seconds,
         )
         self.services = services or FakeServices()
         speech = services_of(
