@@ -15,6 +15,9 @@ import { StatusLine } from "./status.js";
 import { Transcript } from "./transcript.js";
 import { WaitingPanel } from "./waiting.js";
 
+/** A voice that is heard so long after Stop was not stopped. */
+const UNEXPLAINED_MS = 1200;
+
 /** How long one may be asked to wait beside a button that counts down. */
 const PATIENCE_SECONDS = 120;
 
@@ -33,7 +36,9 @@ const notice = new Notice();
 const status = new StatusLine();
 const stage = new Stage();
 const transcript = new Transcript();
-const speech = new Speech((line) => transcript.update(line), new Captions(byId("caption")));
+/** @type {Map<string, import("./speech.js").Line>} Those that the broker may still tell of. */
+const lines = new Map();
+const speech = new Speech(changed, new Captions(byId("caption")));
 const player = loadPlayer(config);
 const session = new Session(new Api((call) => inspector.call(call)), player, stage);
 const composer = new Composer(config.maxTextLength, (text) => void speak(text));
@@ -79,9 +84,11 @@ async function speak(text) {
   const began = performance.now();
   const line = transcript.add(text);
   try {
-    await session.speak(text);
+    const { turnId, state } = await session.speak(text);
     line.ms = Math.round(performance.now() - began);
-    speech.accepted(line);
+    line.turnId = turnId;
+    lines.set(turnId, line);
+    speech.accepted(line, state === "queued" ? "queued" : "accepted");
     // The session may have ended while the answer was on its way.
     if (session.state === "live") quiet();
     else speech.stopped();
@@ -95,11 +102,35 @@ async function speak(text) {
   }
 }
 
+/**
+ * Shows what has become of a line, and tells the broker what is heard of it.
+ *
+ * @param {import("./speech.js").Line} line
+ */
+function changed(line) {
+  transcript.update(line);
+  if (line.fate === "speaking") void session.heard(line.turnId, "started");
+  if (line.fate === "said") void session.heard(line.turnId, "ended");
+}
+
+/** @param {import("./following.js").Utterance} utterance */
+function told({ turnId, state, reason, fallback }) {
+  if (state === "speaking") byId("voice").hidden = !fallback;
+  const line = lines.get(turnId);
+  if (!line || state === "queued" || state === "speaking") return;
+  lines.delete(turnId);
+  if (state === "done") return;
+  if (reason) line.reason = new Problem(reason).title;
+  speech.dropped(line, state === "failed" ? "failed" : "stopped");
+}
+
 async function interrupt() {
+  const last = [...lines.keys()].pop();
   try {
     await session.interrupt();
     speech.stopped();
     quiet();
+    setTimeout(() => void (speech.isUnexplained && session.heard(last, "started")), UNEXPLAINED_MS);
   } catch (error) {
     tell(Problem.fromFailure(error));
   }
@@ -139,6 +170,7 @@ session.on("state", ({ state, problem }) => {
   if (state !== "live") {
     stage.speak(false);
     speech.stopped();
+    lines.clear();
   }
   if (state === "ended" || state === "problem") {
     clock.stop();
@@ -155,6 +187,7 @@ session.on("opened", (opened) => {
 });
 // The broker may be a moment behind its own clock; it is asked again rather than at once.
 session.on("timeLeft", (seconds) => clock.set(Math.max(seconds, 2)));
+session.on("utterance", told);
 session.on("trouble", (problem) => (problem ? tell(problem) : quiet()));
 session.on("speaking", (speaking) => {
   stage.speak(speaking);

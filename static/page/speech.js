@@ -6,8 +6,8 @@ const SLOWEST_PACE = 150;
 const FASTEST_PACE = 35;
 
 /**
- * @typedef {"sending" | "accepted" | "speaking" | "said" | "stopped" | "failed"} Fate
- * @typedef {{text: string, fate: Fate, ms: number | null, reason: string}} Line
+ * @typedef {"sending" | "accepted" | "queued" | "speaking" | "said" | "stopped" | "failed"} Fate
+ * @typedef {{text: string, fate: Fate, ms: number | null, reason: string, turnId?: string}} Line
  * @typedef {{show: (text: string, pace: number) => void, hide: () => void}} Captions
  */
 
@@ -45,10 +45,13 @@ export class Speech {
     this.#captions = captions;
   }
 
-  /** @param {Line} line */
-  accepted(line) {
+  /**
+   * @param {Line} line
+   * @param {"accepted" | "queued"} [fate] "queued" is what the broker says later.
+   */
+  accepted(line, fate = "accepted") {
     this.#waiting.push(line);
-    this.#fate(line, "accepted");
+    this.#fate(line, fate);
     if (this.#voice) this.#awaitTurn();
     else if (!this.#current && this.#waiting.length === 1) this.#captionUnheard(line);
   }
@@ -59,6 +62,24 @@ export class Speech {
     if (!voice) this.#after(SETTLE_MS, () => this.#silence(SETTLE_MS));
     else if (this.#current) this.#awaitTurn();
     else this.#begin();
+  }
+
+  /**
+   * A line that waited will not be said.
+   *
+   * @param {Line} line
+   * @param {"stopped" | "failed"} fate
+   */
+  dropped(line, fate) {
+    const index = this.#waiting.indexOf(line);
+    if (index < 0) return;
+    this.#waiting.splice(index, 1);
+    this.#fate(line, fate);
+  }
+
+  /** Whether a voice is heard that says none of the lines. */
+  get isUnexplained() {
+    return this.#voice && !this.#current && this.#waiting.length === 0;
   }
 
   /** Nothing that was accepted so far will be said any more. */

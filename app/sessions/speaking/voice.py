@@ -11,7 +11,7 @@ from app.sessions.speaking.services import ServiceFailed
 from app.sessions.speaking.synthesis import Synthesis
 from app.sessions.tokens import Clock
 
-FIRST_PAUSE_SECONDS: Final = 30
+FIRST_PAUSE_SECONDS: Final = 10
 LONGEST_PAUSE_SECONDS: Final = 600
 """How long Kaltura's own voice is left alone after it refused, at first and in the end."""
 
