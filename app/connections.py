@@ -31,6 +31,9 @@ MAX_HEAD_BYTES: Final = 32 * 1024
 MAX_URL_BYTES: Final = 8 * 1024
 MAX_HEADERS: Final = 100
 
+ENDLESS: Final = "avatar_broker.endless"
+"""In the scope of an answer that has no end of its own."""
+
 log = structlog.get_logger("connection")
 
 
@@ -82,6 +85,13 @@ class GuardedConnection(HttpToolsProtocol):
         if self._unfinished_bytes > MAX_HEAD_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         self._watch()
+
+    def shutdown(self) -> None:
+        """The process stops: what has no end of its own is ended, and not waited for."""
+        super().shutdown()
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.scope.get(ENDLESS):
+            self.transport.close()
 
     def pause_writing(self) -> None:
         """More of an answer waits than should; it must be read soon."""

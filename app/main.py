@@ -27,13 +27,16 @@ from app.sessions.journal import METADATA, Journal
 from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import keyring_of
 from app.sessions.reaper import Reaper
+from app.sessions.speaking.assembly import speech_services
+from app.sessions.speaking.moments import Sleep
 from app.sessions.tokens import Clock
 from app.settings import Settings
-from app.web import api, create, health, mirror, pages
+from app.web import api, create, events, health, mirror, pages
 from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
 from app.web.bodies import BodyGuard
 from app.web.deps import State
+from app.web.followers import Followers
 from app.web.guards import (
     REQUEST_ID,
     CrossSiteGuard,
@@ -61,13 +64,16 @@ def create_app(
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     login_transport: httpx.AsyncBaseTransport | None = None,
+    speech_transport: httpx.AsyncBaseTransport | None = None,
     clock: Clock = time.time,
     monotonic: Clock = time.monotonic,
+    sleep: Sleep = asyncio.sleep,
 ) -> FastAPI:
     """The broker; raises `SettingsError` when the KS or the avatar is missing.
 
-    `transport` carries calls to Kaltura and `login_transport` those to the app's login; `clock`
-    gives unix seconds and `monotonic` seconds that never jump. Tests bring their own.
+    `transport` carries calls to Kaltura, `login_transport` those to the app's login, and
+    `speech_transport` those to another voice and to the speech hook; `clock` gives unix seconds,
+    `monotonic` seconds that never jump, and `sleep` waits for such. Tests bring their own.
     """
     settings.required_to_serve()
 
@@ -79,12 +85,20 @@ def create_app(
             login_of(
                 settings, transport=login_transport, clock=clock, monotonic=monotonic
             ) as login,
+            speech_services(settings, monotonic=monotonic, transport=speech_transport) as services,
         ):
             keyring = keyring_of(settings)
             journal = Journal(database, keyring.at_rest(), base_url=settings.avatar_base_url)
             store = JournalledSessions(clock, journal)
             sessions = assemble(
-                settings, client=client, sessions=store, keyring=keyring, clock=clock
+                settings,
+                client=client,
+                sessions=store,
+                keyring=keyring,
+                speech=services,
+                clock=clock,
+                monotonic=monotonic,
+                sleep=sleep,
             )
             for warning in sessions.readiness.warnings():
                 log.warning(warning)
@@ -101,6 +115,7 @@ def create_app(
                     clock=clock,
                     readiness=sessions.readiness,
                     rates=Rates.of(settings),
+                    followers=Followers(),
                     visitors=visitors_of(settings, login),
                     templates=Jinja2Templates(ROOT / "templates"),
                 )
@@ -120,7 +135,7 @@ def create_app(
             HTTPException: on_http_exception,
         },
     )
-    for part in (create, api, mirror, health, pages):
+    for part in (create, api, events, mirror, health, pages):
         app.include_router(part.router)
     app.mount("/static", Assets(directory=ROOT / "static"), name="static")
     # Made once, as FastAPI does: it takes a tenth of a second.

@@ -22,11 +22,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from app.combinations import check_auth, check_production, check_shutdown
+from app.combinations import check_auth, check_production, check_shutdown, check_speech
 from app.environment import FileSource, SettingsError, reject_unknown
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
 from app.ks_settings import Credentials, KsSettings
+from app.speech_settings import SpeechSettings
 from app.values import (
     BaseUrl,
     CommaSeparated,
@@ -52,7 +53,7 @@ BUILTIN_PLAYER: Final = "builtin"
 DEFAULT_DATABASE_URL: Final = "sqlite+aiosqlite:///data/broker.db"
 
 
-class Settings(KsSettings):
+class Settings(SpeechSettings, KsSettings):
     """The broker's settings; `NAME_FILE` names a file that holds the value of `NAME`."""
 
     model_config = SettingsConfigDict(
@@ -220,6 +221,7 @@ class Settings(KsSettings):
     def _fit_together(self) -> Self:
         check_auth(self)
         check_production(self)
+        check_speech(self)
         check_shutdown(self)
         return self
 

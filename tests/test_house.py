@@ -20,7 +20,16 @@ MAY_IMPORT = {
         *("database", "problems", "settings", "values"),
     },
     "emulator": {"kaltura.contract", "emulator"},
-    "web": {"kaltura.contract", "identity", "sessions", "web", "problems", "settings", "values"},
+    "web": {
+        "connections",
+        "kaltura.contract",
+        "identity",
+        "sessions",
+        "web",
+        "problems",
+        "settings",
+        "values",
+    },
 }
 """What each folder may import of the app; `web -> sessions -> kaltura`, and never back."""
 

@@ -1,5 +1,6 @@
 """The domain, wired together."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from app.sessions.places import Places
 from app.sessions.readiness import Readiness
 from app.sessions.reaper import Reaper
 from app.sessions.reception import Reception
+from app.sessions.speaking.assembly import SpeechServices
+from app.sessions.speaking.moments import Sleep
 from app.sessions.tokens import Clock, SessionTokens
 from app.settings import Settings
 
@@ -72,12 +75,15 @@ def assemble(
     client: KalturaClient,
     sessions: LiveSessions,
     keyring: Keyring,
+    speech: SpeechServices,
     clock: Clock,
+    monotonic: Clock = time.monotonic,
+    sleep: Sleep = asyncio.sleep,
 ) -> Sessions:
     """The domain over a client of Kaltura's and a store of sessions."""
     tokens = SessionTokens(keyring.signing(), clock)
     services = Services(settings.service_tokens)
-    readiness = Readiness(settings, clock)
+    readiness = Readiness(settings, clock, speech.voice)
     places = Places(settings, sessions=sessions, clock=clock)
     budgets = Budgets(settings, sessions=sessions, clock=clock)
     ender = SessionEnder(client=client, sessions=sessions, places=places, clock=clock)
@@ -116,7 +122,10 @@ def assemble(
         opener=opener,
         ender=ender,
         budgets=budgets,
+        speech=speech,
         clock=clock,
+        monotonic=monotonic,
+        sleep=sleep,
     )
     reaper = Reaper(
         ender=ender,

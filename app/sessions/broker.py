@@ -1,12 +1,12 @@
 """The one place where a visitor's wish becomes a call of Kaltura's Control API."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
 from app.kaltura.client import KalturaClient, SessionAccess
-from app.kaltura.contract import ClientInit, Operation, SayTextRequest, TurnId
+from app.kaltura.contract import ClientInit, Operation, TurnId
 from app.problems import (
     ControlNotAllowed,
     SessionEnded,
@@ -17,6 +17,12 @@ from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.opening import SessionOpener
 from app.sessions.ownership import Caller, Held, Ownership
 from app.sessions.recordings import Recordings, RecordingStopped
+from app.sessions.speaking.assembly import SpeechServices
+from app.sessions.speaking.desk import SpeechDesk
+from app.sessions.speaking.events import Bulletin
+from app.sessions.speaking.moments import Sleep
+from app.sessions.speaking.pieces import Unwanted
+from app.sessions.speaking.utterances import Receipt, UtteranceState
 from app.sessions.speech import new_turn_id, speakable
 from app.sessions.tokens import Clock
 from app.sessions.upstream import carry_out
@@ -33,8 +39,8 @@ CLOSE_PAUSE_SECONDS: Final = 0.1
 class SessionBroker:
     """Finds, controls and ends sessions; raises a `Problem` for whatever can't be done.
 
-    Every control call of every surface passes through `_control`, so that policy, order and
-    record are in one place.
+    Every control call of every surface passes through `_send`, so that policy, order and record
+    are in one place.
     """
 
     def __init__(
@@ -47,7 +53,10 @@ class SessionBroker:
         opener: SessionOpener,
         ender: SessionEnder,
         budgets: Budgets,
+        speech: SpeechServices,
         clock: Clock,
+        monotonic: Clock,
+        sleep: Sleep,
     ) -> None:
         self._settings = settings
         self._client = client
@@ -58,16 +67,38 @@ class SessionBroker:
         self._budgets = budgets
         self._clock = clock
         self._recordings = Recordings()
+        self._speech = SpeechDesk(
+            settings=settings,
+            client=client,
+            sessions=sessions,
+            services=speech,
+            send=self._send,
+            clock=clock,
+            monotonic=monotonic,
+            sleep=sleep,
+        )
 
     # Finding
 
     async def find(self, caller: Caller, session_id: str) -> Held:
         """The caller's own session, ended or not; see `Ownership.find`."""
         session = await self._sessions.get(session_id)
-        if session is not None and session.ended is None and self._clock() >= session.expires_at:
-            # Its time is over, whether or not the reaper has come by.
-            await self._sessions.mark_ended(session_id, session.last_moment)
+        if session is not None:
+            await self._now(session)
         return await self._ownership.find(caller, session_id)
+
+    async def now(self, held: Held) -> AvatarSession:
+        """The session as it is by now."""
+        current = await self._sessions.get(held.session.session_id)
+        if current is None or current.opened_at != held.session.opened_at:
+            return held.session
+        return await self._now(current)
+
+    async def _now(self, session: AvatarSession) -> AvatarSession:
+        if session.ended is None and self._clock() >= session.expires_at:
+            # Its time is over, whether or not the reaper has come by.
+            return await self._sessions.mark_ended(session.session_id, session.last_moment)
+        return session
 
     async def owned_by(self, owner: str) -> list[AvatarSession]:
         """The sessions that a visitor may resume."""
@@ -109,21 +140,32 @@ class SessionBroker:
 
     async def say_text(
         self, held: Held, text: str, turn_id: TurnId | None, *, is_final: bool
-    ) -> TurnId:
-        """Say a text; returns the id of its turn, made here when none is given."""
+    ) -> Receipt:
+        """Say a text when its turn comes; its turn gets a name here when none is given."""
         _require(held, "speak")
         text = speakable(text, self._settings.max_text_length)
+        await self._touch(held.session)
         turn_id = turn_id or new_turn_id()
-        said = SayTextRequest(text=text, turn_id=turn_id, is_final=is_final)
-        await self._control(
-            Operation.SAY_TEXT, held.session, lambda access: self._client.say_text(access, said)
-        )
-        return turn_id
+        return await self._speech.say(held.session, text, turn_id, is_final=is_final)
+
+    async def say_written(
+        self, held: Held, texts: AsyncIterator[str], turn_id: TurnId | None
+    ) -> Receipt:
+        """Say a text while it is being written; each piece of it is a sign of life."""
+        _require(held, "speak")
+        await self._touch(held.session)
+
+        async def touching() -> AsyncIterator[str]:
+            async for text in texts:
+                await self._touch(held.session)
+                yield text
+
+        return await self._speech.write(held.session, touching(), turn_id or new_turn_id())
 
     async def say_audio(
         self, held: Held, audio: bytes, duration_seconds: float | None, turn_id: TurnId | None
-    ) -> TurnId:
-        """Say a recording; returns the id of its turn, made here when none is given.
+    ) -> Receipt:
+        """Say a recording when its turn comes.
 
         It is made fit to be said first (`Recordings`), and accepted when it is: what is asked for
         meanwhile goes before it, and what is stopped meanwhile is not said.
@@ -134,19 +176,28 @@ class SessionBroker:
         try:
             sound = await self._recordings.fit(held.session.session_id, audio, duration_seconds)
         except RecordingStopped:
-            return turn_id
-        await self._control(
-            Operation.SAY_AUDIO,
-            held.session,
-            lambda access: self._client.say_audio(access, sound, turn_id),
-        )
-        return turn_id
+            return Receipt(turn_id, "", UtteranceState.INTERRUPTED, queued_at=self._clock())
+        return await self._speech.say_audio(held.session, sound, turn_id)
 
     async def interrupt(self, held: Held) -> None:
-        """Stop speech."""
+        """Stop speech, and forget what waits to be said."""
         _require(held, "interrupt")
         self._recordings.stop(held.session.session_id)
-        await self._control(Operation.INTERRUPT, held.session, self._client.interrupt)
+        await self._touch(held.session)
+        await self._speech.stop(held.session)
+
+    def utterances(self, held: Held) -> list[Receipt]:
+        """What was asked to be said, and its fate."""
+        return self._speech.receipts(held.session)
+
+    def bulletin(self, held: Held) -> Bulletin:
+        """Where that is told as it happens."""
+        return self._speech.bulletin(held.session)
+
+    async def heard(self, held: Held, turn_id: TurnId, *, begins: bool) -> None:
+        """A player heard an utterance begin or end, which Kaltura does not tell."""
+        await self._touch(held.session)
+        self._speech.heard(held.session, turn_id, begins=begins)
 
     async def keep_alive(self, held: Held) -> None:
         """Note a sign of life; upstream hears of it at most every `KEEP_ALIVE_SECONDS`."""
@@ -164,10 +215,24 @@ class SessionBroker:
         call: Callable[[SessionAccess], Awaitable[None]],
     ) -> None:
         await self._touch(session)
-        async with self._sessions.lane(session.session_id):
+        await self._send(operation, session, call)
+
+    async def _send(
+        self,
+        operation: Operation,
+        session: AvatarSession,
+        call: Callable[[SessionAccess], Awaitable[None]],
+        *,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """What the broker says of its own accord goes this way too, and is no sign of life."""
+        queued = operation in {Operation.SAY_TEXT, Operation.SAY_AUDIO}
+        async with self._sessions.lane(session.session_id, express=queued):
             current = await self._sessions.get(session.session_id)
             if current is None or current.ended is not None:
                 raise ended(current)
+            if not is_wanted():
+                raise Unwanted
             try:
                 await carry_out(operation, call(session.access), session.session_id)
             except SessionEnded as over:
@@ -199,6 +264,7 @@ class SessionBroker:
             if not sessions and not self._opener.is_busy:
                 # Over at Kaltura; that shall also be on record.
                 await self._ender.settle()
+                await self._speech.settle()
                 return
             for session in sessions:
                 self._ender.end_soon(session, EndReason.SHUTDOWN)

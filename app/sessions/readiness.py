@@ -5,6 +5,7 @@ from typing import Final
 from app.database import file_of
 from app.kaltura.media import is_loopback_url
 from app.problems import Problem
+from app.sessions.speaking.voice import Speech, Voice
 from app.sessions.tokens import Clock
 from app.settings import Settings
 
@@ -17,8 +18,9 @@ become ready again, or nobody would ever find out that Kaltura is back.
 class Readiness:
     """Remembers how the last create went."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(self, settings: Settings, clock: Clock, voice: Voice) -> None:
         self._settings = settings
+        self._voice = voice
         self._clock = clock
         self._failure: tuple[float, Problem] | None = None
 
@@ -33,10 +35,23 @@ class Readiness:
         at, problem = self._failure
         return [f"{problem.name}: {problem.remedy}"] if self._clock() < at + MEMORY_SECONDS else []
 
+    @property
+    def speech(self) -> Speech:
+        """How texts are said just now."""
+        return self._voice.speech
+
     def warnings(self) -> list[str]:
         """What works, but should be known to the operator."""
         settings = self._settings
-        found = []
+        found = self._voice.warnings()
+        tts_url = settings.tts_base_url or ""
+        if settings.tts_api_key and not is_safe_for_secrets(tts_url):
+            found.append("TTS_BASE_URL is plain http: TTS_API_KEY can be read on its way")
+        if settings.speech_hook_url and "speak-audio" in settings.visitor_controls:
+            found.append(
+                "SPEECH_HOOK_URL sees texts and no recordings: take speak-audio out of "
+                "VISITOR_CONTROLS, or visitors may say what they like"
+            )
         if not settings.sealed:
             found.append(
                 "AVATAR_TOKEN_MODE=direct: pages hold Kaltura's own JWT, which controls a session "
@@ -44,7 +59,7 @@ class Readiness:
             )
         api_url = settings.kaltura_api_url
         makes_ks = settings.kaltura_partner_id is not None
-        if makes_ks and api_url.startswith("http://") and not is_loopback_url(api_url):
+        if makes_ks and not is_safe_for_secrets(api_url):
             found.append("KALTURA_API_URL is plain http: what makes a KS can be read on its way")
         if settings.upstream_is_local:
             found.append("AVATAR_BASE_URL is on this machine: this is the emulator, not Kaltura")
@@ -61,3 +76,8 @@ class Readiness:
                 "sessions that were open, and today's minutes are forgotten"
             )
         return found
+
+
+def is_safe_for_secrets(url: str) -> bool:
+    """Whether nobody on the way can read what is sent there."""
+    return not url.startswith("http://") or is_loopback_url(url)

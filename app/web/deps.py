@@ -15,6 +15,7 @@ from app.sessions.readiness import Readiness
 from app.sessions.reception import Reception
 from app.sessions.tokens import Clock
 from app.settings import Settings
+from app.web.followers import Followers
 from app.web.rates import Rates
 from app.web.visitors import Visitors, bearer_token
 
@@ -28,6 +29,7 @@ class State(TypedDict):
     clock: Clock
     readiness: Readiness
     rates: Rates
+    followers: Followers
     visitors: Visitors
     templates: Jinja2Templates
 

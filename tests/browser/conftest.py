@@ -74,14 +74,14 @@ async def browser(launch: Launch) -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with _running_demo(tmp_path_factory.mktemp("demo")) as demo:
+    with running_demo(tmp_path_factory.mktemp("demo")) as demo:
         yield demo
 
 
 @pytest.fixture(scope="session")
 def sdk_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A broker whose page takes the SDK from `SDK_URL`, which a test must serve or leave dead."""
-    with _running_demo(tmp_path_factory.mktemp("sdk-demo"), AVATAR_SDK_URL=SDK_URL) as demo:
+    with running_demo(tmp_path_factory.mktemp("sdk-demo"), AVATAR_SDK_URL=SDK_URL) as demo:
         yield demo
 
 
@@ -90,21 +90,21 @@ def hashed_demo(tmp_path: Path) -> Iterator[Demo]:
     """Likewise, and it must be the stand-in as it stands in its file."""
     digest = base64.b64encode(hashlib.sha384(STAND_IN.read_bytes()).digest()).decode()
     integrity = {"AVATAR_SDK_URL": SDK_URL, "AVATAR_SDK_INTEGRITY": f"sha384-{digest}"}
-    with _running_demo(tmp_path, **integrity) as demo:
+    with running_demo(tmp_path, **integrity) as demo:
         yield demo
 
 
 @pytest.fixture
 def impatient_demo(tmp_path: Path) -> Iterator[Demo]:
     """A broker that soon ends what nobody watches; a page gives a sign of life every 10 s."""
-    with _running_demo(tmp_path, SESSION_IDLE_SECONDS="12") as demo:
+    with running_demo(tmp_path, SESSION_IDLE_SECONDS="12") as demo:
         yield demo
 
 
 @pytest.fixture
 def small_demo(tmp_path: Path) -> Iterator[Demo]:
     """A broker with room for one."""
-    with _running_demo(tmp_path, MAX_CONCURRENT_SESSIONS="1") as demo:
+    with running_demo(tmp_path, MAX_CONCURRENT_SESSIONS="1") as demo:
         yield demo
 
 
@@ -122,7 +122,7 @@ def _tolerated(error: str, tolerated: tuple[str, ...]) -> bool:
 
 
 @contextmanager
-def _running_demo(directory: Path, **settings: str) -> Iterator[Demo]:
+def running_demo(directory: Path, **settings: str) -> Iterator[Demo]:
     """A demo with room for every test, unless the settings say otherwise."""
     settings = {"MAX_CONCURRENT_SESSIONS": "50", **settings}
     with running("demo", directory, ready="/healthz", **settings) as demo:

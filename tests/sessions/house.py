@@ -11,8 +11,11 @@ from app.sessions.keyring import keyring_of
 from app.sessions.live import AvatarSession, LiveSessions, SessionsInProcess
 from app.sessions.ownership import EVERY_CONTROL, Held
 from app.sessions.places import Waiting
+from app.sessions.speaking.assembly import services_of
+from app.sessions.speaking.hook import Hook
+from app.sessions.speaking.utterances import Receipt
 from app.sessions.wishes import Wish
-from tests.doubles import FakeClock, FakeKaltura, settings
+from tests.doubles import FakeClock, FakeKaltura, FakeServices, settings
 
 
 def held(session: AvatarSession) -> Held:
@@ -28,6 +31,8 @@ class House:
         kaltura: FakeKaltura,
         clock: FakeClock,
         sessions: LiveSessions | None = None,
+        services: FakeServices | None = None,
+        hooks: list[Hook] | None = None,
         timeout_seconds: float = 5,
         **changes: Any,
     ) -> None:
@@ -39,12 +44,20 @@ class House:
             transport=kaltura,
             timeout_seconds=timeout_seconds,
         )
+        self.services = services or FakeServices()
+        speech = services_of(
+            self.settings, monotonic=clock, transport=self.services, hooks=hooks or []
+        )
+        self.voice = speech.voice
         domain = assemble(
             self.settings,
             client=client,
             sessions=self.sessions,
             keyring=keyring_of(self.settings),
+            speech=speech,
             clock=clock,
+            monotonic=clock,
+            sleep=clock.sleep,
         )
         self.reception, self.broker, self.ender = domain.reception, domain.broker, domain.ender
         self.reaper, self.readiness = domain.reaper, domain.readiness
@@ -70,5 +83,5 @@ class House:
         await self.reaper.sweep()
         await self.ender.settle()
 
-    async def say(self, session: AvatarSession, text: str) -> str:
+    async def say(self, session: AvatarSession, text: str) -> Receipt:
         return await self.broker.say_text(held(session), text, None, is_final=True)

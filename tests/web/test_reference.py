@@ -167,6 +167,9 @@ async def test_each_curl_line_does_what_it_promises(endpoint: Endpoint, visit: V
     visitor = await visit(max_sessions_per_visitor=2, max_concurrent_sessions=1 if in_line else 2)
     session = (await visitor.post("/api/create-avatar-session")).json()
     values = {"$SESSION_ID": session["sessionId"], "$TOKEN": session["token"]}
+    values["$TURN_ID"] = "turn-1"
+    if endpoint.anchor == "events":  # which go on until the session ends
+        await visitor.post(f"/api/avatar-sessions/{session['sessionId']}/end")
     if in_line:
         values["$TICKET"] = (await visitor.post("/api/create-avatar-session")).json()["ticket"]
     answer = await as_curl_would(visitor, endpoint.curl, values)
