@@ -16,7 +16,7 @@ from asgi_lifespan import LifespanManager
 from app.environment import PLANNED, PLANNED_HARMLESS
 from app.main import create_app
 from app.settings import Settings
-from tests.doubles import FakeClock, FakeKaltura, settings
+from tests.doubles import FakeClock, FakeKaltura, FakeServices, settings
 from tests.postgres import Postgres, postgres
 
 Visit = Callable[..., Awaitable[httpx.AsyncClient]]
@@ -80,7 +80,14 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def visit(kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Visit]:
+def speech() -> FakeServices:
+    return FakeServices()
+
+
+@pytest.fixture
+async def visit(
+    kaltura: FakeKaltura, speech: FakeServices, clock: FakeClock
+) -> AsyncIterator[Visit]:
     """Starts the broker once, with these settings, and gives a new visitor at each call."""
     async with AsyncExitStack() as stack:
         started: list[Any] = []
@@ -89,7 +96,12 @@ async def visit(kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Visit]:
         async def visit(address: str = "127.0.0.1", **changes: Any) -> httpx.AsyncClient:
             if not started:
                 app = create_app(
-                    settings(**changes), transport=kaltura, clock=clock, monotonic=clock
+                    settings(**changes),
+                    transport=kaltura,
+                    speech_transport=speech,
+                    clock=clock,
+                    monotonic=clock,
+                    sleep=clock.sleep,
                 )
                 manager = await stack.enter_async_context(LifespanManager(app))
                 started.append(manager.app)

@@ -4,17 +4,26 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Final
 
-from app.audit.asking import asked_now
+from app.audit.asking import Asking, asked_now
 from app.audit.entries import OK, PENDING, UNKNOWN, Entry, Event
 from app.audit.record import Line, Record
 from app.audit.sparing import Sparing
 from app.audit.texts import Texts
 from app.kaltura.contract import Operation
-from app.problems import Problem, RateLimited, RecordUnavailable, Unauthenticated
+from app.kaltura.errors import KalturaError
+from app.problems import (
+    Problem,
+    RateLimited,
+    RecordUnavailable,
+    SpeechRefused,
+    Unauthenticated,
+)
 from app.sessions.live import AvatarSession
 from app.sessions.ownership import Held
+from app.sessions.speaking.utterances import Receipt, UtteranceState
 from app.sessions.tokens import Clock
 from app.sessions.wishes import Wish
 
@@ -67,6 +76,21 @@ class Call:
         if waits:
             await self._record.durable(self._line)
             self._line.is_fact = True
+
+    def taken(self, *, queued: bool = False) -> None:
+        """Kaltura took it, or it stands in line."""
+        if queued:
+            self._tell(queued=True)
+        else:
+            self.upstream_status = HTTPStatus.OK.value
+
+    def said_instead(self, text: str) -> None:
+        """The house has changed the words."""
+        kept, instead = self._texts.kept(text)
+        self._tell(saidInstead=instead or None if kept is None else kept)
+
+    def _tell(self, **detail: Any) -> None:
+        self.entry = replace(self.entry, detail=self.entry.detail | _known(detail))
 
     def is_over(self, outcome: str, **detail: Any) -> dict[str, Any]:
         """What is known of it in the end."""
@@ -138,10 +162,13 @@ class Chronicle:
                 raise problem
 
     async def _went_wrong(self, call: Call, problem: Problem) -> None:
+        if isinstance(problem.__cause__, KalturaError):
+            call.upstream_status = problem.__cause__.status
         if call.line is None:
             await self._spare(call, call.is_over(problem.name, why=problem.detail))
         else:
-            self._record.note(call.line, **call.is_over(problem.name))
+            why = problem.detail if isinstance(problem, SpeechRefused) else None
+            self._record.note(call.line, **call.is_over(problem.name, why=why))
             await self._written_if_it_can_be(call.line)
 
     async def _spare(self, call: Call, changes: dict[str, Any]) -> None:
@@ -165,6 +192,22 @@ class Chronicle:
         )
         once = f"{Event.ENDED}:{session.session_id}:{session.opened_at!r}"
         self._record.begin(replace(entry, once=once), is_fact=True, express=True)
+
+    def said(self, session: AvatarSession, receipt: Receipt) -> None:
+        """What became of something that was to be said."""
+        entry = self._entry(
+            Event.SAID,
+            session,
+            turnId=receipt.turn_id,
+            state=receipt.state.value,
+            reason=receipt.reason,
+            fallback=receipt.fallback or None,
+        )
+        # Told whenever it comes to that, which is no doing of the request that is under way then.
+        detail = entry.detail | {"surface": Asking().surface}
+        outcome = OK if receipt.state is UtteranceState.DONE else receipt.state.value
+        entry = replace(entry, request_id=None, outcome=outcome, detail=detail)
+        self._record.begin(entry, is_fact=True, express=True)
 
     async def refused(
         self, visitor: str | None, address: str, wish: Wish, problem: Problem, **detail: Any

@@ -25,7 +25,10 @@ Result = TypeVar("Result")
 
 
 async def carry_out(
-    operation: Operation, call: Awaitable[Result], asked: Call, session_id: str | None = None
+    operation: Operation,
+    call: Awaitable[Result],
+    asked: Call | None,
+    session_id: str | None = None,
 ) -> Result:
     """What `call` returns; what goes wrong is raised as a `Problem`, and `asked` is told of it.
 
@@ -35,9 +38,11 @@ async def carry_out(
         try:
             result = await call
         except errors.KalturaError as error:
-            asked.upstream_status = error.status
+            if asked is not None:
+                asked.upstream_status = error.status
             raise problem_for(error) from error
-    asked.upstream_status = HTTPStatus.OK.value
+    if asked is not None:
+        asked.upstream_status = HTTPStatus.OK.value
     return result
 
 
