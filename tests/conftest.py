@@ -13,7 +13,7 @@ import stamina
 import structlog
 from asgi_lifespan import LifespanManager
 
-from app.environment import PLANNED, PLANNED_HARMLESS
+from app.environment import PLANNED_HARMLESS
 from app.main import create_app
 from app.settings import Settings
 from tests.doubles import FakeClock, FakeKaltura, FakeServices, settings
@@ -24,7 +24,7 @@ Visit = Callable[..., Awaitable[httpx.AsyncClient]]
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {name.upper() for name in Settings.model_fields} | PLANNED.keys() | PLANNED_HARMLESS
+    known = {name.upper() for name in Settings.model_fields} | PLANNED_HARMLESS
     for name in os.environ.keys() & (known | {f"{name}_FILE" for name in known}):
         monkeypatch.delenv(name)
 

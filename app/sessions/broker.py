@@ -1,13 +1,13 @@
 """The one place where a visitor's wish becomes a call of Kaltura's Control API."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Final
 
-from app.kaltura.client import KalturaClient, SessionAccess
+from app.kaltura.client import KalturaClient
 from app.kaltura.contract import ClientInit, Operation, TurnId
-from app.problems import ControlNotAllowed, SessionEnded, SessionNotFound
+from app.problems import ControlNotAllowed, SessionNotFound
 from app.sessions.budgets import Budgets
 from app.sessions.chronicle import Call, Chronicle
 from app.sessions.ending import SessionEnder, ended
@@ -15,15 +15,12 @@ from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.opening import SessionOpener
 from app.sessions.ownership import Caller, Held, Ownership
 from app.sessions.recordings import Recordings, RecordingStopped
-from app.sessions.speaking.assembly import SpeechServices
+from app.sessions.sending import Sender
 from app.sessions.speaking.desk import SpeechDesk
 from app.sessions.speaking.events import Bulletin
-from app.sessions.speaking.moments import Sleep
-from app.sessions.speaking.pieces import Unwanted
 from app.sessions.speaking.utterances import Receipt, UtteranceState
 from app.sessions.speech import new_turn_id, speakable
 from app.sessions.tokens import Clock
-from app.sessions.upstream import carry_out
 from app.settings import Settings
 from app.values import Control
 
@@ -37,8 +34,8 @@ CLOSE_PAUSE_SECONDS: Final = 0.1
 class SessionBroker:
     """Finds, controls and ends sessions; raises a `Problem` for whatever can't be done.
 
-    Every control call of every surface passes through `_send`, so that policy, order and record
-    are in one place.
+    Every control call of every surface passes through here and the `Sender`, so that policy, order
+    and record are in one place.
     """
 
     def __init__(
@@ -52,10 +49,9 @@ class SessionBroker:
         ender: SessionEnder,
         budgets: Budgets,
         chronicle: Chronicle,
-        speech: SpeechServices,
+        sender: Sender,
+        speech: SpeechDesk,
         clock: Clock,
-        monotonic: Clock,
-        sleep: Sleep,
     ) -> None:
         self._settings = settings
         self._client = client
@@ -65,19 +61,10 @@ class SessionBroker:
         self._ender = ender
         self._budgets = budgets
         self._chronicle = chronicle
+        self._sender = sender
+        self._speech = speech
         self._clock = clock
         self._recordings = Recordings()
-        self._speech = SpeechDesk(
-            settings=settings,
-            client=client,
-            sessions=sessions,
-            services=speech,
-            send=self._send,
-            said=chronicle.said,
-            clock=clock,
-            monotonic=monotonic,
-            sleep=sleep,
-        )
 
     # Finding
 
@@ -232,11 +219,6 @@ class SessionBroker:
         """What was asked to be said, and its fate."""
         return self._speech.receipts(held.session)
 
-    @property
-    def utterances_waiting(self) -> int:
-        """How much of all sessions waits to be said."""
-        return self._speech.waiting
-
     def bulletin(self, held: Held) -> Bulletin:
         """Where that is told as it happens."""
         return self._speech.bulletin(held.session)
@@ -255,36 +237,8 @@ class SessionBroker:
                 return
             await self._sessions.update(session.session_id, kept_alive_at=now)
             await self._touch(session)
-            await self._send(Operation.KEEP_ALIVE, session, self._client.keep_alive, asked=call)
-
-    async def _send(
-        self,
-        operation: Operation,
-        session: AvatarSession,
-        call: Callable[[SessionAccess], Awaitable[None]],
-        *,
-        asked: Call | None = None,
-        is_wanted: Callable[[], bool] = lambda: True,
-    ) -> None:
-        """Every control call but an end goes upstream here; raises `Unwanted`.
-
-        What stands in line was on record when it was `asked` for.
-        """
-        queued = operation in {Operation.SAY_TEXT, Operation.SAY_AUDIO}
-        async with self._sessions.lane(session.session_id, express=queued):
-            current = await self._sessions.get(session.session_id)
-            if current is None or current.ended is not None:
-                raise ended(current)
-            if not is_wanted():
-                raise Unwanted
-            if asked is not None:
-                await asked.accepted()
-            try:
-                await carry_out(operation, call(session.access), asked, session.session_id)
-            except SessionEnded as over:
-                # Perhaps only this call met a strange answer: the reaper ends it to be sure.
-                gone = await self._ender.is_over(session.session_id, EndReason.GONE)
-                raise ended(gone) from over
+            keep_alive = self._client.keep_alive
+            await self._sender.send(Operation.KEEP_ALIVE, session, keep_alive, asked=call)
 
     async def _touch(self, session: AvatarSession) -> None:
         if session.ended is not None:

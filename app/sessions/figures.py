@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from app.audit.record import Record
 from app.kaltura.client import KalturaClient
-from app.sessions.broker import SessionBroker
 from app.sessions.live import EndReason, LiveSessions
 from app.sessions.opening import SessionOpener
 from app.sessions.places import Places
+from app.sessions.speaking.desk import SpeechDesk
 from app.sessions.speaking.voice import Speech, Voice
 
 
@@ -46,7 +46,7 @@ class Overview:
         places: Places,
         opener: SessionOpener,
         record: Record,
-        broker: SessionBroker,
+        desk: SpeechDesk,
         voice: Voice,
     ) -> None:
         self._client = client
@@ -54,7 +54,7 @@ class Overview:
         self._places = places
         self._opener = opener
         self._record = record
-        self._broker = broker
+        self._desk = desk
         self._voice = voice
 
     async def figures(self) -> Figures:
@@ -75,7 +75,7 @@ class Overview:
             audit_lag_seconds=self._record.lag_seconds,
             audit_writable=not self._record.is_doubtful,
             audit_lost=self._record.lost,
-            utterances_waiting=self._broker.utterances_waiting,
+            utterances_waiting=self._desk.waiting,
             voice=self._voice.speech,
             voice_said=self._voice.said,
             voice_switches=self._voice.switches,

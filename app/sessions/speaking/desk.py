@@ -154,7 +154,7 @@ class SpeechDesk:
     @property
     def waiting(self) -> int:
         """Utterances of all sessions that wait to be said."""
-        return sum(room.queue.waiting for room in self._rooms.values())
+        return sum(len(room.queue) for room in self._rooms.values())
 
     def heard(self, session: AvatarSession, turn_id: TurnId, *, begins: bool) -> None:
         """A player heard an utterance begin or end."""

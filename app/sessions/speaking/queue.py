@@ -172,9 +172,7 @@ class SpeechQueue:
             self._turns.interrupted(utterance, reason)
         self._wake.set()
 
-    @property
-    def waiting(self) -> int:
-        """Utterances that are not yet all at Kaltura."""
+    def __len__(self) -> int:
         return len(self._line)
 
     async def settle(self) -> None:
