@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_CONNECTIONS: Final = 1000
@@ -30,6 +31,9 @@ MAX_HEAD_BYTES: Final = 32 * 1024
 MAX_URL_BYTES: Final = 8 * 1024
 MAX_HEADERS: Final = 100
 
+ENDLESS: Final = "avatar_broker.endless"
+"""In the scope of an answer that has no end of its own."""
+
 log = structlog.get_logger("connection")
 
 
@@ -43,6 +47,7 @@ class GuardedConnection(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
+    _answered: RequestResponseCycle | None = None
     _is_in_head = False
     _unfinished_bytes = 0
     _got_on = False
@@ -58,7 +63,13 @@ class GuardedConnection(HttpToolsProtocol):
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection.
+
+        uvicorn tells the request that came last; it may be another that is being answered.
+        """
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         super().connection_lost(exc)
         self._forget_deadline()
         self._forget_unread()
@@ -96,6 +107,17 @@ class GuardedConnection(HttpToolsProtocol):
         """Close a connection on which nothing was asked any more."""
         super().timeout_keep_alive_handler()
         self._must_be_read()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def shutdown(self) -> None:
+        """The process stops: what has no end of its own is ended, and not waited for."""
+        super().shutdown()
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.scope.get(ENDLESS):
+            self.transport.close()
 
     # What the parser calls; an exception here becomes `send_400_response`
 

@@ -225,6 +225,27 @@ async def test_who_reads_slowly_but_reads_gets_it_all(monkeypatch: pytest.Monkey
         assert len(await client.rest(pause=SOON / 100)) > MUCH
 
 
+async def test_who_hangs_up_is_gone_though_they_had_asked_for_more() -> None:
+    heard: list[str] = []
+
+    async def patient(scope: Scope, receive: Receive, _send: Send) -> None:
+        if scope["type"] == "http":
+            await receive()
+            begun.set()
+            heard.append((await receive())["type"])
+            over.set()
+
+    begun, over = asyncio.Event(), asyncio.Event()
+    async with serving(patient) as house:
+        client = await house.connect()
+        await client.send(2 * (HEALTH + b"\r\n"))
+        await begun.wait()
+        client.close()
+        async with asyncio.timeout(5):
+            await over.wait()
+    assert heard == ["http.disconnect"]
+
+
 # Large
 
 
