@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +27,6 @@ none. Any other value stops the start: an operator must not believe in a guard t
 
 PLANNED_HARMLESS: Final = frozenset(
     {
-        "OPERATOR_TOKEN",
         "REDIS_URL",
         "SPEECH",
         "TTS_BASE_URL",
@@ -37,6 +36,10 @@ PLANNED_HARMLESS: Final = frozenset(
     }
 )
 """Settings that will exist; the start says in one line that they have no effect yet."""
+
+
+LIBRARIES: Final = ("OTEL_",)
+"""Names that are not ours, but those of a library that reads the environment for itself."""
 
 
 class SettingsError(Exception):
@@ -85,7 +88,7 @@ def reject_unknown(
     without_effect = []
     for name, value in sorted({**dotenv, **environ}.items()):
         setting = name.upper().removesuffix("_FILE")
-        if name.upper() in names or not value:
+        if name.upper() in names or not value or name.startswith(LIBRARIES):
             continue
         if setting in PLANNED_HARMLESS:
             without_effect.append(setting)
@@ -95,6 +98,13 @@ def reject_unknown(
         elif name in dotenv or _is_ours(name) or _closest(name, names, MISSPELT):
             raise SettingsError(f"{name} is not a setting: {_advice(name, names)}")
     return without_effect
+
+
+def lend_to_libraries(dotenv: Mapping[str, str | None], environ: MutableMapping[str, str]) -> None:
+    """Put what `.env` holds for libraries where they look; what is there already wins."""
+    for name, value in dotenv.items():
+        if value and name.startswith(LIBRARIES):
+            environ.setdefault(name, value)
 
 
 def _is_ours(name: str) -> bool:

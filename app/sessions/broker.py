@@ -3,20 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from app.kaltura.client import KalturaClient, SessionAccess
 from app.kaltura.contract import ClientInit, Operation, SayTextRequest, TurnId
-from app.problems import (
-    ControlNotAllowed,
-    SessionEnded,
-)
+from app.problems import ControlNotAllowed, SessionEnded, SessionNotFound
 from app.sessions.budgets import Budgets
+from app.sessions.chronicle import Call, Chronicle
 from app.sessions.ending import SessionEnder, ended
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.opening import SessionOpener
 from app.sessions.ownership import Caller, Held, Ownership
-from app.sessions.recordings import recording
+from app.sessions.recordings import Recordings, RecordingStopped
 from app.sessions.speech import new_turn_id, speakable
 from app.sessions.tokens import Clock
 from app.sessions.upstream import carry_out
@@ -28,9 +26,6 @@ KEEP_ALIVE_SECONDS: Final = 10
 
 CLOSE_PAUSE_SECONDS: Final = 0.1
 """How long `close` waits before it looks again, and tries again what was refused."""
-
-MEASURED_AT_ONCE: Final = 2
-"""Recordings that are measured at the same time; it is work for the processor."""
 
 
 class SessionBroker:
@@ -50,6 +45,7 @@ class SessionBroker:
         opener: SessionOpener,
         ender: SessionEnder,
         budgets: Budgets,
+        chronicle: Chronicle,
         clock: Clock,
     ) -> None:
         self._settings = settings
@@ -59,8 +55,9 @@ class SessionBroker:
         self._opener = opener
         self._ender = ender
         self._budgets = budgets
+        self._chronicle = chronicle
         self._clock = clock
-        self._measuring = asyncio.Semaphore(MEASURED_AT_ONCE)
+        self._recordings = Recordings()
 
     # Finding
 
@@ -69,7 +66,7 @@ class SessionBroker:
         session = await self._sessions.get(session_id)
         if session is not None and session.ended is None and self._clock() >= session.expires_at:
             # Its time is over, whether or not the reaper has come by.
-            await self._sessions.mark_ended(session_id, session.last_moment)
+            await self._ender.is_over(session_id, session.last_moment)
         return await self._ownership.find(caller, session_id)
 
     async def owned_by(self, owner: str) -> list[AvatarSession]:
@@ -97,7 +94,8 @@ class SessionBroker:
         if held.session.media is None and held.session.ended is None:
             session = await self._opener.ask_for_media(held.session)
             held = replace(held, session=session)
-        return await self.media(held)
+        async with self._chronicle.asked(Operation.INIT_CLIENT, held):
+            return await self.media(held)
 
     async def seconds_left(self, session: AvatarSession) -> float:
         """How long a session may still last, its share of today's minutes considered."""
@@ -114,13 +112,20 @@ class SessionBroker:
         self, held: Held, text: str, turn_id: TurnId | None, *, is_final: bool
     ) -> TurnId:
         """Say a text; returns the id of its turn, made here when none is given."""
-        _require(held, "speak")
-        text = speakable(text, self._settings.max_text_length)
-        turn_id = turn_id or new_turn_id()
-        said = SayTextRequest(text=text, turn_id=turn_id, is_final=is_final)
-        await self._control(
-            Operation.SAY_TEXT, held.session, lambda access: self._client.say_text(access, said)
-        )
+        async with self._chronicle.asked(Operation.SAY_TEXT, held) as call:
+            _require(held, "speak")
+            text = speakable(text, self._settings.max_text_length)
+            turn_id = turn_id or new_turn_id()
+            said = SayTextRequest(text=text, turn_id=turn_id, is_final=is_final)
+            await self._control(
+                Operation.SAY_TEXT,
+                held.session,
+                call,
+                lambda access: self._client.say_text(access, said),
+                text=text,
+                turnId=turn_id,
+                isFinal=None if is_final else False,
+            )
         return turn_id
 
     async def say_audio(
@@ -128,51 +133,65 @@ class SessionBroker:
     ) -> TurnId:
         """Say a recording; returns the id of its turn, made here when none is given.
 
-        The recording is measured when its length is not given; raises `InvalidRequest` for what
-        is no recording.
+        It is made fit to be said first (`Recordings`), and accepted when it is: what is asked for
+        meanwhile goes before it, and what is stopped meanwhile is not said.
         """
-        _require(held, "speak-audio")
-        await self._touch(held.session)
-        async with self._measuring:
-            sound = await asyncio.to_thread(recording, audio, duration_seconds)
-        turn_id = turn_id or new_turn_id()
-        await self._control(
-            Operation.SAY_AUDIO,
-            held.session,
-            lambda access: self._client.say_audio(access, sound, turn_id),
-        )
+        async with self._chronicle.asked(Operation.SAY_AUDIO, held) as call:
+            _require(held, "speak-audio")
+            await self._touch(held.session)
+            turn_id = turn_id or new_turn_id()
+            try:
+                sound = await self._recordings.fit(held.session.session_id, audio, duration_seconds)
+            except RecordingStopped:
+                return turn_id
+            await self._control(
+                Operation.SAY_AUDIO,
+                held.session,
+                call,
+                lambda access: self._client.say_audio(access, sound, turn_id),
+                turnId=turn_id,
+                bytes=len(audio),
+                seconds=round(sound.duration_seconds, 1),
+            )
         return turn_id
 
     async def interrupt(self, held: Held) -> None:
         """Stop speech."""
-        _require(held, "interrupt")
-        await self._control(Operation.INTERRUPT, held.session, self._client.interrupt)
+        async with self._chronicle.asked(Operation.INTERRUPT, held) as call:
+            _require(held, "interrupt")
+            self._recordings.stop(held.session.session_id)
+            await self._control(Operation.INTERRUPT, held.session, call, self._client.interrupt)
 
     async def keep_alive(self, held: Held) -> None:
         """Note a sign of life; upstream hears of it at most every `KEEP_ALIVE_SECONDS`."""
         now, session = self._clock(), held.session
-        if session.ended is None and now - session.kept_alive_at < KEEP_ALIVE_SECONDS:
-            await self._touch(session)
-            return
-        await self._sessions.update(session.session_id, kept_alive_at=now)
-        await self._control(Operation.KEEP_ALIVE, session, self._client.keep_alive)
+        async with self._chronicle.asked(Operation.KEEP_ALIVE, held) as call:
+            if session.ended is None and now - session.kept_alive_at < KEEP_ALIVE_SECONDS:
+                await self._touch(session)
+                return
+            await self._sessions.update(session.session_id, kept_alive_at=now)
+            await self._control(Operation.KEEP_ALIVE, session, call, self._client.keep_alive)
 
     async def _control(
         self,
         operation: Operation,
         session: AvatarSession,
-        call: Callable[[SessionAccess], Awaitable[None]],
+        call: Call,
+        carried_out_by: Callable[[SessionAccess], Awaitable[None]],
+        **detail: Any,
     ) -> None:
         await self._touch(session)
         async with self._sessions.lane(session.session_id):
             current = await self._sessions.get(session.session_id)
             if current is None or current.ended is not None:
                 raise ended(current)
+            await call.accepted(**detail)
             try:
-                await carry_out(operation, call(session.access), session.session_id)
+                doing = carried_out_by(session.access)
+                await carry_out(operation, doing, call, session.session_id)
             except SessionEnded as over:
                 # Perhaps only this call met a strange answer: the reaper ends it to be sure.
-                gone = await self._sessions.mark_ended(session.session_id, EndReason.GONE)
+                gone = await self._ender.is_over(session.session_id, EndReason.GONE)
                 raise ended(gone) from over
 
     async def _touch(self, session: AvatarSession) -> None:
@@ -184,8 +203,21 @@ class SessionBroker:
 
     async def end(self, held: Held) -> None:
         """End a session as its holder asks; asking again is asking once."""
-        _require(held, "end")
-        await self._ender.end(held.session, EndReason.VISITOR)
+        async with self._chronicle.asked(Operation.END, held) as call:
+            _require(held, "end")
+            await self._ender.end(held.session, EndReason.VISITOR, call)
+
+    async def live(self) -> list[AvatarSession]:
+        """Every session that is open, whoever's it is, for the operator."""
+        return [s for s in await self._sessions.all() if s.ready and s.ended is None]
+
+    async def end_any(self, session_id: str) -> None:
+        """End a session as the operator asks; raises `SessionNotFound`."""
+        session = await self._sessions.get(session_id)
+        if session is None:
+            raise SessionNotFound
+        async with self._chronicle.call(Operation.END, session, express=True) as call:
+            await self._ender.end(session, EndReason.OPERATOR, call)
 
     async def close(self) -> None:
         """End every session, and those that are being opened as they arrive.

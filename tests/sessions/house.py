@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from app.audit.record import Record
 from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs
 from app.sessions.assembly import assemble
@@ -12,7 +13,7 @@ from app.sessions.live import AvatarSession, LiveSessions, SessionsInProcess
 from app.sessions.ownership import EVERY_CONTROL, Held
 from app.sessions.places import Waiting
 from app.sessions.wishes import Wish
-from tests.doubles import FakeClock, FakeKaltura, settings
+from tests.doubles import FakeClock, FakeKaltura, RecordInMemory, settings
 
 
 def held(session: AvatarSession) -> Held:
@@ -28,6 +29,7 @@ class House:
         kaltura: FakeKaltura,
         clock: FakeClock,
         sessions: LiveSessions | None = None,
+        record: Record | None = None,
         timeout_seconds: float = 5,
         **changes: Any,
     ) -> None:
@@ -44,10 +46,12 @@ class House:
             client=client,
             sessions=self.sessions,
             keyring=keyring_of(self.settings),
+            record=record or RecordInMemory(),
             clock=clock,
         )
         self.reception, self.broker, self.ender = domain.reception, domain.broker, domain.ender
         self.reaper, self.readiness = domain.reaper, domain.readiness
+        self.chronicle = domain.chronicle
 
     async def open(self, owner: str = "visitor-1") -> AvatarSession:
         return (await self.reception.open_now(owner, Wish())).session
