@@ -22,6 +22,7 @@ from app.problems import (
     TooManySessions,
     Unauthenticated,
 )
+from app.sessions import live
 from app.sessions.broker import KEEP_ALIVE_SECONDS
 from app.sessions.budgets import DAY_SECONDS
 from app.sessions.ending import MAX_PAUSE_SECONDS
@@ -205,6 +206,17 @@ async def test_the_calls_that_wait_are_bounded_but_end_always_gets_through(
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
     assert all(isinstance(outcome, SessionEnded) for outcome in outcomes)
     assert kaltura.operations() == ["create", "init-client", "keep-alive", "end"]
+
+
+async def test_the_memory_of_sessions_that_are_over_is_bounded(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MAX_ENDED", 2)
+    sessions = [await house.open() for _ in range(5)]
+    for session in sessions:
+        await house.end(session)
+    known = [await house.sessions.get(session.session_id) for session in sessions]
+    assert [session is not None for session in known] == [False] * 3 + [True] * 2
 
 
 async def test_ending_twice_reaches_kaltura_once(house: House, kaltura: FakeKaltura) -> None:
