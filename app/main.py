@@ -125,7 +125,9 @@ def create_app(
             speech_services(settings, monotonic=monotonic, transport=speech_transport) as services,
         ):
             keyring = keyring_of(settings)
-            record = Record(database, required=settings.audit_required, monotonic=monotonic)
+            record = Record(
+                database, required=settings.audit_required, monotonic=monotonic, clock=clock
+            )
             retention = Retention(database, days=settings.audit_retention_days, clock=clock)
             journal = Journal(database, keyring.at_rest(), base_url=settings.avatar_base_url)
             store = JournalledSessions(clock, journal)

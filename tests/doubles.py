@@ -174,7 +174,9 @@ class RecordInMemory(Record):
     """Every entry is written as soon as it is told, and none can be refused."""
 
     def __init__(self) -> None:
-        super().__init__(cast(Database, None), required=True, monotonic=lambda: 0.0)
+        super().__init__(
+            cast(Database, None), required=True, monotonic=lambda: 0.0, clock=lambda: 0.0
+        )
         self.lines: list[Line] = []
 
     @property

@@ -30,6 +30,11 @@ MAX_BATCH: Final = 500
 MAX_QUEUED: Final = 10_000
 """Entries that wait to be written, about 10 MB; each call has one."""
 
+MAX_LATE_SECONDS: Final = 45.0
+"""An entry that is written later than this is of the time at which it is written, and tells by how
+much: times are to be found by ids, which come in the order of commits.
+"""
+
 LATE_SECONDS: Final = 0.25
 """A commit that takes longer may never come, so calls wait for theirs before they are sent."""
 
@@ -61,11 +66,17 @@ class Record:
     """
 
     def __init__(
-        self, database: Database, *, required: bool, monotonic: Callable[[], float]
+        self,
+        database: Database,
+        *,
+        required: bool,
+        monotonic: Callable[[], float],
+        clock: Callable[[], float],
     ) -> None:
         self._database = database
         self._required = required
         self._monotonic = monotonic
+        self._clock = clock
         self._queue: deque[Line] = deque()
         self._wanted = asyncio.Event()
         self._tried = asyncio.Event()
@@ -166,6 +177,8 @@ class Record:
     async def _write_some(self) -> bool:
         """Write as many as one commit has; whether it could be done."""
         lines = [self._queue[n] for n in range(min(len(self._queue), MAX_BATCH))]
+        for line in lines:
+            self._date(line)
         changes = [Change(line.entry, line.row_id) for line in lines]
 
         async def work(connection: AsyncConnection) -> list[int | None]:
@@ -212,6 +225,13 @@ class Record:
         for line in self._queue:
             _fail(line)
         self._queue = kept
+
+    def _date(self, line: Line) -> None:
+        now = self._clock()
+        late = now - line.entry.at
+        if line.row_id is None and late > MAX_LATE_SECONDS:
+            detail = line.entry.detail | {"lateSeconds": round(late, 1)}
+            line.entry = replace(line.entry, at=now, detail=detail)
 
     def _enqueue(self, line: Line) -> None:
         line.is_queued = True

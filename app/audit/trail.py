@@ -14,7 +14,7 @@ from app.database import Database
 
 MAX_PAGE: Final = 1000
 FAILED: Final = "failed"
-SEARCHED: Final = 100_000
+SEARCHED: Final = 25_000
 """Entries that one page of a search looks through; the next goes on from there."""
 
 
@@ -140,31 +140,32 @@ class Trail:
             if value is not None:
                 query = query.where(column == value)
         if wanted.since is not None:
-            query = query.where(
-                AUDIT.c.at >= wanted.since,
-                AUDIT.c.id >= await self._bound(func.min, AUDIT.c.at >= wanted.since),
-            )
+            query = query.where(AUDIT.c.at >= wanted.since)
+            first = select(AUDIT.c.id).where(AUDIT.c.at < wanted.since - _AT_MOST)
+            before = await self._one(first.order_by(AUDIT.c.at.desc()))
+            query = query if before is None else query.where(AUDIT.c.id > before)
         if wanted.until is not None:
-            query = query.where(
-                AUDIT.c.at < wanted.until,
-                AUDIT.c.id <= await self._bound(func.max, AUDIT.c.at < wanted.until),
-            )
+            query = query.where(AUDIT.c.at < wanted.until)
+            last = select(AUDIT.c.id).where(AUDIT.c.at >= wanted.until + _AT_MOST)
+            after = await self._one(last.order_by(AUDIT.c.at))
+            query = query if after is None else query.where(AUDIT.c.id < after)
         return query
 
-    async def _bound(self, least_or_most: Any, condition: Any) -> int:
-        """The first or the last id in a time: with it the time costs no more than what it holds."""
-        [row] = await self._database.read(select(least_or_most(AUDIT.c.id)).where(condition))
-        return row[0] or 0
+    async def _one(self, query: Select[Any]) -> int | None:
+        """The first id that a query finds."""
+        rows = await self._database.read(query.limit(1))
+        return int(rows[0].id) if rows else None
 
     async def _search(self, query: Select[Any], wanted: Filter, limit: int) -> Page:
-        looked_at = query.limit(SEARCHED).subquery()
-        found = select(looked_at).where(*_searched_for(looked_at.c, wanted))
-        rows = await self._database.read(found.order_by(looked_at.c.id.desc()).limit(limit + 1))
+        last = query.with_only_columns(AUDIT.c.id).offset(SEARCHED - 1)
+        end = await self._one(last)
+        if end is not None:
+            query = query.where(AUDIT.c.id >= end)
+        query = query.where(*_searched_for(AUDIT.c, wanted)).limit(limit + 1)
+        rows = await self._database.read(query)
         if len(rows) > limit:
             return Page(await self._found(rows[:limit]), rows[limit - 1].id)
-        last = query.with_only_columns(AUDIT.c.id).offset(SEARCHED - 1).limit(1)
-        ends = await self._database.read(last)
-        return Page(await self._found(rows), ends[0].id if ends else None)
+        return Page(await self._found(rows), end)
 
     async def _found(self, rows: Sequence[Row[Any]]) -> list[Found]:
         holders = {row.holder for row in rows if row.outcome == PENDING}
@@ -199,6 +200,11 @@ def _searched_for(columns: Any, wanted: Filter) -> list[ColumnElement[bool]]:
         conditions.append(columns.outcome == wanted.outcome)
     return conditions
 
+
+_AT_MOST: Final = 60.0
+"""Seconds that the order of ids and the order of times may differ by; see `MAX_LATE_SECONDS`. So
+two ids bound every time, and looking for them costs nothing however long the record is.
+"""
 
 _AT_ONCE: Final = 100
 """Sessions that one statement asks for."""

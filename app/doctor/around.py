@@ -10,7 +10,7 @@ from typing import Final
 
 import httpx
 
-from app.database import METADATA, file_of, require_writable
+from app.database import METADATA, file_of, is_in_memory, require_writable
 from app.doctor.findings import Trouble, Verdict
 from app.environment import SettingsError
 from app.server import listen, url
@@ -49,7 +49,7 @@ def check_database(settings: Settings) -> str:
     """It can be written, has the tables of this version, and the disk has room."""
     path = file_of(settings.database_url)
     if path is None:
-        return "in memory"
+        return "in memory" if is_in_memory(settings.database_url) else "Postgres, not tried here"
     try:
         require_writable(settings.database_url)
     except SettingsError as error:

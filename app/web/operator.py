@@ -46,7 +46,7 @@ async def read_audit(
 
     `cursor` of the answer leads to what is older, until it is null. Going on with it neither skips
     nor repeats anything, whatever is added meanwhile. A search for words or an outcome looks
-    through 100000 entries at a time, so that a page may be empty and yet have a cursor.
+    through 25000 entries at a time, so that a page may be empty and yet have a cursor.
     """
     page = await trail.page(wanted, limit=limit, before=int(cursor) if cursor else None)
     return AuditPage.of(page)

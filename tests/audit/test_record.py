@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.audit import record as module
 from app.audit.entries import PENDING, UNKNOWN, Entry, Event
-from app.audit.record import LATE_SECONDS, MAX_QUEUED, Record
+from app.audit.record import LATE_SECONDS, MAX_LATE_SECONDS, MAX_QUEUED, Record
 from app.audit.trail import Filter, Trail
 from app.database import Database, open_database
 from app.migrations import prepare
@@ -59,7 +59,7 @@ async def disk(stack: AsyncExitStack, database_url: str) -> Disk:
 
 @pytest.fixture
 async def record(stack: AsyncExitStack, disk: Disk, clock: FakeClock) -> Record:
-    record = Record(disk.database, required=True, monotonic=clock)
+    record = Record(disk.database, required=True, monotonic=clock, clock=lambda: 0.0)
     await stack.enter_async_context(record.running())
     return record
 
@@ -186,13 +186,30 @@ async def test_nobody_is_held_up_by_an_end_nor_where_the_record_is_not_required(
 ) -> None:
     disk.is_full = True
     await record.durable(record.begin(SAID, express=True))
-    optional = Record(disk.database, required=False, monotonic=clock)
+    optional = Record(disk.database, required=False, monotonic=clock, clock=lambda: 0.0)
     async with optional.running():
         await optional.durable(optional.begin(SAID))
         await optional.flush()
         assert optional.waiting == 1
         disk.is_full = False
     assert len(await entries(disk, record)) == 1, "it is tried once more at the end"
+
+
+async def test_an_entry_that_is_written_long_after_says_so(disk: Disk, clock: FakeClock) -> None:
+    record = Record(disk.database, required=True, monotonic=clock, clock=clock)
+    async with record.running():
+        disk.is_full = True
+        for age in (MAX_LATE_SECONDS, 3600.0):
+            record.begin(Entry(at=clock() - age, event=Event.ENDED), is_fact=True)
+        await record.flush()
+        disk.is_full = False
+        await record.durable(record.begin(Entry(at=clock(), event=Event.OPENED)))
+        found = [(e.at, e.detail) for e in await entries(disk, record)]
+    assert found == [
+        (clock() - MAX_LATE_SECONDS, {}),
+        (clock(), {"lateSeconds": 3600.0}),
+        (clock(), {}),
+    ]
 
 
 async def test_what_waits_in_memory_is_bounded(disk: Disk, record: Record) -> None:
@@ -226,7 +243,7 @@ async def test_what_was_pending_when_its_process_died_is_unknown(
     await record.durable(record.begin(SAID))
     assert [entry.outcome for entry in await entries(disk, record)] == [PENDING]
     other = await stack.enter_async_context(open_database(database_url, prepare))
-    trail = Trail(other, Record(other, required=True, monotonic=FakeClock()))
+    trail = Trail(other, Record(other, required=True, monotonic=FakeClock(), clock=lambda: 0.0))
 
     async def outcome() -> str:
         return (await trail.page(Filter(), limit=1)).found[0].entry.outcome

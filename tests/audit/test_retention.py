@@ -30,7 +30,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def test_what_is_too_old_is_forgotten_and_nothing_else(
     database: Database, clock: FakeClock
 ) -> None:
-    record = Record(database, required=True, monotonic=clock)
+    record = Record(database, required=True, monotonic=clock, clock=lambda: 0.0)
     async with record.running():
         for age in (10.1, 9.9, 0):
             record.begin(Entry(at=clock() - age * DAY, event=Event.SAY_TEXT))
@@ -43,7 +43,7 @@ async def test_what_is_too_old_is_forgotten_and_nothing_else(
 async def test_no_call_waits_for_more_than_a_batch(
     database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = Record(database, required=True, monotonic=clock)
+    record = Record(database, required=True, monotonic=clock, clock=lambda: 0.0)
     deleted: list[int] = []
     forget_some = Retention._forget_some
 

@@ -1,5 +1,6 @@
 """Pages of the record: filters, cursors that neither skip nor repeat, and a search for words."""
 
+import random
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from app.audit import trail as module
 from app.audit.entries import Entry, Event
-from app.audit.record import Record
+from app.audit.record import MAX_LATE_SECONDS, Record
 from app.audit.trail import Filter, Trail
 from app.database import open_database
 from app.migrations import prepare
@@ -32,7 +33,7 @@ class Kept:
 @pytest.fixture
 async def kept(database_url: str) -> AsyncIterator[Kept]:
     async with open_database(database_url, prepare) as database:
-        record = Record(database, required=True, monotonic=FakeClock())
+        record = Record(database, required=True, monotonic=FakeClock(), clock=lambda: 0.0)
         async with record.running():
             yield Kept(record, Trail(database, record))
 
@@ -81,8 +82,35 @@ async def test_each_filter_leaves_what_it_says(kept: Kept) -> None:
 
 
 async def test_a_time_holds_all_of_it_though_entries_came_late(kept: Kept) -> None:
-    kept.tell(1, 5, 2, 6, 3, 4)
-    assert sorted(await kept.found(since=2, until=5)) == [2, 3, 4]
+    chance = random.Random(7)
+    ats = [20.0 * n - chance.choice((0, 0, chance.uniform(0, MAX_LATE_SECONDS))) for n in range(99)]
+    kept.tell(*ats)
+    for _ in range(20):
+        since, until = sorted(chance.uniform(0, 2000) for _ in range(2))
+        whole = [at for at in reversed(ats) if since <= at < until]
+        assert await kept.found(since=since, until=until) == whole
+
+
+async def test_what_is_added_during_a_search_is_neither_repeated_nor_lets_any_be_skipped(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SEARCHED", 3)
+    kept.tell(*range(9), text="needle")
+    read: list[float] = []
+    before, one = None, Trail._one
+
+    async def disturbed(self: Trail, query: Any) -> int | None:
+        found = await one(self, query)
+        kept.tell(100, text="needle")
+        await kept.record.flush()
+        return found
+
+    monkeypatch.setattr(Trail, "_one", disturbed)
+    while not read or before is not None:
+        page = await kept.trail.page(Filter(text="needle"), limit=2, before=before)
+        read += [found.entry.at for found in page.found]
+        before = page.older
+    assert [at for at in read if at < 100] == list(range(8, -1, -1))
 
 
 async def test_words_are_found_whatever_is_in_them(kept: Kept) -> None:
