@@ -3,6 +3,8 @@
 import re
 from typing import TYPE_CHECKING, Final
 
+from app.database import is_in_memory
+
 if TYPE_CHECKING:
     from app.settings import Settings
 
@@ -59,6 +61,24 @@ def check_production(settings: "Settings") -> None:
         raise ValueError(
             "PUBLIC_URL is not https: production needs the address that visitors use, such as "
             "https://avatar.example.com"
+        )
+
+
+def check_database(settings: "Settings") -> None:
+    """What is kept in Postgres can be read by the next process, wherever that runs."""
+    if settings.database_url.startswith("postgresql") and not settings.secret_key:
+        raise ValueError(
+            "SECRET_KEY is missing: with Postgres there is no file to keep one beside, "
+            "make it with `openssl rand -hex 32`"
+        )
+
+
+def check_shutdown(settings: "Settings") -> None:
+    """Sessions are kept only where the next process can find them: nobody else would end them."""
+    if settings.shutdown_sessions == "keep" and is_in_memory(settings.database_url):
+        raise ValueError(
+            "SHUTDOWN_SESSIONS=keep would leave sessions open for ever, since DATABASE_URL names "
+            "no file: name one, or set SHUTDOWN_SESSIONS=end"
         )
 
 

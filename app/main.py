@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import structlog
@@ -21,17 +21,18 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import __version__
 from app.audit.record import Record
+from app.audit.retention import Retention
 from app.audit.trail import Trail
-from app.database import METADATA, open_database
+from app.database import open_database
 from app.identity.assembly import login_of
 from app.kaltura.exchange import both
+from app.migrations import prepare
 from app.problems import Problem
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.broker import SessionBroker
 from app.sessions.journal import Journal
 from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import keyring_of
-from app.sessions.reaper import Reaper
 from app.sessions.tokens import Clock
 from app.sessions.usage import Usage
 from app.settings import Settings
@@ -88,7 +89,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with (
-            open_database(settings.database_url, METADATA) as database,
+            open_database(settings.database_url, prepare) as database,
             contextlib.aclosing(
                 kaltura_client(settings, transport, clock, monotonic, observer)
             ) as client,
@@ -98,6 +99,7 @@ def create_app(
         ):
             keyring = keyring_of(settings)
             record = Record(database, required=settings.audit_required, monotonic=monotonic)
+            retention = Retention(database, days=settings.audit_retention_days, clock=clock)
             journal = Journal(database, keyring.at_rest(), base_url=settings.avatar_base_url)
             store = JournalledSessions(clock, journal)
             sessions = assemble(
@@ -113,7 +115,8 @@ def create_app(
             async with (
                 record.running(),
                 contextlib.aclosing(store),
-                _running(sessions.reaper),
+                _running(sessions.reaper.run()),
+                _running(retention.run()),
                 _ending(sessions.broker),
             ):
                 await sessions.ender.take_over()
@@ -143,6 +146,7 @@ def create_app(
         telemetry=UNTRACED if traces is None else traces.telemetry,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would be to http, where a proxy has the https
         middleware=_guards(settings, metrics),
         exception_handlers={
             Problem: on_problem,
@@ -194,8 +198,8 @@ def _proxies(settings: Settings) -> list[Middleware]:
 
 
 @contextlib.asynccontextmanager
-async def _running(reaper: Reaper) -> AsyncIterator[None]:
-    task = asyncio.create_task(reaper.run())
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:

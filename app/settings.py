@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from app.combinations import check_auth, check_production
+from app.combinations import check_auth, check_database, check_production, check_shutdown
 from app.environment import SettingsError, reject_unknown
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
@@ -204,7 +204,8 @@ class Settings(KsSettings):
     database_url: DatabaseUrl = Field(
         DEFAULT_DATABASE_URL,
         description="The record and the session history: sqlite+aiosqlite:/// and the path of a "
-        "file",
+        "file, or postgresql+asyncpg://user:password@host/name",
+        repr=False,
     )
     shutdown_sessions: Literal["end", "keep"] = Field(
         "end",
@@ -216,6 +217,8 @@ class Settings(KsSettings):
     def _fit_together(self) -> Self:
         check_auth(self)
         check_production(self)
+        check_database(self)
+        check_shutdown(self)
         return self
 
     @property

@@ -61,9 +61,17 @@ def _header_name(value: str) -> str:
 
 
 def _database_url(value: str) -> str:
-    if not value.startswith("sqlite+aiosqlite:///"):
-        raise ValueError("this version has SQLite alone: sqlite+aiosqlite:/// and a path")
-    return value
+    if value.startswith("sqlite+aiosqlite:///"):
+        return value
+    scheme, _, rest = value.partition("://")
+    if (
+        scheme not in {"postgresql+asyncpg", "postgresql", "postgres"}
+        or not urlsplit(value).path[1:]
+    ):
+        raise ValueError(
+            "not sqlite+aiosqlite:/// and a path, nor postgresql+asyncpg://user:password@host/name"
+        )
+    return f"postgresql+asyncpg://{rest}"
 
 
 def _network(value: str) -> str:

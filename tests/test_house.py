@@ -20,6 +20,7 @@ MAY_IMPORT = {
         *("kaltura", "audit", "identity.visitor", "sessions"),
         *("database", "problems", "settings", "values"),
     },
+    "migrations": {"audit.table", "sessions.journal", "database", "environment"},
     "signals": {"kaltura", "sessions", "aliases", "__version__", "signals"},
     "emulator": {"kaltura.contract", "emulator"},
     "web": {

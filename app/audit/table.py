@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     Float,
     Index,
@@ -16,19 +17,19 @@ from sqlalchemy import (
     Text,
     bindparam,
     insert,
+    text,
     update,
 )
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.audit.entries import Entry
-from app.database import METADATA
+from app.database import METADATA, POSTGRES, insert_into
 
 AUDIT: Final = Table(
     "audit",
     METADATA,
     # In the order of commits: whoever has read up to one has missed none before it.
-    Column("id", Integer, primary_key=True),
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("at", Float, nullable=False),
     Column("event", String, nullable=False),
     Column("request_id", String),
@@ -64,6 +65,8 @@ async def write(
 ) -> list[int | None]:
     """Write all of it, new entries in this order; the id of each, None where nobody needs it."""
     ids: list[int | None] = []
+    if connection.dialect.name == POSTGRES:
+        await connection.execute(_IN_TURN)
     known = [change for change in changes if change.row_id is not None]
     if known:
         await connection.execute(_UPDATE, [_changed(change) for change in known])
@@ -73,7 +76,10 @@ async def write(
             ids += [None] * len(entries)
         elif kind == "once":
             rows = [_row(entry, holder) for entry in entries]
-            await connection.execute(_INSERT_ONCE, rows)
+            once = insert_into(AUDIT, connection.dialect.name)
+            await connection.execute(
+                once.on_conflict_do_nothing(index_elements=[AUDIT.c.once]), rows
+            )
             ids += [None] * len(entries)
         else:
             rows = [_row(entry, holder) for entry in entries]
@@ -88,7 +94,9 @@ def _kind(change: Change) -> str:
 
 
 _INSERT: Final = insert(AUDIT).returning(AUDIT.c.id, sort_by_parameter_order=True)
-_INSERT_ONCE: Final = sqlite.insert(AUDIT).on_conflict_do_nothing(index_elements=[AUDIT.c.once])
+_IN_TURN: Final = text("SELECT pg_advisory_xact_lock(1)")
+"""Processes that share Postgres write one after the other, so that ids come in commit order."""
+
 _UPDATE: Final = (
     update(AUDIT)
     .where(AUDIT.c.id == bindparam("row_id"))

@@ -70,7 +70,7 @@ class Trail:
             return await self._search(query, wanted.text, limit)
         rows = await self._database.read(query.limit(limit + 1))
         older = rows[limit - 1].id if len(rows) > limit else None
-        return Page(self._found(rows[:limit]), older)
+        return Page(await self._found(rows[:limit]), older)
 
     async def newer(self, wanted: Filter, *, than: int, limit: int) -> list[Found]:
         """The entries after `than`, oldest first; raises `RecordUnavailable`."""
@@ -79,7 +79,7 @@ class Trail:
         query = await self._where(query, replace(wanted, text=None))
         if wanted.text is not None:
             query = query.where(AUDIT.c.text.icontains(wanted.text, autoescape=True))
-        return self._found(await self._database.read(query.limit(limit)))
+        return await self._found(await self._database.read(query.limit(limit)))
 
     async def every(self, wanted: Filter) -> AsyncIterator[Found]:
         """All of them, newest first, of which a page at a time is in memory."""
@@ -110,7 +110,9 @@ class Trail:
             )
         ]
         return {
-            row.session_id: found.entry for row, found in zip(rows, self._found(rows), strict=True)
+            found.entry.session_id: found.entry
+            for found in await self._found(rows)
+            if found.entry.session_id is not None
         }
 
     async def _where(self, query: Select[Any], wanted: Filter) -> Select[Any]:
@@ -145,33 +147,31 @@ class Trail:
             select(looked_at).where(words).order_by(looked_at.c.id.desc()).limit(limit + 1)
         )
         if len(rows) > limit:
-            return Page(self._found(rows[:limit]), rows[limit - 1].id)
+            return Page(await self._found(rows[:limit]), rows[limit - 1].id)
         last = query.with_only_columns(AUDIT.c.id).offset(SEARCHED - 1).limit(1)
         ends = await self._database.read(last)
-        return Page(self._found(rows), ends[0].id if ends else None)
+        return Page(await self._found(rows), ends[0].id if ends else None)
 
-    def _found(self, rows: Sequence[Row[Any]]) -> list[Found]:
-        held: dict[str, bool] = {}
-        return [Found(row.id, self._entry(row, held)) for row in rows]
+    async def _found(self, rows: Sequence[Row[Any]]) -> list[Found]:
+        holders = {row.holder for row in rows if row.outcome == PENDING}
+        dead = {holder for holder in holders if not await self._database.is_held(holder)}
+        return [Found(row.id, _entry(row, dead)) for row in rows]
 
-    def _entry(self, row: Row[Any], held: dict[str, bool]) -> Entry:
-        outcome = row.outcome
-        if outcome == PENDING:
-            if row.holder not in held:
-                held[row.holder] = self._database.is_held(row.holder)
-            outcome = PENDING if held[row.holder] else UNKNOWN
-        return Entry(
-            at=row.at,
-            event=Event(row.event),
-            request_id=row.request_id,
-            session_id=row.session_id,
-            visitor=row.visitor,
-            outcome=outcome,
-            upstream_status=row.upstream_status,
-            duration_ms=row.duration_ms,
-            text=row.text,
-            detail=json.loads(row.detail),
-        )
+
+def _entry(row: Row[Any], dead: set[str]) -> Entry:
+    is_unknown = row.outcome == PENDING and row.holder in dead
+    return Entry(
+        at=row.at,
+        event=Event(row.event),
+        request_id=row.request_id,
+        session_id=row.session_id,
+        visitor=row.visitor,
+        outcome=UNKNOWN if is_unknown else row.outcome,
+        upstream_status=row.upstream_status,
+        duration_ms=row.duration_ms,
+        text=row.text,
+        detail=json.loads(row.detail),
+    )
 
 
 _AT_ONCE: Final = 100

@@ -28,7 +28,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.database import METADATA, Database, Rows
@@ -105,7 +104,7 @@ class Journal:
         row = self._row_of(session) | {"holder": self._database.holder}
         if row["sealed"] is not None:
             row["sealed"] = self._keys.encrypt(row["sealed"])
-        statement = insert(SESSIONS).values(row)
+        statement = self._database.insert(SESSIONS).values(row)
         replaced = {name: statement.excluded[name] for name in row}
         await self._write(
             statement.on_conflict_do_update(
@@ -123,8 +122,9 @@ class Journal:
             and_(SESSIONS.c.ended_at > now - TOLD_SECONDS, SESSIONS.c.ready.is_(True)),
         )
         other = SESSIONS.c.holder != self._database.holder
+        await self._database.hold()
         holders = await self._database.read(select(SESSIONS.c.holder).where(left, other).distinct())
-        dead = [row.holder for row in holders if not self._database.is_held(row.holder)]
+        dead = [row.holder for row in holders if not await self._database.is_held(row.holder)]
         if not dead:
             return []
         # In one statement: of two processes that find the same dead one, each row is had by one.
@@ -145,9 +145,8 @@ class Journal:
 
         An emulator's minutes cost nothing, so they count for the emulator alone.
         """
-        until = func.min(func.coalesce(SESSIONS.c.ended_at, now), SESSIONS.c.expires_at, now)
         begin = case((SESSIONS.c.opened_at < since, since), else_=SESSIONS.c.opened_at)
-        used = until - begin
+        used = was_open_until(now) - begin
         query = select(func.sum(case((used > 0, used), else_=0.0))).where(
             SESSIONS.c.base_url == self._base_url,
             # No session is open for longer than settings allow; this lets the index help.
@@ -211,6 +210,13 @@ class Journal:
         if kept["id"] != row.session_id:
             raise ValueError("the secrets of another row")
         return kept
+
+
+def was_open_until(now: float) -> Any:
+    """When a session was over, or `now`."""
+    ended = func.coalesce(SESSIONS.c.ended_at, now)
+    limit = case((SESSIONS.c.expires_at < now, SESSIONS.c.expires_at), else_=now)
+    return case((ended < limit, ended), else_=limit)
 
 
 def _secrets_of(session: AvatarSession) -> bytes:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from app.database import file_of
+from app.database import is_in_memory
 from app.kaltura.media import is_loopback_url
 from app.problems import KalturaUnavailable, Problem
 from app.sessions.tokens import Clock
@@ -59,7 +59,7 @@ class Readiness:
             found.append("AVATAR_BASE_URL is plain http: the KS can be read on its way")
         if not settings.secret_key:
             found.append("SECRET_KEY is not set: the one in use is kept beside the database")
-        if file_of(settings.database_url) is None:
+        if is_in_memory(settings.database_url):
             found.append(
                 "DATABASE_URL names no file that can be written: after a crash nobody ends the "
                 "sessions that were open, and today's minutes are forgotten"

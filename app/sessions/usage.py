@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Integer, Select, case, cast, func, select
+from sqlalchemy import Select, case, func, literal, select, union_all
 
 from app.database import Database
-from app.sessions.journal import SESSIONS
+from app.sessions.journal import SESSIONS, was_open_until
 from app.sessions.tokens import Clock
 
 DAYS: Final = 31
@@ -43,17 +43,15 @@ class Usage:
         """Each of the last days, the latest first; raises `RecordUnavailable`."""
         now = self.clock()
         today = int(now // DAY_SECONDS)
+        # Those that began before the first day may have lasted into it.
+        days = range(today, today - DAYS - 1, -1)
         used: dict[int, Used] = defaultdict(Used)
-        first, last = _day(SESSIONS.c.opened_at), _day(_until(now))
-        counted = func.count().label("sessions"), func.sum(_lasted(now)).label("seconds")
-        within = select(first.label("day"), *counted).where(first == last).group_by(first)
-        for row in await self.database.read(self._of(within, today)):
+        for row in await self.database.read(union_all(*(self._within(d, now) for d in days))):
             used[row.day].sessions += row.sessions
-            used[row.day].seconds += row.seconds
-        across = select(SESSIONS.c.opened_at, _until(now).label("until")).where(first != last)
-        for row in await self.database.read(self._of(across, today)):
+            used[row.day].seconds += row.seconds or 0.0
+        for row in await self.database.read(union_all(*(self._across(d, now) for d in days))):
             _split(used, row.opened_at, row.until)
-        return {_date(day): used[day] for day in range(today, today - DAYS, -1)}
+        return {_date(day): used[day] for day in days[:DAYS]}
 
     async def by_visitor(self, days: int = DAYS) -> dict[str, Used]:
         """Those who used the most in so many days, by the days on which their sessions began."""
@@ -71,9 +69,27 @@ class Usage:
         rows = await self.database.read(query)
         return {row.owner: Used(row.sessions, row.seconds) for row in rows}
 
-    def _of(self, query: Select[Any], today: int) -> Select[Any]:
-        oldest = (today - DAYS) * DAY_SECONDS
-        return query.where(SESSIONS.c.base_url == self.base_url, SESSIONS.c.opened_at >= oldest)
+    def _within(self, day: int, now: float) -> Select[Any]:
+        """What began on a day and was over on it."""
+        counted = func.count().label("sessions"), func.sum(_lasted(now)).label("seconds")
+        return self._began_on(day, literal(day).label("day"), *counted).where(
+            was_open_until(now) <= (day + 1) * DAY_SECONDS
+        )
+
+    def _across(self, day: int, now: float) -> Select[Any]:
+        """What began on a day and was not."""
+        until = was_open_until(now)
+        return self._began_on(day, SESSIONS.c.opened_at, until.label("until")).where(
+            until > (day + 1) * DAY_SECONDS
+        )
+
+    def _began_on(self, day: int, *columns: Any) -> Select[Any]:
+        begin = day * DAY_SECONDS
+        return select(*columns).where(
+            SESSIONS.c.base_url == self.base_url,
+            SESSIONS.c.opened_at >= begin,
+            SESSIONS.c.opened_at < begin + DAY_SECONDS,
+        )
 
 
 def _split(used: dict[int, Used], opened_at: float, until: float) -> None:
@@ -86,21 +102,9 @@ def _split(used: dict[int, Used], opened_at: float, until: float) -> None:
         opened_at = midnight
 
 
-def _until(now: float) -> Any:
-    """When a session was over, or now."""
-    ended = func.coalesce(SESSIONS.c.ended_at, now)
-    limit = case((SESSIONS.c.expires_at < now, SESSIONS.c.expires_at), else_=now)
-    return case((ended < limit, ended), else_=limit)
-
-
 def _lasted(now: float) -> Any:
-    lasted = _until(now) - SESSIONS.c.opened_at
+    lasted = was_open_until(now) - SESSIONS.c.opened_at
     return case((lasted > 0, lasted), else_=0.0)
-
-
-def _day(at: Any) -> Any:
-    """The number of the day since 1970."""
-    return cast(at / DAY_SECONDS, Integer)
 
 
 def _date(day: int) -> date:

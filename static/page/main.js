@@ -18,6 +18,9 @@ import { WaitingPanel } from "./waiting.js";
 /** How long one may be asked to wait beside a button that counts down. */
 const PATIENCE_SECONDS = 120;
 
+/** So many seconds may still be called a minute. */
+const FULL_MINUTE = 55;
+
 /** @type {{maxTextLength: number, player: "builtin" | "sdk", builtinPlayerUrl: string}} */
 const config = JSON.parse(byId("config").textContent ?? "");
 
@@ -40,7 +43,11 @@ const resuming = new ResumePanel({
   onEnd: () => session.end(),
 });
 const clock = new Clock(byId("clock"), {
-  onLastMinute: () => notice.tell("One minute left", "The session ends by itself when its time is up."),
+  onLastMinute: (seconds) =>
+    notice.tell(
+      seconds > FULL_MINUTE ? "One minute left" : "Less than a minute left",
+      "The session ends by itself when its time is up.",
+    ),
   onZero: () => void session.check(),
 });
 
@@ -123,8 +130,10 @@ session.on("state", ({ state, problem }) => {
   end.disabled = !start.disabled;
   stop.disabled = state !== "live";
   composer.enable(state === "live");
-  if (state === "live") composer.focus();
-  else if (!isUsable(document.activeElement)) start.focus({ preventScroll: true });
+  if (state === "live") {
+    composer.focus();
+    clock.remind();
+  } else if (!isUsable(document.activeElement)) start.focus({ preventScroll: true });
   if (problem) notice.show(problem, remedyFor(problem));
   else notice.hide();
   if (state !== "live") {

@@ -1,7 +1,6 @@
 """Pages of the record: filters, cursors that neither skip nor repeat, and a search for words."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,8 @@ from app.audit import trail as module
 from app.audit.entries import Entry, Event
 from app.audit.record import Record
 from app.audit.trail import Filter, Trail
-from app.database import METADATA, open_database
+from app.database import open_database
+from app.migrations import prepare
 from tests.doubles import FakeClock
 
 
@@ -30,8 +30,8 @@ class Kept:
 
 
 @pytest.fixture
-async def kept(tmp_path: Path) -> AsyncIterator[Kept]:
-    async with open_database(f"sqlite+aiosqlite:///{tmp_path}/broker.db", METADATA) as database:
+async def kept(database_url: str) -> AsyncIterator[Kept]:
+    async with open_database(database_url, prepare) as database:
         record = Record(database, required=True, monotonic=FakeClock())
         async with record.running():
             yield Kept(record, Trail(database, record))

@@ -16,9 +16,10 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from app import main
-from app.database import BUSY_SECONDS, METADATA, Database, open_database
+from app.database import BUSY_SECONDS, Database, open_database
 from app.identity.visitor import Visitor
 from app.kaltura.client import SessionAccess
+from app.migrations import prepare
 from app.problems import BudgetSpent, KalturaFailed, RecordUnavailable, SessionEnded
 from app.sessions import live, reaper
 from app.sessions.journal import Journal
@@ -57,19 +58,19 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def start(path: Path, kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Start]:
+async def start(database_url: str, kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start(
             keys: tuple[SecretStr, ...] = (KEY,), base_url: str = BASE_URL, **changes: Any
         ) -> Process:
-            url = f"sqlite+aiosqlite:///{path}"
-            database = await stack.enter_async_context(open_database(url, METADATA))
+            database = await stack.enter_async_context(open_database(database_url, prepare))
             journal = Journal(database, Keyring(keys).at_rest(), base_url=base_url)
             store = JournalledSessions(clock, journal)
             stack.push_async_callback(store.aclose)
             await store.take_over()
-            return Process(House(kaltura, clock, store, **changes), store, database)
+            house = House(kaltura, clock, store, database_url=database_url, **changes)
+            return Process(house, store, database)
 
         yield start
 
@@ -204,7 +205,7 @@ async def test_a_process_that_lives_keeps_its_sessions_and_a_dead_ones_are_taken
 async def test_the_reaper_takes_over_what_a_process_leaves_that_dies_while_it_runs(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reaper, "SWEEP_SECONDS", 0)
+    monkeypatch.setattr(reaper, "TAKE_OVER_SECONDS", 0)
     first, second = await start(), await start()
     session = await first.house.open()
     running = asyncio.create_task(second.house.reaper.run())
@@ -223,7 +224,7 @@ async def test_of_two_processes_that_find_the_same_dead_one_only_one_has_its_ses
     session = await first.house.open()
     first.kill()
 
-    def found_by_another_too(_: str) -> bool:
+    async def found_by_another_too(_: str) -> bool:
         with sqlite3.connect(path) as connection:
             connection.execute("UPDATE sessions SET holder = 'another that was quicker'")
         connection.close()
@@ -624,6 +625,27 @@ async def test_a_disk_that_hangs_holds_up_no_end(
     other.close()
     await closing
     assert rows(path, "ended_upstream") == [(1,)] * 3
+
+
+async def test_nor_does_it_keep_the_reaper_from_ending_what_is_due(
+    start: Start, path: Path, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    process = await start()
+    session, other_session = await process.house.open(), await process.house.open()
+    async with broken(process.database):
+        await process.house.end(other_session)
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        reaping = asyncio.create_task(process.house.reaper.run())
+        await asyncio.sleep(0.01)  # it is at what could not be written down
+        clock.now = session.expires_at
+        async with asyncio.timeout(BUSY_SECONDS / 2):
+            while kaltura.calls[-1].session_id != session.session_id:  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.01)
+        other.execute("ROLLBACK")
+    other.close()
+    reaping.cancel()
+    await asyncio.wait([reaping])
 
 
 async def test_an_end_that_could_not_be_written_down_is_written_down_later(

@@ -1,6 +1,7 @@
 """What is taken for a recording."""
 
 import io
+import time
 import wave
 
 import pytest
@@ -38,6 +39,18 @@ def test_an_impossible_length_is_refused(duration: float) -> None:
 def test_a_length_that_cannot_be_measured_must_be_given(audio: bytes) -> None:
     with pytest.raises(InvalidRequest, match="duration"):
         recording(audio, None)
+
+
+@pytest.mark.parametrize("garbage", [b"\xff\xfb" + b"\xff" * 8, b"ID3\0\0\0\0", b"RIFF0000WAVE\0"])
+def test_to_look_for_a_length_takes_no_longer_in_a_longer_recording(garbage: bytes) -> None:
+    def seconds(size: int) -> float:
+        audio = garbage + garbage[-1:] * size
+        started = time.perf_counter()
+        with pytest.raises(InvalidRequest, match="duration"):
+            recording(audio, None)
+        return time.perf_counter() - started
+
+    assert seconds(4_000_000) < 10 * seconds(200_000)
 
 
 @pytest.mark.parametrize("audio", [b"", b"text", b"\x89PNG", b"OggS", b"RIFF0000AVI "])

@@ -144,6 +144,7 @@ class TestCreateByGet:
         [
             {},
             {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+            {"Sec-Fetch-Mode": "cors", "Accept-Language": "*", "User-Agent": "node"},
         ],
     )
     async def test_the_docs_one_line_fetch_works(
@@ -175,6 +176,9 @@ class TestCreateByGet:
             {"Origin": "https://evil.example"},
             {"Referer": "https://evil.example/"},
             {"Upgrade-Insecure-Requests": "1"},
+            {"User-Agent": "Mozilla/5.0 (Macintosh) Version/16.3 Safari/605.1.15"},
+            {"Sec-Fetch-Mode": "navigate"},
+            {"Sec-Fetch-Mode": "cors", "Origin": "http://broker.test"},
         ],
     )
     async def test_nothing_else_a_browser_does_opens_a_session(
