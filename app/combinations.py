@@ -3,8 +3,6 @@
 import re
 from typing import TYPE_CHECKING, Final
 
-from app.database import is_in_memory
-
 if TYPE_CHECKING:
     from app.settings import Settings
 
@@ -75,7 +73,11 @@ def check_database(settings: "Settings") -> None:
 
 def check_shutdown(settings: "Settings") -> None:
     """Sessions are kept only where the next process can find them: nobody else would end them."""
-    if settings.shutdown_sessions == "keep" and is_in_memory(settings.database_url):
+    if settings.shutdown_sessions != "keep":
+        return
+    from app.database import is_in_memory  # noqa: PLC0415 - SQLAlchemy takes long to come
+
+    if is_in_memory(settings.database_url):
         raise ValueError(
             "SHUTDOWN_SESSIONS=keep would leave sessions open for ever, since DATABASE_URL names "
             "no file: name one, or set SHUTDOWN_SESSIONS=end"

@@ -31,6 +31,9 @@ MAX_HEAD_BYTES: Final = 32 * 1024
 MAX_URL_BYTES: Final = 8 * 1024
 MAX_HEADERS: Final = 100
 
+ENDLESS: Final = "avatar_broker.endless"
+"""In the scope of an answer that has no end of its own."""
+
 log = structlog.get_logger("connection")
 
 
@@ -108,6 +111,13 @@ class GuardedConnection(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle
         super()._start_asgi_task(cycle, app)
+
+    def shutdown(self) -> None:
+        """The process stops: what has no end of its own is ended, and not waited for."""
+        super().shutdown()
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.scope.get(ENDLESS):
+            self.transport.close()
 
     # What the parser calls; an exception here becomes `send_400_response`
 

@@ -37,8 +37,9 @@ from app.sessions.tokens import Clock
 from app.sessions.usage import Usage
 from app.settings import Settings
 from app.signals.metrics import Metrics
+from app.signals.recent import RecentCalls
 from app.signals.traces import UNTRACED, Traces
-from app.web import api, create, health, mirror, operator, pages, signals
+from app.web import api, console, create, health, mirror, operator, pages, signals, streams
 from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
 from app.web.bodies import BodyGuard
@@ -50,6 +51,7 @@ from app.web.guards import (
     RequestContext,
     SecurityHeaders,
 )
+from app.web.open_streams import Streams
 from app.web.openapi import describe
 from app.web.operators import Operators
 from app.web.origins import HostPolicy, OriginPolicy
@@ -82,9 +84,11 @@ def create_app(
     Where there is a `tracer_provider`, requests are traced.
     """
     settings.required_to_serve()
-    metrics = Metrics()
+    metrics, recent = Metrics(), RecentCalls(monotonic)
     traces = None if tracer_provider is None else Traces(tracer_provider)
-    observer = metrics.observe if traces is None else both(traces.observe, metrics.observe)
+    observer = both(metrics.observe, recent.observe)
+    if traces is not None:
+        observer = both(traces.observe, observer)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
@@ -133,6 +137,8 @@ def create_app(
                     readiness=sessions.readiness,
                     overview=sessions.overview,
                     metrics=metrics,
+                    recent=recent,
+                    streams=Streams(),
                     rates=Rates.of(settings),
                     visitors=visitors_of(settings, login),
                     templates=Jinja2Templates(ROOT / "templates"),
@@ -154,8 +160,9 @@ def create_app(
             HTTPException: on_http_exception,
         },
     )
-    for part in (create, api, mirror, health, signals, operator, pages):
-        app.include_router(part.router)
+    # Not `include_router`, which makes every route anew for each app, at its first request.
+    for part in (create, api, mirror, health, signals, operator, streams, console, pages):
+        app.router.routes.extend(part.router.routes)
     app.mount("/static", Assets(directory=ROOT / "static"), name="static")
     # Made once, as FastAPI does: it takes a tenth of a second.
     app.openapi = functools.cache(lambda: describe(app))  # type: ignore[method-assign] # FastAPI's documented way

@@ -31,7 +31,7 @@ LIMIT_MS: Final = 200
 TIMES: Final = 5
 ROWS_AT_ONCE: Final = 10_000
 NOW: Final = 1_800_000_000.0
-WORDS: Final = "hello world the parcel is on its way and your avatar speaks of many things".split()
+WORDS: Final = ("hello", "parcel", "avatar", "weather", "tomorrow", "welcome", "order", "ready")
 
 Question = Callable[[], Awaitable[object]]
 

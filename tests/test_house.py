@@ -20,12 +20,12 @@ MAY_IMPORT = {
         *("kaltura", "audit", "identity.visitor", "sessions"),
         *("database", "problems", "settings", "values"),
     },
-    "migrations": {"audit.table", "sessions.journal", "database", "environment"},
     "signals": {"kaltura", "sessions", "aliases", "__version__", "signals"},
+    "migrations": {"audit.table", "sessions.journal", "database", "environment"},
     "emulator": {"kaltura.contract", "emulator"},
     "web": {
         *("kaltura.contract", "audit", "identity", "sessions", "signals", "web"),
-        *("problems", "settings", "values"),
+        *("connections", "problems", "settings", "values"),
     },
 }
 """What each folder may import of the app; `web -> sessions -> kaltura`, and never back."""

@@ -2,28 +2,33 @@
 
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 
-from app.audit.entries import PENDING, UNKNOWN, Entry, Event
+from app.audit.entries import OK, PENDING, UNKNOWN, Entry, Event
 from app.audit.record import Record
 from app.audit.table import AUDIT
 from app.database import Database
 
 MAX_PAGE: Final = 1000
+FAILED: Final = "failed"
 SEARCHED: Final = 100_000
-"""Entries that one page of a search for words looks through; the next goes on from there."""
+"""Entries that one page of a search looks through; the next goes on from there."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which entries: all of what is given must hold. `since` and `until` are unix seconds."""
+    """Which entries: all of what is given must hold.
+
+    `since` and `until` are unix seconds. `outcome` is one, or `FAILED`: neither ok nor under way.
+    """
 
     session_id: str | None = None
     visitor: str | None = None
     event: Event | None = None
+    outcome: str | None = None
     since: float | None = None
     until: float | None = None
     text: str | None = None
@@ -41,7 +46,7 @@ class Found:
 class Page:
     """Some entries, newest first; `older` leads to those before them, None when there are none.
 
-    A search for words may find none on a page and yet have `older` to look through.
+    A search for words or an outcome may find none on a page and yet have `older` to look through.
     """
 
     found: list[Found]
@@ -66,8 +71,8 @@ class Trail:
         if before is not None:
             query = query.where(AUDIT.c.id < before)
         query = await self._where(query, wanted)
-        if wanted.text is not None:
-            return await self._search(query, wanted.text, limit)
+        if wanted.text is not None or wanted.outcome is not None:
+            return await self._search(query, wanted, limit)
         rows = await self._database.read(query.limit(limit + 1))
         older = rows[limit - 1].id if len(rows) > limit else None
         return Page(await self._found(rows[:limit]), older)
@@ -76,10 +81,15 @@ class Trail:
         """The entries after `than`, oldest first; raises `RecordUnavailable`."""
         await self._record.flush()
         query = select(AUDIT).where(AUDIT.c.id > than).order_by(AUDIT.c.id)
-        query = await self._where(query, replace(wanted, text=None))
-        if wanted.text is not None:
-            query = query.where(AUDIT.c.text.icontains(wanted.text, autoescape=True))
+        query = await self._where(query, wanted)
+        query = query.where(*_searched_for(AUDIT.c, wanted))
         return await self._found(await self._database.read(query.limit(limit)))
+
+    async def newest(self) -> int:
+        """Where the record ends now; raises `RecordUnavailable`."""
+        await self._record.flush()
+        [row] = await self._database.read(select(func.max(AUDIT.c.id)))
+        return row[0] or 0
 
     async def every(self, wanted: Filter) -> AsyncIterator[Found]:
         """All of them, newest first, of which a page at a time is in memory."""
@@ -91,12 +101,18 @@ class Trail:
                 return
             page = await self.page(wanted, limit=MAX_PAGE, before=page.older)
 
-    async def latest(self, session_ids: Iterable[str], event: Event) -> dict[str, Entry]:
-        """The latest entry of an event for each of these sessions, where there is one."""
+    async def latest(
+        self, session_ids: Iterable[str], event: Event, *, with_words: bool = False
+    ) -> dict[str, Entry]:
+        """The latest entry of an event for each of these sessions, where there is one.
+
+        `with_words`: the latest that has some.
+        """
         await self._record.flush()
         ids = [
             select(AUDIT.c.id)
             .where(AUDIT.c.session_id == session_id, AUDIT.c.event == event.value)
+            .where(*([AUDIT.c.text.is_not(None)] if with_words else []))
             .order_by(AUDIT.c.id.desc())
             .limit(1)
             .scalar_subquery()
@@ -140,12 +156,10 @@ class Trail:
         [row] = await self._database.read(select(least_or_most(AUDIT.c.id)).where(condition))
         return row[0] or 0
 
-    async def _search(self, query: Select[Any], text: str, limit: int) -> Page:
+    async def _search(self, query: Select[Any], wanted: Filter, limit: int) -> Page:
         looked_at = query.limit(SEARCHED).subquery()
-        words = looked_at.c.text.icontains(text, autoescape=True)
-        rows = await self._database.read(
-            select(looked_at).where(words).order_by(looked_at.c.id.desc()).limit(limit + 1)
-        )
+        found = select(looked_at).where(*_searched_for(looked_at.c, wanted))
+        rows = await self._database.read(found.order_by(looked_at.c.id.desc()).limit(limit + 1))
         if len(rows) > limit:
             return Page(await self._found(rows[:limit]), rows[limit - 1].id)
         last = query.with_only_columns(AUDIT.c.id).offset(SEARCHED - 1).limit(1)
@@ -172,6 +186,18 @@ def _entry(row: Row[Any], dead: set[str]) -> Entry:
         text=row.text,
         detail=json.loads(row.detail),
     )
+
+
+def _searched_for(columns: Any, wanted: Filter) -> list[ColumnElement[bool]]:
+    """What no index finds."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.text is not None:
+        conditions.append(columns.text.icontains(wanted.text, autoescape=True))
+    if wanted.outcome == FAILED:
+        conditions.append(columns.outcome.not_in([OK, PENDING]))
+    elif wanted.outcome is not None:
+        conditions.append(columns.outcome == wanted.outcome)
+    return conditions
 
 
 _AT_ONCE: Final = 100

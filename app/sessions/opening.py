@@ -185,6 +185,14 @@ class SessionOpener:
         self.opened_count += 1
         return created
 
+    async def _end_late(self, owner: str, created: Created) -> None:
+        """Ends what Kaltura opened after all, when its visitor had been told that it did not."""
+        log.warning("create was answered too late", session_id=created.session_id)
+        session = replace(self._new_session(owner, created, None, None), ready=False)
+        with contextlib.suppress(Problem):
+            await self._keep(session)
+            self._ender.end_soon(session, EndReason.FAILED)
+
     async def _tell(
         self, session: AvatarSession, request: CreateRequest, applicant: Applicant
     ) -> None:
@@ -196,14 +204,6 @@ class SessionOpener:
         except RecordUnavailable:
             await self._ender.end_quietly(session, EndReason.FAILED)
             raise
-
-    async def _end_late(self, owner: str, created: Created) -> None:
-        """Ends what Kaltura opened after all, when its visitor had been told that it did not."""
-        log.warning("create was answered too late", session_id=created.session_id)
-        session = replace(self._new_session(owner, created, None, None), ready=False)
-        with contextlib.suppress(Problem):
-            await self._keep(session)
-            self._ender.end_soon(session, EndReason.FAILED)
 
     async def _keep(self, session: AvatarSession) -> None:
         """From here on the session is known, whatever happens to this process."""

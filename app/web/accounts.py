@@ -7,9 +7,12 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr
 
 from app.audit.entries import Entry, Event
+from app.audit.record import Record
 from app.audit.trail import Found, Page
+from app.sessions.figures import Figures
 from app.sessions.live import AvatarSession
 from app.sessions.usage import Used
+from app.signals.recent import Answered
 from app.web.shapes import Shape, moment
 
 
@@ -100,7 +103,64 @@ class LiveSession(Shape):
 class LiveSessionList(Shape):
     """The sessions that are open."""
 
+    at: datetime = Field(description="When they were, by the broker's clock")
     sessions: list[LiveSession]
+
+    @classmethod
+    def told(cls, sessions: list[LiveSession], *, now: float) -> Self:
+        """The sessions at `now`."""
+        return cls(at=moment(now), sessions=sessions)
+
+    def but_for_clocks(self) -> str:
+        """All that does not change by itself as time goes by."""
+        clocks: Any = {"at": True, "sessions": {"__all__": {"seconds_left"}}}
+        return self.model_dump_json(exclude=clocks)
+
+
+class OperationHealth(Shape):
+    """How Kaltura has answered one operation in the last fifteen minutes."""
+
+    operation: str
+    calls: int
+    failed: int
+    median_ms: float
+    p95_ms: float = Field(description="95 of 100 answers came within this time")
+
+
+class HealthReport(Shape):
+    """How full the house is, how Kaltura has answered lately, and whether the record is written."""
+
+    live: int
+    capacity: int = Field(description="Sessions that may be open")
+    waiting: int = Field(description="Visitors in line")
+    waiting_capacity: int
+    breaker: str = Field(description="closed: Kaltura is asked; open: it is not; half_open: once")
+    operations: list[OperationHealth]
+    record_waiting: int = Field(description="Entries that are not on disk yet")
+    record_fails: bool = Field(description="Whether the record can't be written just now")
+
+    @classmethod
+    def of(cls, figures: Figures, answered: Mapping[str, Answered], record: Record) -> Self:
+        """The report, from what was counted."""
+        return cls(
+            live=figures.live,
+            capacity=figures.capacity,
+            waiting=figures.waiting,
+            waiting_capacity=figures.waiting_capacity,
+            breaker=figures.breaker,
+            operations=[
+                OperationHealth(
+                    operation=operation,
+                    calls=calls.calls,
+                    failed=calls.failed,
+                    median_ms=_milliseconds(calls.median),
+                    p95_ms=_milliseconds(calls.p95),
+                )
+                for operation, calls in sorted(answered.items())
+            ],
+            record_waiting=record.waiting,
+            record_fails=record.is_doubtful,
+        )
 
 
 class DayUsage(Shape):
@@ -157,6 +217,10 @@ class SignIn(Shape):
     """The operator's token."""
 
     token: SecretStr
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)
 
 
 def _minutes(used: Used) -> float:

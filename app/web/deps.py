@@ -21,6 +21,8 @@ from app.sessions.tokens import Clock
 from app.sessions.usage import Usage
 from app.settings import Settings
 from app.signals.metrics import Metrics
+from app.signals.recent import RecentCalls
+from app.web.open_streams import Streams
 from app.web.operators import Operators
 from app.web.rates import Rates
 from app.web.visitors import Visitors, bearer_token
@@ -41,6 +43,8 @@ class State(TypedDict):
     readiness: Readiness
     overview: Overview
     metrics: Metrics
+    recent: RecentCalls
+    streams: Streams
     rates: Rates
     visitors: Visitors
     templates: Jinja2Templates
@@ -59,6 +63,16 @@ async def _broker(request: Request) -> SessionBroker:
 async def _chronicle(request: Request) -> Chronicle:
     chronicle: Chronicle = request.state.chronicle
     return chronicle
+
+
+async def _record(request: Request) -> Record:
+    record: Record = request.state.record
+    return record
+
+
+async def _templates(request: Request) -> Jinja2Templates:
+    templates: Jinja2Templates = request.state.templates
+    return templates
 
 
 async def _trail(request: Request) -> Trail:
@@ -109,6 +123,8 @@ async def _visitors(request: Request) -> Visitors:
 ReceptionDep = Annotated[Reception, Depends(_reception)]
 BrokerDep = Annotated[SessionBroker, Depends(_broker)]
 ChronicleDep = Annotated[Chronicle, Depends(_chronicle)]
+RecordDep = Annotated[Record, Depends(_record)]
+TemplatesDep = Annotated[Jinja2Templates, Depends(_templates)]
 TrailDep = Annotated[Trail, Depends(_trail)]
 UsageDep = Annotated[Usage, Depends(_usage)]
 SettingsDep = Annotated[Settings, Depends(_settings)]

@@ -1,13 +1,10 @@
 """The operator's API: what is going on, what was, and what it cost."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.audit.entries import Event
-from app.audit.trail import MAX_PAGE, Filter
-from app.identity.visitor import Visitor
+from app.audit.trail import MAX_PAGE
 from app.problems import (
     UPSTREAM,
     CrossSiteRequest,
@@ -18,10 +15,11 @@ from app.problems import (
     SessionNotFound,
     Unauthenticated,
 )
-from app.settings import Settings
-from app.web.accounts import AuditPage, LiveSession, LiveSessionList, SignIn, UsageReport
+from app.web.accounts import AuditPage, HealthReport, LiveSessionList, SignIn, UsageReport
 from app.web.answers import OPERATOR_PATH
-from app.web.deps import BrokerDep, ClockDep, RatesDep, SettingsDep, TrailDep, UsageDep
+from app.web.deps import BrokerDep, RatesDep, TrailDep, UsageDep
+from app.web.filters import Cursor, FilterDep
+from app.web.lookout import LookoutDep
 from app.web.openapi import operation_id, problems
 from app.web.operators import OperatorDep, OperatorsDep
 from app.web.shapes import Done
@@ -40,64 +38,33 @@ router = APIRouter(
 async def read_audit(
     _: OperatorDep,
     trail: TrailDep,
-    settings: SettingsDep,
-    session_id: Annotated[str | None, Query(alias="sessionId", max_length=256)] = None,
-    visitor: Annotated[
-        str | None, Query(max_length=256, description="An id, or what their login calls them")
-    ] = None,
-    event: Event | None = None,
-    since: Annotated[datetime | None, Query(description="From this moment on")] = None,
-    until: Annotated[datetime | None, Query(description="Before this moment")] = None,
-    text: Annotated[
-        str | None, Query(min_length=1, max_length=256, description="Words that were to be said")
-    ] = None,
+    wanted: FilterDep,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
-    cursor: Annotated[
-        str | None, Query(pattern="^[0-9]{1,18}$", description="Of the answer before")
-    ] = None,
+    cursor: Cursor = None,
 ) -> AuditPage:
     """The record, newest first.
 
     `cursor` of the answer leads to what is older, until it is null. Going on with it neither skips
-    nor repeats anything, whatever is added meanwhile. A search for words looks through 100000
-    entries at a time, so that a page may be empty and yet have a cursor.
+    nor repeats anything, whatever is added meanwhile. A search for words or an outcome looks
+    through 100000 entries at a time, so that a page may be empty and yet have a cursor.
     """
-    wanted = Filter(
-        session_id=session_id,
-        visitor=visitor and _visitor_id(visitor, settings),
-        event=event,
-        since=_unix(since) if since else None,
-        until=_unix(until) if until else None,
-        text=text,
-    )
     page = await trail.page(wanted, limit=limit, before=int(cursor) if cursor else None)
     return AuditPage.of(page)
 
 
 @router.get(
     "/sessions",
-    responses=problems(*_OPERATOR, RecordUnavailable),
+    responses=problems(*_OPERATOR),
 )
-async def list_live_sessions(
-    _: OperatorDep, broker: BrokerDep, trail: TrailDep, clock: ClockDep
-) -> LiveSessionList:
+async def list_live_sessions(_: OperatorDep, lookout: LookoutDep) -> LiveSessionList:
     """The sessions that are open, the latest first."""
-    live = sorted(await broker.live(), key=lambda session: session.opened_at, reverse=True)
-    ids = [session.session_id for session in live]
-    opened = await trail.latest(ids, Event.OPENED)
-    said = await trail.latest(ids, Event.SAY_TEXT)
-    return LiveSessionList(
-        sessions=[
-            LiveSession.told(
-                session,
-                opened=opened.get(session.session_id),
-                said=said.get(session.session_id),
-                now=clock(),
-                seconds_left=await broker.seconds_left(session),
-            )
-            for session in live
-        ]
-    )
+    return await lookout.sessions()
+
+
+@router.get("/health", responses=problems(*_OPERATOR))
+async def read_health(_: OperatorDep, lookout: LookoutDep) -> HealthReport:
+    """How full the house is, how Kaltura has answered lately, and whether the record is written."""
+    return await lookout.health()
 
 
 @router.post(
@@ -123,30 +90,15 @@ async def operator_sign_in(
     body: SignIn, request: Request, response: Response, operators: OperatorsDep, rates: RatesDep
 ) -> Done:
     """Exchange the operator's token for a cookie of twelve hours, for pages."""
+    operators.require_own_page(request)
     await operators.require_token(body.token.get_secret_value(), request, rates.sign_in)
     operators.sign_in(response)
     return Done()
 
 
 @router.post("/sign-out", include_in_schema=False)
-async def operator_sign_out(response: Response, operators: OperatorsDep) -> Done:
+async def operator_sign_out(request: Request, response: Response, operators: OperatorsDep) -> Done:
     """Take that cookie back."""
+    operators.require_own_page(request)
     operators.sign_out(response)
     return Done()
-
-
-def _visitor_id(visitor: str, settings: Settings) -> str:
-    """The id of a visitor, who may be named as their login names them."""
-    if settings.auth_mode == "anonymous" or visitor.startswith("service:"):
-        return visitor
-    if len(visitor) == _ID_DIGITS and set(visitor) <= set("0123456789abcdef"):
-        return visitor
-    return Visitor.signed_in(settings.auth_issuer or "", visitor).id
-
-
-_ID_DIGITS: Final = 32
-
-
-def _unix(moment: datetime) -> float:
-    """Unix seconds; a time without a zone is UTC."""
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

