@@ -46,7 +46,7 @@ async def findings_of(
     findings = Findings(tell)
     _tell_settings(settings, findings)
     await findings.check("address", lambda: check_address(host, port))
-    await findings.check("database", lambda: asyncio.to_thread(check_database, settings))
+    await findings.check("database", lambda: check_database(settings))
     origin, seconds = settings.public_url or url(host, port), settings.upstream_timeout_seconds
     await findings.check("SDK", lambda: check_sdk(settings, origin, seconds))
     await _check_kaltura(settings, findings, clock)
