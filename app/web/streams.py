@@ -128,9 +128,11 @@ async def _what_is_new(
             looked_to = await trail.newest()
             news = await trail.newer(wanted, than=after, limit=MAX_NEWS)
             for found in news:
+                after = found.row_id
                 data = AuditEvent.of(found)
-                yield ServerSentEvent(event="audit", id=str(found.row_id), data=data)
-            after = news[-1].row_id if len(news) == MAX_NEWS else max(after, looked_to)
+                yield ServerSentEvent(event="audit", id=str(after), data=data)
+            if len(news) < MAX_NEWS:
+                after = max(after, looked_to)  # what is not wanted is not looked through again
         await _news(record)
 
 
