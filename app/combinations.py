@@ -71,6 +71,19 @@ def check_database(settings: "Settings") -> None:
         )
 
 
+def check_shutdown(settings: "Settings") -> None:
+    """Sessions are kept only where the next process can find them: nobody else would end them."""
+    if settings.shutdown_sessions != "keep":
+        return
+    from app.database import is_in_memory  # noqa: PLC0415 - SQLAlchemy takes long to come
+
+    if is_in_memory(settings.database_url):
+        raise ValueError(
+            "SHUTDOWN_SESSIONS=keep would leave sessions open for ever, since DATABASE_URL names "
+            "no file: name one, or set SHUTDOWN_SESSIONS=end"
+        )
+
+
 def _check_key(key: str) -> None:
     if len(key) < MIN_KEY_LENGTH:
         raise ValueError(f"SECRET_KEY: each key needs at least {MIN_KEY_LENGTH} characters")

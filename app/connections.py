@@ -1,16 +1,19 @@
 """What every connection is held to before there is a request that a guard could look at.
 
 uvicorn itself bounds neither how many connections there are, nor how long one may take over the
-head of a request, nor how large that head may be.
+head of a request or over reading its answer, nor how large a head or a trailer may be.
 """
 
 import asyncio
 import json
+import secrets
 from http import HTTPStatus
 from typing import Final
 
+import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_CONNECTIONS: Final = 1000
@@ -19,12 +22,19 @@ MAX_CONNECTIONS: Final = 1000
 HEAD_SECONDS: Final = 10.0
 """How long a client may owe what nobody waits for but the connection."""
 
+UNREAD_SECONDS: Final = 20.0
+"""How long a client may read nothing of what waits for it."""
+
 MAX_HEAD_BYTES: Final = 32 * 1024
+"""Also what may come of a body's frame, chunk extensions and trailers, with nothing of the body."""
+
 MAX_URL_BYTES: Final = 8 * 1024
 MAX_HEADERS: Final = 100
 
 ENDLESS: Final = "avatar_broker.endless"
 """In the scope of an answer that has no end of its own."""
+
+log = structlog.get_logger("connection")
 
 
 class GuardedConnection(HttpToolsProtocol):
@@ -32,12 +42,15 @@ class GuardedConnection(HttpToolsProtocol):
 
     A deadline runs whenever no request is being answered: before the whole head of one is there,
     and while a body goes on that is not read any more. Those that are read are bounded by
-    whoever reads them (`app/web/bodies.py`).
+    whoever reads them (`app/web/bodies.py`). Another runs while an answer is not read.
     """
 
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+    _answered: RequestResponseCycle | None = None
     _is_in_head = False
-    _head_bytes = 0
+    _unfinished_bytes = 0
+    _got_on = False
     _refusal = HTTPStatus.BAD_REQUEST
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
@@ -50,21 +63,54 @@ class GuardedConnection(HttpToolsProtocol):
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection.
+
+        uvicorn tells the request that came last; it may be another that is being answered.
+        """
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.message_event.set()
         super().connection_lost(exc)
         self._forget_deadline()
+        self._forget_unread()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, and bound what is not a whole head yet: the parser keeps all of it.
+        """Parse what came, and bound what is no whole head and no body: the parser keeps all of it.
 
         Where nothing comes after an answer, uvicorn closes by itself.
         """
+        self._got_on = False
         super().data_received(data)
-        if self._is_in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        self._unfinished_bytes = 0 if self._got_on else self._unfinished_bytes + len(data)
+        if self._unfinished_bytes > MAX_HEAD_BYTES:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         self._watch()
+
+    def pause_writing(self) -> None:
+        """More of an answer waits than should; it must be read soon."""
+        super().pause_writing()
+        self._must_be_read()
+
+    def resume_writing(self) -> None:
+        """Most of it is read."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self._forget_unread()
+
+    def on_response_complete(self) -> None:
+        """Begin the next answer, or close when this was the last."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._must_be_read()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection on which nothing was asked any more."""
+        super().timeout_keep_alive_handler()
+        self._must_be_read()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
 
     def shutdown(self) -> None:
         """The process stops: what has no end of its own is ended, and not waited for."""
@@ -79,7 +125,6 @@ class GuardedConnection(HttpToolsProtocol):
         """A head begins."""
         super().on_message_begin()
         self._is_in_head = True
-        self._head_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         """The next piece of the address."""
@@ -98,7 +143,13 @@ class GuardedConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole, and the request begins to be answered."""
         self._is_in_head = False
+        self._got_on = True
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """The next piece of a body."""
+        self._got_on = True
+        super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         """Refuse what the parser could not, or should not, read."""
@@ -120,6 +171,27 @@ class GuardedConnection(HttpToolsProtocol):
         if self._is_in_head:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
         self.transport.close()
+        self._must_be_read()
+
+    def _must_be_read(self) -> None:
+        """See to it that what waits is read: closing alone would wait for that as well."""
+        if self._unread is None:
+            self._look_again_at(self.transport.get_write_buffer_size())
+
+    def _look_again_at(self, waiting: int) -> None:
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self._abort_unless_less, waiting)
+
+    def _abort_unless_less(self, waited: int) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        if waiting < waited:
+            self._look_again_at(waiting)
+        else:
+            self.transport.abort()
+
+    def _forget_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _refuse(self, status: HTTPStatus) -> None:
         """Answer, and close: what comes next can't be told from what is refused."""
@@ -131,6 +203,7 @@ class GuardedConnection(HttpToolsProtocol):
         lines += [name + b": " + value for name, value in answer.raw_headers]
         self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
         self.transport.close()
+        self._must_be_read()
 
 
 async def _overcrowded(scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,13 +213,16 @@ async def _overcrowded(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _problem(status: HTTPStatus) -> Response:
     """A problem that its status says all about (RFC 9457); the connection ends with it."""
+    request_id = secrets.token_hex(8)
+    log.info("refused", request_id=request_id, status=status.value)
     document = {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
         "detail": status.description or status.phrase,
+        "requestId": request_id,
     }
-    headers = {"Connection": "close"}
+    headers = {"Connection": "close", "X-Request-ID": request_id, "Cache-Control": "no-store"}
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "5"
     return Response(

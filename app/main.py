@@ -6,7 +6,7 @@ import functools
 import time
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import httpx
 import structlog
@@ -152,6 +152,7 @@ def create_app(
         telemetry=UNTRACED if traces is None else traces.telemetry,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would be to http, where a proxy has the https
         middleware=_guards(settings, metrics),
         exception_handlers={
             Problem: on_problem,
@@ -159,8 +160,9 @@ def create_app(
             HTTPException: on_http_exception,
         },
     )
+    # Not `include_router`, which makes every route anew for each app, at its first request.
     for part in (create, api, mirror, health, signals, operator, streams, console, pages):
-        app.include_router(part.router)
+        app.router.routes.extend(part.router.routes)
     app.mount("/static", Assets(directory=ROOT / "static"), name="static")
     # Made once, as FastAPI does: it takes a tenth of a second.
     app.openapi = functools.cache(lambda: describe(app))  # type: ignore[method-assign] # FastAPI's documented way
@@ -203,7 +205,7 @@ def _proxies(settings: Settings) -> list[Middleware]:
 
 
 @contextlib.asynccontextmanager
-async def _running(work: Coroutine[Any, Any, NoReturn]) -> AsyncIterator[None]:
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     task = asyncio.create_task(work)
     try:
         yield

@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from app.combinations import check_auth, check_database, check_production
+from app.combinations import check_auth, check_database, check_production, check_shutdown
 from app.environment import SettingsError, reject_unknown
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
@@ -218,6 +218,7 @@ class Settings(KsSettings):
         check_auth(self)
         check_production(self)
         check_database(self)
+        check_shutdown(self)
         return self
 
     @property

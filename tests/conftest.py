@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 import stamina
+import structlog
 from asgi_lifespan import LifespanManager
 
 from app.environment import PLANNED, PLANNED_HARMLESS
@@ -32,6 +33,13 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_waiting_between_retries() -> Any:
     with stamina.set_testing(True, attempts=3, cap=True):
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plain_tracebacks() -> None:
+    """Else structlog shows each variable in each frame, which takes seconds for one request."""
+    renderer = structlog.dev.ConsoleRenderer.get_active()
+    renderer.exception_formatter = structlog.dev.plain_traceback
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ class Postgres:
     def _sql(self, database: str, statement: str) -> None:
         address = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "broker", "-d", database]
         subprocess.run(  # noqa: S603 - our own words
-            [self.programs / "psql", *address, "-q", "-c", statement],
+            [str(self.programs / "psql"), *address, "-q", "-c", statement],
             check=True,
             stdout=subprocess.DEVNULL,
         )
@@ -67,7 +67,7 @@ def postgres() -> Iterator[Postgres]:
         shutil.chown(folder, somebody.pw_uid, somebody.pw_gid)
         as_somebody = {"user": somebody.pw_uid, "group": somebody.pw_gid, "extra_groups": []}
     data, port = folder / "data", free_port()
-    quiet: dict[str, Any] = {"cwd": folder, "env": {"PATH": os.environ["PATH"]}, **as_somebody}
+    quiet: Any = {"cwd": folder, "env": {"PATH": os.environ["PATH"]}, **as_somebody}
     try:
         subprocess.run(  # noqa: S603 - found by our own script
             [programs / "initdb", "-D", data, "-U", "broker", "-A", "trust", "-E", "UTF8"],
@@ -75,10 +75,13 @@ def postgres() -> Iterator[Postgres]:
             stdout=subprocess.DEVNULL,
             **quiet,
         )
-        options = ["-h", "127.0.0.1", "-p", str(port), "-k", folder, "-c", "fsync=off"]
+        options = ["-h", "127.0.0.1", "-p", str(port), "-k", str(folder), "-c", "fsync=off"]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - found by our own script
-                [programs / "postgres", "-D", data, *options], stdout=log, stderr=log, **quiet
+                [str(programs / "postgres"), "-D", str(data), *options],
+                stdout=log,
+                stderr=log,
+                **quiet,
             )
         try:
             wait_until("Postgres is ready", lambda: _is_ready(programs, port))
@@ -90,5 +93,5 @@ def postgres() -> Iterator[Postgres]:
 
 
 def _is_ready(programs: Path, port: int) -> bool:
-    asked = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+    asked = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
     return subprocess.run(asked, check=False).returncode == 0  # noqa: S603 - found by our own script

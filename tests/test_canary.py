@@ -20,6 +20,7 @@ import pytest
 import structlog
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -30,7 +31,7 @@ from app.kaltura.credentials import PAUSE_SECONDS, RENEWED_AFTER
 from app.kaltura.minting import LIFETIME_SECONDS
 from app.kaltura.transport import MAX_ANSWER_BYTES
 from app.logs import configure_logging
-from app.main import create_app
+from app.main import ROOT, create_app
 from app.problems import PROBLEMS
 from app.sessions.broker import KEEP_ALIVE_SECONDS
 from app.signals.spans import tracer_provider
@@ -116,6 +117,7 @@ def _bytes(content: bytes, **headers: str) -> Callable[[], Answer]:
     return lambda: httpx.Response(200, headers=ECHO | headers, stream=httpx.ByteStream(content))
 
 
+STATIC = ROOT / "static"
 FAULTS: dict[str, Callable[[], Answer]] = {
     **{
         f"status {status}": _json({"success": False, "error": ALL}, status)
@@ -293,7 +295,20 @@ def assert_no_canary(told: Told, log: io.StringIO, *others: bytes) -> None:
 
 
 def contents_of(folder: Path) -> list[bytes]:
-    return [file.read_bytes() for file in folder.iterdir() if file.is_file()]
+    return [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
+
+
+def never_visited(told: Told) -> list[str]:
+    """The routes that no call was for: those too that are in no document, such as pages."""
+    return [
+        f"{method} {route.path}"
+        for route in iter_route_contexts(told.app.routes)
+        for method in (route.methods or set()) - {"HEAD"}
+        if not any(
+            method == called and re.fullmatch(_pattern(route.path or ""), target.partition("?")[0])
+            for called, target in told.called
+        )
+    ]
 
 
 class Play:
@@ -317,6 +332,7 @@ class Play:
         for target in ("/", "/healthz", CREATE, f"{MIRROR_PATH}/create"):
             assert (await self._told.call("DELETE", target)).status_code == 405
         await self._told.call("POST", "/api/waiting-room/nothing/leave")
+        await self._told.call("POST", MIRROR_PATH, json=SDK)
         await self._told.call("GET", CREATE, headers={"Authorization": f"Bearer {SERVICE}"})
 
     async def mistakes(self) -> None:
@@ -419,6 +435,8 @@ async def test_no_operation_and_no_fault_tells_a_secret(
     assert set(re.findall(r'"outcome": "(\w+)"', log.getvalue())) == OUTCOMES
     assert any(b"session-1" in file for file in kept), "what is kept can be read"
     assert len(told.held) > len(FAULTS)
+    assert never_visited(told) == []
+    kept += contents_of(STATIC)
     assert_no_canary(told, log, *kept, *(stream.encode() for stream in capfd.readouterr()))
 
 

@@ -1,13 +1,15 @@
 """What a connection is held to, tried with real sockets on a real server."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 
 import pytest
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import connections
+from app.connections import GuardedConnection
 from app.main import create_app
 from app.server import _server, listen
 from app.web import bodies
@@ -50,15 +52,16 @@ class Client:
         )
         return head + await self._reader.readexactly(length)
 
-    async def rest(self) -> bytes:
-        """Everything until the server closes."""
-        received = b""
+    async def rest(self, pause: float = 0) -> bytes:
+        """Everything until the server closes, with a pause after each piece."""
+        received = bytearray()
         try:
             while piece := await self._reader.read(65_536):
                 received += piece
+                await asyncio.sleep(pause)
         except ConnectionError:
             pass  # it closes without reading what it has refused
-        return received
+        return bytes(received)
 
     def close(self) -> None:
         self._writer.close()
@@ -178,8 +181,69 @@ async def test_whoever_waits_for_an_answer_is_not_cut_off() -> None:
 
     async with serving(slow) as house:  # type: ignore[arg-type]
         client = await house.connect()
-        await client.send(HEALTH + b"\r\n")
+        await client.send(HEALTH + b"Connection: close\r\n\r\n")
         assert (await client.rest()).startswith(b"HTTP/1.1 204")
+
+
+@asynccontextmanager
+async def telling(length: int) -> AsyncIterator[House]:
+    """A server that has so much to tell, all at once."""
+
+    async def lengthy(scope: Scope, _receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = [(b"content-length", str(length).encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b"x" * length})
+
+    async with serving(lengthy) as house:
+        yield house
+
+
+MUCH = 16 * 1024 * 1024
+"""More than there is room for on the way."""
+
+
+@pytest.mark.parametrize("last", [b"", b"Connection: close\r\n"], ids=["paused", "closing"])
+async def test_who_does_not_read_the_answer_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, last: bytes
+) -> None:
+    monkeypatch.setattr(connections, "UNREAD_SECONDS", SOON)
+    if last:  # what is left when it closes may be too little for a pause
+        monkeypatch.setattr(GuardedConnection, "pause_writing", lambda _: None)
+    async with telling(MUCH) as house:
+        client = await house.connect()
+        await client.send(HEALTH + last + b"\r\n")
+        await asyncio.sleep(3 * SOON)
+        assert len(await client.rest()) < MUCH
+
+
+async def test_who_reads_slowly_but_reads_gets_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "UNREAD_SECONDS", SOON)
+    async with telling(MUCH) as house:
+        client = await house.connect()
+        await client.send(HEALTH + b"Connection: close\r\n\r\n")
+        assert len(await client.rest(pause=SOON / 100)) > MUCH
+
+
+async def test_who_hangs_up_is_gone_though_they_had_asked_for_more() -> None:
+    heard: list[str] = []
+
+    async def patient(scope: Scope, receive: Receive, _send: Send) -> None:
+        if scope["type"] == "http":
+            await receive()
+            begun.set()
+            heard.append((await receive())["type"])
+            over.set()
+
+    begun, over = asyncio.Event(), asyncio.Event()
+    async with serving(patient) as house:
+        client = await house.connect()
+        await client.send(2 * (HEALTH + b"\r\n"))
+        await begun.wait()
+        client.close()
+        async with asyncio.timeout(5):
+            await over.wait()
+    assert heard == ["http.disconnect"]
 
 
 # Large
@@ -203,7 +267,9 @@ async def test_a_head_that_is_too_large_or_none_is_refused(
     await client.send(head)
     answer = await client.rest()
     assert answer.startswith(b"HTTP/1.1 " + status)
-    assert b"content-type: application/problem+json" in answer.lower()
+    lines, _, body = answer.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in lines.lower()
+    assert f"x-request-id: {json.loads(body)['requestId']}".encode() in lines
 
 
 async def test_a_head_in_many_pieces_is_bounded_as_a_whole(house: House) -> None:
@@ -213,6 +279,25 @@ async def test_a_head_in_many_pieces_is_bounded_as_a_whole(house: House) -> None
         await client.send(b"a" * 1000)
         await asyncio.sleep(0)
     assert (await client.rest()).startswith(b"HTTP/1.1 431")
+
+
+@pytest.mark.parametrize("frame", [b"0\r\nX: ", b"1;", b"0\r\n\r\n" + HEALTH + b"X: "])
+async def test_the_frame_of_a_body_is_bounded_too(house: House, frame: bytes) -> None:
+    client = await house.connect()
+    await client.send(CREATE + JSON + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n")
+    await asyncio.sleep(0.05)  # so that the frame comes by itself
+    await client.send(frame + b"a" * 40_000)
+    assert b"HTTP/1.1 431" in await client.rest()
+
+
+async def test_what_follows_a_large_body_is_read(house: House) -> None:
+    client = await house.connect()
+    body = b"8000\r\n" + b"a" * 0x8000 + b"\r\n"
+    await client.send(HEALTH + b"Transfer-Encoding: chunked\r\n\r\n" + body * 4 + b"0\r\n")
+    assert (await client.answer()).startswith(b"HTTP/1.1 200")
+    await client.send(b"\r\n" + HEALTH)
+    await client.send(b"\r\n")
+    assert (await client.answer()).startswith(b"HTTP/1.1 200")
 
 
 async def test_a_large_head_within_the_bounds_is_read(house: House) -> None:

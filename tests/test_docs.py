@@ -131,7 +131,7 @@ def test_the_curl_lines_of_the_readme_call_what_exists(readme: str) -> None:
     to_broker = [line for line in lines if "$BROKER" in line]
     assert len(to_broker) >= 5
     for line in to_broker:
-        method = "POST" if "-X POST" in line or "-d '" in line else "GET"
+        method = "POST" if re.search(r"-X POST|-d '|-F ", line) else "GET"
         path = re.sub(r"\$SESSION_ID", "{}", re.split(r"[?\"\s]", line.partition("$BROKER")[2])[0])
         assert f"{method} {path}" in routes("Visitor", "Operator"), line
 

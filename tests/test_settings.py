@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.combinations import _check_key
+from app.database import IN_MEMORY
 from app.environment import PLANNED, PLANNED_HARMLESS, SettingsError
 from app.kaltura.minting import AppToken
 from app.main import create_app
@@ -393,6 +394,14 @@ def test_the_keys_of_a_login_on_this_machine_may_come_over_http(
     for name, value in {**LOGIN, "AUTH_JWKS_URL": "http://127.0.0.1:9000/keys"}.items():
         monkeypatch.setenv(name, value)
     assert load_settings()[0].auth_jwks_url == "http://127.0.0.1:9000/keys"
+
+
+@pytest.mark.parametrize("url", [IN_MEMORY, "sqlite+aiosqlite:///"])
+def test_sessions_are_kept_only_where_the_next_process_can_find_them(url: str) -> None:
+    told = mistake(SHUTDOWN_SESSIONS="keep", DATABASE_URL=url)
+    assert told.startswith("SHUTDOWN_SESSIONS=keep would leave sessions open for ever")
+    load_settings(shutdown_sessions="keep")
+    load_settings(shutdown_sessions="end", database_url=url)
 
 
 def test_several_keys_rotate(monkeypatch: pytest.MonkeyPatch) -> None:

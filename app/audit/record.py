@@ -81,6 +81,16 @@ class Record:
         return len(self._queue)
 
     @property
+    def lost(self) -> int:
+        """Entries that were given up, for want of memory to keep them in."""
+        return self._lost
+
+    @property
+    def lag_seconds(self) -> float:
+        """How long the commit that is under way has taken so far."""
+        return 0.0 if self._since is None else self._monotonic() - self._since
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether an entry that is begun now may never be written."""
         late = self._since is not None and self._monotonic() - self._since > LATE_SECONDS

@@ -1,7 +1,7 @@
 """The client of Kaltura's Avatar Control API."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -23,6 +23,7 @@ from app.kaltura.contract import (
 )
 from app.kaltura.credentials import KsSource
 from app.kaltura.exchange import Observer, unobserved
+from app.kaltura.late import LATE_SECONDS, LateAnswers
 from app.kaltura.wire import (
     CREDENTIALS_REFUSED,
     SESSION_OVER,
@@ -42,6 +43,7 @@ a second media resource, 1.3), not say-text or say-audio (it would be said twice
 """
 
 Answer = TypeVar("Answer", bound=WireModel)
+SeeTo = Callable[[Created], Awaitable[None]]
 
 _JSON: Final = {"Content-Type": "application/json"}
 _KS_EXCEPTIONS: Final = frozenset(
@@ -93,6 +95,8 @@ class KalturaClient:
         self._base_url = base_url.rstrip("/")
         self._ks_source = ks_source
         self._wire = Wire(transport, timeout_seconds, observer)
+        self._patient_wire = Wire(transport, timeout_seconds + LATE_SECONDS, observer)
+        self._late = LateAnswers[Created](timeout_seconds)
         self._breaker = Breaker(monotonic)
 
     @property
@@ -101,23 +105,29 @@ class KalturaClient:
         return self._breaker.state
 
     @property
+    def is_refusing(self) -> bool:
+        """Whether nothing would be asked of Kaltura just now, because it is down."""
+        return self._breaker.is_refusing
+
+    @property
     def ks_renewals(self) -> Mapping[str, int]:
         """How often a KS was made, and how often that failed."""
         return self._ks_source.renewals
 
-    async def create(self, wish: CreateRequest) -> Created:
+    async def create(self, wish: CreateRequest, see_to_late: SeeTo | None = None) -> Created:
         """Opens a session: sent once, whatever happens to the answer.
 
         Only when the KS was refused is it sent once more, with another: nothing was opened.
+        `see_to_late` gets a session whose answer came after `TimedOutError` was raised.
         """
         ks = await self._ks_source.ks()
         try:
-            return await self._create(wish, ks)
+            return await self._create(wish, ks, see_to_late)
         except errors.CredentialsRejectedError:
             another = await self._ks_source.replace(ks)
             if another is None:
                 raise
-        return await self._create(wish, another)
+        return await self._create(wish, another, see_to_late)
 
     async def init_client(self, access: SessionAccess) -> ClientInit:
         """Where the session's media is; call it once a session (1.3)."""
@@ -159,16 +169,28 @@ class KalturaClient:
 
     async def aclose(self) -> None:
         """Stops the source of the KS and closes the pooled connections."""
+        await self._late.aclose()
         await self._ks_source.aclose()
         await self._wire.transport.aclose()
 
-    async def _create(self, wish: CreateRequest, ks: SecretStr) -> Created:
+    async def _create(
+        self, wish: CreateRequest, ks: SecretStr, see_to_late: SeeTo | None
+    ) -> Created:
         request = post(
             f"{self._base_url}/{Operation.CREATE}",
             {"Authorization": f"KS {ks.get_secret_value()}", **_JSON},
             content=_json_bytes(wish),
         )
-        return await self._once(Operation.CREATE, request, Created)
+        if see_to_late is None:
+            return await self._once(Operation.CREATE, request, Created)
+        return await self._breaker.guard(
+            Operation.CREATE,
+            lambda: self._late.in_time(
+                Operation.CREATE,
+                self._exchange(self._patient_wire, Operation.CREATE, request, Created),
+                see_to_late,
+            ),
+        )
 
     async def _control(
         self,
@@ -196,14 +218,15 @@ class KalturaClient:
         self, operation: Operation, request: httpx.Request, answer: type[Answer]
     ) -> Answer:
         return await self._breaker.guard(
-            operation, lambda: self._exchange(operation, request, answer)
+            operation, lambda: self._exchange(self._wire, operation, request, answer)
         )
 
+    @staticmethod
     async def _exchange(
-        self, operation: Operation, request: httpx.Request, answer: type[Answer]
+        wire: Wire, operation: Operation, request: httpx.Request, answer: type[Answer]
     ) -> Answer:
-        with self._wire.exchange(operation, request) as exchange:
-            reply = await self._wire.ask(exchange, _refusals(operation))
+        with wire.exchange(operation, request) as exchange:
+            reply = await wire.ask(exchange, _refusals(operation))
             return _success(operation, reply, answer)
 
     def _url(self, operation: Operation, access: SessionAccess) -> str:

@@ -15,8 +15,11 @@ from app.kaltura import errors
 from app.kaltura.exchange import Observer, unobserved
 from app.kaltura.wire import CREDENTIALS_REFUSED, Model, Reply, Wire, post, understood
 
-LIFETIME_SECONDS: Final = 24 * 3600
-"""What is asked for: Kaltura's own default (2.3). An app token may allow less."""
+LIFETIME_SECONDS: Final = 3600
+"""What is asked for: an admin KS that leaks is good for an hour, not for Kaltura's own day (2.3).
+
+An app token may allow less.
+"""
 
 HASH_TYPES: Final = ("sha256", "sha1", "sha512", "md5")
 """Those that an app token may have (2.5): what Kaltura advises first, its default next.

@@ -39,8 +39,8 @@ class Sessions:
     ender: SessionEnder
     reaper: Reaper
     readiness: Readiness
-    chronicle: Chronicle
     overview: Overview
+    chronicle: Chronicle
 
 
 def kaltura_client(
@@ -90,7 +90,7 @@ def assemble(
     """The domain over a client of Kaltura's, a store of sessions and the record."""
     tokens = SessionTokens(keyring.signing(), clock)
     services = Services(settings.service_tokens)
-    readiness = Readiness(settings, clock)
+    readiness = Readiness(settings, clock, lambda: client.is_refusing)
     places = Places(settings, sessions=sessions, clock=clock)
     budgets = Budgets(settings, sessions=sessions, clock=clock)
     texts = Texts(settings.audit_text, keyring.words())
@@ -145,5 +145,7 @@ def assemble(
         idle_seconds=settings.session_idle_seconds,
         clock=clock,
     )
-    overview = Overview(client=client, sessions=sessions, places=places, opener=opener)
-    return Sessions(reception, broker, ender, reaper, readiness, chronicle, overview)
+    overview = Overview(
+        client=client, sessions=sessions, places=places, opener=opener, record=record
+    )
+    return Sessions(reception, broker, ender, reaper, readiness, overview, chronicle)

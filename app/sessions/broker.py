@@ -14,7 +14,7 @@ from app.sessions.ending import SessionEnder, ended
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.opening import SessionOpener
 from app.sessions.ownership import Caller, Held, Ownership
-from app.sessions.recordings import recording
+from app.sessions.recordings import Recordings, RecordingStopped
 from app.sessions.speech import new_turn_id, speakable
 from app.sessions.tokens import Clock
 from app.sessions.upstream import carry_out
@@ -26,9 +26,6 @@ KEEP_ALIVE_SECONDS: Final = 10
 
 CLOSE_PAUSE_SECONDS: Final = 0.1
 """How long `close` waits before it looks again, and tries again what was refused."""
-
-MEASURED_AT_ONCE: Final = 2
-"""Recordings that are measured at the same time; it is work for the processor."""
 
 
 class SessionBroker:
@@ -60,7 +57,7 @@ class SessionBroker:
         self._budgets = budgets
         self._chronicle = chronicle
         self._clock = clock
-        self._measuring = asyncio.Semaphore(MEASURED_AT_ONCE)
+        self._recordings = Recordings()
 
     # Finding
 
@@ -136,15 +133,17 @@ class SessionBroker:
     ) -> TurnId:
         """Say a recording; returns the id of its turn, made here when none is given.
 
-        The recording is measured when its length is not given; raises `InvalidRequest` for what
-        is no recording.
+        It is made fit to be said first (`Recordings`), and accepted when it is: what is asked for
+        meanwhile goes before it, and what is stopped meanwhile is not said.
         """
         async with self._chronicle.asked(Operation.SAY_AUDIO, held) as call:
             _require(held, "speak-audio")
             await self._touch(held.session)
-            async with self._measuring:
-                sound = await asyncio.to_thread(recording, audio, duration_seconds)
             turn_id = turn_id or new_turn_id()
+            try:
+                sound = await self._recordings.fit(held.session.session_id, audio, duration_seconds)
+            except RecordingStopped:
+                return turn_id
             await self._control(
                 Operation.SAY_AUDIO,
                 held.session,
@@ -160,6 +159,7 @@ class SessionBroker:
         """Stop speech."""
         async with self._chronicle.asked(Operation.INTERRUPT, held) as call:
             _require(held, "interrupt")
+            self._recordings.stop(held.session.session_id)
             await self._control(Operation.INTERRUPT, held.session, call, self._client.interrupt)
 
     async def keep_alive(self, held: Held) -> None:

@@ -73,7 +73,7 @@ class SessionEnder:
             if current is None or current.ended_upstream:
                 return
             attempts = current.end_attempts + 1
-            pause = min(2.0**attempts, MAX_PAUSE_SECONDS)
+            pause: int = min(2**attempts, MAX_PAUSE_SECONDS)
             await self._sessions.update(
                 session_id, end_attempts=attempts, end_again_at=self._clock() + pause
             )

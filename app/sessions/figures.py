@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.audit.record import Record
 from app.kaltura.client import KalturaClient
 from app.sessions.live import EndReason, LiveSessions
 from app.sessions.opening import SessionOpener
@@ -22,6 +23,10 @@ class Figures:
     ended: Mapping[EndReason, int]
     ks_renewals: Mapping[str, int]
     breaker: str
+    audit_waiting: int
+    audit_lag_seconds: float
+    audit_writable: bool
+    audit_lost: int
 
 
 class Overview:
@@ -34,11 +39,13 @@ class Overview:
         sessions: LiveSessions,
         places: Places,
         opener: SessionOpener,
+        record: Record,
     ) -> None:
         self._client = client
         self._sessions = sessions
         self._places = places
         self._opener = opener
+        self._record = record
 
     async def figures(self) -> Figures:
         """How things stand now."""
@@ -54,4 +61,8 @@ class Overview:
             ended=self._sessions.ended_count,
             ks_renewals=self._client.ks_renewals,
             breaker=self._client.breaker_state,
+            audit_waiting=self._record.waiting,
+            audit_lag_seconds=self._record.lag_seconds,
+            audit_writable=not self._record.is_doubtful,
+            audit_lost=self._record.lost,
         )

@@ -1,9 +1,12 @@
 """Opens sessions, so that each one that Kaltura opened is known here."""
 
 import asyncio
-from dataclasses import dataclass
+import contextlib
+import functools
+from dataclasses import dataclass, replace
 from typing import Final
 
+import structlog
 from pydantic import SecretStr
 
 from app.kaltura.client import KalturaClient, SessionAccess
@@ -30,6 +33,8 @@ from app.settings import Settings
 
 KALTURA_TOKEN_SECONDS: Final = 24 * 3600
 """How long Kaltura's JWT lives when it does not say so itself (2.1)."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -127,8 +132,10 @@ class SessionOpener:
         self._under_way.discard(opening)
         if origin is not None:
             del self._requests[origin.key]
-        if not opening.cancelled():
-            opening.exception()  # its caller may be gone; asyncio would warn of it
+        # Its caller may be gone; asyncio would warn of what nobody looks at.
+        failure = None if opening.cancelled() else opening.exception()
+        if isinstance(failure, RecordUnavailable):
+            self._readiness.note(failure)
 
     async def _open(
         self, applicant: Applicant, request: CreateRequest, origin: Origin | None
@@ -167,8 +174,9 @@ class SessionOpener:
         async with self._chronicle.call(Operation.CREATE, visitor=owner) as call:
             # A session costs money, and nobody minds that its entry is written first.
             await call.accepted(first=True, **_asked_for(request))
+            creating = self._client.create(request, functools.partial(self._end_late, owner))
             try:
-                created = await carry_out(Operation.CREATE, self._client.create(request), call)
+                created = await carry_out(Operation.CREATE, creating, call)
             except Problem as problem:
                 self._readiness.note(problem)
                 raise
@@ -176,6 +184,14 @@ class SessionOpener:
         self._readiness.note(None)
         self.opened_count += 1
         return created
+
+    async def _end_late(self, owner: str, created: Created) -> None:
+        """Ends what Kaltura opened after all, when its visitor had been told that it did not."""
+        log.warning("create was answered too late", session_id=created.session_id)
+        session = replace(self._new_session(owner, created, None, None), ready=False)
+        with contextlib.suppress(Problem):
+            await self._keep(session)
+            self._ender.end_soon(session, EndReason.FAILED)
 
     async def _tell(
         self, session: AvatarSession, request: CreateRequest, applicant: Applicant

@@ -206,10 +206,15 @@ class Places:
         typical = self._typical_seconds
         if self._lengths:
             typical = sum(self._lengths) / len(self._lengths)
-        ends = sorted(
-            min(max(s.opened_at + typical, now), max(s.expires_at, now)) - now for s in sessions
-        )
+        ends = sorted(max(_over_at(s, typical), now) - now for s in sessions)
         if not ends:
             return 1
         rounds, place = divmod(position - 1, len(ends))
         return max(1, round(ends[place] + rounds * typical))
+
+
+def _over_at(session: AvatarSession, typical_seconds: float) -> float:
+    """When its place may become free; Kaltura may have refused to end it, and is asked again."""
+    if session.ended is not None:
+        return session.end_again_at
+    return min(session.opened_at + typical_seconds, session.expires_at)

@@ -1,10 +1,11 @@
 """Whether a session can be opened, as far as is known without opening one."""
 
+from collections.abc import Callable
 from typing import Final
 
 from app.database import is_in_memory
 from app.kaltura.media import is_loopback_url
-from app.problems import Problem
+from app.problems import KalturaUnavailable, Problem
 from app.sessions.tokens import Clock
 from app.settings import Settings
 
@@ -15,23 +16,26 @@ become ready again, or nobody would ever find out that Kaltura is back.
 
 
 class Readiness:
-    """Remembers how the last create went."""
+    """Remembers how the last opening went, and asks whether Kaltura is down."""
 
-    def __init__(self, settings: Settings, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, is_kaltura_down: Callable[[], bool] = lambda: False
+    ) -> None:
         self._settings = settings
         self._clock = clock
+        self._is_kaltura_down = is_kaltura_down
         self._failure: tuple[float, Problem] | None = None
 
     def note(self, failure: Problem | None) -> None:
-        """Remember the outcome of a create; None is success."""
+        """Remember the outcome of an opening; None is success."""
         self._failure = None if failure is None else (self._clock(), failure)
 
     def wrong(self) -> list[str]:
         """What keeps sessions from being opened: empty when nothing is known to."""
-        if self._failure is None:
-            return []
-        at, problem = self._failure
-        return [f"{problem.name}: {problem.remedy}"] if self._clock() < at + MEMORY_SECONDS else []
+        found: list[Problem] = [KalturaUnavailable()] if self._is_kaltura_down() else []
+        if self._failure is not None and self._clock() < self._failure[0] + MEMORY_SECONDS:
+            found.append(self._failure[1])
+        return list(dict.fromkeys(f"{problem.name}: {problem.remedy}" for problem in found))
 
     def warnings(self) -> list[str]:
         """What works, but should be known to the operator."""

@@ -1,7 +1,7 @@
 """Ends what nobody ends."""
 
 import asyncio
-import itertools
+from collections.abc import Awaitable, Callable
 from typing import Final, NoReturn
 
 import structlog
@@ -14,8 +14,8 @@ from app.sessions.places import Places
 from app.sessions.tokens import Clock
 
 SWEEP_SECONDS: Final = 1.0
-SWEEPS_TO_TAKE_OVER: Final = 5
-"""What other processes have left is looked for at every fifth sweep; it is a query."""
+TAKE_OVER_SECONDS: Final = 5.0
+"""What other processes have left is looked for less often; it is a query."""
 
 log = structlog.get_logger(__name__)
 
@@ -43,19 +43,15 @@ class Reaper:
         self._idle_seconds = idle_seconds
         self._clock = clock
 
-    async def run(self) -> NoReturn:
-        """Sweep every `SWEEP_SECONDS`, whatever a sweep runs into."""
-        for sweep in itertools.count():
-            try:
-                await self.sweep()
-                if sweep % SWEEPS_TO_TAKE_OVER == 0:
-                    await self._ender.take_over()
-            except RecordUnavailable:
-                pass  # the journal has said so; the next sweep tries again
-            except Exception:
-                log.exception("sweep failed")
-            await asyncio.sleep(SWEEP_SECONDS)
-        raise AssertionError  # pragma: no cover - counting has no end
+    async def run(self) -> None:
+        """Sweep, and look for what other processes have left, until cancelled.
+
+        Each at its own pace: a disk that hangs keeps no session from being ended.
+        """
+        await asyncio.gather(
+            _over_and_over(self.sweep, SWEEP_SECONDS),
+            _over_and_over(self._ender.take_over, TAKE_OVER_SECONDS),
+        )
 
     async def sweep(self) -> None:
         """See to it that everything that is due now is ended; waits for none of it."""
@@ -81,3 +77,15 @@ class Reaper:
             return EndReason.SHUTDOWN
         idle = session.seen_at is not None and now - session.seen_at >= self._idle_seconds
         return EndReason.IDLE if idle else None
+
+
+async def _over_and_over(work: Callable[[], Awaitable[None]], pause_seconds: float) -> NoReturn:
+    """Whatever it runs into."""
+    while True:
+        try:
+            await work()
+        except RecordUnavailable:
+            pass  # the journal has said so; the next time may be better
+        except Exception:
+            log.exception("sweep failed")
+        await asyncio.sleep(pause_seconds)

@@ -37,8 +37,8 @@ async def carry_out(
         except errors.KalturaError as error:
             asked.upstream_status = error.status
             raise problem_for(error) from error
-        asked.upstream_status = HTTPStatus.OK.value
-        return result
+    asked.upstream_status = HTTPStatus.OK.value
+    return result
 
 
 def problem_for(error: errors.KalturaError) -> Problem:  # noqa: PLR0911 - a table

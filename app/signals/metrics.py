@@ -118,6 +118,10 @@ class _AtScrape(Collector):
         yield _gauge("sessions_capacity", "Sessions that may be open", now.capacity)
         yield _gauge("waiting_room_length", "Visitors in line for a session", now.waiting)
         yield _gauge("waiting_room_capacity", "Visitors who may wait", now.waiting_capacity)
+        yield _gauge("audit_waiting", "Entries not yet in the record", now.audit_waiting)
+        yield _gauge("audit_lag_seconds", "How long they have waited", now.audit_lag_seconds)
+        yield _gauge("audit_writable", "Whether the record can be written", now.audit_writable)
+        yield _counter("audit_lost", "Entries that are not in the record", {"": now.audit_lost})
         yield _counter("sessions_opened", "Sessions opened", {"": now.opened})
         yield _counter(
             "sessions_ended",

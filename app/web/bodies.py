@@ -36,7 +36,8 @@ _AUDIO_PATHS: Final = ("/speak-audio", f"/{Operation.SAY_AUDIO}")
 _FORM_BYTES: Final = 64 * 1024
 _JSON_BYTES: Final = 16 * 1024
 _JSON_BYTES_PER_CHARACTER: Final = 12  # a character outside the BMP, escaped: \ud83d\ude00
-_JSON_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_JSON_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+"""Matches from every quote, so that one without an end is not looked for again from the next."""
 
 
 class _Refused(Exception):  # noqa: N818 - it is an answer, not an error

@@ -149,9 +149,23 @@ class CrossSiteGuard:
         self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
-            headers = Headers(scope=scope)
-            if self._policy.is_cross_site(headers):
-                await answer_problem(scope, CrossSiteRequest())(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        is_guest = self._policy.is_guest(headers)
+        if is_guest:
+            scope = {**scope, "headers": [one for one in scope["headers"] if one[0] != b"cookie"]}
+
+        async def judged(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                told = MutableHeaders(scope=message)
+                told.add_vary_header("Sec-Fetch-Site")
+                if is_guest:
+                    del told["Set-Cookie"]
+            await send(message)
+
+        if scope["method"] not in SAFE_METHODS and self._policy.is_cross_site(headers):
+            await answer_problem(scope, CrossSiteRequest())(scope, receive, judged)
+            return
+        await self._app(scope, receive, judged)

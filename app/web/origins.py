@@ -1,6 +1,7 @@
 """Which pages may call, told by what browsers say of themselves (OWASP, Fetch Metadata)."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +14,10 @@ from app.settings import Settings
 _PREFETCH_HEADERS: Final = ("Sec-Purpose", "Purpose", "X-Moz", "X-Purpose")
 _BROWSER_HEADERS: Final = ("Origin", "Referer", "Upgrade-Insecure-Requests")
 _FETCH_HEADERS: Final = ("Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest")
+_BROWSER: Final = "Mozilla/"
+"""How every browser names itself, and nothing else that calls of its own accord."""
+
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(:\d*)?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,13 @@ class OriginPolicy:
             return site not in {"same-origin", "none"}
         return origin is not None and not self._is_own(origin, headers)
 
+    def is_guest(self, headers: Headers) -> bool:
+        """Whether a page of another origin calls that may: by its token, and by no cookie."""
+        origin = headers.get("Origin")
+        if origin is None or origin not in self.allowed:
+            return False
+        return not self._is_own(origin, headers)
+
     def _is_own(self, origin: str, headers: Headers) -> bool:
         if self.own is not None:
             return origin == self.own
@@ -76,7 +88,7 @@ class HostPolicy:
         """Whether a request with these `Host` headers is for the broker, or from this machine."""
         if self.own is None:
             return True
-        if len(hosts) != 1:
+        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
             return False
         try:
             name = urlsplit(f"//{hosts[0]}").hostname or ""
@@ -93,9 +105,15 @@ def is_fetch_of_own_page(headers: Headers) -> bool:
     if any(name in headers for name in _PREFETCH_HEADERS):
         return False
     site, mode, dest = (headers.get(name) for name in _FETCH_HEADERS)
-    if (site, mode, dest) == (None, None, None):
-        return not any(name in headers for name in _BROWSER_HEADERS)
+    if (site, dest) == (None, None) and mode in {None, "cors"}:  # Node's fetch says "cors" alone
+        return not _is_of_browser(headers)
     return site == "same-origin" and mode in {"cors", "same-origin"} and dest in {"empty", None}
+
+
+def _is_of_browser(headers: Headers) -> bool:
+    """Whether a browser sends it that says nothing of who made it do so."""
+    named = headers.get("User-Agent", "").startswith(_BROWSER)
+    return named or any(name in headers for name in _BROWSER_HEADERS)
 
 
 def _is_bearer(headers: Headers) -> bool:

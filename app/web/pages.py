@@ -10,6 +10,7 @@ from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 
 from app.problems import PROBLEMS
+from app.sessions.recordings import MAX_AUDIO_SECONDS
 from app.settings import BUILTIN_PLAYER, Settings
 from app.web.deps import CallerDep, OwnOriginDep, SettingsDep, TemplatesDep, VisitorsDep
 from app.web.policy import DOCUMENT_POLICY, page_policy
@@ -75,6 +76,7 @@ def _player_url(settings: Settings) -> str:
 def _page_config(settings: Settings) -> dict[str, Any]:
     return {
         "maxTextLength": settings.max_text_length,
+        "maxAudioSeconds": MAX_AUDIO_SECONDS,
         "emulator": settings.upstream_is_local,
         "player": "builtin" if settings.sdk_url == BUILTIN_PLAYER else "sdk",
         "builtinPlayerUrl": BUILTIN_PLAYER_URL,

@@ -14,7 +14,7 @@ export class Clock {
 
   /**
    * @param {HTMLElement} element With a `<time>` inside.
-   * @param {{onLastMinute: () => void, onZero: () => void}} handlers
+   * @param {{onLastMinute: (seconds: number) => void, onZero: () => void}} handlers
    */
   constructor(element, { onLastMinute, onZero }) {
     this.#element = element;
@@ -41,6 +41,11 @@ export class Clock {
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
+  /** Tells of the last minute once more: what was told before is not on show any more. */
+  remind() {
+    this.#warned = false;
+  }
+
   stop() {
     clearInterval(this.#timer);
     this.#element.hidden = true;
@@ -51,7 +56,7 @@ export class Clock {
     this.#draw(seconds);
     if (seconds <= LAST_MINUTE && !this.#warned) {
       this.#warned = true;
-      this.#onLastMinute();
+      this.#onLastMinute(seconds);
     }
     if (seconds > 0) return;
     clearInterval(this.#timer);

@@ -80,6 +80,14 @@ export class Session extends Emitter {
     await this.#lifeline.call((opened) => this.#api.speak(opened, text));
   }
 
+  /**
+   * @param {Blob} audio
+   * @returns {Promise<void>} Rejects with a `Problem`.
+   */
+  async speakAudio(audio) {
+    await this.#lifeline.call((opened) => this.#api.speakAudio(opened, audio));
+  }
+
   async interrupt() {
     await this.#lifeline.call((opened) => this.#api.interrupt(opened));
   }

@@ -61,7 +61,7 @@ def everything_kept_in(error: BaseException | None) -> str:
     return held + everything_kept_in(error.__cause__) + everything_kept_in(error.__context__)
 
 
-async def test_an_admin_secret_makes_an_admin_ks_for_a_day(kaltura: FakeKaltura) -> None:
+async def test_an_admin_secret_makes_an_admin_ks_for_an_hour(kaltura: FakeKaltura) -> None:
     minted = await mint(kaltura, SECRET)()
     assert minted.ks.get_secret_value() == f"{MINTED_KS}-1"
     assert minted.expires_at is None
@@ -71,7 +71,7 @@ async def test_an_admin_secret_makes_an_admin_ks_for_a_day(kaltura: FakeKaltura)
         "partnerId": "12345",
         "secret": ADMIN_SECRET,
         "type": "2",
-        "expiry": "86400",
+        "expiry": "3600",
         "format": "1",
     }
 
@@ -89,7 +89,7 @@ async def test_an_app_token_is_hashed_with_a_widget_ks_and_never_sent(kaltura: F
         "id": "1_token",
         "tokenHash": HASHES["sha256"],
         "type": "2",
-        "expiry": "86400",
+        "expiry": "3600",
         "format": "1",
     }
     assert not any(APP_TOKEN.encode() in call.request.content for call in kaltura.calls)

@@ -30,6 +30,7 @@ class House:
         clock: FakeClock,
         sessions: LiveSessions | None = None,
         record: Record | None = None,
+        timeout_seconds: float = 5,
         **changes: Any,
     ) -> None:
         self.settings = settings(**{"max_sessions_per_visitor": 100} | changes)
@@ -38,7 +39,7 @@ class House:
             base_url="https://kaltura.test",
             ks_source=ConfiguredKs(SecretStr("ks")),
             transport=kaltura,
-            timeout_seconds=5,
+            timeout_seconds=timeout_seconds,
         )
         domain = assemble(
             self.settings,

@@ -14,6 +14,7 @@ from app.kaltura.client import SessionAccess
 from app.problems import (
     AtCapacity,
     KalturaFailed,
+    KalturaTimeout,
     Problem,
     QueueFull,
     SessionEnded,
@@ -21,6 +22,7 @@ from app.problems import (
     TooManySessions,
     Unauthenticated,
 )
+from app.sessions.budgets import DAY_SECONDS
 from app.sessions.ending import MAX_PAUSE_SECONDS
 from app.sessions.live import MAX_WAITING_CALLS, AvatarSession, EndReason, SessionsInProcess
 from app.sessions.ownership import Caller
@@ -126,6 +128,25 @@ async def test_a_caller_who_gives_up_leaves_no_unknown_session(
     await house.broker.close()
     assert kaltura.calls[-1].operation == "end"
     assert kaltura.calls[-1].session_id == "late"
+
+
+@pytest.mark.parametrize("mode", ["sealed", "direct"])
+async def test_a_session_that_kaltura_opens_too_late_for_its_visitor_is_ended(
+    kaltura: FakeKaltura, clock: FakeClock, mode: str
+) -> None:
+    house = House(kaltura, clock, timeout_seconds=0.01, avatar_token_mode=mode)
+    kaltura.will("create", gate := Gate(httpx.Response(200, json={"sessionId": "l", "token": "t"})))
+    with pytest.raises(KalturaTimeout):
+        await house.open()
+    kaltura.will("end", ending := Gate())
+    gate.open.set()
+    await ending.reached.wait()
+    (late,) = await house.sessions.all()
+    assert (late.session_id, late.ended, late.ready) == ("l", EndReason.FAILED, False)
+    ending.open.set()
+    await house.ender.settle()
+    assert await house.sessions.all() == []
+    assert kaltura.operations() == ["create", "end"]
 
 
 async def test_calls_of_one_session_reach_kaltura_in_the_order_they_came(
@@ -244,6 +265,17 @@ async def test_an_idle_session_is_ended_and_a_watched_one_is_not(
         await house.sweep()
     assert (await house.now(idle)).ended == EndReason.IDLE
     assert (await house.now(watched)).ended is None
+
+
+async def test_a_hidden_tab_whose_timers_run_once_a_minute_is_not_idle(
+    house: House, clock: FakeClock
+) -> None:
+    session = await house.open()
+    for _ in range(10):
+        clock.advance(60 + 15)  # Chromium's pace for tabs long hidden, and the page's patience
+        await house.sweep()
+        await house.broker.keep_alive(held(await house.now(session)))
+    assert (await house.now(session)).ended is None
 
 
 async def test_a_watched_session_ends_at_its_absolute_limit(
@@ -466,9 +498,12 @@ async def test_however_often_an_end_was_refused_it_is_tried_again_within_a_minut
     house: House, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     await house.open()
-    kaltura.will("end", *[refusal(500)] * 12)
+    # A day of a Kaltura that won't: longer than a float has room for doubled pauses.
+    refusals = DAY_SECONDS // MAX_PAUSE_SECONDS - 2
+    kaltura.will("end", *[refusal(500)] * refusals)
     clock.advance(90)
-    for _ in range(13):
+    for _ in range(refusals + 1):
         await house.sweep()
         clock.advance(MAX_PAUSE_SECONDS)
+    assert kaltura.operations().count("end") == refusals + 1
     assert await house.sessions.all() == []

@@ -98,11 +98,18 @@ async def test_a_new_day_brings_new_minutes(kaltura: FakeKaltura, clock: FakeClo
     await house.open("a")
 
 
+@pytest.mark.parametrize("at_most", [1, 2])
 async def test_what_was_spent_before_midnight_counts_for_the_day_before(
-    kaltura: FakeKaltura, clock: FakeClock
+    kaltura: FakeKaltura, clock: FakeClock, at_most: int
 ) -> None:
     clock.now = MIDNIGHT + DAY_SECONDS - 120
-    house = House(kaltura, clock, daily_minutes_per_visitor=5, session_max_seconds=3600)
+    house = House(
+        kaltura,
+        clock,
+        max_sessions_per_visitor=at_most,
+        daily_minutes_per_visitor=5,
+        session_max_seconds=3600,
+    )
     session = await house.open("a")
     assert session.expires_at == clock.now + 3600, "its minutes last into tomorrow"
     await watch(house, clock, 120 + 295)

@@ -69,7 +69,8 @@ async def start(database_url: str, kaltura: FakeKaltura, clock: FakeClock) -> As
             store = JournalledSessions(clock, journal)
             stack.push_async_callback(store.aclose)
             await store.take_over()
-            return Process(House(kaltura, clock, store, **changes), store, database)
+            house = House(kaltura, clock, store, database_url=database_url, **changes)
+            return Process(house, store, database)
 
         yield start
 
@@ -204,7 +205,7 @@ async def test_a_process_that_lives_keeps_its_sessions_and_a_dead_ones_are_taken
 async def test_the_reaper_takes_over_what_a_process_leaves_that_dies_while_it_runs(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reaper, "SWEEP_SECONDS", 0)
+    monkeypatch.setattr(reaper, "TAKE_OVER_SECONDS", 0)
     first, second = await start(), await start()
     session = await first.house.open()
     running = asyncio.create_task(second.house.reaper.run())
@@ -624,6 +625,27 @@ async def test_a_disk_that_hangs_holds_up_no_end(
     other.close()
     await closing
     assert rows(path, "ended_upstream") == [(1,)] * 3
+
+
+async def test_nor_does_it_keep_the_reaper_from_ending_what_is_due(
+    start: Start, path: Path, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    process = await start()
+    session, other_session = await process.house.open(), await process.house.open()
+    async with broken(process.database):
+        await process.house.end(other_session)
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        reaping = asyncio.create_task(process.house.reaper.run())
+        await asyncio.sleep(0.01)  # it is at what could not be written down
+        clock.now = session.expires_at
+        async with asyncio.timeout(BUSY_SECONDS / 2):
+            while kaltura.calls[-1].session_id != session.session_id:  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.01)
+        other.execute("ROLLBACK")
+    other.close()
+    reaping.cancel()
+    await asyncio.wait([reaping])
 
 
 async def test_an_end_that_could_not_be_written_down_is_written_down_later(

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from app.problems import AtCapacity, KalturaBusy, KalturaFailed, TicketNotFound, TooManySessions
+from app.sessions.ending import MAX_PAUSE_SECONDS
 from app.sessions.live import AvatarSession
 from app.sessions.opening import OpenedSession
 from app.sessions.places import Waiting
@@ -222,6 +223,19 @@ async def test_the_estimate_is_never_later_than_the_end_of_a_session(
     clock.advance(14)
     assert (await house.wait("b")).estimated_seconds == 1
     assert (await house.wait("c")).estimated_seconds == 16
+
+
+async def test_while_kaltura_refuses_an_end_the_estimate_is_when_it_is_asked_again(
+    house: House, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    session = await house.open("a")
+    kaltura.will("end", *[refusal(500)] * 6)
+    with pytest.raises(KalturaFailed):
+        await house.end(session)
+    for _ in range(5):
+        clock.advance(MAX_PAUSE_SECONDS)
+        await house.sweep()
+    assert (await house.wait("b")).estimated_seconds == MAX_PAUSE_SECONDS
 
 
 async def test_kalturas_own_429_counts_as_full_and_who_met_it_is_the_first_in_line(

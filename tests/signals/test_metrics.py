@@ -190,6 +190,15 @@ async def test_a_ks_that_is_made_or_not_is_counted(
     assert await value(visitor, "ks_renewals_total", outcome="failed") == 1
 
 
+async def test_the_record_shows_whether_it_is_written(visit: Visit) -> None:
+    visitor = await visit(operator_token=OPERATOR)
+    await opened(visitor)
+    assert await value(visitor, "audit_writable") == 1
+    assert await value(visitor, "audit_waiting") == 0
+    families = await scraped(visitor)
+    assert {"avatar_broker_audit_lag_seconds", "avatar_broker_audit_lost"} <= families.keys()
+
+
 async def test_it_says_what_runs(visit: Visit) -> None:
     visitor = await visit(operator_token=OPERATOR)
     assert await value(visitor, "build_info", version=__version__) == 1

@@ -25,6 +25,7 @@ from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 from app import cli
 from app.logs import configure_logging
 from app.main import create_app
+from app.settings import load_settings
 from app.signals.spans import tracer_provider
 from app.signals.traces import are_traces_wanted
 from tests.doubles import (
@@ -231,7 +232,7 @@ async def test_spans_reach_a_real_collector_that_the_environment_names(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "")
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT")
     (tmp_path / ".env").write_text(f"OTEL_EXPORTER_OTLP_ENDPOINT={url}\n", encoding="utf-8")
-    assert cli.load_settings()[1] == []
+    assert load_settings()[1] == []
     provider = cli._tracer_provider()
     assert provider is not None
     async with broker(kaltura, clock, provider) as visitor:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -78,6 +79,18 @@ def test_what_is_counted_is_what_a_parser_finds(value: Any, times: int) -> None:
     for ascii_only in (True, False):
         body = json.dumps(several, ensure_ascii=ascii_only).encode()
         assert _is_nested(body) is (openings(several) > MAX_NESTED)
+
+
+@pytest.mark.parametrize("piece", [b'\\"', b'"\\'])
+def test_a_text_without_an_end_costs_no_more_to_count_than_one_with_an_end(piece: bytes) -> None:
+    def seconds(body: bytes) -> float:
+        started = time.perf_counter()
+        assert _is_nested(body)
+        return time.perf_counter() - started
+
+    brackets = b"[" * (MAX_NESTED + 1)
+    endless = brackets + b'"' + piece * 10_000
+    assert seconds(endless) < 50 * seconds(brackets + b'"' + b"a" * 20_000 + b'"')
 
 
 def part(name: str, content: str = "x") -> str:

@@ -77,6 +77,28 @@ class TestCrossSite:
         assert "Access-Control-Allow-Credentials" not in answer.headers
         assert "Origin" in answer.headers["Vary"]
 
+    async def test_an_allowed_origin_has_no_use_of_a_cookie(self, visit: Visit) -> None:
+        visitor = await visit(allowed_origins=PARTNER, max_sessions_per_visitor=9)
+        session = await opened(visitor)
+        mine = dict(visitor.cookies)
+        guest = {"Sec-Fetch-Site": "same-site", "Origin": PARTNER}
+        refused = await visitor.post(path(session, "end"), headers=guest)
+        assert is_problem(refused, "unauthenticated", 401)
+        answer = await visitor.post(CREATE, headers=guest)
+        assert answer.status_code == 201
+        assert "Set-Cookie" not in answer.headers
+        assert dict(visitor.cookies) == mine
+        own = {"Sec-Fetch-Site": "same-origin", "Origin": "http://broker.test"}
+        assert (await visitor.post(path(session, "end"), headers=own)).status_code == 200
+
+    async def test_who_asks_is_what_answers_vary_by(self, visit: Visit) -> None:
+        visitor = await visit(allowed_origins=PARTNER)
+        for headers in ({}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": PARTNER}):
+            for method in ("GET", "POST"):
+                answer = await visitor.request(method, CREATE, headers=headers)
+                vary = {name.strip() for name in answer.headers["Vary"].split(",")}
+                assert vary >= {"Origin", "Sec-Fetch-Site"}
+
     @pytest.mark.parametrize("origin", ["https://evil.example", "null", f"{PARTNER}.evil.example"])
     async def test_other_origins_get_no_cors(self, visit: Visit, origin: str) -> None:
         visitor = await visit(allowed_origins=PARTNER)
@@ -226,7 +248,13 @@ async def test_a_bug_is_a_problem_without_a_trace_of_it(
 
 @pytest.mark.parametrize(
     ("method", "target", "status"),
-    [("GET", "/nothing", 404), ("DELETE", "/healthz", 405), ("GET", "/problems/nothing", 404)],
+    [
+        ("GET", "/nothing", 404),
+        ("DELETE", "/healthz", 405),
+        ("GET", "/problems/nothing", 404),
+        ("POST", f"{CREATE}/", 404),
+        ("GET", "/docs/", 404),
+    ],
 )
 async def test_what_does_not_exist_is_a_problem_too(
     visitor: httpx.AsyncClient, method: str, target: str, status: int

@@ -20,6 +20,11 @@ OTHERS = [
     "10.0.0.1:80",
     "[2001:db8::1]",
     "[",
+    "[x]",
+    "user@avatar.example.com",
+    "avatar.example.com/evil.example",
+    "avatar.example.com?evil.example",
+    "avatar.example.com evil.example",
     "",
 ]
 OWN = [
