@@ -147,7 +147,7 @@ async def _news(record: Record) -> None:
 @router.get(
     "/audit.csv",
     response_class=StreamingResponse,
-    responses=_PROBLEMS | {200: {"content": {"text/csv": {}}}},
+    responses=_PROBLEMS | {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 async def export_csv(_: StreamDep, trail: TrailDep, wanted: FilterDep) -> StreamingResponse:
     """All of the record that is asked for, newest first, as a table.
@@ -160,7 +160,8 @@ async def export_csv(_: StreamDep, trail: TrailDep, wanted: FilterDep) -> Stream
 @router.get(
     "/audit.jsonl",
     response_class=StreamingResponse,
-    responses=_PROBLEMS | {200: {"content": {"application/x-ndjson": {}}}},
+    responses=_PROBLEMS
+    | {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
 )
 async def export_json_lines(_: StreamDep, trail: TrailDep, wanted: FilterDep) -> StreamingResponse:
     """All of the record that is asked for, newest first, one event of `/audit` a line."""
