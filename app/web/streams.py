@@ -77,7 +77,7 @@ async def _what_goes_on(lookout: Lookout) -> AsyncIterator[ServerSentEvent]:
     now = asyncio.get_running_loop().time
     ends_at, told, told_at = now() + LIFE_SECONDS, ["", ""], now()
     yield ServerSentEvent(retry=RECONNECT_MS)
-    while now() < ends_at:
+    while True:
         sessions, health = await lookout.sessions(), await lookout.health()
         shown = [sessions.but_for_clocks(), health.model_dump_json()]
         if now() - told_at >= AGAIN_SECONDS:
@@ -87,6 +87,8 @@ async def _what_goes_on(lookout: Lookout) -> AsyncIterator[ServerSentEvent]:
         if shown[1] != told[1]:
             yield ServerSentEvent(event="health", data=health)
         told = shown
+        if now() >= ends_at:
+            return
         await _news(lookout.record)
 
 
@@ -121,7 +123,7 @@ async def _what_is_new(
     now = asyncio.get_running_loop().time
     ends_at = now() + LIFE_SECONDS
     yield ServerSentEvent(retry=RECONNECT_MS)
-    while now() < ends_at:
+    while True:
         with contextlib.suppress(RecordUnavailable):
             if after is None:
                 after = await trail.newest()
@@ -133,6 +135,8 @@ async def _what_is_new(
                 yield ServerSentEvent(event="audit", id=str(after), data=data)
             if len(news) < MAX_NEWS:
                 after = max(after, looked_to)  # what is not wanted is not looked through again
+        if now() >= ends_at:
+            return
         await _news(record)
 
 

@@ -27,6 +27,7 @@ FORMULAS = ['=HYPERLINK("https://evil.example")', "+1", "-1", "@SUM(A1)", "\t=1"
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(streams, "REST_SECONDS", 0.01)
+    monkeypatch.setattr(streams, "LIFE_SECONDS", 600)
 
 
 @pytest.mark.parametrize("path", [*ENDLESS, "/operator/api/audit.csv", "/operator/api/audit.jsonl"])
