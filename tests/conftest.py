@@ -16,6 +16,7 @@ from asgi_lifespan import LifespanManager
 from app.environment import PLANNED_HARMLESS
 from app.main import create_app
 from app.settings import Settings
+from app.web import streams
 from tests.doubles import FakeClock, FakeKaltura, FakeServices, settings
 from tests.postgres import Postgres, postgres
 
@@ -67,6 +68,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     url = server.new_database()
     yield url
     server.drop(url)
+
+
+@pytest.fixture(autouse=True)
+def _no_stream_outlives_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "LIFE_SECONDS", 0)
 
 
 @pytest.fixture
