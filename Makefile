@@ -21,6 +21,7 @@ install: .venv/.installed ## set up .venv, nothing else
 
 test: .venv/.dev lint ## set up and check everything, a real browser included
 	@scripts/ensure-chromium >/dev/null
+	@scripts/ensure-postgres >/dev/null
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/.dev node_modules/.installed ## ruff, mypy, tsc, hadolint

@@ -1,29 +1,33 @@
-"""The command `avatar-broker`."""
+"""The command `avatar-broker`.
+
+What only the broker needs is imported by those who start it: it takes longer than all the rest, and
+whoever mistyped a setting, asks for help or is the demo's emulator can do without.
+"""
 
 import argparse
 import asyncio
 import importlib.util
+import logging
 import os
 import secrets
 import socket
 import sys
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from dotenv import dotenv_values
 
 from app.aliases import Aliases
-from app.database import IN_MEMORY, require_writable
 from app.demo import emulator_beside, is_emulator
-from app.doctor import examine
-from app.environment import SettingsError
+from app.environment import SettingsError, lend_to_libraries
 from app.kaltura.contract import MIRROR_PATH
 from app.ks_settings import KS_SETTINGS, MINT_SETTINGS
 from app.logs import configure_logging
-from app.main import create_app
 from app.server import listen, serve, serve_for_parent, url_of
-from app.sessions.keyring import keyring_of
 from app.settings import ENV_FILE, Settings, load_settings
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import TracerProvider
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8000
@@ -31,6 +35,7 @@ EMULATOR_PORT: Final = 8001
 MAX_PORT: Final = 65535
 MISCONFIGURED: Final = 2
 INTERRUPTED: Final = 130
+TERMINATED: Final = 143
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -65,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "emulator":
             command.add_argument("--fd", type=int, help=argparse.SUPPRESS)  # for `demo` alone
+        if name == "doctor":
+            command.add_argument("--json", action="store_true", help="tell it to a machine")
     text = "what the log says in place of an id"
     command = commands.add_parser("log-id", help=text, description=text)
     command.add_argument("id", help="the id of a session, of a visitor or of a ticket")
@@ -133,6 +140,8 @@ def _require_development() -> None:
 
 def _forgetful() -> dict[str, str]:
     """The demo's emulator ends with it, and so do its sessions: no need to write them down."""
+    from app.database import IN_MEMORY  # noqa: PLC0415 - see above
+
     configured = {**dotenv_values(ENV_FILE), **os.environ}
     return {} if configured.get("DATABASE_URL") else {"database_url": IN_MEMORY}
 
@@ -142,6 +151,8 @@ def _with_database(settings: Settings) -> Settings:
 
     So that the broker also runs where it may write nothing; it warns of what that costs.
     """
+    from app.database import IN_MEMORY, require_writable  # noqa: PLC0415 - see above
+
     try:
         require_writable(settings.database_url)
     except SettingsError:
@@ -152,15 +163,32 @@ def _with_database(settings: Settings) -> Settings:
 
 
 def _run_broker(settings: Settings, without_effect: list[str], options: argparse.Namespace) -> int:
+    from app.main import create_app  # noqa: PLC0415 - see above
+    from app.sessions.keyring import keyring_of  # noqa: PLC0415 - see above
+
     settings = _with_database(settings)
-    configure_logging(aliases=Aliases(keyring_of(settings).logs()[0]))
-    app = create_app(settings)
+    traces = _tracer_provider()
+    aliases = Aliases(keyring_of(settings).logs()[0])
+    configure_logging(aliases=aliases, traced=traces is not None)
+    app = create_app(settings, tracer_provider=traces)
     listening = listen(options.host, options.port)
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
     print(f"Avatar Broker: open {url_of(listening)}", flush=True)
     serve(app, listening)
     return 0
+
+
+def _tracer_provider() -> "TracerProvider | None":
+    """What makes spans, where the environment or `.env` says where they go."""
+    from app.signals.traces import are_traces_wanted  # noqa: PLC0415 - see above
+
+    lend_to_libraries(dotenv_values(ENV_FILE), os.environ)
+    if not are_traces_wanted(os.environ):
+        return None
+    from app.signals.spans import tracer_provider  # noqa: PLC0415 - costs nothing where off
+
+    return tracer_provider(os.environ)
 
 
 def _emulator(options: argparse.Namespace) -> int:
@@ -192,6 +220,8 @@ def _require_emulator() -> None:
 
 def _log_id(options: argparse.Namespace) -> int:
     """One line for each key of SECRET_KEY, the present one first."""
+    from app.sessions.keyring import keyring_of  # noqa: PLC0415 - see above
+
     settings, _ = load_settings()
     for key in keyring_of(settings).logs():
         print(Aliases(key).of(options.id))
@@ -199,5 +229,14 @@ def _log_id(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    from app.doctor.examination import examine  # noqa: PLC0415 - see above
+
     settings, _ = load_settings()
-    return asyncio.run(examine(settings, host=options.host, port=options.port))
+    configure_logging()
+    logging.getLogger().setLevel(logging.WARNING)  # it tells of each step itself
+    try:
+        return asyncio.run(
+            examine(settings, host=options.host, port=options.port, in_json=options.json)
+        )
+    except asyncio.CancelledError:
+        return TERMINATED

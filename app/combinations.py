@@ -3,8 +3,6 @@
 import re
 from typing import TYPE_CHECKING, Final
 
-from app.database import file_of
-
 if TYPE_CHECKING:
     from app.settings import Settings
 
@@ -84,9 +82,22 @@ def check_production(settings: "Settings") -> None:
         )
 
 
+def check_database(settings: "Settings") -> None:
+    """What is kept in Postgres can be read by the next process, wherever that runs."""
+    if settings.database_url.startswith("postgresql") and not settings.secret_key:
+        raise ValueError(
+            "SECRET_KEY is missing: with Postgres there is no file to keep one beside, "
+            "make it with `openssl rand -hex 32`"
+        )
+
+
 def check_shutdown(settings: "Settings") -> None:
     """Sessions are kept only where the next process can find them: nobody else would end them."""
-    if settings.shutdown_sessions == "keep" and file_of(settings.database_url) is None:
+    if settings.shutdown_sessions != "keep":
+        return
+    from app.database import is_in_memory  # noqa: PLC0415 - SQLAlchemy takes long to come
+
+    if is_in_memory(settings.database_url):
         raise ValueError(
             "SHUTDOWN_SESSIONS=keep would leave sessions open for ever, since DATABASE_URL names "
             "no file: name one, or set SHUTDOWN_SESSIONS=end"

@@ -1,6 +1,6 @@
 """The database: where it is, how it is opened, and which processes use it.
 
-SQLite in a file, or in memory, where nothing outlives the process.
+SQLite in a file, or in memory, where nothing outlives the process; or Postgres.
 """
 
 import asyncio
@@ -9,76 +9,164 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import MetaData, event
+import structlog
+from sqlalchemy import Connection, Executable, MetaData, Row, Table, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.environment import SettingsError
+from app.holders import Holders, HoldersByFile, HoldersByPostgres, NobodyElse
+from app.problems import RecordUnavailable
 
+POSTGRES: Final = "postgresql"
 IN_MEMORY: Final = "sqlite+aiosqlite:///:memory:"
 BUSY_SECONDS: Final = 5
 """How long a write waits for another process's."""
 
+RETRY_AFTER_SECONDS: Final = 5
+
+METADATA: Final = MetaData()
+"""Every table; each is described where it is used."""
+
+Rows = Sequence[Row[Any]]
+Result = TypeVar("Result")
+
+log = structlog.get_logger(__name__)
+
 
 class Database:
-    """An open database, and the name of this process among those that use it.
+    """An open database, and the name of this process among those that use it (`Holders`)."""
 
-    Each process holds a lock on a file of its own name beside the database. The kernel lets go of
-    it when the process dies, however it dies, so that who is dead is known and never guessed.
-    """
-
-    def __init__(self, engine: AsyncEngine, holders: Path | None) -> None:
+    def __init__(self, engine: AsyncEngine, path: Path | None) -> None:
         self.engine = engine
         self.holder = secrets.token_hex(8)
-        self._holders = holders
-        self._own_lock = self._try_lock(self.holder, os.O_CREAT)
+        self._holders = _holders_at(engine, path, self.holder)
+        # SQLite has one writer at a time; waiting here costs less than waiting there.
+        self._writing = asyncio.Lock()
+        self._failures = 0
+        self._under_way: set[asyncio.Task[Any]] = set()
 
-    def is_held(self, holder: str) -> bool:
-        """Whether the process of this name still runs; a dead one's file is removed."""
+    async def read(self, query: Executable) -> Rows:
+        """What a query finds; raises `RecordUnavailable`."""
+
+        async def rows(connection: AsyncConnection) -> Rows:
+            return (await connection.execute(query)).all()
+
+        return await self._undisturbed(self._committed(rows))
+
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        """Do `work` in one transaction, one writer at a time; it is on disk on return.
+
+        Raises `RecordUnavailable`, and then none of it is.
+        """
+        return await self._undisturbed(self._in_turn(work))
+
+    def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
+        """An insert that may say what is to be done when the row is there already."""
+        return insert_into(table, self.engine.dialect.name)
+
+    async def settle(self) -> None:
+        """Wait for what is under way."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _undisturbed(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Carried out whole: a caller that is cancelled must not break a connection off midway."""
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may be gone; asyncio would warn of it
+
+    async def _in_turn(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        failures = self._failures
+        async with self._writing:
+            if failures < self._failures:
+                # Waited for a write that failed: that was long enough for both.
+                raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS)
+            try:
+                return await self._committed(work)
+            except RecordUnavailable:
+                self._failures += 1
+                raise
+
+    async def _committed(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+        try:
+            async with self.engine.begin() as connection:
+                return await work(connection)
+        except (SQLAlchemyError, OSError) as error:
+            raise _unavailable(error) from None
+
+    async def hold(self) -> None:
+        """Be known as alive to the others; raises `RecordUnavailable`."""
+        try:
+            await self._holders.hold()
+        except (SQLAlchemyError, OSError) as error:
+            raise _unavailable(error) from None
+
+    async def is_held(self, holder: str) -> bool:
+        """Whether the process of this name still runs; raises `RecordUnavailable`."""
         if holder == self.holder:
             return True
-        lock = self._try_lock(holder)
-        if lock is None:
-            return self._holders is not None and (self._holders / holder).exists()
-        self._remove(holder, lock)
-        return False
+        try:
+            return await self._holders.is_held(holder)
+        except (SQLAlchemyError, OSError) as error:
+            raise _unavailable(error) from None
 
     def release(self) -> None:
         """Let go: what this process has left is for the next one."""
-        if self._own_lock is not None:
-            self._remove(self.holder, self._own_lock)
-            self._own_lock = None
+        self._holders.release()
 
-    def _try_lock(self, holder: str, flags: int = 0) -> int | None:
-        """A descriptor with the lock on a holder's file; None when there is none to be had."""
-        if self._holders is None:
-            return None
-        try:
-            descriptor = os.open(self._holders / holder, os.O_RDWR | flags, 0o600)
-        except FileNotFoundError:
-            return None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        return descriptor
+    async def aclose(self) -> None:
+        """Close every connection, when what is under way is done."""
+        await self.settle()
+        self.release()
+        if isinstance(self._holders, HoldersByPostgres):
+            await self._holders.aclose()
+        await self.engine.dispose()
 
-    def _remove(self, holder: str, lock: int) -> None:
-        if self._holders is not None:
-            (self._holders / holder).unlink(missing_ok=True)
-        os.close(lock)
+
+def _holders_at(engine: AsyncEngine, path: Path | None, own: str) -> Holders:
+    if engine.dialect.name == POSTGRES:
+        return HoldersByPostgres(engine, own)
+    return NobodyElse() if path is None else HoldersByFile(_holders_of(path), own)
+
+
+def _unavailable(error: Exception) -> RecordUnavailable:
+    log.error("the database can't be read or written", error=type(error).__name__)
+    return RecordUnavailable(retry_after=RETRY_AFTER_SECONDS)
+
+
+def insert_into(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
+    """Likewise, for a dialect; both say it in the same words."""
+    return postgresql.insert(table) if dialect == POSTGRES else sqlite.insert(table)
+
+
+def is_postgres(url: str) -> bool:
+    """Whether a database is one of Postgres."""
+    return make_url(url).get_backend_name() == POSTGRES
 
 
 def file_of(url: str) -> Path | None:
-    """The file of a SQLite database; None when it is in memory."""
+    """The file of a SQLite database; None when it is in memory, or elsewhere."""
     name = make_url(url).database
-    return None if not name or name == ":memory:" else Path(name)
+    return None if is_postgres(url) or not name or name == ":memory:" else Path(name)
+
+
+def is_in_memory(url: str) -> bool:
+    """Whether nothing of it outlives the process."""
+    return file_of(url) is None and not is_postgres(url)
 
 
 def require_writable(url: str) -> None:
@@ -107,27 +195,52 @@ def require_writable(url: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_database(url: str, metadata: MetaData) -> AsyncIterator[Database]:
-    """The database with its tables, as long as the block; raises `SettingsError`."""
+async def open_database(url: str, prepare: Callable[[Connection], None]) -> AsyncIterator[Database]:
+    """The database with its tables, which `prepare` makes; raises `SettingsError`."""
     require_writable(url)
     path = file_of(url)
-    # In memory there is one connection, and who shared it would undo what others write.
-    alone: dict[str, Any] = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
-    engine = create_async_engine(url, **({} if path else alone))
-    event.listen(engine.sync_engine, "connect", _prepare)
-    database = Database(engine, _holders_of(path) if path else None)
+    engine = create_async_engine(url, **_options(url))
+    if not is_postgres(url):
+        event.listen(engine.sync_engine, "connect", _prepare)
+    database = Database(engine, path)
     try:
-        async with _in_turn(path), engine.begin() as connection:
-            await connection.run_sync(metadata.create_all)
+        await _prepare_in_turn(database, path, prepare)
         yield database
     finally:
-        await engine.dispose()
-        database.release()
+        await database.aclose()
+
+
+def _options(url: str) -> dict[str, Any]:
+    if is_postgres(url):
+        # Nobody waits longer for it than for a file.
+        patience = {"timeout": BUSY_SECONDS, "command_timeout": BUSY_SECONDS}
+        return {"pool_pre_ping": True, "connect_args": patience}
+    # In memory there is one connection, and who shared it would undo what others write.
+    alone = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
+    return {} if file_of(url) else alone
+
+
+async def _prepare_in_turn(
+    database: Database, path: Path | None, prepare: Callable[[Connection], None]
+) -> None:
+    """Processes that start at once prepare the database one after the other."""
+    try:
+        async with _in_turn(path), database.engine.begin() as connection:
+            if connection.dialect.name == POSTGRES:
+                await connection.execute(text("SELECT pg_advisory_xact_lock(0)"))
+            await connection.run_sync(prepare)
+        await database.hold()
+    except (OSError, InterfaceError, OperationalError) as error:
+        if path is not None:
+            raise
+        raise SettingsError(
+            f"DATABASE_URL: Postgres can't be reached ({type(error).__name__}): "
+            "check its host, port, user and database"
+        ) from None
 
 
 @contextlib.asynccontextmanager
 async def _in_turn(path: Path | None) -> AsyncIterator[None]:
-    """Processes that start at once prepare the database one after the other."""
     if path is None:
         yield
         return

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,8 +23,12 @@ PLANNED: Final[Mapping[str, str]] = {}
 none. Any other value stops the start: an operator must not believe in a guard that is not there.
 """
 
-PLANNED_HARMLESS: Final = frozenset({"OPERATOR_TOKEN", "REDIS_URL"})
+PLANNED_HARMLESS: Final = frozenset({"REDIS_URL"})
 """Settings that will exist; the start says in one line that they have no effect yet."""
+
+
+LIBRARIES: Final = ("OTEL_",)
+"""Names that are not ours, but those of a library that reads the environment for itself."""
 
 
 class SettingsError(Exception):
@@ -73,7 +77,7 @@ def reject_unknown(
     without_effect = []
     for name, value in sorted({**dotenv, **environ}.items()):
         setting = name.upper().removesuffix("_FILE")
-        if name.upper() in names or not value:
+        if name.upper() in names or not value or name.startswith(LIBRARIES):
             continue
         if setting in PLANNED_HARMLESS:
             without_effect.append(setting)
@@ -83,6 +87,13 @@ def reject_unknown(
         elif name in dotenv or _is_ours(name) or _closest(name, names, MISSPELT):
             raise SettingsError(f"{name} is not a setting: {_advice(name, names)}")
     return without_effect
+
+
+def lend_to_libraries(dotenv: Mapping[str, str | None], environ: MutableMapping[str, str]) -> None:
+    """Put what `.env` holds for libraries where they look; what is there already wins."""
+    for name, value in dotenv.items():
+        if value and name.startswith(LIBRARIES):
+            environ.setdefault(name, value)
 
 
 def _is_ours(name: str) -> bool:

@@ -3,8 +3,9 @@
 from typing import Final, Self
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
+from app.environment import FileSource
 from app.kaltura.contract import ItemId
 from app.kaltura.minting import AdminSecret, AppToken
 from app.values import ApiUrl, PartnerId, Secret
@@ -49,6 +50,23 @@ class KsSettings(BaseSettings):
     kaltura_api_url: ApiUrl = Field(
         "https://www.kaltura.com", description="Kaltura's core API, which makes the KS"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the hook's signature
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """pydantic-settings' hook: its own sources, and `NAME_FILE` from both of them."""
+        variables: dict[str, str | None] = {}
+        for source in (dotenv_settings, env_settings):
+            if isinstance(source, EnvSettingsSource):
+                variables |= source.env_vars
+        files = FileSource(settings_cls, variables)
+        return init_settings, files, env_settings, dotenv_settings
 
     @model_validator(mode="after")
     def _ks_comes_from_one_place(self) -> Self:

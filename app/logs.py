@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TextIO
 
 import structlog
+from opentelemetry import trace
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.aliases import Aliases
@@ -19,15 +20,19 @@ _IDS: Final = ("session_id", "visitor", "ticket")
 _INDENT: Final = "    "
 
 
-def configure_logging(stream: TextIO = sys.stderr, *, aliases: Aliases | None = None) -> None:
+def configure_logging(
+    stream: TextIO = sys.stderr, *, aliases: Aliases | None = None, traced: bool = False
+) -> None:
     """Send everything, the libraries' logs too, through structlog to `stream`.
 
-    Without `aliases` those of this process are like those of no other.
+    Without `aliases` those of this process are like those of no other. With `traced`, a line names
+    the trace that it belongs to.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        *([_trace_named] if traced else []),
         _Discreet(aliases or Aliases(secrets.token_bytes(32))),
     ]
     structlog.configure(
@@ -48,7 +53,8 @@ def configure_logging(stream: TextIO = sys.stderr, *, aliases: Aliases | None = 
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for chatty in ("uvicorn.error", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def _renderers(*, for_a_person: bool) -> list[Processor]:
@@ -56,6 +62,13 @@ def _renderers(*, for_a_person: bool) -> list[Processor]:
         return [structlog.processors.JSONRenderer()]  # JSON escapes by itself
     plain = structlog.dev.plain_traceback
     return [_on_one_line, structlog.dev.ConsoleRenderer(exception_formatter=plain)]
+
+
+def _trace_named(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = trace.format_trace_id(span.trace_id)
+    return event
 
 
 @dataclass(frozen=True)

@@ -4,34 +4,55 @@ import asyncio
 import contextlib
 import functools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.templating import Jinja2Templates
+from opentelemetry.trace import TracerProvider
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from app import __version__
+from app.audit.record import Record
+from app.audit.retention import Retention
+from app.audit.trail import Trail
 from app.database import open_database
 from app.identity.assembly import login_of
+from app.kaltura.exchange import both
+from app.migrations import prepare
 from app.problems import Problem
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.broker import SessionBroker
-from app.sessions.journal import METADATA, Journal
+from app.sessions.journal import Journal
 from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import keyring_of
-from app.sessions.reaper import Reaper
 from app.sessions.speaking.assembly import speech_services
 from app.sessions.speaking.moments import Sleep
 from app.sessions.tokens import Clock
+from app.sessions.usage import Usage
 from app.settings import Settings
-from app.web import api, create, events, health, mirror, pages
+from app.signals.metrics import Metrics
+from app.signals.recent import RecentCalls
+from app.signals.traces import UNTRACED, Traces
+from app.web import (
+    api,
+    console,
+    create,
+    events,
+    health,
+    mirror,
+    operator,
+    pages,
+    signals,
+    streams,
+)
 from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
 from app.web.bodies import BodyGuard
@@ -44,7 +65,9 @@ from app.web.guards import (
     RequestContext,
     SecurityHeaders,
 )
+from app.web.open_streams import Streams
 from app.web.openapi import describe
+from app.web.operators import Operators
 from app.web.origins import HostPolicy, OriginPolicy
 from app.web.proxies import SignedInByProxy
 from app.web.rates import Rates
@@ -68,26 +91,37 @@ def create_app(
     clock: Clock = time.time,
     monotonic: Clock = time.monotonic,
     sleep: Sleep = asyncio.sleep,
+    tracer_provider: TracerProvider | None = None,
 ) -> FastAPI:
     """The broker; raises `SettingsError` when the KS or the avatar is missing.
 
     `transport` carries calls to Kaltura, `login_transport` those to the app's login, and
     `speech_transport` those to another voice and to the speech hook; `clock` gives unix seconds,
     `monotonic` seconds that never jump, and `sleep` waits for such. Tests bring their own.
+    Where there is a `tracer_provider`, requests are traced.
     """
     settings.required_to_serve()
+    metrics, recent = Metrics(), RecentCalls(monotonic)
+    traces = None if tracer_provider is None else Traces(tracer_provider)
+    observer = both(metrics.observe, recent.observe)
+    if traces is not None:
+        observer = both(traces.observe, observer)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with (
-            open_database(settings.database_url, METADATA) as database,
-            contextlib.aclosing(kaltura_client(settings, transport, clock, monotonic)) as client,
+            open_database(settings.database_url, prepare) as database,
+            contextlib.aclosing(
+                kaltura_client(settings, transport, clock, monotonic, observer)
+            ) as client,
             login_of(
                 settings, transport=login_transport, clock=clock, monotonic=monotonic
             ) as login,
             speech_services(settings, monotonic=monotonic, transport=speech_transport) as services,
         ):
             keyring = keyring_of(settings)
+            record = Record(database, required=settings.audit_required, monotonic=monotonic)
+            retention = Retention(database, days=settings.audit_retention_days, clock=clock)
             journal = Journal(database, keyring.at_rest(), base_url=settings.avatar_base_url)
             store = JournalledSessions(clock, journal)
             sessions = assemble(
@@ -99,21 +133,33 @@ def create_app(
                 clock=clock,
                 monotonic=monotonic,
                 sleep=sleep,
+                record=record,
             )
             for warning in sessions.readiness.warnings():
                 log.warning(warning)
             async with (
+                record.running(),
                 contextlib.aclosing(store),
-                _running(sessions.reaper),
+                _running(sessions.reaper.run()),
+                _running(retention.run()),
                 _ending(sessions.broker),
             ):
-                await store.take_over()
+                await sessions.ender.take_over()
                 yield State(
                     reception=sessions.reception,
                     broker=sessions.broker,
+                    chronicle=sessions.chronicle,
+                    record=record,
+                    trail=Trail(database, record),
+                    usage=Usage(database, base_url=settings.avatar_base_url, clock=clock),
+                    operators=Operators(settings, keyring.operators(), clock),
                     settings=settings,
                     clock=clock,
                     readiness=sessions.readiness,
+                    overview=sessions.overview,
+                    metrics=metrics,
+                    recent=recent,
+                    streams=Streams(),
                     rates=Rates.of(settings),
                     followers=Followers(),
                     visitors=visitors_of(settings, login),
@@ -123,31 +169,33 @@ def create_app(
     app = FastAPI(
         title="Avatar Broker",
         description="A backend-for-frontend for Kaltura avatars.",
-        version="0.1.0",
+        version=__version__,
         lifespan=lifespan,
+        telemetry=UNTRACED if traces is None else traces.telemetry,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be to http, where a proxy has the https
-        middleware=_guards(settings),
+        middleware=_guards(settings, metrics),
         exception_handlers={
             Problem: on_problem,
             RequestValidationError: on_invalid,
             HTTPException: on_http_exception,
         },
     )
-    for part in (create, api, events, mirror, health, pages):
-        app.include_router(part.router)
+    # Not `include_router`, which makes every route anew for each app, at its first request.
+    for part in (create, api, events, mirror, health, signals, operator, streams, console, pages):
+        app.router.routes.extend(part.router.routes)
     app.mount("/static", Assets(directory=ROOT / "static"), name="static")
     # Made once, as FastAPI does: it takes a tenth of a second.
     app.openapi = functools.cache(lambda: describe(app))  # type: ignore[method-assign] # FastAPI's documented way
     return app
 
 
-def _guards(settings: Settings) -> list[Middleware]:
+def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
     """Outermost first."""
     return [
         *_proxies(settings),
-        Middleware(RequestContext),
+        Middleware(RequestContext, metrics=metrics),
         Middleware(SecurityHeaders, https=settings.is_https),
         Middleware(HostGuard, policy=HostPolicy.of(settings)),
         Middleware(
@@ -179,8 +227,8 @@ def _proxies(settings: Settings) -> list[Middleware]:
 
 
 @contextlib.asynccontextmanager
-async def _running(reaper: Reaper) -> AsyncIterator[None]:
-    task = asyncio.create_task(reaper.run())
+async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:

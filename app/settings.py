@@ -8,22 +8,17 @@ import os
 from typing import Annotated, Any, Final, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import (
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
-from app.combinations import check_auth, check_production, check_shutdown, check_speech
-from app.environment import FileSource, SettingsError, reject_unknown
+from app.combinations import (
+    check_auth,
+    check_database,
+    check_production,
+    check_shutdown,
+    check_speech,
+)
+from app.environment import SettingsError, reject_unknown
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
 from app.ks_settings import Credentials, KsSettings
@@ -33,6 +28,7 @@ from app.values import (
     CommaSeparated,
     Control,
     DatabaseUrl,
+    Days,
     HeaderName,
     HttpUrl,
     Integrity,
@@ -148,6 +144,13 @@ class Settings(SpeechSettings, KsSettings):
         "name:token, comma-separated, each token at least 16 characters",
     )
 
+    # Who runs it
+    operator_token: ServiceToken | None = Field(
+        None,
+        description="Opens what is the operator's, such as /metrics, as a bearer token of at least "
+        "16 characters; without one it stays closed",
+    )
+
     # What a visitor may do
     max_text_length: Annotated[int, Field(ge=1, le=100_000)] = Field(
         1000, description="Characters in one speak"
@@ -189,10 +192,27 @@ class Settings(SpeechSettings, KsSettings):
         "empty: only watch",
     )
 
+    # What is on record
+    audit_required: bool = Field(
+        default=True,
+        description="Whether a call that can't be put on record is refused; false: it is carried "
+        "out all the same",
+    )
+    audit_text: Literal["full", "hash", "none"] = Field(
+        "full",
+        description="What the record keeps of the words that are said: full: the words; hash: a "
+        "keyed hash and their length; none: nothing",
+    )
+    audit_retention_days: Days = Field(
+        90, description="Days after which the record forgets an entry"
+    )
+
     # What outlives the process
     database_url: DatabaseUrl = Field(
         DEFAULT_DATABASE_URL,
-        description="The session history: sqlite+aiosqlite:/// and the path of a file",
+        description="The record and the session history: sqlite+aiosqlite:/// and the path of a "
+        "file, or postgresql+asyncpg://user:password@host/name",
+        repr=False,
     )
     shutdown_sessions: Literal["end", "keep"] = Field(
         "end",
@@ -200,28 +220,12 @@ class Settings(SpeechSettings, KsSettings):
         "keep leaves them to the next start",
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the hook's signature
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """pydantic-settings' hook: its own sources, and `NAME_FILE` from both of them."""
-        variables: dict[str, str | None] = {}
-        for source in (dotenv_settings, env_settings):
-            if isinstance(source, EnvSettingsSource):
-                variables |= source.env_vars
-        files = FileSource(settings_cls, variables)
-        return init_settings, files, env_settings, dotenv_settings
-
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         check_auth(self)
         check_production(self)
         check_speech(self)
+        check_database(self)
         check_shutdown(self)
         return self
 

@@ -61,9 +61,17 @@ def _header_name(value: str) -> str:
 
 
 def _database_url(value: str) -> str:
-    if not value.startswith("sqlite+aiosqlite:///"):
-        raise ValueError("this version has SQLite alone: sqlite+aiosqlite:/// and a path")
-    return value
+    if value.startswith("sqlite+aiosqlite:///"):
+        return value
+    scheme, _, rest = value.partition("://")
+    if (
+        scheme not in {"postgresql+asyncpg", "postgresql", "postgres"}
+        or not urlsplit(value).path[1:]
+    ):
+        raise ValueError(
+            "not sqlite+aiosqlite:/// and a path, nor postgresql+asyncpg://user:password@host/name"
+        )
+    return f"postgresql+asyncpg://{rest}"
 
 
 def _network(value: str) -> str:
@@ -118,6 +126,7 @@ def _integrity(value: str) -> str:
     return " ".join(hashes)
 
 
+Days = Annotated[int, Field(ge=1, le=3650)]
 Integrity = Annotated[str, AfterValidator(_integrity)]
 Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
 ServiceToken = Annotated[Secret, AfterValidator(_long_enough)]

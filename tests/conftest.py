@@ -1,19 +1,23 @@
 """What every test has: an environment without settings, and Kaltura and the clock in its hands."""
 
+import inspect
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import stamina
+import structlog
 from asgi_lifespan import LifespanManager
 
 from app.environment import PLANNED, PLANNED_HARMLESS
 from app.main import create_app
 from app.settings import Settings
 from tests.doubles import FakeClock, FakeKaltura, FakeServices, settings
+from tests.postgres import Postgres, postgres
 
 Visit = Callable[..., Awaitable[httpx.AsyncClient]]
 
@@ -29,6 +33,40 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_waiting_between_retries() -> Any:
     with stamina.set_testing(True, attempts=3, cap=True):
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plain_tracebacks() -> None:
+    """Else structlog shows each variable in each frame, which takes seconds for one request."""
+    renderer = structlog.dev.ConsoleRenderer.get_active()
+    renderer.exception_formatter = structlog.dev.plain_traceback
+
+
+@pytest.fixture(scope="session")
+def own_postgres() -> Iterator[Postgres]:
+    """A real one, started when the first test asks for it."""
+    with postgres() as running:
+        yield running
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What holds for one kind of database holds for the other, unless a test looks into a file."""
+    if "database_url" in metafunc.fixturenames:
+        asked = inspect.signature(metafunc.function).parameters
+        kinds = ["sqlite"] if "path" in asked else ["sqlite", "postgres"]
+        metafunc.parametrize("database_url", kinds, indirect=True)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A new database."""
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path}/data/broker.db"
+        return
+    server: Postgres = request.getfixturevalue("own_postgres")
+    url = server.new_database()
+    yield url
+    server.drop(url)
 
 
 @pytest.fixture

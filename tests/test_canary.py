@@ -20,6 +20,9 @@ import pytest
 import structlog
 from asgi_lifespan import LifespanManager
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.kaltura import errors
 from app.kaltura.breaker import OPEN_SECONDS
@@ -28,9 +31,10 @@ from app.kaltura.credentials import PAUSE_SECONDS, RENEWED_AFTER
 from app.kaltura.minting import LIFETIME_SECONDS
 from app.kaltura.transport import MAX_ANSWER_BYTES
 from app.logs import configure_logging
-from app.main import create_app
+from app.main import ROOT, create_app
 from app.problems import PROBLEMS
 from app.sessions.broker import KEEP_ALIVE_SECONDS
+from app.signals.spans import tracer_provider
 from tests.doubles import (
     ADMIN_SECRET,
     APP_TOKEN,
@@ -53,12 +57,13 @@ from tests.web.test_mirror import path as mirror_path
 
 KEY = "canary-secret-key-of-32-characters"
 SERVICE = "canary-service-token-3b6e"
+OPERATOR = "canary-operator-token-e10c"
 WHEP_SECRET = "canary-whep-secret-4d1a"
 TURN_SECRET = "canary-turn-credential-86c2"
 UPSTREAM_TEXT = "canary-upstream-text"
 CANARIES = (
     *(KS, KALTURA_TOKEN, KEY, SERVICE, UPSTREAM_TEXT),
-    *(ADMIN_SECRET, APP_TOKEN, MINTED_KS, WIDGET_KS),
+    *(ADMIN_SECRET, APP_TOKEN, MINTED_KS, WIDGET_KS, OPERATOR),
 )
 SDK = {"visualConfig": {"id": "avatar-1"}}
 TIME_HEALS = max(OPEN_SECONDS, PAUSE_SECONDS, KEEP_ALIVE_SECONDS)
@@ -112,6 +117,7 @@ def _bytes(content: bytes, **headers: str) -> Callable[[], Answer]:
     return lambda: httpx.Response(200, headers=ECHO | headers, stream=httpx.ByteStream(content))
 
 
+STATIC = ROOT / "static"
 FAULTS: dict[str, Callable[[], Answer]] = {
     **{
         f"status {status}": _json({"success": False, "error": ALL}, status)
@@ -201,7 +207,8 @@ class Told:
             for template, methods in self.app.openapi()["paths"].items()
             for method in methods
             if not any(
-                method.upper() == called and re.fullmatch(_pattern(template), target)
+                method.upper() == called
+                and re.fullmatch(_pattern(template), target.partition("?")[0])
                 for called, target in self.called
             )
         ]
@@ -246,10 +253,14 @@ async def told_by_a_broker(
     kaltura: FakeKaltura, clock: FakeClock, **changes: Any
 ) -> AsyncIterator[Told]:
     limits = {"max_sessions_per_visitor": 1000, "max_concurrent_sessions": 1000}
-    configured = settings(secret_key=KEY, **{**limits, **changes})
+    configured = settings(secret_key=KEY, operator_token=OPERATOR, **{**limits, **changes})
     # FakeKaltura answers without a pause, so that only a fault can take longer than this.
     configured = configured.model_copy(update={"upstream_timeout_seconds": 0.001})
-    app = create_app(configured, transport=kaltura, clock=clock, monotonic=clock)
+    traces, spans = tracer_provider({}), InMemorySpanExporter()
+    traces.add_span_processor(SimpleSpanProcessor(spans))
+    app = create_app(
+        configured, transport=kaltura, clock=clock, monotonic=clock, tracer_provider=traces
+    )
     async with (
         LifespanManager(app) as manager,
         httpx.AsyncClient(
@@ -257,7 +268,13 @@ async def told_by_a_broker(
             base_url="http://broker.test",
         ) as visitor,
     ):
-        yield Told(app, visitor)
+        told = Told(app, visitor)
+        yield told
+        metrics = {"Authorization": f"Bearer {OPERATOR}"}
+        assert "avatar_broker_" in (await told.call("GET", "/metrics", headers=metrics)).text
+    told.all += [span.to_json() for span in spans.get_finished_spans()]
+    assert any("kaltura end" in text for text in told.all)
+    traces.shutdown()
 
 
 def forms_of(secret: str) -> list[bytes]:
@@ -278,7 +295,20 @@ def assert_no_canary(told: Told, log: io.StringIO, *others: bytes) -> None:
 
 
 def contents_of(folder: Path) -> list[bytes]:
-    return [file.read_bytes() for file in folder.iterdir() if file.is_file()]
+    return [file.read_bytes() for file in folder.rglob("*") if file.is_file()]
+
+
+def never_visited(told: Told) -> list[str]:
+    """The routes that no call was for: those too that are in no document, such as pages."""
+    return [
+        f"{method} {route.path}"
+        for route in iter_route_contexts(told.app.routes)
+        for method in (route.methods or set()) - {"HEAD"}
+        if not any(
+            method == called and re.fullmatch(_pattern(route.path or ""), target.partition("?")[0])
+            for called, target in told.called
+        )
+    ]
 
 
 class Play:
@@ -293,7 +323,7 @@ class Play:
     async def pages(self) -> None:
         """What asks nothing of Kaltura."""
         for target in (
-            *("/", "/approaches", "/docs", "/openapi.json", "/healthz", "/readyz"),
+            *("/", "/approaches", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"),
             *("/problems/kaltura-error", f"/problems/{UPSTREAM_TEXT[7:]}", "/static/page.css"),
             *("/nowhere", "/api", "/api/avatar-sessions", "/api/waiting-room/nothing"),
             *(f"{MIRROR_PATH}/nowhere", f"{MIRROR_PATH}/session-1/viewer"),
@@ -302,6 +332,7 @@ class Play:
         for target in ("/", "/healthz", CREATE, f"{MIRROR_PATH}/create"):
             assert (await self._told.call("DELETE", target)).status_code == 405
         await self._told.call("POST", "/api/waiting-room/nothing/leave")
+        await self._told.call("POST", MIRROR_PATH, json=SDK)
         await self._told.call("GET", CREATE, headers={"Authorization": f"Bearer {SERVICE}"})
 
     async def mistakes(self) -> None:
@@ -311,7 +342,7 @@ class Play:
             for content in (b"", b"{", b"[]", json.dumps({"text": [KS]}).encode()):
                 headers = self._bearer() | {"Content-Type": "application/json"}
                 await self._told.call("POST", target, content=content, headers=headers)
-            for token in (KS, KALTURA_TOKEN, self._session["token"][:-2]):
+            for token in (KS, KALTURA_TOKEN, OPERATOR, self._session["token"][:-2]):
                 await self._told.call("POST", target, headers={"Authorization": f"Bearer {token}"})
 
     async def fault(self, fault: Callable[[], Answer]) -> None:
@@ -332,6 +363,20 @@ class Play:
                 continue
             await self._faulted(operation, fault, "POST", target, headers=self._bearer(), **content)
         await self._look()
+
+    async def operator(self) -> None:
+        """What the operator reads, and does."""
+        await self._alive()
+        for headers in ({"Authorization": f"Bearer {OPERATOR}"}, self._bearer()):
+            for view in ("audit?limit=1000", "audit?text=canary", "sessions", "usage"):
+                await self._told.call("GET", f"/operator/api/{view}", headers=headers)
+            for session_id in ("nothing", self._session["sessionId"]):
+                target = f"/operator/api/sessions/{session_id}/end"
+                await self._told.call("POST", target, headers=headers)
+        self._session = {}
+        for token in (OPERATOR, KS):
+            await self._told.call("POST", "/operator/api/sign-in", json={"token": token})
+        await self._told.call("GET", "/operator/api/audit")
 
     def _bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._session['token']}"}
@@ -383,12 +428,15 @@ async def test_no_operation_and_no_fault_tells_a_secret(
         for fault in FAULTS.values():
             await play.fault(fault)
         await play.pages()
+        await play.operator()
         kept = contents_of(tmp_path)
     kept += contents_of(tmp_path)
     assert told.never_called() == []
     assert set(re.findall(r'"outcome": "(\w+)"', log.getvalue())) == OUTCOMES
     assert any(b"session-1" in file for file in kept), "what is kept can be read"
     assert len(told.held) > len(FAULTS)
+    assert never_visited(told) == []
+    kept += contents_of(STATIC)
     assert_no_canary(told, log, *kept, *(stream.encode() for stream in capfd.readouterr()))
 
 

@@ -148,6 +148,16 @@ def test_it_runs_as_a_number_that_is_not_root(target: str) -> None:
     assert int(group) >= 1000
 
 
+def test_the_container_that_is_advised_has_no_rights_that_it_does_not_need() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", "")
+    (advised,) = re.findall(r"^docker run .*--env-file .*$", readme, re.MULTILINE)
+    for restriction in (
+        *("--read-only", "--cap-drop ALL", "--security-opt no-new-privileges"),
+        *("--memory", "--pids-limit"),
+    ):
+        assert restriction in advised
+
+
 def test_a_plain_build_gives_the_broker_reachable_from_outside() -> None:
     last = stages()[-1].name
     options = _parser().parse_args(json.loads(last_of(last, "CMD")))

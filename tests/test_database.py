@@ -45,7 +45,7 @@ def test_a_file_that_is_no_database_is_named_and_left_as_it_is(tmp_path: Path) -
 async def test_what_is_committed_stays_and_readers_do_not_wait_for_writers(tmp_path: Path) -> None:
     path = tmp_path / "broker.db"
     async with (
-        open_database(url_of(path), MetaData()) as database,
+        open_database(url_of(path), MetaData().create_all) as database,
         database.engine.connect() as connection,
     ):
         synchronous = (await connection.execute(text("PRAGMA synchronous"))).scalar()
@@ -55,20 +55,23 @@ async def test_what_is_committed_stays_and_readers_do_not_wait_for_writers(tmp_p
 
 async def test_a_process_is_held_alive_as_long_as_it_has_its_lock(tmp_path: Path) -> None:
     url = url_of(tmp_path / "broker.db")
-    async with open_database(url, MetaData()) as mine, open_database(url, MetaData()) as other:
-        assert mine.is_held(mine.holder)
-        assert mine.is_held(other.holder)
+    async with (
+        open_database(url, MetaData().create_all) as mine,
+        open_database(url, MetaData().create_all) as other,
+    ):
+        assert await mine.is_held(mine.holder)
+        assert await mine.is_held(other.holder)
         other.release()
-        assert not mine.is_held(other.holder)
-        assert not mine.is_held("never-was")
+        assert not await mine.is_held(other.holder)
+        assert not await mine.is_held("never-was")
 
 
 async def test_a_dead_process_leaves_no_file_behind(tmp_path: Path) -> None:
     url = url_of(tmp_path / "broker.db")
-    async with open_database(url, MetaData()) as database:
+    async with open_database(url, MetaData().create_all) as database:
         holders = tmp_path / "broker.db.holders"
         (holders / "dead").touch()
-        assert not database.is_held("dead")
+        assert not await database.is_held("dead")
         names = {path.name for path in holders.iterdir()}
         assert database.holder in names
         assert "dead" not in names
@@ -76,9 +79,9 @@ async def test_a_dead_process_leaves_no_file_behind(tmp_path: Path) -> None:
 
 
 async def test_in_memory_nobody_else_is_alive() -> None:
-    async with open_database(IN_MEMORY, MetaData()) as database:
-        assert database.is_held(database.holder)
-        assert not database.is_held("other")
+    async with open_database(IN_MEMORY, MetaData().create_all) as database:
+        assert await database.is_held(database.holder)
+        assert not await database.is_held("other")
         database.release()
         assert isinstance(database, Database)
 
@@ -96,7 +99,7 @@ def _opened(url: str) -> None:
     async def open_and_close() -> None:
         metadata = MetaData()
         Table("t", metadata, Column("x", Integer))
-        async with open_database(url, metadata):
+        async with open_database(url, metadata.create_all):
             pass
 
     asyncio.run(open_and_close())
@@ -111,7 +114,7 @@ def test_processes_that_start_at_once_agree_on_one_database(tmp_path: Path) -> N
 async def test_in_memory_a_reader_does_not_undo_what_is_being_written() -> None:
     metadata = MetaData()
     table = Table("t", metadata, Column("x", Integer))
-    async with open_database(IN_MEMORY, metadata) as database:
+    async with open_database(IN_MEMORY, metadata.create_all) as database:
 
         async def write(x: int) -> None:
             async with database.engine.begin() as connection:

@@ -48,6 +48,8 @@ def code(markdown: str) -> str:
 def default_of(field: FieldInfo) -> str:
     """A default as one would write it in the environment."""
     value: Any = field.default
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, tuple | dict):
         return ",".join(value)
     return "" if value is None else str(value)
@@ -129,9 +131,9 @@ def test_the_curl_lines_of_the_readme_call_what_exists(readme: str) -> None:
     to_broker = [line for line in lines if "$BROKER" in line]
     assert len(to_broker) >= 5
     for line in to_broker:
-        method = "POST" if "-X POST" in line or "-d '" in line else "GET"
-        path = re.sub(r"\$SESSION_ID", "{}", line.partition("$BROKER")[2].split()[0])
-        assert f"{method} {path}" in routes("Visitor"), line
+        method = "POST" if re.search(r"-X POST|-d '|-F ", line) else "GET"
+        path = re.sub(r"\$SESSION_ID", "{}", re.split(r"[?\"\s]", line.partition("$BROKER")[2])[0])
+        assert f"{method} {path}" in routes("Visitor", "Operator"), line
 
 
 def test_readme_and_makefile_have_the_same_commands(readme: str) -> None:

@@ -15,20 +15,17 @@ MODULES = sorted(APP.rglob("*.py"))
 MAY_IMPORT = {
     "kaltura": {"kaltura"},
     "identity": {"identity", "kaltura.transport", "problems", "settings"},
+    "audit": {"audit", "database", "problems"},
     "sessions": {
-        *("kaltura", "identity.visitor", "sessions"),
+        *("kaltura", "audit", "identity.visitor", "sessions"),
         *("database", "problems", "settings", "values"),
     },
+    "signals": {"kaltura", "sessions", "aliases", "__version__", "signals"},
+    "migrations": {"audit.table", "sessions.journal", "database", "environment"},
     "emulator": {"kaltura.contract", "emulator"},
     "web": {
-        "connections",
-        "kaltura.contract",
-        "identity",
-        "sessions",
-        "web",
-        "problems",
-        "settings",
-        "values",
+        *("kaltura.contract", "audit", "identity", "sessions", "signals", "web"),
+        *("connections", "problems", "settings", "values"),
     },
 }
 """What each folder may import of the app; `web -> sessions -> kaltura`, and never back."""

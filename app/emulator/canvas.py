@@ -62,7 +62,8 @@ class Canvas:
         y = self._origin[1] + top / _OVERSAMPLING
         patch = Image.new("L", small)
         ImageDraw.Draw(patch).polygon([(px - x, py - y) for px, py in shape], fill=255)
-        soft = patch.filter(ImageFilter.GaussianBlur(blur)).resize(within.picture.size)
+        blurred = patch.filter(ImageFilter.GaussianBlur(blur))
+        soft = blurred.resize(within.picture.size, Image.Resampling.BILINEAR)
         self._lay(_Mask(within.box, ImageChops.multiply(soft, within.picture)), fill)
 
     def clip(self, shape: Points) -> None:

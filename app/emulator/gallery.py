@@ -21,7 +21,7 @@ JAW_STEPS: Final = 6
 BREATH_STEPS: Final = 9
 
 _JAW_PIXELS: Final = 8.0
-_BREATH_PIXELS: Final = 2.0
+_BREATH_PIXELS: Final = 2
 _MARGIN: Final = 8
 """Room around the head for it to turn in."""
 
@@ -96,12 +96,15 @@ def _portrait(look: Look) -> Portrait:
 def _scenes(look: Look) -> list[Image.Image]:
     """Return background and bust, from breathed out to breathed in."""
     wall, body = background(look), bust(look)
+    width, height = body.size
+    raised = Image.new("RGBA", (width, height + _BREATH_PIXELS))
+    raised.paste(body, (0, _BREATH_PIXELS))
     scenes = []
     for step in range(BREATH_STEPS):
-        drop = _BREATH_PIXELS * (1 - step / (BREATH_STEPS - 1))
-        lowered = body.transform(
-            body.size, Image.Transform.AFFINE, (1, 0, 0, 0, 1, -drop), Image.Resampling.BICUBIC
-        )
+        # Moved by a part of a pixel; to resize does that far faster than to transform.
+        top = _BREATH_PIXELS * step / (BREATH_STEPS - 1)
+        box = (0, top, width, top + height)
+        lowered = raised.resize(body.size, Image.Resampling.BICUBIC, box)
         scene = wall.copy()
         scene.paste(lowered, (0, 0), lowered)
         scenes.append(scene)

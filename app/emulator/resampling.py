@@ -8,7 +8,7 @@ import numpy as np
 
 from app.emulator.visemes import SAMPLE_RATE, Samples
 
-LONGEST_RECORDING_SECONDS: Final = 300
+LONGEST_RECORDING_SECONDS: Final = 660
 
 
 class UnreadableRecordingError(ValueError):
@@ -28,7 +28,7 @@ def resample(sound: Samples, rate: int) -> Samples:
 def decode(recording: bytes) -> Samples:
     """Return the sound of a recording in any format that FFmpeg reads.
 
-    Raises UnreadableRecordingError if there is none, or more than 300 s of it.
+    Raises UnreadableRecordingError if there is none, or more than 660 s of it.
     """
     frames: list[av.AudioFrame] = []
     length = 0

@@ -18,6 +18,9 @@ THRESHOLD: Final = 8
 OPEN_SECONDS: Final = 3
 """Then nothing is sent for so long; after it one call is let through to see."""
 
+STATES: Final = tuple(state.value for state in (State.CLOSED, State.OPEN, State.HALF_OPEN))
+"""Closed lets everything through, open nothing, half open one call to see."""
+
 Answer = TypeVar("Answer", bound=WireModel)
 log = structlog.get_logger(__name__)
 
@@ -36,6 +39,8 @@ class Breaker:
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._listener = _Listener(monotonic)
         self._circuit = interlock.CircuitBreaker(
             name="kaltura",
             config=interlock.Config(
@@ -48,8 +53,19 @@ class Breaker:
             ),
             clock=_Clock(monotonic),
             classifier=_Classifier(),
-            listener=_Listener(),
+            listener=self._listener,
         )
+
+    @property
+    def state(self) -> str:
+        """One of `STATES`."""
+        return self._circuit.state.value
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether a call would not be made just now; the next one after that is the trial."""
+        is_open = self._circuit.state is State.OPEN
+        return is_open and self._monotonic() < self._listener.opened_at + OPEN_SECONDS
 
     async def guard(self, operation: Operation, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         """What `attempt` returns or raises; `CircuitOpenError` when it was not even made.
@@ -129,9 +145,15 @@ class _Classifier:
 
 
 class _Listener(CoreEventListener):
-    """Logs each outage once, however many trials it lasts."""
+    """Logs each outage once, however many trials it lasts, and notes when the last one failed."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self.opened_at = 0.0
 
     def on_state_change(self, *, name: str, old: State, new: State) -> None:  # noqa: ARG002 - there is one
+        if new is State.OPEN:
+            self.opened_at = self._monotonic()
         if new is State.CLOSED:
             log.info("kaltura is back")
         elif old is State.CLOSED:

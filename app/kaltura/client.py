@@ -1,7 +1,7 @@
 """The client of Kaltura's Avatar Control API."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -22,6 +22,7 @@ from app.kaltura.contract import (
     WireModel,
 )
 from app.kaltura.credentials import KsSource
+from app.kaltura.exchange import Observer, unobserved
 from app.kaltura.late import LATE_SECONDS, LateAnswers
 from app.kaltura.wire import (
     CREDENTIALS_REFUSED,
@@ -88,6 +89,7 @@ class KalturaClient:
     `timeout_seconds` bounds one answer as a whole, its body included. Operations in
     `REPEATABLE` are tried up to three times on lost connections and 502, 503, 504. While Kaltura
     is down nothing but an end is sent (`Breaker`); `monotonic` gives the seconds for that.
+    `observer` sees each request that is sent.
     """
 
     def __init__(
@@ -98,13 +100,29 @@ class KalturaClient:
         transport: httpx.AsyncBaseTransport,
         timeout_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
+        observer: Observer = unobserved,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._ks_source = ks_source
-        self._wire = Wire(transport, timeout_seconds)
-        self._patient_wire = Wire(transport, timeout_seconds + LATE_SECONDS)
+        self._wire = Wire(transport, timeout_seconds, observer)
+        self._patient_wire = Wire(transport, timeout_seconds + LATE_SECONDS, observer)
         self._late = LateAnswers[Created](timeout_seconds)
         self._breaker = Breaker(monotonic)
+
+    @property
+    def breaker_state(self) -> str:
+        """Whether Kaltura is asked; one of the breaker's `STATES`."""
+        return self._breaker.state
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether nothing would be asked of Kaltura just now, because it is down."""
+        return self._breaker.is_refusing
+
+    @property
+    def ks_renewals(self) -> Mapping[str, int]:
+        """How often a KS was made, and how often that failed."""
+        return self._ks_source.renewals
 
     async def create(self, wish: CreateRequest, see_to_late: SeeTo | None = None) -> Created:
         """Opens a session: sent once, whatever happens to the answer.
@@ -217,8 +235,9 @@ class KalturaClient:
     async def _exchange(
         wire: Wire, operation: Operation, request: httpx.Request, answer: type[Answer]
     ) -> Answer:
-        reply = await wire.ask(operation, request, _refusals(operation))
-        return _success(operation, reply, answer)
+        with wire.exchange(operation, request) as exchange:
+            reply = await wire.ask(exchange, _refusals(operation))
+            return _success(operation, reply, answer)
 
     def _url(self, operation: Operation, access: SessionAccess) -> str:
         return f"{access.base_url or self._base_url}/{access.session_id}/{operation}"

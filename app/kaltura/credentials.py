@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -21,8 +21,17 @@ PAUSE_SECONDS: Final = 5
 log = structlog.get_logger(__name__)
 
 
+MADE: Final = "made"
+FAILED: Final = "failed"
+
+
 class KsSource(Protocol):
     """Gives the KS for each create."""
+
+    @property
+    def renewals(self) -> Mapping[str, int]:
+        """How often one was `MADE`, and how often that has `FAILED`."""
+        ...
 
     async def ks(self) -> SecretStr:
         """The KS to use now; raises a `KalturaError` when none can be had."""
@@ -42,6 +51,7 @@ class ConfiguredKs:
 
     def __init__(self, ks: SecretStr) -> None:
         self._ks = ks
+        self.renewals: Mapping[str, int] = {MADE: 0, FAILED: 0}
 
     async def ks(self) -> SecretStr:
         """The configured KS."""
@@ -74,6 +84,7 @@ class MintedKs:
     def __init__(self, mint: Callable[[], Awaitable[Minted]], clock: Callable[[], float]) -> None:
         self._mint = mint
         self._clock = clock
+        self.renewals = {MADE: 0, FAILED: 0}
         self._kept: _Kept | None = None
         self._minting: asyncio.Task[SecretStr] | None = None
         self._mint_again_at = 0.0
@@ -123,6 +134,7 @@ class MintedKs:
             minted = await self._mint()
         except KalturaError as error:
             self._mint_again_at = self._clock() + PAUSE_SECONDS
+            self.renewals[FAILED] += 1
             log.warning(
                 "no ks was made", outcome=type(error).__name__, upstream_status=error.status
             )
@@ -131,6 +143,7 @@ class MintedKs:
         self._kept = _Kept(
             minted.ks, renew_at=asked_at + RENEWED_AFTER * life, expires_at=asked_at + life
         )
+        self.renewals[MADE] += 1
         log.info("a ks was made", good_for_seconds=round(life))
         return minted.ks
 

@@ -12,6 +12,7 @@ import httpx
 from pydantic import BaseModel, RootModel, SecretStr, StringConstraints
 
 from app.kaltura import errors
+from app.kaltura.exchange import Observer, unobserved
 from app.kaltura.wire import CREDENTIALS_REFUSED, Model, Reply, Wire, post, understood
 
 LIFETIME_SECONDS: Final = 3600
@@ -93,10 +94,11 @@ class Mint:
         credentials: AdminSecret | AppToken,
         transport: httpx.AsyncBaseTransport,
         timeout_seconds: float,
+        observer: Observer = unobserved,
     ) -> None:
         self._service_url = f"{api_url}/api_v3/service"
         self._credentials = credentials
-        self._wire = Wire(transport, timeout_seconds)
+        self._wire = Wire(transport, timeout_seconds, observer)
 
     async def __call__(self) -> Minted:
         """A new admin KS; raises a `KalturaError` when none was made.
@@ -139,7 +141,11 @@ class Mint:
     async def _ask(self, call: MintCall, **fields: str) -> Reply:
         """In the body, never in the URL: URLs get logged."""
         request = post(f"{self._service_url}/{call}", {}, data={**fields, "format": _JSON})
-        return await self._wire.ask(call, request, CREDENTIALS_REFUSED)
+        with self._wire.exchange(call, request) as exchange:
+            reply = await self._wire.ask(exchange, CREDENTIALS_REFUSED)
+            if reply.exception_code not in {None, _WRONG_HASH}:
+                raise _refusal(call, reply)
+            return reply
 
 
 def _token_hash(hash_type: str, widget_ks: str, token: SecretStr) -> str:
@@ -148,18 +154,20 @@ def _token_hash(hash_type: str, widget_ks: str, token: SecretStr) -> str:
 
 
 def _success(call: MintCall, reply: Reply, model: type[Model]) -> Model:
-    """The answer as its model.
-
-    An exception is about the credentials unless it says that Kaltura itself is broken
-    (INTERNAL_SERVERL_ERROR, as it is spelt, or INTERNAL_DATABASE_ERROR).
-    """
-    code = reply.exception_code
-    if code is not None:
-        broken = code.startswith("INTERNAL_")
-        raise (errors.RejectedError if broken else errors.CredentialsRejectedError)(
-            call, reply.status
-        )
+    """The answer as its model."""
+    if reply.exception_code is not None:
+        raise _refusal(call, reply)
     content = understood(model, reply.content)
     if content is None:
         raise errors.BrokenAnswerError(call, reply.status)
     return content
+
+
+def _refusal(call: MintCall, reply: Reply) -> errors.KalturaError:
+    """What an exception means.
+
+    It is about the credentials unless it says that Kaltura itself is broken
+    (INTERNAL_SERVERL_ERROR, as it is spelt, or INTERNAL_DATABASE_ERROR).
+    """
+    broken = (reply.exception_code or "").startswith("INTERNAL_")
+    return (errors.RejectedError if broken else errors.CredentialsRejectedError)(call, reply.status)

@@ -6,7 +6,8 @@ so that it is not even its context.
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeVar
@@ -16,6 +17,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from app.kaltura import errors
+from app.kaltura.exchange import Exchange, Observer, unobserved, watched
 from app.kaltura.transport import read_bounded, was_never_sent
 
 Refusals = Mapping[int, type[errors.KalturaError]]
@@ -50,12 +52,22 @@ class Wire:
 
     transport: httpx.AsyncBaseTransport
     timeout_seconds: float
+    observer: Observer = unobserved
 
-    async def ask(self, operation: StrEnum, request: httpx.Request, refusals: Refusals) -> Reply:
+    @contextmanager
+    def exchange(self, operation: StrEnum, request: httpx.Request) -> Iterator[Exchange]:
+        """One request, until it is known what its answer means; see `watched`."""
+        exchange = Exchange(operation, request)
+        with watched(exchange, self.observer):
+            yield exchange
+
+    async def ask(self, exchange: Exchange, refusals: Refusals) -> Reply:
         """The answer's JSON, never None; raises a `KalturaError` for whatever is not a success."""
+        operation = exchange.operation
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                response = await self.transport.handle_async_request(request)
+                response = await self.transport.handle_async_request(exchange.request)
+                exchange.answered(response)
                 body = await read_bounded(response)
         except TimeoutError as error:
             raise errors.TimedOutError(operation) from error

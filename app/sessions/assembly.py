@@ -7,13 +7,18 @@ from dataclasses import dataclass
 import httpx
 from pydantic import SecretStr
 
+from app.audit.record import Record
+from app.audit.texts import Texts
 from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs, KsSource, MintedKs
+from app.kaltura.exchange import Observer, unobserved
 from app.kaltura.minting import Mint
 from app.kaltura.transport import open_transport
 from app.sessions.broker import SessionBroker
 from app.sessions.budgets import Budgets
+from app.sessions.chronicle import Chronicle
 from app.sessions.ending import SessionEnder
+from app.sessions.figures import Overview
 from app.sessions.keyring import Keyring
 from app.sessions.live import LiveSessions
 from app.sessions.opening import SessionOpener
@@ -37,6 +42,8 @@ class Sessions:
     ender: SessionEnder
     reaper: Reaper
     readiness: Readiness
+    overview: Overview
+    chronicle: Chronicle
 
 
 def kaltura_client(
@@ -44,19 +51,23 @@ def kaltura_client(
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Clock = time.time,
     monotonic: Clock = time.monotonic,
+    observer: Observer = unobserved,
 ) -> KalturaClient:
     """A client that opens sessions as the settings say; raises `SettingsError` without a KS."""
     transport = transport or open_transport()
     return KalturaClient(
         base_url=settings.avatar_base_url,
-        ks_source=_ks_source(settings, transport, clock),
+        ks_source=_ks_source(settings, transport, clock, observer),
         transport=transport,
         timeout_seconds=settings.upstream_timeout_seconds,
         monotonic=monotonic,
+        observer=observer,
     )
 
 
-def _ks_source(settings: Settings, transport: httpx.AsyncBaseTransport, clock: Clock) -> KsSource:
+def _ks_source(
+    settings: Settings, transport: httpx.AsyncBaseTransport, clock: Clock, observer: Observer
+) -> KsSource:
     credentials, _ = settings.required_to_serve()
     if isinstance(credentials, SecretStr):
         return ConfiguredKs(credentials)
@@ -65,6 +76,7 @@ def _ks_source(settings: Settings, transport: httpx.AsyncBaseTransport, clock: C
         credentials=credentials,
         transport=transport,
         timeout_seconds=settings.upstream_timeout_seconds,
+        observer=observer,
     )
     return MintedKs(mint, clock)
 
@@ -75,18 +87,23 @@ def assemble(
     client: KalturaClient,
     sessions: LiveSessions,
     keyring: Keyring,
+    record: Record,
     speech: SpeechServices,
     clock: Clock,
     monotonic: Clock = time.monotonic,
     sleep: Sleep = asyncio.sleep,
 ) -> Sessions:
-    """The domain over a client of Kaltura's and a store of sessions."""
+    """The domain over a client of Kaltura's, a store of sessions and the record."""
     tokens = SessionTokens(keyring.signing(), clock)
     services = Services(settings.service_tokens)
-    readiness = Readiness(settings, clock, speech.voice)
+    readiness = Readiness(settings, clock, lambda: client.is_refusing, speech.voice)
     places = Places(settings, sessions=sessions, clock=clock)
     budgets = Budgets(settings, sessions=sessions, clock=clock)
-    ender = SessionEnder(client=client, sessions=sessions, places=places, clock=clock)
+    texts = Texts(settings.audit_text, keyring.words())
+    chronicle = Chronicle(record, texts, clock)
+    ender = SessionEnder(
+        client=client, sessions=sessions, places=places, chronicle=chronicle, clock=clock
+    )
     opener = SessionOpener(
         settings=settings,
         client=client,
@@ -96,6 +113,7 @@ def assemble(
         tokens=tokens,
         ender=ender,
         readiness=readiness,
+        chronicle=chronicle,
         clock=clock,
     )
     ownership = Ownership(
@@ -122,6 +140,7 @@ def assemble(
         opener=opener,
         ender=ender,
         budgets=budgets,
+        chronicle=chronicle,
         speech=speech,
         clock=clock,
         monotonic=monotonic,
@@ -135,4 +154,7 @@ def assemble(
         idle_seconds=settings.session_idle_seconds,
         clock=clock,
     )
-    return Sessions(reception, broker, ender, reaper, readiness)
+    overview = Overview(
+        client=client, sessions=sessions, places=places, opener=opener, record=record
+    )
+    return Sessions(reception, broker, ender, reaper, readiness, overview, chronicle)

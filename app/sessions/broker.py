@@ -7,22 +7,20 @@ from typing import Final
 
 from app.kaltura.client import KalturaClient, SessionAccess
 from app.kaltura.contract import ClientInit, Operation, TurnId
-from app.problems import (
-    ControlNotAllowed,
-    SessionEnded,
-)
+from app.problems import ControlNotAllowed, SessionEnded, SessionNotFound
 from app.sessions.budgets import Budgets
+from app.sessions.chronicle import Call, Chronicle
 from app.sessions.ending import SessionEnder, ended
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.opening import SessionOpener
 from app.sessions.ownership import Caller, Held, Ownership
-from app.sessions.recordings import recording
+from app.sessions.recordings import Recordings, RecordingStopped
 from app.sessions.speaking.assembly import SpeechServices
 from app.sessions.speaking.desk import SpeechDesk
 from app.sessions.speaking.events import Bulletin
 from app.sessions.speaking.moments import Sleep
 from app.sessions.speaking.pieces import Unwanted
-from app.sessions.speaking.utterances import Receipt
+from app.sessions.speaking.utterances import Receipt, UtteranceState
 from app.sessions.speech import new_turn_id, speakable
 from app.sessions.tokens import Clock
 from app.sessions.upstream import carry_out
@@ -34,9 +32,6 @@ KEEP_ALIVE_SECONDS: Final = 10
 
 CLOSE_PAUSE_SECONDS: Final = 0.1
 """How long `close` waits before it looks again, and tries again what was refused."""
-
-MEASURED_AT_ONCE: Final = 2
-"""Recordings that are measured at the same time; it is work for the processor."""
 
 
 class SessionBroker:
@@ -56,6 +51,7 @@ class SessionBroker:
         opener: SessionOpener,
         ender: SessionEnder,
         budgets: Budgets,
+        chronicle: Chronicle,
         speech: SpeechServices,
         clock: Clock,
         monotonic: Clock,
@@ -68,13 +64,15 @@ class SessionBroker:
         self._opener = opener
         self._ender = ender
         self._budgets = budgets
+        self._chronicle = chronicle
         self._clock = clock
-        self._measuring = asyncio.Semaphore(MEASURED_AT_ONCE)
+        self._recordings = Recordings()
         self._speech = SpeechDesk(
             settings=settings,
             client=client,
             sessions=sessions,
             services=speech,
+            chronicle=chronicle,
             send=self._send,
             clock=clock,
             monotonic=monotonic,
@@ -100,7 +98,7 @@ class SessionBroker:
     async def _now(self, session: AvatarSession) -> AvatarSession:
         if session.ended is None and self._clock() >= session.expires_at:
             # Its time is over, whether or not the reaper has come by.
-            return await self._sessions.mark_ended(session.session_id, session.last_moment)
+            return await self._ender.is_over(session.session_id, session.last_moment)
         return session
 
     async def owned_by(self, owner: str) -> list[AvatarSession]:
@@ -128,7 +126,8 @@ class SessionBroker:
         if held.session.media is None and held.session.ended is None:
             session = await self._opener.ask_for_media(held.session)
             held = replace(held, session=session)
-        return await self.media(held)
+        async with self._chronicle.asked(Operation.INIT_CLIENT, held):
+            return await self.media(held)
 
     async def seconds_left(self, session: AvatarSession) -> float:
         """How long a session may still last, its share of today's minutes considered."""
@@ -145,45 +144,63 @@ class SessionBroker:
         self, held: Held, text: str, turn_id: TurnId | None, *, is_final: bool
     ) -> Receipt:
         """Say a text when its turn comes; its turn gets a name here when none is given."""
-        _require(held, "speak")
-        text = speakable(text, self._settings.max_text_length)
-        await self._touch(held.session)
-        turn_id = turn_id or new_turn_id()
-        return await self._speech.say(held.session, text, turn_id, is_final=is_final)
+        async with self._chronicle.asked(Operation.SAY_TEXT, held) as call:
+            _require(held, "speak")
+            text = speakable(text, self._settings.max_text_length)
+            await self._touch(held.session)
+            turn_id = turn_id or new_turn_id()
+            return await self._speech.say(held.session, call, text, turn_id, is_final=is_final)
 
     async def say_written(
         self, held: Held, texts: AsyncIterator[str], turn_id: TurnId | None
     ) -> Receipt:
         """Say a text while it is being written; each piece of it is a sign of life."""
-        _require(held, "speak")
-        await self._touch(held.session)
+        async with self._chronicle.asked_in_parts(Operation.SAY_TEXT, held):
+            _require(held, "speak")
+            await self._touch(held.session)
+            return await self._speech.write(
+                held, self._touching(held.session, texts), turn_id or new_turn_id()
+            )
 
-        async def touching() -> AsyncIterator[str]:
-            async for text in texts:
-                await self._touch(held.session)
-                yield text
-
-        return await self._speech.write(held.session, touching(), turn_id or new_turn_id())
+    async def _touching(
+        self, session: AvatarSession, texts: AsyncIterator[str]
+    ) -> AsyncIterator[str]:
+        async for text in texts:
+            await self._touch(session)
+            yield text
 
     async def say_audio(
         self, held: Held, audio: bytes, duration_seconds: float | None, turn_id: TurnId | None
     ) -> Receipt:
-        """Say a recording when its turn comes.
+        """Say a recording when its turn comes; its turn gets a name here when none is given.
 
-        It is measured when its length is not given; raises `InvalidRequest` for what is no
-        recording.
+        It is made fit to be said first (`Recordings`), and accepted when it is: what is asked for
+        meanwhile goes before it, and what is stopped meanwhile is not said.
         """
-        _require(held, "speak-audio")
-        await self._touch(held.session)
-        async with self._measuring:
-            sound = await asyncio.to_thread(recording, audio, duration_seconds)
-        return await self._speech.say_audio(held.session, sound, turn_id or new_turn_id())
+        async with self._chronicle.asked(Operation.SAY_AUDIO, held) as call:
+            _require(held, "speak-audio")
+            await self._touch(held.session)
+            turn_id = turn_id or new_turn_id()
+            try:
+                sound = await self._recordings.fit(held.session.session_id, audio, duration_seconds)
+            except RecordingStopped:
+                return Receipt(turn_id, "", UtteranceState.INTERRUPTED, self._clock())
+            return await self._speech.say_audio(
+                await self.now(held),
+                call,
+                sound,
+                turn_id,
+                bytes=len(audio),
+                seconds=round(sound.duration_seconds, 1),
+            )
 
     async def interrupt(self, held: Held) -> None:
         """Stop speech, and forget what waits to be said."""
-        _require(held, "interrupt")
-        await self._touch(held.session)
-        await self._speech.stop(held.session)
+        async with self._chronicle.asked(Operation.INTERRUPT, held) as call:
+            _require(held, "interrupt")
+            await self._touch(held.session)
+            self._recordings.stop(held.session.session_id)
+            await self._speech.stop(held.session, call)
 
     def utterances(self, held: Held) -> list[Receipt]:
         """What was asked to be said, and its fate."""
@@ -201,26 +218,20 @@ class SessionBroker:
     async def keep_alive(self, held: Held) -> None:
         """Note a sign of life; upstream hears of it at most every `KEEP_ALIVE_SECONDS`."""
         now, session = self._clock(), held.session
-        if session.ended is None and now - session.kept_alive_at < KEEP_ALIVE_SECONDS:
+        async with self._chronicle.asked(Operation.KEEP_ALIVE, held) as call:
+            if session.ended is None and now - session.kept_alive_at < KEEP_ALIVE_SECONDS:
+                await self._touch(session)
+                return
+            await self._sessions.update(session.session_id, kept_alive_at=now)
             await self._touch(session)
-            return
-        await self._sessions.update(session.session_id, kept_alive_at=now)
-        await self._control(Operation.KEEP_ALIVE, session, self._client.keep_alive)
-
-    async def _control(
-        self,
-        operation: Operation,
-        session: AvatarSession,
-        call: Callable[[SessionAccess], Awaitable[None]],
-    ) -> None:
-        await self._touch(session)
-        await self._send(operation, session, call)
+            await self._send(Operation.KEEP_ALIVE, session, call, self._client.keep_alive)
 
     async def _send(
         self,
         operation: Operation,
         session: AvatarSession,
-        call: Callable[[SessionAccess], Awaitable[None]],
+        call: Call,
+        doing: Callable[[SessionAccess], Awaitable[None]],
         *,
         is_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
@@ -232,11 +243,13 @@ class SessionBroker:
                 raise ended(current)
             if not is_wanted():
                 raise Unwanted
+            if call.line is None:
+                await call.accepted()
             try:
-                await carry_out(operation, call(session.access), session.session_id)
+                await carry_out(operation, doing(session.access), call, session.session_id)
             except SessionEnded as over:
                 # Perhaps only this call met a strange answer: the reaper ends it to be sure.
-                gone = await self._sessions.mark_ended(session.session_id, EndReason.GONE)
+                gone = await self._ender.is_over(session.session_id, EndReason.GONE)
                 raise ended(gone) from over
 
     async def _touch(self, session: AvatarSession) -> None:
@@ -244,12 +257,23 @@ class SessionBroker:
             raise ended(session)
         await self._sessions.update(session.session_id, seen_at=self._clock())
 
-    # Ending
-
     async def end(self, held: Held) -> None:
         """End a session as its holder asks; asking again is asking once."""
-        _require(held, "end")
-        await self._ender.end(held.session, EndReason.VISITOR)
+        async with self._chronicle.asked(Operation.END, held) as call:
+            _require(held, "end")
+            await self._ender.end(held.session, EndReason.VISITOR, call)
+
+    async def live(self) -> list[AvatarSession]:
+        """Every session that is open, whoever's it is, for the operator."""
+        return [s for s in await self._sessions.all() if s.ready and s.ended is None]
+
+    async def end_any(self, session_id: str) -> None:
+        """End a session as the operator asks; raises `SessionNotFound`."""
+        session = await self._sessions.get(session_id)
+        if session is None:
+            raise SessionNotFound
+        async with self._chronicle.call(Operation.END, session, express=True) as call:
+            await self._ender.end(session, EndReason.OPERATOR, call)
 
     async def close(self) -> None:
         """End every session, and those that are being opened as they arrive.

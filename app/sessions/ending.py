@@ -8,6 +8,7 @@ import structlog
 from app.kaltura.client import KalturaClient
 from app.kaltura.contract import Operation
 from app.problems import Problem, SessionEnded
+from app.sessions.chronicle import Call, Chronicle
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.places import Places
 from app.sessions.tokens import Clock
@@ -28,21 +29,45 @@ class SessionEnder:
     """The only one who ends sessions; at most one end of each is under way in the background."""
 
     def __init__(
-        self, *, client: KalturaClient, sessions: LiveSessions, places: Places, clock: Clock
+        self,
+        *,
+        client: KalturaClient,
+        sessions: LiveSessions,
+        places: Places,
+        chronicle: Chronicle,
+        clock: Clock,
     ) -> None:
         self._client = client
         self._sessions = sessions
         self._places = places
+        self._chronicle = chronicle
         self._clock = clock
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
-    async def end(self, session: AvatarSession, reason: EndReason) -> None:
+    async def is_over(self, session_id: str, reason: EndReason) -> AvatarSession:
+        """The session, over for everyone from now on; the first reason stays."""
+        before = await self._sessions.get(session_id)
+        session = await self._sessions.mark_ended(session_id, reason)
+        if before is None or before.ended is None:
+            self._chronicle.ended(session)
+        return session
+
+    async def take_over(self) -> None:
+        """Bring in what processes that are no more have left; raises `RecordUnavailable`.
+
+        They may not have come to write down that a session had ended.
+        """
+        for session in await self._sessions.take_over():
+            if session.ended is not None:
+                self._chronicle.ended(session)
+
+    async def end(self, session: AvatarSession, reason: EndReason, call: Call) -> None:
         """End a session here at once, and upstream as soon as the call before it is through.
 
         When Kaltura does not agree, the problem is raised and the reaper tries again.
         """
         session_id = session.session_id
-        await self._sessions.mark_ended(session_id, reason)
+        await self.is_over(session_id, reason)
         async with self._sessions.lane(session_id, express=True):
             current = await self._sessions.get(session_id)
             if current is None or current.ended_upstream:
@@ -52,7 +77,8 @@ class SessionEnder:
             await self._sessions.update(
                 session_id, end_attempts=attempts, end_again_at=self._clock() + pause
             )
-            await carry_out(Operation.END, self._client.end(current.access), session_id)
+            await call.accepted(reason=reason.value)
+            await carry_out(Operation.END, self._client.end(current.access), call, session_id)
             await self._closed(session_id)
 
     def end_soon(self, session: AvatarSession, reason: EndReason) -> None:
@@ -74,7 +100,8 @@ class SessionEnder:
         Past the time of the session's own token nothing is left that could be done.
         """
         try:
-            await self.end(session, reason)
+            async with self._chronicle.call(Operation.END, session, express=True) as call:
+                await self.end(session, reason, call)
         except Problem as problem:
             hopeless = self._clock() >= session.token_expires_at
             if hopeless:

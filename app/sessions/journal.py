@@ -3,9 +3,8 @@
 Rows of another `AVATAR_BASE_URL` are taken over too: those sessions are ended where they are.
 """
 
-import asyncio
 import json
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import structlog
@@ -14,10 +13,10 @@ from pydantic import SecretStr
 from sqlalchemy import (
     Boolean,
     Column,
+    Executable,
     Float,
     Index,
     LargeBinary,
-    MetaData,
     Row,
     String,
     Table,
@@ -29,13 +28,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.database import Database
+from app.database import METADATA, Database, Rows
 from app.kaltura.client import SessionAccess
 from app.kaltura.contract import ClientInit
-from app.problems import RecordUnavailable
 from app.sessions.live import AvatarSession, EndReason, Origin
 from app.values import MAX_SECONDS
 
@@ -45,9 +42,6 @@ KEPT_SECONDS: Final = 31 * 24 * 3600
 TOLD_SECONDS: Final = 3600
 """So long a next process tells pages why the session ended that an earlier one ended."""
 
-RETRY_AFTER_SECONDS: Final = 5
-
-METADATA: Final = MetaData()
 SESSIONS: Final = Table(
     "sessions",
     METADATA,
@@ -74,8 +68,6 @@ SESSIONS: Final = Table(
     Index("sessions_left_open", "ended_upstream", "holder"),
 )
 
-Rows = Sequence[Row[Any]]
-
 log = structlog.get_logger(__name__)
 
 
@@ -86,10 +78,6 @@ class Journal:
         self._database = database
         self._keys = keys
         self._base_url = base_url
-        # SQLite has one writer at a time; waiting here costs less than waiting there.
-        self._writing = asyncio.Lock()
-        self._failures = 0
-        self._under_way: set[asyncio.Task[Rows]] = set()
 
     def _row_of(self, session: AvatarSession) -> dict[str, Any]:
         """What is kept of a session, its secrets still readable."""
@@ -116,7 +104,7 @@ class Journal:
         row = self._row_of(session) | {"holder": self._database.holder}
         if row["sealed"] is not None:
             row["sealed"] = self._keys.encrypt(row["sealed"])
-        statement = insert(SESSIONS).values(row)
+        statement = self._database.insert(SESSIONS).values(row)
         replaced = {name: statement.excluded[name] for name in row}
         await self._write(
             statement.on_conflict_do_update(
@@ -134,8 +122,9 @@ class Journal:
             and_(SESSIONS.c.ended_at > now - TOLD_SECONDS, SESSIONS.c.ready.is_(True)),
         )
         other = SESSIONS.c.holder != self._database.holder
-        holders = await self._read(select(SESSIONS.c.holder).where(left, other).distinct())
-        dead = [row.holder for row in holders if not self._database.is_held(row.holder)]
+        await self._database.hold()
+        holders = await self._database.read(select(SESSIONS.c.holder).where(left, other).distinct())
+        dead = [row.holder for row in holders if not await self._database.is_held(row.holder)]
         if not dead:
             return []
         # In one statement: of two processes that find the same dead one, each row is had by one.
@@ -156,9 +145,8 @@ class Journal:
 
         An emulator's minutes cost nothing, so they count for the emulator alone.
         """
-        until = func.min(func.coalesce(SESSIONS.c.ended_at, now), SESSIONS.c.expires_at, now)
         begin = case((SESSIONS.c.opened_at < since, since), else_=SESSIONS.c.opened_at)
-        used = until - begin
+        used = was_open_until(now) - begin
         query = select(func.sum(case((used > 0, used), else_=0.0))).where(
             SESSIONS.c.base_url == self._base_url,
             # No session is open for longer than settings allow; this lets the index help.
@@ -166,53 +154,15 @@ class Journal:
         )
         if owner is not None:
             query = query.where(SESSIONS.c.owner == owner)
-        [row] = await self._read(query)
+        [row] = await self._database.read(query)
         return float(row[0] or 0.0)
 
-    async def settle(self) -> None:
-        """Wait for what is under way."""
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+    async def _write(self, statement: Executable) -> Rows:
+        async def rows(connection: AsyncConnection) -> Rows:
+            result = await connection.execute(statement)
+            return result.all() if result.returns_rows else []
 
-    async def _read(self, query: Any) -> Rows:
-        return await self._undisturbed(self._execute(query))
-
-    async def _write(self, statement: Any) -> Rows:
-        return await self._undisturbed(self._execute_in_turn(statement))
-
-    async def _undisturbed(self, work: Coroutine[Any, Any, Rows]) -> Rows:
-        """Carried out whole: a caller that is cancelled must not break a connection off midway."""
-        task = asyncio.create_task(work)
-        self._under_way.add(task)
-        task.add_done_callback(self._done)
-        return await asyncio.shield(task)
-
-    def _done(self, task: asyncio.Task[Rows]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled():
-            task.exception()  # its caller may be gone; asyncio would warn of it
-
-    async def _execute_in_turn(self, statement: Any) -> Rows:
-        failures = self._failures
-        async with self._writing:
-            if failures < self._failures:
-                # Waited for a write that failed: that was long enough for both.
-                raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS)
-            try:
-                return await self._execute(statement)
-            except RecordUnavailable:
-                self._failures += 1
-                raise
-
-    async def _execute(self, statement: Any) -> Rows:
-        """What it returns, committed; raises `RecordUnavailable`."""
-        try:
-            async with self._database.engine.begin() as connection:
-                result = await connection.execute(statement)
-                return result.all() if result.returns_rows else []
-        except SQLAlchemyError as error:
-            log.error("the journal can't be read or written", error=type(error).__name__)  # noqa: TRY400 - a traceback would quote the row
-            raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS) from None
+        return await self._database.write(rows)
 
     def _readable(self, rows: Iterable[Row[Any]], now: float) -> Iterator[AvatarSession]:
         for row in rows:
@@ -260,6 +210,13 @@ class Journal:
         if kept["id"] != row.session_id:
             raise ValueError("the secrets of another row")
         return kept
+
+
+def was_open_until(now: float) -> Any:
+    """When a session was over, or `now`."""
+    ended = func.coalesce(SESSIONS.c.ended_at, now)
+    limit = case((SESSIONS.c.expires_at < now, SESSIONS.c.expires_at), else_=now)
+    return case((ended < limit, ended), else_=limit)
 
 
 def _secrets_of(session: AvatarSession) -> bytes:

@@ -65,7 +65,7 @@ class JournalledSessions(SessionsInProcess):
         """See `LiveSessions`; what earlier processes used counts too."""
         return await self._journal.seconds_used(since, self._clock(), owner)
 
-    async def take_over(self) -> None:
+    async def take_over(self) -> list[AvatarSession]:
         """See `LiveSessions`; raises `RecordUnavailable`."""
         await self.flush()
         found = await self._journal.take_over(self._clock())
@@ -80,6 +80,7 @@ class JournalledSessions(SessionsInProcess):
         if self._clock() >= self._forget_at:
             await self._journal.forget_old(self._clock())
             self._forget_at = self._clock() + FORGET_EVERY_SECONDS
+        return found
 
     def _flush_soon(self) -> None:
         if self._flushing is None or self._flushing.done():
@@ -94,7 +95,6 @@ class JournalledSessions(SessionsInProcess):
         await self._flush_quietly()
         if self._flushing is not None:
             await self._flushing
-        await self._journal.settle()
 
     async def flush(self) -> None:
         """Write down what has not been yet; raises `RecordUnavailable` at the first refusal."""

@@ -33,6 +33,14 @@ class Keyring:
         """Keys for the aliases that the log has for ids."""
         return [_derived(key, b"logs") for key in self._keys]
 
+    def words(self) -> bytes:
+        """The key of the hashes that the record has in place of words."""
+        return _derived(self._keys[0], b"words")
+
+    def operators(self) -> list[bytes]:
+        """Keys for what an operator's browser keeps."""
+        return [_derived(key, b"operators") for key in self._keys]
+
     def at_rest(self) -> MultiFernet:
         """Encrypts what is kept in the database."""
         keys = [urlsafe_b64encode(_derived(key, b"at rest")) for key in self._keys]

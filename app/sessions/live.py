@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ class EndReason(StrEnum):
     SHUTDOWN = "shutdown"
     GONE = "gone"
     FAILED = "failed"
+    OPERATOR = "operator"
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,9 @@ class AvatarSession:
 class LiveSessions(Protocol):
     """Where sessions are kept; one in this process now, one shared by replicas later."""
 
+    ended_count: Counter[EndReason]
+    """How many of them this process has marked ended, and why."""
+
     async def add(self, session: AvatarSession) -> bool:
         """Keep a session that was opened; False when one of this id is open already."""
 
@@ -136,8 +141,8 @@ class LiveSessions(Protocol):
     async def seconds_used(self, since: float, owner: str | None = None) -> float:
         """How long sessions were open since then, of one owner or of all."""
 
-    async def take_over(self) -> None:
-        """Bring in what processes that are no more have left open."""
+    async def take_over(self) -> list[AvatarSession]:
+        """Bring in what processes that are no more have left open, or ended lately."""
 
     def lane(self, session_id: str, *, express: bool = False) -> AbstractAsyncContextManager[None]:
         """One call of a session at a time, first come first served.
@@ -159,6 +164,7 @@ class SessionsInProcess:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.ended_count: Counter[EndReason] = Counter()
         self._open: dict[str, AvatarSession] = {}
         self._ended: dict[str, AvatarSession] = {}
         self._by_origin: dict[str, str] = {}
@@ -189,6 +195,7 @@ class SessionsInProcess:
         session = self._open.get(session_id)
         if session is None or session.ended is not None:
             return session or self._ended[session_id]
+        self.ended_count[reason] += 1
         session = await self.update(session_id, ended=reason, ended_at=self._clock())
         for tell in self._told:
             tell(session)
@@ -220,8 +227,9 @@ class SessionsInProcess:
         every = (*self._open.values(), *self._ended.values())
         return sum(s.seconds_between(since, now) for s in every if owner in {None, s.owner})
 
-    async def take_over(self) -> None:
+    async def take_over(self) -> list[AvatarSession]:
         """See `LiveSessions`; nothing in memory outlives its process."""
+        return []
 
     @asynccontextmanager
     async def lane(self, session_id: str, *, express: bool = False) -> AsyncIterator[None]:

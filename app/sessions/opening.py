@@ -21,6 +21,7 @@ from app.problems import (
     SessionEnded,
 )
 from app.sessions.budgets import Budgets
+from app.sessions.chronicle import Chronicle
 from app.sessions.ending import SessionEnder
 from app.sessions.live import AvatarSession, EndReason, LiveSessions, Origin
 from app.sessions.places import Applicant, Places, Waiting
@@ -61,6 +62,7 @@ class SessionOpener:
         tokens: SessionTokens,
         ender: SessionEnder,
         readiness: Readiness,
+        chronicle: Chronicle,
         clock: Clock,
     ) -> None:
         self._settings = settings
@@ -71,9 +73,12 @@ class SessionOpener:
         self._tokens = tokens
         self._ender = ender
         self._readiness = readiness
+        self._chronicle = chronicle
         self._clock = clock
         self._under_way: set[Opening] = set()
         self._requests: dict[str, tuple[Origin, Opening]] = {}
+        self.opened_count = 0
+        """Sessions that Kaltura opened for this process."""
 
     @property
     def is_busy(self) -> bool:
@@ -127,8 +132,10 @@ class SessionOpener:
         self._under_way.discard(opening)
         if origin is not None:
             del self._requests[origin.key]
-        if not opening.cancelled():
-            opening.exception()  # its caller may be gone; asyncio would warn of it
+        # Its caller may be gone; asyncio would warn of what nobody looks at.
+        failure = None if opening.cancelled() else opening.exception()
+        if isinstance(failure, RecordUnavailable):
+            self._readiness.note(failure)
 
     async def _open(
         self, applicant: Applicant, request: CreateRequest, origin: Origin | None
@@ -153,7 +160,9 @@ class SessionOpener:
         # No pause before the store has it: it takes one place all the time, and never two.
         session = self._new_session(applicant.owner, created, origin, last_moment)
         await self._keep(session)
-        return self.opened(await self.ask_for_media(session) if self._settings.sealed else session)
+        session = await self.ask_for_media(session) if self._settings.sealed else session
+        await self._tell(session, request, applicant)
+        return self.opened(session)
 
     async def _answered(self, key: str) -> AvatarSession | None:
         """The session that the request of this `Origin.key` is answered with, if there is one."""
@@ -162,13 +171,18 @@ class SessionOpener:
         return None if lost else earlier
 
     async def _create(self, owner: str, request: CreateRequest) -> Created:
-        creating = self._client.create(request, functools.partial(self._end_late, owner))
-        try:
-            created = await carry_out(Operation.CREATE, creating)
-        except Problem as problem:
-            self._readiness.note(problem)
-            raise
+        async with self._chronicle.call(Operation.CREATE, visitor=owner) as call:
+            # A session costs money, and nobody minds that its entry is written first.
+            await call.accepted(first=True, **_asked_for(request))
+            creating = self._client.create(request, functools.partial(self._end_late, owner))
+            try:
+                created = await carry_out(Operation.CREATE, creating, call)
+            except Problem as problem:
+                self._readiness.note(problem)
+                raise
+            call.session_id = created.session_id
         self._readiness.note(None)
+        self.opened_count += 1
         return created
 
     async def _end_late(self, owner: str, created: Created) -> None:
@@ -178,6 +192,18 @@ class SessionOpener:
         with contextlib.suppress(Problem):
             await self._keep(session)
             self._ender.end_soon(session, EndReason.FAILED)
+
+    async def _tell(
+        self, session: AvatarSession, request: CreateRequest, applicant: Applicant
+    ) -> None:
+        """On record it is its visitor's, or it is nobody's."""
+        try:
+            await self._chronicle.opened(
+                session, visitorName=applicant.called, **_asked_for(request)
+            )
+        except RecordUnavailable:
+            await self._ender.end_quietly(session, EndReason.FAILED)
+            raise
 
     async def _keep(self, session: AvatarSession) -> None:
         """From here on the session is known, whatever happens to this process."""
@@ -228,15 +254,22 @@ class SessionOpener:
             raise (KalturaFailed() if isinstance(problem, SessionEnded) else problem) from problem
 
     async def _init_client(self, session: AvatarSession) -> AvatarSession:
-        media = await carry_out(
-            Operation.INIT_CLIENT, self._client.init_client(session.access), session.session_id
-        )
+        async with self._chronicle.call(Operation.INIT_CLIENT, session) as call:
+            await call.accepted()
+            asking = self._client.init_client(session.access)
+            media = await carry_out(Operation.INIT_CLIENT, asking, call, session.session_id)
         if not is_safe_media_url(media.whep_url, allow_private=self._settings.upstream_is_local):
             raise KalturaFailed("Kaltura named a media address that a browser must not be sent to.")
         session = await self._sessions.update(session.session_id, media=media, ready=True)
         if session.ended is not None:
             raise SessionEnded
         return session
+
+
+def _asked_for(request: CreateRequest) -> dict[str, str | None]:
+    """What the record tells of a wish."""
+    voice = request.voice_config
+    return {"avatarId": request.visual_config.id, "voiceId": voice.id if voice else None}
 
 
 def _require_same(earlier: Origin | None, now: Origin | None) -> None:

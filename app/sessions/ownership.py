@@ -36,6 +36,11 @@ class Held:
     by_service: bool = False
 
     @property
+    def service(self) -> str | None:
+        """The name of the service that holds it; None when it is a visitor."""
+        return self.session.owner.removeprefix(SERVICE) if self.by_service else None
+
+    @property
     def visitor(self) -> str | None:
         """Who the visitor is that holds it; None when it is a service.
 

@@ -20,13 +20,15 @@ LATELY: Final = 20
 class Applicant:
     """Who wants a session. `at_most` bounds their live sessions; None leaves the bound of all.
 
-    `name` is theirs in the line, where each has one place.
+    `name` is theirs in the line, where each has one place; `called` is what their login calls
+    them.
     """
 
     owner: str
     name: str
     at_most: int | None = None
     may_wait: bool = True
+    called: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Places:
     """
 
     def __init__(self, settings: Settings, *, sessions: LiveSessions, clock: Clock) -> None:
-        self._max_sessions = settings.max_concurrent_sessions
+        self.capacity = settings.max_concurrent_sessions
+        self.waiting_capacity = settings.max_waiting
         self._typical_seconds = settings.session_max_seconds / 2
         self._sessions = sessions
         self._clock = clock
@@ -59,6 +62,11 @@ class Places:
         self._full_at: tuple[int, float] | None = None
         self._changed = asyncio.Event()
         self._taking = asyncio.Lock()
+
+    @property
+    def waiting(self) -> int:
+        """How many are in line."""
+        return len(self._room)
 
     async def take(self, applicant: Applicant) -> Waiting | None:
         """Reserve a place, or wait in line for one.
@@ -176,7 +184,7 @@ class Places:
 
     def _free(self, sessions: list[AvatarSession]) -> int:
         """Places that are neither taken nor reserved; they may be promised to the next in line."""
-        limit, now = self._max_sessions, self._clock()
+        limit, now = self.capacity, self._clock()
         if self._full_at is not None and now < self._full_at[1]:
             limit = min(limit, self._full_at[0])
         taken = sum(not session.is_elsewhere for session in sessions)

@@ -1,10 +1,11 @@
 """Whether a session can be opened, as far as is known without opening one."""
 
+from collections.abc import Callable
 from typing import Final
 
-from app.database import file_of
+from app.database import is_in_memory
 from app.kaltura.media import is_loopback_url
-from app.problems import Problem
+from app.problems import KalturaUnavailable, Problem
 from app.sessions.speaking.voice import Speech, Voice
 from app.sessions.tokens import Clock
 from app.settings import Settings
@@ -16,34 +17,41 @@ become ready again, or nobody would ever find out that Kaltura is back.
 
 
 class Readiness:
-    """Remembers how the last create went."""
+    """Remembers how the last opening went, and asks whether Kaltura is down."""
 
-    def __init__(self, settings: Settings, clock: Clock, voice: Voice) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        is_kaltura_down: Callable[[], bool] = lambda: False,
+        voice: Voice | None = None,
+    ) -> None:
         self._settings = settings
         self._voice = voice
         self._clock = clock
+        self._is_kaltura_down = is_kaltura_down
         self._failure: tuple[float, Problem] | None = None
 
     def note(self, failure: Problem | None) -> None:
-        """Remember the outcome of a create; None is success."""
+        """Remember the outcome of an opening; None is success."""
         self._failure = None if failure is None else (self._clock(), failure)
 
     def wrong(self) -> list[str]:
         """What keeps sessions from being opened: empty when nothing is known to."""
-        if self._failure is None:
-            return []
-        at, problem = self._failure
-        return [f"{problem.name}: {problem.remedy}"] if self._clock() < at + MEMORY_SECONDS else []
+        found: list[Problem] = [KalturaUnavailable()] if self._is_kaltura_down() else []
+        if self._failure is not None and self._clock() < self._failure[0] + MEMORY_SECONDS:
+            found.append(self._failure[1])
+        return list(dict.fromkeys(f"{problem.name}: {problem.remedy}" for problem in found))
 
     @property
     def speech(self) -> Speech:
         """How texts are said just now."""
-        return self._voice.speech
+        return self._voice.speech if self._voice else Speech.TEXT
 
     def warnings(self) -> list[str]:
         """What works, but should be known to the operator."""
         settings = self._settings
-        found = self._voice.warnings()
+        found = self._voice.warnings() if self._voice else []
         tts_url = settings.tts_base_url or ""
         if settings.tts_api_key and not is_safe_for_secrets(tts_url):
             found.append("TTS_BASE_URL is plain http: TTS_API_KEY can be read on its way")
@@ -70,7 +78,7 @@ class Readiness:
             found.append("AVATAR_BASE_URL is plain http: the KS can be read on its way")
         if not settings.secret_key:
             found.append("SECRET_KEY is not set: the one in use is kept beside the database")
-        if file_of(settings.database_url) is None:
+        if is_in_memory(settings.database_url):
             found.append(
                 "DATABASE_URL names no file that can be written: after a crash nobody ends the "
                 "sessions that were open, and today's minutes are forgotten"

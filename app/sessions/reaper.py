@@ -50,7 +50,7 @@ class Reaper:
         """
         await asyncio.gather(
             _over_and_over(self.sweep, SWEEP_SECONDS),
-            _over_and_over(self._sessions.take_over, TAKE_OVER_SECONDS),
+            _over_and_over(self._ender.take_over, TAKE_OVER_SECONDS),
         )
 
     async def sweep(self) -> None:

@@ -44,14 +44,26 @@ class Reception:
     # Opening
 
     async def open(
-        self, visitor: str, wish: Wish, idempotency_key: str | None = None
+        self,
+        visitor: str,
+        wish: Wish,
+        idempotency_key: str | None = None,
+        *,
+        called: str | None = None,
     ) -> OpenedSession | Waiting:
-        """Open a session for a visitor, or give them a place in line."""
-        return await self._opener.open(self._visitor(visitor), wish, idempotency_key)
+        """Open a session for a visitor, or give them a place in line.
 
-    async def open_now(self, visitor: str, wish: Wish) -> OpenedSession:
+        `called` is what their login calls them, for the record.
+        """
+        applicant = replace(self._visitor(visitor), called=called)
+        return await self._opener.open(applicant, wish, idempotency_key)
+
+    async def open_now(
+        self, visitor: str, wish: Wish, *, called: str | None = None
+    ) -> OpenedSession:
         """Open a session for a visitor who can't wait; raises `AtCapacity` when others must."""
-        opened = await self._opener.open(replace(self._visitor(visitor), may_wait=False), wish)
+        applicant = replace(self._visitor(visitor), may_wait=False, called=called)
+        opened = await self._opener.open(applicant, wish)
         if isinstance(opened, Waiting):
             raise AtCapacity
         return opened
@@ -60,9 +72,9 @@ class Reception:
         """Whether opening a session for a visitor would begin nothing; see `SessionOpener`."""
         return await self._opener.is_repeated(self._visitor(visitor), idempotency_key)
 
-    def is_service(self, token: str | None) -> bool:
-        """Whether this is a service's token."""
-        return token is not None and self._services.owner(token) is not None
+    def service_of(self, token: str) -> str | None:
+        """As whom the service owns its sessions whose token this is; None when it is none's."""
+        return self._services.owner(token)
 
     async def open_for_service(
         self, token: str, wish: Wish, idempotency_key: str | None = None

@@ -1,7 +1,7 @@
-"""One call upstream: carried out, recorded, and translated when it fails."""
+"""One call upstream: carried out, and translated when it fails."""
 
-import time
 from collections.abc import Awaitable
+from http import HTTPStatus
 from typing import Final, TypeVar
 
 import structlog
@@ -18,35 +18,27 @@ from app.problems import (
     SessionEnded,
     SpeechUnavailable,
 )
+from app.sessions.chronicle import Call
 
 BUSY_SECONDS: Final = 5
 Result = TypeVar("Result")
-log = structlog.get_logger(__name__)
 
 
 async def carry_out(
-    operation: Operation, call: Awaitable[Result], session_id: str | None = None
+    operation: Operation, call: Awaitable[Result], asked: Call, session_id: str | None = None
 ) -> Result:
-    """What `call` returns; what goes wrong is raised as a `Problem`, and either is recorded."""
-    started = time.perf_counter()
-    outcome, status = "unknown", None
-    try:
-        result = await call
-        outcome = "ok"
-    except errors.KalturaError as error:
-        outcome, status = type(error).__name__, error.status
-        raise problem_for(error) from error
-    else:
-        return result
-    finally:
-        log.info(
-            "kaltura",
-            operation=operation.value,
-            session_id=session_id,
-            outcome=outcome,
-            upstream_status=status,
-            duration_ms=round((time.perf_counter() - started) * 1000, 1),
-        )
+    """What `call` returns; what goes wrong is raised as a `Problem`, and `asked` is told of it.
+
+    Whatever the log says meanwhile names the operation and the session.
+    """
+    with structlog.contextvars.bound_contextvars(operation=operation.value, session_id=session_id):
+        try:
+            result = await call
+        except errors.KalturaError as error:
+            asked.upstream_status = error.status
+            raise problem_for(error) from error
+    asked.upstream_status = HTTPStatus.OK.value
+    return result
 
 
 def problem_for(error: errors.KalturaError) -> Problem:  # noqa: PLR0911 - a table

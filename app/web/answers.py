@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Scope
 
+from app.audit.asking import Surface
 from app.kaltura.contract import MIRROR_PATH, Refusal, Refused
 from app.problems import (
     InvalidRequest,
@@ -20,6 +21,7 @@ from app.problems import (
     Unauthenticated,
 )
 
+OPERATOR_PATH: Final = "/operator"
 PROBLEM_JSON: Final = "application/problem+json"
 _KALTURA_REFUSALS: Final = {
     Unauthenticated: Refusal.INVALID_TOKEN,
@@ -27,11 +29,13 @@ _KALTURA_REFUSALS: Final = {
     SessionEnded: Refusal.SESSION_ENDED,
     NothingToSay: Refusal.TEXT_REQUIRED,
 }
+_PROBLEM: Final = "problem_told"
 _REQUEST_ERRORS: Final = frozenset({400, 413, 415})
 
 
 def answer_problem(scope: Scope, problem: Problem) -> JSONResponse:
     """`problem` in the shape of the surface that `scope` is on."""
+    scope["state"][_PROBLEM] = problem.name
     if _is_mirror(scope):
         status, error = _as_kaltura(problem)
         body = Refused(error=error).model_dump()
@@ -47,6 +51,12 @@ def answer_problem(scope: Scope, problem: Problem) -> JSONResponse:
 def request_id(scope: Scope) -> str:
     """The id of this request; the outermost guard has put it there."""
     return str(scope["state"]["request_id"])
+
+
+def problem_told(scope: Scope) -> str | None:
+    """The name of the problem that this request was answered with."""
+    name: str | None = scope["state"].get(_PROBLEM)
+    return name
 
 
 async def on_problem(request: Request, problem: Exception) -> JSONResponse:
@@ -125,9 +135,15 @@ def _untyped(scope: Scope, status: int, headers: dict[str, str]) -> JSONResponse
     return JSONResponse(document, status_code=status, headers=headers, media_type=PROBLEM_JSON)
 
 
+def surface_of(path: str) -> Surface:
+    """The surface that a path belongs to."""
+    if path == MIRROR_PATH or path.startswith(f"{MIRROR_PATH}/"):
+        return "mirror"
+    return "operator" if path == OPERATOR_PATH or path.startswith(f"{OPERATOR_PATH}/") else "api"
+
+
 def _is_mirror(scope: Scope) -> bool:
-    path: str = scope["path"]
-    return path == MIRROR_PATH or path.startswith(f"{MIRROR_PATH}/")
+    return surface_of(scope["path"]) == "mirror"
 
 
 def _as_kaltura(problem: Problem) -> tuple[int, str]:

@@ -136,8 +136,8 @@ async def speak(
 async def speak_audio(
     held: OwnSessionToSpeakIn,
     broker: BrokerDep,
-    audio: Annotated[UploadFile, File(description="An MP3 or WAV recording")],
-    duration: Annotated[float | None, Form(description="Seconds; measured when left out")] = None,
+    audio: Annotated[UploadFile, File(description="An MP3, WAV, Ogg, WebM or MP4 recording")],
+    duration: Annotated[float | None, Form(description="Not needed: it is measured")] = None,
     turn_id: Annotated[TurnId | None, Form(alias="turnId")] = None,
 ) -> Spoken:
     """Say a recording."""

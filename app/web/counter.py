@@ -1,17 +1,22 @@
 """Where sessions are asked for: who asks, whether they may now, and what they are handed."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
+from app.problems import Problem
+from app.sessions.chronicle import Chronicle
 from app.sessions.opening import OpenedSession
 from app.sessions.ownership import Caller
 from app.sessions.places import Waiting
 from app.sessions.reception import Reception
 from app.sessions.wishes import Wish
-from app.web.deps import CallerDep, ReceptionDep, VisitorsDep
+from app.web.deps import CallerDep, ChronicleDep, ReceptionDep, VisitorsDep
 from app.web.limits import CreateMeter, CreateMeterDep
+from app.web.rates import address_of
 from app.web.visitors import Visitors
 
 
@@ -25,31 +30,47 @@ class Counter:
     visitors: Visitors
     reception: Reception
     meter: CreateMeter
+    chronicle: Chronicle
 
     async def open(
         self, wish: Wish, ticket: str | None, idempotency_key: str | None
     ) -> OpenedSession | Waiting:
         """A session for this visitor or service, or a place in line."""
-        if self.caller.token is not None:
-            opened = await self._for_service(self.caller.token, wish, idempotency_key)
-        else:
-            opened = await self._for_visitor(wish, ticket, idempotency_key)
+        async with self._refusals_on_record(wish):
+            if self.caller.token is not None:
+                opened = await self._for_service(self.caller.token, wish, idempotency_key)
+            else:
+                opened = await self._for_visitor(wish, ticket, idempotency_key)
         if isinstance(opened, OpenedSession):
             await self._hand_over(opened)
         return opened
 
     async def open_now(self, wish: Wish) -> OpenedSession:
         """A session for a visitor who can't wait in line."""
-        await self.meter.count_opening()
-        visitor = self.visitors.welcome(self.caller, self.response)
-        opened = await self.reception.open_now(visitor.id, wish)
+        async with self._refusals_on_record(wish):
+            await self.meter.count_opening()
+            visitor = self.visitors.welcome(self.caller, self.response)
+            opened = await self.reception.open_now(visitor.id, wish, called=visitor.name)
         await self._hand_over(opened)
         return opened
+
+    @asynccontextmanager
+    async def _refusals_on_record(self, wish: Wish) -> AsyncIterator[None]:
+        try:
+            yield
+        except Problem as problem:
+            visitor = self.caller.visitor
+            token = self.caller.token
+            who = visitor.id if visitor else token and self.reception.service_of(token)
+            called = visitor.name if visitor else None
+            address = address_of(self.request.scope)
+            await self.chronicle.refused(who, address, wish, problem, visitorName=called)
+            raise
 
     async def _for_service(
         self, token: str, wish: Wish, idempotency_key: str | None
     ) -> OpenedSession | Waiting:
-        if not self.reception.is_service(token):
+        if self.reception.service_of(token) is None:
             await self.meter.count_opening()
         return await self.reception.open_for_service(token, wish, idempotency_key)
 
@@ -60,8 +81,10 @@ class Counter:
         if ticket is not None and not self.visitors.are_signed_in:
             waits_as = self.reception.waits_as(ticket)
         await self.meter.count(waits_as, idempotency_key)
-        visitor = waits_as or self.visitors.welcome(self.caller, self.response).id
-        return await self.reception.open(visitor, wish, idempotency_key)
+        if waits_as is not None:
+            return await self.reception.open(waits_as, wish, idempotency_key)
+        visitor = self.visitors.welcome(self.caller, self.response)
+        return await self.reception.open(visitor.id, wish, idempotency_key, called=visitor.name)
 
     async def _hand_over(self, opened: OpenedSession) -> None:
         hung_up = await self.request.is_disconnected()
@@ -75,8 +98,9 @@ async def _counter(
     visitors: VisitorsDep,
     reception: ReceptionDep,
     meter: CreateMeterDep,
+    chronicle: ChronicleDep,
 ) -> Counter:
-    return Counter(request, response, caller, visitors, reception, meter)
+    return Counter(request, response, caller, visitors, reception, meter, chronicle)
 
 
 CounterDep = Annotated[Counter, Depends(_counter)]

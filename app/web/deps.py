@@ -9,13 +9,22 @@ from typing import Annotated, TypedDict
 from fastapi import Depends, Path, Request
 from fastapi.templating import Jinja2Templates
 
+from app.audit.record import Record
+from app.audit.trail import Trail
 from app.sessions.broker import SessionBroker
+from app.sessions.chronicle import Chronicle
+from app.sessions.figures import Overview
 from app.sessions.ownership import Caller, Held
 from app.sessions.readiness import Readiness
 from app.sessions.reception import Reception
 from app.sessions.tokens import Clock
+from app.sessions.usage import Usage
 from app.settings import Settings
+from app.signals.metrics import Metrics
+from app.signals.recent import RecentCalls
 from app.web.followers import Followers
+from app.web.open_streams import Streams
+from app.web.operators import Operators
 from app.web.rates import Rates
 from app.web.visitors import Visitors, bearer_token
 
@@ -25,9 +34,18 @@ class State(TypedDict):
 
     reception: Reception
     broker: SessionBroker
+    chronicle: Chronicle
+    record: Record
+    trail: Trail
+    usage: Usage
+    operators: Operators
     settings: Settings
     clock: Clock
     readiness: Readiness
+    overview: Overview
+    metrics: Metrics
+    recent: RecentCalls
+    streams: Streams
     rates: Rates
     followers: Followers
     visitors: Visitors
@@ -42,6 +60,31 @@ async def _reception(request: Request) -> Reception:
 async def _broker(request: Request) -> SessionBroker:
     broker: SessionBroker = request.state.broker
     return broker
+
+
+async def _chronicle(request: Request) -> Chronicle:
+    chronicle: Chronicle = request.state.chronicle
+    return chronicle
+
+
+async def _record(request: Request) -> Record:
+    record: Record = request.state.record
+    return record
+
+
+async def _templates(request: Request) -> Jinja2Templates:
+    templates: Jinja2Templates = request.state.templates
+    return templates
+
+
+async def _trail(request: Request) -> Trail:
+    trail: Trail = request.state.trail
+    return trail
+
+
+async def _usage(request: Request) -> Usage:
+    usage: Usage = request.state.usage
+    return usage
 
 
 async def _settings(request: Request) -> Settings:
@@ -59,6 +102,16 @@ async def _readiness(request: Request) -> Readiness:
     return readiness
 
 
+async def _overview(request: Request) -> Overview:
+    overview: Overview = request.state.overview
+    return overview
+
+
+async def _metrics(request: Request) -> Metrics:
+    metrics: Metrics = request.state.metrics
+    return metrics
+
+
 async def _rates(request: Request) -> Rates:
     rates: Rates = request.state.rates
     return rates
@@ -71,9 +124,16 @@ async def _visitors(request: Request) -> Visitors:
 
 ReceptionDep = Annotated[Reception, Depends(_reception)]
 BrokerDep = Annotated[SessionBroker, Depends(_broker)]
+ChronicleDep = Annotated[Chronicle, Depends(_chronicle)]
+RecordDep = Annotated[Record, Depends(_record)]
+TemplatesDep = Annotated[Jinja2Templates, Depends(_templates)]
+TrailDep = Annotated[Trail, Depends(_trail)]
+UsageDep = Annotated[Usage, Depends(_usage)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ClockDep = Annotated[Clock, Depends(_clock)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
+OverviewDep = Annotated[Overview, Depends(_overview)]
+MetricsDep = Annotated[Metrics, Depends(_metrics)]
 RatesDep = Annotated[Rates, Depends(_rates)]
 VisitorsDep = Annotated[Visitors, Depends(_visitors)]
 

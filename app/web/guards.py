@@ -11,8 +11,16 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.audit.asking import asking
 from app.problems import CrossSiteRequest, InvalidRequest
-from app.web.answers import answer_bug, answer_problem, answer_stopping
+from app.signals.metrics import Metrics
+from app.web.answers import (
+    answer_bug,
+    answer_problem,
+    answer_stopping,
+    problem_told,
+    surface_of,
+)
 from app.web.origins import HostPolicy, OriginPolicy
 
 REQUEST_ID: Final = "X-Request-ID"
@@ -27,8 +35,9 @@ log = structlog.get_logger("request")
 class RequestContext:
     """Gives each request an id, one log line, and an answer even when a bug stops it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,11 +52,14 @@ class RequestContext:
         async def stamped(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])  # HTTPStatus prints as itself
                 MutableHeaders(scope=message)[REQUEST_ID] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            asking(request_id, surface_of(scope["path"])),
+        ):
             try:
                 await self._app(scope, receive, stamped)
             except asyncio.CancelledError:
@@ -60,13 +72,24 @@ class RequestContext:
                     raise  # half an answer is out; only closing the connection is left
                 await answer_bug(scope)(scope, receive, stamped)
             finally:
+                seconds = time.perf_counter() - started
+                problem = problem_told(scope)
+                self._metrics.answered(scope["method"], _route(scope), status, problem, seconds)
                 log.info(
                     "request",
                     method=scope["method"],
                     path=scope["path"],
                     status=status,
-                    duration_ms=round((time.perf_counter() - started) * 1000, 1),
+                    **({} if problem is None else {"problem": problem}),
+                    duration_ms=round(seconds * 1000, 1),
                 )
+
+
+def _route(scope: Scope) -> str | None:
+    """The template of the path, or where files are mounted; None when nothing is there."""
+    found = scope.get("route")
+    template: str | None = getattr(found, "path_format", None) or scope.get("root_path")
+    return template
 
 
 class SecurityHeaders:

@@ -8,9 +8,19 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
+from app.kaltura.contract import Operation
+from app.problems import RateLimited
+from app.sessions.chronicle import Chronicle
 from app.sessions.ownership import Held
 from app.sessions.reception import Reception
-from app.web.deps import BearerSession, CallerDep, OwnSession, RatesDep, ReceptionDep
+from app.web.deps import (
+    BearerSession,
+    CallerDep,
+    ChronicleDep,
+    OwnSession,
+    RatesDep,
+    ReceptionDep,
+)
 from app.web.rates import Rate, address_of
 
 
@@ -74,17 +84,27 @@ async def _speak(request: Request, response: Response, rates: RatesDep) -> Meter
 _SpeakMeterDep = Annotated[Meter, Depends(_speak)]
 
 
-async def _own_to_speak_in(held: OwnSession, meter: _SpeakMeterDep) -> Held:
-    return await _counted(held, meter)
+async def _own_to_speak_in(
+    held: OwnSession, meter: _SpeakMeterDep, chronicle: ChronicleDep
+) -> Held:
+    return await _counted(held, meter, chronicle)
 
 
-async def _bearer_to_speak_in(held: BearerSession, meter: _SpeakMeterDep) -> Held:
-    return await _counted(held, meter)
+async def _bearer_to_speak_in(
+    held: BearerSession, meter: _SpeakMeterDep, chronicle: ChronicleDep
+) -> Held:
+    return await _counted(held, meter, chronicle)
 
 
-async def _counted(held: Held, meter: Meter) -> Held:
+async def _counted(held: Held, meter: Meter, chronicle: Chronicle) -> Held:
     if held.visitor is not None:
-        await meter.count(held.visitor)
+        try:
+            await meter.count(held.visitor)
+        except RateLimited as problem:
+            path = meter.request.scope["path"]
+            said = Operation.SAY_AUDIO if path.endswith("-audio") else Operation.SAY_TEXT
+            await chronicle.turned_away(said, held, problem)
+            raise
     return held
 
 

@@ -10,8 +10,9 @@ from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 
 from app.problems import PROBLEMS
+from app.sessions.recordings import MAX_AUDIO_SECONDS
 from app.settings import BUILTIN_PLAYER, Settings
-from app.web.deps import CallerDep, OwnOriginDep, SettingsDep, VisitorsDep
+from app.web.deps import CallerDep, OwnOriginDep, SettingsDep, TemplatesDep, VisitorsDep
 from app.web.policy import DOCUMENT_POLICY, page_policy
 from app.web.reference import reference
 
@@ -19,14 +20,6 @@ BUILTIN_PLAYER_URL: Final = "/static/player/index.js"
 SDK_NAME: Final = "@unisphere/models-sdk-js"
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-
-
-async def _templates(request: Request) -> Jinja2Templates:
-    templates: Jinja2Templates = request.state.templates
-    return templates
-
-
-TemplatesDep = Annotated[Jinja2Templates, Depends(_templates)]
 
 
 async def _live_page(
@@ -83,6 +76,7 @@ def _player_url(settings: Settings) -> str:
 def _page_config(settings: Settings) -> dict[str, Any]:
     return {
         "maxTextLength": settings.max_text_length,
+        "maxAudioSeconds": MAX_AUDIO_SECONDS,
         "emulator": settings.upstream_is_local,
         "player": "builtin" if settings.sdk_url == BUILTIN_PLAYER else "sdk",
         "builtinPlayerUrl": BUILTIN_PLAYER_URL,

@@ -11,6 +11,19 @@ DOCUMENT_POLICY: Final = (
 )
 """For pages to read: styles and pictures of their own, and no script."""
 
+
+def console_policy(nonce: str) -> str:
+    """For the operator's console: its own styles, pictures and calls, and scripts with `nonce`.
+
+    A script of theirs brings its own modules along, with the nonce that it has itself.
+    """
+    return (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+
+
 _KALTURA = "https://*.kaltura.ai"
 """Kaltura chooses the media host for each session (reference 3 and 4.6)."""
 

@@ -19,6 +19,9 @@ from app.settings import Settings
 MAX_COUNTED: Final = 20_000
 """Counters kept at the same time, about 5 MB; a busy caller has two, this window and the last."""
 
+WRONG_TOKENS: Final = "10/minute"
+"""Operator tokens that one address may get wrong."""
+
 _IPV6_HOME: Final = 64
 """A visitor has a whole /64 of IPv6 addresses to choose from (RFC 6177)."""
 
@@ -55,14 +58,17 @@ class Rate:
 
         Raises `RateLimited`, and counts nothing, when one of them has nothing left.
         """
-        before = [await self._quota(caller) for caller in callers]
-        spent = [quota for quota in before if not quota.remaining]
-        if spent:
-            last = max(spent)
-            raise RateLimited(retry_after=last.seconds, quota=self._headers(last))
+        await self.require(*callers)
         for caller in callers:
             await self._limiter.hit(self._limit, self._name, caller)
         return self._headers(min([await self._quota(caller) for caller in callers]))
+
+    async def require(self, *callers: str) -> None:
+        """Raises `RateLimited` when one of these callers has nothing left; counts nothing."""
+        spent = [q for q in [await self._quota(caller) for caller in callers] if not q.remaining]
+        if spent:
+            last = max(spent)
+            raise RateLimited(retry_after=last.seconds, quota=self._headers(last))
 
     async def _quota(self, caller: str) -> "_Quota":
         reset_at, remaining = await self._limiter.get_window_stats(self._limit, self._name, caller)
@@ -92,6 +98,7 @@ class Rates:
 
     create: Rate
     speak: Rate
+    sign_in: Rate
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -100,6 +107,7 @@ class Rates:
         return cls(
             create=Rate("create", parse(settings.create_rate_limit), limiter),
             speak=Rate("speak", parse(settings.speak_rate_limit), limiter),
+            sign_in=Rate("sign-in", parse(WRONG_TOKENS), limiter),
         )
 
 

@@ -190,13 +190,15 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 
 def _curl(url: str, method: str, content_type: str | None, body: Mapping[str, Any]) -> str:
-    """A command for a shell in which SESSION_ID, TOKEN, TICKET and TURN_ID are set."""
+    """A command for a shell in which SESSION_ID, TOKEN, TICKET and the like are set."""
     guessed = "POST" if body else "GET"
     command = "curl" if method == guessed else f"curl -X {method}"
     url_here = url.replace("{sessionId}", "$SESSION_ID").replace("{ticket}", "$TICKET")
     url_here = url_here.replace("{turnId}", "$TURN_ID")
     words = [f'{command} "{url_here}"']
-    if "{sessionId}" in url:
+    if url.endswith("/metrics") or "/operator/" in url:
+        words.append('-H "Authorization: Bearer $OPERATOR_TOKEN"')
+    elif "{sessionId}" in url:
         words.append('-H "Authorization: Bearer $TOKEN"')
     elif "/api/" in url:
         words.append("-b cookies.txt -c cookies.txt")  # the cookie says who the visitor is

@@ -4,6 +4,8 @@ const SESSIONS = "/api/avatar-sessions";
 const WAITING_ROOM = "/api/waiting-room";
 const CREATE_MS = 30_000;
 const CONTROL_MS = 15_000;
+/** A long recording takes its time to arrive, and to be made fit to be said. */
+const RECORDING_MS = 180_000;
 
 /**
  * @typedef {{sessionId: string, token: string, tokenMode: "sealed" | "direct", baseUrl: string, expiresAt: string}} Created
@@ -14,6 +16,7 @@ const CONTROL_MS = 15_000;
  * @typedef {{state: "live" | "ended", secondsLeft: number, endReason?: string | null}} Standing
  * @typedef {{
  *   body?: object,
+ *   form?: FormData,
  *   token?: string,
  *   headers?: Record<string, string>,
  *   keepalive?: boolean,
@@ -101,6 +104,18 @@ export class Api {
   }
 
   /**
+   * @param {Held} session
+   * @param {Blob} audio
+   * @returns {Promise<{turnId: string, state?: string}>}
+   */
+  async speakAudio(session, audio) {
+    const form = new FormData();
+    form.set("audio", audio, "recording");
+    const request = { form, deadlineMs: RECORDING_MS };
+    return (await this.#control("POST", session, "/speak-audio", request)).body;
+  }
+
+  /**
    * Says that the voice is heard to begin or end an utterance, which nobody else can tell.
    *
    * @param {Held} session
@@ -185,7 +200,7 @@ export class Api {
    * @param {string} path
    * @param {Request} request
    */
-  async #send(method, path, { body, token, headers = {}, keepalive, deadlineMs = CONTROL_MS, signal }) {
+  async #send(method, path, { body, form, token, headers = {}, keepalive, deadlineMs = CONTROL_MS, signal }) {
     const began = performance.now();
     const deadline = AbortSignal.timeout(deadlineMs);
     /** @type {Response | undefined} */
@@ -199,7 +214,7 @@ export class Api {
           ...(body && { "Content-Type": "application/json" }),
           ...(token && { Authorization: `Bearer ${token}` }),
         },
-        body: body && JSON.stringify(body),
+        body: form ?? (body && JSON.stringify(body)),
         signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
       });
       if (!response.ok) throw await Problem.fromResponse(response);

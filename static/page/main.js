@@ -3,15 +3,20 @@ import { watchPlayerCalls } from "./calls.js";
 import { Captions } from "./captions.js";
 import { Clock } from "./clock.js";
 import { Composer } from "./composer.js";
+import { Ear } from "./ear.js";
 import { Inspector } from "./inspector.js";
+import { Microphone, canRecord } from "./microphone.js";
+import { minutes } from "./minutes.js";
 import { Notice } from "./notice.js";
 import { Problem } from "./problems.js";
+import { Recorder } from "./recorder.js";
 import { ResumePanel } from "./resuming.js";
 import { loadPlayer } from "./sdk.js";
 import { Session } from "./session.js";
 import { Speech } from "./speech.js";
 import { Stage, byId } from "./stage.js";
 import { StatusLine } from "./status.js";
+import { Tempo } from "./tempo.js";
 import { Transcript } from "./transcript.js";
 import { WaitingPanel } from "./waiting.js";
 
@@ -24,7 +29,7 @@ const PATIENCE_SECONDS = 120;
 /** So many seconds may still be called a minute. */
 const FULL_MINUTE = 55;
 
-/** @type {{maxTextLength: number, player: "builtin" | "sdk", builtinPlayerUrl: string}} */
+/** @type {{maxTextLength: number, maxAudioSeconds: number, controls: string[], player: "builtin" | "sdk", builtinPlayerUrl: string}} */
 const config = JSON.parse(byId("config").textContent ?? "");
 
 const start = /** @type {HTMLButtonElement} */ (byId("start"));
@@ -36,12 +41,19 @@ const notice = new Notice();
 const status = new StatusLine();
 const stage = new Stage();
 const transcript = new Transcript();
+const tempo = new Tempo();
+const captions = new Captions(byId("caption"), byId("spoken"), tempo);
+const speech = new Speech(changed, captions, tempo);
+const ear = new Ear((voice) => captions.heard(voice));
 /** @type {Map<string, import("./speech.js").Line>} Those that the broker may still tell of. */
 const lines = new Map();
-const speech = new Speech(changed, new Captions(byId("caption")));
 const player = loadPlayer(config);
 const session = new Session(new Api((call) => inspector.call(call)), player, stage);
 const composer = new Composer(config.maxTextLength, (text) => void speak(text));
+const recorder =
+  config.controls.includes("speak-audio") && canRecord()
+    ? new Recorder(new Microphone(), config.maxAudioSeconds, speakAudio)
+    : null;
 const waiting = new WaitingPanel(() => session.end());
 const resuming = new ResumePanel({
   onResume: () => void session.start(),
@@ -81,10 +93,25 @@ function isUsable(element) {
 
 /** @param {string} text */
 async function speak(text) {
+  const accepted = await say(transcript.add(text), () => session.speak(text));
+  if (!accepted) composer.restore(text);
+}
+
+/** @param {import("./microphone.js").Take} take */
+async function speakAudio({ blob, seconds }) {
+  const line = transcript.add(`Recording, ${minutes(seconds)}`, seconds);
+  return say(line, () => session.speakAudio(blob));
+}
+
+/**
+ * @param {import("./speech.js").Line} line
+ * @param {() => Promise<{turnId: string, state?: string}>} call
+ * @returns {Promise<boolean>} Whether it was accepted.
+ */
+async function say(line, call) {
   const began = performance.now();
-  const line = transcript.add(text);
   try {
-    const { turnId, state } = await session.speak(text);
+    const { turnId, state } = await call();
     line.ms = Math.round(performance.now() - began);
     line.turnId = turnId;
     lines.set(turnId, line);
@@ -92,13 +119,14 @@ async function speak(text) {
     // The session may have ended while the answer was on its way.
     if (session.state === "live") quiet();
     else speech.stopped();
+    return true;
   } catch (error) {
     const problem = Problem.fromFailure(error);
     line.fate = "failed";
     line.reason = problem.title;
     transcript.update(line);
-    composer.restore(text);
     tell(problem);
+    return false;
   }
 }
 
@@ -161,13 +189,17 @@ session.on("state", ({ state, problem }) => {
   end.disabled = !start.disabled;
   stop.disabled = state !== "live";
   composer.enable(state === "live");
+  recorder?.enable(state === "live");
   if (state === "live") {
     composer.focus();
+    transcript.begin();
+    ear.listen(stage.source);
     clock.remind();
   } else if (!isUsable(document.activeElement)) start.focus({ preventScroll: true });
   if (problem) notice.show(problem, remedyFor(problem));
   else notice.hide();
   if (state !== "live") {
+    ear.close();
     stage.speak(false);
     speech.stopped();
     lines.clear();

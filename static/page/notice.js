@@ -18,7 +18,7 @@ export class Notice {
     const words = [detail, nextStep].filter(Boolean).join(" ");
     this.#fill(paragraph("title", title), paragraph("words", words));
     if (remedy) this.#element.append(button(remedy));
-    if (requestId) this.#element.append(paragraph("request", `Request ${requestId}`));
+    if (requestId) this.#element.append(request(requestId));
   }
 
   /**
@@ -49,6 +49,19 @@ function paragraph(className, text) {
   const made = document.createElement("p");
   made.className = className;
   made.textContent = text;
+  return made;
+}
+
+/**
+ * What to tell the operator; one click selects the id alone, to be copied.
+ *
+ * @param {string} id
+ */
+function request(id) {
+  const made = paragraph("request", "Request ");
+  const code = document.createElement("code");
+  code.textContent = id;
+  made.append(code);
   return made;
 }
 

@@ -8,6 +8,7 @@ const REASONS = {
   shutdown: "The server was stopped.",
   gone: "Kaltura ended it.",
   failed: "Kaltura could not set it up.",
+  operator: "It was ended by whoever runs this page.",
 };
 
 /**

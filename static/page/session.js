@@ -93,6 +93,14 @@ export class Session extends Emitter {
     await lifeline.call((opened) => this.#api.heard(opened, turnId, state)).catch(() => {});
   }
 
+  /**
+   * @param {Blob} audio
+   * @returns {Promise<{turnId: string, state?: string}>} Rejects with a `Problem`.
+   */
+  async speakAudio(audio) {
+    return this.#lifeline.call((opened) => this.#api.speakAudio(opened, audio));
+  }
+
   async interrupt() {
     await this.#lifeline.call((opened) => this.#api.interrupt(opened));
   }

@@ -1,14 +1,17 @@
+import { Tempo } from "./tempo.js";
+
 const SETTLE_MS = 900;
 const PATIENCE_MS = 3000;
 const LEAST_TURN_MS = 800;
-const FIRST_PACE = 70;
-const SLOWEST_PACE = 150;
-const FASTEST_PACE = 35;
+const LONG_MS = 2500;
 
 /**
+ * `seconds` is the length of a recording, whose words are not known; `cues` is what was shown.
+ *
  * @typedef {"sending" | "accepted" | "queued" | "speaking" | "said" | "stopped" | "failed"} Fate
- * @typedef {{text: string, fate: Fate, ms: number | null, reason: string, turnId?: string}} Line
- * @typedef {{show: (text: string, pace: number) => void, hide: () => void}} Captions
+ * @typedef {import("./captions.js").Cue} Cue
+ * @typedef {{text: string, fate: Fate, ms: number | null, reason: string, turnId?: string, seconds?: number, cues?: Cue[]}} Line
+ * @typedef {{show: (text: string, again: boolean) => Cue[], hide: () => void}} Captions
  */
 
 /**
@@ -27,22 +30,25 @@ export class Speech {
   /** When the current line began, and when the voice did; milliseconds of `performance.now`. */
   #lineSince = 0;
   #voiceSince = 0;
-  /** How many characters were said since the voice began. */
-  #voiced = 0;
-  /** Milliseconds per character. */
-  #pace = FIRST_PACE;
+  /** @type {Line[]} What was said since the voice began. */
+  #voiced = [];
+  /** @type {Line | null} Whose words are shown although no voice is heard. */
+  #unheard = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} What happens next if nothing is heard. */
   #timer;
   #onChange;
   #captions;
+  #tempo;
 
   /**
    * @param {(line: Line) => void} onChange
    * @param {Captions} captions
+   * @param {Tempo} [tempo]
    */
-  constructor(onChange, captions) {
+  constructor(onChange, captions, tempo = new Tempo()) {
     this.#onChange = onChange;
     this.#captions = captions;
+    this.#tempo = tempo;
   }
 
   /**
@@ -59,7 +65,7 @@ export class Speech {
   /** @param {boolean} voice */
   heard(voice) {
     this.#voice = voice;
-    if (!voice) this.#after(SETTLE_MS, () => this.#silence(SETTLE_MS));
+    if (!voice) this.#awaitSilence();
     else if (this.#current) this.#awaitTurn();
     else this.#begin();
   }
@@ -91,7 +97,7 @@ export class Speech {
 
   #begin() {
     this.#voiceSince = performance.now();
-    this.#voiced = 0;
+    this.#voiced = [];
     this.#next();
   }
 
@@ -101,9 +107,10 @@ export class Speech {
     this.#finish("said");
     this.#current = line;
     this.#lineSince = performance.now();
-    this.#voiced += line.text.length;
+    this.#voiced.push(line);
     this.#fate(line, "speaking");
-    this.#captions.show(line.text, this.#pace);
+    line.cues = this.#captions.show(line.text, line === this.#unheard);
+    this.#unheard = null;
     this.#awaitTurn();
   }
 
@@ -113,6 +120,14 @@ export class Speech {
     if (!this.#current || this.#waiting.length === 0) return;
     const elapsed = performance.now() - this.#lineSince;
     this.#after(Math.max(LEAST_TURN_MS, this.#expected(this.#current) - elapsed), () => this.#next());
+  }
+
+  // A long line of which little was heard goes on: the next sentence takes its time to come.
+  #awaitSilence() {
+    const expected = this.#current ? this.#expected(this.#current) : 0;
+    const isEarly = expected > LONG_MS && performance.now() - this.#lineSince < expected / 2;
+    const ms = isEarly ? PATIENCE_MS : SETTLE_MS;
+    this.#after(ms, () => this.#silence(ms));
   }
 
   /** @param {number} silentMs How long it has been silent. */
@@ -125,20 +140,22 @@ export class Speech {
 
   /** @param {number} silentMs */
   #learn(silentMs) {
-    const pace = (performance.now() - this.#voiceSince - silentMs) / Math.max(1, this.#voiced);
-    this.#pace = Math.min(SLOWEST_PACE, Math.max(FASTEST_PACE, pace));
+    if (this.#voiced.some(({ seconds }) => seconds !== undefined)) return;
+    const text = this.#voiced.map((line) => line.text).join(" ");
+    this.#tempo.learn(text, performance.now() - this.#voiceSince - silentMs);
   }
 
   // Words are shown even where no voice is reported, for as long as they should take.
   /** @param {Line} line */
   #captionUnheard(line) {
-    this.#captions.show(line.text, this.#pace);
+    this.#unheard = line;
+    line.cues = this.#captions.show(line.text, false);
     this.#after(PATIENCE_MS + this.#expected(line), () => this.#captions.hide());
   }
 
   /** @param {Line} line */
-  #expected({ text }) {
-    return text.length * this.#pace;
+  #expected({ text, seconds }) {
+    return seconds === undefined ? this.#tempo.expected(text) : seconds * 1000;
   }
 
   /**

@@ -34,6 +34,11 @@ export class Stage {
     this.#soundButton.hidden = true;
   }
 
+  /** What is played, whichever player made it. */
+  get source() {
+    return this.#video?.srcObject;
+  }
+
   /** @param {boolean} speaking */
   speak(speaking) {
     this.#element.toggleAttribute("data-speaking", speaking);

@@ -1,3 +1,5 @@
+import { write } from "./languages.js";
+import { asText, asVtt } from "./papers.js";
 import { byId } from "./stage.js";
 
 const MOST_LINES = 100;
@@ -8,19 +10,39 @@ const MOST_LINES = 100;
 export class Transcript {
   #section = byId("transcript");
   #list = byId("lines");
+  /** @type {Line[]} Oldest first. */
+  #lines = [];
   /** @type {WeakMap<Line, HTMLElement>} */
   #items = new WeakMap();
+  /** When its time begins. @type {number | null} */
+  #origin = null;
+
+  constructor() {
+    const files = /** @type {[string, string, (lines: Line[], origin: number) => string][]} */ ([
+      ["transcript-text", "transcript.txt", asText],
+      ["transcript-vtt", "transcript.vtt", asVtt],
+    ]);
+    for (const [id, name, made] of files)
+      byId(id).addEventListener("click", () => save(name, made(this.#lines, this.#origin ?? 0)));
+  }
+
+  /** The avatar is there: from its first time on, times are counted. */
+  begin() {
+    this.#origin ??= performance.now();
+  }
 
   /**
    * @param {string} text
+   * @param {number} [seconds] The length of a recording.
    * @returns {Line}
    */
-  add(text) {
+  add(text, seconds) {
     /** @type {Line} */
-    const line = { text, fate: "sending", ms: null, reason: "" };
+    const line = { text, fate: "sending", ms: null, reason: "", seconds };
     const item = document.createElement("li");
-    item.append(element("p", "words", text), element("p", "fate", ""));
+    item.append(paragraph("words", text), paragraph("fate", ""));
     this.#items.set(line, item);
+    this.#lines = [...this.#lines, line].slice(-MOST_LINES);
     this.#list.prepend(item);
     while (this.#list.childElementCount > MOST_LINES) this.#list.lastElementChild?.remove();
     this.#section.hidden = false;
@@ -40,13 +62,24 @@ export class Transcript {
 }
 
 /**
- * @param {string} tag
  * @param {string} className
  * @param {string} text
  */
-function element(tag, className, text) {
-  const made = document.createElement(tag);
+function paragraph(className, text) {
+  const made = document.createElement("p");
   made.className = className;
-  made.textContent = text;
+  if (className === "words") write(made, text);
   return made;
+}
+
+/**
+ * @param {string} name
+ * @param {string} content
+ */
+function save(name, content) {
+  const link = document.createElement("a");
+  link.download = name;
+  link.href = URL.createObjectURL(new Blob([content], { type: "text/plain" }));
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

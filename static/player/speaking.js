@@ -51,14 +51,16 @@ export class LevelGate {
 /** Listens to a stream and tells when it begins and stops to speak; no server says so (D18). */
 export class SpeakingDetector {
   #context = new AudioContext();
-  #gate = new LevelGate();
+  #gate;
   #timer;
 
   /**
    * @param {MediaStream} stream Must also play in an element: Chromium gives no samples otherwise.
    * @param {(speaking: boolean) => void} onChange
+   * @param {LevelGate} [gate]
    */
-  constructor(stream, onChange) {
+  constructor(stream, onChange, gate = new LevelGate()) {
+    this.#gate = gate;
     const analyser = this.#context.createAnalyser();
     analyser.fftSize = 1024;
     this.#context.createMediaStreamSource(stream).connect(analyser);

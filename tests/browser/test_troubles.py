@@ -29,7 +29,9 @@ async def test_a_problem_of_create_is_told_in_words_and_start_is_offered_again(
     notice = tab.page.get_by_role("alert")
     await expect(notice).to_contain_text("Told in the detail.")
     await expect(notice).to_contain_text("Press Start again in 20 seconds.")
-    await expect(notice).to_contain_text("a-request-id")
+    await expect(notice).to_contain_text("Request a-request-id")
+    await notice.get_by_text("a-request-id", exact=True).click()
+    assert await tab.page.evaluate("getSelection().toString()") == "a-request-id"
 
     await tab.page.unroute(CREATE)
     await tab.start()

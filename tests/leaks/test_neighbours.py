@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 from app.database import open_database
 from app.kaltura.client import SessionAccess
-from app.sessions.journal import METADATA, Journal
+from app.migrations import prepare
+from app.sessions.journal import Journal
 from app.sessions.live import AvatarSession
 from tests.leaks.house import SOON, Brokers, Kaltura, Visitor
 from tests.processes import kill, wait_until
@@ -37,9 +38,9 @@ async def test_of_two_that_look_at_once_only_one_takes_a_session(tmp_path: Path)
     url = f"sqlite+aiosqlite:///{tmp_path / 'broker.db'}"
     keys = MultiFernet([Fernet(Fernet.generate_key())])
     now = time.time()
-    async with open_database(url, METADATA) as dead:
+    async with open_database(url, prepare) as dead:
         await Journal(dead, keys, base_url="http://kaltura.test").save(_session(now))
-    async with open_database(url, METADATA) as one, open_database(url, METADATA) as other:
+    async with open_database(url, prepare) as one, open_database(url, prepare) as other:
         journals = [Journal(database, keys, base_url="") for database in (one, other)]
         found = await asyncio.gather(*(journal.take_over(now) for journal in journals))
     assert sum(len(sessions) for sessions in found) == 1

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from app.audit.record import Record
 from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs
 from app.sessions.assembly import assemble
@@ -15,7 +16,7 @@ from app.sessions.speaking.assembly import services_of
 from app.sessions.speaking.hook import Hook
 from app.sessions.speaking.utterances import Receipt
 from app.sessions.wishes import Wish
-from tests.doubles import FakeClock, FakeKaltura, FakeServices, settings
+from tests.doubles import FakeClock, FakeKaltura, FakeServices, RecordInMemory, settings
 
 
 def held(session: AvatarSession) -> Held:
@@ -33,6 +34,7 @@ class House:
         sessions: LiveSessions | None = None,
         services: FakeServices | None = None,
         hooks: list[Hook] | None = None,
+        record: Record | None = None,
         timeout_seconds: float = 5,
         **changes: Any,
     ) -> None:
@@ -55,12 +57,14 @@ class House:
             sessions=self.sessions,
             keyring=keyring_of(self.settings),
             speech=speech,
+            record=record or RecordInMemory(),
             clock=clock,
             monotonic=clock,
             sleep=clock.sleep,
         )
         self.reception, self.broker, self.ender = domain.reception, domain.broker, domain.ender
         self.reaper, self.readiness = domain.reaper, domain.readiness
+        self.chronicle = domain.chronicle
 
     async def open(self, owner: str = "visitor-1") -> AvatarSession:
         return (await self.reception.open_now(owner, Wish())).session

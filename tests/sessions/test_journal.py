@@ -19,9 +19,10 @@ from app import main
 from app.database import BUSY_SECONDS, Database, open_database
 from app.identity.visitor import Visitor
 from app.kaltura.client import SessionAccess
+from app.migrations import prepare
 from app.problems import BudgetSpent, KalturaFailed, RecordUnavailable, SessionEnded
 from app.sessions import live, reaper
-from app.sessions.journal import METADATA, Journal
+from app.sessions.journal import Journal
 from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import Keyring
 from app.sessions.live import MAX_ENDED, AvatarSession, EndReason, SessionsInProcess
@@ -57,19 +58,18 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def start(path: Path, kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Start]:
+async def start(database_url: str, kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start(
             keys: tuple[SecretStr, ...] = (KEY,), base_url: str = BASE_URL, **changes: Any
         ) -> Process:
-            url = f"sqlite+aiosqlite:///{path}"
-            database = await stack.enter_async_context(open_database(url, METADATA))
+            database = await stack.enter_async_context(open_database(database_url, prepare))
             journal = Journal(database, Keyring(keys).at_rest(), base_url=base_url)
             store = JournalledSessions(clock, journal)
             stack.push_async_callback(store.aclose)
             await store.take_over()
-            house = House(kaltura, clock, store, database_url=url, **changes)
+            house = House(kaltura, clock, store, database_url=database_url, **changes)
             return Process(house, store, database)
 
         yield start
@@ -224,7 +224,7 @@ async def test_of_two_processes_that_find_the_same_dead_one_only_one_has_its_ses
     session = await first.house.open()
     first.kill()
 
-    def found_by_another_too(_: str) -> bool:
+    async def found_by_another_too(_: str) -> bool:
         with sqlite3.connect(path) as connection:
             connection.execute("UPDATE sessions SET holder = 'another that was quicker'")
         connection.close()
@@ -241,6 +241,7 @@ async def test_however_many_have_ended_lately_none_that_is_open_is_left_behind(
 ) -> None:
     first = await start()
     await first.house.end(await first.house.open())
+    await first.database.settle()
     with sqlite3.connect(path) as connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(sessions)")]
         own = ", ".join(column for column in columns if column != "session_id")

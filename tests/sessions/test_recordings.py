@@ -1,60 +1,438 @@
-"""What is taken for a recording."""
+"""What is taken for a recording, and what becomes of it."""
 
+import asyncio
 import io
+import os
+import subprocess
+import sys
 import time
 import wave
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
 
+import av
 import pytest
 
-from app.problems import InvalidRequest
-from app.sessions.recordings import recording
+from app.kaltura.client import Recording
+from app.problems import InvalidRequest, QueueFull
+from app.sessions import recordings
+from app.sessions.recordings import TRANSCODER, Recordings, RecordingStopped, recording
+
+SESSION: Final = "session-1"
+HOUR: Final = 3600
 
 
-def wav(seconds: float) -> bytes:
+def wav(seconds: float, *, loudness: int = 8000) -> bytes:
+    """A hum; silence when its loudness is 0."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
         out.setframerate(8000)
-        out.writeframes(b"\0\0" * int(8000 * seconds))
+        period = (
+            loudness.to_bytes(2, "little") * 20
+            + (-loudness).to_bytes(2, "little", signed=True) * 20
+        )
+        out.writeframes((period * int(200 * seconds + 1))[: 2 * int(8000 * seconds)])
     return buffer.getvalue()
 
 
-def test_a_length_that_is_not_given_is_measured() -> None:
-    assert recording(wav(1.5), None).duration_seconds == pytest.approx(1.5)
+def encoded(container: str, codec: str, *, rate: int = 48_000, seconds: float = 1) -> bytes:
+    """A hum as a browser or an editor would keep it."""
+    file = io.BytesIO()
+    with av.open(io.BytesIO(wav(seconds)), "r") as source, av.open(file, "w", container) as out:
+        stream = out.add_stream(codec, rate=rate, layout="mono")
+        assert isinstance(stream, av.AudioStream)
+        resampler = av.AudioResampler(format=stream.format, layout="mono", rate=rate)
+        for frame in source.decode(audio=0):
+            for part in resampler.resample(frame):
+                out.mux(stream.encode(part))
+        out.mux(stream.encode(None))
+    return file.getvalue()
 
 
-def test_a_length_that_is_given_is_believed() -> None:
-    sound = recording(b"ID3anything", 2.5)
-    assert (sound.duration_seconds, sound.media_type) == (2.5, "audio/mpeg")
+def an_hour_of_opus() -> bytes:
+    """One packet of 60 ms, over and over: an hour in less than a megabyte."""
+    file = io.BytesIO()
+    options = {"frame_duration": "60", "b": "6000"}
+    with (
+        av.open(io.BytesIO(wav(1, loudness=0)), "r") as source,
+        av.open(file, "w", "ogg", {"page_duration": "60000000"}) as out,
+    ):
+        stream = out.add_stream("libopus", rate=48_000, layout="mono", options=options)
+        assert isinstance(stream, av.AudioStream)
+        resampler = av.AudioResampler(format="s16", layout="mono", rate=48_000)
+        packets = [
+            bytes(packet)
+            for frame in source.decode(audio=0)
+            for part in resampler.resample(frame)
+            for packet in stream.encode(part)
+        ]
+        smallest = min(packets, key=len)
+        for number in range(HOUR * 1000 // 60):
+            packet = av.Packet(smallest)
+            packet.stream, packet.pts, packet.dts = stream, number * 2880, number * 2880
+            packet.duration = 2880
+            out.mux_one(packet)
+    return file.getvalue()
 
 
-@pytest.mark.parametrize("duration", [0, -1, 601, float("nan"), float("inf")])
-def test_an_impossible_length_is_refused(duration: float) -> None:
-    with pytest.raises(InvalidRequest, match="duration"):
-        recording(wav(1), duration)
+async def fit(audio: bytes, duration_seconds: float | None = None) -> Recording:
+    return await Recordings().fit(SESSION, audio, duration_seconds)
 
 
-@pytest.mark.parametrize("audio", [b"ID3", b"ID3" + b"\0" * 50, b"RIFF0000WAVEfmt ", b"\xff\xfb"])
-def test_a_length_that_cannot_be_measured_must_be_given(audio: bytes) -> None:
-    with pytest.raises(InvalidRequest, match="duration"):
-        recording(audio, None)
+async def refusal(audio: bytes) -> InvalidRequest:
+    with pytest.raises(InvalidRequest, match=r"^audio: ") as refused:
+        await fit(audio)
+    return refused.value
 
 
-@pytest.mark.parametrize("garbage", [b"\xff\xfb" + b"\xff" * 8, b"ID3\0\0\0\0", b"RIFF0000WAVE\0"])
-def test_to_look_for_a_length_takes_no_longer_in_a_longer_recording(garbage: bytes) -> None:
-    def seconds(size: int) -> float:
-        audio = garbage + garbage[-1:] * size
-        started = time.perf_counter()
-        with pytest.raises(InvalidRequest, match="duration"):
+def described(audio: bytes) -> tuple[str, str, int, float]:
+    """Container, layout, rate, and seconds of a recording."""
+    with av.open(io.BytesIO(audio), "r") as container:
+        stream = container.streams.audio[0]
+        frames = list(container.decode(audio=0))
+        seconds = sum(frame.samples for frame in frames) / stream.rate
+        return container.format.name, stream.layout.name, stream.rate, seconds
+
+
+class TestKinds:
+    @pytest.mark.parametrize(
+        ("container", "codec"),
+        [
+            ("webm", "libopus"),  # Chromium's microphone
+            ("ogg", "libopus"),  # Firefox's
+            ("mp4", "aac"),  # Safari's
+            ("webm", "pcm_f32le"),
+            ("wav", "pcm_s16le"),
+        ],
+    )
+    async def test_what_browsers_record_becomes_mp3(self, container: str, codec: str) -> None:
+        muxer = "matroska" if codec == "pcm_f32le" else container
+        sound = await fit(encoded(muxer, codec, seconds=1.5))
+        assert sound.media_type == "audio/mpeg"
+        kind, layout, rate, seconds = described(sound.audio)
+        assert (kind, layout, rate) == ("mp3", "mono", 44_100)
+        assert sound.duration_seconds == pytest.approx(1.5, abs=0.05)
+        assert seconds == pytest.approx(sound.duration_seconds, abs=0.03)
+
+    @pytest.mark.parametrize("rate", [24_000, 44_100])
+    async def test_an_mp3_that_is_whole_stays_as_it_is(self, rate: int) -> None:
+        mp3 = encoded("mp3", "libmp3lame", rate=rate)
+        for audio in (mp3, mp3 + b"TAG".ljust(128, b"\0")):
+            sound = await fit(audio)
+            assert sound.audio == audio
+            assert sound.duration_seconds == pytest.approx(1, abs=0.05)
+
+    @pytest.mark.parametrize("frame", [20, -1])
+    async def test_an_mp3_with_other_things_inside_is_made_anew(self, frame: int) -> None:
+        mp3 = encoded("mp3", "libmp3lame")
+        with av.open(io.BytesIO(mp3), "r") as container:
+            ends = [(packet.pos or 0) + packet.size for packet in container.demux() if packet.size]
+        where = ends[frame]
+        stuffed = mp3[:where] + b"<script>" * 100 + mp3[where:]
+        sound = await fit(stuffed)
+        assert b"script" not in sound.audio
+        assert sound.duration_seconds == pytest.approx(1, abs=0.15)
+
+    async def test_only_the_sound_of_a_video_is_said(self) -> None:
+        file = io.BytesIO()
+        with (
+            av.open(io.BytesIO(wav(1)), "r") as source,
+            av.open(file, "w", "matroska") as out,
+        ):
+            picture = out.add_stream("mpeg4", rate=25)
+            picture.width, picture.height, picture.pix_fmt = 64, 64, "yuv420p"
+            sound = out.add_stream("libmp3lame", rate=44_100, layout="mono")
+            assert isinstance(sound, av.AudioStream)
+            out.mux(picture.encode(av.VideoFrame(64, 64, "yuv420p")))
+            resampler = av.AudioResampler(format="s16p", layout="mono", rate=44_100)
+            for frame in source.decode(audio=0):
+                for part in resampler.resample(frame):
+                    out.mux(sound.encode(part))
+            out.mux([*picture.encode(None), *sound.encode(None)])
+        assert (await fit(file.getvalue())).duration_seconds == pytest.approx(1, abs=0.1)
+
+
+class TestLength:
+    async def test_a_false_length_is_corrected(self) -> None:
+        for claimed in (None, 0.1, 1.5, 600):
+            sound = await fit(wav(1.5), claimed)
+            assert sound.duration_seconds == pytest.approx(1.5, abs=0.01)
+
+    @pytest.mark.parametrize("duration", [0, -1, 601, float("nan"), float("inf")])
+    async def test_an_impossible_length_is_refused(self, duration: float) -> None:
+        with pytest.raises(InvalidRequest, match=r"^duration: "):
+            await fit(wav(1), duration)
+
+    async def test_an_hour_in_a_megabyte_is_refused(self) -> None:
+        bomb = an_hour_of_opus()
+        assert len(bomb) < 1_000_000
+        assert "longer than 600 seconds" in (await refusal(bomb)).detail
+
+
+class TestOfAService:
+    """Sound that was asked for, and not sent by a stranger."""
+
+    def test_it_is_measured_by_its_heads(self) -> None:
+        assert recording(wav(1.5), None).duration_seconds == pytest.approx(1.5)
+        sound = recording(encoded("mp3", "libmp3lame"), None)
+        assert sound.media_type == "audio/mpeg"
+        assert sound.duration_seconds == pytest.approx(1, abs=0.1)
+
+    @pytest.mark.parametrize("audio", [b"ID3", b"ID3" + b"\0" * 50, b"RIFF0000WAVEfmt ", b"OggS"])
+    def test_what_cannot_be_measured_is_refused(self, audio: bytes) -> None:
+        with pytest.raises(InvalidRequest):
             recording(audio, None)
-        return time.perf_counter() - started
 
-    assert seconds(4_000_000) < 10 * seconds(200_000)
+    @pytest.mark.parametrize(
+        "garbage", [b"\xff\xfb" + b"\xff" * 8, b"ID3\0\0\0\0", b"RIFF0000WAVE\0"]
+    )
+    def test_to_look_for_a_length_takes_no_longer_in_a_longer_recording(
+        self, garbage: bytes
+    ) -> None:
+        def seconds(size: int) -> float:
+            audio = garbage + garbage[-1:] * size
+            started = time.perf_counter()
+            with pytest.raises(InvalidRequest, match=r"^audio"):
+                recording(audio, None)
+            return time.perf_counter() - started
+
+        assert seconds(4_000_000) < 10 * seconds(200_000)
 
 
-@pytest.mark.parametrize("audio", [b"", b"text", b"\x89PNG", b"OggS", b"RIFF0000AVI "])
-def test_the_bytes_decide_and_not_the_name(audio: bytes) -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        recording(audio, 1)
-    assert refused.value.status == 415
+class TestRefusals:
+    @pytest.mark.parametrize(
+        "audio",
+        [
+            b"",
+            b"text",
+            b"\x89PNG",
+            b"RIFF0000AVI ",
+            b"\xff\xff\xff",
+            b"#EXTM3U\nfile:///etc/passwd",
+        ],
+    )
+    async def test_the_bytes_decide_and_not_the_name(self, audio: bytes) -> None:
+        assert (await refusal(audio)).status == 415
+
+    @pytest.mark.parametrize(
+        "audio",
+        [
+            b"ID3",
+            b"ID3" + b"\0" * 5000,
+            b"\xff\xfb" * 900,
+            b"RIFF0000WAVEfmt ",
+            b"OggS" + bytes(range(256)) * 9,
+            b"\x1aE\xdf\xa3" + bytes(range(256)) * 9,
+            b"\0\0\0\x20ftypM4A " + bytes(range(256)) * 9,
+            encoded("mp4", "aac")[:300],
+            b"RIFF0000WAVE" + b"OggS" * 99,
+        ],
+    )
+    async def test_what_is_broken_or_begins_as_something_else_is_refused(
+        self, audio: bytes
+    ) -> None:
+        assert (await refusal(audio)).status == 422
+
+    async def test_what_breaks_off_is_said_as_far_as_it_goes(self) -> None:
+        whole = encoded("webm", "libopus", seconds=2)
+        sound = await fit(whole[: len(whole) // 2])
+        assert 0.5 < sound.duration_seconds < 1.5
+
+    async def test_silence_is_refused(self) -> None:
+        assert "silent" in (await refusal(wav(1, loudness=0))).detail
+        assert "silent" in (await refusal(wav(1, loudness=50))).detail
+
+    async def test_a_recording_of_no_length_is_refused(self) -> None:
+        assert "no sound" in (await refusal(wav(0))).detail
+
+    async def test_a_video_without_sound_is_refused(self) -> None:
+        file = io.BytesIO()
+        with av.open(file, "w", "mp4") as out:
+            stream = out.add_stream("mpeg4", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+            out.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+            out.mux(stream.encode(None))
+        assert "no sound" in (await refusal(file.getvalue())).detail
+
+    async def test_a_kind_of_sound_that_is_not_needed_is_not_tried(self) -> None:
+        assert "a kind" in (await refusal(encoded("wav", "adpcm_ms"))).detail
+
+
+class TestPrograms:
+    """What may go wrong in the process that reads a recording."""
+
+    @pytest.fixture
+    def program(self, tmp_path: Path) -> Callable[[str], Recordings]:
+        """Recordings read by a program of the test's own, which notes its process's id first."""
+        path = tmp_path / "program.py"
+        note = (
+            f"import os, sys, time\nprint(os.getpid(), file=open({str(tmp_path / 'pid')!r}, 'w'))\n"
+        )
+
+        def recordings_read_by(source: str, seconds: float = 60) -> Recordings:
+            path.write_text(note + source)
+            return Recordings(transcoder=path, seconds=seconds)
+
+        return recordings_read_by
+
+    @pytest.fixture
+    def is_gone(self, tmp_path: Path) -> Callable[[], bool]:
+        """Whether the program's process is gone, and waited for."""
+
+        def look() -> bool:
+            pid = int((tmp_path / "pid").read_text())
+            try:
+                os.kill(pid, 0)
+            except ProcessLookupError:
+                return True
+            return False
+
+        return look
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "os.abort()",
+            "sys.exit(3)",
+            "print('nonsense')",
+            """print('{"seconds": 1e9, "refused": null}')""",
+            "while True: sys.stdout.write('x' * 65536)",
+        ],
+    )
+    async def test_a_crash_and_nonsense_are_problems(
+        self,
+        program: Callable[[str], Recordings],
+        is_gone: Callable[[], bool],
+        source: str,
+    ) -> None:
+        with pytest.raises(InvalidRequest, match=r"^audio: it can't be read"):
+            await program(source).fit(SESSION, wav(60), None)
+        assert is_gone()
+
+    async def test_what_takes_too_long_is_killed(
+        self, program: Callable[..., Recordings], is_gone: Callable[[], bool]
+    ) -> None:
+        with pytest.raises(InvalidRequest, match=r"^audio: it can't be read"):
+            await program("time.sleep(1e6)", seconds=0.5).fit(SESSION, wav(60), None)
+        assert is_gone()
+
+    async def test_what_is_stopped_meanwhile_is_not_said(
+        self, program: Callable[[str], Recordings], is_gone: Callable[[], bool], tmp_path: Path
+    ) -> None:
+        reading = program("time.sleep(1e6)")
+        task = asyncio.create_task(reading.fit(SESSION, wav(1), None))
+        await _until((tmp_path / "pid").exists)
+        reading.stop("another")
+        reading.stop(SESSION)
+        with pytest.raises(RecordingStopped):
+            await task
+        assert is_gone()
+
+    async def test_whoever_asks_no_more_leaves_no_process(
+        self, program: Callable[[str], Recordings], is_gone: Callable[[], bool], tmp_path: Path
+    ) -> None:
+        task = asyncio.create_task(program("time.sleep(1e6)").fit(SESSION, wav(1), None))
+        await _until((tmp_path / "pid").exists)
+        task.cancel()
+        await asyncio.wait({task})
+        assert is_gone()
+
+    async def test_no_process_to_be_had_is_a_problem(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "executable", "/nowhere/python")
+        with pytest.raises(QueueFull):
+            await fit(wav(1))
+
+    async def test_it_knows_nothing_of_the_broker(
+        self, program: Callable[[str], Recordings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setenv("AVATAR_KS", "secret")
+        seen = tmp_path / "seen"
+        source = f"print(os.environ, os.listdir('/proc/self/fd'), file=open({str(seen)!r}, 'w'))"
+        with pytest.raises(InvalidRequest):
+            await program(source).fit(SESSION, wav(1), None)
+        assert "secret" not in seen.read_text()
+        assert "['0', '1', '2', '3']" in seen.read_text()  # 3 is this look itself
+
+
+class TestPushingBack:
+    async def test_one_session_has_few_in_work_and_all_have_some(self, tmp_path: Path) -> None:
+        program = tmp_path / "program.py"
+        program.write_text("import time; time.sleep(1e6)")
+        reading = Recordings(transcoder=program)
+        most = recordings.AT_ONCE + recordings.WAITING
+        names = [f"session-{n // recordings.OF_ONE_SESSION}" for n in range(most)]
+        tasks = []
+        for name in names:
+            tasks.append(asyncio.create_task(reading.fit(name, wav(1), None)))
+            await asyncio.sleep(0)
+            if len(tasks) in {recordings.OF_ONE_SESSION, most}:
+                with pytest.raises(QueueFull) as full:
+                    await reading.fit(name if len(tasks) < most else "another", wav(1), None)
+                assert full.value.retry_after
+        reading.stop(names[0])
+        await asyncio.wait(tasks[:2])
+        again = asyncio.create_task(reading.fit("another", wav(1), None))
+        await asyncio.sleep(0)
+        assert not again.done()
+        for task in (*tasks, again):
+            task.cancel()
+        await asyncio.wait({*tasks, again})
+
+    async def test_others_are_served_while_a_recording_is_read(self) -> None:
+        task = asyncio.create_task(fit(wav(30)))
+        turns = 0
+        while not task.done():
+            await asyncio.sleep(0.001)
+            turns += 1
+        assert turns > 20
+        assert (await task).duration_seconds == pytest.approx(30)
+
+
+class TestConfinement:
+    def test_a_decoder_fed_by_strangers_can_open_nothing_and_grow_little(self) -> None:
+        attempts = """
+import sys; sys.path.insert(0, sys.argv[1])
+import socket, transcoder
+transcoder._confine()
+for attempt in (lambda: open("/etc/passwd"), lambda: open("/tmp/x", "w"), socket.socket,
+                lambda: bytearray(transcoder.MEMORY_BYTES)):
+    try: attempt()
+    except (OSError, MemoryError) as error: print(type(error).__name__)
+"""
+        command = [sys.executable, "-I", "-B", "-c", attempts, str(TRANSCODER.parent)]
+        tried = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own program
+        assert tried.stdout.split() == ["OSError", "OSError", "OSError", "MemoryError"]
+
+    @pytest.mark.parametrize("kind", ["ogg", "mov"])
+    def test_memory_stays_small_whatever_comes(self, kind: str) -> None:
+        measured = """
+import sys; sys.path.insert(0, sys.argv.pop(1))
+import resource, transcoder
+status = open("/proc/self/status")
+transcoder.main()
+limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+print(*(line.split()[1] for line in status if line.startswith("VmHWM")), limit, file=sys.stderr)
+"""
+        audio = an_hour_of_opus() if kind == "ogg" else _claiming_much()
+        command = [sys.executable, "-I", "-B", "-c", measured, str(TRANSCODER.parent), kind, "600"]
+        run = subprocess.run(command, input=audio, capture_output=True, check=True)  # noqa: S603 - our own program
+        assert b'"refused": "' in run.stdout
+        most_kilobytes, most_files = map(int, run.stderr.split())
+        assert most_kilobytes < 64 * 1024
+        assert most_files == 3
+
+
+def _claiming_much() -> bytes:
+    """An MP4 that says it has four thousand million samples."""
+    mp4 = encoded("mp4", "aac")
+    at = mp4.index(b"stsz") + 12
+    return mp4[:at] + b"\xff\xff\xff\xf0" + mp4[at + 4 :]
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - another process can't set our event
+            await asyncio.sleep(0.01)

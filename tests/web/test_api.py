@@ -1,5 +1,6 @@
 """The visitor surface, row by row of the contract."""
 
+import asyncio
 import io
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from app.kaltura.breaker import THRESHOLD
+from app.sessions import recordings, sandbox
 from app.sessions.keyring import keyring_of
 from app.sessions.readiness import MEMORY_SECONDS
 from app.sessions.tokens import Claims, SessionTokens
@@ -452,17 +454,48 @@ class TestSpeakAudio:
         session = await opened(visitor)
         answer = await visitor.post(
             path(session, "speak-audio"),
-            files={"audio": ("x", io.BytesIO(wav(2)))},
-            data={"turnId": "turn-2"},
+            files={"audio": ("x.png", io.BytesIO(wav(2)), "image/png")},
+            data={"turnId": "turn-2", "duration": "7"},
         )
         assert answer.json() == {"success": True, "turnId": "turn-2"}
         assert b'name="duration"\r\n\r\n2.000' in kaltura.calls[-1].body
+        assert b"Content-Type: audio/mpeg" in kaltura.calls[-1].body
+
+    async def test_what_is_stopped_before_it_is_ready_is_not_said(
+        self, visitor: httpx.AsyncClient, kaltura: FakeKaltura, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reached = asyncio.Event()
+
+        async def endless(*_: object, **__: object) -> bytes:
+            reached.set()
+            await asyncio.Event().wait()
+            return b""
+
+        monkeypatch.setattr(sandbox, "run", endless)
+        session = await opened(visitor)
+        files = {"audio": wav(1)}
+        speaking = asyncio.create_task(visitor.post(path(session, "speak-audio"), files=files))
+        await reached.wait()
+        assert (await visitor.post(path(session, "interrupt"))).is_success
+        assert (await speaking).is_success
+        assert kaltura.operations() == ["create", "init-client", "interrupt"]
+
+    async def test_too_many_at_once_are_pushed_back(
+        self, visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(recordings, "OF_ONE_SESSION", 0)
+        session = await opened(visitor)
+        answer = await visitor.post(path(session, "speak-audio"), files={"audio": wav(1)})
+        assert is_problem(answer, "queue-full", 429)
+        assert int(answer.headers["Retry-After"]) > 0
 
     @pytest.mark.parametrize(
         ("files", "data", "status"),
         [
             ({"sound": wav(1)}, {}, 422),
             ({"audio": b"text"}, {}, 415),
+            ({"audio": b"ID3 and no sound"}, {}, 422),
+            ({"audio": wav(1, loudness=0)}, {}, 422),
             ({"audio": wav(1)}, {"duration": "x"}, 422),
             ({"audio": wav(1)}, {"duration": "-1"}, 422),
             ({"audio": wav(1)}, {"duration": "nan"}, 422),

@@ -97,3 +97,13 @@ async def test_no_other_site_may_read_or_hold_what_is_here(visitor: httpx.AsyncC
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert answer.headers["Referrer-Policy"] == "same-origin"
     assert "camera=()" in answer.headers["Permissions-Policy"]
+
+
+async def test_that_an_ai_speaks_is_said_before_it_does_to_those_too_who_hear_the_page(
+    visitor: httpx.AsyncClient,
+) -> None:
+    page = (await visitor.get("/")).text
+    (said,) = re.findall(r'<section [^>]*aria-live="polite">(.*?)</section>', page, re.DOTALL)
+    assert "an AI makes the face and the voice" in said
+    for path in PAGES:
+        assert "AI-generated face and voice" in (await visitor.get(path)).text

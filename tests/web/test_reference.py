@@ -164,12 +164,17 @@ def test_every_operation_is_there_under_its_own_anchor() -> None:
 @pytest.mark.parametrize("endpoint", all_endpoints(), ids=lambda endpoint: endpoint.anchor)
 async def test_each_curl_line_does_what_it_promises(endpoint: Endpoint, visit: Visit) -> None:
     in_line = endpoint.path.startswith("/api/waiting-room")
-    visitor = await visit(max_sessions_per_visitor=2, max_concurrent_sessions=1 if in_line else 2)
+    visitor = await visit(
+        max_sessions_per_visitor=2,
+        max_concurrent_sessions=1 if in_line else 2,
+        operator_token="an-operator-token-of-ours",
+    )
     session = (await visitor.post("/api/create-avatar-session")).json()
     values = {"$SESSION_ID": session["sessionId"], "$TOKEN": session["token"]}
     values["$TURN_ID"] = "turn-1"
     if endpoint.anchor == "events":  # which go on until the session ends
         await visitor.post(f"/api/avatar-sessions/{session['sessionId']}/end")
+    values["$OPERATOR_TOKEN"] = "an-operator-token-of-ours"
     if in_line:
         values["$TICKET"] = (await visitor.post("/api/create-avatar-session")).json()["ticket"]
     answer = await as_curl_would(visitor, endpoint.curl, values)

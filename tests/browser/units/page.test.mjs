@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { pieces } from "../../../static/page/captions.js";
 import { claims } from "../../../static/page/claims.js";
 import { Problem } from "../../../static/page/problems.js";
 import { Speech } from "../../../static/page/speech.js";
@@ -51,6 +50,7 @@ test("why a session ended is told by its reason, and what an unknown one says is
     ["idle", "It was idle for too long."],
     ["expired", "Its time was up."],
     ["budget", "Today's minutes are used up."],
+    ["operator", "It was ended by whoever runs this page."],
     ["shutdown", "The server was stopped."],
     ["gone", "Kaltura ended it."],
     ["failed", "Kaltura could not set it up."],
@@ -104,21 +104,6 @@ test("a token's claims are told with readable times, and what is no token is tol
   for (const odd of ["", "a.b.c", "a.bnVsbA.c"]) assert.equal(claims(odd), "not readable");
 });
 
-for (const text of [
-  "One. Two! Three?",
-  "No end",
-  "word ".repeat(300).trim(),
-  `${"x".repeat(200)} and more.`,
-  "He said: \"Stop.\" And so it was. Version 1.5 is out.",
-  "一句话。两句话。",
-]) {
-  test(`captions lose no word of "${text.slice(0, 20)}" and are short`, () => {
-    const cut = pieces(text);
-    assert.equal(cut.join("").replaceAll(" ", ""), text.replaceAll(" ", ""));
-    for (const piece of cut) assert.ok(piece.length <= 90 || !piece.includes(" "));
-  });
-}
-
 test("a voice begins after a short while of loudness and ends after a longer one of quiet", () => {
   const gate = new LevelGate({ loud: 0.1, quiet: 0.05, attackMs: 100, releaseMs: 500 });
   const changes = [];
@@ -139,7 +124,7 @@ test("a click is no voice, and a level between the thresholds changes nothing", 
 /** A `Speech` whose fates and captions can be read. */
 function speech() {
   const captions = [];
-  const told = { show: (text) => captions.push(text), hide: () => captions.push("") };
+  const told = { show: (text) => (captions.push(text), []), hide: () => captions.push("") };
   const desk = new Speech(() => {}, told);
   const say = (text) => {
     const line = { text, fate: "sending", ms: null, reason: "" };
@@ -194,6 +179,32 @@ test("a line accepted while another is said begins after it", (t) => {
   const second = say("Second line.");
   assert.equal(second.fate, "accepted");
   t.mock.timers.tick(3000);
+  assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
+});
+
+test("a long silence early in a long line does not end it", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { desk, say } = speech();
+  const line = say("A first sentence. ".repeat(9));
+  desk.heard(true);
+  desk.heard(false);
+  t.mock.timers.tick(2500);
+  assert.equal(line.fate, "speaking");
+  desk.heard(true);
+  t.mock.timers.tick(5000);
+  assert.equal(line.fate, "speaking");
+});
+
+test("a recording lasts as long as it was measured to", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { desk, say } = speech();
+  const first = { text: "Recording, 0:10", seconds: 10, fate: "sending", ms: null, reason: "" };
+  desk.accepted(first);
+  const second = say("Second line.");
+  desk.heard(true);
+  t.mock.timers.tick(9000);
+  assert.deepEqual([first.fate, second.fate], ["speaking", "accepted"]);
+  t.mock.timers.tick(1500);
   assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
 });
 

@@ -1,0 +1,164 @@
+"""What is around the broker: its address, its database, and the SDK of its page."""
+
+import contextlib
+import hashlib
+import re
+import shutil
+import sqlite3
+from base64 import b64encode
+from typing import Final
+
+import httpx
+
+from app.database import METADATA, file_of, require_writable
+from app.doctor.findings import Trouble, Verdict
+from app.environment import SettingsError
+from app.server import listen, url
+from app.settings import BUILTIN_PLAYER, Settings
+
+LOCK_SECONDS: Final = 2
+"""How long the database may be locked; a broker's own writes take milliseconds."""
+
+FULL_BYTES: Final = 20 * 1024 * 1024
+NEARLY_FULL_BYTES: Final = 500 * 1024 * 1024
+MAX_SDK_BYTES: Final = 16 * 1024 * 1024
+_JAVASCRIPT: Final = frozenset(
+    {"text/javascript", "application/javascript", "application/x-javascript", "text/ecmascript"}
+)
+_STRONGEST_FIRST: Final = ("sha512", "sha384", "sha256")
+
+
+async def check_address(host: str, port: int) -> str:
+    """The address is free, or a broker answers there already."""
+    try:
+        listen(host, port).close()
+    except SettingsError as error:
+        try:
+            async with httpx.AsyncClient(trust_env=False, timeout=3) as http:
+                answer = await http.get(f"{url(host, port)}/healthz")
+            running = answer.json() == {"status": "ok"}
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+            running = False
+        if not running:
+            raise Trouble(str(error)) from error
+        return f"a broker runs at {host}:{port}"
+    return f"{host}:{port} is free"
+
+
+def check_database(settings: Settings) -> str:
+    """It can be written, has the tables of this version, and the disk has room."""
+    path = file_of(settings.database_url)
+    if path is None:
+        return "in memory"
+    try:
+        require_writable(settings.database_url)
+    except SettingsError as error:
+        if "database_url" in settings.model_fields_set:
+            raise Trouble(str(error)) from error
+        raise Trouble(str(error), "Until then it is in memory.", verdict=Verdict.WARNING) from error
+    try:
+        with contextlib.closing(
+            sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None)
+        ) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            missing = _missing_columns(connection)
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        locked = "locked" in str(error)
+        raise Trouble(
+            f"DATABASE_URL: {path} "
+            + ("is locked by another process" if locked else f"can't be written ({error})"),
+            f"`fuser {path}` names who holds it." if locked else "Look at its disk and its owner.",
+        ) from error
+    if missing:
+        raise Trouble(
+            f"DATABASE_URL: {path} is another version's (it has no {missing[0]})",
+            "Start the broker that made it, or move the file away.",
+        )
+    return f"{path}, {_room(shutil.disk_usage(path.parent).free)} free"
+
+
+def _missing_columns(connection: sqlite3.Connection) -> list[str]:
+    """What a table that is there lacks; those that are not there yet are made at the start."""
+    missing = []
+    for table in METADATA.sorted_tables:
+        rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))
+        there = {name for (name,) in rows}
+        lacks = [one.name for one in table.columns if one.name not in there]
+        missing += [f"{table.name}.{name}" for name in lacks if there]
+    return missing
+
+
+def _room(free: int) -> str:
+    told = f"{free / 1024**3:.1f} GB"
+    if free < NEARLY_FULL_BYTES:
+        full = free < FULL_BYTES
+        raise Trouble(
+            f"the disk of DATABASE_URL has {free // 1024**2} MB left",
+            "Make room: what can't be recorded is refused.",
+            verdict=Verdict.WRONG if full else Verdict.WARNING,
+        )
+    return told
+
+
+async def check_sdk(settings: Settings, origin: str, seconds: float) -> str:
+    """The page's module can be had, is JavaScript, may be loaded, and has the hash that was set."""
+    address = settings.sdk_url
+    if address == BUILTIN_PLAYER:
+        return "the bundled player"
+    answer, body = await _fetched(address, origin, seconds)
+    if answer.status_code != httpx.codes.OK:
+        raise Trouble(
+            f"AVATAR_SDK_URL answers {answer.status_code}", "Name the address of an ES module."
+        )
+    media_type = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if media_type not in _JAVASCRIPT:
+        shown = media_type if re.fullmatch(r"[a-z0-9.+/-]{1,60}", media_type) else "no known type"
+        raise Trouble(
+            f"AVATAR_SDK_URL is not JavaScript ({shown})",
+            "A browser runs no such module; name the address of the file itself.",
+        )
+    if answer.headers.get("Access-Control-Allow-Origin") not in {"*", origin}:
+        raise Trouble(
+            "AVATAR_SDK_URL may not be loaded by another origin's page",
+            "Its server must send Access-Control-Allow-Origin, or serve it from your own origin.",
+        )
+    return f"{len(body) // 1024} kB, {_integrity(settings.avatar_sdk_integrity, body)}"
+
+
+async def _fetched(address: str, origin: str, seconds: float) -> tuple[httpx.Response, bytes]:
+    body = bytearray()
+    try:
+        async with (
+            httpx.AsyncClient(trust_env=False, timeout=seconds, follow_redirects=True) as http,
+            http.stream("GET", address, headers={"Origin": origin}) as answer,
+        ):
+            async for chunk in answer.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_SDK_BYTES:
+                    break
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Trouble(
+            f"AVATAR_SDK_URL can't be fetched ({type(error).__name__})",
+            "Visitors' browsers load it from there. If only this machine can't, never mind; else "
+            "serve it yourself, or set AVATAR_SDK_URL=builtin.",
+        ) from error
+    return answer, bytes(body)
+
+
+def _integrity(wanted: str | None, body: bytes) -> str:
+    """As browsers check it: of several hashes those of the strongest kind count."""
+    hashes = (wanted or "").split()
+    if not hashes:
+        return f"to pin it: AVATAR_SDK_INTEGRITY={_hash('sha384', body)}"
+    kind = next(k for k in _STRONGEST_FIRST if any(h.startswith(k) for h in hashes))
+    if _hash(kind, body) not in hashes:
+        raise Trouble(
+            "AVATAR_SDK_INTEGRITY is not the hash of what AVATAR_SDK_URL answers",
+            f"No browser will run it. If you trust it, set {_hash(kind, body)}.",
+        )
+    return "its hash is the one that was set"
+
+
+def _hash(kind: str, body: bytes) -> str:
+    return f"{kind}-{b64encode(hashlib.new(kind, body).digest()).decode()}"

@@ -1,0 +1,73 @@
+"""What can be read from a Kaltura Session (KS) without the secret that it was made with."""
+
+import binascii
+import re
+from base64 import b64decode, urlsafe_b64decode
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from app.doctor.findings import Trouble, Verdict
+
+_V1: Final = re.compile(rb"[0-9a-f]{40}\|(.+)", re.DOTALL)
+_V2: Final = re.compile(rb"v2\|(\d{1,19})\|", re.DOTALL)
+_ADMIN: Final = 2
+_FIX: Final = (
+    "Make an admin KS (type 2) with session.start, or let the broker make its own from an app "
+    "token (KALTURA_APP_TOKEN)."
+)
+
+
+@dataclass(frozen=True)
+class KsFacts:
+    """Whose it is; until when (unix seconds) and of which type only a V1 KS tells."""
+
+    version: int
+    partner_id: int
+    expires_at: float | None = None
+    type: int | None = None
+
+
+def facts_of(ks: str) -> KsFacts | None:
+    """What a KS says of itself (reference 2.4); None for what has not its form."""
+    raw = _decoded(ks)
+    if found := _V2.match(raw):
+        return KsFacts(2, int(found[1]))
+    if found := _V1.fullmatch(raw):
+        # partner; partner pattern; end; type; random; user; privileges; ...
+        fields = found[1].decode(errors="replace").split(";")
+        try:
+            return KsFacts(1, int(fields[0]), float(int(fields[2])), int(fields[3]))
+        except (ValueError, IndexError):
+            return None
+    return None
+
+
+def told_of(ks: str, now: float) -> str:
+    """What it is; raises `Trouble` when it can't do."""
+    facts = facts_of(ks)
+    if facts is None:
+        raise Trouble(
+            "AVATAR_KS has not the form of a KS",
+            "Was it cut when it was copied? What Kaltura makes begins with djJ8. "
+            "Whether it does is seen at create.",
+            verdict=Verdict.WARNING,
+        )
+    told = f"AVATAR_KS, version {facts.version}, of partner {facts.partner_id}"
+    if facts.expires_at is not None:
+        until = datetime.fromtimestamp(min(facts.expires_at, 4e9), UTC).strftime("%Y-%m-%d %H:%M")
+        if facts.expires_at <= now:
+            raise Trouble(f"AVATAR_KS has expired on {until} UTC", _FIX)
+        told = f"{told}, until {until} UTC"
+    if facts.type is not None and facts.type != _ADMIN:
+        raise Trouble(f"{told}, of type {facts.type}", _FIX, verdict=Verdict.WARNING)
+    return told
+
+
+def _decoded(ks: str) -> bytes:
+    for decode in (urlsafe_b64decode, b64decode):
+        try:
+            return decode(ks.encode() + b"=" * (-len(ks) % 4))
+        except (binascii.Error, ValueError):
+            continue
+    return b""

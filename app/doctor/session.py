@@ -1,0 +1,199 @@
+"""One avatar session, opened, tried and ended."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from pydantic import SecretStr
+
+from app.doctor.findings import Finding, Findings, Trouble, Verdict
+from app.doctor.reach import reach
+from app.kaltura import errors
+from app.kaltura.client import KalturaClient, SessionAccess
+from app.kaltura.contract import Created, CreateRequest, Operation, SayTextRequest
+from app.kaltura.media import is_safe_media_url
+from app.sessions.speech import new_turn_id
+from app.sessions.tokens import Clock
+from app.sessions.wishes import Wish, create_request
+from app.settings import Settings
+
+Result = TypeVar("Result")
+Control = Callable[[SessionAccess], Awaitable[None]]
+_LATER: Final = "Try again; if it lasts, ask Kaltura."
+
+
+class SessionCheck:
+    """Opens one session, tries each control in it, and ends it whatever happens."""
+
+    def __init__(
+        self, settings: Settings, client: KalturaClient, findings: Findings, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._findings = findings
+        self._clock = clock
+        self._access: SessionAccess | None = None
+        self._whep_url = ""
+        self._voice_refused = False
+
+    async def run(self) -> None:
+        """Every step; those that need one that failed are not tried."""
+        try:
+            await self._findings.check(Operation.CREATE, self._open, needs=("Kaltura", "KS"))
+            await self._try()
+        finally:
+            if self._access is not None:
+                await asyncio.shield(self._findings.check(Operation.END, self._end))
+            else:
+                await self._findings.check(Operation.END, self._end, needs=(Operation.CREATE,))
+
+    async def _try(self) -> None:
+        check = self._findings.check
+        if self._voice_refused:
+            self._findings.add(
+                Finding(
+                    "voice",
+                    Verdict.WRONG,
+                    "Kaltura takes the avatar, but not with this voice",
+                    "AVATAR_VOICE_ID is no voice of this account, or AVATAR_VOICE_MODEL_ID not one "
+                    "of its models.",
+                )
+            )
+        opened = (Operation.CREATE,)
+        await check(Operation.INIT_CLIENT, self._init_client, needs=opened)
+        await check("WHEP", self._reach_media, needs=(Operation.INIT_CLIENT,))
+        await check(Operation.KEEP_ALIVE, self._calls(self._client.keep_alive), needs=opened)
+        can_speak = ("voice",) if self._voice_refused else opened
+        await check(Operation.SAY_TEXT, self._say, needs=can_speak)
+        await check(Operation.INTERRUPT, self._calls(self._client.interrupt), needs=opened)
+
+    async def _open(self) -> str:
+        wish = create_request(self._settings, Wish())
+        try:
+            created = await self._create(wish)
+        except errors.RejectedError as refused:
+            if wish.voice_config is None or refused.status == 404:  # noqa: PLR2004 - no such path
+                raise self._trouble(refused) from refused
+            try:
+                created = await self._create(wish.model_copy(update={"voice_config": None}))
+            except errors.KalturaError:
+                raise self._trouble(refused) from refused
+            self._voice_refused = True
+        except errors.KalturaError as error:
+            raise self._trouble(error) from error
+        self._access = SessionAccess(created.session_id, SecretStr(created.token))
+        return "a session is open"
+
+    async def _create(self, wish: CreateRequest) -> Created:
+        """Goes on when it is interrupted: what is open at Kaltura must be known, to be ended."""
+        creating = asyncio.create_task(self._client.create(wish))
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            created = await creating
+            self._access = SessionAccess(created.session_id, SecretStr(created.token))
+            raise
+
+    async def _init_client(self) -> str:
+        media = await self._ask(self._client.init_client)
+        local = self._settings.upstream_is_local
+        if not is_safe_media_url(media.whep_url, allow_private=local):
+            raise Trouble(
+                "Kaltura names a media address that is not https on a public host",
+                "No browser is sent there. Ask Kaltura why.",
+            )
+        self._whep_url = media.whep_url
+        return "Kaltura says where the media is"
+
+    async def _reach_media(self) -> str:
+        """A connection, and no more: an offer would take the one place of a viewer (3)."""
+        return await reach(self._whep_url, "Kaltura's media address", self._clock)
+
+    async def _say(self) -> str:
+        said = SayTextRequest(text="Hello.", turn_id=new_turn_id())
+        await self._ask(lambda access: self._client.say_text(access, said))
+        return "it was said"
+
+    async def _end(self) -> str:
+        await self._ask(self._client.end)
+        return "the session is over"
+
+    def _calls(self, call: Control) -> Callable[[], Awaitable[str]]:
+        async def look() -> str:
+            await self._ask(call)
+            return "done"
+
+        return look
+
+    async def _ask(self, call: Callable[[SessionAccess], Awaitable[Result]]) -> Result:
+        assert self._access is not None  # noqa: S101 - each of them needs create
+        try:
+            return await call(self._access)
+        except errors.KalturaError as error:
+            raise self._trouble(error) from error
+
+    def _trouble(self, error: errors.KalturaError) -> Trouble:
+        return trouble_of(error, self._settings)
+
+
+def trouble_of(error: errors.KalturaError, settings: Settings) -> Trouble:  # noqa: PLR0911 - a table
+    """What an error of Kaltura's means to whoever configured the broker."""
+    status = "" if error.status is None else f" (status {error.status})"
+    match error:
+        case errors.CredentialsRejectedError():
+            return Trouble(f"Kaltura refused the broker's credentials{status}", _ks_fix(settings))
+        case errors.SpeechFailedError():
+            return Trouble(f"Kaltura's text-to-speech refused{status}", _voice_fix(settings))
+        case errors.TimedOutError():
+            return Trouble(
+                f"no whole answer within {settings.upstream_timeout_seconds} s",
+                f"UPSTREAM_TIMEOUT_SECONDS sets how long is waited. {_LATER}",
+            )
+        case errors.BusyError():
+            return Trouble(
+                f"Kaltura is busy, or has as many sessions open as you may have{status}",
+                "End some, or ask Kaltura for a higher limit.",
+            )
+        case errors.ServerFailedError():
+            return Trouble(f"Kaltura failed{status}", _LATER)
+        case errors.SessionGoneError():
+            return Trouble(f"Kaltura says that the session is over{status}", _LATER)
+        case errors.RejectedError() if error.operation is Operation.CREATE:
+            return Trouble(
+                f"Kaltura opens no session with this avatar{status}",
+                "AVATAR_ID is no avatar of this account, or AVATAR_BASE_URL no Control API.",
+            )
+        case errors.RejectedError() | errors.BrokenAnswerError():
+            return Trouble(
+                f"an answer that can't be used{status}",
+                f"Is {_address(error)} Kaltura's own, and nothing in between? {_LATER}",
+            )
+        case _:
+            return Trouble("the connection broke", f"Is {_address(error)} right? {_LATER}")
+
+
+def _address(error: errors.KalturaError) -> str:
+    return "AVATAR_BASE_URL" if isinstance(error.operation, Operation) else "KALTURA_API_URL"
+
+
+def _ks_fix(settings: Settings) -> str:
+    if settings.avatar_ks is not None:
+        return (
+            "AVATAR_KS has expired, is of another account, or is not an admin KS (type 2): set a "
+            "new one."
+        )
+    if settings.kaltura_app_token is not None:
+        return (
+            "KALTURA_PARTNER_ID, KALTURA_APP_TOKEN_ID or KALTURA_APP_TOKEN is wrong, or the app "
+            "token is revoked or not of session type 2 (admin)."
+        )
+    return "KALTURA_PARTNER_ID or KALTURA_ADMIN_SECRET is wrong."
+
+
+def _voice_fix(settings: Settings) -> str:
+    if settings.avatar_voice_id is None:
+        return "Set AVATAR_VOICE_ID: without a voice Kaltura has been seen to refuse every text."
+    return (
+        "AVATAR_VOICE_ID or AVATAR_VOICE_MODEL_ID may be wrong for this account. If Kaltura's "
+        "voice stays away, TTS_BASE_URL names another (SPEECH)."
+    )

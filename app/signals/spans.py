@@ -1,0 +1,62 @@
+"""What may be in a span.
+
+It imports OpenTelemetry's SDK, which takes its time: import it only where traces are wanted.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
+from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.util.types import Attributes
+
+from app import __version__
+
+_MAY_BE_TOLD: Final = frozenset(
+    {"http.request.method", "url.scheme", "network.protocol.name", "network.protocol.version"}
+)
+"""Of a visitor's request; its path, its query and its Host are a visitor's text."""
+
+
+def tracer_provider(environ: Mapping[str, str]) -> TracerProvider:
+    """Makes spans as the `OTEL_*` variables say, with nothing in them but what may be told."""
+    named = environ.get("OTEL_SERVICE_NAME") or SERVICE_NAME in environ.get(
+        "OTEL_RESOURCE_ATTRIBUTES", ""
+    )
+    ours = {"service.version": __version__} | ({} if named else {SERVICE_NAME: "avatar-broker"})
+    provider = TracerProvider(resource=Resource.create(ours))
+    provider.sampler = _Discreet(provider.sampler)
+    return provider
+
+
+class _Discreet(Sampler):
+    """Decides as `sampler` does; OpenTelemetry lets whoever decides choose the attributes too."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """The decision, and no more of a visitor's request than may be told."""
+        kept = dict(attributes or {})
+        if kind is SpanKind.SERVER:
+            kept = {name: kept[name] for name in _MAY_BE_TOLD & kept.keys()}
+        decided = self._sampler.should_sample(
+            parent_context, trace_id, name, kind, kept, links, trace_state
+        )
+        return SamplingResult(decided.decision, kept)
+
+    def get_description(self) -> str:
+        """The name of it."""
+        return self._sampler.get_description()

@@ -1,0 +1,70 @@
+"""The record as files: a table for spreadsheets, or one JSON object a line for programs."""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, Final
+
+from app.audit.trail import Found
+from app.web.accounts import AuditEvent
+
+COLUMNS: Final = (
+    "at",
+    "event",
+    "outcome",
+    "sessionId",
+    "visitor",
+    "requestId",
+    "upstreamStatus",
+    "durationMs",
+    "text",
+    "detail",
+)
+PART: Final = 200
+"""Entries that are written at once."""
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What spreadsheets take for the beginning of a formula, also when it is written full width
+(OWASP, CSV injection).
+"""
+
+
+async def csv_lines(found: AsyncIterator[Found]) -> AsyncIterator[str]:
+    """A head and a line for each entry, some at a time."""
+    some: list[Iterable[Any]] = [COLUMNS]
+    async for one in found:
+        some.append(_cells(one))
+        if len(some) >= PART:
+            yield _written(some)
+            some = []
+    yield _written(some)
+
+
+async def json_lines(found: AsyncIterator[Found]) -> AsyncIterator[str]:
+    """A line for each entry, some at a time."""
+    some: list[str] = []
+    async for one in found:
+        some.append(f"{AuditEvent.of(one).model_dump_json()}\n")
+        if len(some) >= PART:
+            yield "".join(some)
+            some = []
+    yield "".join(some)
+
+
+def _cells(found: Found) -> Iterable[Any]:
+    event = AuditEvent.of(found).model_dump(mode="json")
+    text = event["detail"].pop("text", None)
+    event |= {"text": text, "detail": json.dumps(event["detail"], ensure_ascii=False)}
+    return (_harmless(event[column]) for column in COLUMNS)
+
+
+def _harmless(value: Any) -> Any:
+    """The value, which no spreadsheet calculates."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _written(rows: Iterable[Iterable[Any]]) -> str:
+    written = io.StringIO()
+    csv.writer(written).writerows(rows)
+    return written.getvalue()

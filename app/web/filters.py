@@ -1,0 +1,79 @@
+"""Which entries of the record an operator asks for; the API, exports and the console ask alike."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Query
+from pydantic import BeforeValidator, StringConstraints
+
+from app.audit.entries import Event
+from app.audit.trail import Filter
+from app.identity.visitor import Visitor
+from app.settings import Settings
+from app.web.deps import SettingsDep
+
+_ID_DIGITS: Final = 32
+
+
+def _given(value: Any) -> Any:
+    """A form sends a field that is left empty."""
+    return value or None
+
+
+Given = BeforeValidator(_given)
+
+# What bounds a string stands inside, where an empty field is None already.
+Named = Annotated[str, StringConstraints(max_length=256)]
+Place = Annotated[str, StringConstraints(pattern="^[0-9]{1,18}$")]
+
+Cursor = Annotated[Place | None, Given, Query(description="Of the answer before")]
+
+
+async def _filter(
+    settings: SettingsDep,
+    session_id: Annotated[Named | None, Given, Query(alias="sessionId")] = None,
+    visitor: Annotated[
+        Named | None,
+        Given,
+        Query(description="An id, or what their login calls them"),
+    ] = None,
+    event: Annotated[Event | None, Given, Query()] = None,
+    outcome: Annotated[
+        Named | None,
+        Given,
+        Query(description="ok, pending, failed (neither), or a problem's name"),
+    ] = None,
+    since: Annotated[
+        datetime | None, Given, Query(description="From this moment on; without a zone: UTC")
+    ] = None,
+    until: Annotated[datetime | None, Given, Query(description="Before this moment")] = None,
+    text: Annotated[Named | None, Given, Query(description="Words that were to be said")] = None,
+) -> Filter:
+    return Filter(
+        session_id=session_id,
+        visitor=visitor and _visitor_id(visitor, settings),
+        event=event,
+        outcome=outcome,
+        since=_unix(since),
+        until=_unix(until),
+        text=text,
+    )
+
+
+FilterDep = Annotated[Filter, Depends(_filter)]
+
+
+def _visitor_id(visitor: str, settings: Settings) -> str:
+    """The id of a visitor, who may be named as their login names them."""
+    if settings.auth_mode == "anonymous" or visitor.startswith("service:"):
+        return visitor
+    if len(visitor) == _ID_DIGITS and set(visitor) <= set("0123456789abcdef"):
+        return visitor
+    return Visitor.signed_in(settings.auth_issuer or "", visitor).id
+
+
+def _unix(moment: datetime | None) -> float | None:
+    """Unix seconds; a time without a zone is UTC."""
+    if moment is None:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

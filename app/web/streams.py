@@ -1,0 +1,180 @@
+"""What an operator follows or downloads: answers that last, of which there may be only so many."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import StreamingResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from app.audit.record import Record
+from app.audit.trail import Filter, Trail
+from app.connections import ENDLESS
+from app.problems import InvalidRequest, RateLimited, RecordUnavailable, Unauthenticated
+from app.web.accounts import AuditEvent
+from app.web.answers import OPERATOR_PATH
+from app.web.deps import RecordDep, TrailDep
+from app.web.exports import csv_lines, json_lines
+from app.web.filters import FilterDep, Given, Place
+from app.web.lookout import Lookout, LookoutDep
+from app.web.open_streams import Streams
+from app.web.openapi import operation_id, problems
+from app.web.operators import OperatorDep
+
+LIFE_SECONDS: Final = 10 * 60
+"""Then a stream ends and its reader asks anew: whoever has signed out gets no other."""
+
+LOOK_SECONDS: Final = 1.0
+"""Between one look and the next; the record's news are looked at sooner, but not much."""
+
+REST_SECONDS: Final = 0.2
+
+AGAIN_SECONDS: Final = 15.0
+"""How often what has not changed is told again: clocks go wrong, and proxies close silent lines."""
+
+RECONNECT_MS: Final = 2000
+MAX_NEWS: Final = 100
+"""Entries that are told at once; the next look has the others."""
+
+router = APIRouter(
+    prefix=f"{OPERATOR_PATH}/api",
+    tags=["Operator"],
+    generate_unique_id_function=operation_id,
+)
+
+
+async def _stream(request: Request, _: OperatorDep) -> AsyncIterator[None]:
+    streams: Streams = request.state.streams
+    with streams.one_more():
+        request.scope[ENDLESS] = True
+        yield
+
+
+StreamDep = Annotated[None, Depends(_stream)]
+"""The operator has one more stream; it is closed with the answer."""
+
+_PROBLEMS: Final = problems(InvalidRequest, Unauthenticated, RateLimited, RecordUnavailable)
+
+
+@router.get(
+    "/events",
+    response_class=EventSourceResponse,
+    responses=problems(Unauthenticated, RateLimited),
+)
+async def follow_sessions(_: StreamDep, lookout: LookoutDep) -> AsyncIterator[ServerSentEvent]:
+    """Follow what goes on: `sessions` events as at `/sessions`, `health` events as at `/health`.
+
+    Each is told when it changes, and now and then all the same. It ends after ten minutes; ask
+    again.
+    """
+    async for event in _what_goes_on(lookout):
+        yield event
+
+
+async def _what_goes_on(lookout: Lookout) -> AsyncIterator[ServerSentEvent]:
+    now = asyncio.get_running_loop().time
+    ends_at, told, told_at = now() + LIFE_SECONDS, ["", ""], now()
+    yield ServerSentEvent(retry=RECONNECT_MS)
+    while now() < ends_at:
+        sessions, health = await lookout.sessions(), await lookout.health()
+        shown = [sessions.but_for_clocks(), health.model_dump_json()]
+        if now() - told_at >= AGAIN_SECONDS:
+            told, told_at = ["", ""], now()
+        if shown[0] != told[0]:
+            yield ServerSentEvent(event="sessions", data=sessions)
+        if shown[1] != told[1]:
+            yield ServerSentEvent(event="health", data=health)
+        told = shown
+        await _news(lookout.record)
+
+
+@router.get(
+    "/audit/events",
+    response_class=EventSourceResponse,
+    responses=_PROBLEMS,
+)
+async def follow_audit(
+    _: StreamDep,
+    trail: TrailDep,
+    record: RecordDep,
+    wanted: FilterDep,
+    after: Annotated[
+        Place | None, Given, Query(description="The id of an event; without it, from now on")
+    ] = None,
+    last_event_id: Annotated[Place | None, Header()] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """Follow the record: each new entry as an `audit` event, oldest first.
+
+    It goes on behind `Last-Event-ID`, and neither skips nor repeats any. It ends after ten
+    minutes; ask again.
+    """
+    begin = last_event_id or after
+    async for event in _what_is_new(trail, record, wanted, int(begin) if begin else None):
+        yield event
+
+
+async def _what_is_new(
+    trail: Trail, record: Record, wanted: Filter, after: int | None
+) -> AsyncIterator[ServerSentEvent]:
+    now = asyncio.get_running_loop().time
+    ends_at = now() + LIFE_SECONDS
+    yield ServerSentEvent(retry=RECONNECT_MS)
+    while now() < ends_at:
+        with contextlib.suppress(RecordUnavailable):
+            if after is None:
+                after = await trail.newest()
+            looked_to = await trail.newest()
+            news = await trail.newer(wanted, than=after, limit=MAX_NEWS)
+            for found in news:
+                data = AuditEvent.of(found)
+                yield ServerSentEvent(event="audit", id=str(found.row_id), data=data)
+            after = news[-1].row_id if len(news) == MAX_NEWS else max(after, looked_to)
+        await _news(record)
+
+
+async def _news(record: Record) -> None:
+    """Return when something is new on the record, or when it is time to look all the same."""
+    await asyncio.sleep(REST_SECONDS)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LOOK_SECONDS - REST_SECONDS):
+            await record.news()
+
+
+@router.get(
+    "/audit.csv",
+    response_class=StreamingResponse,
+    responses=_PROBLEMS | {200: {"content": {"text/csv": {}}}},
+)
+async def export_csv(_: StreamDep, trail: TrailDep, wanted: FilterDep) -> StreamingResponse:
+    """All of the record that is asked for, newest first, as a table.
+
+    What a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    return await _download(csv_lines(trail.every(wanted)), "text/csv; charset=utf-8", "csv")
+
+
+@router.get(
+    "/audit.jsonl",
+    response_class=StreamingResponse,
+    responses=_PROBLEMS | {200: {"content": {"application/x-ndjson": {}}}},
+)
+async def export_json_lines(_: StreamDep, trail: TrailDep, wanted: FilterDep) -> StreamingResponse:
+    """All of the record that is asked for, newest first, one event of `/audit` a line."""
+    return await _download(json_lines(trail.every(wanted)), "application/x-ndjson", "jsonl")
+
+
+async def _download(
+    parts: AsyncIterator[str], media_type: str, extension: str
+) -> StreamingResponse:
+    first = await anext(parts, "")  # so that a record that can't be read is a problem still
+
+    async def whole() -> AsyncIterator[str]:
+        yield first
+        async for part in parts:
+            yield part
+
+    disposition = f'attachment; filename="record.{extension}"'
+    headers = {"Content-Disposition": disposition}
+    return StreamingResponse(whole(), media_type=media_type, headers=headers)

@@ -1,0 +1,191 @@
+"""What the record costs: who speaks, and who looks through a million entries.
+
+Run by `make bench`. The million is on SQLite in a file; each question is asked several times, and
+the slowest of the middle half counts, because machines are noisy.
+"""
+
+import asyncio
+import random
+import resource
+import sqlite3
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, closing
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from app.audit.entries import Entry, Event
+from app.audit.record import Record
+from app.audit.trail import Filter, Trail
+from app.database import Database, open_database
+from app.migrations import prepare
+from app.sessions.usage import DAY_SECONDS, Usage
+
+ENTRIES: Final = 1_000_000
+VISITORS: Final = 2_000
+SESSIONS: Final = 20_000
+DAYS: Final = 90
+LIMIT_MS: Final = 200
+TIMES: Final = 5
+ROWS_AT_ONCE: Final = 10_000
+NOW: Final = 1_800_000_000.0
+WORDS: Final = ("hello", "parcel", "avatar", "weather", "tomorrow", "welcome", "order", "ready")
+
+Question = Callable[[], Awaitable[object]]
+
+
+async def main() -> None:
+    """Print how long each question takes with a million entries, and what it takes of memory."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "broker.db"
+        async with AsyncExitStack() as stack:
+            database = await stack.enter_async_context(
+                open_database(f"sqlite+aiosqlite:///{file}", prepare)
+            )
+            record = Record(database, required=True, monotonic=time.monotonic)
+            await stack.enter_async_context(record.running())
+            await _commits(database, record)
+            _fill(file, database.holder)
+            print(f"{ENTRIES} entries: {file.stat().st_size / 1e6:.0f} MB")
+            slowest = await _questions(database, record)
+            await _memory(Trail(database, record))
+    if slowest > LIMIT_MS:
+        raise SystemExit(f"a question took {slowest:.0f} ms; at most {LIMIT_MS} are allowed")
+
+
+async def _commits(database: Database, record: Record) -> None:
+    """How many entries share a commit, and what one entry alone waits for."""
+    commits: list[int] = []
+    write = database.write
+
+    async def counted(work: Callable[..., Awaitable[list[int | None]]]) -> list[int | None]:
+        ids: list[int | None] = await write(work)
+        commits.append(len(ids))
+        return ids
+
+    database.write = counted  # type: ignore[method-assign,assignment] # to look, not to change
+    said = Entry(at=NOW, event=Event.SAY_TEXT, text="Hello, I am an avatar.")
+    alone = []
+    for _ in range(50):
+        started = time.perf_counter()
+        await record.durable(record.begin(said))
+        alone.append((time.perf_counter() - started) * 1000)
+    commits.clear()
+
+    async def speaker() -> None:
+        for _ in range(100):
+            await record.durable(record.begin(said))
+
+    started = time.perf_counter()
+    await asyncio.gather(*(speaker() for _ in range(64)))
+    rate = sum(commits) / (time.perf_counter() - started)
+    database.write = write  # type: ignore[method-assign] # as it was
+    print(f"one call alone: on disk in {median(alone):.1f} ms, while Kaltura works")
+    print(
+        f"64 callers: {rate:.0f} entries/s, {sum(commits) / len(commits):.0f} in a commit, "
+        f"{max(commits)} at most"
+    )
+
+
+def _fill(file: Path, holder: str) -> None:
+    chance = random.Random(1)
+    span = DAYS * DAY_SECONDS / ENTRIES
+    events = [Event.SAY_TEXT] * 6 + [Event.KEEP_ALIVE] * 3 + [Event.INTERRUPT]
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        for begin in range(0, ENTRIES, ROWS_AT_ONCE):
+            rows = []
+            for n in range(begin, begin + ROWS_AT_ONCE):
+                session = n * SESSIONS // ENTRIES
+                event = Event.ENDED if n % 50 == 0 else chance.choice(events)
+                text = None
+                if event is Event.SAY_TEXT:
+                    text = " ".join(chance.choices(WORDS, k=12)) + f" number {n}"
+                rows.append(
+                    (
+                        NOW - (ENTRIES - n) * span + chance.uniform(-2, 2),
+                        *(event.value, f"request-{n}", f"session-{session}"),
+                        *(f"visitor-{session % VISITORS}", "ok", 200, 40.0, text),
+                        *('{"surface": "api", "turnId": "turn-1"}', holder),
+                    )
+                )
+            connection.executemany(
+                "INSERT INTO audit (at, event, request_id, session_id, visitor, outcome, "
+                "upstream_status, duration_ms, text, detail, holder) "
+                "VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+                rows,
+            )
+        connection.executemany(
+            "INSERT INTO sessions (session_id, opened_at, holder, base_url, owner, expires_at, "
+            "token_expires_at, last_moment, seen, ready, ended, ended_at, ended_upstream) "
+            "VALUES (?, ?, ?, 'k', ?, ?, ?, 'expired', 1, 1, 'visitor', ?, 1)",
+            [
+                (f"s-{n}", at, holder, f"visitor-{n % VISITORS}", at + 900, at + 900, at + 600)
+                for n in range(ENTRIES // 10)
+                for at in [NOW - n * 31 * DAY_SECONDS / (ENTRIES / 10) - 600]
+            ],
+        )
+        connection.commit()
+
+
+async def _questions(database: Database, record: Record) -> float:
+    trail, usage = Trail(database, record), Usage(database, base_url="k", clock=lambda: NOW)
+    yesterday, month = NOW - 2 * DAY_SECONDS, NOW - 60 * DAY_SECONDS
+
+    def page(before: int | None = None, **wanted: object) -> Question:
+        return lambda: trail.page(Filter(**wanted), limit=100, before=before)  # type: ignore[arg-type] # ours
+
+    questions: dict[str, Question] = {
+        "the newest": page(),
+        "the oldest": page(before=200),
+        "of a session": page(session_id="session-7"),
+        "of a visitor": page(visitor="visitor-7"),
+        "of an event": page(event=Event.ENDED),
+        "of an event that never was": page(event=Event.CREATE),
+        "of a visitor and an event": page(visitor="visitor-7", event=Event.ENDED),
+        "of a visitor and an event that never was": page(visitor="visitor-7", event=Event.CREATE),
+        "of yesterday": page(since=yesterday, until=yesterday + DAY_SECONDS),
+        "of a day two months ago": page(since=month, until=month + DAY_SECONDS),
+        "of an event, two months ago": page(since=month, until=month + 3600, event=Event.ENDED),
+        "since the beginning": page(since=0.0),
+        "until now": page(until=NOW),
+        "words that are in many": page(text="parcel"),
+        "words that are in one": page(text="number 999999"),
+        "words that are in none": page(text="nowhere to be found"),
+        "words of a visitor": page(text="nowhere to be found", visitor="visitor-7"),
+        "words of an event": page(text="nowhere to be found", event=Event.SAY_TEXT),
+        "words, two months ago": page(text="nowhere", since=month, until=month + DAY_SECONDS),
+        "the last words of 100 sessions": lambda: trail.latest(
+            [f"session-{n}" for n in range(0, 2000, 20)], Event.SAY_TEXT
+        ),
+        "usage by day": usage.by_day,
+        "usage by visitor": usage.by_visitor,
+    }
+    slowest = 0.0
+    for name, ask in questions.items():
+        times = []
+        for _ in range(TIMES):
+            started = time.perf_counter()
+            await ask()
+            times.append((time.perf_counter() - started) * 1000)
+        took = sorted(times)[-2]
+        slowest = max(slowest, took)
+        print(f"{name:>42}: {took:6.1f} ms")
+    return slowest
+
+
+async def _memory(trail: Trail) -> None:
+    """All of it is read, a page at a time."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started, count = time.perf_counter(), 0
+    async for _ in trail.every(Filter()):
+        count += 1
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    seconds = time.perf_counter() - started
+    print(f"read whole: {count} entries in {seconds:.0f} s, memory grew by {grown / 1024:.0f} MB")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,29 @@
+import { post } from "./post.js";
+import { inOwnTime } from "./times.js";
+
+const signOut = /** @type {HTMLButtonElement} */ (document.getElementById("sign-out"));
+const line = /** @type {HTMLElement} */ (document.getElementById("line"));
+
+signOut.addEventListener("click", async () => {
+  signOut.disabled = true;
+  try {
+    await post("/operator/api/sign-out");
+    location.assign("/operator");
+  } catch {
+    signOut.disabled = false;
+    signOut.textContent = "Sign out again";
+  }
+});
+inOwnTime(document);
+
+/**
+ * Says beside the name of the page whether what is shown is live.
+ *
+ * @param {import("./stream.js").Standing} standing
+ */
+export function tellLine(standing) {
+  const words = { live: "Live", lost: "Reconnecting", refused: "Not live" }[standing];
+  line.hidden = false;
+  line.dataset.state = { live: "live", lost: "connecting", refused: "problem" }[standing];
+  /** @type {HTMLElement} */ (line.querySelector(".words")).textContent = words;
+}

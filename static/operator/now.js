@@ -1,0 +1,84 @@
+import { Card } from "./card.js";
+import { tellLine } from "./frame.js";
+import { Health } from "./health.js";
+import { Stream } from "./stream.js";
+
+const TICK_MS = 1000;
+
+const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const list = byId("sessions");
+const template = /** @type {HTMLTemplateElement} */ (byId("session-card"));
+const { words } = /** @type {HTMLElement} */ (document.querySelector(".now")).dataset;
+const health = new Health();
+
+/** @type {Map<string, Card>} */
+const cards = new Map();
+
+/**
+ * @param {{at: string, sessions: import("./card.js").LiveSession[]}} news
+ * @param {boolean} [first] What was there already is not announced.
+ */
+function show({ at, sessions }, first = false) {
+  const open = new Set(sessions.map(({ sessionId }) => sessionId));
+  const gone = [...cards.keys()].filter((id) => !open.has(id));
+  const come = sessions.filter(({ sessionId }) => !cards.has(sessionId));
+  for (const id of gone) remove(id);
+  for (const session of sessions) {
+    const card = cards.get(session.sessionId) ?? new Card(template, { keepsWords: words === "full" });
+    cards.set(session.sessionId, card);
+    card.show(session, Date.parse(at));
+  }
+  arrange(sessions.map(({ sessionId }) => sessionId));
+  byId("empty").hidden = sessions.length > 0;
+  if (!first && (gone.length || come.length)) announce(come.length, gone.length);
+}
+
+/** @param {string} id */
+function remove(id) {
+  const element = cards.get(id)?.element;
+  const held = element?.contains(document.activeElement);
+  element?.remove();
+  cards.delete(id);
+  if (held) byId("headline").focus();
+}
+
+/**
+ * In this order, without moving what stands right: a moved element loses its focus.
+ *
+ * @param {string[]} ids
+ */
+function arrange(ids) {
+  ids.forEach((id, index) => {
+    const element = /** @type {Card} */ (cards.get(id)).element;
+    const there = list.children[index] ?? null;
+    if (there !== element) list.insertBefore(element, there);
+  });
+}
+
+/**
+ * @param {number} come
+ * @param {number} gone
+ */
+function announce(come, gone) {
+  const told = [come && `${counted(come)} began`, gone && `${counted(gone)} ended`];
+  byId("announcer").textContent = `${told.filter(Boolean).join(", ")}.`;
+}
+
+/** @param {number} sessions */
+function counted(sessions) {
+  return `${sessions} session${sessions === 1 ? "" : "s"}`;
+}
+
+/** @param {string} id */
+function told(id) {
+  return JSON.parse(byId(id).textContent ?? "");
+}
+
+show(told("sessions-now"), true);
+health.show(told("health-now"));
+new Stream(
+  "/operator/api/events",
+  { sessions: show, health: (news) => health.show(news) },
+  tellLine,
+);
+setInterval(() => cards.forEach((card) => card.tick()), TICK_MS);

@@ -1,0 +1,43 @@
+"""An operator who reads the record of a broker."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+TOKEN: Final = "an-operator-token-of-ours"
+OPERATOR: Final = {"Authorization": f"Bearer {TOKEN}"}
+API: Final = "/operator/api"
+CREATE: Final = "/api/create-avatar-session"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Has the token."""
+
+    http: httpx.AsyncClient
+
+    async def page(self, **filters: Any) -> dict[str, Any]:
+        answer = await self.http.get(f"{API}/audit", params=filters, headers=OPERATOR)
+        assert answer.status_code == 200, answer.text
+        page: dict[str, Any] = answer.json()
+        return page
+
+    async def record(self, **filters: Any) -> list[dict[str, Any]]:
+        """The record, oldest first."""
+        events: list[dict[str, Any]] = (await self.page(**filters))["events"]
+        return events[::-1]
+
+    async def kinds(self, **filters: Any) -> list[str]:
+        return [event["event"] for event in await self.record(**filters)]
+
+
+async def opens(visitor: httpx.AsyncClient, **content: Any) -> dict[str, Any]:
+    answer = await visitor.post(CREATE, **content)
+    assert answer.status_code == 201, answer.text
+    opened: dict[str, Any] = answer.json()
+    return opened
+
+
+def path(session: dict[str, Any], call: str) -> str:
+    return f"/api/avatar-sessions/{session['sessionId']}/{call}"

@@ -1,0 +1,131 @@
+"""Pages of the record: filters, cursors that neither skip nor repeat, and a search for words."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from app.audit import trail as module
+from app.audit.entries import Entry, Event
+from app.audit.record import Record
+from app.audit.trail import Filter, Trail
+from app.database import open_database
+from app.migrations import prepare
+from tests.doubles import FakeClock
+
+
+class Kept:
+    """A record and its reader."""
+
+    def __init__(self, record: Record, trail: Trail) -> None:
+        self.record = record
+        self.trail = trail
+
+    def tell(self, *ats: float, **fields: Any) -> None:
+        for at in ats:
+            self.record.begin(Entry(**{"at": at, "event": Event.SAY_TEXT, **fields}))
+
+    async def found(self, **wanted: Any) -> list[float]:
+        return [found.entry.at async for found in self.trail.every(Filter(**wanted))]
+
+
+@pytest.fixture
+async def kept(database_url: str) -> AsyncIterator[Kept]:
+    async with open_database(database_url, prepare) as database:
+        record = Record(database, required=True, monotonic=FakeClock())
+        async with record.running():
+            yield Kept(record, Trail(database, record))
+
+
+async def test_the_newest_comes_first_and_the_cursor_leads_to_the_rest(kept: Kept) -> None:
+    kept.tell(*range(5))
+    first = await kept.trail.page(Filter(), limit=2)
+    second = await kept.trail.page(Filter(), limit=2, before=first.older)
+    third = await kept.trail.page(Filter(), limit=2, before=second.older)
+    pages = [[found.entry.at for found in page.found] for page in (first, second, third)]
+    assert pages == [[4, 3], [2, 1], [0]]
+    assert third.older is None
+
+
+async def test_a_page_that_is_full_to_the_last_entry_has_no_cursor(kept: Kept) -> None:
+    kept.tell(0, 1)
+    assert (await kept.trail.page(Filter(), limit=2)).older is None
+
+
+async def test_what_is_added_meanwhile_is_neither_repeated_nor_lets_any_be_skipped(
+    kept: Kept,
+) -> None:
+    kept.tell(*range(10))
+    read: list[float] = []
+    before = None
+    for late in range(100, 105):
+        page = await kept.trail.page(Filter(), limit=2, before=before)
+        read += [found.entry.at for found in page.found]
+        before = page.older
+        kept.tell(late, -1.0)  # one of them says that it is older than all
+    assert read == list(range(9, -1, -1))
+
+
+async def test_each_filter_leaves_what_it_says(kept: Kept) -> None:
+    kept.tell(1, session_id="a", visitor="ada")
+    kept.tell(2, session_id="b", visitor="ada", event=Event.END)
+    kept.tell(3, session_id="c", visitor="eve", event=Event.END)
+    assert await kept.found(session_id="a") == [1]
+    assert await kept.found(visitor="ada") == [2, 1]
+    assert await kept.found(event=Event.END) == [3, 2]
+    assert await kept.found(visitor="ada", event=Event.END) == [2]
+    assert await kept.found(since=2) == [3, 2]
+    assert await kept.found(until=3) == [2, 1]
+    assert await kept.found(since=2, until=3) == [2]
+    assert await kept.found(since=9) == await kept.found(until=1) == []
+
+
+async def test_a_time_holds_all_of_it_though_entries_came_late(kept: Kept) -> None:
+    kept.tell(1, 5, 2, 6, 3, 4)
+    assert sorted(await kept.found(since=2, until=5)) == [2, 3, 4]
+
+
+async def test_words_are_found_whatever_is_in_them(kept: Kept) -> None:
+    kept.tell(1, text="100% of it")
+    kept.tell(2, text="Hello, world")
+    kept.tell(3, text="1000 of it")
+    kept.tell(4, text="_hello\\")
+    kept.tell(5)
+    assert await kept.found(text="hello") == [4, 2]
+    assert await kept.found(text="0%") == [1]
+    assert await kept.found(text="_h") == await kept.found(text="o\\") == [4]
+    assert await kept.found(text="nothing") == []
+    assert await kept.found(text="of", until=3) == [1]
+
+
+async def test_a_search_looks_through_so_many_at_a_time_and_goes_on(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SEARCHED", 3)
+    kept.tell(0, 1, text="needle")
+    kept.tell(*range(2, 9), text="hay")
+    first = await kept.trail.page(Filter(text="needle"), limit=5)
+    assert (first.found, first.older is not None) == ([], True)
+    assert await kept.found(text="needle") == [1, 0]
+
+
+async def test_what_is_newer_comes_in_its_order(kept: Kept) -> None:
+    kept.tell(0, 1, 2, text="hay")
+    [newest, *_] = (await kept.trail.page(Filter(), limit=1)).found
+    kept.tell(3, 4, text="hay")
+    kept.tell(5, text="needle", event=Event.END)
+    newer = await kept.trail.newer(Filter(), than=newest.row_id, limit=10)
+    assert [found.entry.at for found in newer] == [3, 4, 5]
+    [needle] = await kept.trail.newer(Filter(text="needle"), than=0, limit=10)
+    assert needle.entry.at == 5
+
+
+async def test_the_latest_of_each_session_is_found_at_once(kept: Kept) -> None:
+    for n in range(250):
+        kept.tell(n, n + 0.5, session_id=f"session-{n}", text=f"words of {n}")
+    kept.tell(1000, session_id="session-3", event=Event.KEEP_ALIVE)
+    names = [f"session-{n}" for n in range(250)]
+    latest = await kept.trail.latest([*names, "nobody's"], Event.SAY_TEXT)
+    assert {name: entry.at for name, entry in latest.items()} == {
+        name: n + 0.5 for n, name in enumerate(names)
+    }

@@ -1,0 +1,171 @@
+"""The operator's console in a browser: what goes on is seen, ended, found again and taken along."""
+
+import csv
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo
+from tests.browser.conftest import running_demo
+from tests.browser.test_access import _faint, _overflows, _unnamed
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+TOKEN = "the-operator-token-of-this-demo"
+WORDS = "=Good news for you, dear visitor."
+
+
+@pytest.fixture(scope="module")
+def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    patient = {"OPERATOR_TOKEN": TOKEN, "UPSTREAM_TIMEOUT_SECONDS": "30"}
+    with running_demo(tmp_path_factory.mktemp("operated"), **patient) as demo:
+        yield demo
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def console(browser: Browser, operated: Demo) -> AsyncIterator[AvatarPage]:
+    """The operator's tab, signed in."""
+    context = await browser.new_context(
+        viewport={"width": 1280, "height": 860}, timezone_id="Asia/Tokyo"
+    )
+    tab = AvatarPage(await context.new_page(), tolerated=("401",))
+    await tab.page.goto(f"{operated.url}/operator")
+    await sign_in(tab.page, TOKEN)
+    await expect(tab.button("Sign out")).to_be_visible()
+    yield tab
+    await context.close()
+    assert [error for error in tab.errors if "401" not in error] == []
+
+
+async def sign_in(page: Page, token: str) -> None:
+    await page.get_by_label("Operator token").fill(token)
+    await page.get_by_label("Operator token").press("Enter")
+
+
+def _hour(moment: str) -> int:
+    found = re.search(r"(\d\d):\d\d:\d\d", moment)
+    assert found, moment
+    return int(found[1])
+
+
+async def is_live(tab: AvatarPage) -> None:
+    await expect(tab.page.locator("#line")).to_have_text("Live", timeout=PATIENCE_MS)
+
+
+async def test_who_has_the_token_gets_in_and_out_again(tab: AvatarPage, operated: Demo) -> None:
+    tab.tolerated = ("401",)
+    await tab.page.goto(f"{operated.url}/operator/usage")
+    await sign_in(tab.page, "not the token")
+    await expect(tab.page.get_by_role("alert")).to_have_text("That is not the token.")
+    await expect(tab.page.get_by_label("Operator token")).to_be_focused()
+    await sign_in(tab.page, TOKEN)
+    await expect(tab.page.get_by_role("heading", name="minutes today")).to_be_visible()
+    assert await tab.page.evaluate("document.cookie") == ""
+    await tab.button("Sign out").click()
+    await expect(tab.page.get_by_label("Operator token")).to_be_visible()
+
+
+async def test_a_session_is_watched_ended_found_and_exported(
+    console: AvatarPage, tab: AvatarPage, operated: Demo, tmp_path: Path
+) -> None:
+    tab.tolerated = ("410",)  # what its page is told when it is ended
+    page = console.page
+    await expect(page.get_by_role("heading", name="No session is open")).to_be_visible()
+
+    await tab.page.goto(operated.url)
+    session_id = await tab.start()
+    card = page.get_by_role("listitem").filter(has_text=session_id[:8])
+    await expect(card).to_contain_text("Nothing was said yet.")
+    await expect(card).to_contain_text("Watched")
+    await expect(card).to_contain_text(re.compile(r"1[45]:\d\d left"))
+    await expect(page.get_by_role("heading", name="1 of 50 session is open")).to_be_visible()
+    await tab.speak(WORDS)
+    await expect(card).to_contain_text(WORDS)
+
+    await card.get_by_role("button", name="End").click()
+    await card.get_by_role("button", name="Really end it").press("Escape")
+    await card.get_by_role("button", name="End", exact=True).click()
+    await card.get_by_role("button", name="Really end it").click()
+    await tab.status_is("Ended")
+    await expect(tab.page.get_by_role("alert")).to_contain_text("ended by whoever runs this page")
+    await expect(card).to_be_hidden()
+    await expect(page.locator("#announcer")).to_have_text("1 session ended.")
+    assert await operated.session_is(session_id, "ended")
+
+    await page.get_by_role("link", name="Record").click()
+    await page.get_by_label("Words").fill("good NEWS")
+    await page.get_by_label("Words").press("Enter")
+    entry = page.get_by_role("row").filter(has_text=WORDS)
+    await expect(entry).to_have_count(1)
+    time = entry.get_by_role("time")
+    await expect(time).to_have_attribute("title", re.compile(r"^\d{4}-\d\d-\d\d [\d:]{8} UTC$"))
+    utc, own = await time.get_attribute("title"), await time.inner_text()
+    assert (_hour(own) - _hour(utc or "")) % 24 == 9  # Tokyo
+    await entry.get_by_role("button").press("Enter")
+    await expect(page.locator(".detail:not([hidden])")).to_contain_text(session_id)
+
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="CSV").click()
+    await (await download.value).save_as(tmp_path / "record.csv")
+    with (tmp_path / "record.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["event"], row["text"]) for row in rows] == [("say-text", f"'{WORDS}")]
+
+    await entry.get_by_role("link").last.click()
+    await expect(page.get_by_label("Session")).to_have_value(session_id)
+    await expect(page.get_by_role("rowheader", name="ended")).to_have_count(1)
+
+
+async def test_new_entries_announce_themselves_and_nothing_jumps(
+    console: AvatarPage, tab: AvatarPage, operated: Demo
+) -> None:
+    page = console.page
+    await page.goto(f"{operated.url}/operator/record?event=create")
+    await is_live(console)
+    before = await page.locator("tbody").count()
+    await tab.page.goto(operated.url)
+    await tab.start()
+    news = page.get_by_role("link", name="1 new")
+    await expect(news).to_be_visible()
+    assert await page.locator("tbody").count() == before
+    await news.click()
+    await expect(page.locator("tbody")).to_have_count(before + 1)
+    await tab.button("End").click()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_the_console_can_be_read_and_used_by_everyone(
+    console: AvatarPage, tab: AvatarPage, operated: Demo, scheme: Any
+) -> None:
+    await tab.page.goto(operated.url)
+    await tab.start()
+    await tab.speak("Donaudampfschifffahrtsgesellschaftskapitän" * 5)
+    await console.page.emulate_media(color_scheme=scheme)
+    for width in (1280, 360):
+        await console.page.set_viewport_size({"width": width, "height": 800})
+        for path in ("", "/record", "/usage", "/record?text=nobody+said+this"):
+            await console.page.goto(f"{operated.url}/operator{path}")
+            if path == "/record":
+                await console.page.locator(".opener").first.click()
+            if path == "":
+                await is_live(console)
+            assert await _faint(console) == [], path
+            assert await _unnamed(console) == [], path
+            assert not await _overflows(console), (path, width)
+    await tab.button("End").click()
+
+
+async def test_when_the_broker_goes_the_console_says_so(browser: Browser, tmp_path: Path) -> None:
+    context = await browser.new_context()
+    tab = AvatarPage(await context.new_page())
+    with running_demo(tmp_path, OPERATOR_TOKEN=TOKEN) as demo:
+        await tab.page.goto(f"{demo.url}/operator")
+        await sign_in(tab.page, TOKEN)
+        await is_live(tab)
+    await expect(tab.page.locator("#line")).not_to_have_text("Live", timeout=PATIENCE_MS)
+    await context.close()

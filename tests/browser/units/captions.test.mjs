@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import { Captions } from "../../../static/page/captions.js";
+import { languageOf } from "../../../static/page/languages.js";
+import { asText, asVtt } from "../../../static/page/papers.js";
+import { pieces, sentences } from "../../../static/page/sentences.js";
+import { Tempo } from "../../../static/page/tempo.js";
+
+/** As much of an element as captions need. */
+class Element {
+  children = [];
+  hidden = true;
+  textContent = "";
+  lang = "";
+  dir = "";
+  append(child) {
+    this.children.push(child);
+  }
+  get childElementCount() {
+    return this.children.length;
+  }
+  get firstElementChild() {
+    return { remove: () => this.children.shift() };
+  }
+}
+globalThis.document = { createElement: () => new Element() };
+
+/** Captions over a clock that a test moves, at a hundred milliseconds a letter or so. */
+function captions(t) {
+  let now = 0;
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  t.mock.method(performance, "now", () => now);
+  const [element, log, tempo] = [new Element(), new Element(), new Tempo()];
+  const shown = new Captions(element, log, tempo);
+  const told = [];
+  const append = log.append.bind(log);
+  log.append = (child) => (told.push(child.textContent), append(child));
+  const pass = (ms) => {
+    for (let passed = 0; passed < ms; passed += 10) {
+      now += 10;
+      t.mock.timers.tick(10);
+    }
+  };
+  return { shown, element, log, tempo, told, pass };
+}
+
+for (const text of [
+  "One. Two! Three?",
+  "No end",
+  "word ".repeat(300).trim(),
+  `${"x".repeat(200)} and more.`,
+  "He said: \"Stop.\" And so it was. Version 1.5 is out.",
+  "一句话。两句话。",
+  "这是一个没有任何标点的很长的句子".repeat(9),
+  "هذه جملة. وهذه جملة أخرى؟",
+  "यह एक वाक्य है। यह दूसरा है।",
+  "ข้อความภาษาไทยที่ไม่มีช่องว่าง".repeat(9),
+])
+  test(`captions lose no word of "${text.slice(0, 20)}" and are short`, () => {
+    const cut = pieces(text).map((piece) => piece.text);
+    assert.equal(cut.join("").replaceAll(" ", ""), text.replaceAll(" ", ""));
+    for (const piece of cut) assert.ok(piece.length <= 90 || /^\S+$/.test(piece));
+  });
+
+test("a long sentence without spaces is cut between words, and one of wide signs sooner", () => {
+  const cut = pieces("这是一个没有任何标点的很长的句子".repeat(9)).map(({ text }) => text);
+  assert.ok(cut.length > 3);
+  for (const piece of cut) assert.ok(piece.length <= 45);
+});
+
+test("sentences of any script end where they end, and not at an abbreviation's digits", () => {
+  assert.deepEqual(sentences("Version 1.5 is out. 好的。हाँ। نعم؟ Bye"), [
+    "Version 1.5 is out.",
+    "好的。",
+    "हाँ।",
+    "نعم؟",
+    "Bye",
+  ]);
+});
+
+const TWO = "The first sentence is of this length. The second one is.";
+const [FIRST, SECOND] = sentences(TWO);
+
+test("the next sentence is shown when the voice comes back from a pause", (t) => {
+  const { shown, element, tempo, pass } = captions(t);
+  shown.heard(true);
+  shown.show(TWO);
+  assert.equal(element.textContent, FIRST);
+  pass(1.2 * tempo.expected(FIRST)); // slower than expected
+  assert.equal(element.textContent, FIRST);
+  shown.heard(false);
+  pass(300);
+  assert.equal(element.textContent, FIRST);
+  shown.heard(true);
+  assert.equal(element.textContent, SECOND);
+});
+
+test("a pause in the middle of a sentence ends nothing", (t) => {
+  const { shown, element, tempo, pass } = captions(t);
+  shown.heard(true);
+  shown.show(TWO);
+  pass(0.4 * tempo.expected(FIRST));
+  shown.heard(false);
+  pass(200);
+  shown.heard(true);
+  assert.equal(element.textContent, FIRST);
+});
+
+test("where no pause is heard the time that it should take counts", (t) => {
+  const { shown, element, tempo, pass } = captions(t);
+  shown.show(TWO);
+  pass(0.9 * tempo.expected(FIRST));
+  assert.equal(element.textContent, FIRST);
+  pass(0.2 * tempo.expected(FIRST));
+  assert.equal(element.textContent, SECOND);
+  pass(60_000); // the last stays until the voice ends
+  assert.equal(element.hidden, false);
+  shown.hide();
+  assert.equal(element.hidden, true);
+});
+
+test("how fast the voice is, is learnt from a sentence that was heard", (t) => {
+  const { shown, tempo, pass } = captions(t);
+  const before = tempo.expected(SECOND);
+  shown.heard(true);
+  shown.show(TWO);
+  pass(1.3 * tempo.expected(FIRST));
+  shown.heard(false);
+  shown.heard(true);
+  assert.ok(tempo.expected(SECOND) > 1.05 * before);
+});
+
+test("each sentence is told to a screen reader once, whole, when it begins", (t) => {
+  const { shown, told, log, pass } = captions(t);
+  const long = `${"many words ".repeat(20).trim()}.`;
+  shown.show(`${long} ${TWO}`);
+  assert.deepEqual(told, [long]);
+  pass(60_000);
+  assert.deepEqual(told, [long, FIRST, SECOND]);
+  shown.show(`${long} ${TWO}`, true); // the voice came late
+  pass(60_000);
+  assert.deepEqual(told, [long, FIRST, SECOND]);
+  shown.show("Again.");
+  assert.deepEqual(told.slice(3), ["Again."]);
+  assert.ok(log.childElementCount <= 3);
+});
+
+test("a text is marked with its direction and, where its script tells it, its language", (t) => {
+  const { shown, element } = captions(t);
+  for (const [text, lang] of [["شكرا", "ar"], ["ありがとう漢字", "ja"], ["谢谢", "zh"], ["Danke", ""]]) {
+    shown.show(text);
+    assert.deepEqual([element.dir, element.lang], ["auto", lang]);
+    assert.equal(languageOf(text), lang);
+  }
+});
+
+test("a text of signs that are words takes longer than one of as many letters", () => {
+  const tempo = new Tempo();
+  assert.ok(tempo.expected("谢谢你们大家") > 2 * tempo.expected("thanks"));
+  assert.ok(tempo.expected("19842024") > 2 * tempo.expected("eighteen"));
+});
+
+test("what is shown is timed for subtitles, without what was not said any more", (t) => {
+  const { shown, pass } = captions(t);
+  pass(61_230);
+  const cues = shown.show("A < B & C --> D. Never said.");
+  pass(500);
+  shown.heard(false);
+  pass(400);
+  shown.hide();
+  const line = { text: "A < B & C --> D. Never said.", fate: "stopped", ms: 9, reason: "", cues };
+  assert.equal(
+    asVtt([line], 1230),
+    "WEBVTT\n\nNOTE The voice and the face are AI-generated.\n\n" +
+      "00:01:00.000 --> 00:01:00.500\nA &lt; B &amp; C --&gt; D.\n",
+  );
+  const failed = { text: "Not accepted.", fate: "failed", ms: null, reason: "R" };
+  assert.equal(
+    asText([line, failed], 1230),
+    "The voice and the face are AI-generated.\n\n" +
+      "1:00  A < B & C --> D. Never said. (stopped)\n-:--  Not accepted. (failed)\n",
+  );
+});

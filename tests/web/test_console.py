@@ -1,0 +1,253 @@
+"""The operator's console: who gets in, what a page may do, and what it shows."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from app.audit.trail import Trail
+from app.problems import RecordUnavailable
+from app.web.operators import SIGNED_IN_SECONDS
+from tests.conftest import Visit
+from tests.doubles import FakeClock
+from tests.web.operators import TOKEN, signed_in
+
+PAGES = ["/operator", "/operator/record", "/operator/usage"]
+CHANGES = ["/operator/api/sign-in", "/operator/api/sessions/some/end", "/operator/api/sign-out"]
+ELSEWHERE = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
+SECRET_WORDS = "words-that-only-the-operator-may-read"
+
+
+async def said(visitor: httpx.AsyncClient, *texts: str) -> str:
+    """A session of this visitor's in which these texts were said."""
+    session = (await visitor.post("/api/create-avatar-session", json={})).json()
+    path = f"/api/avatar-sessions/{session['sessionId']}"
+    for text in texts:
+        assert (await visitor.post(f"{path}/speak", json={"text": text})).status_code == 200
+    return str(session["sessionId"])
+
+
+# Who gets in
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_without_a_token_the_console_is_closed_and_says_how_it_is_opened(
+    visit: Visit, page: str
+) -> None:
+    answer = await (await visit()).get(page)
+    assert answer.status_code == 404
+    assert "The console is closed" in answer.text
+    assert "OPERATOR_TOKEN=" in answer.text
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_stranger_sees_where_to_sign_in_and_nothing_else(visit: Visit, page: str) -> None:
+    visitor = await visit(operator_token=TOKEN)
+    session_id = await said(visitor, SECRET_WORDS)
+    answer = await visitor.get(page)
+    assert answer.status_code == 401
+    assert 'type="password"' in answer.text
+    assert session_id not in answer.text
+    assert SECRET_WORDS not in answer.text
+
+
+async def test_the_token_is_exchanged_for_a_cookie_that_no_script_and_no_other_site_has(
+    visit: Visit,
+) -> None:
+    client = await visit(operator_token=TOKEN)
+    answer = await client.post("/operator/api/sign-in", json={"token": TOKEN})
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert TOKEN not in cookie
+    for page in PAGES:
+        assert (await client.get(page)).status_code == 200
+
+
+async def test_over_https_the_operators_cookie_is_for_this_host_alone(visit: Visit) -> None:
+    client = await visit(operator_token=TOKEN, public_url="https://broker.example")
+    answer = await client.post("/operator/api/sign-in", json={"token": TOKEN})
+    cookie = answer.headers["Set-Cookie"]
+    assert cookie.startswith("__Host-")
+    assert "; Secure" in cookie
+    assert "Path=/" in cookie
+    assert "Domain" not in cookie
+
+
+async def test_a_wrong_token_is_told_so_and_cannot_be_guessed_for_long(visit: Visit) -> None:
+    client = await visit(operator_token=TOKEN)
+    for _ in range(10):
+        wrong = await client.post("/operator/api/sign-in", json={"token": "guess"})
+        assert (wrong.status_code, "Set-Cookie" in wrong.headers) == (401, False)
+    assert (await client.post("/operator/api/sign-in", json={"token": "guess"})).status_code == 429
+    right = await client.post("/operator/api/sign-in", json={"token": TOKEN})
+    assert right.status_code == 429
+
+
+async def test_a_cookie_that_is_made_up_changed_or_old_opens_nothing(
+    visit: Visit, clock: FakeClock
+) -> None:
+    client = await signed_in(await visit(operator_token=TOKEN))
+    [(name, good)] = client.cookies.items()
+    until, seal = good.split(".")
+    for cookie in (f"{int(until) + 1}.{seal}", f"{until}.{'0' * len(seal)}", "", "x", f"{until}."):
+        other = await visit()
+        other.cookies.set(name, cookie)
+        assert (await other.get("/operator")).status_code == 401, cookie
+    clock.now += SIGNED_IN_SECONDS + 1
+    assert (await client.get("/operator")).status_code == 401
+
+
+async def test_who_signs_out_is_out(visit: Visit) -> None:
+    client = await signed_in(await visit(operator_token=TOKEN))
+    assert (await client.post("/operator/api/sign-out", json={})).status_code == 200
+    assert (await client.get("/operator")).status_code == 401
+
+
+@pytest.mark.parametrize("path", CHANGES)
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "https://allowed.example"])
+async def test_no_other_page_acts_for_the_operator_not_even_an_allowed_one(
+    visit: Visit, path: str, origin: str
+) -> None:
+    client = await signed_in(
+        await visit(operator_token=TOKEN, allowed_origins=["https://allowed.example"])
+    )
+    headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
+    answer = await client.post(path, json={"token": TOKEN}, headers=headers)
+    assert answer.status_code == 403
+    assert answer.json()["type"] == "/problems/cross-site-request"
+    assert (await client.get("/operator")).status_code == 200
+
+
+# What a page may do
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_page_of_the_console_runs_its_own_modules_and_no_word_of_a_visitor(
+    visit: Visit, page: str
+) -> None:
+    visitor = await visit(operator_token=TOKEN)
+    await said(visitor, '</script><img src="x" onerror="alert(1)">', "<b>bold</b>")
+    operator = await signed_in(await visit())
+    answer = await operator.get(page)
+    policy = answer.headers["Content-Security-Policy"]
+    [nonce] = re.findall(r"script-src 'nonce-([\w-]{20,})';", policy)
+    for directive in (
+        "default-src 'none'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",
+    ):
+        assert directive in policy
+    assert "unsafe" not in policy
+    scripts = re.findall(r"<script\b[^>]*>", answer.text)
+    assert scripts
+    assert all(f'nonce="{nonce}"' in script for script in scripts)
+    assert not re.search(r"<[^>]+\s(style|on\w+)=", answer.text)
+    assert '<img src="x"' not in answer.text
+    assert "<b>" not in answer.text.replace("<b>0</b>", "") or page == "/operator/usage"
+    assert nonce not in (await operator.get(page)).text
+
+
+async def test_the_door_says_nothing_of_the_house(visit: Visit) -> None:
+    answer = await (await visit(operator_token=TOKEN)).get("/operator")
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+    assert not re.search(r"<[^>]+\s(style|on\w+)=", answer.text)
+
+
+# What it shows
+
+
+async def test_the_record_is_shown_filtered_and_page_by_page(visit: Visit) -> None:
+    visitor = await visit(operator_token=TOKEN, speak_rate_limit="1000/minute")
+    session_id = await said(visitor, *(f"text number {n}" for n in range(60)))
+    operator = await signed_in(await visit())
+
+    def texts(page: httpx.Response) -> list[str]:
+        return re.findall(r"<q>(text number \d+)</q>", page.text)
+
+    first = await operator.get("/operator/record?event=say-text")
+    assert texts(first) == [f"text number {n}" for n in range(59, 9, -1)]
+    [older] = re.findall(r'rel="next" href="([^"]+)"', first.text)
+    await said(await visit(), "said meanwhile")
+    second = await operator.get(older.replace("&amp;", "&"))
+    assert texts(second) == [f"text number {n}" for n in range(9, -1, -1)]
+    assert 'rel="next"' not in second.text
+    found = await operator.get(f"/operator/record?sessionId={session_id}&text=NUMBER+42&visitor=")
+    assert texts(found) == ["text number 42"]
+
+
+async def test_the_last_words_are_the_last_that_were_to_be_said_and_not_an_empty_try(
+    visit: Visit,
+) -> None:
+    visitor = await visit(operator_token=TOKEN)
+    session_id = await said(visitor, "first", "last")
+    await visitor.post(f"/api/avatar-sessions/{session_id}/speak", json={"text": " "})
+    [live] = (await (await signed_in(await visit())).get("/operator/api/sessions")).json()[
+        "sessions"
+    ]
+    assert live["lastWords"] == "last"
+
+
+async def test_an_outcome_can_be_asked_for(visit: Visit) -> None:
+    visitor = await visit(operator_token=TOKEN)
+    session_id = await said(visitor, "fine")
+    await visitor.post(f"/api/avatar-sessions/{session_id}/speak", json={"text": " "})
+    operator = await signed_in(await visit())
+
+    async def outcomes(asked: str) -> set[str]:
+        page = (await operator.get(f"/operator/api/audit?outcome={asked}")).json()
+        return {event["outcome"] for event in page["events"]}
+
+    assert await outcomes("ok") == {"ok"}
+    assert await outcomes("failed") == {"invalid-request"}
+    assert await outcomes("invalid-request") == {"invalid-request"}
+    assert await outcomes("kaltura-busy") == set()
+    assert len(await outcomes("")) == 2
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_with_nothing_to_show_a_page_says_what_will_be_there(visit: Visit, page: str) -> None:
+    operator = await signed_in(await visit(operator_token=TOKEN))
+    answer = await operator.get(page)
+    assert answer.status_code == 200
+    assert 'class="empty"' in answer.text
+
+
+async def test_the_charts_have_a_title_a_description_and_a_table(visit: Visit) -> None:
+    visitor = await visit(operator_token=TOKEN)
+    await said(visitor, "hello")
+    answer = await (await signed_in(await visit())).get("/operator/usage")
+    charts = re.findall(r'<svg[^>]+role="img".*?</svg>', answer.text, re.DOTALL)
+    assert len(charts) == 2
+    for chart in charts:
+        labels = re.search(r'aria-labelledby="(\S+) (\S+)"', chart)
+        assert labels
+        assert all(f' id="{label}"' in chart for label in labels.groups())
+        assert chart.count('class="bar"') == 31
+    [table] = re.findall(
+        r"<caption[^>]*>Minutes and sessions of each day.*?</table>", answer.text, re.DOTALL
+    )
+    assert table.count("<tr>") == 32
+
+
+async def test_when_the_record_cannot_be_read_a_page_says_so_and_live_sessions_are_still_seen(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = await visit(operator_token=TOKEN)
+    session_id = await said(visitor, "hello")
+    operator = await signed_in(await visit())
+
+    async def broken(*_: Any, **__: Any) -> Any:
+        raise RecordUnavailable(retry_after=5)
+
+    for name in ("page", "newest", "latest"):
+        monkeypatch.setattr(Trail, name, broken)
+    answer = await operator.get("/operator/record")
+    assert (answer.status_code, "can’t be read" in answer.text) == (503, True)
+    assert answer.headers["X-Request-ID"] in answer.text
+    live = (await operator.get("/operator/api/sessions")).json()["sessions"]
+    assert [session["sessionId"] for session in live] == [session_id]
+    assert session_id in (await operator.get("/operator")).text
