@@ -26,8 +26,6 @@ class Event(StrEnum):
     """A session became its visitor's."""
     REFUSED = "refused"
     """Someone asked for a session and got none."""
-    SAID = "said"
-    """Something that was to be said was, or came to nothing."""
     ENDED = "ended"
     """A session is over for everyone."""
 
@@ -36,8 +34,7 @@ class Event(StrEnum):
 class Entry:
     """One entry; `at` is unix seconds.
 
-    `outcome` is `OK`, the name of the problem, `PENDING` or `UNKNOWN`; of what was to be said it is
-    `OK`, or its state in the end. `text` is what was to be
+    `outcome` is `OK`, the name of the problem, `PENDING` or `UNKNOWN`. `text` is what was to be
     said. Of entries with the same `once` the first is kept and the others are nothing.
     """
 

@@ -27,9 +27,7 @@ from app.sessions.places import Places
 from app.sessions.readiness import Readiness
 from app.sessions.reaper import Reaper
 from app.sessions.reception import Reception
-from app.sessions.sending import Sender
 from app.sessions.speaking.assembly import SpeechServices
-from app.sessions.speaking.desk import SpeechDesk
 from app.sessions.speaking.moments import Sleep
 from app.sessions.tokens import Clock, SessionTokens
 from app.settings import Settings
@@ -134,18 +132,6 @@ def assemble(
         places=places,
         clock=clock,
     )
-    sender = Sender(sessions=sessions, ender=ender)
-    desk = SpeechDesk(
-        settings=settings,
-        client=client,
-        sessions=sessions,
-        services=speech,
-        send=sender.send,
-        said=chronicle.said,
-        clock=clock,
-        monotonic=monotonic,
-        sleep=sleep,
-    )
     broker = SessionBroker(
         settings=settings,
         client=client,
@@ -155,9 +141,10 @@ def assemble(
         ender=ender,
         budgets=budgets,
         chronicle=chronicle,
-        sender=sender,
-        speech=desk,
+        speech=speech,
         clock=clock,
+        monotonic=monotonic,
+        sleep=sleep,
     )
     reaper = Reaper(
         ender=ender,
@@ -173,7 +160,7 @@ def assemble(
         places=places,
         opener=opener,
         record=record,
-        desk=desk,
+        speech=broker.speech,
         voice=speech.voice,
     )
     return Sessions(reception, broker, ender, reaper, readiness, overview, chronicle)

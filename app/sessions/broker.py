@@ -1,13 +1,13 @@
 """The one place where a visitor's wish becomes a call of Kaltura's Control API."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
-from app.kaltura.client import KalturaClient
+from app.kaltura.client import KalturaClient, SessionAccess
 from app.kaltura.contract import ClientInit, Operation, TurnId
-from app.problems import ControlNotAllowed, SessionNotFound
+from app.problems import ControlNotAllowed, SessionEnded, SessionNotFound
 from app.sessions.budgets import Budgets
 from app.sessions.chronicle import Call, Chronicle
 from app.sessions.ending import SessionEnder, ended
@@ -15,12 +15,15 @@ from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.opening import SessionOpener
 from app.sessions.ownership import Caller, Held, Ownership
 from app.sessions.recordings import Recordings, RecordingStopped
-from app.sessions.sending import Sender
+from app.sessions.speaking.assembly import SpeechServices
 from app.sessions.speaking.desk import SpeechDesk
 from app.sessions.speaking.events import Bulletin
+from app.sessions.speaking.moments import Sleep
+from app.sessions.speaking.pieces import Unwanted
 from app.sessions.speaking.utterances import Receipt, UtteranceState
 from app.sessions.speech import new_turn_id, speakable
 from app.sessions.tokens import Clock
+from app.sessions.upstream import carry_out
 from app.settings import Settings
 from app.values import Control
 
@@ -34,8 +37,8 @@ CLOSE_PAUSE_SECONDS: Final = 0.1
 class SessionBroker:
     """Finds, controls and ends sessions; raises a `Problem` for whatever can't be done.
 
-    Every control call of every surface passes through here and the `Sender`, so that policy, order
-    and record are in one place.
+    Every control call of every surface passes through `_send`, so that policy, order and record
+    are in one place.
     """
 
     def __init__(
@@ -49,9 +52,10 @@ class SessionBroker:
         ender: SessionEnder,
         budgets: Budgets,
         chronicle: Chronicle,
-        sender: Sender,
-        speech: SpeechDesk,
+        speech: SpeechServices,
         clock: Clock,
+        monotonic: Clock,
+        sleep: Sleep,
     ) -> None:
         self._settings = settings
         self._client = client
@@ -61,10 +65,19 @@ class SessionBroker:
         self._ender = ender
         self._budgets = budgets
         self._chronicle = chronicle
-        self._sender = sender
-        self._speech = speech
         self._clock = clock
         self._recordings = Recordings()
+        self.speech = SpeechDesk(
+            settings=settings,
+            client=client,
+            sessions=sessions,
+            services=speech,
+            chronicle=chronicle,
+            send=self._send,
+            clock=clock,
+            monotonic=monotonic,
+            sleep=sleep,
+        )
 
     # Finding
 
@@ -136,56 +149,30 @@ class SessionBroker:
             text = speakable(text, self._settings.max_text_length)
             await self._touch(held.session)
             turn_id = turn_id or new_turn_id()
-            await call.accepted(text=text, turnId=turn_id, isFinal=None if is_final else False)
-            receipt = await self._speech.say(
-                held.session,
-                text,
-                turn_id,
-                is_final=is_final,
-                last_word=lambda text: self._last_word(call, held.session, turn_id, text),
-            )
-            call.taken(queued=receipt.state is UtteranceState.QUEUED)
-        return receipt
+            return await self.speech.say(held.session, call, text, turn_id, is_final=is_final)
 
     async def say_written(
         self, held: Held, texts: AsyncIterator[str], turn_id: TurnId | None
     ) -> Receipt:
-        """Say a text while it is being written; each piece of it is a sign of life.
-
-        Each sentence is on record before it is said.
-        """
-        async with self._chronicle.asked(Operation.SAY_TEXT, held) as call:
+        """Say a text while it is being written; each piece of it is a sign of life."""
+        async with self._chronicle.asked_in_parts(Operation.SAY_TEXT, held):
             _require(held, "speak")
             await self._touch(held.session)
-            turn_id = turn_id or new_turn_id()
-            await call.accepted(turnId=turn_id, streamed=True)
+            return await self.speech.write(
+                held, self._touching(held.session, texts), turn_id or new_turn_id()
+            )
 
-            async def touching() -> AsyncIterator[str]:
-                async for text in texts:
-                    await self._touch(held.session)
-                    yield text
-
-            async def last_word(sentence: str) -> str:
-                async with self._chronicle.asked(Operation.SAY_TEXT, held) as part:
-                    await part.accepted(text=sentence, turnId=turn_id, isFinal=False)
-                    left = await self._last_word(part, held.session, turn_id, sentence)
-                    part.taken(queued=True)
-                return left
-
-            return await self._speech.write(held.session, touching(), turn_id, last_word)
-
-    async def _last_word(
-        self, call: Call, session: AvatarSession, turn_id: TurnId, text: str
-    ) -> str:
-        left = await self._speech.last_word(session, turn_id, text)
-        if left != text:
-            call.said_instead(left)
-        return left
+    async def _touching(
+        self, session: AvatarSession, texts: AsyncIterator[str]
+    ) -> AsyncIterator[str]:
+        async for text in texts:
+            await self._touch(session)
+            yield text
 
     async def say_audio(
         self, held: Held, audio: bytes, duration_seconds: float | None, turn_id: TurnId | None
     ) -> Receipt:
-        """Say a recording when its turn comes.
+        """Say a recording when its turn comes; its turn gets a name here when none is given.
 
         It is made fit to be said first (`Recordings`), and accepted when it is: what is asked for
         meanwhile goes before it, and what is stopped meanwhile is not said.
@@ -197,36 +184,36 @@ class SessionBroker:
             try:
                 sound = await self._recordings.fit(held.session.session_id, audio, duration_seconds)
             except RecordingStopped:
-                return Receipt(turn_id, "", UtteranceState.INTERRUPTED, queued_at=self._clock())
-            await call.accepted(
-                turnId=turn_id, bytes=len(audio), seconds=round(sound.duration_seconds, 1)
+                return Receipt(turn_id, "", UtteranceState.INTERRUPTED, self._clock())
+            return await self.speech.say_audio(
+                await self.now(held),
+                call,
+                sound,
+                turn_id,
+                bytes=len(audio),
+                seconds=round(sound.duration_seconds, 1),
             )
-            receipt = await self._speech.say_audio(held.session, sound, turn_id)
-            call.taken(queued=receipt.state is UtteranceState.QUEUED)
-        return receipt
 
     async def interrupt(self, held: Held) -> None:
         """Stop speech, and forget what waits to be said."""
         async with self._chronicle.asked(Operation.INTERRUPT, held) as call:
             _require(held, "interrupt")
-            self._recordings.stop(held.session.session_id)
             await self._touch(held.session)
-            await call.accepted()
-            await self._speech.stop(held.session)
-            call.taken()
+            self._recordings.stop(held.session.session_id)
+            await self.speech.stop(held.session, call)
 
     def utterances(self, held: Held) -> list[Receipt]:
         """What was asked to be said, and its fate."""
-        return self._speech.receipts(held.session)
+        return self.speech.receipts(held.session)
 
     def bulletin(self, held: Held) -> Bulletin:
         """Where that is told as it happens."""
-        return self._speech.bulletin(held.session)
+        return self.speech.bulletin(held.session)
 
     async def heard(self, held: Held, turn_id: TurnId, *, begins: bool) -> None:
         """A player heard an utterance begin or end, which Kaltura does not tell."""
         await self._touch(held.session)
-        self._speech.heard(held.session, turn_id, begins=begins)
+        self.speech.heard(held.session, turn_id, begins=begins)
 
     async def keep_alive(self, held: Held) -> None:
         """Note a sign of life; upstream hears of it at most every `KEEP_ALIVE_SECONDS`."""
@@ -237,15 +224,38 @@ class SessionBroker:
                 return
             await self._sessions.update(session.session_id, kept_alive_at=now)
             await self._touch(session)
-            keep_alive = self._client.keep_alive
-            await self._sender.send(Operation.KEEP_ALIVE, session, keep_alive, asked=call)
+            await self._send(Operation.KEEP_ALIVE, session, call, self._client.keep_alive)
+
+    async def _send(
+        self,
+        operation: Operation,
+        session: AvatarSession,
+        call: Call,
+        doing: Callable[[SessionAccess], Awaitable[None]],
+        *,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """What the broker says of its own accord goes this way too, and is no sign of life."""
+        queued = operation in {Operation.SAY_TEXT, Operation.SAY_AUDIO}
+        async with self._sessions.lane(session.session_id, express=queued):
+            current = await self._sessions.get(session.session_id)
+            if current is None or current.ended is not None:
+                raise ended(current)
+            if not is_wanted():
+                raise Unwanted
+            if call.line is None:
+                await call.accepted()
+            try:
+                await carry_out(operation, doing(session.access), call, session.session_id)
+            except SessionEnded as over:
+                # Perhaps only this call met a strange answer: the reaper ends it to be sure.
+                gone = await self._ender.is_over(session.session_id, EndReason.GONE)
+                raise ended(gone) from over
 
     async def _touch(self, session: AvatarSession) -> None:
         if session.ended is not None:
             raise ended(session)
         await self._sessions.update(session.session_id, seen_at=self._clock())
-
-    # Ending
 
     async def end(self, held: Held) -> None:
         """End a session as its holder asks; asking again is asking once."""
@@ -277,7 +287,7 @@ class SessionBroker:
             if not sessions and not self._opener.is_busy:
                 # Over at Kaltura; that shall also be on record.
                 await self._ender.settle()
-                await self._speech.settle()
+                await self.speech.settle()
                 return
             for session in sessions:
                 self._ender.end_soon(session, EndReason.SHUTDOWN)

@@ -4,16 +4,14 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from http import HTTPStatus
 from typing import Any, Final
 
-from app.audit.asking import Asking, asked_now
+from app.audit.asking import asked_now
 from app.audit.entries import OK, PENDING, UNKNOWN, Entry, Event
 from app.audit.record import Line, Record
 from app.audit.sparing import Sparing
 from app.audit.texts import Texts
 from app.kaltura.contract import Operation
-from app.kaltura.errors import KalturaError
 from app.problems import (
     Problem,
     RateLimited,
@@ -23,7 +21,6 @@ from app.problems import (
 )
 from app.sessions.live import AvatarSession
 from app.sessions.ownership import Held
-from app.sessions.speaking.utterances import Receipt, UtteranceState
 from app.sessions.tokens import Clock
 from app.sessions.wishes import Wish
 
@@ -53,6 +50,8 @@ class Call:
         self.entry = entry
         self.session_id = entry.session_id
         self.upstream_status: int | None = None
+        self.goes_on = False
+        """Whether it is answered before it is carried out; `carried_out` tells its outcome then."""
 
     @property
     def line(self) -> Line | None:
@@ -60,16 +59,25 @@ class Call:
         return self._line
 
     async def accepted(
-        self, *, first: bool = False, text: str | None = None, **detail: Any
+        self,
+        *,
+        first: bool = False,
+        text: str | None = None,
+        instead_of: str | None = None,
+        **detail: Any,
     ) -> None:
         """It is about to be carried out: from here on it is on record.
 
         Returns at once, so that the disk and Kaltura work at the same time. With `first`, and as
         long as the disk is in doubt, it returns when the entry is written, or raises
-        `RecordUnavailable`.
+        `RecordUnavailable`. `instead_of` is what was asked for, where the house's hook has changed
+        it; it is kept as the text is.
         """
         kept, instead = (None, {}) if text is None else self._texts.kept(text)
-        told = self.entry.detail | _known(detail) | instead
+        if instead_of is not None:
+            asked, hashed = self._texts.kept(instead_of)
+            instead |= {"asked": hashed or asked}
+        told = self.entry.detail | _known(detail) | _known(instead)
         self.entry = replace(self.entry, outcome=PENDING, text=kept, detail=told)
         waits = (first or self._record.is_doubtful) and not self._express
         self._line = self._record.begin(self.entry, is_fact=not waits, express=self._express)
@@ -77,20 +85,10 @@ class Call:
             await self._record.durable(self._line)
             self._line.is_fact = True
 
-    def taken(self, *, queued: bool = False) -> None:
-        """Kaltura took it, or it stands in line."""
-        if queued:
-            self._tell(queued=True)
-        else:
-            self.upstream_status = HTTPStatus.OK.value
-
-    def said_instead(self, text: str) -> None:
-        """The house has changed the words."""
-        kept, instead = self._texts.kept(text)
-        self._tell(saidInstead=instead or None if kept is None else kept)
-
-    def _tell(self, **detail: Any) -> None:
-        self.entry = replace(self.entry, detail=self.entry.detail | _known(detail))
+    def carried_out(self, outcome: str) -> None:
+        """What became of it after it was answered."""
+        if self._line is not None:
+            self._record.note(self._line, **self.is_over(outcome))
 
     def is_over(self, outcome: str, **detail: Any) -> dict[str, Any]:
         """What is known of it in the end."""
@@ -151,9 +149,21 @@ class Chronicle:
             raise
         if call.line is None:
             await self._spare(call, call.is_over(OK))
-        else:
+            return
+        if not call.goes_on:
             self._record.note(call.line, **call.is_over(OK))
-            await self._record.durable(call.line)
+        await self._record.durable(call.line)
+
+    @contextlib.asynccontextmanager
+    async def asked_in_parts(self, operation: Operation, held: Held) -> AsyncIterator[None]:
+        """A call whose parts are on record one by one; this is for what went wrong with none."""
+        try:
+            yield
+        except SpeechRefused:
+            raise  # which is told of the part
+        except Problem as problem:
+            await self.turned_away(operation, held, problem)
+            raise
 
     async def turned_away(self, operation: Operation, held: Held, problem: Problem) -> None:
         """A call of a control that was refused before it was even looked at."""
@@ -162,8 +172,6 @@ class Chronicle:
                 raise problem
 
     async def _went_wrong(self, call: Call, problem: Problem) -> None:
-        if isinstance(problem.__cause__, KalturaError):
-            call.upstream_status = problem.__cause__.status
         if call.line is None:
             await self._spare(call, call.is_over(problem.name, why=problem.detail))
         else:
@@ -192,22 +200,6 @@ class Chronicle:
         )
         once = f"{Event.ENDED}:{session.session_id}:{session.opened_at!r}"
         self._record.begin(replace(entry, once=once), is_fact=True, express=True)
-
-    def said(self, session: AvatarSession, receipt: Receipt) -> None:
-        """What became of something that was to be said."""
-        entry = self._entry(
-            Event.SAID,
-            session,
-            turnId=receipt.turn_id,
-            state=receipt.state.value,
-            reason=receipt.reason,
-            fallback=receipt.fallback or None,
-        )
-        # Told whenever it comes to that, which is no doing of the request that is under way then.
-        detail = entry.detail | {"surface": Asking().surface}
-        outcome = OK if receipt.state is UtteranceState.DONE else receipt.state.value
-        entry = replace(entry, request_id=None, outcome=outcome, detail=detail)
-        self._record.begin(entry, is_fact=True, express=True)
 
     async def refused(
         self, visitor: str | None, address: str, wish: Wish, problem: Problem, **detail: Any

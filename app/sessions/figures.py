@@ -46,7 +46,7 @@ class Overview:
         places: Places,
         opener: SessionOpener,
         record: Record,
-        desk: SpeechDesk,
+        speech: SpeechDesk,
         voice: Voice,
     ) -> None:
         self._client = client
@@ -54,7 +54,7 @@ class Overview:
         self._places = places
         self._opener = opener
         self._record = record
-        self._desk = desk
+        self._speech = speech
         self._voice = voice
 
     async def figures(self) -> Figures:
@@ -75,7 +75,7 @@ class Overview:
             audit_lag_seconds=self._record.lag_seconds,
             audit_writable=not self._record.is_doubtful,
             audit_lost=self._record.lost,
-            utterances_waiting=self._desk.waiting,
+            utterances_waiting=self._speech.waiting,
             voice=self._voice.speech,
             voice_said=self._voice.said,
             voice_switches=self._voice.switches,

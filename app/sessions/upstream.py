@@ -25,10 +25,7 @@ Result = TypeVar("Result")
 
 
 async def carry_out(
-    operation: Operation,
-    call: Awaitable[Result],
-    asked: Call | None,
-    session_id: str | None = None,
+    operation: Operation, call: Awaitable[Result], asked: Call, session_id: str | None = None
 ) -> Result:
     """What `call` returns; what goes wrong is raised as a `Problem`, and `asked` is told of it.
 
@@ -38,11 +35,9 @@ async def carry_out(
         try:
             result = await call
         except errors.KalturaError as error:
-            if asked is not None:
-                asked.upstream_status = error.status
+            asked.upstream_status = error.status
             raise problem_for(error) from error
-    if asked is not None:
-        asked.upstream_status = HTTPStatus.OK.value
+    asked.upstream_status = HTTPStatus.OK.value
     return result
 
 

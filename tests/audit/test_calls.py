@@ -147,7 +147,6 @@ async def test_what_the_broker_refuses_is_on_record_too(
         ("say-text", "invalid-request"),
         ("say-text", "ok"),
         ("say-text", "rate-limited"),
-        ("said", "interrupted"),
         ("ended", "ok"),
         ("end", "ok"),
         ("keep-alive", "session-ended"),

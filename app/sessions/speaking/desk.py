@@ -2,19 +2,22 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Any, Final
 
-from app.kaltura.client import KalturaClient, Recording, SessionAccess
-from app.kaltura.contract import Operation, SayTextRequest, TurnId
-from app.problems import SessionEnded, SpeechUnavailable
+from app.kaltura.client import KalturaClient, Recording
+from app.kaltura.contract import Operation, TurnId
+from app.problems import SessionEnded, SpeechRefused
+from app.sessions.chronicle import Call, Chronicle
 from app.sessions.live import AvatarSession, LiveSessions
+from app.sessions.ownership import Held
 from app.sessions.speaking.assembly import SpeechServices
 from app.sessions.speaking.events import Bulletin
 from app.sessions.speaking.moments import Sleep
-from app.sessions.speaking.pieces import InParts, Unwanted, awaited
+from app.sessions.speaking.mouth import Mouth, Send
+from app.sessions.speaking.pieces import awaited
 from app.sessions.speaking.queue import SpeechQueue
 from app.sessions.speaking.turns import Turns
 from app.sessions.speaking.utterances import Piece, Receipt, Utterance
@@ -28,24 +31,6 @@ MAX_ENDED: Final = 50
 OVER: Final = "session-ended"
 
 
-class Send(Protocol):
-    """Makes one call of a session, in order with its others."""
-
-    async def __call__(
-        self,
-        operation: Operation,
-        session: AvatarSession,
-        call: Callable[[SessionAccess], Awaitable[None]],
-        *,
-        is_wanted: Callable[[], bool],
-    ) -> None:
-        """Raises a `Problem`, or `Unwanted` when its turn comes and it `is_wanted` no more."""
-
-
-LastWord = Callable[[str], Awaitable[str]]
-"""What is left of a text when the house has had its say."""
-
-
 @dataclass(frozen=True)
 class Room:
     """One session's speech."""
@@ -55,7 +40,11 @@ class Room:
 
 
 class SpeechDesk:
-    """The speech of every session; `send` is how calls go upstream, `said` is told of each end."""
+    """The speech of every session; `send` is how calls go upstream.
+
+    Each text is on record before it is answered, as the house's hooks leave it, and its outcome
+    when it is known: that may be later.
+    """
 
     def __init__(
         self,
@@ -64,8 +53,8 @@ class SpeechDesk:
         client: KalturaClient,
         sessions: LiveSessions,
         services: SpeechServices,
+        chronicle: Chronicle,
         send: Send,
-        said: Callable[[AvatarSession, Receipt], None],
         clock: Clock,
         monotonic: Clock,
         sleep: Sleep = asyncio.sleep,
@@ -74,8 +63,9 @@ class SpeechDesk:
         self._client = client
         self._voice = services.voice
         self._hooks = services.hooks
+        self._chronicle = chronicle
         self._send = send
-        self._said = said
+        self._mouth = Mouth(client, services.voice, send)
         self._clock = clock
         self._monotonic = monotonic
         self._sleep = sleep
@@ -86,13 +76,7 @@ class SpeechDesk:
     # Asked for
 
     async def say(
-        self,
-        session: AvatarSession,
-        text: str,
-        turn_id: TurnId,
-        *,
-        is_final: bool,
-        last_word: LastWord,
+        self, session: AvatarSession, call: Call, text: str, turn_id: TurnId, *, is_final: bool
     ) -> Receipt:
         """Say a text when its turn comes; raises `SpeechRefused` or `QueueFull`.
 
@@ -100,46 +84,57 @@ class SpeechDesk:
         """
         queue = self._room(session).queue
         async with queue.in_order() as arrived:
-            text = await last_word(text)
+            queue.require_room(turn_id, text)
+            text = await self._last_word(session, call, turn_id, text, is_final=is_final)
             utterance = queue.begin(turn_id, text)
-            piece = Piece(text, final=is_final)
+            piece = Piece(text, final=is_final, call=call)
             is_first = _lined_up(queue, utterance, piece, arrived)
         return await _outcome(utterance, piece, is_first=is_first)
 
     async def say_audio(
-        self, session: AvatarSession, recording: Recording, turn_id: TurnId
+        self,
+        session: AvatarSession,
+        call: Call,
+        recording: Recording,
+        turn_id: TurnId,
+        **detail: Any,
     ) -> Receipt:
-        """The same for a recording, of which no hook hears."""
+        """The same for a recording, of which no hook hears; `detail` is for the record."""
         queue = self._room(session).queue
         async with queue.in_order() as arrived:
-            utterance = queue.begin(turn_id, "", recording)
-            piece = Piece("", recording=recording)
+            queue.require_room(turn_id, "", recording)
+            await call.accepted(turnId=turn_id, **detail)
+            utterance = queue.begin(turn_id, "")
+            piece = Piece("", recording=recording, call=call)
             is_first = _lined_up(queue, utterance, piece, arrived)
         return await _outcome(utterance, piece, is_first=is_first)
 
-    async def write(
-        self,
-        session: AvatarSession,
-        texts: AsyncIterator[str],
-        turn_id: TurnId,
-        last_word: LastWord,
-    ) -> Receipt:
+    async def write(self, held: Held, texts: AsyncIterator[str], turn_id: TurnId) -> Receipt:
         """Say a text while it is being written; it holds its place in line until its end.
 
-        Returns when all of it is in line or was stopped, and raises what came in the way.
+        Returns when all of it is in line or was stopped, and raises what came in the way. Each
+        sentence is a call of its own on the record.
         """
+
+        async def sentence(text: str, *, is_final: bool) -> Piece:
+            async with self._chronicle.asked(Operation.SAY_TEXT, held) as call:
+                text = await self._last_word(held.session, call, turn_id, text, is_final=is_final)
+                call.goes_on = True
+            return Piece(text, final=is_final, call=call)
+
         writing = Writing(
-            queue=self._room(session).queue,
+            queue=self._room(held.session).queue,
             turn_id=turn_id,
-            last_word=last_word,
+            sentence=sentence,
             chunk_length=self._settings.speech_chunk_length,
             max_length=self._settings.max_text_length,
         )
         return await writing.read(texts)
 
-    async def stop(self, session: AvatarSession) -> None:
+    async def stop(self, session: AvatarSession, call: Call) -> None:
         """Nothing that was asked for so far is said any more."""
-        await self._room(session).queue.stop()
+        interrupt = partial(self._send, Operation.INTERRUPT, session, call, self._client.interrupt)
+        await self._room(session).queue.stop(interrupt)
 
     # Told of
 
@@ -165,64 +160,29 @@ class SpeechDesk:
         for room in (*self._rooms.values(), *self._ended.values()):
             await room.queue.settle()
 
-    # Said
+    # Asked about
 
-    async def last_word(self, session: AvatarSession, turn_id: TurnId, text: str) -> str:
-        """What the hooks leave of a text; raises `SpeechRefused`."""
-        return await self._hooks.last_word(
-            session_id=session.session_id, visitor=session.owner, text=text, turn_id=turn_id
-        )
-
-    async def _say(
-        self,
-        session: AvatarSession,
-        turns: Turns,
-        utterance: Utterance,
-        piece: Piece,
-        is_wanted: Callable[[], bool],
-    ) -> float | None:
-        turn_id = _turn_at_kaltura(utterance)
-        recording = piece.recording
-        if recording is None and not self._voice.wants_audio:
-            said = SayTextRequest(text=piece.text, turn_id=turn_id, is_final=piece.final)
-            if await self._say_text(session, said, is_wanted):
-                return None
-            if len(piece.text) > self._voice.piece_length:
-                raise InParts
-        if recording is None:
-            recording = await self._voice.make(piece.text)
-            turns.said_by_fallback(utterance)
-        made = recording
-        await self._send(
-            Operation.SAY_AUDIO,
-            session,
-            lambda access: self._client.say_audio(access, made, turn_id),
-            is_wanted=is_wanted,
-        )
-        # Each recording is a turn at Kaltura, whatever text it is a part of.
-        utterance.turns += not piece.final
-        return made.duration_seconds
-
-    async def _say_text(
-        self, session: AvatarSession, said: SayTextRequest, is_wanted: Callable[[], bool]
-    ) -> bool:
-        """Whether Kaltura's own voice took a text; False when another has to."""
+    async def _last_word(
+        self, session: AvatarSession, call: Call, turn_id: TurnId, asked: str, *, is_final: bool
+    ) -> str:
+        """What the hooks leave of a text, which is on record then; raises `SpeechRefused`."""
+        detail: dict[str, Any] = {"turnId": turn_id, "isFinal": None if is_final else False}
         try:
-            await self._send(
-                Operation.SAY_TEXT,
-                session,
-                lambda access: self._client.say_text(access, said),
-                is_wanted=is_wanted,
+            text = await self._hooks.last_word(
+                session_id=session.session_id, visitor=session.owner, text=asked, turn_id=turn_id
             )
-        except SpeechUnavailable:
-            self._voice.kaltura_refused()
-            if not self._voice.has_fallback:
-                raise
-            if not is_wanted():
-                raise Unwanted from None
-            return False
-        self._voice.kaltura_spoke()
-        return True
+        except SpeechRefused:
+            await call.accepted(text=asked, **detail)
+            raise
+        changed_from = None if text == asked else asked
+        await call.accepted(text=text, instead_of=changed_from, **detail)
+        return text
+
+    async def _interrupt_again(self, session: AvatarSession) -> None:
+        """What one Stop did not reach; the broker does it by itself."""
+        interrupting = self._chronicle.call(Operation.INTERRUPT, session, express=True)
+        async with interrupting as call:
+            await self._send(Operation.INTERRUPT, session, call, self._client.interrupt)
 
     # Rooms
 
@@ -232,6 +192,8 @@ class SpeechDesk:
         room = self._rooms.get(key) or self._ended.get(key)
         if room is None:
             room = self._opened(session)
+            # One may have been opened in the moment in which its session ended.
+            self._rooms = {key: each for key, each in self._rooms.items() if not each.queue.is_over}
             if session.ended is None:
                 self._rooms[key] = room
             else:
@@ -240,12 +202,10 @@ class SpeechDesk:
 
     def _opened(self, session: AvatarSession) -> Room:
         bulletin = Bulletin()
-        turns = Turns(bulletin, self._clock, partial(self._said, session))
+        turns = Turns(bulletin, self._clock)
         queue = SpeechQueue(
-            say=partial(self._say, session, turns),
-            interrupt=lambda: self._send(
-                Operation.INTERRUPT, session, self._client.interrupt, is_wanted=lambda: True
-            ),
+            say=partial(self._mouth.say, session, turns),
+            interrupt=partial(self._interrupt_again, session),
             piece_length=lambda: self._voice.piece_length,
             max_text_length=self._settings.max_text_length,
             turns=turns,
@@ -275,6 +235,8 @@ def _lined_up(queue: SpeechQueue, utterance: Utterance, piece: Piece, arrived: i
     is_first = queue.put(utterance, [piece], arrived)
     if not is_first:
         piece.accepted = None
+        if not utterance.over and piece.call is not None:
+            piece.call.goes_on = True
     return is_first
 
 
@@ -284,9 +246,3 @@ async def _outcome(utterance: Utterance, piece: Piece, *, is_first: bool) -> Rec
     if utterance.receipt.reason == OVER:
         raise SessionEnded
     return utterance.receipt
-
-
-def _turn_at_kaltura(utterance: Utterance) -> TurnId:
-    """The name of a turn there; what comes after the end of one is another turn."""
-    number = "" if utterance.turns == 1 else f":{utterance.turns}"
-    return utterance.turn_id[: 128 - len(number)] + number

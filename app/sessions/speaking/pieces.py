@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Protocol
 
+from app.audit.entries import OK
 from app.kaltura.client import NOT_CARRIED_OUT
 from app.problems import Problem
 from app.sessions.speaking.chunks import split
@@ -42,8 +43,10 @@ def awaited() -> asyncio.Future[None]:
     return future
 
 
-def answer(piece: Piece, error: BaseException | None = None) -> None:
-    """Tell whoever waits for a piece what became of it."""
+def answer(piece: Piece, error: BaseException | None = None, *, outcome: str = OK) -> None:
+    """Tell whoever waits for a piece, or else the record, what became of it."""
+    if piece.call is not None and piece.call.goes_on and piece.closes:
+        piece.call.carried_out(outcome)
     waiting = piece.accepted
     if waiting is None or waiting.done():
         return
@@ -60,7 +63,12 @@ def take_fitting(utterance: Utterance, limit: int) -> Piece:
         return piece
     parts = [part for part in split(piece.text, limit) if part.strip()]
     first, *rest = [
-        replace(piece, text=part, final=piece.final and number == len(parts))
+        replace(
+            piece,
+            text=part,
+            final=piece.final and number == len(parts),
+            closes=piece.closes and number == len(parts),
+        )
         for number, part in enumerate(parts, 1)
     ]
     utterance.pieces.extendleft(replace(part, accepted=None) for part in reversed(rest))

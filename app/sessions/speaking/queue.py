@@ -2,12 +2,13 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
 
+from app.audit.entries import OK, UNKNOWN
 from app.kaltura.client import Recording
 from app.kaltura.contract import TurnId
 from app.problems import Problem, SessionEnded
@@ -21,21 +22,11 @@ from app.sessions.speaking.pieces import (
     pause_before_next_try,
     take_fitting,
 )
-from app.sessions.speaking.stopping import Stopper
+from app.sessions.speaking.stopping import Interrupt, Stopper
 from app.sessions.speaking.turns import Turns
 from app.sessions.speaking.upstream import Upstream
 from app.sessions.speaking.utterances import Piece, Utterance, UtteranceState
 from app.sessions.tokens import Clock
-
-AHEAD_SECONDS: Final = 5.0
-"""The next piece goes upstream when so much of those before it is still to be said.
-
-Enough that a voice never waits for the next sentence, and little enough to be stopped: Kaltura
-may go on with what it has (reference D8).
-"""
-
-MAX_AHEAD: Final = 8
-"""Pieces that Kaltura may have at the same time."""
 
 MAX_OPEN_PIECES: Final = 2
 """Pieces of a text that is still being written which may wait; its writer waits with the next."""
@@ -53,7 +44,7 @@ class SpeechQueue:
         self,
         *,
         say: Say,
-        interrupt: Callable[[], Awaitable[None]],
+        interrupt: Interrupt,
         piece_length: Callable[[], int],
         max_text_length: int,
         turns: Turns,
@@ -84,13 +75,17 @@ class SpeechQueue:
         async with self._line.turnstile(self._seconds_to_room()):
             yield arrived
 
-    def begin(self, turn_id: TurnId, text: str, recording: Recording | None = None) -> Utterance:
-        """The utterance of this name, with this text or recording; raises `QueueFull`.
+    def require_room(self, turn_id: TurnId, text: str, recording: Recording | None = None) -> None:
+        """Raises `QueueFull` when there is none for this text or recording."""
+        utterance = self._turns.unfinished(turn_id)
+        self._line.require_room(text, recording, utterance, self._seconds_to_room())
+
+    def begin(self, turn_id: TurnId, text: str) -> Utterance:
+        """The utterance of this name, with this text.
 
         A turn that gets more text stays one utterance until its last piece; then its name is free.
         """
         utterance = self._turns.unfinished(turn_id)
-        self._line.require_room(text, recording, utterance, self._seconds_to_room())
         if utterance is None:
             return self._turns.new(turn_id, text)
         self._turns.add(utterance, text)
@@ -106,7 +101,7 @@ class SpeechQueue:
         if utterance.over:
             return False
         utterance.closed = not utterance.open and any(piece.final for piece in pieces)
-        is_first = self._line.is_empty and self._has_room
+        is_first = self._line.is_empty and self._upstream.has_room(self._monotonic())
         utterance.pieces.extend(pieces)
         self._line.join(utterance)
         self._go_on()
@@ -114,14 +109,16 @@ class SpeechQueue:
 
     def add(self, utterance: Utterance, piece: Piece, arrived: int) -> None:
         """A piece more of an open utterance."""
-        if not utterance.over:
-            self._turns.add(utterance, piece.text)
-            self.put(utterance, [piece], arrived)
+        if utterance.over:
+            answer(piece, outcome=UtteranceState.INTERRUPTED)
+            return
+        self._turns.add(utterance, piece.text)
+        self.put(utterance, [piece], arrived)
 
     async def first_tried(self, utterance: Utterance) -> None:
         """Wait until the first piece of an utterance was tried, if nothing is before it."""
         while not utterance.over and not utterance.tried:
-            if self._line.first is not utterance or not self._has_room:
+            if self._line.first is not utterance or not self._upstream.has_room(self._monotonic()):
                 return
             utterance.drained.clear()
             await utterance.drained.wait()
@@ -140,10 +137,10 @@ class SpeechQueue:
             utterance.pieces[-1].final = True
         self._go_on()
 
-    async def stop(self) -> None:
+    async def stop(self, interrupt: Interrupt) -> None:
         """Nothing that was asked for so far is said any more; raises a `Problem`."""
         self._drop_waiting(None)
-        async with self._stopper.stopping() as stop:
+        async with self._stopper.stopping(interrupt) as stop:
             stop.more = len(self._upstream) - 1
             for utterance in self._upstream.clear():
                 self._turns.interrupted(utterance)
@@ -163,6 +160,11 @@ class SpeechQueue:
             self._turns.done(each)
         self._go_on()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its session is."""
+        return self._over is not None
+
     def close(self, reason: str) -> None:
         """The session is over, and so is everything that was to be said in it."""
         self._over = self._over or reason
@@ -181,11 +183,6 @@ class SpeechQueue:
         if self._pump is not None:
             self._pump.cancel()
             await asyncio.wait([self._pump])
-
-    @property
-    def _has_room(self) -> bool:
-        ahead = self._upstream
-        return len(ahead) < MAX_AHEAD and ahead.left(self._monotonic()) < AHEAD_SECONDS
 
     def _go_on(self) -> None:
         self._wake.set()
@@ -217,7 +214,7 @@ class SpeechQueue:
     def _next(self) -> Utterance | None:
         """Whose piece goes upstream now."""
         first = self._line.first
-        if first is None or self._stopper.is_busy or not self._has_room:
+        if first is None or self._stopper.is_busy or not self._upstream.has_room(self._monotonic()):
             return None
         if self._monotonic() < self._not_before or not first.pieces:
             return None
@@ -225,7 +222,7 @@ class SpeechQueue:
 
     async def _until_something_happens(self) -> None:
         now = self._monotonic()
-        moments = [self._not_before, now + self._upstream.left(now) - AHEAD_SECONDS]
+        moments = [self._not_before, now + self._upstream.seconds_to_room(now)]
         moments = [moment for moment in moments if moment > now]
         if (change := self._upstream.next_change()) is not None:
             moments.append(max(change, now))
@@ -253,48 +250,49 @@ class SpeechQueue:
         except InParts:
             utterance.pieces.appendleft(piece)
         except Unwanted:
-            self._answer(piece)
+            self._answer(piece, outcome=UtteranceState.INTERRUPTED)
         except Problem as problem:
             pause = pause_before_next_try(piece, problem)
             if pause is None or not is_wanted():
                 self._break_off(utterance, problem)
-                self._answer(piece, problem)
+                self._answer(piece, problem, outcome=problem.name)
             else:
                 piece.tries += 1
                 utterance.pieces.appendleft(piece)
                 self._not_before = self._monotonic() + pause
         except Exception as error:
             self._break_off(utterance, None)
-            self._answer(piece, error)
+            self._answer(piece, error, outcome=UNKNOWN)
             log.exception("bug")
         else:
             utterance.turns += piece.final
             self._upstream.add(utterance, piece.text, seconds, self._monotonic())
             self._answer(piece)
 
-    def _answer(self, piece: Piece, error: Exception | None = None) -> None:
+    def _answer(self, piece: Piece, error: Exception | None = None, *, outcome: str = OK) -> None:
         self._settle_up()
-        answer(piece, error)
+        answer(piece, error, outcome=outcome)
 
     def _break_off(self, utterance: Utterance, problem: Problem | None) -> None:
         """What is left of an utterance that failed is not said: it would make no sense."""
-        self._drop(utterance)
+        self._drop(utterance, problem.name if problem else UNKNOWN)
         utterance.problem = problem
         if isinstance(problem, SessionEnded):
             self._turns.interrupted(utterance, problem.name)
+            self.close(problem.name)
         else:
             self._turns.failed(utterance, problem.name if problem else "bug")
 
     def _drop_waiting(self, reason: str | None) -> None:
         for utterance in self._line.dissolve():
-            self._drop(utterance)
+            self._drop(utterance, UtteranceState.INTERRUPTED)
             self._turns.interrupted(utterance, reason)
 
-    def _drop(self, utterance: Utterance) -> None:
+    def _drop(self, utterance: Utterance, outcome: str) -> None:
         for piece in utterance.pieces:
-            answer(piece)
+            answer(piece, outcome=outcome)
         utterance.pieces.clear()
         utterance.open, utterance.closed = False, True
 
     def _seconds_to_room(self) -> float:
-        return self._upstream.left(self._monotonic()) - AHEAD_SECONDS
+        return self._upstream.seconds_to_room(self._monotonic())

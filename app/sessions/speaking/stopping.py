@@ -21,6 +21,8 @@ AGAIN_SECONDS: Final = 0.15
 GOES_ON_SECONDS: Final = 10.0
 """A voice that is heard so long after a Stop is what that did not reach."""
 
+Interrupt = Callable[[], Awaitable[None]]
+
 log = structlog.get_logger(__name__)
 
 
@@ -39,7 +41,7 @@ class Stopper:
 
     def __init__(
         self,
-        interrupt: Callable[[], Awaitable[None]],
+        interrupt: Interrupt,
         monotonic: Clock,
         sleep: Callable[[float], Awaitable[None]],
         *,
@@ -62,13 +64,13 @@ class Stopper:
         return self._busy > 0
 
     @asynccontextmanager
-    async def stopping(self) -> AsyncIterator[Stop]:
+    async def stopping(self, interrupt: Interrupt) -> AsyncIterator[Stop]:
         """Interrupt, then the block, then what more is needed; raises a `Problem`."""
         self.count += 1
         self._busy += 1
         stop = Stop()
         try:
-            await self._interrupt()
+            await interrupt()
             self._last = self._monotonic()
             yield stop
         finally:

@@ -1,6 +1,5 @@
 """The utterances of one session by their names, and what becomes of each."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -14,17 +13,11 @@ MAX_KNOWN: Final = 100
 
 
 class Turns:
-    """Keeps utterances, and tells of every change, and `ended` of every end.
+    """Keeps utterances, and tells of every change; `clock` gives unix seconds."""
 
-    `clock` gives unix seconds.
-    """
-
-    def __init__(
-        self, bulletin: Bulletin, clock: Clock, ended: Callable[[Receipt], None] = lambda _: None
-    ) -> None:
+    def __init__(self, bulletin: Bulletin, clock: Clock) -> None:
         self._bulletin = bulletin
         self._clock = clock
-        self._ended = ended
         self._known: dict[TurnId, Utterance] = {}
 
     def get(self, turn_id: TurnId) -> Utterance | None:
@@ -89,7 +82,6 @@ class Turns:
     def _end(self, utterance: Utterance, state: UtteranceState, reason: str | None) -> None:
         utterance.drained.set()
         self._change(utterance, state=state, reason=reason, ended_at=self._clock())
-        self._ended(utterance.receipt)
 
     def _change(self, utterance: Utterance, **changes: object) -> None:
         utterance.receipt = replace(utterance.receipt, **changes)  # type: ignore[arg-type] # checked by dataclasses

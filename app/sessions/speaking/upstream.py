@@ -11,6 +11,16 @@ from typing import Final
 from app.sessions.speaking.pace import Pace
 from app.sessions.speaking.utterances import Utterance
 
+AHEAD_SECONDS: Final = 5.0
+"""The next piece goes upstream when so much of those before it is still to be said.
+
+Enough that a voice never waits for the next sentence, and little enough to be stopped: Kaltura
+may go on with what it has (reference D8).
+"""
+
+MAX_AHEAD: Final = 8
+"""Pieces that Kaltura may have at the same time."""
+
 BELIEVED: Final = 0.4
 """An end that is heard after less than this share of the time assumed is a pause for breath."""
 
@@ -48,9 +58,14 @@ class Upstream:
         self._sounds.append(Sound(utterance, begins, seconds, measured is None))
         utterance.upstream += 1
 
-    def left(self, now: float) -> float:
-        """Seconds until all of it should be said."""
-        return max(0.0, self._sounds[-1].ends - now) if self._sounds else 0.0
+    def has_room(self, now: float) -> bool:
+        """Whether another may be sent."""
+        return len(self) < MAX_AHEAD and self.seconds_to_room(now) < 0
+
+    def seconds_to_room(self, now: float) -> float:
+        """Until so little is to be said that another may be sent; less than 0 when that is now."""
+        left = max(0.0, self._sounds[-1].ends - now) if self._sounds else 0.0
+        return left - AHEAD_SECONDS
 
     def speaking(self, now: float) -> Sound | None:
         """What is being said."""

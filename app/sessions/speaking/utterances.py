@@ -9,6 +9,7 @@ from enum import StrEnum
 from app.kaltura.client import Recording
 from app.kaltura.contract import TurnId
 from app.problems import Problem
+from app.sessions.chronicle import Call
 
 
 class UtteranceState(StrEnum):
@@ -53,6 +54,12 @@ class Piece:
     text: str
     final: bool = True
     recording: Recording | None = None
+    call: Call | None = None
+    """Its call, as the record knows it."""
+
+    closes: bool = True
+    """Whether its fate is that of its call; a part of a longer piece may not be the last."""
+
     accepted: asyncio.Future[None] | None = None
     tries: int = 0
     context: contextvars.Context = field(default_factory=contextvars.copy_context, repr=False)

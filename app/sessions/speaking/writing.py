@@ -1,8 +1,8 @@
 """A text that is said while it is being written, as by a language model."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
+from collections.abc import AsyncIterator
+from typing import Final, Protocol
 
 from app.kaltura.contract import TurnId
 from app.problems import InvalidRequest, NothingToSay, SpeechRefused
@@ -18,6 +18,13 @@ STALL_SECONDS: Final = 30.0
 """When no text came for so long, no more is waited for."""
 
 
+class MakePiece(Protocol):
+    """Asks whether a sentence may be said."""
+
+    async def __call__(self, text: str, *, is_final: bool) -> Piece:
+        """The piece that may; raises `SpeechRefused`."""
+
+
 class Writing:
     """One text on its way in: each sentence is said as soon as it is complete.
 
@@ -29,13 +36,13 @@ class Writing:
         *,
         queue: SpeechQueue,
         turn_id: TurnId,
-        last_word: Callable[[str], Awaitable[str]],
+        sentence: MakePiece,
         chunk_length: int,
         max_length: int,
     ) -> None:
         self._queue = queue
         self._turn_id = turn_id
-        self._last_word = last_word
+        self._sentence = sentence
         self._max_length = max_length
         self._sentences = Sentences(min(chunk_length, max_length))
         self._length = 0
@@ -44,6 +51,7 @@ class Writing:
     async def read(self, texts: AsyncIterator[str]) -> Receipt:
         """Say what comes; raises a `Problem` when it is refused, too long, or can't be said."""
         async with self._queue.in_order() as self._arrived:
+            self._queue.require_room(self._turn_id, "")
             utterance = self._queue.begin(self._turn_id, "")
             utterance.open = True
             self._queue.put(utterance, [], self._arrived)
@@ -89,8 +97,7 @@ class Writing:
     async def _say(self, utterance: Utterance, text: str, *, is_final: bool) -> None:
         if is_silent(text) or not await self._queue.room_for_more(utterance):
             return
-        text = await self._last_word(text)
-        self._queue.add(utterance, Piece(text, final=is_final), self._arrived)
+        self._queue.add(utterance, await self._sentence(text, is_final=is_final), self._arrived)
 
 
 async def _arrivals(texts: AsyncIterator[str]) -> AsyncIterator[str | None]:

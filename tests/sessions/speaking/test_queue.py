@@ -11,7 +11,7 @@ import pytest
 from app.problems import KalturaBusy, KalturaFailed, QueueFull, SessionEnded, SpeechUnavailable
 from app.sessions.live import AvatarSession
 from app.sessions.speaking.line import MAX_QUEUED
-from app.sessions.speaking.queue import AHEAD_SECONDS
+from app.sessions.speaking.upstream import AHEAD_SECONDS
 from app.sessions.speaking.utterances import UtteranceState
 from tests.doubles import FakeClock, FakeKaltura, Gate, refusal, settled
 from tests.sessions.house import House, held
