@@ -51,6 +51,7 @@ from tests.doubles import (
     refusal,
     settings,
 )
+from tests.web.operators import following
 from tests.web.test_api import CONTROLS, CREATE, UPSTREAM, path
 from tests.web.test_mirror import BODIES
 from tests.web.test_mirror import path as mirror_path
@@ -200,6 +201,12 @@ class Told:
         assert_is_an_answer_of_ours(target, answer)
         return answer
 
+    async def follow(self, target: str, words: str) -> None:
+        """A call whose answer goes on, left when these words have come."""
+        self.called.add(("GET", target))
+        async with following(self.visitor, target) as stream:
+            self.all += [await stream.until(words), f"{stream.status} {stream.headers}"]
+
     def never_called(self) -> list[str]:
         """The operations of the broker that no call was for."""
         return [
@@ -345,6 +352,19 @@ class Play:
             for token in (KS, KALTURA_TOKEN, OPERATOR, self._session["token"][:-2]):
                 await self._told.call("POST", target, headers={"Authorization": f"Bearer {token}"})
 
+    async def controls(self) -> None:
+        """Every operation of a session while nothing is wrong: a success could tell as well."""
+        for where, contents in ((path, CONTROLS), (mirror_path, BODIES)):
+            for control, content in contents.items():
+                await self._alive()
+                target = where(self._session, control)
+                said = await self._told.call("POST", target, headers=self._bearer(), **content)
+                assert said.is_success, said.text
+                await self._look()
+        for view in ("utterances", "events"):  # once it is over, its stream ends
+            await self._told.call("GET", path(self._session, view))
+        await self._told.call("POST", path(self._session, "utterances/turn-1/heard"))
+
     async def fault(self, fault: Callable[[], Answer]) -> None:
         """The same fault of each operation in turn."""
         for operation in (Operation.CREATE, Operation.INIT_CLIENT):
@@ -365,18 +385,23 @@ class Play:
         await self._look()
 
     async def operator(self) -> None:
-        """What the operator reads, and does."""
+        """What the operator reads, follows and does, and what a visitor gets in their place."""
         await self._alive()
         for headers in ({"Authorization": f"Bearer {OPERATOR}"}, self._bearer()):
-            for view in ("audit?limit=1000", "audit?text=canary", "sessions", "usage"):
+            for view in ("audit?limit=1000", "audit?text=canary", "sessions", "usage", "health"):
                 await self._told.call("GET", f"/operator/api/{view}", headers=headers)
             for session_id in ("nothing", self._session["sessionId"]):
                 target = f"/operator/api/sessions/{session_id}/end"
                 await self._told.call("POST", target, headers=headers)
         self._session = {}
-        for token in (OPERATOR, KS):
+        for token in (KS, OPERATOR):
             await self._told.call("POST", "/operator/api/sign-in", json={"token": token})
-        await self._told.call("GET", "/operator/api/audit")
+        for view in ("api/audit", "api/audit.csv", "api/audit.jsonl", "record", "usage"):
+            await self._told.call("GET", f"/operator/{view}")
+        await self._told.call("GET", "/operator")
+        await self._told.follow("/operator/api/events", '"sessions"')
+        await self._told.follow("/operator/api/audit/events", "retry")
+        await self._told.call("POST", "/operator/api/sign-out")
 
     def _bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._session['token']}"}
@@ -425,6 +450,7 @@ async def test_no_operation_and_no_fault_tells_a_secret(
         play = Play(told, kaltura, clock)
         await play.pages()
         await play.mistakes()
+        await play.controls()
         for fault in FAULTS.values():
             await play.fault(fault)
         await play.pages()

@@ -246,6 +246,18 @@ async def test_who_hangs_up_is_gone_though_they_had_asked_for_more() -> None:
     assert heard == ["http.disconnect"]
 
 
+@pytest.mark.parametrize(
+    "request_", [HEALTH + b"Connection: close\r\n\r\n", CREATE + b"Content-Length: x\r\n\r\n"]
+)
+async def test_no_answer_names_the_software(house: House, request_: bytes) -> None:
+    client = await house.connect()
+    await client.send(request_)
+    head, _, _ = (await client.rest()).lower().partition(b"\r\n\r\n")
+    assert b"\r\ncontent-type: " in head
+    assert b"\r\nserver:" not in head
+    assert b"\r\nx-powered-by:" not in head
+
+
 # Large
 
 
