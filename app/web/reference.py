@@ -107,7 +107,7 @@ def _problems(responses: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _content(message: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
-    """The content type of a body and its schema; None and no schema where there is no body."""
+    """The content type of a body and its schema, if it has one; None where there is no body."""
     for content_type, content in message.get("content", {}).items():
         return content_type, content.get("schema", {})
     return None, {}
