@@ -66,12 +66,12 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def _simplify_events(responses: dict[str, Any]) -> None:
-    """A stream of events as text: OpenAPI 3.1 has no word for its items."""
+def _say_that_streams_are_text(responses: dict[str, Any]) -> None:
+    """A table, lines, or server-sent events: OpenAPI 3.1 has no words for what is in them."""
     for response in responses.values():
-        content = response.get("content", {})
-        if "text/event-stream" in content:
-            content["text/event-stream"] = {"schema": {"type": "string"}}
+        for content_type, content in response.get("content", {}).items():
+            if "schema" not in content:
+                response["content"][content_type] = {"schema": {"type": "string"}}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             assumed = operation["responses"].get("422", {}).get("content", {})
             if "application/json" in assumed:
                 del operation["responses"]["422"]
-            _simplify_events(operation["responses"])
+            _say_that_streams_are_text(operation["responses"])
     schemas = document["components"]["schemas"]
     for assumed in ("HTTPValidationError", "ValidationError"):
         schemas.pop(assumed, None)
