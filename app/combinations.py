@@ -45,6 +45,26 @@ def check_auth(settings: "Settings") -> None:
         )
 
 
+def check_speech(settings: "Settings") -> None:
+    """What speaks, and who is asked before, has all that it needs."""
+    if settings.speech == "audio" and settings.tts_base_url is None:
+        raise ValueError(
+            "TTS_BASE_URL is missing: SPEECH=audio needs the address of a text-to-speech service"
+        )
+    for name in ("tts_api_key", "tts_model", "tts_voice"):
+        if getattr(settings, name) is not None and settings.tts_base_url is None:
+            raise ValueError(f"{name.upper()} is set, but TTS_BASE_URL is not: set it too")
+    if settings.speech_hook_secret is not None and settings.speech_hook_url is None:
+        raise ValueError("SPEECH_HOOK_SECRET is set, but SPEECH_HOOK_URL is not: set it too")
+    if settings.speech_hook_url is None or settings.environment != "production":
+        return
+    if settings.speech_hook_secret is None:
+        raise ValueError(
+            "SPEECH_HOOK_SECRET is missing: production signs what SPEECH_HOOK_URL is sent, make "
+            "one with `openssl rand -hex 32`"
+        )
+
+
 def check_production(settings: "Settings") -> None:
     """Production is safe: keys that nobody can guess, and https."""
     if settings.environment != "production":

@@ -112,13 +112,6 @@ class GuardedConnection(HttpToolsProtocol):
         self._answered = cycle
         super()._start_asgi_task(cycle, app)
 
-    def shutdown(self) -> None:
-        """The process stops: what has no end of its own is ended, and not waited for."""
-        super().shutdown()
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and cycle.scope.get(ENDLESS):
-            self.transport.close()
-
     # What the parser calls; an exception here becomes `send_400_response`
 
     def on_message_begin(self) -> None:

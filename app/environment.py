@@ -18,23 +18,7 @@ MISSPELT: Final = 0.9
 KUBERNETES_LINK: Final = re.compile(r"_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)\w*)?)$")
 """What Kubernetes injects for a Service that happens to be named avatar-something."""
 
-PLANNED: Final = {
-    **dict.fromkeys(("SPEECH_HOOK_URL", "SPEECH_HOOK_SECRET", "SPEECH_HOOK_FAILURE"), ""),
-}
-"""Settings that promise protection which does not exist yet, with the one value that promises
-none. Any other value stops the start: an operator must not believe in a guard that is not there.
-"""
-
-PLANNED_HARMLESS: Final = frozenset(
-    {
-        "REDIS_URL",
-        "SPEECH",
-        "TTS_BASE_URL",
-        "TTS_API_KEY",
-        "TTS_MODEL",
-        "TTS_VOICE",
-    }
-)
+PLANNED_HARMLESS: Final = frozenset({"REDIS_URL"})
 """Settings that will exist; the start says in one line that they have no effect yet."""
 
 
@@ -92,9 +76,6 @@ def reject_unknown(
             continue
         if setting in PLANNED_HARMLESS:
             without_effect.append(setting)
-        elif setting in PLANNED:
-            if value != PLANNED[setting]:
-                raise SettingsError(f"{setting} is not built yet in this version: unset it")
         elif name in dotenv or _is_ours(name) or _closest(name, names, MISSPELT):
             raise SettingsError(f"{name} is not a setting: {_advice(name, names)}")
     return without_effect

@@ -33,17 +33,31 @@ from app.sessions.broker import SessionBroker
 from app.sessions.journal import Journal
 from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import keyring_of
+from app.sessions.speaking.assembly import speech_services
+from app.sessions.speaking.moments import Sleep
 from app.sessions.tokens import Clock
 from app.sessions.usage import Usage
 from app.settings import Settings
 from app.signals.metrics import Metrics
 from app.signals.recent import RecentCalls
 from app.signals.traces import UNTRACED, Traces
-from app.web import api, console, create, health, mirror, operator, pages, signals, streams
+from app.web import (
+    api,
+    console,
+    create,
+    events,
+    health,
+    mirror,
+    operator,
+    pages,
+    signals,
+    streams,
+)
 from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
 from app.web.bodies import BodyGuard
 from app.web.deps import State
+from app.web.followers import Followers
 from app.web.guards import (
     REQUEST_ID,
     CrossSiteGuard,
@@ -65,6 +79,11 @@ SHUTDOWN_SECONDS: Final = 6
 the 10 s after which containers are killed.
 """
 
+_PARTS: Final = (
+    *(create, api, events, mirror, health, signals),
+    *(operator, streams, console, pages),
+)
+
 log = structlog.get_logger(__name__)
 
 
@@ -73,14 +92,17 @@ def create_app(
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     login_transport: httpx.AsyncBaseTransport | None = None,
+    speech_transport: httpx.AsyncBaseTransport | None = None,
     clock: Clock = time.time,
     monotonic: Clock = time.monotonic,
+    sleep: Sleep = asyncio.sleep,
     tracer_provider: TracerProvider | None = None,
 ) -> FastAPI:
     """The broker; raises `SettingsError` when the KS or the avatar is missing.
 
-    `transport` carries calls to Kaltura and `login_transport` those to the app's login; `clock`
-    gives unix seconds and `monotonic` seconds that never jump. Tests bring their own.
+    `transport` carries calls to Kaltura, `login_transport` those to the app's login, and
+    `speech_transport` those to another voice and to the speech hook; `clock` gives unix seconds,
+    `monotonic` seconds that never jump, and `sleep` waits for such. Tests bring their own.
     Where there is a `tracer_provider`, requests are traced.
     """
     settings.required_to_serve()
@@ -100,6 +122,7 @@ def create_app(
             login_of(
                 settings, transport=login_transport, clock=clock, monotonic=monotonic
             ) as login,
+            speech_services(settings, monotonic=monotonic, transport=speech_transport) as services,
         ):
             keyring = keyring_of(settings)
             record = Record(
@@ -114,7 +137,10 @@ def create_app(
                 sessions=store,
                 keyring=keyring,
                 record=record,
+                speech=services,
                 clock=clock,
+                monotonic=monotonic,
+                sleep=sleep,
             )
             for warning in sessions.readiness.warnings():
                 log.warning(warning)
@@ -142,6 +168,7 @@ def create_app(
                     recent=recent,
                     streams=Streams(),
                     rates=Rates.of(settings),
+                    followers=Followers(),
                     visitors=visitors_of(settings, login),
                     templates=Jinja2Templates(ROOT / "templates"),
                 )
@@ -163,7 +190,7 @@ def create_app(
         },
     )
     # Not `include_router`, which makes every route anew for each app, at its first request.
-    for part in (create, api, mirror, health, signals, operator, streams, console, pages):
+    for part in _PARTS:
         app.router.routes.extend(part.router.routes)
     app.mount("/static", Assets(directory=ROOT / "static"), name="static")
     # Made once, as FastAPI does: it takes a tenth of a second.

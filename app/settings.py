@@ -11,11 +11,18 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from app.combinations import check_auth, check_database, check_production, check_shutdown
+from app.combinations import (
+    check_auth,
+    check_database,
+    check_production,
+    check_shutdown,
+    check_speech,
+)
 from app.environment import SettingsError, reject_unknown
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
 from app.ks_settings import Credentials, KsSettings
+from app.speech_settings import SpeechSettings
 from app.values import (
     BaseUrl,
     CommaSeparated,
@@ -42,7 +49,7 @@ BUILTIN_PLAYER: Final = "builtin"
 DEFAULT_DATABASE_URL: Final = "sqlite+aiosqlite:///data/broker.db"
 
 
-class Settings(KsSettings):
+class Settings(SpeechSettings, KsSettings):
     """The broker's settings; `NAME_FILE` names a file that holds the value of `NAME`."""
 
     model_config = SettingsConfigDict(
@@ -218,6 +225,7 @@ class Settings(KsSettings):
         check_auth(self)
         check_production(self)
         check_database(self)
+        check_speech(self)
         check_shutdown(self)
         return self
 

@@ -13,10 +13,11 @@ import stamina
 import structlog
 from asgi_lifespan import LifespanManager
 
-from app.environment import PLANNED, PLANNED_HARMLESS
+from app.environment import PLANNED_HARMLESS
 from app.main import create_app
 from app.settings import Settings
-from tests.doubles import FakeClock, FakeKaltura, settings
+from app.web import streams
+from tests.doubles import FakeClock, FakeKaltura, FakeServices, settings
 from tests.postgres import Postgres, postgres
 
 Visit = Callable[..., Awaitable[httpx.AsyncClient]]
@@ -24,7 +25,7 @@ Visit = Callable[..., Awaitable[httpx.AsyncClient]]
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {name.upper() for name in Settings.model_fields} | PLANNED.keys() | PLANNED_HARMLESS
+    known = {name.upper() for name in Settings.model_fields} | PLANNED_HARMLESS
     for name in os.environ.keys() & (known | {f"{name}_FILE" for name in known}):
         monkeypatch.delenv(name)
 
@@ -69,6 +70,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server.drop(url)
 
 
+@pytest.fixture(autouse=True)
+def _no_stream_outlives_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "LIFE_SECONDS", 0)
+
+
 @pytest.fixture
 def kaltura() -> FakeKaltura:
     return FakeKaltura()
@@ -80,7 +86,14 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def visit(kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Visit]:
+def speech() -> FakeServices:
+    return FakeServices()
+
+
+@pytest.fixture
+async def visit(
+    kaltura: FakeKaltura, speech: FakeServices, clock: FakeClock
+) -> AsyncIterator[Visit]:
     """Starts the broker once, with these settings, and gives a new visitor at each call."""
     async with AsyncExitStack() as stack:
         started: list[Any] = []
@@ -89,7 +102,12 @@ async def visit(kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Visit]:
         async def visit(address: str = "127.0.0.1", **changes: Any) -> httpx.AsyncClient:
             if not started:
                 app = create_app(
-                    settings(**changes), transport=kaltura, clock=clock, monotonic=clock
+                    settings(**changes),
+                    transport=kaltura,
+                    speech_transport=speech,
+                    clock=clock,
+                    monotonic=clock,
+                    sleep=clock.sleep,
                 )
                 manager = await stack.enter_async_context(LifespanManager(app))
                 started.append(manager.app)

@@ -44,12 +44,35 @@ class FakeClock:
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         self.now = now
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
     def __call__(self) -> float:
         return self.now
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
+        for until, sleeper in self._sleepers:
+            if until <= self.now and not sleeper.done():
+                sleeper.set_result(None)
+        self._sleepers = [(at, each) for at, each in self._sleepers if not each.done()]
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until so many have passed."""
+        sleeper = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self.now + seconds, sleeper))
+        await sleeper
+
+    async def pass_by(self, seconds: float, step: float = 0.05) -> None:
+        """Let time pass little by little, and whoever waits for it act."""
+        for _ in range(round(seconds / step)):
+            self.advance(step)
+            await settled()
+
+
+async def settled() -> None:
+    """Let everything run that waits for nothing but its turn."""
+    for _ in range(20):
+        await asyncio.sleep(0)
 
 
 @dataclass(frozen=True)
@@ -120,6 +143,21 @@ class FakeKaltura(httpx.AsyncBaseTransport):
             case _:
                 body = {"success": True}
         return httpx.Response(200, json=body)
+
+
+@dataclass
+class FakeServices(httpx.AsyncBaseTransport):
+    """The services that the operator names: another voice, and a hook; by default none answers."""
+
+    calls: list[httpx.Request] = field(default_factory=list, repr=False)
+    answer: Callable[[httpx.Request], httpx.Response | Awaitable[httpx.Response]] | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.calls.append(request)
+        if self.answer is None:
+            raise httpx.ConnectError("nobody there")
+        answer = self.answer(request)
+        return answer if isinstance(answer, httpx.Response) else await answer
 
 
 def _understood(content_type: str | None, content: bytes) -> Any:

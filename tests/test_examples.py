@@ -1,9 +1,11 @@
 """The README's example backends, as they stand there, against a real broker."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -52,3 +54,54 @@ def test_an_example_backend_speaks_where_visitors_may_not(
             session = visitor.post("/create-avatar-session").raise_for_status().json()
             path = f"/avatar-sessions/{session['sessionId']}/speak"
             assert visitor.post(path, json={"text": "Hello"}).status_code == 403
+
+
+MODEL = """
+import time
+from types import SimpleNamespace as Some
+
+
+class OpenAI:
+    def __init__(self):
+        self.chat = Some(completions=Some(create=self.create))
+
+    def create(self, model, messages, stream):
+        for word in "I am an avatar. I say what a model writes. While it writes it.".split(" "):
+            time.sleep(0.15)
+            print("wrote", word, time.time(), flush=True)
+            yield Some(choices=[Some(delta=Some(content=word + " "))])
+"""
+"""A language model that takes its time."""
+
+
+def test_the_example_of_a_language_model_speaks_before_the_model_is_through(
+    tmp_path: Path,
+) -> None:
+    found = re.search(r"```py\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    assert len([line for line in found[1].splitlines() if line.strip()]) <= 20
+    (tmp_path / "openai.py").write_text(MODEL, encoding="utf-8")
+    with running("demo", tmp_path, ready="/healthz") as demo:
+        with httpx.Client(base_url=f"{demo.url}/api", timeout=30) as visitor:
+            session = visitor.post("/create-avatar-session").raise_for_status().json()
+        ran = subprocess.run(
+            [sys.executable, "-"],
+            input=found[1].replace("http://127.0.0.1:8000", demo.url),
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(tmp_path),
+                "SESSION_ID": session["sessionId"],
+                "TOKEN": session["token"],
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        log = [json.loads(line) for line in demo.log.read_text(encoding="utf-8").splitlines()[1:]]
+    said = [line for line in log if line.get("operation") == "say-text"]
+    first, last = (datetime.fromisoformat(line["timestamp"]).timestamp() for line in said[::2])
+    written = [float(line.split()[-1]) for line in ran.stdout.splitlines() if "wrote" in line]
+    assert len(said) == 3
+    assert first < written[-1] < last

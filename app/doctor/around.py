@@ -1,5 +1,6 @@
 """What is around the broker: its address, its database, and the SDK of its page."""
 
+import asyncio
 import contextlib
 import hashlib
 import re
@@ -9,10 +10,18 @@ from base64 import b64encode
 from typing import Final
 
 import httpx
+from sqlalchemy import Connection, inspect, text
 
-from app.database import METADATA, file_of, is_in_memory, require_writable
+from app.database import (
+    file_of,
+    is_in_memory,
+    is_postgres,
+    open_database,
+    require_writable,
+)
 from app.doctor.findings import Trouble, Verdict
 from app.environment import SettingsError
+from app.migrations import HEAD
 from app.server import listen, url
 from app.settings import BUILTIN_PLAYER, Settings
 
@@ -45,11 +54,28 @@ async def check_address(host: str, port: int) -> str:
     return f"{host}:{port} is free"
 
 
-def check_database(settings: Settings) -> str:
-    """It can be written, has the tables of this version, and the disk has room."""
+async def check_database(settings: Settings) -> str:
+    """It can be written, no newer version wrote there, and the disk has room."""
+    if is_in_memory(settings.database_url):
+        return "in memory"
+    if not is_postgres(settings.database_url):
+        return await asyncio.to_thread(_check_file, settings)
+
+    def look(connection: Connection) -> None:
+        if inspect(connection).has_table("alembic_version"):
+            known = connection.execute(text("SELECT version_num FROM alembic_version"))
+            _require_known(known.scalar())
+
+    try:
+        async with open_database(settings.database_url, look):
+            return "Postgres answers"
+    except SettingsError as error:
+        raise Trouble(str(error)) from error
+
+
+def _check_file(settings: Settings) -> str:
     path = file_of(settings.database_url)
-    if path is None:
-        return "in memory" if is_in_memory(settings.database_url) else "Postgres, not tried here"
+    assert path is not None  # noqa: S101 - neither in memory nor elsewhere
     try:
         require_writable(settings.database_url)
     except SettingsError as error:
@@ -61,7 +87,7 @@ def check_database(settings: Settings) -> str:
             sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None)
         ) as connection:
             connection.execute("BEGIN IMMEDIATE")
-            missing = _missing_columns(connection)
+            revision = _revision(connection)
             connection.execute("ROLLBACK")
     except sqlite3.Error as error:
         locked = "locked" in str(error)
@@ -70,23 +96,26 @@ def check_database(settings: Settings) -> str:
             + ("is locked by another process" if locked else f"can't be written ({error})"),
             f"`fuser {path}` names who holds it." if locked else "Look at its disk and its owner.",
         ) from error
-    if missing:
-        raise Trouble(
-            f"DATABASE_URL: {path} is another version's (it has no {missing[0]})",
-            "Start the broker that made it, or move the file away.",
-        )
+    _require_known(revision)
     return f"{path}, {_room(shutil.disk_usage(path.parent).free)} free"
 
 
-def _missing_columns(connection: sqlite3.Connection) -> list[str]:
-    """What a table that is there lacks; those that are not there yet are made at the start."""
-    missing = []
-    for table in METADATA.sorted_tables:
-        rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))
-        there = {name for (name,) in rows}
-        lacks = [one.name for one in table.columns if one.name not in there]
-        missing += [f"{table.name}.{name}" for name in lacks if there]
-    return missing
+def _revision(connection: sqlite3.Connection) -> str | None:
+    """Of its tables; None where none is noted yet."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if "alembic_version" not in tables:
+        return None
+    found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if found is None else str(found[0])
+
+
+def _require_known(revision: str | None) -> None:
+    """Older ones are brought up to date at the start."""
+    if revision is not None and revision > HEAD:
+        raise Trouble(
+            f"DATABASE_URL: a newer version wrote there (revision {revision})",
+            "Start that version, or name another database.",
+        )
 
 
 def _room(free: int) -> str:

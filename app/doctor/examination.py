@@ -15,7 +15,7 @@ from app.kaltura.errors import KalturaError
 from app.kaltura.transport import open_transport
 from app.server import url
 from app.sessions.assembly import kaltura_client
-from app.sessions.readiness import Readiness
+from app.sessions.readiness import warnings_of
 from app.sessions.tokens import Clock
 from app.settings import Settings
 
@@ -44,20 +44,20 @@ async def findings_of(
 ) -> Findings:
     """All that is found; `clock` gives unix seconds."""
     findings = Findings(tell)
-    _tell_settings(settings, findings, clock)
+    _tell_settings(settings, findings)
     await findings.check("address", lambda: check_address(host, port))
-    await findings.check("database", lambda: asyncio.to_thread(check_database, settings))
+    await findings.check("database", lambda: check_database(settings))
     origin, seconds = settings.public_url or url(host, port), settings.upstream_timeout_seconds
     await findings.check("SDK", lambda: check_sdk(settings, origin, seconds))
     await _check_kaltura(settings, findings, clock)
     return findings
 
 
-def _tell_settings(settings: Settings, findings: Findings, clock: Clock) -> None:
+def _tell_settings(settings: Settings, findings: Findings) -> None:
     voice = settings.avatar_voice_id or "none"
     shown = f"{settings.environment}, avatar {settings.avatar_id}, voice {voice}"
     findings.add(Finding("settings", Verdict.WELL, shown))
-    for warning in Readiness(settings, clock).warnings():
+    for warning in warnings_of(settings):
         findings.add(Finding("settings", Verdict.WARNING, warning))
 
 

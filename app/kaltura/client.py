@@ -42,6 +42,16 @@ Not create (it may have opened a session that costs money), not init-client (a s
 a second media resource, 1.3), not say-text or say-audio (it would be said twice, 1.5).
 """
 
+NOT_CARRIED_OUT: Final = (
+    errors.NotConnectedError,
+    errors.CircuitOpenError,
+    errors.BusyError,
+    errors.SpeechFailedError,
+)
+"""After these any operation may be sent again: it was never sent, or Kaltura said that it did
+nothing. Not after a lost answer, a timeout or another 5xx: those tell nothing of what was done.
+"""
+
 Answer = TypeVar("Answer", bound=WireModel)
 SeeTo = Callable[[Created], Awaitable[None]]
 

@@ -40,14 +40,14 @@ def was_never_sent(error: Exception) -> bool:
     )
 
 
-async def read_bounded(response: httpx.Response) -> bytes | None:
-    """The body, or None when it is longer than `MAX_ANSWER_BYTES`; closes the response."""
+async def read_bounded(response: httpx.Response, at_most: int = MAX_ANSWER_BYTES) -> bytes | None:
+    """The body, or None when it is longer than `at_most` bytes; closes the response."""
     body = bytearray()
     assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - of an async transport
     try:
         async for chunk in response.stream:
             body += chunk
-            if len(body) > MAX_ANSWER_BYTES:
+            if len(body) > at_most:
                 return None
         return bytes(body)
     finally:

@@ -11,6 +11,7 @@ from app.problems.requests import (
     NothingToSay,
     RateLimited,
     SignInUnavailable,
+    SpeechRefused,
     Unauthenticated,
 )
 from app.problems.sessions import (
@@ -54,6 +55,7 @@ __all__ = [
     "SessionEnded",
     "SessionNotFound",
     "SignInUnavailable",
+    "SpeechRefused",
     "SpeechUnavailable",
     "TicketNotFound",
     "TooManySessions",
@@ -81,5 +83,6 @@ PROBLEMS: tuple[type[Problem], ...] = (
     KalturaFailed,
     KalturaUnavailable,
     SpeechUnavailable,
+    SpeechRefused,
 )
 """Every problem that a caller can meet."""

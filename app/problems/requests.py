@@ -109,3 +109,17 @@ class RateLimited(Problem):
     def headers(self) -> dict[str, str]:
         """When to try again, and the rate."""
         return super().headers | self._quota
+
+
+class SpeechRefused(Problem):
+    """The operator's hook does not want a text to be said."""
+
+    name = "speech-refused"
+    status = 422
+    title = "The avatar will not say that"
+    meaning = "Whoever runs this broker does not let the avatar say this text."
+    remedy = (
+        "Say it differently; the detail may tell why. Operator: the service at SPEECH_HOOK_URL, or "
+        "an installed package's hook, refused it or gave no answer; SPEECH_HOOK_FAILURE says what "
+        "becomes of a text then."
+    )

@@ -60,13 +60,16 @@ class BudgetSpent(Problem):
 
 
 class QueueFull(Problem):
-    """More calls of one session wait than may wait."""
+    """More of one session waits than may wait."""
 
     name = "queue-full"
     status = 429
     title = "Too much at once"
-    meaning = "Too many calls of this session are waiting for their turn."
-    remedy = "Wait for answers before sending more; Retry-After says how long."
+    meaning = "So much waits to be said in this session, or to be called, that no more may wait."
+    remedy = (
+        "Let the avatar finish, or interrupt it; Retry-After says how long the first of it takes. "
+        "A text that is streamed need not be sent again: its reader waits by itself."
+    )
 
 
 class AtCapacity(Problem):

@@ -74,7 +74,8 @@ class SpeechUnavailable(Problem):
     meaning = "Kaltura's text-to-speech is not available. The session goes on."
     remedy = (
         "Try again. Operator: set AVATAR_VOICE_ID; without a voice Kaltura has been seen to "
-        "refuse every text."
+        "refuse every text. Or set TTS_BASE_URL to a text-to-speech service, whose voice then "
+        "says what Kaltura's does not; if it is set, the log says why that failed."
     )
 
 

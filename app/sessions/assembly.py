@@ -1,5 +1,6 @@
 """The domain, wired together."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ from app.sessions.places import Places
 from app.sessions.readiness import Readiness
 from app.sessions.reaper import Reaper
 from app.sessions.reception import Reception
+from app.sessions.speaking.assembly import SpeechServices
+from app.sessions.speaking.moments import Sleep
 from app.sessions.tokens import Clock, SessionTokens
 from app.settings import Settings
 
@@ -85,12 +88,15 @@ def assemble(
     sessions: LiveSessions,
     keyring: Keyring,
     record: Record,
+    speech: SpeechServices,
     clock: Clock,
+    monotonic: Clock = time.monotonic,
+    sleep: Sleep = asyncio.sleep,
 ) -> Sessions:
     """The domain over a client of Kaltura's, a store of sessions and the record."""
     tokens = SessionTokens(keyring.signing(), clock)
     services = Services(settings.service_tokens)
-    readiness = Readiness(settings, clock, lambda: client.is_refusing)
+    readiness = Readiness(settings, clock, speech.voice, lambda: client.is_refusing)
     places = Places(settings, sessions=sessions, clock=clock)
     budgets = Budgets(settings, sessions=sessions, clock=clock)
     texts = Texts(settings.audit_text, keyring.words())
@@ -135,7 +141,10 @@ def assemble(
         ender=ender,
         budgets=budgets,
         chronicle=chronicle,
+        speech=speech,
         clock=clock,
+        monotonic=monotonic,
+        sleep=sleep,
     )
     reaper = Reaper(
         ender=ender,
@@ -146,6 +155,12 @@ def assemble(
         clock=clock,
     )
     overview = Overview(
-        client=client, sessions=sessions, places=places, opener=opener, record=record
+        client=client,
+        sessions=sessions,
+        places=places,
+        opener=opener,
+        record=record,
+        speech=broker.speech,
+        voice=speech.voice,
     )
     return Sessions(reception, broker, ender, reaper, readiness, overview, chronicle)

@@ -1,12 +1,12 @@
 """The one place where a visitor's wish becomes a call of Kaltura's Control API."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from app.kaltura.client import KalturaClient, SessionAccess
-from app.kaltura.contract import ClientInit, Operation, SayTextRequest, TurnId
+from app.kaltura.contract import ClientInit, Operation, TurnId
 from app.problems import ControlNotAllowed, SessionEnded, SessionNotFound
 from app.sessions.budgets import Budgets
 from app.sessions.chronicle import Call, Chronicle
@@ -15,6 +15,12 @@ from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.opening import SessionOpener
 from app.sessions.ownership import Caller, Held, Ownership
 from app.sessions.recordings import Recordings, RecordingStopped
+from app.sessions.speaking.assembly import SpeechServices
+from app.sessions.speaking.desk import SpeechDesk
+from app.sessions.speaking.events import Bulletin
+from app.sessions.speaking.moments import Sleep
+from app.sessions.speaking.pieces import Unwanted
+from app.sessions.speaking.utterances import Receipt, UtteranceState
 from app.sessions.speech import new_turn_id, speakable
 from app.sessions.tokens import Clock
 from app.sessions.upstream import carry_out
@@ -31,8 +37,8 @@ CLOSE_PAUSE_SECONDS: Final = 0.1
 class SessionBroker:
     """Finds, controls and ends sessions; raises a `Problem` for whatever can't be done.
 
-    Every control call of every surface passes through `_control`, so that policy, order and
-    record are in one place.
+    Every control call of every surface passes through `_send`, so that policy, order and record
+    are in one place.
     """
 
     def __init__(
@@ -46,7 +52,10 @@ class SessionBroker:
         ender: SessionEnder,
         budgets: Budgets,
         chronicle: Chronicle,
+        speech: SpeechServices,
         clock: Clock,
+        monotonic: Clock,
+        sleep: Sleep,
     ) -> None:
         self._settings = settings
         self._client = client
@@ -58,16 +67,39 @@ class SessionBroker:
         self._chronicle = chronicle
         self._clock = clock
         self._recordings = Recordings()
+        self.speech = SpeechDesk(
+            settings=settings,
+            client=client,
+            sessions=sessions,
+            services=speech,
+            chronicle=chronicle,
+            send=self._send,
+            clock=clock,
+            monotonic=monotonic,
+            sleep=sleep,
+        )
 
     # Finding
 
     async def find(self, caller: Caller, session_id: str) -> Held:
         """The caller's own session, ended or not; see `Ownership.find`."""
         session = await self._sessions.get(session_id)
-        if session is not None and session.ended is None and self._clock() >= session.expires_at:
-            # Its time is over, whether or not the reaper has come by.
-            await self._ender.is_over(session_id, session.last_moment)
+        if session is not None:
+            await self._now(session)
         return await self._ownership.find(caller, session_id)
+
+    async def now(self, held: Held) -> AvatarSession:
+        """The session as it is by now."""
+        current = await self._sessions.get(held.session.session_id)
+        if current is None or current.opened_at != held.session.opened_at:
+            return held.session
+        return await self._now(current)
+
+    async def _now(self, session: AvatarSession) -> AvatarSession:
+        if session.ended is None and self._clock() >= session.expires_at:
+            # Its time is over, whether or not the reaper has come by.
+            return await self._ender.is_over(session.session_id, session.last_moment)
+        return session
 
     async def owned_by(self, owner: str) -> list[AvatarSession]:
         """The sessions that a visitor may resume."""
@@ -110,28 +142,37 @@ class SessionBroker:
 
     async def say_text(
         self, held: Held, text: str, turn_id: TurnId | None, *, is_final: bool
-    ) -> TurnId:
-        """Say a text; returns the id of its turn, made here when none is given."""
+    ) -> Receipt:
+        """Say a text when its turn comes; its turn gets a name here when none is given."""
         async with self._chronicle.asked(Operation.SAY_TEXT, held) as call:
             _require(held, "speak")
             text = speakable(text, self._settings.max_text_length)
+            await self._touch(held.session)
             turn_id = turn_id or new_turn_id()
-            said = SayTextRequest(text=text, turn_id=turn_id, is_final=is_final)
-            await self._control(
-                Operation.SAY_TEXT,
-                held.session,
-                call,
-                lambda access: self._client.say_text(access, said),
-                text=text,
-                turnId=turn_id,
-                isFinal=None if is_final else False,
+            return await self.speech.say(held.session, call, text, turn_id, is_final=is_final)
+
+    async def say_written(
+        self, held: Held, texts: AsyncIterator[str], turn_id: TurnId | None
+    ) -> Receipt:
+        """Say a text while it is being written; each piece of it is a sign of life."""
+        async with self._chronicle.asked_in_parts(Operation.SAY_TEXT, held):
+            _require(held, "speak")
+            await self._touch(held.session)
+            return await self.speech.write(
+                held, self._touching(held.session, texts), turn_id or new_turn_id()
             )
-        return turn_id
+
+    async def _touching(
+        self, session: AvatarSession, texts: AsyncIterator[str]
+    ) -> AsyncIterator[str]:
+        async for text in texts:
+            await self._touch(session)
+            yield text
 
     async def say_audio(
         self, held: Held, audio: bytes, duration_seconds: float | None, turn_id: TurnId | None
-    ) -> TurnId:
-        """Say a recording; returns the id of its turn, made here when none is given.
+    ) -> Receipt:
+        """Say a recording when its turn comes; its turn gets a name here when none is given.
 
         It is made fit to be said first (`Recordings`), and accepted when it is: what is asked for
         meanwhile goes before it, and what is stopped meanwhile is not said.
@@ -143,24 +184,36 @@ class SessionBroker:
             try:
                 sound = await self._recordings.fit(held.session.session_id, audio, duration_seconds)
             except RecordingStopped:
-                return turn_id
-            await self._control(
-                Operation.SAY_AUDIO,
-                held.session,
+                return Receipt(turn_id, "", UtteranceState.INTERRUPTED, self._clock())
+            return await self.speech.say_audio(
+                await self.now(held),
                 call,
-                lambda access: self._client.say_audio(access, sound, turn_id),
-                turnId=turn_id,
+                sound,
+                turn_id,
                 bytes=len(audio),
                 seconds=round(sound.duration_seconds, 1),
             )
-        return turn_id
 
     async def interrupt(self, held: Held) -> None:
-        """Stop speech."""
+        """Stop speech, and forget what waits to be said."""
         async with self._chronicle.asked(Operation.INTERRUPT, held) as call:
             _require(held, "interrupt")
+            await self._touch(held.session)
             self._recordings.stop(held.session.session_id)
-            await self._control(Operation.INTERRUPT, held.session, call, self._client.interrupt)
+            await self.speech.stop(held.session, call)
+
+    def utterances(self, held: Held) -> list[Receipt]:
+        """What was asked to be said, and its fate."""
+        return self.speech.receipts(held.session)
+
+    def bulletin(self, held: Held) -> Bulletin:
+        """Where that is told as it happens."""
+        return self.speech.bulletin(held.session)
+
+    async def heard(self, held: Held, turn_id: TurnId, *, begins: bool) -> None:
+        """A player heard an utterance begin or end, which Kaltura does not tell."""
+        await self._touch(held.session)
+        self.speech.heard(held.session, turn_id, begins=begins)
 
     async def keep_alive(self, held: Held) -> None:
         """Note a sign of life; upstream hears of it at most every `KEEP_ALIVE_SECONDS`."""
@@ -170,25 +223,30 @@ class SessionBroker:
                 await self._touch(session)
                 return
             await self._sessions.update(session.session_id, kept_alive_at=now)
-            await self._control(Operation.KEEP_ALIVE, session, call, self._client.keep_alive)
+            await self._touch(session)
+            await self._send(Operation.KEEP_ALIVE, session, call, self._client.keep_alive)
 
-    async def _control(
+    async def _send(
         self,
         operation: Operation,
         session: AvatarSession,
         call: Call,
-        carried_out_by: Callable[[SessionAccess], Awaitable[None]],
-        **detail: Any,
+        doing: Callable[[SessionAccess], Awaitable[None]],
+        *,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        await self._touch(session)
-        async with self._sessions.lane(session.session_id):
+        """What the broker says of its own accord goes this way too, and is no sign of life."""
+        queued = operation in {Operation.SAY_TEXT, Operation.SAY_AUDIO}
+        async with self._sessions.lane(session.session_id, express=queued):
             current = await self._sessions.get(session.session_id)
             if current is None or current.ended is not None:
                 raise ended(current)
-            await call.accepted(**detail)
+            if not is_wanted():
+                raise Unwanted
+            if call.line is None:
+                await call.accepted()
             try:
-                doing = carried_out_by(session.access)
-                await carry_out(operation, doing, call, session.session_id)
+                await carry_out(operation, doing(session.access), call, session.session_id)
             except SessionEnded as over:
                 # Perhaps only this call met a strange answer: the reaper ends it to be sure.
                 gone = await self._ender.is_over(session.session_id, EndReason.GONE)
@@ -198,8 +256,6 @@ class SessionBroker:
         if session.ended is not None:
             raise ended(session)
         await self._sessions.update(session.session_id, seen_at=self._clock())
-
-    # Ending
 
     async def end(self, held: Held) -> None:
         """End a session as its holder asks; asking again is asking once."""
@@ -231,6 +287,7 @@ class SessionBroker:
             if not sessions and not self._opener.is_busy:
                 # Over at Kaltura; that shall also be on record.
                 await self._ender.settle()
+                await self.speech.settle()
                 return
             for session in sessions:
                 self._ender.end_soon(session, EndReason.SHUTDOWN)

@@ -23,10 +23,10 @@ class Budgets:
         self._sessions = sessions
         self._clock = clock
 
-    async def last_moment(self, owner: str) -> float | None:
-        """When today's minutes will be used up if `owner` opens a session now (unix seconds).
+    async def seconds_for(self, owner: str) -> float | None:
+        """How long a session of `owner` may last if it opens now.
 
-        None when they last into tomorrow. Raises `BudgetSpent` when none are left.
+        None when today's minutes last into tomorrow. Raises `BudgetSpent` when none are left.
         """
         now = self._clock()
         left = await self._seconds_left(owner)
@@ -35,7 +35,7 @@ class Budgets:
             return None
         if left < 1:
             raise BudgetSpent(retry_after=int(tomorrow - now) + 1)
-        return now + left
+        return left
 
     async def overdrawn(self, live: list[AvatarSession]) -> list[AvatarSession]:
         """Which of the live sessions have no minutes left."""

@@ -12,7 +12,13 @@ from app.audit.record import Line, Record
 from app.audit.sparing import Sparing
 from app.audit.texts import Texts
 from app.kaltura.contract import Operation
-from app.problems import Problem, RateLimited, RecordUnavailable, Unauthenticated
+from app.problems import (
+    Problem,
+    RateLimited,
+    RecordUnavailable,
+    SpeechRefused,
+    Unauthenticated,
+)
 from app.sessions.live import AvatarSession
 from app.sessions.ownership import Held
 from app.sessions.tokens import Clock
@@ -44,6 +50,8 @@ class Call:
         self.entry = entry
         self.session_id = entry.session_id
         self.upstream_status: int | None = None
+        self.goes_on = False
+        """Whether it is answered before it is carried out; `carried_out` tells its outcome then."""
 
     @property
     def line(self) -> Line | None:
@@ -51,22 +59,36 @@ class Call:
         return self._line
 
     async def accepted(
-        self, *, first: bool = False, text: str | None = None, **detail: Any
+        self,
+        *,
+        first: bool = False,
+        text: str | None = None,
+        instead_of: str | None = None,
+        **detail: Any,
     ) -> None:
         """It is about to be carried out: from here on it is on record.
 
         Returns at once, so that the disk and Kaltura work at the same time. With `first`, and as
         long as the disk is in doubt, it returns when the entry is written, or raises
-        `RecordUnavailable`.
+        `RecordUnavailable`. `instead_of` is what was asked for, where the house's hook has changed
+        it; it is kept as the text is.
         """
         kept, instead = (None, {}) if text is None else self._texts.kept(text)
-        told = self.entry.detail | _known(detail) | instead
+        if instead_of is not None:
+            asked, hashed = self._texts.kept(instead_of)
+            instead |= {"asked": hashed or asked}
+        told = self.entry.detail | _known(detail) | _known(instead)
         self.entry = replace(self.entry, outcome=PENDING, text=kept, detail=told)
         waits = (first or self._record.is_doubtful) and not self._express
         self._line = self._record.begin(self.entry, is_fact=not waits, express=self._express)
         if waits:
             await self._record.durable(self._line)
             self._line.is_fact = True
+
+    def carried_out(self, outcome: str) -> None:
+        """What became of it after it was answered."""
+        if self._line is not None:
+            self._record.note(self._line, **self.is_over(outcome))
 
     def is_over(self, outcome: str, **detail: Any) -> dict[str, Any]:
         """What is known of it in the end."""
@@ -127,9 +149,21 @@ class Chronicle:
             raise
         if call.line is None:
             await self._spare(call, call.is_over(OK))
-        else:
+            return
+        if not call.goes_on:
             self._record.note(call.line, **call.is_over(OK))
-            await self._record.durable(call.line)
+        await self._record.durable(call.line)
+
+    @contextlib.asynccontextmanager
+    async def asked_in_parts(self, operation: Operation, held: Held) -> AsyncIterator[None]:
+        """A call whose parts are on record one by one; this is for what went wrong with none."""
+        try:
+            yield
+        except SpeechRefused:
+            raise  # which is told of the part
+        except Problem as problem:
+            await self.turned_away(operation, held, problem)
+            raise
 
     async def turned_away(self, operation: Operation, held: Held, problem: Problem) -> None:
         """A call of a control that was refused before it was even looked at."""
@@ -141,7 +175,8 @@ class Chronicle:
         if call.line is None:
             await self._spare(call, call.is_over(problem.name, why=problem.detail))
         else:
-            self._record.note(call.line, **call.is_over(problem.name))
+            why = problem.detail if isinstance(problem, SpeechRefused) else None
+            self._record.note(call.line, **call.is_over(problem.name, why=why))
             await self._written_if_it_can_be(call.line)
 
     async def _spare(self, call: Call, changes: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ from app.kaltura.client import KalturaClient
 from app.sessions.live import EndReason, LiveSessions
 from app.sessions.opening import SessionOpener
 from app.sessions.places import Places
+from app.sessions.speaking.desk import SpeechDesk
+from app.sessions.speaking.voice import Speech, Voice
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,10 @@ class Figures:
     audit_lag_seconds: float
     audit_writable: bool
     audit_lost: int
+    utterances_waiting: int
+    voice: Speech
+    voice_said: Mapping[Speech, int]
+    voice_switches: int
 
 
 class Overview:
@@ -40,12 +46,16 @@ class Overview:
         places: Places,
         opener: SessionOpener,
         record: Record,
+        speech: SpeechDesk,
+        voice: Voice,
     ) -> None:
         self._client = client
         self._sessions = sessions
         self._places = places
         self._opener = opener
         self._record = record
+        self._speech = speech
+        self._voice = voice
 
     async def figures(self) -> Figures:
         """How things stand now."""
@@ -65,4 +75,8 @@ class Overview:
             audit_lag_seconds=self._record.lag_seconds,
             audit_writable=not self._record.is_doubtful,
             audit_lost=self._record.lost,
+            utterances_waiting=self._speech.waiting,
+            voice=self._voice.speech,
+            voice_said=self._voice.said,
+            voice_switches=self._voice.switches,
         )

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -132,6 +132,9 @@ class LiveSessions(Protocol):
     async def mark_ended(self, session_id: str, reason: EndReason) -> AvatarSession:
         """The session, over for everyone from now on; the first reason stays."""
 
+    def when_ended(self, tell: Callable[[AvatarSession], None]) -> None:
+        """Call `tell` with each session as soon as it is over."""
+
     async def all(self) -> list[AvatarSession]:
         """Every session that Kaltura may still have open."""
 
@@ -166,6 +169,7 @@ class SessionsInProcess:
         self._ended: dict[str, AvatarSession] = {}
         self._by_origin: dict[str, str] = {}
         self._lanes: dict[str, _Lane] = {}
+        self._told: list[Callable[[AvatarSession], None]] = []
 
     async def add(self, session: AvatarSession) -> bool:
         """See `LiveSessions`."""
@@ -192,7 +196,14 @@ class SessionsInProcess:
         if session is None or session.ended is not None:
             return session or self._ended[session_id]
         self.ended_count[reason] += 1
-        return await self.update(session_id, ended=reason, ended_at=self._clock())
+        session = await self.update(session_id, ended=reason, ended_at=self._clock())
+        for tell in self._told:
+            tell(session)
+        return session
+
+    def when_ended(self, tell: Callable[[AvatarSession], None]) -> None:
+        """See `LiveSessions`."""
+        self._told.append(tell)
 
     async def update(self, session_id: str, **changes: Any) -> AvatarSession:
         """See `LiveSessions`."""

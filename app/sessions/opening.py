@@ -144,7 +144,7 @@ class SessionOpener:
         if earlier is not None:
             _require_same(earlier.origin, origin)
             return self.opened(earlier)
-        last_moment = await self._budgets.last_moment(applicant.owner)
+        seconds = await self._budgets.seconds_for(applicant.owner)
         waiting = await self._places.take(applicant)
         if waiting is not None:
             return waiting
@@ -158,7 +158,7 @@ class SessionOpener:
         finally:
             self._places.release(applicant.owner)
         # No pause before the store has it: it takes one place all the time, and never two.
-        session = self._new_session(applicant.owner, created, origin, last_moment)
+        session = self._new_session(applicant.owner, created, origin, seconds)
         await self._keep(session)
         session = await self.ask_for_media(session) if self._settings.sealed else session
         await self._tell(session, request, applicant)
@@ -217,19 +217,20 @@ class SessionOpener:
             raise KalturaFailed
 
     def _new_session(
-        self, owner: str, created: Created, origin: Origin | None, last_moment: float | None
+        self, owner: str, created: Created, origin: Origin | None, seconds: float | None
     ) -> AvatarSession:
         now = self._clock()
         token_expires_at = expiry(created.token, now) or now + KALTURA_TOKEN_SECONDS
         ends = min(now + self._settings.session_max_seconds, token_expires_at)
-        on_budget = last_moment is not None and last_moment < ends
+        # From now on: what Kaltura took to open it is on nobody's account.
+        on_budget = seconds is not None and now + seconds < ends
         sealed = self._settings.sealed
         return AvatarSession(
             access=SessionAccess(created.session_id, SecretStr(created.token)),
             owner=owner,
             opened_at=now,
             # Whole seconds, as in a token: both end at the same moment.
-            expires_at=int(last_moment if last_moment is not None and on_budget else ends),
+            expires_at=int(now + seconds if seconds is not None and on_budget else ends),
             last_moment=EndReason.BUDGET if on_budget else EndReason.EXPIRED,
             origin=origin,
             token_expires_at=token_expires_at,

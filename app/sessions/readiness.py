@@ -6,6 +6,7 @@ from typing import Final
 from app.database import is_in_memory
 from app.kaltura.media import is_loopback_url
 from app.problems import KalturaUnavailable, Problem
+from app.sessions.speaking.voice import Speech, Voice
 from app.sessions.tokens import Clock
 from app.settings import Settings
 
@@ -19,9 +20,14 @@ class Readiness:
     """Remembers how the last opening went, and asks whether Kaltura is down."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, is_kaltura_down: Callable[[], bool] = lambda: False
+        self,
+        settings: Settings,
+        clock: Clock,
+        voice: Voice,
+        is_kaltura_down: Callable[[], bool] = lambda: False,
     ) -> None:
         self._settings = settings
+        self._voice = voice
         self._clock = clock
         self._is_kaltura_down = is_kaltura_down
         self._failure: tuple[float, Problem] | None = None
@@ -37,31 +43,53 @@ class Readiness:
             found.append(self._failure[1])
         return list(dict.fromkeys(f"{problem.name}: {problem.remedy}" for problem in found))
 
+    @property
+    def speech(self) -> Speech:
+        """How texts are said just now."""
+        return self._voice.speech
+
     def warnings(self) -> list[str]:
         """What works, but should be known to the operator."""
-        settings = self._settings
-        found = []
-        if not settings.sealed:
-            found.append(
-                "AVATAR_TOKEN_MODE=direct: pages hold Kaltura's own JWT, which controls a session "
-                "fully for about 24 hours, past every limit and record of this broker"
-            )
-        api_url = settings.kaltura_api_url
-        makes_ks = settings.kaltura_partner_id is not None
-        if makes_ks and api_url.startswith("http://") and not is_loopback_url(api_url):
-            found.append("KALTURA_API_URL is plain http: what makes a KS can be read on its way")
-        if settings.upstream_is_local:
-            found.append("AVATAR_BASE_URL is on this machine: this is the emulator, not Kaltura")
-            return found
-        if settings.avatar_voice_id is None:
-            found.append("AVATAR_VOICE_ID is not set: Kaltura may refuse to say texts")
-        if settings.avatar_base_url.startswith("http://"):
-            found.append("AVATAR_BASE_URL is plain http: the KS can be read on its way")
-        if not settings.secret_key:
-            found.append("SECRET_KEY is not set: the one in use is kept beside the database")
-        if is_in_memory(settings.database_url):
-            found.append(
-                "DATABASE_URL names no file that can be written: after a crash nobody ends the "
-                "sessions that were open, and today's minutes are forgotten"
-            )
+        return [*self._voice.warnings(), *warnings_of(self._settings)]
+
+
+def warnings_of(settings: Settings) -> list[str]:
+    """What can be told of the settings alone."""
+    found = []
+    tts_url = settings.tts_base_url or ""
+    if settings.tts_api_key and not is_safe_for_secrets(tts_url):
+        found.append("TTS_BASE_URL is plain http: TTS_API_KEY can be read on its way")
+    if settings.speech_hook_url and "speak-audio" in settings.visitor_controls:
+        found.append(
+            "SPEECH_HOOK_URL sees texts and no recordings: take speak-audio out of "
+            "VISITOR_CONTROLS, or visitors may say what they like"
+        )
+    if not settings.sealed:
+        found.append(
+            "AVATAR_TOKEN_MODE=direct: pages hold Kaltura's own JWT, which controls a session "
+            "fully for about 24 hours, past every limit and record of this broker"
+        )
+    api_url = settings.kaltura_api_url
+    makes_ks = settings.kaltura_partner_id is not None
+    if makes_ks and not is_safe_for_secrets(api_url):
+        found.append("KALTURA_API_URL is plain http: what makes a KS can be read on its way")
+    if settings.upstream_is_local:
+        found.append("AVATAR_BASE_URL is on this machine: this is the emulator, not Kaltura")
         return found
+    if settings.avatar_voice_id is None:
+        found.append("AVATAR_VOICE_ID is not set: Kaltura may refuse to say texts")
+    if settings.avatar_base_url.startswith("http://"):
+        found.append("AVATAR_BASE_URL is plain http: the KS can be read on its way")
+    if not settings.secret_key:
+        found.append("SECRET_KEY is not set: the one in use is kept beside the database")
+    if is_in_memory(settings.database_url):
+        found.append(
+            "DATABASE_URL names no file that can be written: after a crash nobody ends the "
+            "sessions that were open, and today's minutes are forgotten"
+        )
+    return found
+
+
+def is_safe_for_secrets(url: str) -> bool:
+    """Whether nobody on the way can read what is sent there."""
+    return not url.startswith("http://") or is_loopback_url(url)

@@ -18,11 +18,8 @@ def speakable(text: str, max_length: int) -> str:
 
     Length is counted in characters (Unicode code points), after the white space is gone.
     """
-    text = text.strip()
-    categories = {unicodedata.category(c) for c in text if c not in _ALLOWED_CONTROLS}
-    if categories & _REFUSED:
-        raise _invalid(InvalidRequest, "control characters can't be said")
-    if categories <= _SILENT:
+    text = printable(text.strip())
+    if is_silent(text):
         raise _invalid(NothingToSay, "there is nothing to say")
     if len(text) > max_length:
         raise _invalid(
@@ -31,9 +28,30 @@ def speakable(text: str, max_length: int) -> str:
     return text
 
 
+def printable(text: str) -> str:
+    """The text as it is; raises `InvalidRequest` when something in it is never said."""
+    if _categories(text) & _REFUSED:
+        raise _invalid(InvalidRequest, "control characters can't be said")
+    return text
+
+
+def is_silent(text: str) -> bool:
+    """Whether there is nothing in it that could be said."""
+    return _categories(text) <= _SILENT
+
+
+def too_long(max_length: int) -> InvalidRequest:
+    """The problem with a text that has been longer than that already."""
+    return _invalid(InvalidRequest, f"at most {max_length} characters can be said at once")
+
+
 def new_turn_id() -> str:
     """An id in the form that Kaltura suggests (reference 1.4)."""
     return f"turn-{time.time_ns() // 1_000_000}-{secrets.token_hex(4)}"
+
+
+def _categories(text: str) -> set[str]:
+    return {unicodedata.category(c) for c in text if c not in _ALLOWED_CONTROLS}
 
 
 def _invalid(kind: type[InvalidRequest], message: str) -> InvalidRequest:

@@ -26,6 +26,7 @@ from app.kaltura.breaker import STATES
 from app.kaltura.exchange import Exchange
 from app.sessions.figures import Figures
 from app.sessions.live import EndReason
+from app.sessions.speaking.voice import Speech
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 PREFIX: Final = "avatar_broker"
@@ -131,8 +132,13 @@ class _AtScrape(Collector):
         )
         yield _counter("ks_renewals", "Kaltura Sessions made, or not", now.ks_renewals, "outcome")
         yield _states(
-            "kaltura_breaker", "Whether Kaltura is asked: the state that is 1", now.breaker
+            "kaltura_breaker", "Whether Kaltura is asked: the state that is 1", STATES, now.breaker
         )
+        yield _gauge("speech_waiting", "Utterances that wait to be said", now.utterances_waiting)
+        yield _states("speech_voice", "Whose voice speaks: the state that is 1", Speech, now.voice)
+        yield _counter("speech_switches", "Changes of the voice", {"": now.voice_switches})
+        said = {voice.value: now.voice_said[voice] for voice in now.voice_said}
+        yield _counter("speech_pieces", "Pieces that each voice said", said, "voice")
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:
@@ -146,8 +152,8 @@ def _counter(name: str, meaning: str, values: Mapping[str, float], label: str = 
     return family
 
 
-def _states(name: str, meaning: str, state: str) -> Metric:
+def _states(name: str, meaning: str, states: Iterable[str], state: str) -> Metric:
     family = GaugeMetricFamily(f"{PREFIX}_{name}", meaning, labels=["state"])
-    for one in STATES:
+    for one in states:
         family.add_metric([one], one == state)
     return family

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, File, Form, UploadFile
+from fastapi import APIRouter, File, Form, Path, Query, UploadFile
 
 from app.kaltura.contract import TurnId
 from app.problems import (
@@ -10,12 +10,14 @@ from app.problems import (
     ControlNotAllowed,
     CrossSiteRequest,
     InvalidRequest,
+    NothingToSay,
     Problem,
     QueueFull,
     RateLimited,
     SessionEnded,
     SessionNotFound,
     SignInUnavailable,
+    SpeechRefused,
     SpeechUnavailable,
     Unauthenticated,
 )
@@ -36,12 +38,16 @@ from app.web.openapi import operation_id, problems
 from app.web.shapes import (
     CreatedSession,
     Done,
+    Heard,
     Media,
     SessionList,
     SessionState,
     SpeakRequest,
     Spoken,
+    UtteranceList,
+    UtteranceReceipt,
 )
+from app.web.written import TURN_OF_WRITTEN, WRITTEN, WrittenTexts
 
 _OWN: Final = (Unauthenticated, SignInUnavailable, SessionNotFound)
 _CONTROL: Final[tuple[type[Problem], ...]] = (
@@ -101,14 +107,32 @@ async def get_media(held: OwnSession, broker: BrokerDep) -> Media:
     return Media(whep_url=media.whep_url, turn=media.turn)
 
 
-@router.post("/avatar-sessions/{sessionId}/speak", responses=problems(*_SPEAK))
-async def speak(held: OwnSessionToSpeakIn, body: SpeakRequest, broker: BrokerDep) -> Spoken:
-    """Say a text."""
-    turn_id = await broker.say_text(held, body.text, body.turn_id, is_final=body.is_final)
-    return Spoken(turn_id=turn_id)
+@router.post(
+    "/avatar-sessions/{sessionId}/speak",
+    responses=problems(*_SPEAK, SpeechRefused),
+    response_model_exclude_none=True,
+    openapi_extra={"requestBody": {"required": True, "content": WRITTEN}},
+)
+async def speak(
+    held: OwnSessionToSpeakIn,
+    broker: BrokerDep,
+    written: WrittenTexts,
+    body: SpeakRequest | None = None,
+    turn_id: Annotated[TurnId | None, Query(alias="turnId", description=TURN_OF_WRITTEN)] = None,
+) -> Spoken:
+    """Say a text, or while it is being written; behind others it is `queued`."""
+    if written is not None:
+        return Spoken.of(await broker.say_written(held, written, turn_id))
+    if body is None:
+        raise NothingToSay("text: there is nothing to say.")
+    return Spoken.of(await broker.say_text(held, body.text, body.turn_id, is_final=body.is_final))
 
 
-@router.post("/avatar-sessions/{sessionId}/speak-audio", responses=problems(*_SPEAK))
+@router.post(
+    "/avatar-sessions/{sessionId}/speak-audio",
+    responses=problems(*_SPEAK),
+    response_model_exclude_none=True,
+)
 async def speak_audio(
     held: OwnSessionToSpeakIn,
     broker: BrokerDep,
@@ -117,13 +141,34 @@ async def speak_audio(
     turn_id: Annotated[TurnId | None, Form(alias="turnId")] = None,
 ) -> Spoken:
     """Say a recording."""
-    turn_id = await broker.say_audio(held, await audio.read(), duration, turn_id)
-    return Spoken(turn_id=turn_id)
+    return Spoken.of(await broker.say_audio(held, await audio.read(), duration, turn_id))
+
+
+@router.get("/avatar-sessions/{sessionId}/utterances", responses=problems(*_OWN))
+async def list_utterances(held: OwnSession, broker: BrokerDep) -> UtteranceList:
+    """What was asked to be said, and its fate."""
+    found = broker.utterances(held)
+    return UtteranceList(utterances=[UtteranceReceipt.of(receipt) for receipt in found])
+
+
+@router.post(
+    "/avatar-sessions/{sessionId}/utterances/{turnId}/heard",
+    responses=problems(InvalidRequest, CrossSiteRequest, *_OWN, SessionEnded),
+)
+async def tell_heard(
+    held: OwnSession,
+    turn_id: Annotated[TurnId, Path(alias="turnId")],
+    body: Heard,
+    broker: BrokerDep,
+) -> Done:
+    """Say that a player hears an utterance begin or end: Kaltura does not tell."""
+    await broker.heard(held, turn_id, begins=body.state == "started")
+    return Done()
 
 
 @router.post("/avatar-sessions/{sessionId}/interrupt", responses=problems(*_CONTROL))
 async def interrupt(held: OwnSession, broker: BrokerDep) -> Done:
-    """Stop speech; harmless when nothing is being said."""
+    """Stop speech, and forget what is queued; harmless when nothing is being said."""
     await broker.interrupt(held)
     return Done()
 

@@ -18,6 +18,7 @@ from app.problems import InvalidRequest
 from app.sessions.recordings import MAX_AUDIO_BYTES
 from app.web.answers import answer_full, answer_problem, answer_slow
 from app.web.guards import SAFE_METHODS
+from app.web.written import handed_over, is_written
 
 BODIES_BYTES: Final = 64 * 1024 * 1024
 """All bodies under way together: six recordings of the largest size."""
@@ -49,7 +50,11 @@ class _Refused(Exception):  # noqa: N818 - it is an answer, not an error
 
 
 class BodyGuard:
-    """Refuses bodies that are too large, too slow, too deep, or of another type."""
+    """Refuses bodies that are too large, too slow, too deep, or of another type.
+
+    A text that is still being written is not read here: its lines are bounded where they are said
+    (`app/web/written.py`).
+    """
 
     def __init__(self, app: ASGIApp, *, max_text_length: int) -> None:
         self._app = app
@@ -59,6 +64,9 @@ class BodyGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in SAFE_METHODS:
             await self._app(scope, receive, send)
+            return
+        if is_written(scope):
+            await self._app(handed_over(scope, receive), _replayed(b"", receive), send)
             return
         try:
             async with self._body(scope, receive) as body:

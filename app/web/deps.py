@@ -22,6 +22,7 @@ from app.sessions.usage import Usage
 from app.settings import Settings
 from app.signals.metrics import Metrics
 from app.signals.recent import RecentCalls
+from app.web.followers import Followers
 from app.web.open_streams import Streams
 from app.web.operators import Operators
 from app.web.rates import Rates
@@ -46,6 +47,7 @@ class State(TypedDict):
     recent: RecentCalls
     streams: Streams
     rates: Rates
+    followers: Followers
     visitors: Visitors
     templates: Jinja2Templates
 

@@ -24,4 +24,6 @@ async def readyz(response: Response, readiness: ReadinessDep) -> ReadinessReport
     """Whether a session can be opened, as far as the last attempt tells; names what is wrong."""
     wrong = readiness.wrong()
     response.status_code = 503 if wrong else 200
-    return ReadinessReport(ready=not wrong, wrong=wrong, warnings=readiness.warnings())
+    return ReadinessReport(
+        ready=not wrong, wrong=wrong, warnings=readiness.warnings(), speech=readiness.speech
+    )

@@ -66,6 +66,14 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
+def _simplify_events(responses: dict[str, Any]) -> None:
+    """A stream of events as text: OpenAPI 3.1 has no word for its items."""
+    for response in responses.values():
+        content = response.get("content", {})
+        if "text/event-stream" in content:
+            content["text/event-stream"] = {"schema": {"type": "string"}}
+
+
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document of `app`, without the answers that FastAPI assumes and we never give."""
     document = get_openapi(
@@ -76,6 +84,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             assumed = operation["responses"].get("422", {}).get("content", {})
             if "application/json" in assumed:
                 del operation["responses"]["422"]
+            _simplify_events(operation["responses"])
     schemas = document["components"]["schemas"]
     for assumed in ("HTTPValidationError", "ValidationError"):
         schemas.pop(assumed, None)

@@ -109,7 +109,7 @@ def _problems(responses: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 def _content(message: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
     """The content type of a body and its schema; None and no schema where there is no body."""
     for content_type, content in message.get("content", {}).items():
-        return content_type, content["schema"]
+        return content_type, content.get("schema", {})
     return None, {}
 
 
@@ -190,10 +190,11 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 
 def _curl(url: str, method: str, content_type: str | None, body: Mapping[str, Any]) -> str:
-    """A command for a shell in which SESSION_ID, TOKEN, TICKET and OPERATOR_TOKEN are set."""
+    """A command for a shell with SESSION_ID, TOKEN, TICKET, TURN_ID and OPERATOR_TOKEN set."""
     guessed = "POST" if body else "GET"
     command = "curl" if method == guessed else f"curl -X {method}"
     url_here = url.replace("{sessionId}", "$SESSION_ID").replace("{ticket}", "$TICKET")
+    url_here = url_here.replace("{turnId}", "$TURN_ID")
     words = [f'{command} "{url_here}"']
     if url.endswith("/metrics") or "/operator/" in url:
         words.append('-H "Authorization: Bearer $OPERATOR_TOKEN"')

@@ -17,6 +17,8 @@ from app.kaltura.contract import MIRROR_PATH, ItemId, Turn, TurnId
 from app.sessions.live import AvatarSession, EndReason
 from app.sessions.opening import OpenedSession
 from app.sessions.places import Waiting
+from app.sessions.speaking.utterances import Receipt, UtteranceState
+from app.sessions.speaking.voice import Speech
 from app.settings import Settings
 
 
@@ -56,6 +58,20 @@ class SpeakRequest(Shape):
         default=None, description="Names the turn of speech; made by the broker when left out"
     )
     is_final: StrictBool = Field(default=True, description="false: more text of this turn follows")
+
+
+class TextLine(Shape):
+    """A piece of a text that is being written."""
+
+    text: StrictStr
+
+
+class Heard(Shape):
+    """What a player heard of an utterance."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"state": "started"}]})
+
+    state: Literal["started", "ended"]
 
 
 class CreatedSession(Shape):
@@ -146,6 +162,50 @@ class Spoken(Done):
     """Accepted to be said."""
 
     turn_id: str
+    state: UtteranceState | None = Field(
+        None,
+        description="Left out when it is said at once; queued: something is to be said before it; "
+        "interrupted: a Stop came before it",
+    )
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> Self:
+        """What has become of it by now; more is told by `utterances` and `events`."""
+        said = receipt.state in {UtteranceState.SPEAKING, UtteranceState.DONE}
+        return cls(turn_id=receipt.turn_id, state=None if said else receipt.state)
+
+
+class UtteranceReceipt(Shape):
+    """What was asked to be said, and its fate; times are as good as can be known."""
+
+    turn_id: str
+    text: str = Field(description="Empty for a recording")
+    state: UtteranceState
+    queued_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str | None = Field(None, description="Why it was not said: a problem's name")
+    fallback: bool = Field(False, description="Whether another voice than Kaltura's says it")  # noqa: FBT003 - pydantic's default
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> Self:
+        """The utterance as its session's owner is told of it."""
+        return cls(
+            turn_id=receipt.turn_id,
+            text=receipt.text,
+            state=receipt.state,
+            queued_at=moment(receipt.queued_at),
+            started_at=_moment_or_none(receipt.started_at),
+            ended_at=_moment_or_none(receipt.ended_at),
+            reason=receipt.reason,
+            fallback=receipt.fallback,
+        )
+
+
+class UtteranceList(Shape):
+    """The utterances of a session, oldest first; of a long session the last hundred."""
+
+    utterances: list[UtteranceReceipt]
 
 
 class Health(Shape):
@@ -160,8 +220,13 @@ class ReadinessReport(Shape):
     ready: bool
     wrong: list[str] = Field(description="What keeps sessions from being opened, and the fix")
     warnings: list[str] = Field(description="What works, but should be known to the operator")
+    speech: Speech = Field(description="text: in Kaltura's own voice; audio: in another")
 
 
 def moment(unix_seconds: float) -> datetime:
     """A point in time as it goes over the wire: UTC, ISO 8601."""
     return datetime.fromtimestamp(unix_seconds, UTC)
+
+
+def _moment_or_none(unix_seconds: float | None) -> datetime | None:
+    return None if unix_seconds is None else moment(unix_seconds)

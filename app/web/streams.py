@@ -77,7 +77,7 @@ async def _what_goes_on(lookout: Lookout) -> AsyncIterator[ServerSentEvent]:
     now = asyncio.get_running_loop().time
     ends_at, told, told_at = now() + LIFE_SECONDS, ["", ""], now()
     yield ServerSentEvent(retry=RECONNECT_MS)
-    while now() < ends_at:
+    while True:
         sessions, health = await lookout.sessions(), await lookout.health()
         shown = [sessions.but_for_clocks(), health.model_dump_json()]
         if now() - told_at >= AGAIN_SECONDS:
@@ -87,6 +87,8 @@ async def _what_goes_on(lookout: Lookout) -> AsyncIterator[ServerSentEvent]:
         if shown[1] != told[1]:
             yield ServerSentEvent(event="health", data=health)
         told = shown
+        if now() >= ends_at:
+            return
         await _news(lookout.record)
 
 
@@ -121,16 +123,20 @@ async def _what_is_new(
     now = asyncio.get_running_loop().time
     ends_at = now() + LIFE_SECONDS
     yield ServerSentEvent(retry=RECONNECT_MS)
-    while now() < ends_at:
+    while True:
         with contextlib.suppress(RecordUnavailable):
             if after is None:
                 after = await trail.newest()
             looked_to = await trail.newest()
             news = await trail.newer(wanted, than=after, limit=MAX_NEWS)
             for found in news:
+                after = found.row_id
                 data = AuditEvent.of(found)
-                yield ServerSentEvent(event="audit", id=str(found.row_id), data=data)
-            after = news[-1].row_id if len(news) == MAX_NEWS else max(after, looked_to)
+                yield ServerSentEvent(event="audit", id=str(after), data=data)
+            if len(news) < MAX_NEWS:
+                after = max(after, looked_to)  # what is not wanted is not looked through again
+        if now() >= ends_at:
+            return
         await _news(record)
 
 
@@ -145,7 +151,7 @@ async def _news(record: Record) -> None:
 @router.get(
     "/audit.csv",
     response_class=StreamingResponse,
-    responses=_PROBLEMS | {200: {"content": {"text/csv": {}}}},
+    responses=_PROBLEMS | {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
 async def export_csv(_: StreamDep, trail: TrailDep, wanted: FilterDep) -> StreamingResponse:
     """All of the record that is asked for, newest first, as a table.
@@ -158,7 +164,8 @@ async def export_csv(_: StreamDep, trail: TrailDep, wanted: FilterDep) -> Stream
 @router.get(
     "/audit.jsonl",
     response_class=StreamingResponse,
-    responses=_PROBLEMS | {200: {"content": {"application/x-ndjson": {}}}},
+    responses=_PROBLEMS
+    | {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
 )
 async def export_json_lines(_: StreamDep, trail: TrailDep, wanted: FilterDep) -> StreamingResponse:
     """All of the record that is asked for, newest first, one event of `/audit` a line."""

@@ -97,7 +97,7 @@ export class Api {
   /**
    * @param {Held} session
    * @param {string} text
-   * @returns {Promise<{turnId: string}>}
+   * @returns {Promise<{turnId: string, state?: string}>}
    */
   async speak(session, text) {
     return (await this.#control("POST", session, "/speak", { body: { text } })).body;
@@ -106,13 +106,45 @@ export class Api {
   /**
    * @param {Held} session
    * @param {Blob} audio
-   * @returns {Promise<{turnId: string}>}
+   * @returns {Promise<{turnId: string, state?: string}>}
    */
   async speakAudio(session, audio) {
     const form = new FormData();
     form.set("audio", audio, "recording");
     const request = { form, deadlineMs: RECORDING_MS };
     return (await this.#control("POST", session, "/speak-audio", request)).body;
+  }
+
+  /**
+   * Says that the voice is heard to begin or end an utterance, which nobody else can tell.
+   *
+   * @param {Held} session
+   * @param {string} turnId
+   * @param {"started" | "ended"} state
+   */
+  async heard(session, turnId, state) {
+    const path = `/utterances/${encodeURIComponent(turnId)}/heard`;
+    await this.#control("POST", session, path, { body: { state } });
+  }
+
+  /**
+   * What happens in a session from an event on, as server-sent events; it goes on until the end.
+   *
+   * @param {Held} session
+   * @param {string} lastId
+   * @param {AbortSignal} signal
+   * @returns {Promise<ReadableStream<Uint8Array>>}
+   */
+  async follow({ sessionId, token }, lastId, signal) {
+    const response = await this.#fetch(`${SESSIONS}/${encodeURIComponent(sessionId)}/events`, {
+      headers: {
+        ...(lastId && { "Last-Event-ID": lastId }),
+        ...(token && { Authorization: `Bearer ${token}` }),
+      },
+      signal,
+    });
+    if (!response.ok || !response.body) throw await Problem.fromResponse(response);
+    return response.body;
   }
 
   /** @param {Held} session */

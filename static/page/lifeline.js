@@ -1,5 +1,6 @@
 import { Emitter } from "../player/emitter.js";
 import { Heartbeat } from "../player/heartbeat.js";
+import { Following } from "./following.js";
 import { Problem } from "./problems.js";
 
 const CHECK_MS = 30_000;
@@ -11,7 +12,7 @@ const CHECK_MS = 30_000;
  *
  * Any of them may be answered with the session's end, which is told once, whoever called.
  *
- * @extends {Emitter<{timeLeft: number, trouble: Problem | null, over: Problem}>}
+ * @extends {Emitter<{timeLeft: number, trouble: Problem | null, over: Problem, utterance: import("./following.js").Utterance}>}
  */
 export class Lifeline extends Emitter {
   #api;
@@ -19,6 +20,7 @@ export class Lifeline extends Emitter {
   #cut = false;
   #missedBeats = 0;
   #heartbeat = new Heartbeat(() => this.#keepAlive());
+  #following;
   #checkup = new Heartbeat(() => this.check(), CHECK_MS);
 
   /**
@@ -31,6 +33,10 @@ export class Lifeline extends Emitter {
     this.#opened = opened;
     this.#heartbeat.start();
     this.#checkup.start();
+    this.#following = new Following(
+      (lastId, signal) => api.follow(opened, lastId, signal),
+      (told) => this.#told(told),
+    );
   }
 
   /** Nothing is told any more. */
@@ -38,14 +44,13 @@ export class Lifeline extends Emitter {
     this.#cut = true;
     this.#heartbeat.stop();
     this.#checkup.stop();
+    this.#following.stop();
   }
 
   /** Asks the broker how things are: now and then, after sleep, or when time should be up. */
   async check() {
     try {
-      const { state, secondsLeft, endReason } = await this.call((opened) => this.#api.state(opened));
-      if (state === "ended") this.#tellOver(ended(endReason));
-      else if (!this.#cut) this.emit("timeLeft", secondsLeft);
+      this.#stands(await this.call((opened) => this.#api.state(opened)));
     } catch {
       // An end has been told already; anything else the heartbeat will tell.
     }
@@ -64,6 +69,18 @@ export class Lifeline extends Emitter {
       if (problem.endsSession) this.#tellOver(problem);
       throw problem;
     }
+  }
+
+  /** @param {import("./following.js").Told} told */
+  #told({ name, data }) {
+    if (name === "session") this.#stands(data);
+    if (name === "utterance" && !this.#cut) this.emit("utterance", data);
+  }
+
+  /** @param {import("./api.js").Standing} standing */
+  #stands({ state, secondsLeft, endReason }) {
+    if (state === "ended") this.#tellOver(ended(endReason));
+    else if (!this.#cut) this.emit("timeLeft", secondsLeft);
   }
 
   async #keepAlive() {

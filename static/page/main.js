@@ -20,6 +20,9 @@ import { Tempo } from "./tempo.js";
 import { Transcript } from "./transcript.js";
 import { WaitingPanel } from "./waiting.js";
 
+/** A voice that is heard so long after Stop was not stopped. */
+const UNEXPLAINED_MS = 1200;
+
 /** How long one may be asked to wait beside a button that counts down. */
 const PATIENCE_SECONDS = 120;
 
@@ -40,8 +43,10 @@ const stage = new Stage();
 const transcript = new Transcript();
 const tempo = new Tempo();
 const captions = new Captions(byId("caption"), byId("spoken"), tempo);
-const speech = new Speech((line) => transcript.update(line), captions, tempo);
+const speech = new Speech(changed, captions, tempo);
 const ear = new Ear((voice) => captions.heard(voice));
+/** @type {Map<string, import("./speech.js").Line>} Those that the broker may still tell of. */
+const lines = new Map();
 const player = loadPlayer(config);
 const session = new Session(new Api((call) => inspector.call(call)), player, stage);
 const composer = new Composer(config.maxTextLength, (text) => void speak(text));
@@ -100,15 +105,17 @@ async function speakAudio({ blob, seconds }) {
 
 /**
  * @param {import("./speech.js").Line} line
- * @param {() => Promise<void>} call
+ * @param {() => Promise<{turnId: string, state?: string}>} call
  * @returns {Promise<boolean>} Whether it was accepted.
  */
 async function say(line, call) {
   const began = performance.now();
   try {
-    await call();
+    const { turnId, state } = await call();
     line.ms = Math.round(performance.now() - began);
-    speech.accepted(line);
+    line.turnId = turnId;
+    lines.set(turnId, line);
+    speech.accepted(line, state === "queued" ? "queued" : "accepted");
     // The session may have ended while the answer was on its way.
     if (session.state === "live") quiet();
     else speech.stopped();
@@ -123,11 +130,35 @@ async function say(line, call) {
   }
 }
 
+/**
+ * Shows what has become of a line, and tells the broker what is heard of it.
+ *
+ * @param {import("./speech.js").Line} line
+ */
+function changed(line) {
+  transcript.update(line);
+  if (line.fate === "speaking") void session.heard(line.turnId, "started");
+  if (line.fate === "said") void session.heard(line.turnId, "ended");
+}
+
+/** @param {import("./following.js").Utterance} utterance */
+function told({ turnId, state, reason, fallback }) {
+  if (state === "speaking") byId("voice").hidden = !fallback;
+  const line = lines.get(turnId);
+  if (!line || state === "queued" || state === "speaking") return;
+  lines.delete(turnId);
+  if (state === "done") return;
+  if (reason) line.reason = new Problem(reason).title;
+  speech.dropped(line, state === "failed" ? "failed" : "stopped");
+}
+
 async function interrupt() {
+  const last = [...lines.keys()].pop();
   try {
     await session.interrupt();
     speech.stopped();
     quiet();
+    setTimeout(() => void (speech.isUnexplained && session.heard(last, "started")), UNEXPLAINED_MS);
   } catch (error) {
     tell(Problem.fromFailure(error));
   }
@@ -171,6 +202,7 @@ session.on("state", ({ state, problem }) => {
     ear.close();
     stage.speak(false);
     speech.stopped();
+    lines.clear();
   }
   if (state === "ended" || state === "problem") {
     clock.stop();
@@ -187,6 +219,7 @@ session.on("opened", (opened) => {
 });
 // The broker may be a moment behind its own clock; it is asked again rather than at once.
 session.on("timeLeft", (seconds) => clock.set(Math.max(seconds, 2)));
+session.on("utterance", told);
 session.on("trouble", (problem) => (problem ? tell(problem) : quiet()));
 session.on("speaking", (speaking) => {
   stage.speak(speaking);

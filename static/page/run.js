@@ -25,6 +25,7 @@ const RESUME_PAUSE_MS = 3000;
  *   timeLeft: number,
  *   speaking: boolean,
  *   trouble: Problem | null,
+ *   utterance: import("./following.js").Utterance,
  *   failed: Problem,
  * }} RunEvents "failed" also tells of a session that has ended; it is told once, and last.
  */
@@ -132,6 +133,7 @@ export class Run extends Emitter {
     const lifeline = (this.#lifeline = new Lifeline(this.#means.api, opened));
     lifeline.on("timeLeft", (seconds) => this.emit("timeLeft", seconds));
     lifeline.on("trouble", (problem) => this.emit("trouble", problem));
+    lifeline.on("utterance", (utterance) => this.emit("utterance", utterance));
     lifeline.on("over", (problem) => this.#fail(problem));
     this.emit("opened", opened);
   }

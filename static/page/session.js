@@ -15,6 +15,7 @@ import { takeTicket } from "./ticket.js";
  *   timeLeft: number,
  *   speaking: boolean,
  *   trouble: Problem | null,
+ *   utterance: import("./following.js").Utterance,
  * }} SessionEvents
  */
 
@@ -74,18 +75,30 @@ export class Session extends Emitter {
 
   /**
    * @param {string} text
-   * @returns {Promise<void>} Rejects with a `Problem`.
+   * @returns {Promise<{turnId: string, state?: string}>} Rejects with a `Problem`.
    */
   async speak(text) {
-    await this.#lifeline.call((opened) => this.#api.speak(opened, text));
+    return this.#lifeline.call((opened) => this.#api.speak(opened, text));
+  }
+
+  /**
+   * Tells what is heard, if there is anybody to tell.
+   *
+   * @param {string | undefined} turnId
+   * @param {"started" | "ended"} state
+   */
+  async heard(turnId, state) {
+    const lifeline = this.#run?.lifeline;
+    if (!turnId || !lifeline) return;
+    await lifeline.call((opened) => this.#api.heard(opened, turnId, state)).catch(() => {});
   }
 
   /**
    * @param {Blob} audio
-   * @returns {Promise<void>} Rejects with a `Problem`.
+   * @returns {Promise<{turnId: string, state?: string}>} Rejects with a `Problem`.
    */
   async speakAudio(audio) {
-    await this.#lifeline.call((opened) => this.#api.speakAudio(opened, audio));
+    return this.#lifeline.call((opened) => this.#api.speakAudio(opened, audio));
   }
 
   async interrupt() {
@@ -139,6 +152,7 @@ export class Session extends Emitter {
     run.on("timeLeft", (seconds) => this.emit("timeLeft", seconds));
     run.on("speaking", (speaking) => this.emit("speaking", speaking));
     run.on("trouble", (problem) => this.emit("trouble", problem));
+    run.on("utterance", (utterance) => this.emit("utterance", utterance));
     run.on("failed", (problem) =>
       this.#become(problem.name === "session-ended" ? "ended" : "problem", problem),
     );

@@ -8,9 +8,9 @@ const LONG_MS = 2500;
 /**
  * `seconds` is the length of a recording, whose words are not known; `cues` is what was shown.
  *
- * @typedef {"sending" | "accepted" | "speaking" | "said" | "stopped" | "failed"} Fate
+ * @typedef {"sending" | "accepted" | "queued" | "speaking" | "said" | "stopped" | "failed"} Fate
  * @typedef {import("./captions.js").Cue} Cue
- * @typedef {{text: string, fate: Fate, ms: number | null, reason: string, seconds?: number, cues?: Cue[]}} Line
+ * @typedef {{text: string, fate: Fate, ms: number | null, reason: string, turnId?: string, seconds?: number, cues?: Cue[]}} Line
  * @typedef {{show: (text: string, again: boolean) => Cue[], hide: () => void}} Captions
  */
 
@@ -51,10 +51,13 @@ export class Speech {
     this.#tempo = tempo;
   }
 
-  /** @param {Line} line */
-  accepted(line) {
+  /**
+   * @param {Line} line
+   * @param {"accepted" | "queued"} [fate] "queued" is what the broker says later.
+   */
+  accepted(line, fate = "accepted") {
     this.#waiting.push(line);
-    this.#fate(line, "accepted");
+    this.#fate(line, fate);
     if (this.#voice) this.#awaitTurn();
     else if (!this.#current && this.#waiting.length === 1) this.#captionUnheard(line);
   }
@@ -65,6 +68,24 @@ export class Speech {
     if (!voice) this.#awaitSilence();
     else if (this.#current) this.#awaitTurn();
     else this.#begin();
+  }
+
+  /**
+   * A line that waited will not be said.
+   *
+   * @param {Line} line
+   * @param {"stopped" | "failed"} fate
+   */
+  dropped(line, fate) {
+    const index = this.#waiting.indexOf(line);
+    if (index < 0) return;
+    this.#waiting.splice(index, 1);
+    this.#fate(line, fate);
+  }
+
+  /** Whether a voice is heard that says none of the lines. */
+  get isUnexplained() {
+    return this.#voice && !this.#current && this.#waiting.length === 0;
   }
 
   /** Nothing that was accepted so far will be said any more. */

@@ -17,13 +17,13 @@ from tests.browser.test_access import _faint, _overflows, _unnamed
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TOKEN = "the-operator-token-of-this-demo"
+SETTINGS = {"OPERATOR_TOKEN": TOKEN, "UPSTREAM_TIMEOUT_SECONDS": "30"}
 WORDS = "=Good news for you, dear visitor."
 
 
 @pytest.fixture(scope="module")
 def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    patient = {"OPERATOR_TOKEN": TOKEN, "UPSTREAM_TIMEOUT_SECONDS": "30"}
-    with running_demo(tmp_path_factory.mktemp("operated"), **patient) as demo:
+    with running_demo(tmp_path_factory.mktemp("operated"), **SETTINGS) as demo:
         yield demo
 
 
@@ -73,7 +73,7 @@ async def test_who_has_the_token_gets_in_and_out_again(tab: AvatarPage, operated
 async def test_a_session_is_watched_ended_found_and_exported(
     console: AvatarPage, tab: AvatarPage, operated: Demo, tmp_path: Path
 ) -> None:
-    tab.tolerated = ("410",)  # what its page is told when it is ended
+    tab.tolerated = ("Failed to load resource",)  # what its page is told when it is ended
     page = console.page
     await expect(page.get_by_role("heading", name="No session is open")).to_be_visible()
 
@@ -163,7 +163,7 @@ async def test_the_console_can_be_read_and_used_by_everyone(
 async def test_when_the_broker_goes_the_console_says_so(browser: Browser, tmp_path: Path) -> None:
     context = await browser.new_context()
     tab = AvatarPage(await context.new_page())
-    with running_demo(tmp_path, OPERATOR_TOKEN=TOKEN) as demo:
+    with running_demo(tmp_path, **SETTINGS) as demo:
         await tab.page.goto(f"{demo.url}/operator")
         await sign_in(tab.page, TOKEN)
         await is_live(tab)

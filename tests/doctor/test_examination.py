@@ -29,6 +29,7 @@ from app.doctor import around
 from app.doctor.examination import examine, findings_of
 from app.doctor.findings import Finding, Findings, Verdict
 from app.doctor.reach import MAX_SKEW_SECONDS
+from app.migrations import HEAD
 from tests.doubles import ADMIN_SECRET, BY_ADMIN_SECRET, settings
 from tests.processes import free_port, running
 
@@ -421,12 +422,26 @@ async def test_what_is_no_database_is_named(emulator: str, database: Path) -> No
     assert "no SQLite database" in cross.text
 
 
-async def test_a_database_of_another_version_is_named(emulator: str, database: Path) -> None:
-    with contextlib.closing(sqlite3.connect(database)) as other:
-        other.execute("CREATE TABLE sessions (id TEXT)")
-    [cross] = crosses(await examined(configured(emulator, database)))
+@pytest.mark.parametrize(("revision", "is_newer"), [("0001", False), (HEAD, False), ("9999", True)])
+async def test_a_database_of_a_newer_version_is_named(
+    emulator: str,
+    database: Path,
+    revision: str,
+    is_newer: bool,  # noqa: FBT001 - a table
+) -> None:
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
+        other.execute("CREATE TABLE alembic_version (version_num TEXT)")
+        other.execute("INSERT INTO alembic_version VALUES (?)", (revision,))
+    found = crosses(await examined(configured(emulator, database)))
+    assert [cross.step for cross in found] == ["database"] * is_newer
+    assert all("a newer version wrote there (revision 9999)" in cross.text for cross in found)
+
+
+async def test_a_postgres_that_is_not_there_is_named(emulator: str, database: Path) -> None:
+    url = f"postgresql+asyncpg://broker:canary-password@127.0.0.1:{free_port()}/broker"
+    [cross] = crosses(await examined(configured(emulator, database) | {"database_url": url}))
     assert cross.step == "database"
-    assert "another version's" in cross.text
+    assert "Postgres can't be reached" in cross.text
 
 
 @pytest.mark.parametrize(

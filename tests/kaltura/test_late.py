@@ -17,14 +17,23 @@ from tests.doubles import KS, FakeKaltura, Gate, refusal
 from tests.kaltura.test_client import WISH
 
 
-@pytest.fixture
-def client(kaltura: FakeKaltura) -> KalturaClient:
+def client_of(kaltura: FakeKaltura, timeout_seconds: float) -> KalturaClient:
     return KalturaClient(
         base_url="https://kaltura.test",
         ks_source=ConfiguredKs(SecretStr(KS)),
         transport=kaltura,
-        timeout_seconds=0.01,
+        timeout_seconds=timeout_seconds,
     )
+
+
+@pytest.fixture
+def client(kaltura: FakeKaltura) -> KalturaClient:
+    return client_of(kaltura, 0.01)
+
+
+@pytest.fixture
+def patient(kaltura: FakeKaltura) -> KalturaClient:
+    return client_of(kaltura, 60)
 
 
 class Late:
@@ -53,19 +62,19 @@ async def test_an_answer_after_the_time_allowed_is_seen_to(
     assert len(kaltura.calls) == 1
 
 
-async def test_an_answer_in_time_is_seen_to_by_whoever_asked_alone(client: KalturaClient) -> None:
+async def test_an_answer_in_time_is_seen_to_by_whoever_asked_alone(patient: KalturaClient) -> None:
     late = Late()
-    assert (await client.create(WISH, late)).session_id == "session-1"
+    assert (await patient.create(WISH, late)).session_id == "session-1"
     await asyncio.sleep(0.02)
     assert late.came.empty()
 
 
 async def test_so_is_the_answer_to_whoever_gave_up_before(
-    client: KalturaClient, kaltura: FakeKaltura
+    patient: KalturaClient, kaltura: FakeKaltura
 ) -> None:
     kaltura.will("create", gate := opening())
     late = Late()
-    asking = asyncio.create_task(client.create(WISH, late))
+    asking = asyncio.create_task(patient.create(WISH, late))
     await gate.reached.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -12,8 +12,11 @@ from app.sessions.keyring import keyring_of
 from app.sessions.live import AvatarSession, LiveSessions, SessionsInProcess
 from app.sessions.ownership import EVERY_CONTROL, Held
 from app.sessions.places import Waiting
+from app.sessions.speaking.assembly import services_of
+from app.sessions.speaking.hook import Hook
+from app.sessions.speaking.utterances import Receipt
 from app.sessions.wishes import Wish
-from tests.doubles import FakeClock, FakeKaltura, RecordInMemory, settings
+from tests.doubles import FakeClock, FakeKaltura, FakeServices, RecordInMemory, settings
 
 
 def held(session: AvatarSession) -> Held:
@@ -29,6 +32,8 @@ class House:
         kaltura: FakeKaltura,
         clock: FakeClock,
         sessions: LiveSessions | None = None,
+        services: FakeServices | None = None,
+        hooks: list[Hook] | None = None,
         record: Record | None = None,
         timeout_seconds: float = 5,
         **changes: Any,
@@ -41,13 +46,21 @@ class House:
             transport=kaltura,
             timeout_seconds=timeout_seconds,
         )
+        self.services = services or FakeServices()
+        speech = services_of(
+            self.settings, monotonic=clock, transport=self.services, hooks=hooks or []
+        )
+        self.voice = speech.voice
         domain = assemble(
             self.settings,
             client=client,
             sessions=self.sessions,
             keyring=keyring_of(self.settings),
+            speech=speech,
             record=record or RecordInMemory(),
             clock=clock,
+            monotonic=clock,
+            sleep=clock.sleep,
         )
         self.reception, self.broker, self.ender = domain.reception, domain.broker, domain.ender
         self.reaper, self.readiness = domain.reaper, domain.readiness
@@ -74,5 +87,5 @@ class House:
         await self.reaper.sweep()
         await self.ender.settle()
 
-    async def say(self, session: AvatarSession, text: str) -> str:
+    async def say(self, session: AvatarSession, text: str) -> Receipt:
         return await self.broker.say_text(held(session), text, None, is_final=True)

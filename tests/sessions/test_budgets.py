@@ -1,5 +1,8 @@
 """How many minutes a day sessions may last."""
 
+import asyncio
+
+import httpx
 import pytest
 
 from app.problems import BudgetSpent
@@ -7,7 +10,7 @@ from app.sessions.budgets import DAY_SECONDS
 from app.sessions.live import EndReason
 from app.sessions.ownership import SERVICE
 from app.sessions.wishes import Wish
-from tests.doubles import FakeClock, FakeKaltura, refusal
+from tests.doubles import FakeClock, FakeKaltura, Gate, refusal
 from tests.sessions.house import House, held
 
 MIDNIGHT = 1_800_000_000 // DAY_SECONDS * DAY_SECONDS
@@ -49,6 +52,23 @@ async def test_a_visitors_session_ends_when_their_minutes_are_used_up_and_says_s
         await house.open("a")
     assert spent.value.retry_after == MIDNIGHT + DAY_SECONDS - clock.now + 1
     await house.open("b")
+
+
+async def test_what_kaltura_takes_to_open_a_session_leaves_no_minutes_for_another(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, daily_minutes_per_visitor=1)
+    kaltura.will("create", gate := Gate(httpx.Response(200, json={"sessionId": "1", "token": "t"})))
+    opening = asyncio.create_task(house.open("a"))
+    await gate.reached.wait()
+    clock.advance(5)
+    gate.open.set()
+    session = await opening
+    assert session.expires_at == session.opened_at + 60
+    await watch(house, clock, 60)
+    assert (await house.now(session)).ended == EndReason.BUDGET
+    with pytest.raises(BudgetSpent):
+        await house.open("a")
 
 
 async def test_a_visitor_with_two_sessions_spends_twice_as_fast(

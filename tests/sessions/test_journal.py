@@ -712,5 +712,9 @@ async def test_the_first_sign_of_life_of_a_direct_session_does_not_upset_the_ord
     process = await start(avatar_token_mode="direct")
     session = await process.house.open()
     await asyncio.gather(*(process.house.say(session, str(n)) for n in range(5)))
-    said = [c.body["text"] for c in kaltura.calls if c.operation == "say-text"]
+    said: list[str] = []
+    async with asyncio.timeout(5):
+        while len(said) < 5:
+            await asyncio.sleep(0)
+            said = [c.body["text"] for c in kaltura.calls if c.operation == "say-text"]
     assert said == ["0", "1", "2", "3", "4"]

@@ -429,6 +429,7 @@ class TestSpeak:
     ) -> None:
         sessions = (await visitor.get("/api/avatar-sessions")).json()["sessions"]
         session = sessions[0] if sessions else await opened(visitor)
+        await visitor.post(path(session, "interrupt"))  # so that nothing is said before it
         before = len(kaltura.calls)
         body = {"text": text, "turnId": turn_id}
         answer = await visitor.post(path(session, "speak"), json=body)

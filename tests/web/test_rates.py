@@ -14,8 +14,8 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from app.problems import RateLimited
 from app.web import rates
-from app.web.rates import BoundedMemory, Rate, address_of
-from tests.doubles import FakeClock
+from app.web.rates import BoundedMemory, Rate, Rates, address_of
+from tests.doubles import FakeClock, settings
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def clock(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
 
 
 def counted(limit: str = "3/minute") -> Rate:
-    return Rate("speak", parse(limit), SlidingWindowCounterRateLimiter(BoundedMemory()))
+    return Rates.of(settings(speak_rate_limit=limit)).speak
 
 
 async def refused(call: Callable[..., Awaitable[object]], *callers: str) -> RateLimited:

@@ -172,6 +172,9 @@ async def test_each_curl_line_does_what_it_promises(endpoint: Endpoint, visit: V
     session = (await visitor.post("/api/create-avatar-session")).json()
     values = {"$SESSION_ID": session["sessionId"], "$TOKEN": session["token"]}
     values["$OPERATOR_TOKEN"] = "an-operator-token-of-ours"
+    values["$TURN_ID"] = "turn-1"
+    if endpoint.anchor == "events":  # which go on until the session ends
+        await visitor.post(f"/api/avatar-sessions/{session['sessionId']}/end")
     if in_line:
         values["$TICKET"] = (await visitor.post("/api/create-avatar-session")).json()["ticket"]
     answer = await as_curl_would(visitor, endpoint.curl, values)

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
+from app.audit.trail import Trail
 from app.web import streams
 from app.web.exports import PART
 from app.web.open_streams import MAX_STREAMS
@@ -26,6 +27,7 @@ FORMULAS = ['=HYPERLINK("https://evil.example")', "+1", "-1", "@SUM(A1)", "\t=1"
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(streams, "REST_SECONDS", 0.01)
+    monkeypatch.setattr(streams, "LIFE_SECONDS", 600)
 
 
 @pytest.mark.parametrize("path", [*ENDLESS, "/operator/api/audit.csv", "/operator/api/audit.jsonl"])
@@ -69,6 +71,23 @@ async def test_new_entries_are_told_in_order_and_behind_the_last_one_that_was_se
     async with following(operator, f"{NEW}?event=say-text") as stream:
         again = await stream.until('"two"')
     assert '"one"' not in again
+
+
+async def test_nothing_is_told_twice_of_what_came_while_it_was_looked_at(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = await visit(operator_token=TOKEN)
+    operator = await signed_in(await visit())
+
+    async def long_ago(_: Trail) -> int:
+        return 0
+
+    monkeypatch.setattr(Trail, "newest", long_ago)
+    async with following(operator, f"{NEW}?event=say-text") as stream:
+        session_id = await said(visitor, "one")
+        await stream.until('"one"')
+        await visitor.post(f"/api/avatar-sessions/{session_id}/speak", json={"text": "two"})
+        assert (await stream.until('"two"')).count('"one"') == 1
 
 
 async def test_only_so_many_follow_and_whoever_leaves_makes_room(visit: Visit) -> None:

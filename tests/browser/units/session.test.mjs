@@ -39,6 +39,8 @@ function visit({ create = async () => OPENED, init = async () => {}, close = asy
     leaveLine: note("leaveLine"),
     resume: note("resume", OPENED),
     sessions: note("sessions", []),
+    follow: () => new Promise(() => {}),
+    heard: note("heard"),
     state: note("state", { state: "live", secondsLeft: 100 }),
     ...api,
   };

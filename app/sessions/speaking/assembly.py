@@ -1,0 +1,75 @@
+"""The parts of speech that the settings ask for, wired together."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+
+from app.kaltura.transport import open_transport
+from app.sessions.speaking.hook import Hook, HttpHook, SpeechHooks, installed_hooks
+from app.sessions.speaking.synthesis import Synthesis
+from app.sessions.speaking.voice import Voice
+from app.sessions.tokens import Clock
+from app.settings import Settings
+
+
+@dataclass(frozen=True)
+class SpeechServices:
+    """Who speaks besides Kaltura, and who is asked before."""
+
+    voice: Voice
+    hooks: SpeechHooks
+
+
+@contextlib.asynccontextmanager
+async def speech_services(
+    settings: Settings,
+    *,
+    monotonic: Clock,
+    transport: httpx.AsyncBaseTransport | None = None,
+    hooks: list[Hook] | None = None,
+) -> AsyncIterator[SpeechServices]:
+    """The services, until the block ends; `transport` carries the calls of those elsewhere."""
+    transport = transport or open_transport()
+    async with contextlib.aclosing(transport):
+        yield services_of(settings, monotonic=monotonic, transport=transport, hooks=hooks)
+
+
+def services_of(
+    settings: Settings,
+    *,
+    monotonic: Clock,
+    transport: httpx.AsyncBaseTransport,
+    hooks: list[Hook] | None = None,
+) -> SpeechServices:
+    """The services over a transport that others close."""
+    asked = installed_hooks() if hooks is None else list(hooks)
+    if settings.speech_hook_url is not None:
+        asked.append(HttpHook(settings.speech_hook_url, settings.speech_hook_secret, transport))
+    return SpeechServices(
+        voice=Voice(
+            mode=settings.speech,
+            synthesis=synthesis_of(settings, transport),
+            chunk_length=settings.speech_chunk_length,
+            monotonic=monotonic,
+        ),
+        hooks=SpeechHooks(
+            asked,
+            on_failure=settings.speech_hook_failure,
+            max_text_length=settings.max_text_length,
+        ),
+    )
+
+
+def synthesis_of(settings: Settings, transport: httpx.AsyncBaseTransport) -> Synthesis | None:
+    """The other voice, where there is one."""
+    if settings.tts_base_url is None:
+        return None
+    return Synthesis(
+        base_url=settings.tts_base_url,
+        api_key=settings.tts_api_key,
+        model=settings.tts_model,
+        voice=settings.tts_voice,
+        transport=transport,
+    )

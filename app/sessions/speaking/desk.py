@@ -1,0 +1,248 @@
+"""Where everything that is to be said arrives: asked about, lined up, and said in its voice."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from app.kaltura.client import KalturaClient, Recording
+from app.kaltura.contract import Operation, TurnId
+from app.problems import SessionEnded, SpeechRefused
+from app.sessions.chronicle import Call, Chronicle
+from app.sessions.live import AvatarSession, LiveSessions
+from app.sessions.ownership import Held
+from app.sessions.speaking.assembly import SpeechServices
+from app.sessions.speaking.events import Bulletin
+from app.sessions.speaking.moments import Sleep
+from app.sessions.speaking.mouth import Mouth, Send
+from app.sessions.speaking.pieces import awaited
+from app.sessions.speaking.queue import SpeechQueue
+from app.sessions.speaking.turns import Turns
+from app.sessions.speaking.utterances import Piece, Receipt, Utterance
+from app.sessions.speaking.writing import Writing
+from app.sessions.tokens import Clock
+from app.settings import Settings
+
+MAX_ENDED: Final = 50
+"""Sessions that are over whose utterances can still be asked for."""
+
+OVER: Final = "session-ended"
+
+
+@dataclass(frozen=True)
+class Room:
+    """One session's speech."""
+
+    queue: SpeechQueue
+    bulletin: Bulletin
+
+
+class SpeechDesk:
+    """The speech of every session; `send` is how calls go upstream.
+
+    Each text is on record before it is answered, as the house's hooks leave it, and its outcome
+    when it is known: that may be later.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        client: KalturaClient,
+        sessions: LiveSessions,
+        services: SpeechServices,
+        chronicle: Chronicle,
+        send: Send,
+        clock: Clock,
+        monotonic: Clock,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._voice = services.voice
+        self._hooks = services.hooks
+        self._chronicle = chronicle
+        self._send = send
+        self._mouth = Mouth(client, services.voice, send)
+        self._clock = clock
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._rooms: dict[tuple[str, float], Room] = {}
+        self._ended: OrderedDict[tuple[str, float], Room] = OrderedDict()
+        sessions.when_ended(self._close)
+
+    # Asked for
+
+    async def say(
+        self, session: AvatarSession, call: Call, text: str, turn_id: TurnId, *, is_final: bool
+    ) -> Receipt:
+        """Say a text when its turn comes; raises `SpeechRefused` or `QueueFull`.
+
+        When that is now, it returns once Kaltura took it, and raises what came in the way.
+        """
+        queue = self._room(session).queue
+        async with queue.in_order() as arrived:
+            queue.require_room(turn_id, text)
+            text = await self._last_word(session, call, turn_id, text, is_final=is_final)
+            utterance = queue.begin(turn_id, text)
+            piece = Piece(text, final=is_final, call=call)
+            is_first = _lined_up(queue, utterance, piece, arrived)
+        return await _outcome(utterance, piece, is_first=is_first)
+
+    async def say_audio(
+        self,
+        session: AvatarSession,
+        call: Call,
+        recording: Recording,
+        turn_id: TurnId,
+        **detail: Any,
+    ) -> Receipt:
+        """The same for a recording, of which no hook hears; `detail` is for the record."""
+        queue = self._room(session).queue
+        async with queue.in_order() as arrived:
+            queue.require_room(turn_id, "", recording)
+            await call.accepted(turnId=turn_id, **detail)
+            utterance = queue.begin(turn_id, "")
+            piece = Piece("", recording=recording, call=call)
+            is_first = _lined_up(queue, utterance, piece, arrived)
+        return await _outcome(utterance, piece, is_first=is_first)
+
+    async def write(self, held: Held, texts: AsyncIterator[str], turn_id: TurnId) -> Receipt:
+        """Say a text while it is being written; it holds its place in line until its end.
+
+        Returns when all of it is in line or was stopped, and raises what came in the way. Each
+        sentence is a call of its own on the record.
+        """
+
+        async def sentence(text: str, *, is_final: bool) -> Piece:
+            async with self._chronicle.asked(Operation.SAY_TEXT, held) as call:
+                text = await self._last_word(held.session, call, turn_id, text, is_final=is_final)
+                call.goes_on = True
+            return Piece(text, final=is_final, call=call)
+
+        writing = Writing(
+            queue=self._room(held.session).queue,
+            turn_id=turn_id,
+            sentence=sentence,
+            chunk_length=self._settings.speech_chunk_length,
+            max_length=self._settings.max_text_length,
+        )
+        return await writing.read(texts)
+
+    async def stop(self, session: AvatarSession, call: Call) -> None:
+        """Nothing that was asked for so far is said any more."""
+        interrupt = partial(self._send, Operation.INTERRUPT, session, call, self._client.interrupt)
+        await self._room(session).queue.stop(interrupt)
+
+    # Told of
+
+    def receipts(self, session: AvatarSession) -> list[Receipt]:
+        """What was asked for in a session, and its fate."""
+        return self.bulletin(session).receipts
+
+    def bulletin(self, session: AvatarSession) -> Bulletin:
+        """Where that is told as it happens."""
+        return self._room(session).bulletin
+
+    @property
+    def waiting(self) -> int:
+        """Utterances of all sessions that wait to be said."""
+        return sum(len(room.queue) for room in self._rooms.values())
+
+    def heard(self, session: AvatarSession, turn_id: TurnId, *, begins: bool) -> None:
+        """A player heard an utterance begin or end."""
+        self._room(session).queue.heard(turn_id, begins=begins)
+
+    async def settle(self) -> None:
+        """Break off what is under way, at the end of the process."""
+        for room in (*self._rooms.values(), *self._ended.values()):
+            await room.queue.settle()
+
+    # Asked about
+
+    async def _last_word(
+        self, session: AvatarSession, call: Call, turn_id: TurnId, asked: str, *, is_final: bool
+    ) -> str:
+        """What the hooks leave of a text, which is on record then; raises `SpeechRefused`."""
+        detail: dict[str, Any] = {"turnId": turn_id, "isFinal": None if is_final else False}
+        try:
+            text = await self._hooks.last_word(
+                session_id=session.session_id, visitor=session.owner, text=asked, turn_id=turn_id
+            )
+        except SpeechRefused:
+            await call.accepted(text=asked, **detail)
+            raise
+        changed_from = None if text == asked else asked
+        await call.accepted(text=text, instead_of=changed_from, **detail)
+        return text
+
+    async def _interrupt_again(self, session: AvatarSession) -> None:
+        """What one Stop did not reach; the broker does it by itself."""
+        interrupting = self._chronicle.call(Operation.INTERRUPT, session, express=True)
+        async with interrupting as call:
+            await self._send(Operation.INTERRUPT, session, call, self._client.interrupt)
+
+    # Rooms
+
+    def _room(self, session: AvatarSession) -> Room:
+        """A session's room; an id that Kaltura gives anew is another session's."""
+        key = _key(session)
+        room = self._rooms.get(key) or self._ended.get(key)
+        if room is None:
+            room = self._opened(session)
+            # One may have been opened in the moment in which its session ended.
+            self._rooms = {key: each for key, each in self._rooms.items() if not each.queue.is_over}
+            if session.ended is None:
+                self._rooms[key] = room
+            else:
+                room.bulletin.end()
+        return room
+
+    def _opened(self, session: AvatarSession) -> Room:
+        bulletin = Bulletin()
+        turns = Turns(bulletin, self._clock)
+        queue = SpeechQueue(
+            say=partial(self._mouth.say, session, turns),
+            interrupt=partial(self._interrupt_again, session),
+            piece_length=lambda: self._voice.piece_length,
+            max_text_length=self._settings.max_text_length,
+            turns=turns,
+            monotonic=self._monotonic,
+            sleep=self._sleep,
+        )
+        return Room(queue, bulletin)
+
+    def _close(self, session: AvatarSession) -> None:
+        key = _key(session)
+        room = self._rooms.pop(key, None)
+        if room is None:
+            return
+        room.queue.close(OVER)
+        room.bulletin.end()
+        self._ended[key] = room
+        while len(self._ended) > MAX_ENDED:
+            self._ended.popitem(last=False)
+
+
+def _key(session: AvatarSession) -> tuple[str, float]:
+    return session.session_id, session.opened_at
+
+
+def _lined_up(queue: SpeechQueue, utterance: Utterance, piece: Piece, arrived: int) -> bool:
+    piece.accepted = awaited()
+    is_first = queue.put(utterance, [piece], arrived)
+    if not is_first:
+        piece.accepted = None
+        if not utterance.over and piece.call is not None:
+            piece.call.goes_on = True
+    return is_first
+
+
+async def _outcome(utterance: Utterance, piece: Piece, *, is_first: bool) -> Receipt:
+    if is_first and piece.accepted is not None:
+        await piece.accepted
+    if utterance.receipt.reason == OVER:
+        raise SessionEnded
+    return utterance.receipt

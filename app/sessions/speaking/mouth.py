@@ -1,0 +1,103 @@
+"""How a piece is said: in Kaltura's own voice, or in another."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from app.kaltura.client import KalturaClient, SessionAccess
+from app.kaltura.contract import Operation, SayTextRequest, TurnId
+from app.problems import SpeechUnavailable
+from app.sessions.chronicle import Call
+from app.sessions.live import AvatarSession
+from app.sessions.speaking.pieces import InParts, Unwanted
+from app.sessions.speaking.turns import Turns
+from app.sessions.speaking.utterances import Piece, Utterance
+from app.sessions.speaking.voice import Voice
+
+
+class Send(Protocol):
+    """Makes one call of a session, in order with its others."""
+
+    async def __call__(
+        self,
+        operation: Operation,
+        session: AvatarSession,
+        call: Call,
+        doing: Callable[[SessionAccess], Awaitable[None]],
+        *,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Raises a `Problem`, or `Unwanted` when its turn comes and it `is_wanted` no more."""
+
+
+class Mouth:
+    """Says pieces; `send` is how calls go upstream."""
+
+    def __init__(self, client: KalturaClient, voice: Voice, send: Send) -> None:
+        self._client = client
+        self._voice = voice
+        self._send = send
+
+    async def say(
+        self,
+        session: AvatarSession,
+        turns: Turns,
+        utterance: Utterance,
+        piece: Piece,
+        is_wanted: Callable[[], bool],
+    ) -> float | None:
+        """See `Say`."""
+        turn_id, call = _turn_at_kaltura(utterance), piece.call
+        assert call is not None  # noqa: S101 - every piece that comes in here has one
+        recording = piece.recording
+        if recording is None and not self._voice.wants_audio:
+            said = SayTextRequest(text=piece.text, turn_id=turn_id, is_final=piece.final)
+            if await self._say_text(session, call, said, is_wanted):
+                return None
+            if len(piece.text) > self._voice.piece_length:
+                raise InParts
+        if recording is None:
+            recording = await self._voice.make(piece.text)
+            turns.said_by_fallback(utterance)
+        made = recording
+        await self._send(
+            Operation.SAY_AUDIO,
+            session,
+            call,
+            lambda access: self._client.say_audio(access, made, turn_id),
+            is_wanted=is_wanted,
+        )
+        # Each recording is a turn at Kaltura, whatever text it is a part of.
+        utterance.turns += not piece.final
+        return made.duration_seconds
+
+    async def _say_text(
+        self,
+        session: AvatarSession,
+        call: Call,
+        said: SayTextRequest,
+        is_wanted: Callable[[], bool],
+    ) -> bool:
+        """Whether Kaltura's own voice took a text; False when another has to."""
+        try:
+            await self._send(
+                Operation.SAY_TEXT,
+                session,
+                call,
+                lambda access: self._client.say_text(access, said),
+                is_wanted=is_wanted,
+            )
+        except SpeechUnavailable:
+            self._voice.kaltura_refused()
+            if not self._voice.has_fallback:
+                raise
+            if not is_wanted():
+                raise Unwanted from None
+            return False
+        self._voice.kaltura_spoke()
+        return True
+
+
+def _turn_at_kaltura(utterance: Utterance) -> TurnId:
+    """The name of a turn there; what comes after the end of one is another turn."""
+    number = "" if utterance.turns == 1 else f":{utterance.turns}"
+    return utterance.turn_id[: 128 - len(number)] + number

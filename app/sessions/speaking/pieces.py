@@ -1,0 +1,87 @@
+"""One piece on its way upstream: cut to the voice's measure, tried, and its sender answered."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, Protocol
+
+from app.audit.entries import OK
+from app.kaltura.client import NOT_CARRIED_OUT
+from app.problems import Problem
+from app.sessions.speaking.chunks import split
+from app.sessions.speaking.services import ServiceFailed
+from app.sessions.speaking.utterances import Piece, Utterance
+
+MAX_TRIES: Final = 3
+MAX_PAUSE_SECONDS: Final = 10
+
+
+class Unwanted(Exception):  # noqa: N818 - nothing went wrong
+    """The piece was stopped before it was sent."""
+
+
+class InParts(Exception):  # noqa: N818 - nothing went wrong
+    """The piece was not said: it is too long for the voice that would say it now."""
+
+
+class Say(Protocol):
+    """Says one piece upstream."""
+
+    async def __call__(
+        self, utterance: Utterance, piece: Piece, is_wanted: Callable[[], bool]
+    ) -> float | None:
+        """How many seconds it takes, where that was measured.
+
+        Raises a `Problem`, `InParts`, or `Unwanted` when `is_wanted` says no before it is sent.
+        """
+
+
+def awaited() -> asyncio.Future[None]:
+    """What `Piece.accepted` is for a sender that waits; nobody minds if it goes away meanwhile."""
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
+
+
+def answer(piece: Piece, error: BaseException | None = None, *, outcome: str = OK) -> None:
+    """Tell whoever waits for a piece, or else the record, what became of it."""
+    if piece.call is not None and piece.call.goes_on and piece.closes:
+        piece.call.carried_out(outcome)
+    waiting = piece.accepted
+    if waiting is None or waiting.done():
+        return
+    if error is None:
+        waiting.set_result(None)
+    else:
+        waiting.set_exception(error)
+
+
+def take_fitting(utterance: Utterance, limit: int) -> Piece:
+    """The next piece, or the part of it that can be said at once; the rest stays in line."""
+    piece = utterance.pieces.popleft()
+    if piece.recording is not None or len(piece.text) <= limit:
+        return piece
+    parts = [part for part in split(piece.text, limit) if part.strip()]
+    first, *rest = [
+        replace(
+            piece,
+            text=part,
+            final=piece.final and number == len(parts),
+            closes=piece.closes and number == len(parts),
+        )
+        for number, part in enumerate(parts, 1)
+    ]
+    utterance.pieces.extendleft(replace(part, accepted=None) for part in reversed(rest))
+    return first
+
+
+def pause_before_next_try(piece: Piece, problem: Problem) -> float | None:
+    """Seconds until a piece may be tried again; None when it may not.
+
+    It may if Kaltura did not carry it out, so that nothing is said twice, and if nobody waits for
+    the answer who could try again.
+    """
+    unsaid = isinstance(problem.__cause__, (*NOT_CARRIED_OUT, ServiceFailed))
+    if not unsaid or piece.accepted is not None or piece.tries >= MAX_TRIES:
+        return None
+    return min(problem.retry_after or 2**piece.tries, MAX_PAUSE_SECONDS)

@@ -1,0 +1,123 @@
+"""A text that is said while it is being written, as by a language model."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final, Protocol
+
+from app.kaltura.contract import TurnId
+from app.problems import InvalidRequest, NothingToSay, SpeechRefused
+from app.sessions.speaking.chunks import Sentences
+from app.sessions.speaking.queue import SpeechQueue
+from app.sessions.speaking.utterances import Piece, Receipt, Utterance
+from app.sessions.speech import is_silent, printable, too_long
+
+BREATH_SECONDS: Final = 1.5
+"""When no text came for so long, what seems a whole sentence is said without the next."""
+
+STALL_SECONDS: Final = 30.0
+"""When no text came for so long, no more is waited for."""
+
+
+class MakePiece(Protocol):
+    """Asks whether a sentence may be said."""
+
+    async def __call__(self, text: str, *, is_final: bool) -> Piece:
+        """The piece that may; raises `SpeechRefused`."""
+
+
+class Writing:
+    """One text on its way in: each sentence is said as soon as it is complete.
+
+    Whatever becomes of the writer, what is there of the text is said and the turn is closed.
+    """
+
+    def __init__(
+        self,
+        *,
+        queue: SpeechQueue,
+        turn_id: TurnId,
+        sentence: MakePiece,
+        chunk_length: int,
+        max_length: int,
+    ) -> None:
+        self._queue = queue
+        self._turn_id = turn_id
+        self._sentence = sentence
+        self._max_length = max_length
+        self._sentences = Sentences(min(chunk_length, max_length))
+        self._length = 0
+        self._arrived = 0
+
+    async def read(self, texts: AsyncIterator[str]) -> Receipt:
+        """Say what comes; raises a `Problem` when it is refused, too long, or can't be said."""
+        async with self._queue.in_order() as self._arrived:
+            self._queue.require_room(self._turn_id, "")
+            utterance = self._queue.begin(self._turn_id, "")
+            utterance.open = True
+            self._queue.put(utterance, [], self._arrived)
+        try:
+            async for text in _arrivals(texts):
+                if utterance.over:
+                    break
+                await (self._breathe(utterance) if text is None else self._take(utterance, text))
+        except (SpeechRefused, asyncio.CancelledError):
+            self._sentences.rest()  # what follows makes no sense, or nobody can wait for it
+            raise
+        finally:
+            await self._close(utterance)
+        await self._queue.first_tried(utterance)
+        if utterance.problem is not None:
+            raise utterance.problem
+        if self._length == 0:
+            raise NothingToSay("text: there is nothing to say.")
+        return utterance.receipt
+
+    async def _take(self, utterance: Utterance, text: str) -> None:
+        text = printable(text if self._length else text.lstrip())
+        fits = text[: self._max_length - self._length]
+        self._length += len(fits)
+        for sentence in self._sentences.feed(fits):
+            await self._say(utterance, sentence, is_final=False)
+        if len(fits) < len(text.rstrip()):
+            raise too_long(self._max_length)
+
+    async def _breathe(self, utterance: Utterance) -> None:
+        """The writer pauses: at work on something else, perhaps."""
+        if self._sentences.seems_complete:
+            await self._say(utterance, self._sentences.rest(), is_final=True)
+
+    async def _close(self, utterance: Utterance) -> None:
+        try:
+            rest = self._sentences.rest()
+            if not utterance.over:
+                await self._say(utterance, rest, is_final=True)
+        finally:
+            self._queue.finish(utterance)
+
+    async def _say(self, utterance: Utterance, text: str, *, is_final: bool) -> None:
+        if is_silent(text) or not await self._queue.room_for_more(utterance):
+            return
+        self._queue.add(utterance, await self._sentence(text, is_final=is_final), self._arrived)
+
+
+async def _arrivals(texts: AsyncIterator[str]) -> AsyncIterator[str | None]:
+    """The texts, and None each time that the next one has not come for a while."""
+    coming = asyncio.ensure_future(anext(texts, None))
+    waited = 0.0
+    try:
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=BREATH_SECONDS)
+            if not done:
+                waited += BREATH_SECONDS
+                if waited >= STALL_SECONDS:
+                    raise InvalidRequest("The text does not go on; what came is said.", status=408)
+                yield None
+                continue
+            text = coming.result()
+            if text is None:
+                return
+            yield text
+            waited = 0.0
+            coming = asyncio.ensure_future(anext(texts, None))
+    finally:
+        coming.cancel()

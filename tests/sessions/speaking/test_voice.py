@@ -1,0 +1,179 @@
+"""When Kaltura has no voice, another says the text; never both."""
+
+import io
+from typing import Any
+
+import av
+import httpx
+import numpy as np
+import pytest
+
+from app.problems import SpeechUnavailable
+from app.sessions.speaking.voice import FIRST_PAUSE_SECONDS, Speech
+from tests.doubles import FakeClock, FakeKaltura, FakeServices, refusal
+from tests.sessions.house import House, held
+from tests.sessions.speaking.test_queue import LONG, fates
+
+TTS: dict[str, Any] = {
+    "tts_base_url": "https://tts.test/v1",
+    "tts_api_key": "canary-tts-key",
+    "tts_model": "tts-1",
+    "tts_voice": "alloy",
+}
+
+
+def mp3(seconds: float) -> bytes:
+    """A tone, without the header that would tell its length."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp3", options={"write_xing": "0"}) as container:
+        stream = container.add_stream("mp3", rate=44_100, layout="mono")
+        tone = np.sin(np.arange(int(44_100 * seconds)) / 20) * 8000
+        frame = av.AudioFrame.from_ndarray(tone.astype(np.int16)[np.newaxis], "s16p", "mono")
+        frame.sample_rate = 44_100
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    return file.getvalue()
+
+
+def talking(seconds: float = 2.0) -> FakeServices:
+    sound = mp3(seconds)
+    return FakeServices(answer=lambda _: httpx.Response(200, content=sound))
+
+
+def operations(kaltura: FakeKaltura) -> list[str]:
+    return [name for name in kaltura.operations() if name.startswith("say")]
+
+
+async def test_what_kaltura_refuses_is_said_in_another_voice_of_measured_length(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    services = talking(2.0)
+    house = House(kaltura, clock, services=services, **TTS)
+    kaltura.will("say-text", refusal(503))
+    session = await house.open()
+    receipt = await house.say(session, "Hello.")
+    assert operations(kaltura) == ["say-text", "say-audio"]
+    assert receipt.fallback
+    (asked,) = services.calls
+    assert str(asked.url) == "https://tts.test/v1/audio/speech"
+    assert asked.headers["Authorization"] == "Bearer canary-tts-key"
+    assert b'"input": "Hello."' in await asked.aread()
+    form = kaltura.calls[-1].body
+    assert b'name="turnId"\r\n\r\n' + receipt.turn_id.encode() in form
+    duration = float(form.partition(b'name="duration"\r\n\r\n')[2].split(b"\r\n")[0])
+    assert duration == pytest.approx(2.0, abs=0.1)
+    await clock.pass_by(1.5)
+    assert fates(house, session) == ["speaking"]
+    await clock.pass_by(1)
+    assert fates(house, session) == ["done"]
+
+
+async def test_kaltura_is_left_alone_for_a_while_and_then_tried_and_trusted_again(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, services=talking(0.5), **TTS)
+    kaltura.will("say-text", refusal(503))
+    session = await house.open()
+    await house.say(session, "One.")
+    assert house.readiness.speech is Speech.AUDIO
+    assert any("503" in warning for warning in house.readiness.warnings())
+    await clock.pass_by(5)
+    await house.say(session, "Two.")
+    assert operations(kaltura) == ["say-text", "say-audio", "say-audio"]
+    await clock.pass_by(FIRST_PAUSE_SECONDS, step=1)
+    await house.say(session, "Three.")
+    assert operations(kaltura)[3:] == ["say-text"]
+    assert house.voice.speech is Speech.TEXT
+    assert house.voice.switches == 2
+
+
+async def test_a_probe_that_fails_is_followed_by_a_longer_pause(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, services=talking(0.5), **TTS)
+    kaltura.will("say-text", *[refusal(503)] * 9)
+    session = await house.open()
+    for _ in range(30):
+        await house.say(session, "Again.")
+        await clock.pass_by(5, step=1)
+    # At 0, 10, 30 and 70 seconds.
+    assert operations(kaltura).count("say-text") == 4
+    assert operations(kaltura).count("say-audio") == 30
+
+
+async def test_a_long_text_is_made_in_parts_so_that_the_first_is_heard_soon(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    services = talking(3)
+    house = House(kaltura, clock, services=services, **TTS)
+    kaltura.will("say-text", refusal(503))
+    session = await house.open()
+    await house.say(session, LONG)
+    await clock.pass_by(20)
+    made = [
+        httpx.Response(200, content=await each.aread()).json()["input"] for each in services.calls
+    ]
+    assert len(made) == 2
+    assert "".join(made) == LONG.strip()
+    assert operations(kaltura) == ["say-text", "say-audio", "say-audio"]
+    assert fates(house, session) == ["done"]
+
+
+async def test_by_choice_kaltura_is_not_asked_at_all(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, services=talking(), **(TTS | {"speech": "audio"}))
+    await house.say(await house.open(), "Hello.")
+    assert operations(kaltura) == ["say-audio"]
+
+
+@pytest.mark.parametrize("changes", [{}, TTS | {"speech": "text"}])
+async def test_with_no_other_voice_the_problem_names_the_fix(
+    kaltura: FakeKaltura, clock: FakeClock, changes: dict[str, Any]
+) -> None:
+    services = talking()
+    house = House(kaltura, clock, services=services, **changes)
+    kaltura.will("say-text", refusal(503))
+    with pytest.raises(SpeechUnavailable) as problem:
+        await house.say(await house.open(), "Hello.")
+    assert "TTS_BASE_URL" in problem.value.remedy
+    assert house.voice.speech is Speech.UNAVAILABLE
+    assert services.calls == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(500),
+        httpx.Response(302, headers={"Location": "https://elsewhere.test"}),
+        httpx.Response(200, content=b""),
+        httpx.Response(200, content=b"<html>"),
+        httpx.Response(200, content=b"\xff\xfb" + bytes(11 * 1024 * 1024)),
+    ],
+)
+async def test_a_service_that_makes_no_speech_is_a_documented_problem(
+    kaltura: FakeKaltura, clock: FakeClock, answer: httpx.Response
+) -> None:
+    services = FakeServices(answer=lambda _: answer)
+    house = House(kaltura, clock, services=services, **(TTS | {"speech": "audio"}))
+    session = await house.open()
+    with pytest.raises(SpeechUnavailable):
+        await house.say(session, "Hello.")
+    assert operations(kaltura) == []
+    assert fates(house, session) == ["failed"]
+
+
+async def test_speech_that_was_being_made_when_stop_came_is_not_said(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, **(TTS | {"speech": "audio"}))
+    session = await house.open()
+    sound = mp3(1)
+
+    async def slow(_: httpx.Request) -> httpx.Response:
+        await house.broker.interrupt(held(session))
+        return httpx.Response(200, content=sound)
+
+    house.services.answer = slow
+    receipt = await house.say(session, "Hello.")
+    assert receipt.state.value == "interrupted"
+    assert operations(kaltura) == []

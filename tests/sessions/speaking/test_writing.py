@@ -1,0 +1,205 @@
+"""A text is said while it is written, whatever becomes of its writer."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from app.problems import InvalidRequest, KalturaFailed, NothingToSay, SpeechRefused
+from app.sessions.speaking import writing
+from app.sessions.speaking.hook import in_process
+from app.sessions.speaking.queue import MAX_OPEN_PIECES
+from tests.doubles import FakeClock, FakeKaltura, refusal, settled
+from tests.sessions.house import House, held
+from tests.sessions.speaking.test_queue import LONG, fates, said
+
+
+@pytest.fixture
+def house(kaltura: FakeKaltura, clock: FakeClock) -> House:
+    return House(kaltura, clock)
+
+
+@pytest.fixture
+def pen() -> "Pen":
+    return Pen()
+
+
+class Pen:
+    """A writer in the test's hands."""
+
+    def __init__(self) -> None:
+        self._texts: asyncio.Queue[str | None] = asyncio.Queue()
+        self.read = 0
+
+    async def write(self, *texts: str) -> None:
+        for text in texts:
+            self._texts.put_nowait(text)
+        await settled()
+
+    def break_off(self) -> None:
+        self._texts.put_nowait(None)
+
+    async def __call__(self) -> AsyncIterator[str]:
+        while (text := await self._texts.get()) is not None:
+            self.read += 1
+            yield text
+
+
+def finals(kaltura: FakeKaltura) -> list[bool]:
+    return [call.body["isFinal"] for call in kaltura.calls if call.operation == "say-text"]
+
+
+async def test_each_sentence_is_said_as_soon_as_the_next_begins(
+    house: House, kaltura: FakeKaltura, pen: Pen
+) -> None:
+    session = await house.open()
+    speaking = asyncio.create_task(house.broker.say_written(held(session), pen(), "turn-1"))
+    await pen.write("Hel", "lo the", "re. ")
+    assert said(kaltura) == []
+    await pen.write("I am ")
+    assert said(kaltura) == ["Hello there. "]
+    await pen.write("an avatar.")
+    pen.break_off()
+    receipt = await speaking
+    await settled()
+    assert said(kaltura) == ["Hello there. ", "I am an avatar."]
+    assert finals(kaltura) == [False, True]
+    assert receipt.text == "Hello there. I am an avatar."
+    assert {call.body["turnId"] for call in kaltura.calls[2:]} == {"turn-1"}
+    assert fates(house, session) == ["speaking"]
+
+
+async def test_a_writer_that_pauses_has_said_what_is_whole(
+    house: House, kaltura: FakeKaltura, pen: Pen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "BREATH_SECONDS", 0.01)
+    session = await house.open()
+    speaking = asyncio.create_task(house.broker.say_written(held(session), pen(), "turn-1"))
+    await pen.write("Let me look.")
+    while not said(kaltura):  # noqa: ASYNC110 - real time is what it is about
+        await asyncio.sleep(0.01)
+    await pen.write(" Here it is.")
+    pen.break_off()
+    await speaking
+    await settled()
+    assert said(kaltura) == ["Let me look.", " Here it is."]
+    # Each turn at Kaltura has its end; after one comes another.
+    assert finals(kaltura) == [True, True]
+    assert [call.body["turnId"] for call in kaltura.calls[2:]] == ["turn-1", "turn-1:2"]
+
+
+async def test_a_writer_that_stalls_is_not_waited_for_and_its_turn_is_closed(
+    house: House, kaltura: FakeKaltura, pen: Pen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "BREATH_SECONDS", 0.01)
+    monkeypatch.setattr(writing, "STALL_SECONDS", 0.05)
+    session = await house.open()
+    speaking = asyncio.create_task(house.broker.say_written(held(session), pen(), None))
+    await pen.write("One sentence. And half of")
+    with pytest.raises(InvalidRequest) as stalled:
+        await speaking
+    assert stalled.value.status == 408
+    await settled()
+    assert said(kaltura) == ["One sentence. ", "And half of"]
+    assert finals(kaltura) == [False, True]
+
+
+async def test_others_wait_until_the_writer_is_through(
+    house: House, kaltura: FakeKaltura, pen: Pen
+) -> None:
+    session = await house.open()
+    speaking = asyncio.create_task(house.broker.say_written(held(session), pen(), None))
+    await pen.write("One. Two. Thr")
+    assert (await house.say(session, "Me.")).state.value == "queued"
+    await pen.write("ee.")
+    pen.break_off()
+    await speaking
+    await settled()
+    assert said(kaltura) == ["One. ", "Two. ", "Three.", "Me."]
+
+
+async def test_when_enough_is_in_line_no_more_is_read(
+    house: House, kaltura: FakeKaltura, clock: FakeClock, pen: Pen
+) -> None:
+    session = await house.open()
+    await house.say(session, LONG)
+    speaking = asyncio.create_task(house.broker.say_written(held(session), pen(), None))
+    await pen.write(*(f"Number {number}. " for number in range(20)))
+    assert pen.read <= MAX_OPEN_PIECES + 3
+    pen.break_off()
+    await clock.pass_by(120, step=0.5)
+    await speaking
+    assert pen.read == 20
+    assert len(said(kaltura)) == 21
+
+
+async def test_stop_ends_the_text_and_its_writer_is_told(
+    house: House, kaltura: FakeKaltura, clock: FakeClock, pen: Pen
+) -> None:
+    session = await house.open()
+    speaking = asyncio.create_task(house.broker.say_written(held(session), pen(), None))
+    await pen.write("One. Two")
+    await house.broker.interrupt(held(session))
+    await pen.write(". Three. Four. ")
+    receipt = await speaking
+    await clock.pass_by(5)
+    assert said(kaltura) == ["One. "]
+    assert receipt.state.value == "interrupted"
+
+
+async def test_all_of_it_is_held_to_the_limit_of_one_speak(
+    kaltura: FakeKaltura, clock: FakeClock, pen: Pen
+) -> None:
+    house = House(kaltura, clock, max_text_length=20)
+    session = await house.open()
+    speaking = asyncio.create_task(house.broker.say_written(held(session), pen(), None))
+    await pen.write("0123456789. ", "0123456789. ")
+    with pytest.raises(InvalidRequest, match="20 characters"):
+        await speaking
+    await settled()
+    assert "".join(said(kaltura)) == "0123456789. 01234567"
+    assert finals(kaltura)[-1] is True
+
+
+@pytest.mark.parametrize("texts", [[], [" ", "\n"]])
+async def test_a_text_of_nothing_is_not_valid(
+    house: House, kaltura: FakeKaltura, pen: Pen, texts: list[str]
+) -> None:
+    session = await house.open()
+    speaking = asyncio.create_task(house.broker.say_written(held(session), pen(), None))
+    await pen.write(*texts)
+    pen.break_off()
+    with pytest.raises(NothingToSay):
+        await speaking
+    assert said(kaltura) == []
+
+
+async def test_what_kaltura_refuses_is_answered(
+    house: House, kaltura: FakeKaltura, pen: Pen
+) -> None:
+    session = await house.open()
+    kaltura.will("say-text", refusal(500))
+    speaking = asyncio.create_task(house.broker.say_written(held(session), pen(), None))
+    await pen.write("One.")
+    pen.break_off()
+    with pytest.raises(KalturaFailed):
+        await speaking
+
+
+async def test_the_hook_sees_each_sentence_and_a_refusal_ends_the_text(
+    kaltura: FakeKaltura, clock: FakeClock, pen: Pen
+) -> None:
+    async def hook(question: dict[str, Any]) -> dict[str, str]:
+        bad = "Two" in question["text"]
+        return {"action": "refuse", "reason": "No."} if bad else {"action": "allow"}
+
+    house = House(kaltura, clock, hooks=[in_process(hook)])
+    session = await house.open()
+    speaking = asyncio.create_task(house.broker.say_written(held(session), pen(), None))
+    await pen.write("One. Two. Three. Four.")
+    with pytest.raises(SpeechRefused):
+        await speaking
+    await settled()
+    assert said(kaltura)[0] == "One. "
+    assert not any("Two" in text for text in said(kaltura))

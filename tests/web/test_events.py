@@ -1,0 +1,249 @@
+"""A session's life, told as it happens; and texts that are said while they are written."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from app.main import create_app
+from app.problems import RateLimited
+from app.web import events
+from app.web.followers import MAX_FOLLOWERS, MAX_FOLLOWERS_PER_SESSION, Followers
+from tests.conftest import Visit
+from tests.doubles import FakeClock, FakeKaltura, refusal, settings, settled
+from tests.test_connections import serving
+from tests.web.test_api import bearer, is_problem, opened, path
+
+Told = list[tuple[str, dict[str, Any]]]
+
+
+def told(body: str) -> Told:
+    """The events of a stream, by name and data."""
+    found = []
+    for block in body.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line[1:])
+        if "event" in fields:
+            found.append((fields["event"], json.loads(fields["data"])))
+    return found
+
+
+async def speak(visitor: httpx.AsyncClient, session: dict[str, Any], text: str) -> dict[str, Any]:
+    answer = await visitor.post(path(session, "speak"), json={"text": text})
+    spoken: dict[str, Any] = answer.raise_for_status().json()
+    return spoken
+
+
+async def test_the_events_tell_each_fate_and_end_with_the_session(
+    visitor: httpx.AsyncClient, clock: FakeClock
+) -> None:
+    session = await opened(visitor)
+    following = asyncio.create_task(visitor.get(path(session, "events")))
+    await settled()
+    spoken = await speak(visitor, session, "Hello.")
+    await clock.pass_by(3)
+    await speak(visitor, session, "Cut off.")
+    await visitor.post(path(session, "end"))
+    answer = await following
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    names = told(answer.text)
+    assert names[0] == ("session", {**names[0][1], "state": "live", "secondsLeft": 900})
+    assert names[-1][1]["state"] == "ended"
+    assert names[-1][1]["endReason"] == "visitor"
+    lives: dict[str, list[str]] = {}
+    for name, data in names:
+        if name == "utterance":
+            lives.setdefault(data["turnId"], []).append(data["state"])
+    assert lives.pop(spoken["turnId"]) == ["queued", "speaking", "done"]
+    assert list(lives.values()) == [["queued", "speaking", "interrupted"]]
+
+
+async def test_who_comes_back_gets_what_they_missed_and_who_is_new_gets_what_there_is(
+    visitor: httpx.AsyncClient, clock: FakeClock
+) -> None:
+    session = await opened(visitor)
+    await speak(visitor, session, "One.")
+    await clock.pass_by(3)
+    await speak(visitor, session, "Two.")
+    await visitor.post(path(session, "end"))
+    whole = await visitor.get(path(session, "events"))
+    assert [data["text"] for name, data in told(whole.text) if name == "utterance"] == [
+        "One.",
+        "Two.",
+    ]
+    last_id = whole.text.rpartition("id: ")[2].split("\n")[0]
+    again = await visitor.get(path(session, "events"), headers={"Last-Event-ID": last_id})
+    assert [name for name, _ in told(again.text)] == ["session", "session"]
+    epoch, _, number = last_id.partition("-")
+    missed = await visitor.get(
+        path(session, "events"), headers={"Last-Event-ID": f"{epoch}-{int(number) - 1}"}
+    )
+    assert [name for name, _ in told(missed.text)] == ["session", "utterance", "session"]
+    for nonsense in ("?", "-", f"{epoch}-", f"{epoch}-9999999999", "other-1"):
+        anew = await visitor.get(path(session, "events"), headers={"Last-Event-ID": nonsense})
+        assert len(told(anew.text)) == 4
+
+
+async def test_a_stranger_follows_nothing_and_reads_nothing(visit: Visit) -> None:
+    owner, stranger = await visit(), await visit()
+    session = await opened(owner)
+    await speak(owner, session, "Mine.")
+    await opened(stranger)
+    for name in ("events", "utterances"):
+        assert is_problem(await stranger.get(path(session, name)), "session-not-found", 404)
+    heard = path(session, "utterances/turn-1/heard")
+    answer = await stranger.post(heard, json={"state": "started"})
+    assert is_problem(answer, "session-not-found", 404)
+
+
+def test_so_many_may_follow_one_session_and_so_many_all() -> None:
+    followers = Followers()
+    for _ in range(MAX_FOLLOWERS_PER_SESSION):
+        followers.add("one")
+    with pytest.raises(RateLimited):
+        followers.add("one")
+    followers.add("other")
+    followers.remove("one")
+    followers.add("one")
+    for number in range(MAX_FOLLOWERS - MAX_FOLLOWERS_PER_SESSION - 1):
+        followers.add(str(number))
+    with pytest.raises(RateLimited):
+        followers.add("yet another")
+
+
+async def test_to_follow_is_no_sign_of_life(
+    visit: Visit, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = await visit(session_idle_seconds=60)
+    monkeypatch.setattr(events, "EVERY_SECONDS", 0.01)
+    session = await opened(visitor)
+    following = asyncio.create_task(visitor.get(path(session, "events")))
+    await settled()
+    clock.advance(61)
+    answer = await following
+    assert told(answer.text)[-1][1]["endReason"] == "idle"
+
+
+async def test_utterances_tell_what_was_asked_for_and_why_it_failed(
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura
+) -> None:
+    session = await opened(visitor)
+    kaltura.will("say-text", refusal(500))
+    await visitor.post(path(session, "speak"), json={"text": "No.", "turnId": "turn-1"})
+    await visitor.post(path(session, "speak"), json={"text": "Yes.", "turnId": "turn-2"})
+    told = (await visitor.get(path(session, "utterances"))).json()["utterances"]
+    assert [(each["turnId"], each["text"], each["state"], each["reason"]) for each in told] == [
+        ("turn-1", "No.", "failed", "kaltura-error"),
+        ("turn-2", "Yes.", "speaking", None),
+    ]
+    heard = await visitor.post(path(session, "utterances/turn-2/heard"), json={"state": "ended"})
+    assert heard.json() == {"success": True}
+
+
+# Texts that are being written
+
+
+async def lines(*texts: str, sse: bool = False) -> AsyncIterator[bytes]:
+    for text in texts:
+        line = json.dumps({"text": text}).encode()
+        yield b"data: " + line + b"\n\n" if sse else line + b"\n"
+
+
+NDJSON = {"Content-Type": "application/x-ndjson"}
+EVENT_STREAM = {"Content-Type": "text/event-stream; charset=utf-8"}
+
+
+@pytest.mark.parametrize(("headers", "sse"), [(NDJSON, False), (EVENT_STREAM, True)])
+async def test_a_text_of_many_lines_is_said_sentence_by_sentence(
+    visitor: httpx.AsyncClient,
+    kaltura: FakeKaltura,
+    headers: dict[str, str],
+    sse: bool,  # noqa: FBT001
+) -> None:
+    session = await opened(visitor)
+    answer = await visitor.post(
+        path(session, "speak") + "?turnId=turn-9",
+        content=lines("Hello ", "there. I", " am here", ".", sse=sse),
+        headers=headers,
+    )
+    assert answer.json() == {"success": True, "turnId": "turn-9"}
+    await settled()
+    sent = [call.body for call in kaltura.calls if call.operation == "say-text"]
+    assert [body["text"] for body in sent] == ["Hello there. ", "I am here."]
+    assert [body["isFinal"] for body in sent] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"{", 400),
+        (b"\xff\n", 400),
+        (b"[" * 100_000, 413),
+        (b"[" * 20_000 + b"\n", 400),
+        (b'{"texts": "a"}\n', 422),
+        (b'{"text": 1}\n', 422),
+        (b'{"text": "a", "more": 1}\n', 422),
+        (b'"a"\n', 422),
+        (b'{"text": "bell \\u0007"}\n', 422),
+        (b'{"text": "half \\ud800"}\n', 422),
+        (b'{"text": "' + b"x" * 70_000 + b'"}\n', 413),
+        (b'{"text": "' + b"x" * 2_000 + b'"}\n', 422),
+        (b"\n" * 5_000_000, 413),
+        (b"", 422),
+    ],
+)
+async def test_lines_that_can_not_be_read_are_a_documented_problem(
+    visitor: httpx.AsyncClient, content: bytes, status: int
+) -> None:
+    session = await opened(visitor)
+    answer = await visitor.post(path(session, "speak"), content=content, headers=NDJSON)
+    assert is_problem(answer, "invalid-request", status)
+
+
+async def test_a_stranger_s_lines_are_not_read(visit: Visit) -> None:
+    owner, stranger = await visit(), await visit()
+    session = await opened(owner)
+    read = []
+
+    async def watched() -> AsyncIterator[bytes]:
+        async for line in lines("Hello."):
+            read.append(line)
+            yield line
+
+    answer = await stranger.post(path(session, "speak"), content=watched(), headers=NDJSON)
+    assert is_problem(answer, "unauthenticated", 401)
+    assert read == []
+
+
+async def test_a_writer_that_breaks_off_has_said_what_it_wrote() -> None:
+    kaltura = FakeKaltura()
+    async with serving(create_app(settings(), transport=kaltura)) as house:
+        client = await house.connect()
+        await client.send(
+            b"POST /api/create-avatar-session HTTP/1.1\r\nHost: broker.test\r\n"
+            b"Content-Length: 0\r\n\r\n"
+        )
+        session = json.loads((await client.answer()).partition(b"\r\n\r\n")[2])
+        token = bearer(session)["Authorization"].encode()
+        line = b'{"text": "One whole sentence. And half of"}\n'
+        await client.send(
+            b"POST /api/avatar-sessions/" + session["sessionId"].encode() + b"/speak HTTP/1.1\r\n"
+            b"Host: broker.test\r\nAuthorization: " + token + b"\r\n"
+            b"Content-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + f"{len(line):x}\r\n".encode()
+            + line
+            + b"\r\n"
+        )
+        async with asyncio.timeout(10):
+            while "say-text" not in kaltura.operations():  # noqa: ASYNC110 - a real server
+                await asyncio.sleep(0.01)
+            client.close()
+            while kaltura.operations().count("say-text") < 2:  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.01)
+    sent = [call.body for call in kaltura.calls if call.operation == "say-text"]
+    assert [(body["text"], body["isFinal"]) for body in sent] == [
+        ("One whole sentence. ", False),
+        ("And half of", True),
+    ]
