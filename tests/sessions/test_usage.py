@@ -60,8 +60,8 @@ async def test_minutes_stand_on_the_days_on_which_they_were(
     used = await Usage(database, "kaltura", clock).by_day()
     days = list(used.values())
     assert next(iter(used)) == TODAY
-    assert (days[0].sessions, days[0].seconds) == (1, pytest.approx(120))
-    assert (days[1].sessions, days[1].seconds) == (2, pytest.approx(1.6))
+    assert [day.sessions for day in days[:2]] == [1, 2]
+    assert [day.seconds for day in days[:2]] == pytest.approx([120, 1.6])
     assert (len(days), sum(day.sessions for day in days)) == (DAYS, 3)
 
 
