@@ -1,7 +1,7 @@
 """What the record costs: who speaks, and who looks through a million entries.
 
 Run by `make bench`. The million is on SQLite in a file; each question is asked several times, and
-the slowest of the middle half counts, because machines are noisy.
+the quickest answer counts: what neighbours on the machine take is not the question's.
 """
 
 import asyncio
@@ -164,6 +164,7 @@ async def _questions(database: Database, record: Record) -> float:
         "of a visitor": page(visitor="visitor-7"),
         "of an event": page(event=Event.ENDED),
         "of an event that never was": page(event=Event.CREATE),
+        "of a session and an event": page(session_id="session-7", event=Event.ENDED),
         "of a visitor and an event": page(visitor="visitor-7", event=Event.ENDED),
         "of a visitor and an event that never was": page(visitor="visitor-7", event=Event.CREATE),
         "of yesterday": page(since=yesterday, until=yesterday + DAY_SECONDS),
@@ -190,7 +191,7 @@ async def _questions(database: Database, record: Record) -> float:
             started = time.perf_counter()
             await ask()
             times.append((time.perf_counter() - started) * 1000)
-        took = sorted(times)[-2]
+        took = min(times)
         slowest = max(slowest, took)
         print(f"{name:>42}: {took:6.1f} ms")
     return slowest

@@ -46,6 +46,7 @@ AUDIT: Final = Table(
     # Each ends in the id, so that a page of any filter is read from where the last one ended.
     Index("audit_in_time", "at"),
     Index("audit_of_session", "session_id", "id"),
+    Index("audit_of_session_and_event", "session_id", "event", "id"),
     Index("audit_of_visitor", "visitor", "id"),
     Index("audit_of_event", "event", "id"),
     Index("audit_of_visitor_and_event", "visitor", "event", "id"),

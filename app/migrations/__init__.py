@@ -10,7 +10,7 @@ from app.database import METADATA
 from app.environment import SettingsError
 from app.sessions.journal import SESSIONS
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The revision of this version's tables; the last of `versions/`."""
 
 _BEFORE_REVISIONS: Final = {AUDIT.name: "0002", SESSIONS.name: "0001"}

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, case, func, literal, select, union_all
+from sqlalchemy import Integer, case, cast, func, literal_column, select
 
-from app.database import Database
+from app.database import POSTGRES, Database
 from app.sessions.journal import SESSIONS, was_open_until
 from app.sessions.tokens import Clock
 
@@ -43,15 +43,23 @@ class Usage:
         """Each of the last days, the latest first; raises `RecordUnavailable`."""
         now = self.clock()
         today = int(now // DAY_SECONDS)
-        # Those that began before the first day may have lasted into it.
-        days = range(today, today - DAYS - 1, -1)
         used: dict[int, Used] = defaultdict(Used)
-        for row in await self.database.read(union_all(*(self._within(d, now) for d in days))):
+        until = was_open_until(now)
+        first, last = self._day(SESSIONS.c.opened_at), self._day(until)
+        # Those that began before the first day may have lasted into it.
+        in_time = (
+            SESSIONS.c.base_url == self.base_url,
+            SESSIONS.c.opened_at >= (today - DAYS) * DAY_SECONDS,
+        )
+        counted = func.count().label("sessions"), func.sum(_lasted(now)).label("seconds")
+        within = select(first.label("day"), *counted).where(*in_time, first == last)
+        for row in await self.database.read(within.group_by(first)):
             used[row.day].sessions += row.sessions
-            used[row.day].seconds += row.seconds or 0.0
-        for row in await self.database.read(union_all(*(self._across(d, now) for d in days))):
+            used[row.day].seconds += row.seconds
+        across = select(SESSIONS.c.opened_at, until.label("until")).where(*in_time, first != last)
+        for row in await self.database.read(across):
             _split(used, row.opened_at, row.until)
-        return {_date(day): used[day] for day in days[:DAYS]}
+        return {_date(day): used[day] for day in range(today, today - DAYS, -1)}
 
     async def by_visitor(self, days: int = DAYS) -> dict[str, Used]:
         """Those who used the most in so many days, by the days on which their sessions began."""
@@ -69,27 +77,11 @@ class Usage:
         rows = await self.database.read(query)
         return {row.owner: Used(row.sessions, row.seconds) for row in rows}
 
-    def _within(self, day: int, now: float) -> Select[Any]:
-        """What began on a day and was over on it."""
-        counted = func.count().label("sessions"), func.sum(_lasted(now)).label("seconds")
-        return self._began_on(day, literal(day).label("day"), *counted).where(
-            was_open_until(now) <= (day + 1) * DAY_SECONDS
-        )
-
-    def _across(self, day: int, now: float) -> Select[Any]:
-        """What began on a day and was not."""
-        until = was_open_until(now)
-        return self._began_on(day, SESSIONS.c.opened_at, until.label("until")).where(
-            until > (day + 1) * DAY_SECONDS
-        )
-
-    def _began_on(self, day: int, *columns: Any) -> Select[Any]:
-        begin = day * DAY_SECONDS
-        return select(*columns).where(
-            SESSIONS.c.base_url == self.base_url,
-            SESSIONS.c.opened_at >= begin,
-            SESSIONS.c.opened_at < begin + DAY_SECONDS,
-        )
+    def _day(self, at: Any) -> Any:
+        """The number of the day since 1970. A cast cuts off in SQLite, and rounds in Postgres."""
+        days = at / literal_column(f"{DAY_SECONDS}.0")
+        is_postgres = self.database.engine.dialect.name == POSTGRES
+        return cast(func.floor(days) if is_postgres else days, Integer)
 
 
 def _split(used: dict[int, Used], opened_at: float, until: float) -> None:

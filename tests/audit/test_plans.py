@@ -1,0 +1,49 @@
+"""No question reads more of the record than it answers: SQLite takes the index that is for it."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event as listening
+
+from app.audit.entries import Event
+from app.audit.record import Record
+from app.audit.trail import Filter, Trail
+from app.database import open_database
+from app.migrations import prepare
+
+INDEXES = {
+    "audit_of_session": {"session_id": "s"},
+    "audit_of_session_and_event": {"session_id": "s", "event": Event.ENDED},
+    "audit_of_visitor": {"visitor": "v"},
+    "audit_of_event": {"event": Event.ENDED},
+    "audit_of_visitor_and_event": {"visitor": "v", "event": Event.ENDED},
+    "INTEGER PRIMARY KEY": {"since": 100.0, "until": 200.0},
+}
+
+
+@pytest.mark.parametrize("index", [*INDEXES, "the last words"])
+async def test_each_question_takes_the_index_that_is_for_it(tmp_path: Path, index: str) -> None:
+    path = tmp_path / "broker.db"
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    async with open_database(f"sqlite+aiosqlite:///{path}", prepare) as database:
+        record = Record(database, required=True, monotonic=lambda: 0.0, clock=lambda: 0.0)
+        listening.listen(database.engine.sync_engine, "before_cursor_execute", note)
+        trail = Trail(database, record)
+        if index in INDEXES:
+            await trail.page(Filter(**INDEXES[index]), limit=10, before=1000)  # type: ignore[arg-type] # ours
+        else:
+            index = "audit_of_session_and_event"
+            await trail.latest(["a", "b"], Event.SAY_TEXT)
+    statement, parameters = asked[-1]
+    with closing(sqlite3.connect(path)) as connection:
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+    steps = [step for *_, step in plan]
+    assert any(index in step for step in steps), steps
+    assert not any("SCAN audit" in step or "TEMP B-TREE" in step for step in steps), steps
