@@ -155,6 +155,11 @@ def assemble(
         clock=clock,
     )
     overview = Overview(
-        client=client, sessions=sessions, places=places, opener=opener, record=record
+        client=client,
+        sessions=sessions,
+        places=places,
+        opener=opener,
+        record=record,
+        voice=speech.voice,
     )
     return Sessions(reception, broker, ender, reaper, readiness, overview, chronicle)

@@ -8,6 +8,7 @@ from app.kaltura.client import KalturaClient
 from app.sessions.live import EndReason, LiveSessions
 from app.sessions.opening import SessionOpener
 from app.sessions.places import Places
+from app.sessions.speaking.voice import Speech, Voice
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Figures:
     ended: Mapping[EndReason, int]
     ks_renewals: Mapping[str, int]
     breaker: str
+    speech: Speech
+    pieces_said: Mapping[Speech, int]
     audit_waiting: int
     audit_lag_seconds: float
     audit_writable: bool
@@ -40,12 +43,14 @@ class Overview:
         places: Places,
         opener: SessionOpener,
         record: Record,
+        voice: Voice,
     ) -> None:
         self._client = client
         self._sessions = sessions
         self._places = places
         self._opener = opener
         self._record = record
+        self._voice = voice
 
     async def figures(self) -> Figures:
         """How things stand now."""
@@ -61,6 +66,8 @@ class Overview:
             ended=self._sessions.ended_count,
             ks_renewals=self._client.ks_renewals,
             breaker=self._client.breaker_state,
+            speech=self._voice.speech,
+            pieces_said=self._voice.said,
             audit_waiting=self._record.waiting,
             audit_lag_seconds=self._record.lag_seconds,
             audit_writable=not self._record.is_doubtful,

@@ -26,6 +26,7 @@ from app.kaltura.breaker import STATES
 from app.kaltura.exchange import Exchange
 from app.sessions.figures import Figures
 from app.sessions.live import EndReason
+from app.sessions.speaking.voice import Speech
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 PREFIX: Final = "avatar_broker"
@@ -131,7 +132,14 @@ class _AtScrape(Collector):
         )
         yield _counter("ks_renewals", "Kaltura Sessions made, or not", now.ks_renewals, "outcome")
         yield _states(
-            "kaltura_breaker", "Whether Kaltura is asked: the state that is 1", now.breaker
+            "kaltura_breaker", "Whether Kaltura is asked: the state that is 1", now.breaker, STATES
+        )
+        yield _states("speech", "How texts are said: the state that is 1", now.speech, Speech)
+        yield _counter(
+            "pieces_said",
+            "Pieces of text said, in Kaltura's own voice (text) or in another (audio)",
+            {speech.value: count for speech, count in now.pieces_said.items()},
+            "speech",
         )
 
 
@@ -146,8 +154,8 @@ def _counter(name: str, meaning: str, values: Mapping[str, float], label: str = 
     return family
 
 
-def _states(name: str, meaning: str, state: str) -> Metric:
+def _states(name: str, meaning: str, state: str, states: Iterable[str]) -> Metric:
     family = GaugeMetricFamily(f"{PREFIX}_{name}", meaning, labels=["state"])
-    for one in STATES:
+    for one in states:
         family.add_metric([one], one == state)
     return family
