@@ -1,6 +1,7 @@
 """One avatar session, opened, tried and ended."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -9,9 +10,12 @@ from pydantic import SecretStr
 from app.doctor.findings import Finding, Findings, Trouble, Verdict
 from app.doctor.reach import reach
 from app.kaltura import errors
-from app.kaltura.client import KalturaClient, SessionAccess
+from app.kaltura.client import KalturaClient, Recording, SessionAccess
 from app.kaltura.contract import Created, CreateRequest, Operation, SayTextRequest
 from app.kaltura.media import is_safe_media_url
+from app.kaltura.transport import open_transport
+from app.sessions.speaking.assembly import synthesis_of
+from app.sessions.speaking.services import ServiceFailed
 from app.sessions.speech import new_turn_id
 from app.sessions.tokens import Clock
 from app.sessions.wishes import Wish, create_request
@@ -35,6 +39,7 @@ class SessionCheck:
         self._access: SessionAccess | None = None
         self._whep_url = ""
         self._voice_refused = False
+        self._made: Recording | None = None
 
     async def run(self) -> None:
         """Every step; those that need one that failed are not tried."""
@@ -64,7 +69,11 @@ class SessionCheck:
         await check("WHEP", self._reach_media, needs=(Operation.INIT_CLIENT,))
         await check(Operation.KEEP_ALIVE, self._calls(self._client.keep_alive), needs=opened)
         can_speak = ("voice",) if self._voice_refused else opened
-        await check(Operation.SAY_TEXT, self._say, needs=can_speak)
+        if self._settings.speech != "audio":
+            await check(Operation.SAY_TEXT, self._say, needs=can_speak)
+        if self._settings.speech != "text" and self._settings.tts_base_url is not None:
+            await check("other voice", self._make_speech)
+            await check(Operation.SAY_AUDIO, self._say_made, needs=(*opened, "other voice"))
         await check(Operation.INTERRUPT, self._calls(self._client.interrupt), needs=opened)
 
     async def _open(self) -> str:
@@ -111,7 +120,35 @@ class SessionCheck:
 
     async def _say(self) -> str:
         said = SayTextRequest(text="Hello.", turn_id=new_turn_id())
-        await self._ask(lambda access: self._client.say_text(access, said))
+        try:
+            await self._ask(lambda access: self._client.say_text(access, said))
+        except Trouble as trouble:
+            failed = isinstance(trouble.__cause__, errors.SpeechFailedError)
+            if not failed or self._settings.tts_base_url is None or self._settings.speech != "auto":
+                raise
+            trouble.verdict = Verdict.WARNING
+            trouble.fix = "TTS_BASE_URL says texts meanwhile (SPEECH=auto)."
+            raise
+        return "it was said"
+
+    async def _make_speech(self) -> str:
+        """The service at TTS_BASE_URL makes an MP3 of a text."""
+        async with contextlib.aclosing(open_transport()) as transport:
+            synthesis = synthesis_of(self._settings, transport)
+            assert synthesis is not None  # noqa: S101 - there is a TTS_BASE_URL
+            try:
+                self._made = await synthesis.speech("Hello.")
+            except ServiceFailed as failure:
+                raise Trouble(
+                    f"TTS_BASE_URL made no speech: {failure}",
+                    "Look at TTS_BASE_URL, TTS_API_KEY, TTS_MODEL and TTS_VOICE.",
+                ) from failure
+        return f"{self._made.duration_seconds:.1f} s of speech from TTS_BASE_URL"
+
+    async def _say_made(self) -> str:
+        made = self._made
+        assert made is not None  # noqa: S101 - it needs the other voice
+        await self._ask(lambda access: self._client.say_audio(access, made, new_turn_id()))
         return "it was said"
 
     async def _end(self) -> str:

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from tests.browser.avatar_page import AvatarPage, Demo, eventually
 from tests.browser.conftest import running_demo
-from tests.browser.voice_service import VoiceService, voice_service
+from tests.voice_service import VoiceService, voice_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

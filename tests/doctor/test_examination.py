@@ -32,6 +32,7 @@ from app.doctor.reach import MAX_SKEW_SECONDS
 from app.migrations import HEAD
 from tests.doubles import ADMIN_SECRET, BY_ADMIN_SECRET, settings
 from tests.processes import free_port, running
+from tests.voice_service import voice_service
 
 KS = "canary-ks-for-the-emulator"
 MODULE = b"export class KalturaAvatarSession {}"
@@ -194,6 +195,41 @@ async def test_one_run_names_everything_that_is_wrong(emulator: str, database: P
     findings = await examined(configured(emulator, database), shift=100)
     named = [cross.step for cross in crosses(findings)]
     assert named == ["database", "clock", "keep-alive", "say-text"]
+
+
+@pytest.fixture(scope="module")
+def another_voice() -> Iterator[dict[str, Any]]:
+    with voice_service() as service:
+        yield {"tts_base_url": service.url, "tts_model": "tts-1", "tts_voice": "alloy"}
+
+
+async def test_another_voice_is_tried_and_makes_a_warning_of_kaltura_s_refusal(
+    emulator: str, database: Path, another_voice: dict[str, Any]
+) -> None:
+    play(emulator, *fails("say-text", 503))
+    findings = await examined(configured(emulator, database, **another_voice))
+    assert findings.all_is_well
+    verdicts = {finding.step: finding.verdict for finding in findings.all}
+    assert verdicts["say-text"] is Verdict.WARNING
+    assert verdicts["other voice"] is verdicts["say-audio"] is Verdict.WELL
+
+
+async def test_another_voice_that_fails_is_named(emulator: str, database: Path) -> None:
+    changes = {"tts_base_url": emulator, "tts_api_key": "canary-tts-key"}
+    findings = await examined(configured(emulator, database, **changes))
+    [cross] = crosses(findings)
+    assert cross.step == "other voice"
+    assert "TTS_BASE_URL" in cross.text
+    assert "404" in cross.text
+
+
+async def test_by_choice_only_the_other_voice_is_tried(
+    emulator: str, database: Path, another_voice: dict[str, Any]
+) -> None:
+    findings = await examined(configured(emulator, database, speech="audio", **another_voice))
+    steps = [finding.step for finding in findings.all]
+    assert "say-text" not in steps
+    assert "say-audio" in steps
 
 
 async def test_what_needs_what_failed_is_not_tried_but_for_the_rest(

@@ -177,6 +177,19 @@ async def test_the_breaker_shows_its_state(
     assert await value(visitor, "kaltura_breaker", state="closed") == 1
 
 
+async def test_it_shows_whose_voice_speaks_and_how_much(visit: Visit, kaltura: FakeKaltura) -> None:
+    visitor = await visit(operator_token=OPERATOR)
+    session = (await visitor.post("/api/create-avatar-session")).json()
+    speak = f"/api/avatar-sessions/{session['sessionId']}/speak"
+    await visitor.post(speak, json={"text": "Hello."})
+    assert await value(visitor, "speech_voice", state="text") == 1
+    assert await value(visitor, "speech_pieces_total", voice="text") == 1
+    kaltura.will("say-text", refusal(503))
+    await visitor.post(speak, json={"text": "Hello."})
+    assert await value(visitor, "speech_voice", state="unavailable") == 1
+    assert await value(visitor, "speech_pieces_total", voice="audio") == 0
+
+
 async def test_a_ks_that_is_made_or_not_is_counted(
     visit: Visit, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
