@@ -53,7 +53,8 @@ def test_after_a_kill_every_call_that_was_answered_has_its_entry_and_none_has_tw
         wait_until("much was said", lambda: len(answered) >= 200, SOON * 3)
         kill(first.process)
         assert all(one.exception() is None for one in speaking)
-    found = Counter(request_id for request_id, _ in entries(tmp_path / DATABASE, "say-text"))
+    on_disk = entries(tmp_path / DATABASE, "say-text")
+    found = Counter(request_id for request_id, outcome in on_disk if outcome != "queue-full")
     assert set(answered) <= found.keys()
     assert set(found.values()) == {1}
     assert len(found) <= len(answered) + SPEAKERS, "the rest was under way"
@@ -62,8 +63,9 @@ def test_after_a_kill_every_call_that_was_answered_has_its_entry_and_none_has_tw
             f"{second.url}/operator/api/audit?event=say-text&limit=1000", headers=OPERATOR
         ).json()["events"]
         outcomes = Counter(event["outcome"] for event in shown)
-        assert outcomes.keys() <= {"ok", "unknown"}
-        assert outcomes["ok"] >= len(answered) - 10 * SPEAKERS
+        # What stood in line to be said, nobody knows of any more.
+        assert outcomes.keys() <= {"ok", "unknown", "queue-full"}
+        assert outcomes["ok"] >= SPEAKERS
 
 
 def test_while_the_database_is_locked_nothing_is_said_and_afterwards_it_goes_on(
