@@ -458,7 +458,8 @@ async def test_no_operation_and_no_fault_tells_a_secret(
         kept = contents_of(tmp_path)
     kept += contents_of(tmp_path)
     assert told.never_called() == []
-    assert set(re.findall(r'"outcome": "(\w+)"', log.getvalue())) == OUTCOMES
+    # Of a create that was still waited for when the process stopped, nothing is known.
+    assert set(re.findall(r'"outcome": "(\w+)"', log.getvalue())) == OUTCOMES | {"unknown"}
     assert any(b"session-1" in file for file in kept), "what is kept can be read"
     assert len(told.held) > len(FAULTS)
     assert never_visited(told) == []
