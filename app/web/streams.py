@@ -122,6 +122,9 @@ async def _what_is_new(
 ) -> AsyncIterator[ServerSentEvent]:
     now = asyncio.get_running_loop().time
     ends_at = now() + LIFE_SECONDS
+    if after is None:
+        with contextlib.suppress(RecordUnavailable):
+            after = await trail.newest()  # whoever sees the stream begin misses nothing from there
     yield ServerSentEvent(retry=RECONNECT_MS)
     while True:
         with contextlib.suppress(RecordUnavailable):
