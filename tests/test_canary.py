@@ -433,6 +433,7 @@ class Play:
             await self._told.call("POST", path(self._session, action))
 
 
+@pytest.mark.timeout(600)  # it plays every fault to every operation
 @pytest.mark.parametrize("makes_ks", [{}, BY_APP_TOKEN], ids=["a KS", "KS that are made"])
 async def test_no_operation_and_no_fault_tells_a_secret(
     kaltura: FakeKaltura,
