@@ -44,10 +44,6 @@ class Turns:
         state = UtteranceState.QUEUED if state == UtteranceState.DONE else state
         self._change(utterance, state=state, text=utterance.receipt.text + text, ended_at=None)
 
-    def replace_text(self, utterance: Utterance, text: str) -> None:
-        """Other words than were asked for."""
-        self._change(utterance, text=text)
-
     def said_by_fallback(self, utterance: Utterance) -> None:
         """It is not Kaltura's own voice that says it."""
         if not utterance.receipt.fallback:
