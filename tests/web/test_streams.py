@@ -14,6 +14,7 @@ from app.web import streams
 from app.web.exports import PART
 from app.web.open_streams import MAX_STREAMS
 from tests.conftest import Visit
+from tests.doubles import FakeClock
 from tests.web.operators import TOKEN, following, signed_in
 from tests.web.test_console import said
 
@@ -131,9 +132,11 @@ async def test_no_cell_of_an_export_is_a_formula(visit: Visit) -> None:
             assert not cell.startswith(("=", "+", "-", "@", "\t", "＝"))
 
 
-async def test_an_export_has_all_that_is_asked_for_and_is_written_in_parts(visit: Visit) -> None:
+async def test_an_export_has_all_that_is_asked_for_and_is_written_in_parts(
+    visit: Visit, clock: FakeClock
+) -> None:
     visitor = await visit(operator_token=TOKEN, speak_rate_limit="10000/minute")
-    session_id = await said(visitor, *(f"text {n}" for n in range(PART + 20)))
+    session_id = await said(visitor, *(f"text {n}" for n in range(PART + 20)), clock=clock)
     operator = await signed_in(await visit())
     asked = f"event=say-text&sessionId={session_id}&text=text"
     texts = [f"text {n}" for n in reversed(range(PART + 20))]
