@@ -25,6 +25,7 @@ from app.audit.retention import Retention
 from app.audit.trail import Trail
 from app.database import open_database
 from app.identity.assembly import login_of
+from app.installed_hooks import installed_hooks
 from app.kaltura.exchange import both
 from app.migrations import prepare
 from app.problems import Problem
@@ -98,7 +99,7 @@ def create_app(
     sleep: Sleep = asyncio.sleep,
     tracer_provider: TracerProvider | None = None,
 ) -> FastAPI:
-    """The broker; raises `SettingsError` when the KS or the avatar is missing.
+    """The broker; raises `SettingsError` when the KS, the avatar or an installed hook is missing.
 
     `transport` carries calls to Kaltura, `login_transport` those to the app's login, and
     `speech_transport` those to another voice and to the speech hook; `clock` gives unix seconds,
@@ -106,6 +107,7 @@ def create_app(
     Where there is a `tracer_provider`, requests are traced.
     """
     settings.required_to_serve()
+    hooks = installed_hooks()
     metrics, recent = Metrics(), RecentCalls(monotonic)
     traces = None if tracer_provider is None else Traces(tracer_provider)
     observer = both(metrics.observe, recent.observe)
@@ -122,7 +124,9 @@ def create_app(
             login_of(
                 settings, transport=login_transport, clock=clock, monotonic=monotonic
             ) as login,
-            speech_services(settings, monotonic=monotonic, transport=speech_transport) as services,
+            speech_services(
+                settings, hooks=hooks, monotonic=monotonic, transport=speech_transport
+            ) as services,
         ):
             keyring = keyring_of(settings)
             record = Record(

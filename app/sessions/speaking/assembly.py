@@ -1,13 +1,13 @@
 """The parts of speech that the settings ask for, wired together."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import httpx
 
 from app.kaltura.transport import open_transport
-from app.sessions.speaking.hook import Hook, HttpHook, SpeechHooks, installed_hooks
+from app.sessions.speaking.hook import Hook, HttpHook, SpeechHooks
 from app.sessions.speaking.synthesis import Synthesis
 from app.sessions.speaking.voice import Voice
 from app.sessions.tokens import Clock
@@ -28,7 +28,7 @@ async def speech_services(
     *,
     monotonic: Clock,
     transport: httpx.AsyncBaseTransport | None = None,
-    hooks: list[Hook] | None = None,
+    hooks: Sequence[Hook] = (),
 ) -> AsyncIterator[SpeechServices]:
     """The services, until the block ends; `transport` carries the calls of those elsewhere."""
     transport = transport or open_transport()
@@ -41,10 +41,10 @@ def services_of(
     *,
     monotonic: Clock,
     transport: httpx.AsyncBaseTransport,
-    hooks: list[Hook] | None = None,
+    hooks: Sequence[Hook] = (),
 ) -> SpeechServices:
     """The services over a transport that others close."""
-    asked = installed_hooks() if hooks is None else list(hooks)
+    asked = list(hooks)
     if settings.speech_hook_url is not None:
         asked.append(HttpHook(settings.speech_hook_url, settings.speech_hook_secret, transport))
     return SpeechServices(

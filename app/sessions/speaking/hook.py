@@ -5,7 +5,6 @@ import hmac
 import inspect
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from importlib.metadata import entry_points
 from typing import Annotated, Any, Final, Literal, Protocol
 
 import httpx
@@ -15,9 +14,6 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints, TypeAdapter
 from app.problems import InvalidRequest, SpeechRefused
 from app.sessions.speaking.services import ServiceFailed, ask
 from app.sessions.speech import speakable
-
-ENTRY_POINTS: Final = "avatar_broker.speech_hooks"
-"""The group of entry points of packages that bring hooks."""
 
 HOOK_SECONDS: Final = 3.0
 MAX_ANSWER_BYTES: Final = 1024 * 1024
@@ -137,14 +133,6 @@ class HttpHook:
             at_most=MAX_ANSWER_BYTES,
         )
         return json.loads(body)
-
-
-def installed_hooks() -> list[Hook]:
-    """Those that installed packages bring, by name."""
-    found = sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name)
-    for point in found:
-        log.info("speech hook", name=point.name)
-    return [in_process(point.load()) for point in found]
 
 
 def in_process(hook: PythonHook) -> Hook:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from app.problems import SpeechRefused
+from app.sessions.speaking import hook
 from app.sessions.speaking.hook import in_process
 from tests.doubles import FakeClock, FakeKaltura, FakeServices, settled
 from tests.sessions.house import House, held
@@ -95,13 +96,13 @@ async def test_a_slow_hook_lets_no_text_overtake_another(
 ) -> None:
     first_asked, go_on = asyncio.Event(), asyncio.Event()
 
-    async def hook(question: dict[str, Any]) -> dict[str, str]:
+    async def ask(question: dict[str, Any]) -> dict[str, str]:
         if question["text"] == "First.":
             first_asked.set()
             await go_on.wait()
         return {"action": "allow"}
 
-    house = House(kaltura, clock, hooks=[in_process(hook)])
+    house = House(kaltura, clock, hooks=[in_process(ask)])
     session = await house.open()
     first = asyncio.create_task(house.say(session, "First."))
     await first_asked.wait()
@@ -119,12 +120,12 @@ async def test_what_is_with_the_hook_when_stop_comes_is_not_said(
 ) -> None:
     asked, go_on = asyncio.Event(), asyncio.Event()
 
-    async def hook(question: dict[str, Any]) -> dict[str, str]:
+    async def ask(question: dict[str, Any]) -> dict[str, str]:
         asked.set()
         await go_on.wait()
         return {"action": "allow"}
 
-    house = House(kaltura, clock, hooks=[in_process(hook)])
+    house = House(kaltura, clock, hooks=[in_process(ask)])
     session = await house.open()
     speaking = asyncio.create_task(house.say(session, LONG))
     await asked.wait()
@@ -159,3 +160,16 @@ async def test_a_hook_that_breaks_is_no_answer_and_no_bug(
     house = House(kaltura, clock, hooks=[in_process(broken)])
     with pytest.raises(SpeechRefused):
         await house.say(await house.open(), "Hello.")
+
+
+async def test_a_hook_that_takes_too_long_is_no_answer(
+    kaltura: FakeKaltura, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def late(question: dict[str, Any]) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(hook, "HOOK_SECONDS", 0.01)
+    house = House(kaltura, clock, hooks=[in_process(late)])
+    with pytest.raises(SpeechRefused, match="could not be checked"):
+        await house.say(await house.open(), "Hello.")
+    assert said(kaltura) == []
