@@ -6,6 +6,7 @@ whoever mistyped a setting, asks for help or is the demo's emulator can do witho
 
 import argparse
 import asyncio
+import gc
 import importlib.util
 import logging
 import os
@@ -23,7 +24,7 @@ from app.environment import SettingsError, lend_to_libraries
 from app.kaltura.contract import MIRROR_PATH
 from app.ks_settings import KS_SETTINGS, MINT_SETTINGS
 from app.logs import configure_logging
-from app.server import listen, serve, serve_for_parent, url_of
+from app.server import keep_what_is_loaded, listen, serve, serve_for_parent, url_of
 from app.settings import ENV_FILE, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -40,14 +41,17 @@ TERMINATED: Final = 143
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command; a wrong setting ends it with one line and exit code 2."""
-    options = _parser().parse_args(arguments)
+    gc.disable()  # while code is loaded there is none
     try:
+        options = _parser().parse_args(arguments)
         sys.exit(options.run(options))
     except SettingsError as error:
         print(f"avatar-broker: {error}", file=sys.stderr)
         sys.exit(MISCONFIGURED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    finally:
+        keep_what_is_loaded()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -234,6 +238,7 @@ def _doctor(options: argparse.Namespace) -> int:
     settings, _ = load_settings()
     configure_logging()
     logging.getLogger().setLevel(logging.WARNING)  # it tells of each step itself
+    keep_what_is_loaded()
     try:
         return asyncio.run(
             examine(settings, host=options.host, port=options.port, in_json=options.json)

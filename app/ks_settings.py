@@ -6,8 +6,8 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
 from app.environment import FileSource
+from app.kaltura.account import AdminSecret, AppToken
 from app.kaltura.contract import ItemId
-from app.kaltura.minting import AdminSecret, AppToken
 from app.values import ApiUrl, PartnerId, Secret
 
 Credentials = SecretStr | AdminSecret | AppToken

@@ -1,6 +1,7 @@
 """One ASGI application as a process: uvicorn, its address, and its end."""
 
 import errno
+import gc
 import signal
 import socket
 import sys
@@ -45,6 +46,7 @@ def serve(app: ASGIApp, listening: socket.socket) -> None:
     """Serve `app` until SIGINT, or SIGTERM, which ends the process with 0."""
     # uvicorn stops, and then raises the signal again for whoever was there before it.
     signal.signal(signal.SIGTERM, _leave)
+    keep_what_is_loaded()
     _server(app).run(sockets=[listening])
 
 
@@ -60,7 +62,18 @@ def serve_for_parent(app: ASGIApp, listening: socket.socket) -> None:
         server.should_exit = True
 
     threading.Thread(target=wait, daemon=True).start()
+    keep_what_is_loaded()
     server.run(sockets=[listening])
+
+
+def keep_what_is_loaded() -> None:
+    """Collect garbage from now on, but never again among what is there by now.
+
+    Code stays until the end. Without this, each full collection looks through all of it, in which
+    time nobody is answered, and the end of the process does so too.
+    """
+    gc.freeze()
+    gc.enable()
 
 
 def _server(app: ASGIApp) -> uvicorn.Server:

@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,6 +74,28 @@ def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
     assert told.returncode == 0
     assert "--host" in told.stdout
     assert "--port" in told.stdout
+
+
+NOT_SERVING = """
+import gc, uvicorn
+from app import cli
+uvicorn.Server.run = lambda *_, **__: print(gc.get_freeze_count() > 10_000, gc.isenabled())
+cli.main([%r, "--port", "0"])
+"""
+
+
+@pytest.mark.parametrize("command", ["serve", "emulator"])
+def test_nobody_waits_while_garbage_is_looked_for_in_the_code(tmp_path: Path, command: str) -> None:
+    told = subprocess.run(  # noqa: S603 - our own code
+        [sys.executable, "-c", NOT_SERVING % command],
+        cwd=tmp_path,
+        env=environment(**KALTURA),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert told.stdout.splitlines()[-1] == "True True", told.stderr
 
 
 @pytest.mark.parametrize("command", ["serve", "doctor"])

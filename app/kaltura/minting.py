@@ -4,7 +4,6 @@ Section numbers are those of the project's factual reference of the API.
 """
 
 import hashlib
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final, NamedTuple
 
@@ -12,6 +11,7 @@ import httpx
 from pydantic import BaseModel, RootModel, SecretStr, StringConstraints
 
 from app.kaltura import errors
+from app.kaltura.account import AdminSecret, AppToken
 from app.kaltura.exchange import Observer, unobserved
 from app.kaltura.wire import CREDENTIALS_REFUSED, Model, Reply, Wire, post, understood
 
@@ -38,23 +38,6 @@ class MintCall(StrEnum):
     START = "session/action/start"
     START_WIDGET_SESSION = "session/action/startWidgetSession"
     START_SESSION = "appToken/action/startSession"
-
-
-@dataclass(frozen=True)
-class AdminSecret:
-    """An account's secret: it makes every KS, and can't be revoked (2.5)."""
-
-    partner_id: int
-    secret: SecretStr
-
-
-@dataclass(frozen=True)
-class AppToken:
-    """A token that makes the KS it was made for, and can be revoked (2.5)."""
-
-    partner_id: int
-    token_id: str
-    token: SecretStr
 
 
 class Minted(NamedTuple):
