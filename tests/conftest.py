@@ -19,6 +19,7 @@ from app.settings import Settings
 from app.web import streams
 from tests.doubles import FakeClock, FakeKaltura, FakeServices, settings
 from tests.postgres import Postgres, postgres
+from tests.processes import BACKSTAGE, Running, running
 
 Visit = Callable[..., Awaitable[httpx.AsyncClient]]
 
@@ -41,6 +42,13 @@ def _plain_tracebacks() -> None:
     """Else structlog shows each variable in each frame, which takes seconds for one request."""
     renderer = structlog.dev.ConsoleRenderer.get_active()
     renderer.exception_formatter = structlog.dev.plain_traceback
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """An emulator that any KS opens, shared by all who ask: leave it without faults."""
+    with running("emulator", tmp_path_factory.mktemp("emulator"), ready=BACKSTAGE) as emulator:
+        yield emulator
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ ROOT: Final = Path(__file__).parent.parent
 COMMAND: Final = str(Path(sys.executable).with_name("avatar-broker"))
 READY_SECONDS: Final = 40
 STOP_SECONDS: Final = 20
+BACKSTAGE: Final = "/emulator/sessions"
+"""Where an emulator answers when it is ready."""
 
 
 @dataclass(frozen=True)

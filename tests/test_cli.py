@@ -12,14 +12,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from app import cli
+from app.kaltura.contract import MIRROR_PATH
 from tests.doubles import ADMIN_SECRET, APP_TOKEN
-from tests.processes import COMMAND, environment, free_port, running, stop, wait_until
+from tests.leaks.house import Kaltura
+from tests.processes import (
+    BACKSTAGE,
+    COMMAND,
+    Running,
+    environment,
+    free_port,
+    running,
+    stop,
+    wait_until,
+)
 
 KS = "a-ks-for-the-emulator"
 KALTURA = {"AVATAR_KS": KS, "AVATAR_ID": "ada", "AVATAR_VOICE_ID": "emulator-voice-en-1"}
@@ -30,6 +40,23 @@ MAKES_KS = {
     "KALTURA_APP_TOKEN_ID": "1_token",
     "KALTURA_APP_TOKEN": APP_TOKEN,
 }
+
+
+@pytest.fixture(scope="module")
+def strict_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One that only `KS` opens."""
+    folder = tmp_path_factory.mktemp("emulator")
+    with running("emulator", folder, ready=BACKSTAGE, AVATAR_KS=KS) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def kaltura(strict_emulator: Running) -> Iterator[Kaltura]:
+    """What this test does there."""
+    with httpx.Client(trust_env=False) as http:
+        kaltura = Kaltura(http, strict_emulator.url)
+        yield kaltura
+        kaltura.plays()
 
 
 @contextmanager
@@ -79,6 +106,7 @@ def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
 NOT_SERVING = """
 import gc, uvicorn
 from app import cli
+from app.kaltura.contract import MIRROR_PATH
 uvicorn.Server.run = lambda *_, **__: print(gc.get_freeze_count() > 10_000, gc.isenabled())
 cli.main([%r, "--port", "0"])
 """
@@ -180,21 +208,12 @@ def test_without_a_command_even_half_of_what_makes_a_ks_means_serve(
     assert ended.value.code == 17
 
 
-def test_a_stopped_broker_ends_its_sessions_at_kaltura(tmp_path: Path) -> None:
-    with (
-        running("emulator", tmp_path, ready="/emulator/sessions", AVATAR_KS=KS) as emulator,
-        running(
-            "serve",
-            tmp_path,
-            ready="/healthz",
-            AVATAR_BASE_URL=f"{emulator.url}/v1/avatar-session",
-            **KALTURA,
-        ) as broker,
-    ):
+def test_a_stopped_broker_ends_its_sessions_at_kaltura(tmp_path: Path, kaltura: Kaltura) -> None:
+    with running("serve", tmp_path, ready="/healthz", **KALTURA, **_at(kaltura)) as broker:
         httpx.post(f"{broker.url}/api/create-avatar-session").raise_for_status()
-        assert _states(emulator.url) == ["live"]
+        assert _states(kaltura) == ["live"]
         assert stop(broker.process) == 0
-        assert _states(emulator.url) == ["ended"]
+        assert _states(kaltura) == ["ended"]
         assert KS not in broker.log.read_text(encoding="utf-8")
 
 
@@ -205,8 +224,8 @@ def test_production_is_no_place_for_an_emulator(tmp_path: Path) -> None:
         "SECRET_KEY": "b6589fc6ab0dc82cf12099d1c2d40ab994e8410c",
         "PUBLIC_URL": "https://avatar.example.com",
     }
-    with running("emulator", tmp_path, ready="/emulator/sessions") as emulator:
-        address = {"AVATAR_BASE_URL": f"{emulator.url}/v1/avatar-session"}
+    with running("emulator", tmp_path, ready=BACKSTAGE) as emulator:
+        address = {"AVATAR_BASE_URL": f"{emulator.url}{MIRROR_PATH}"}
         refused = run(tmp_path, "serve", **production, **address)
         assert refused.returncode == 2
         assert refused.stderr.startswith("avatar-broker: AVATAR_BASE_URL is an emulator's")
@@ -215,18 +234,20 @@ def test_production_is_no_place_for_an_emulator(tmp_path: Path) -> None:
         pass  # what runs on this machine otherwise may be a way to Kaltura
 
 
-def _states(emulator: str) -> list[str]:
-    sessions: list[dict[str, Any]] = httpx.get(f"{emulator}/emulator/sessions").json()["sessions"]
-    return [session["state"] for session in sessions]
+def _at(kaltura: Kaltura) -> dict[str, str]:
+    return {"AVATAR_BASE_URL": f"{kaltura.url}{MIRROR_PATH}"}
 
 
-def test_the_emulator_refuses_another_ks(tmp_path: Path) -> None:
-    with running("emulator", tmp_path, ready="/emulator/sessions", AVATAR_KS=KS) as emulator:
-        create = f"{emulator.url}/v1/avatar-session/create"
-        body = {"visualConfig": {"id": "ada"}}
-        for ks, status in ((KS, 200), ("another", 401)):
-            answer = httpx.post(create, json=body, headers={"Authorization": f"KS {ks}"})
-            assert answer.status_code == status
+def _states(kaltura: Kaltura) -> list[str]:
+    return [session["state"] for session in kaltura.sessions().values()]
+
+
+def test_the_emulator_refuses_another_ks(kaltura: Kaltura) -> None:
+    create = f"{kaltura.url}{MIRROR_PATH}/create"
+    body = {"visualConfig": {"id": "ada"}}
+    for ks, status in ((KS, 200), ("another", 401)):
+        answer = httpx.post(create, json=body, headers={"Authorization": f"KS {ks}"})
+        assert answer.status_code == status
 
 
 def test_a_killed_demo_takes_its_emulator_along(tmp_path: Path) -> None:
@@ -248,77 +269,76 @@ def test_a_killed_demo_takes_its_emulator_along(tmp_path: Path) -> None:
         wait_until("the emulator is gone", is_gone)
 
 
-def test_the_doctor_names_what_is_wrong_and_ends_what_it_opened(tmp_path: Path) -> None:
-    with running("emulator", tmp_path, ready="/emulator/sessions", AVATAR_KS=KS) as emulator:
-        upstream = {"AVATAR_BASE_URL": f"{emulator.url}/v1/avatar-session"}
-        port = ("--port", str(free_port()))
-        well = run(tmp_path, "doctor", *port, **KALTURA, **upstream)
-        assert well.returncode == 0, well.stdout + well.stderr
-        assert well.stderr == ""
-        assert "\N{BALLOT X}" not in well.stdout
-        assert _states(emulator.url) == ["ended"]
+def test_the_doctor_names_what_is_wrong_and_ends_what_it_opened(
+    tmp_path: Path, kaltura: Kaltura
+) -> None:
+    upstream = _at(kaltura)
+    port = ("--port", str(free_port()))
+    well = run(tmp_path, "doctor", *port, **KALTURA, **upstream)
+    assert well.returncode == 0, well.stdout + well.stderr
+    assert well.stderr == ""
+    assert "\N{BALLOT X}" not in well.stdout
+    assert _states(kaltura) == ["ended"]
 
-        wrong = run(tmp_path, "doctor", *port, **{**KALTURA, **upstream, "AVATAR_KS": "x"})
-        assert wrong.returncode == 1
-        [cross] = [line for line in wrong.stdout.splitlines() if line.startswith("\N{BALLOT X}")]
-        assert re.fullmatch(
-            r". create +\d+ ms  Kaltura refused the broker's credentials \(status 401\)", cross
+    wrong = run(tmp_path, "doctor", *port, **{**KALTURA, **upstream, "AVATAR_KS": "x"})
+    assert wrong.returncode == 1
+    [cross] = [line for line in wrong.stdout.splitlines() if line.startswith("\N{BALLOT X}")]
+    assert re.fullmatch(
+        r". create +\d+ ms  Kaltura refused the broker's credentials \(status 401\)", cross
+    )
+
+    told = json.loads(run(tmp_path, "doctor", "--json", *port, **KALTURA, **upstream).stdout)
+    assert told["well"] is True
+
+
+def test_a_doctor_who_is_interrupted_ends_the_session_first(
+    tmp_path: Path, kaltura: Kaltura
+) -> None:
+    kaltura.plays({"operation": "say-text", "kind": "hang"})
+    for stopped_by, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        doctor = subprocess.Popen(  # noqa: S603 - our own command
+            [COMMAND, "doctor", "--port", str(free_port())],
+            cwd=tmp_path,
+            env=environment(**KALTURA, **_at(kaltura)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-
-        told = json.loads(run(tmp_path, "doctor", "--json", *port, **KALTURA, **upstream).stdout)
-        assert told["well"] is True
-
-
-def test_a_doctor_who_is_interrupted_ends_the_session_first(tmp_path: Path) -> None:
-    with running("emulator", tmp_path, ready="/emulator/sessions", AVATAR_KS=KS) as emulator:
-        hang = [{"operation": "say-text", "kind": "hang"}]
-        httpx.put(f"{emulator.url}/emulator/faults", json=hang, trust_env=False)
-        for stopped_by, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
-            doctor = subprocess.Popen(  # noqa: S603 - our own command
-                [COMMAND, "doctor", "--port", str(free_port())],
-                cwd=tmp_path,
-                env=environment(**KALTURA, AVATAR_BASE_URL=f"{emulator.url}/v1/avatar-session"),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            assert doctor.stdout is not None
-            for line in doctor.stdout:
-                if "keep-alive" in line:
-                    break
-            doctor.send_signal(stopped_by)
-            rest, errors = doctor.communicate(timeout=20)
-            assert doctor.returncode == code
-            assert "end" in rest.split()
-            assert "Traceback" not in errors
-        assert set(_states(emulator.url)) == {"ended"}
+        assert doctor.stdout is not None
+        for line in doctor.stdout:
+            if "keep-alive" in line:
+                break
+        doctor.send_signal(stopped_by)
+        rest, errors = doctor.communicate(timeout=20)
+        assert doctor.returncode == code
+        assert "end" in rest.split()
+        assert "Traceback" not in errors
+    assert set(_states(kaltura)) == {"ended"}
 
 
-def test_the_doctor_makes_a_ks_and_tells_who_refused_it(tmp_path: Path) -> None:
-    settings = {"AVATAR_ID": "ada", "AVATAR_VOICE_ID": "emulator-voice-en-1"}
+def test_the_doctor_makes_a_ks_and_tells_who_refused_it(tmp_path: Path, kaltura: Kaltura) -> None:
+    settings = {"AVATAR_ID": "ada", "AVATAR_VOICE_ID": "emulator-voice-en-1", **_at(kaltura)}
     by_secret = {"KALTURA_PARTNER_ID": "12345", "KALTURA_ADMIN_SECRET": ADMIN_SECRET}
-    with running("emulator", tmp_path, ready="/emulator/sessions", AVATAR_KS=KS) as avatars:
-        settings["AVATAR_BASE_URL"] = f"{avatars.url}/v1/avatar-session"
 
-        def doctor(makes_ks: dict[str, str], **answers: object) -> str:
-            with core_api(**answers) as url:
-                port = str(free_port())
-                told = run(
-                    tmp_path, "doctor", "--port", port, KALTURA_API_URL=url, **settings, **makes_ks
-                )
-                assert told.returncode == (1 if "\N{BALLOT X}" in told.stdout else 0), told.stderr
-                assert "canary" not in told.stdout + told.stderr
-                return re.sub(r" +\d+ ms  ", ": ", told.stdout.replace(url, "URL"))
+    def doctor(makes_ks: dict[str, str], **answers: object) -> str:
+        with core_api(**answers) as url:
+            port = str(free_port())
+            told = run(
+                tmp_path, "doctor", "--port", port, KALTURA_API_URL=url, **settings, **makes_ks
+            )
+            assert told.returncode == (1 if "\N{BALLOT X}" in told.stdout else 0), told.stderr
+            assert "canary" not in told.stdout + told.stderr
+            return re.sub(r" +\d+ ms  ", ": ", told.stdout.replace(url, "URL"))
 
-        widget = {"ks": "widget-ks"}
-        told = doctor(MAKES_KS, startWidgetSession=widget, startSession={"ks": KS})
-        assert "\N{CHECK MARK} KS: made from KALTURA_APP_TOKEN at URL" in told
-        assert "\N{CHECK MARK} end" in told
+    widget = {"ks": "widget-ks"}
+    told = doctor(MAKES_KS, startWidgetSession=widget, startSession={"ks": KS})
+    assert "\N{CHECK MARK} KS: made from KALTURA_APP_TOKEN at URL" in told
+    assert "\N{CHECK MARK} end" in told
 
-        told = doctor(by_secret, start="another-ks")
-        assert "\N{CHECK MARK} KS: made from KALTURA_ADMIN_SECRET at URL" in told
-        assert "\N{BALLOT X} create: Kaltura refused the broker's credentials (status 401)" in told
-        assert "KALTURA_ADMIN_SECRET is wrong" in told
+    told = doctor(by_secret, start="another-ks")
+    assert "\N{CHECK MARK} KS: made from KALTURA_ADMIN_SECRET at URL" in told
+    assert "\N{BALLOT X} create: Kaltura refused the broker's credentials (status 401)" in told
+    assert "KALTURA_ADMIN_SECRET is wrong" in told
 
 
 def test_a_demo_whose_emulator_dies_says_so_and_stops(tmp_path: Path) -> None:

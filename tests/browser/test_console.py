@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo
 from tests.browser.conftest import running_demo
 from tests.browser.test_access import _faint, _overflows, _unnamed
+from tests.processes import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -22,8 +23,8 @@ WORDS = "=Good news for you, dear visitor."
 
 
 @pytest.fixture(scope="module")
-def operated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running_demo(tmp_path_factory.mktemp("operated"), **SETTINGS) as demo:
+def operated(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    with running_demo(emulator, tmp_path_factory.mktemp("operated"), **SETTINGS) as demo:
         yield demo
 
 
@@ -160,10 +161,12 @@ async def test_the_console_can_be_read_and_used_by_everyone(
     await tab.button("End").click()
 
 
-async def test_when_the_broker_goes_the_console_says_so(browser: Browser, tmp_path: Path) -> None:
+async def test_when_the_broker_goes_the_console_says_so(
+    browser: Browser, emulator: Running, tmp_path: Path
+) -> None:
     context = await browser.new_context()
     tab = AvatarPage(await context.new_page())
-    with running_demo(tmp_path, **SETTINGS) as demo:
+    with running_demo(emulator, tmp_path, **SETTINGS) as demo:
         await tab.page.goto(f"{demo.url}/operator")
         await sign_in(tab.page, TOKEN)
         await is_live(tab)

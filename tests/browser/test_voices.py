@@ -1,13 +1,15 @@
 """Whatever Kaltura's voice does, the sentence is heard; and Stop is silence."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
+import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.browser.avatar_page import AvatarPage, Demo, eventually
 from tests.browser.conftest import running_demo
+from tests.processes import Running
 from tests.voice_service import VoiceService, voice_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -23,10 +25,18 @@ def service() -> Iterator[VoiceService]:
 
 
 @pytest.fixture(scope="module")
-def voiced_demo(service: VoiceService, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def voiced_demo(
+    emulator: Running, service: VoiceService, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Demo]:
     voice = {"TTS_BASE_URL": service.url, "TTS_MODEL": "tts-1", "TTS_VOICE": "alloy"}
-    with running_demo(tmp_path_factory.mktemp("voiced"), **voice) as demo:
+    with running_demo(emulator, tmp_path_factory.mktemp("voiced"), **voice) as demo:
         yield demo
+
+
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def _no_fault_stays(voiced_demo: Demo) -> AsyncIterator[None]:
+    yield
+    await play(voiced_demo)
 
 
 async def play(demo: Demo, *faults: dict[str, object]) -> None:

@@ -31,7 +31,7 @@ from app.doctor.findings import Finding, Findings, Verdict
 from app.doctor.reach import MAX_SKEW_SECONDS
 from app.migrations import HEAD
 from tests.doubles import ADMIN_SECRET, BY_ADMIN_SECRET, settings
-from tests.processes import free_port, running
+from tests.processes import BACKSTAGE, free_port, running
 from tests.voice_service import voice_service
 
 KS = "canary-ks-for-the-emulator"
@@ -43,7 +43,7 @@ Fault = dict[str, Any]
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an emulator that all these tests share."""
     folder = tmp_path_factory.mktemp("emulator")
-    with running("emulator", folder, ready="/emulator/sessions", AVATAR_KS=KS) as started:
+    with running("emulator", folder, ready=BACKSTAGE, AVATAR_KS=KS) as started:
         yield started.url
 
 

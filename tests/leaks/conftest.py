@@ -1,4 +1,4 @@
-"""One emulator for all, and for each test brokers that share a directory."""
+"""For each test brokers that share a directory."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +15,6 @@ def http() -> Iterator[httpx.Client]:
     limits = httpx.Limits(max_connections=200)
     with httpx.Client(timeout=SOON, trust_env=False, limits=limits) as client:
         yield client
-
-
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    directory = tmp_path_factory.mktemp("emulator")
-    ks = KALTURA["AVATAR_KS"]
-    with running("emulator", directory, ready="/emulator/sessions", AVATAR_KS=ks) as emulator:
-        yield emulator
 
 
 @pytest.fixture
