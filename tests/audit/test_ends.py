@@ -1,0 +1,41 @@
+"""Two processes may both see a session end, as when one takes over what the other had begun."""
+
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+from pydantic import SecretStr
+
+from app.audit.record import Record
+from app.audit.texts import Texts
+from app.audit.trail import Filter, Trail
+from app.database import open_database
+from app.kaltura.client import SessionAccess
+from app.migrations import prepare
+from app.sessions.chronicle import Chronicle
+from app.sessions.live import AvatarSession
+from tests.doubles import FakeClock
+
+
+async def test_an_end_that_two_processes_tell_is_on_record_once(
+    database_url: str, clock: FakeClock
+) -> None:
+    session = AvatarSession(
+        access=SessionAccess("session-1", SecretStr("jwt")),
+        owner="visitor-1",
+        opened_at=clock.now - 60,
+        expires_at=clock.now + 600,
+        token_expires_at=clock.now + 3600,
+        seen_at=clock.now,
+        ready=True,
+    )
+    given_anew = replace(session, opened_at=clock.now)
+    async with AsyncExitStack() as stack:
+        for told in ([session], [session, given_anew]):
+            database = await stack.enter_async_context(open_database(database_url, prepare))
+            record = Record(database, required=True, monotonic=clock, clock=clock)
+            await stack.enter_async_context(record.running())
+            for ended in told:
+                Chronicle(record, Texts("full", b"key"), clock).ended(ended)
+            await record.flush()
+        page = await Trail(database, record).page(Filter(), limit=10)
+    assert [found.entry.detail["seconds"] for found in page.found] == [0.0, 60.0]
