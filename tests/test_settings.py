@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from app.combinations import _check_key
 from app.database import IN_MEMORY
 from app.environment import PLANNED_HARMLESS, SettingsError
-from app.kaltura.minting import AppToken
+from app.kaltura.account import AppToken
 from app.main import create_app
 from app.settings import SDK_URL, Settings, load_settings
 from tests.doubles import ADMIN_SECRET, APP_TOKEN, BY_ADMIN_SECRET, BY_APP_TOKEN, settings

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.kaltura import errors
+from app.kaltura.account import AdminSecret
 from app.kaltura.client import REPEATABLE, KalturaClient, Recording, SessionAccess
 from app.kaltura.contract import (
     CreateRequest,
@@ -19,7 +20,7 @@ from app.kaltura.contract import (
     VoiceConfig,
 )
 from app.kaltura.credentials import RENEWED_AFTER, ConfiguredKs, MintedKs
-from app.kaltura.minting import LIFETIME_SECONDS, AdminSecret, Mint
+from app.kaltura.minting import LIFETIME_SECONDS, Mint
 from app.kaltura.transport import MAX_ANSWER_BYTES
 from tests.doubles import (
     ADMIN_SECRET,

@@ -9,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from app.kaltura import errors
-from app.kaltura.minting import HASH_TYPES, AdminSecret, AppToken, Mint, MintCall
+from app.kaltura.account import AdminSecret, AppToken
+from app.kaltura.minting import HASH_TYPES, Mint, MintCall
 from app.kaltura.transport import MAX_ANSWER_BYTES
 from tests.doubles import (
     ADMIN_SECRET,
