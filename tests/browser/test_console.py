@@ -105,6 +105,7 @@ async def test_a_session_is_watched_ended_found_and_exported(
     await expect(entry).to_have_count(1)
     time = entry.get_by_role("time")
     await expect(time).to_have_attribute("title", re.compile(r"^\d{4}-\d\d-\d\d [\d:]{8} UTC$"))
+    await expect(time).not_to_contain_text("UTC")
     utc, own = await time.get_attribute("title"), await time.inner_text()
     assert (_hour(own) - _hour(utc or "")) % 24 == 9  # Tokyo
     await entry.get_by_role("button").press("Enter")
