@@ -1,0 +1,142 @@
+"""What breaks off is closed, what is stopped is told, and what waits is bounded."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from app.problems import QueueFull, SpeechRefused
+from app.sessions.speaking.hook import in_process
+from app.sessions.speaking.line import MAX_QUEUED, MAX_QUEUED_CHARACTERS
+from app.sessions.speaking.stopping import MAX_INTERRUPTS
+from app.sessions.speaking.upstream import MAX_AHEAD
+from tests.doubles import FakeClock, FakeKaltura, Gate, RecordInMemory, refusal, settled
+from tests.sessions.house import House, held
+from tests.sessions.speaking.test_queue import LONG, said
+from tests.sessions.speaking.test_writing import Pen, finals
+
+SENTENCES = [f"This is number {number} of several. " * 2 for number in range(4)]
+CHUNK = len(SENTENCES[0])
+
+
+@pytest.fixture
+def record() -> RecordInMemory:
+    return RecordInMemory()
+
+
+@pytest.fixture
+def house(kaltura: FakeKaltura, clock: FakeClock, record: RecordInMemory) -> House:
+    return House(kaltura, clock, record=record)
+
+
+async def test_after_its_last_chunk_the_name_of_a_turn_is_free(house: House) -> None:
+    session = held(await house.open())
+    await house.broker.say_text(session, "One.", "turn-1", is_final=True)
+    again = await house.broker.say_text(session, "Two.", "turn-1", is_final=True)
+    assert again.text == "Two."
+
+
+async def test_of_a_text_that_fails_midway_nothing_more_is_said(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, speech_chunk_length=CHUNK)
+    session = await house.open()
+    kaltura.will("say-text", httpx.Response(200, json={"success": True}), refusal(500))
+    await house.say(session, "".join(SENTENCES))
+    await house.say(session, "Next.")
+    await clock.pass_by(60)
+    assert said(kaltura) == [SENTENCES[0], SENTENCES[1], "Next."]
+    fates = [receipt.state.value for receipt in house.broker.utterances(held(session))]
+    assert fates == ["failed", "done"]
+
+
+async def test_what_still_waits_of_a_text_that_is_refused_closes_its_turn(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    def no_shouting(question: dict[str, Any]) -> dict[str, str]:
+        return {"action": "refuse" if question["text"].isupper() else "allow"}
+
+    house, pen = House(kaltura, clock, hooks=[in_process(no_shouting)]), Pen()
+    session = await house.open()
+    await house.say(session, LONG)
+    writing = asyncio.create_task(house.broker.say_written(held(session), pen(), "turn-1"))
+    await pen.write("This is fine. ", "THIS IS NOT. ", "And")
+    with pytest.raises(SpeechRefused):
+        await writing
+    await clock.pass_by(60)
+    assert said(kaltura)[1:] == ["This is fine. "]
+    assert finals(kaltura) == [True, True]
+
+
+async def test_a_text_that_kaltura_was_too_busy_for_waits_as_long_as_kaltura_asks(
+    house: House, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    session = await house.open()
+    await house.say(session, LONG)
+    await house.say(session, "Second.")
+    busy = refusal(429)
+    busy.headers["Retry-After"] = "8"
+    kaltura.will("say-text", busy)
+    while len(said(kaltura)) == 1:
+        await clock.pass_by(0.5)
+    await clock.pass_by(7)
+    assert len(said(kaltura)) == 2
+    await clock.pass_by(2)
+    assert len(said(kaltura)) == 3
+
+
+async def test_a_text_that_was_tried_when_stop_came_is_on_record_as_stopped(
+    house: House, kaltura: FakeKaltura, clock: FakeClock, record: RecordInMemory
+) -> None:
+    session = await house.open()
+    await house.say(session, LONG)
+    await house.say(session, "Second.")
+    busy = Gate(refusal(429))
+    kaltura.will("say-text", busy)
+    while not busy.reached.is_set():
+        await clock.pass_by(0.5)
+    stopping = asyncio.create_task(house.broker.interrupt(held(session)))
+    await settled()
+    busy.open.set()
+    await stopping
+    await clock.pass_by(60)
+    assert said(kaltura) == [LONG.strip(), "Second."]
+    assert "pending" not in [entry.outcome for entry in record.entries]
+
+
+async def test_what_is_asked_about_is_bounded_too(kaltura: FakeKaltura, clock: FakeClock) -> None:
+    async def never(question: dict[str, Any]) -> None:
+        await asyncio.Event().wait()
+
+    house = House(kaltura, clock, hooks=[in_process(never)])
+    session = await house.open()
+    asking = [asyncio.create_task(house.say(session, "x")) for _ in range(MAX_QUEUED)]
+    await settled()
+    with pytest.raises(QueueFull):
+        await house.say(session, "one too many")
+    for task in asking:
+        task.cancel()
+    await asyncio.wait(asking)
+
+
+async def test_no_more_characters_wait_than_are_kept(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_text_length=10_000)
+    session = await house.open()
+    await house.say(session, LONG)
+    for _ in range(MAX_QUEUED_CHARACTERS // 10_000):
+        await house.say(session, "x" * 10_000)
+    with pytest.raises(QueueFull):
+        await house.say(session, "x")
+
+
+async def test_kaltura_is_not_given_more_pieces_at_once_than_a_stop_interrupts(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    session = await house.open()
+    for _ in range(2 * MAX_AHEAD):
+        await house.say(session, "x")
+    await settled()
+    assert len(said(kaltura)) == MAX_AHEAD <= MAX_INTERRUPTS
