@@ -7,13 +7,17 @@ import httpx
 import pytest
 
 from app.problems import QueueFull, SpeechRefused
+from app.sessions.speaking.events import Bulletin
 from app.sessions.speaking.hook import in_process
 from app.sessions.speaking.line import MAX_QUEUED, MAX_QUEUED_CHARACTERS
-from app.sessions.speaking.stopping import MAX_INTERRUPTS
+from app.sessions.speaking.pieces import MAX_TRIES
+from app.sessions.speaking.stopping import GOES_ON_SECONDS, MAX_INTERRUPTS
+from app.sessions.speaking.turns import MAX_KNOWN, Turns
 from app.sessions.speaking.upstream import MAX_AHEAD
 from tests.doubles import FakeClock, FakeKaltura, Gate, RecordInMemory, refusal, settled
 from tests.sessions.house import House, held
-from tests.sessions.speaking.test_queue import LONG, said
+from tests.sessions.speaking.test_queue import LONG, fates, said
+from tests.sessions.speaking.test_voice import TTS, talking
 from tests.sessions.speaking.test_writing import Pen, finals
 
 SENTENCES = [f"This is number {number} of several. " * 2 for number in range(4)]
@@ -47,8 +51,7 @@ async def test_of_a_text_that_fails_midway_nothing_more_is_said(
     await house.say(session, "Next.")
     await clock.pass_by(60)
     assert said(kaltura) == [SENTENCES[0], SENTENCES[1], "Next."]
-    fates = [receipt.state.value for receipt in house.broker.utterances(held(session))]
-    assert fates == ["failed", "done"]
+    assert fates(house, session) == ["failed", "done"]
 
 
 async def test_what_still_waits_of_a_text_that_is_refused_closes_its_turn(
@@ -140,3 +143,93 @@ async def test_kaltura_is_not_given_more_pieces_at_once_than_a_stop_interrupts(
         await house.say(session, "x")
     await settled()
     assert len(said(kaltura)) == MAX_AHEAD <= MAX_INTERRUPTS
+
+
+async def test_the_rest_of_a_turn_that_was_stopped_is_said_as_another(
+    house: House, kaltura: FakeKaltura
+) -> None:
+    session = held(await house.open())
+    await house.broker.say_text(session, "One, ", "turn-1", is_final=False)
+    await house.broker.interrupt(session)
+    again = await house.broker.say_text(session, "two.", "turn-1", is_final=True)
+    assert (again.text, again.state.value) == ("two.", "speaking")
+    assert said(kaltura) == ["One,", "two."]
+
+
+async def test_a_turn_that_seemed_to_be_over_goes_on_with_its_next_chunk(
+    house: House, clock: FakeClock
+) -> None:
+    session = await house.open()
+    await house.broker.say_text(held(session), "One, ", "turn-1", is_final=False)
+    await clock.pass_by(10)
+    assert fates(house, session) == ["done"]
+    await house.broker.say_text(held(session), "two.", "turn-1", is_final=True)
+    assert fates(house, session) == ["speaking"]
+    await clock.pass_by(10)
+    assert fates(house, session) == ["done"]
+
+
+async def test_what_kaltura_is_always_too_busy_for_fails_in_the_end(
+    house: House, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    session = await house.open()
+    await house.say(session, LONG)
+    await house.say(session, "Second.")
+    await house.say(session, "Third.")
+    kaltura.will("say-text", *[refusal(429)] * (MAX_TRIES + 1))
+    await clock.pass_by(200, step=0.5)
+    assert said(kaltura).count("Second.") == MAX_TRIES + 1
+    assert fates(house, session) == ["done", "failed", "done"]
+
+
+@pytest.mark.parametrize("begins", [True, False])
+async def test_the_next_begins_when_a_player_hears_it_or_the_end_of_the_one_before(
+    house: House, kaltura: FakeKaltura, clock: FakeClock, *, begins: bool
+) -> None:
+    session = await house.open()
+    first = await house.say(session, LONG)
+    second = await house.say(session, "Second.")
+    while len(said(kaltura)) == 1:
+        await clock.pass_by(0.5)
+    assert fates(house, session) == ["speaking", "queued"]
+    heard = second if begins else first
+    await house.broker.heard(held(session), heard.turn_id, begins=begins)
+    await settled()
+    assert fates(house, session) == ["done", "speaking"]
+
+
+async def test_a_voice_that_is_heard_long_after_stop_is_not_what_it_stopped(
+    house: House, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    session = await house.open()
+    receipt = await house.say(session, LONG)
+    await house.broker.interrupt(held(session))
+    await clock.pass_by(GOES_ON_SECONDS + 1)
+    await house.broker.heard(held(session), receipt.turn_id, begins=True)
+    await clock.pass_by(1)
+    assert kaltura.operations().count("interrupt") == 1
+
+
+async def test_no_other_voice_is_asked_for_what_was_stopped_meanwhile(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    services = talking()
+    house = House(kaltura, clock, services=services, **TTS)
+    session = await house.open()
+    refused = Gate(refusal(503))
+    kaltura.will("say-text", refused)
+    speaking = asyncio.create_task(house.say(session, "Stopped."))
+    await refused.reached.wait()
+    stopping = asyncio.create_task(house.broker.interrupt(held(session)))
+    await settled()
+    refused.open.set()
+    await asyncio.gather(speaking, stopping)
+    assert services.calls == []
+
+
+async def test_turns_that_are_over_are_forgotten_in_the_end(clock: FakeClock) -> None:
+    turns = Turns(Bulletin(), clock)
+    for number in range(2 * MAX_KNOWN):
+        turns.done(turns.new(f"turn-{number}", "x"))
+    assert turns.get("turn-0") is None
+    assert turns.get(f"turn-{2 * MAX_KNOWN - 1}") is not None
