@@ -26,25 +26,6 @@ STAND_IN: Final = Path(__file__).with_name("stand_in_sdk.js")
 Launch = Callable[[], Awaitable[Browser]]
 """Starts a browser; whoever does also closes it."""
 
-WITHOUT: Final = [
-    "WebUIOmniboxPopup",  # each window would load two pages for an address bar that nobody sees
-    "WebUIOmniboxAimPopup",
-    # Chromium heeds the last list alone, so what Playwright would have in it comes along.
-    "AimEnabled",
-    "AvoidUnnecessaryBeforeUnloadCheckSync",
-    "DestroyProfileOnBrowserClose",
-    "HttpsFirstBalancedModeAutoEnable",
-    "HttpsUpgrades",
-    "LensOverlay",
-    "MediaRouter",
-    "NetworkTimeServiceQuerying",
-    "OptimizationHints",
-    "PaintHolding",
-    "PreconnectToSearch",
-    "ThirdPartyStoragePartitioning",
-]
-"""Features of the browser that no page here needs."""
-
 CHROMIUM_ARGUMENTS: Final = [
     "--no-sandbox",
     "--disable-gpu",
@@ -53,7 +34,6 @@ CHROMIUM_ARGUMENTS: Final = [
     "--disable-component-update",
     "--disable-sync",
     "--use-fake-device-for-media-stream",
-    f"--disable-features={','.join(WITHOUT)}",
 ]
 
 
