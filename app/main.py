@@ -99,7 +99,7 @@ def create_app(
     sleep: Sleep = asyncio.sleep,
     tracer_provider: TracerProvider | None = None,
 ) -> FastAPI:
-    """The broker; raises `SettingsError` when the KS, the avatar or an installed hook is missing.
+    """The broker; raises `SettingsError` without a KS or an avatar, or where a hook can't be asked.
 
     `transport` carries calls to Kaltura, `login_transport` those to the app's login, and
     `speech_transport` those to another voice and to the speech hook; `clock` gives unix seconds,

@@ -24,16 +24,6 @@ SENTENCES = [f"This is number {number} of several. " * 2 for number in range(4)]
 CHUNK = len(SENTENCES[0])
 
 
-@pytest.fixture
-def record() -> RecordInMemory:
-    return RecordInMemory()
-
-
-@pytest.fixture
-def house(kaltura: FakeKaltura, clock: FakeClock, record: RecordInMemory) -> House:
-    return House(kaltura, clock, record=record)
-
-
 async def test_after_its_last_chunk_the_name_of_a_turn_is_free(house: House) -> None:
     session = held(await house.open())
     await house.broker.say_text(session, "One.", "turn-1", is_final=True)

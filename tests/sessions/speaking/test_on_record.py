@@ -11,16 +11,6 @@ from tests.sessions.house import House, held
 from tests.sessions.speaking.test_queue import LONG
 
 
-@pytest.fixture
-def record() -> RecordInMemory:
-    return RecordInMemory()
-
-
-@pytest.fixture
-def house(kaltura: FakeKaltura, clock: FakeClock, record: RecordInMemory) -> House:
-    return House(kaltura, clock, record=record)
-
-
 def said(record: RecordInMemory) -> list[tuple[str | None, str, int | None]]:
     """Text, outcome and Kaltura's status of each text on record."""
     return [

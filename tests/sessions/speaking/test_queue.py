@@ -20,11 +20,6 @@ LONG = "This sentence is here so that there is something to be said for a good w
 """About 30 s."""
 
 
-@pytest.fixture
-def house(kaltura: FakeKaltura, clock: FakeClock) -> House:
-    return House(kaltura, clock)
-
-
 def said(kaltura: FakeKaltura) -> list[str]:
     """The texts that reached Kaltura."""
     return [call.body["text"] for call in kaltura.calls if call.operation == "say-text"]

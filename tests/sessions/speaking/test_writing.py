@@ -16,11 +16,6 @@ from tests.sessions.speaking.test_queue import LONG, fates, said
 
 
 @pytest.fixture
-def house(kaltura: FakeKaltura, clock: FakeClock) -> House:
-    return House(kaltura, clock)
-
-
-@pytest.fixture
 def pen() -> "Pen":
     return Pen()
 
