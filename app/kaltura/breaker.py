@@ -1,13 +1,14 @@
-"""A circuit breaker: spares a Kaltura that is down the calls, and their callers the wait."""
+"""A circuit breaker: spares a Kaltura that is down the calls, and their callers the wait.
+
+Written here, because it is shorter than what adapted a library to it: a failure of speech is no
+verdict, an end passes an open circuit, and no failure may be kept (it holds a request's token).
+"""
 
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
-import interlock
 import structlog
-from interlock import CoreEventListener, State
 
 from app.kaltura import errors
 from app.kaltura.contract import Operation, WireModel
@@ -16,10 +17,13 @@ THRESHOLD: Final = 8
 """So many failures in a row, and Kaltura is taken to be down."""
 
 OPEN_SECONDS: Final = 3
-"""Then nothing is sent for so long; after it one call is let through to see."""
+"""Then nothing is sent for so long; after it one call, the trial, is let through to see."""
 
-STATES: Final = tuple(state.value for state in (State.CLOSED, State.OPEN, State.HALF_OPEN))
-"""Closed lets everything through, open nothing, half open one call to see."""
+CLOSED: Final = "closed"
+OPEN: Final = "open"
+HALF_OPEN: Final = "half_open"
+STATES: Final = (CLOSED, OPEN, HALF_OPEN)
+"""Closed lets everything through, open nothing; half open while the trial is under way."""
 
 Answer = TypeVar("Answer", bound=WireModel)
 log = structlog.get_logger(__name__)
@@ -40,121 +44,78 @@ class Breaker:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._listener = _Listener(monotonic)
-        self._circuit = interlock.CircuitBreaker(
-            name="kaltura",
-            config=interlock.Config(
-                failure_rate_threshold=1.0,
-                window_size=THRESHOLD,
-                minimum_number_of_calls=THRESHOLD,
-                slow_call_duration_threshold=math.inf,  # the client's deadline sees to slow calls
-                wait_duration_in_open=OPEN_SECONDS,
-                permitted_calls_in_half_open=1,
-            ),
-            clock=_Clock(monotonic),
-            classifier=_Classifier(),
-            listener=self._listener,
-        )
+        self._failures = 0
+        self._opened_at: float | None = None
+        self._trial: object | None = None
+        self._changes = 0
+        """How often it opened or closed: a call that began before says nothing of now."""
 
     @property
     def state(self) -> str:
         """One of `STATES`."""
-        return self._circuit.state.value
+        if self._opened_at is None:
+            return CLOSED
+        return OPEN if self._trial is None else HALF_OPEN
 
     @property
     def is_refusing(self) -> bool:
         """Whether a call would not be made just now; the next one after that is the trial."""
-        is_open = self._circuit.state is State.OPEN
-        return is_open and self._monotonic() < self._listener.opened_at + OPEN_SECONDS
+        return self._seconds_left() > 0
 
     async def guard(self, operation: Operation, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
         """What `attempt` returns or raises; `CircuitOpenError` when it was not even made.
 
         An end is always attempted: a session that goes on costs money.
         """
+        call = object()
+        self._admit(call, operation)
+        began_at = self._changes
         try:
-            outcome = await self._ask(operation, attempt)
-        except _NoVerdict as unclear:
-            outcome = unclear.error
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+            answer = await attempt()
+        except errors.SpeechFailedError:
+            raise  # text-to-speech is out, which does not tell whether Kaltura is
+        except _DOWN:
+            if began_at == self._changes:
+                self._failed(call)
+            raise
+        except errors.KalturaError:
+            if began_at == self._changes:
+                self._answered()
+            raise
+        finally:
+            if self._trial is call:
+                self._trial = None
+        if began_at == self._changes:
+            self._answered()
+        return answer
 
-    async def _ask(
-        self, operation: Operation, attempt: Callable[[], Awaitable[Answer]]
-    ) -> Answer | Exception:
-        try:
-            return await self._circuit.call_async(_outcome, attempt)
-        except interlock.CircuitOpenError as refusal:
-            if operation is not Operation.END:
-                # While a trial is under way nobody knows how long it takes.
-                seconds = math.ceil(refusal.retry_after or 1)
-                raise errors.CircuitOpenError(operation, seconds) from None
-        outcome = await _outcome(attempt)
-        if not _is_down(outcome):
-            self._circuit.reset()
-        return outcome
+    def _admit(self, call: object, operation: Operation) -> None:
+        if self._opened_at is None or operation is Operation.END:
+            return
+        if self._trial is not None or self.is_refusing:
+            # While a trial is under way nobody knows how long it takes.
+            raise errors.CircuitOpenError(operation, max(1, math.ceil(self._seconds_left())))
+        self._trial = call
 
+    def _seconds_left(self) -> float:
+        if self._opened_at is None:
+            return 0.0
+        return self._opened_at + OPEN_SECONDS - self._monotonic()
 
-async def _outcome(attempt: Callable[[], Awaitable[Answer]]) -> Answer | Exception:
-    """What was returned or raised, as a value.
-
-    The library keeps the last exception that it saw, and with it the request and its secrets.
-    """
-    try:
-        return await attempt()
-    except Exception as error:
-        if _says_nothing(error):
-            raise _NoVerdict(error) from error
-        return error
-
-
-def _is_down(outcome: object) -> bool:
-    return isinstance(outcome, _DOWN)
-
-
-def _says_nothing(error: Exception) -> bool:
-    """Whether it does not tell if Kaltura is up: text-to-speech's trouble, or a fault of ours."""
-    return isinstance(error, errors.SpeechFailedError) or not isinstance(error, errors.KalturaError)
-
-
-class _NoVerdict(BaseException):
-    """Takes an error past the library uncounted.
-
-    What is no `Exception` is to it a call that was broken off, and so is a trial's cancellation:
-    nothing is learned, and the next call is the trial.
-    """
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self.error = error
-
-
-@dataclass(frozen=True)
-class _Clock:
-    """Seconds as the library wants them."""
-
-    monotonic: Callable[[], float]
-
-
-class _Classifier:
-    """Judges what `_outcome` made of a call."""
-
-    def is_failure(self, *, result: object, exception: Exception | None) -> bool:  # noqa: ARG002 - always None
-        return _is_down(result)
-
-
-class _Listener(CoreEventListener):
-    """Logs each outage once, however many trials it lasts, and notes when the last one failed."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self.opened_at = 0.0
-
-    def on_state_change(self, *, name: str, old: State, new: State) -> None:  # noqa: ARG002 - there is one
-        if new is State.OPEN:
-            self.opened_at = self._monotonic()
-        if new is State.CLOSED:
-            log.info("kaltura is back")
-        elif old is State.CLOSED:
+    def _failed(self, call: object) -> None:
+        if self._opened_at is None:
+            self._failures += 1
+            if self._failures < THRESHOLD:
+                return
             log.warning("kaltura unavailable")
+        elif self._trial is not call:
+            return  # an end that was let through
+        self._opened_at = self._monotonic()
+        self._changes += 1
+
+    def _answered(self) -> None:
+        self._failures = 0
+        if self._opened_at is not None:
+            self._opened_at = None
+            self._changes += 1
+            log.info("kaltura is back")
