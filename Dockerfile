@@ -17,11 +17,20 @@ COPY requirements/demo.txt ./
 RUN --mount=type=cache,target=/root/.cache/pip \
     python -m pip --python /venv install --require-hashes --only-binary :all: -r demo.txt
 
+# One file for each page in place of its modules.
+FROM node:22-bookworm-slim AS bundles
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY scripts/bundle scripts/bundle
+COPY static static
+RUN scripts/bundle static
+
 # Compiled here, because the broker may run where it can write nothing.
 FROM python AS source
 WORKDIR /app
 COPY app app
-COPY static static
+COPY --from=bundles /build/static static
 COPY templates templates
 RUN python -m compileall -q --invalidation-mode unchecked-hash app
 

@@ -109,6 +109,8 @@ def create_app(
     settings.required_to_serve()
     hooks = installed_hooks()
     metrics, recent = Metrics(), RecentCalls(monotonic)
+    assets, templates = Assets(ROOT / "static"), Jinja2Templates(ROOT / "templates")
+    templates.env.globals["asset"] = assets.url
     traces = None if tracer_provider is None else Traces(tracer_provider)
     observer = both(metrics.observe, recent.observe)
     if traces is not None:
@@ -174,7 +176,8 @@ def create_app(
                     rates=Rates.of(settings),
                     followers=Followers(),
                     visitors=visitors_of(settings, login),
-                    templates=Jinja2Templates(ROOT / "templates"),
+                    assets=assets,
+                    templates=templates,
                 )
 
     app = FastAPI(
@@ -196,7 +199,7 @@ def create_app(
     # Not `include_router`, which makes every route anew for each app, at its first request.
     for part in _PARTS:
         app.router.routes.extend(part.router.routes)
-    app.mount("/static", Assets(directory=ROOT / "static"), name="static")
+    app.mount("/static", assets, name="static")
     # Made once, as FastAPI does: it takes a tenth of a second.
     app.openapi = functools.cache(lambda: describe(app))  # type: ignore[method-assign] # FastAPI's documented way
     return app

@@ -87,10 +87,11 @@ def test_hadolint_finds_nothing() -> None:
 
 
 def test_the_base_image_is_pinned_and_its_python_is_one_that_we_support() -> None:
-    (base,) = {stage.base for stage in stages()} - {stage.name for stage in stages()}
+    node, base = sorted({stage.base for stage in stages()} - {stage.name for stage in stages()})
     version = re.fullmatch(r"python:3\.(\d+)-slim-\w+", base)
     assert version is not None, base
     assert int(version[1]) >= 11
+    assert re.fullmatch(r"node:\d+-\w+-slim", node), node
 
 
 def test_everything_that_is_installed_is_locked_and_a_wheel() -> None:

@@ -22,6 +22,7 @@ from app.sessions.usage import Usage
 from app.settings import Settings
 from app.signals.metrics import Metrics
 from app.signals.recent import RecentCalls
+from app.web.assets import Assets
 from app.web.followers import Followers
 from app.web.open_streams import Streams
 from app.web.operators import Operators
@@ -49,6 +50,7 @@ class State(TypedDict):
     rates: Rates
     followers: Followers
     visitors: Visitors
+    assets: Assets
     templates: Jinja2Templates
 
 
@@ -70,6 +72,11 @@ async def _chronicle(request: Request) -> Chronicle:
 async def _record(request: Request) -> Record:
     record: Record = request.state.record
     return record
+
+
+async def _assets(request: Request) -> Assets:
+    assets: Assets = request.state.assets
+    return assets
 
 
 async def _templates(request: Request) -> Jinja2Templates:
@@ -126,6 +133,7 @@ ReceptionDep = Annotated[Reception, Depends(_reception)]
 BrokerDep = Annotated[SessionBroker, Depends(_broker)]
 ChronicleDep = Annotated[Chronicle, Depends(_chronicle)]
 RecordDep = Annotated[Record, Depends(_record)]
+AssetsDep = Annotated[Assets, Depends(_assets)]
 TemplatesDep = Annotated[Jinja2Templates, Depends(_templates)]
 TrailDep = Annotated[Trail, Depends(_trail)]
 UsageDep = Annotated[Usage, Depends(_usage)]

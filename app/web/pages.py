@@ -12,11 +12,11 @@ from starlette.exceptions import HTTPException
 from app.problems import PROBLEMS
 from app.sessions.recordings import MAX_AUDIO_SECONDS
 from app.settings import BUILTIN_PLAYER, Settings
-from app.web.deps import CallerDep, OwnOriginDep, SettingsDep, TemplatesDep, VisitorsDep
+from app.web.deps import AssetsDep, CallerDep, OwnOriginDep, SettingsDep, TemplatesDep, VisitorsDep
 from app.web.policy import DOCUMENT_POLICY, page_policy
 from app.web.reference import reference
 
-BUILTIN_PLAYER_URL: Final = "/static/player/index.js"
+BUILTIN_PLAYER_FILE: Final = "player/index.js"
 SDK_NAME: Final = "@unisphere/models-sdk-js"
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -27,14 +27,16 @@ async def _live_page(
     caller: CallerDep,
     visitors: VisitorsDep,
     settings: SettingsDep,
+    assets: AssetsDep,
     templates: TemplatesDep,
 ) -> Callable[[str], HTMLResponse]:
     def live_page(name: str) -> HTMLResponse:
         nonce = secrets.token_urlsafe(16)
+        builtin = assets.url(BUILTIN_PLAYER_FILE)
         context = {
             "nonce": nonce,
-            "import_map": _import_map(settings),
-            "config": _page_config(settings),
+            "import_map": _import_map(settings, builtin),
+            "config": _page_config(settings, builtin),
         }
         headers = {"Content-Security-Policy": page_policy(settings, nonce)}
         response = templates.TemplateResponse(request, name, context, headers=headers)
@@ -61,25 +63,21 @@ async def approaches(live_page: LivePage) -> HTMLResponse:
     return live_page("approaches.html")
 
 
-def _import_map(settings: Settings) -> dict[str, dict[str, str]]:
+def _import_map(settings: Settings, builtin: str) -> dict[str, dict[str, str]]:
     """What the page's modules mean by the SDK's name, and the hash that it must have."""
-    url = _player_url(settings)
+    url = builtin if settings.sdk_url == BUILTIN_PLAYER else settings.sdk_url
     return {"imports": {SDK_NAME: url}} | (
         {"integrity": {url: settings.avatar_sdk_integrity}} if settings.avatar_sdk_integrity else {}
     )
 
 
-def _player_url(settings: Settings) -> str:
-    return BUILTIN_PLAYER_URL if settings.sdk_url == BUILTIN_PLAYER else settings.sdk_url
-
-
-def _page_config(settings: Settings) -> dict[str, Any]:
+def _page_config(settings: Settings, builtin: str) -> dict[str, Any]:
     return {
         "maxTextLength": settings.max_text_length,
         "maxAudioSeconds": MAX_AUDIO_SECONDS,
         "emulator": settings.upstream_is_local,
         "player": "builtin" if settings.sdk_url == BUILTIN_PLAYER else "sdk",
-        "builtinPlayerUrl": BUILTIN_PLAYER_URL,
+        "builtinPlayerUrl": builtin,
         "controls": settings.visitor_controls,
         "avatarId": settings.avatar_id,
         "tokenMode": settings.avatar_token_mode,

@@ -225,15 +225,6 @@ class TestRequestId:
         assert "Server" not in answer.headers
 
 
-async def test_a_browser_keeps_the_pages_files_and_asks_whether_they_changed(
-    visitor: httpx.AsyncClient,
-) -> None:
-    first = await visitor.get("/static/style.css")
-    assert first.headers["Cache-Control"] == "no-cache"
-    again = await visitor.get("/static/style.css", headers={"If-None-Match": first.headers["ETag"]})
-    assert again.status_code == 304
-
-
 async def test_a_bug_is_a_problem_without_a_trace_of_it(
     visitor: httpx.AsyncClient, kaltura: FakeKaltura
 ) -> None:
