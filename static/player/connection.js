@@ -1,9 +1,9 @@
 import { AvatarError } from "./errors.js";
+import { gathered } from "./gathering.js";
 import { allowedMediaUrl, isLoopback } from "./hosts.js";
 import { iceServers, withoutTransport } from "./turn.js";
 import { subscribe, unsubscribe } from "./whep.js";
 
-const GATHER_MS = 1000;
 const CONNECT_MS = 15_000;
 const DISCONNECTED_MS = 3000;
 
@@ -43,7 +43,7 @@ export class MediaConnection {
   async open() {
     const { signal } = this.#closed;
     await this.#peer.setLocalDescription();
-    await gathered(this.#peer, GATHER_MS);
+    await gathered(this.#peer);
     signal.throwIfAborted();
     const offer = this.#peer.localDescription?.sdp ?? "";
     const { answer, viewerUrl } = await subscribe(this.#url, offer, { signal });
@@ -118,21 +118,6 @@ function createPeer(turn, url) {
   } catch {
     return peerWith(withoutTransport(servers));
   }
-}
-
-/**
- * Resolves when every candidate is known, or when the time is up: there is no trickle afterwards.
- *
- * @param {RTCPeerConnection} peer
- * @param {number} capMs
- */
-function gathered(peer, capMs) {
-  return new Promise((resolve) => {
-    const done = () => peer.iceGatheringState === "complete" && resolve(undefined);
-    peer.addEventListener("icegatheringstatechange", done);
-    setTimeout(resolve, capMs);
-    done();
-  });
 }
 
 /**
