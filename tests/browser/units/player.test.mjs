@@ -29,6 +29,10 @@ class FakePeer {
     this.directions.push(`${kind} ${direction}`);
   }
 
+  getConfiguration() {
+    return this.configuration;
+  }
+
   addEventListener() {}
   async setLocalDescription() {}
   async setRemoteDescription() {}
