@@ -97,6 +97,11 @@ class HostPolicy:
         return name in {self.own, "localhost"} or _is_loopback(name)
 
 
+def is_of_own_page(headers: Headers) -> bool:
+    """Whether a browser says that a page of the broker's own origin sends this request."""
+    return headers.get("Sec-Fetch-Site") == "same-origin"
+
+
 def is_fetch_of_own_page(headers: Headers) -> bool:
     """Whether a GET that opens a session comes from a same-origin `fetch`, or from no browser.
 

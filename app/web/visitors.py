@@ -13,6 +13,7 @@ from app.identity.visitor import Visitor
 from app.problems import Unauthenticated
 from app.sessions.ownership import Caller
 from app.settings import Settings
+from app.web.cookies import HostCookie
 from app.web.proxies import signed_in_by_proxy
 
 _COOKIE: Final = "avatar_visitor"
@@ -30,6 +31,9 @@ class Visitors(ABC):
     async def caller(self, request: Request) -> Caller:
         """Who calls, by what they send."""
 
+    def greet(self, caller: Caller, request: Request, response: Response) -> None:  # noqa: B027 - most know their visitors already
+        """Let a new visitor be known before they ask for anything."""
+
     def welcome(self, caller: Caller, response: Response) -> Visitor:  # noqa: ARG002 - some need it
         """The caller as a visitor who may open a session; raises `Unauthenticated`."""
         if caller.visitor is None:
@@ -46,29 +50,29 @@ class ByCookie(Visitors):
     are_signed_in = False
 
     def __init__(self, *, https: bool) -> None:
-        # `__Host-` binds the cookie to this very host; browsers take it over https alone.
-        self._name = f"__Host-{_COOKIE}" if https else _COOKIE
-        self._https = https
+        self._cookie = HostCookie(_COOKIE, https, _YEAR_SECONDS)
 
     async def caller(self, request: Request) -> Caller:
         """Whose cookie and token these are."""
-        cookie = request.cookies.get(self._name, "")
+        cookie = self._cookie.read(request)
         known = _of_cookie(cookie) if _WELL_FORMED.fullmatch(cookie) else None
         return Caller(visitor=known, token=bearer_token(request))
+
+    def greet(self, caller: Caller, request: Request, response: Response) -> None:
+        """Give a new visitor the cookie, so that a create whose answer is lost can be repeated.
+
+        Not when another site led here: a cookie of an earlier version (`SameSite=Strict`) is not
+        sent then, and a new one would take its place. The page's own calls bring it.
+        """
+        if request.headers.get("Sec-Fetch-Site") != "cross-site":
+            self.welcome(caller, response)
 
     def welcome(self, caller: Caller, response: Response) -> Visitor:
         """The visitor; a new one gets the cookie of 256 random bits first."""
         if caller.visitor is not None:
             return caller.visitor
         cookie = secrets.token_urlsafe(32)
-        response.set_cookie(
-            self._name,
-            cookie,
-            max_age=_YEAR_SECONDS,
-            httponly=True,
-            secure=self._https,
-            samesite="strict",
-        )
+        self._cookie.set(response, cookie)
         return _of_cookie(cookie)
 
 

@@ -64,7 +64,7 @@ async def test_the_token_is_exchanged_for_a_cookie_that_no_script_and_no_other_s
     answer = await client.post("/operator/api/sign-in", json={"token": TOKEN})
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
-    assert "SameSite=strict" in cookie
+    assert "SameSite=lax" in cookie
     assert TOKEN not in cookie
     for page in PAGES:
         assert (await client.get(page)).status_code == 200
