@@ -10,10 +10,10 @@ from fastapi import Depends, Request, Response
 from app.problems import CrossSiteRequest, Unauthenticated
 from app.sessions.tokens import Clock
 from app.settings import Settings
+from app.web.authorization import is_a_proxys, token_of
 from app.web.cookies import HostCookie
 from app.web.origins import OriginPolicy
 from app.web.rates import Rate, Rates, address_of
-from app.web.visitors import bearer_token
 
 COOKIE: Final = "avatar_operator"
 SIGNED_IN_SECONDS: Final = 12 * 3600
@@ -48,7 +48,9 @@ class Operators:
 
         An address that was wrong too often is not even listened to, or it could go on guessing.
         """
-        token = bearer_token(request)
+        token = token_of(request.headers)
+        if token is not None and is_a_proxys(request.headers) and not self._is_right(token):
+            token = None  # no guess either, or a proxy would lock the operator out
         if token is None and self.know(request):
             # Also of what only reads: an export is work, and writes a file on the operator's disk.
             self.require_own_page(request)
@@ -84,7 +86,9 @@ class Operators:
     def _is_right(self, token: str) -> bool:
         if self._token is None:
             return False
-        return hmac.compare_digest(token.encode(), self._token.get_secret_value().encode())
+        return hmac.compare_digest(
+            token.encode(errors="surrogatepass"), self._token.get_secret_value().encode()
+        )
 
     def _is_signed_in(self, cookie: str) -> bool:
         until, _, seal = cookie.partition(".")

@@ -13,6 +13,7 @@ from app.identity.visitor import Visitor
 from app.problems import Unauthenticated
 from app.sessions.ownership import Caller
 from app.settings import Settings
+from app.web.authorization import credential_of, is_a_proxys, token_of
 from app.web.cookies import HostCookie
 from app.web.proxies import signed_in_by_proxy
 
@@ -56,7 +57,7 @@ class ByCookie(Visitors):
         """Whose cookie and token these are."""
         cookie = self._cookie.read(request)
         known = _of_cookie(cookie) if _WELL_FORMED.fullmatch(cookie) else None
-        return Caller(visitor=known, token=bearer_token(request))
+        return _caller(request, known)
 
     def greet(self, caller: Caller, request: Request, response: Response) -> None:
         """Give a new visitor the cookie, so that a create whose answer is lost can be repeated.
@@ -87,12 +88,12 @@ class ByLogin(Visitors):
 
         `KS` is what Kaltura's SDK writes before whatever its page gave it as Kaltura Session.
         """
-        scheme, credential = _authorization(request)
+        scheme, credential = credential_of(request.headers)
         if scheme in {"bearer", "ks"}:
             visitor = await self._login.read(credential)
             if visitor is not None:
                 return Caller(visitor=visitor)
-        return Caller(token=bearer_token(request))
+        return _caller(request, None)
 
 
 class ByProxy(Visitors):
@@ -100,7 +101,7 @@ class ByProxy(Visitors):
 
     async def caller(self, request: Request) -> Caller:
         """Whom the proxy names, and whose token this is."""
-        return Caller(visitor=signed_in_by_proxy(request), token=bearer_token(request))
+        return _caller(request, signed_in_by_proxy(request))
 
 
 def visitors_of(settings: Settings, login: LoginTokens | None) -> Visitors:
@@ -110,18 +111,9 @@ def visitors_of(settings: Settings, login: LoginTokens | None) -> Visitors:
     return ByProxy() if settings.auth_mode == "header" else ByCookie(https=settings.is_https)
 
 
-def bearer_token(request: Request) -> str | None:
-    """The token in `Authorization: Bearer`, whosever it is."""
-    scheme, credential = _authorization(request)
-    return credential if scheme == "bearer" else None
-
-
-def _authorization(request: Request) -> tuple[str, str]:
-    sent = request.headers.getlist("Authorization")
-    if len(sent) > 1:
-        return "bearer", ""  # a proxy may have judged another of them: it is a token, and no good
-    scheme, _, credential = (sent or [""])[0].partition(" ")
-    return scheme.lower(), credential.strip()
+def _caller(request: Request, visitor: Visitor | None) -> Caller:
+    headers = request.headers
+    return Caller(visitor, token_of(headers), token_is_a_proxys=is_a_proxys(headers))
 
 
 def _of_cookie(cookie: str) -> Visitor:

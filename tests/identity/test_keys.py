@@ -1,6 +1,7 @@
 """The login's keys: fetched when they are needed, kept for a while, never in a flood."""
 
 import asyncio
+import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -319,8 +320,14 @@ async def test_what_unpacks_to_too_much_or_to_nothing_is_no_answer(
     keys: LoginKeys, login: FakeLogin, body: bytes, encoding: str
 ) -> None:
     login.script.append(encoded(body, encoding))
-    with pytest.raises(SignInUnavailable):
-        await keys.candidates("first")
+    tracemalloc.start()
+    try:
+        with pytest.raises(SignInUnavailable):
+            await keys.candidates("first")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 16 * MAX_ANSWER_BYTES, "no more is unpacked than can be an answer"
 
 
 async def test_what_is_open_is_closed_at_the_end(clock: FakeClock) -> None:

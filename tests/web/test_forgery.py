@@ -133,6 +133,13 @@ def _sent(values: list[str], **content: Any) -> dict[str, Any]:
     return {"headers": raw, **content}
 
 
+def _in_own_header(values: list[str], **content: Any) -> dict[str, Any]:
+    """The same, with what is forged in the broker's own header."""
+    tokens = [value.removeprefix("Bearer").removeprefix(" ") for value in values]
+    raw = [(b"avatar-token", token.encode("latin-1")) for token in tokens]
+    return {"headers": raw, **content}
+
+
 def _shown(answer: httpx.Response) -> tuple[int, Any, Any]:
     """What tells one refusal from another."""
     body = answer.json()
@@ -155,9 +162,11 @@ async def test_no_forged_token_opens_anything_and_all_are_refused_alike(
     before = len(kaltura.calls)
     refusals = []
     for forge in FORGED.values():
-        refused = await visitor.request(method, target, **_sent(forge(session["token"]), **content))
-        refusals.append(_shown(refused))
-    assert refusals == refusals[:1] * len(FORGED)
+        values = forge(session["token"])
+        for sent in (_sent, _in_own_header):
+            refused = await visitor.request(method, target, **sent(values, **content))
+            refusals.append(_shown(refused))
+    assert refusals == refusals[:1] * 2 * len(FORGED)
     assert refusals[0][0] == 401
     assert len(kaltura.calls) == before
     allowed = await visitor.request(method, target, headers=bearer(session), **content)

@@ -279,6 +279,7 @@ async def test_a_live_session_counts_up_to_now(visit: Visit, clock: FakeClock) -
     "query",
     [
         *("limit=0", "limit=1001", "limit=x", "event=nothing", "since=yesterday"),
+        *("text=a%00b", "visitor=%00", "outcome=%00", "sessionId=%00"),
         *("cursor=-1", "cursor=abc", "cursor=" + "9" * 19, "sessionId=" + "a" * 257),
     ],
 )
