@@ -34,8 +34,9 @@ class Unauthenticated(Problem):
     remedy = (
         "Send the token that create answered as `Authorization: Bearer <token>` or as "
         "`Avatar-Token: <token>`, or call with the cookie of the visitor who opened the session. "
-        "If the token has expired, open a session. With AUTH_MODE=jwt send the token of your login "
-        "instead of the cookie; with AUTH_MODE=header come through the proxy that signs visitors in."
+        "If the token has expired, open a session. With AUTH_MODE=jwt send the token of your "
+        "login instead of the cookie; with AUTH_MODE=header come through the proxy that signs "
+        "visitors in."
     )
 
     @property
