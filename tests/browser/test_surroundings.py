@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -111,7 +111,7 @@ async def test_a_link_from_another_site_leaves_the_visitor_who_they_are(
     await tab.page.goto(demo.url)
     [cookie] = await tab.page.context.cookies()
     assert cookie["sameSite"] == "Lax"
-    await tab.page.context.add_cookies([{**cookie, "sameSite": policy}])  # type: ignore[list-item] # what cookies() gives, it takes
+    await tab.page.context.add_cookies([cast(Any, {**cookie, "sameSite": policy})])
     session_id = await tab.start()
     before = await cookies_of(tab)
     async with another_site(tab, demo.url) as mail:
