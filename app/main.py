@@ -56,6 +56,7 @@ from app.web import (
 )
 from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
+from app.web.authorization import TOKEN_HEADER
 from app.web.bodies import BodyGuard
 from app.web.deps import State
 from app.web.followers import Followers
@@ -216,7 +217,13 @@ def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", REQUEST_ID],
+            allow_headers=[
+                "Authorization",
+                TOKEN_HEADER,
+                "Content-Type",
+                "Idempotency-Key",
+                REQUEST_ID,
+            ],
             expose_headers=[
                 REQUEST_ID,
                 "Retry-After",

@@ -55,7 +55,7 @@ def _tamper_proof_url(value: str) -> str:
 def _header_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", value):
         raise ValueError("not the name of a header, such as X-Forwarded-User")
-    if value.lower() in {"authorization", "cookie"}:
+    if value.lower() in {"authorization", "avatar-token", "cookie"}:
         raise ValueError("it is the visitor's own; name the header that your proxy sets")
     return value
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import aiohttp
@@ -13,7 +13,7 @@ import structlog
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import Key, import_key
 
-from app.kaltura.transport import read_bounded
+from app.identity.fetching import fetch
 from app.problems import SignInUnavailable
 
 FRESH_SECONDS: Final = 600
@@ -47,18 +47,26 @@ class LoginKeys:
         self._fetched_at = self._asked_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
 
-    async def key(self, kid: str | None) -> Key | None:
-        """The key of this id; without an id the only one there is.
+    async def candidates(self, kid: str | None) -> Sequence[Key]:
+        """The keys that may have signed a token: those of this id, and those without one.
 
-        None when the login has no such key. Raises `SignInUnavailable` while none can be had.
+        All of them for a token without an id; none when the login has no such key. Raises
+        `SignInUnavailable` while none can be had.
         """
-        if self._find(kid) is None:
-            await self._refreshed()
+        if not self._find(kid):
+            await self.renew()
         elif self._age >= FRESH_SECONDS:
             self._refresh()
         if self._age >= STALE_SECONDS:
             raise SignInUnavailable(retry_after=PAUSE_SECONDS)
         return self._find(kid)
+
+    async def renew(self) -> None:
+        """Fetch the keys, or wait for the fetch that is under way; at most once a pause."""
+        fetching = self._refresh()
+        if fetching is not None:
+            # Others wait for the same one, so it outlives whoever asked first.
+            await asyncio.shield(fetching)
 
     async def aclose(self) -> None:
         """Stops a fetch that is under way, and closes the connections."""
@@ -72,19 +80,12 @@ class LoginKeys:
     def _age(self) -> float:
         return self._monotonic() - self._fetched_at
 
-    def _find(self, kid: str | None) -> Key | None:
+    def _find(self, kid: str | None) -> Sequence[Key]:
         if self._age >= STALE_SECONDS:
-            return None
+            return ()
         if kid is None:
-            return self._keys[0] if len(self._keys) == 1 else None
-        return next((key for key in self._keys if key.kid == kid), None)
-
-    async def _refreshed(self) -> None:
-        """Waits for the fetch that is under way, or for a new one where one is due."""
-        fetching = self._refresh()
-        if fetching is not None:
-            # Others wait for the same one, so it outlives whoever asked first.
-            await asyncio.shield(fetching)
+            return self._keys
+        return [key for key in self._keys if key.kid in (kid, None)]
 
     def _refresh(self) -> asyncio.Task[None] | None:
         if self._fetching is None and self._monotonic() >= self._asked_at + PAUSE_SECONDS:
@@ -98,14 +99,10 @@ class LoginKeys:
 
     async def _fetch(self) -> None:
         """Takes the new keys, or keeps the old ones when none can be had."""
-        # "identity": a compressed answer could be small on the wire and huge in memory.
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         try:
             async with asyncio.timeout(FETCH_SECONDS):
-                request = httpx.Request("GET", self._url, headers=headers)
-                response = await self._transport.handle_async_request(request)
-                body = await read_bounded(response)
-            self._keys = _keys_in(response.status_code, body)
+                body = await fetch(self._transport, self._url)
+            self._keys = _keys_in(body)
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             log.warning("sign-in keys can't be fetched", reason=type(error).__name__)
         except ValueError as error:
@@ -114,14 +111,12 @@ class LoginKeys:
             self._fetched_at = self._monotonic()
 
 
-def _keys_in(status: int, body: bytes | None) -> list[Key]:
+def _keys_in(body: bytes) -> list[Key]:
     """The keys that can verify a signature; raises `ValueError` when there is none."""
-    if status != httpx.codes.OK:
-        raise ValueError(f"status {status}")
     try:
-        document = json.loads(body or b"")
+        document = json.loads(body)
     except (ValueError, RecursionError):
-        raise ValueError("the answer is too long or no JSON") from None
+        raise ValueError("the answer is no JSON") from None
     listed = document.get("keys") if isinstance(document, dict) else None
     given = [_usable(one) for one in listed] if isinstance(listed, list) else []
     keys = [key for key in given if key is not None]

@@ -2,14 +2,15 @@
 
 import json
 import warnings
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from joserfc import jws, jwt
 from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import Key
 
 from app.identity.keys import LoginKeys
-from app.identity.visitor import Visitor
+from app.identity.visitor import Visitor, is_name
 
 ALGORITHMS: Final = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
@@ -56,19 +57,33 @@ class LoginTokens:
             kid = self._kid(token)
         except _UNREADABLE:
             return None
-        key = await self._keys.key(kid)
-        if key is None:
-            return None
+        claims = self._claims_of(token, await self._keys.candidates(kid))
+        if claims is None:
+            # The login may sign with a new key that its id does not tell from an old one.
+            await self._keys.renew()
+            claims = self._claims_of(token, await self._keys.candidates(kid))
+        return None if claims is None else self._visitor(claims)
+
+    def _claims_of(self, token: str, keys: Sequence[Key]) -> dict[str, Any] | None:
+        """What a token says that one of these keys has signed."""
+        for key in keys:
+            try:
+                with warnings.catch_warnings():
+                    # RFC 9864 renames EdDSA; logins that have not heard of it yet are as safe.
+                    warnings.simplefilter("ignore", SecurityWarning)
+                    return jwt.decode(token, key, registry=self._registry).claims
+            except _UNREADABLE:
+                continue
+        return None
+
+    def _visitor(self, claims: dict[str, Any]) -> Visitor | None:
+        """Whom these claims name; None when they are not meant for us, or not now."""
         try:
-            with warnings.catch_warnings():
-                # RFC 9864 renames EdDSA; logins that have not heard of it yet are as safe.
-                warnings.simplefilter("ignore", SecurityWarning)
-                claims = jwt.decode(token, key, registry=self._registry).claims
             self._claims.validate(claims)
         except _UNREADABLE:
             return None
         subject: str = claims["sub"]
-        if len(subject) > MAX_NAME_LENGTH:
+        if len(subject) > MAX_NAME_LENGTH or not is_name(subject):
             return None
         return Visitor.signed_in(self._issuer, subject)
 

@@ -1,8 +1,17 @@
 """What the broker knows of a visitor."""
 
 import hashlib
+import unicodedata
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Self
+
+_NO_TEXT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode's categories of control characters, surrogates, and what separates lines."""
+
+
+def is_name(name: str) -> bool:
+    """Whether a login may call someone so: a text of one line, in any script."""
+    return not (name.isspace() or not name or _NO_TEXT & {unicodedata.category(c) for c in name})
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,11 @@ class Unauthenticated(Problem):
     title = "Not signed in to this session"
     meaning = "The token or the visitor cookie is missing, malformed or expired."
     remedy = (
-        "Send the token that create answered as `Authorization: Bearer <token>`, or call with the "
-        "cookie of the visitor who opened the session. If the token has expired, open a session. "
-        "With AUTH_MODE=jwt send the token of your login instead of the cookie; with "
-        "AUTH_MODE=header come through the proxy that signs visitors in."
+        "Send the token that create answered as `Authorization: Bearer <token>` or as "
+        "`Avatar-Token: <token>`, or call with the cookie of the visitor who opened the session. "
+        "If the token has expired, open a session. With AUTH_MODE=jwt send the token of your "
+        "login instead of the cookie; with AUTH_MODE=header come through the proxy that signs "
+        "visitors in."
     )
 
     @property

@@ -21,10 +21,15 @@ EVERY_CONTROL: frozenset[Control] = frozenset(get_args(Control))
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls: a bearer of a token, a visitor who is known, both, or neither."""
+    """Who calls: a bearer of a token, a visitor who is known, both, or neither.
+
+    `token_is_a_proxys` is whether the token may have been added by a proxy that signs visitors in.
+    It then counts as none, unless it is one that opens something here.
+    """
 
     visitor: Visitor | None = None
     token: str | None = None
+    token_is_a_proxys: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,18 +96,27 @@ class Ownership:
         session = await self._sessions.get(session_id)
         controls = self._visitor_controls
         service = self._services.owner(caller.token) if caller.token else None
-        if caller.token is None:
-            if caller.visitor is None:
-                raise Unauthenticated
-            known = session is not None and hmac.compare_digest(session.owner, caller.visitor.id)
-        elif service is not None:
+        if service is not None:
             known = session is not None and session.owner == service
             controls = EVERY_CONTROL
         else:
-            known = await self._opens(caller.token, session_id, session)
+            known = await self._is_visitors(caller, session_id, session)
         if session is None or not known or not session.ready:
             raise SessionNotFound
         return Held(session, controls, by_service=service is not None)
+
+    async def _is_visitors(
+        self, caller: Caller, session_id: str, session: AvatarSession | None
+    ) -> bool:
+        if caller.token is not None:
+            try:
+                return await self._opens(caller.token, session_id, session)
+            except Unauthenticated:
+                if not caller.token_is_a_proxys:
+                    raise
+        if caller.visitor is None:
+            raise Unauthenticated
+        return session is not None and hmac.compare_digest(session.owner, caller.visitor.id)
 
     async def _opens(self, token: str, session_id: str, session: AvatarSession | None) -> bool:
         if self._sealed:

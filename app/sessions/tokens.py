@@ -4,7 +4,7 @@ import json
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -16,6 +16,8 @@ Clock = Callable[[], float]
 
 A_CENTURY: Final = 100 * 365 * 24 * 3600
 """Seconds; a time later than that is a mistake."""
+
+_DOTS: Final = 2
 
 
 class InvalidTokenError(Exception):
@@ -77,7 +79,24 @@ def expiry(token: str, now: float) -> float | None:
     Its signature is Kaltura's to check; here it only shortens what we allow.
     """
     try:
-        expires_at = float(json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))["exp"])
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError, RecursionError):
+        expires_at = float(_unproved_claims(token)["exp"])
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
     return expires_at if now < expires_at < now + A_CENTURY else None
+
+
+def is_foreign(token: str) -> bool:
+    """Whether a JWT names an issuer (`iss`), as every ID token does and none of ours.
+
+    Whatever is no JWT, or one without an issuer, may be a mistyped token of ours or of a service.
+    """
+    return token.count(".") == _DOTS and isinstance(_unproved_claims(token).get("iss"), str)
+
+
+def _unproved_claims(token: str) -> dict[str, Any]:
+    """What a JWT claims, whoever signed it; empty when it can't be read."""
+    try:
+        claims = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
+    except (ValueError, IndexError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}

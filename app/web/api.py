@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, File, Form, Path, Query, UploadFile
+from fastapi import APIRouter, File, Form, Path, Query, Request, Response, UploadFile
 
 from app.kaltura.contract import TurnId
 from app.problems import (
@@ -32,9 +32,11 @@ from app.web.deps import (
     OwnSession,
     ReceptionDep,
     SettingsDep,
+    VisitorsDep,
 )
 from app.web.limits import OwnSessionToSpeakIn
 from app.web.openapi import operation_id, problems
+from app.web.origins import is_of_own_page
 from app.web.shapes import (
     CreatedSession,
     Done,
@@ -66,9 +68,16 @@ router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=
 
 @router.get("/avatar-sessions", responses=problems(SignInUnavailable))
 async def list_avatar_sessions(
-    caller: CallerDep, broker: BrokerDep, clock: ClockDep
+    request: Request,
+    response: Response,
+    caller: CallerDep,
+    visitors: VisitorsDep,
+    broker: BrokerDep,
+    clock: ClockDep,
 ) -> SessionList:
     """The visitor's own live sessions, to resume after a reload."""
+    if is_of_own_page(request.headers):
+        visitors.greet(caller, request, response)
     sessions = await broker.owned_by(caller.visitor.id) if caller.visitor else []
     return SessionList(sessions=[await _state(session, broker, clock) for session in sessions])
 

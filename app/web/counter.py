@@ -37,8 +37,9 @@ class Counter:
     ) -> OpenedSession | Waiting:
         """A session for this visitor or service, or a place in line."""
         async with self._refusals_on_record(wish):
-            if self.caller.token is not None:
-                opened = await self._for_service(self.caller.token, wish, idempotency_key)
+            token = self._token_of_service()
+            if token is not None:
+                opened = await self._for_service(token, wish, idempotency_key)
             else:
                 opened = await self._for_visitor(wish, ticket, idempotency_key)
         if isinstance(opened, OpenedSession):
@@ -66,6 +67,12 @@ class Counter:
             address = address_of(self.request.scope)
             await self.chronicle.refused(who, address, wish, problem, visitorName=called)
             raise
+
+    def _token_of_service(self) -> str | None:
+        """The token that must be a service's, though it may be mistyped."""
+        token = self.caller.token
+        is_none = self.caller.token_is_a_proxys and self.reception.service_of(token or "") is None
+        return None if is_none else token
 
     async def _for_service(
         self, token: str, wish: Wish, idempotency_key: str | None

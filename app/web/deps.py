@@ -23,11 +23,12 @@ from app.settings import Settings
 from app.signals.metrics import Metrics
 from app.signals.recent import RecentCalls
 from app.web.assets import Assets
+from app.web.authorization import token_of
 from app.web.followers import Followers
 from app.web.open_streams import Streams
 from app.web.operators import Operators
 from app.web.rates import Rates
-from app.web.visitors import Visitors, bearer_token
+from app.web.visitors import Visitors
 
 
 class State(TypedDict):
@@ -170,7 +171,7 @@ async def _own_session(session_id: SessionIdPath, caller: CallerDep, broker: Bro
 
 
 async def _bearer_session(session_id: SessionIdPath, request: Request, broker: BrokerDep) -> Held:
-    return await broker.find(Caller(token=bearer_token(request)), session_id)
+    return await broker.find(Caller(token=token_of(request.headers)), session_id)
 
 
 OwnSession = Annotated[Held, Depends(_own_session)]

@@ -23,7 +23,8 @@ def _given(value: Any) -> Any:
 Given = BeforeValidator(_given)
 
 # What bounds a string stands inside, where an empty field is None already.
-Named = Annotated[str, StringConstraints(max_length=256)]
+# Nothing on record has a NUL character, and Postgres takes none.
+Named = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00]*$")]
 Place = Annotated[str, StringConstraints(pattern="^[0-9]{1,18}$")]
 
 Cursor = Annotated[Place | None, Given, Query(description="Of the answer before")]

@@ -10,10 +10,10 @@ from fastapi import Depends, Request, Response
 from app.problems import CrossSiteRequest, Unauthenticated
 from app.sessions.tokens import Clock
 from app.settings import Settings
-from app.web.guards import SAFE_METHODS
+from app.web.authorization import is_a_proxys, token_of
+from app.web.cookies import HostCookie
 from app.web.origins import OriginPolicy
 from app.web.rates import Rate, Rates, address_of
-from app.web.visitors import bearer_token
 
 COOKIE: Final = "avatar_operator"
 SIGNED_IN_SECONDS: Final = 12 * 3600
@@ -30,8 +30,7 @@ class Operators:
         self._token = settings.operator_token
         self._keys = keys
         self._clock = clock
-        self._https = settings.is_https
-        self._name = f"__Host-{COOKIE}" if self._https else COOKIE
+        self._cookie = HostCookie(COOKIE, settings.is_https, SIGNED_IN_SECONDS)
         # ALLOWED_ORIGINS are for visitors: no other page acts for the operator.
         self._policy = OriginPolicy(settings.public_url, frozenset(), ambient=True)
 
@@ -42,17 +41,19 @@ class Operators:
 
     def know(self, request: Request) -> bool:
         """Whether it is the operator's browser that asks for a page."""
-        return self.are_any and self._is_signed_in(request.cookies.get(self._name, ""))
+        return self.are_any and self._is_signed_in(self._cookie.read(request))
 
     async def require(self, request: Request, rate: Rate) -> None:
         """Raises `Unauthenticated`, or `RateLimited`.
 
         An address that was wrong too often is not even listened to, or it could go on guessing.
         """
-        token = bearer_token(request)
+        token = token_of(request.headers)
+        if token is not None and is_a_proxys(request.headers) and not self._is_right(token):
+            token = None  # no guess either, or a proxy would lock the operator out
         if token is None and self.know(request):
-            if request.method not in SAFE_METHODS:
-                self.require_own_page(request)
+            # Also of what only reads: an export is work, and writes a file on the operator's disk.
+            self.require_own_page(request)
             return
         await self.require_token(token, request, rate)
 
@@ -76,23 +77,18 @@ class Operators:
     def sign_in(self, response: Response) -> None:
         """Give this browser a cookie in place of the token."""
         until = str(int(self._clock()) + SIGNED_IN_SECONDS)
-        response.set_cookie(
-            self._name,
-            f"{until}.{self._seal(until, self._keys[0])}",
-            max_age=SIGNED_IN_SECONDS,
-            httponly=True,
-            secure=self._https,
-            samesite="strict",
-        )
+        self._cookie.set(response, f"{until}.{self._seal(until, self._keys[0])}")
 
     def sign_out(self, response: Response) -> None:
         """Take the cookie back."""
-        response.delete_cookie(self._name, httponly=True, secure=self._https, samesite="strict")
+        self._cookie.delete(response)
 
     def _is_right(self, token: str) -> bool:
         if self._token is None:
             return False
-        return hmac.compare_digest(token.encode(), self._token.get_secret_value().encode())
+        return hmac.compare_digest(
+            token.encode(errors="surrogatepass"), self._token.get_secret_value().encode()
+        )
 
     def _is_signed_in(self, cookie: str) -> bool:
         until, _, seal = cookie.partition(".")

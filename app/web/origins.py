@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from app.settings import Settings
+from app.web.authorization import is_a_proxys, token_of
 
 _PREFETCH_HEADERS: Final = ("Sec-Purpose", "Purpose", "X-Moz", "X-Purpose")
 _BROWSER_HEADERS: Final = ("Origin", "Referer", "Upgrade-Insecure-Requests")
@@ -44,7 +45,7 @@ class OriginPolicy:
         `Sec-Fetch-Site` decides where a browser sends it; older ones at least send `Origin`.
         Without either the caller is not a browser, so it carries nobody's cookie by accident.
         """
-        if _is_bearer(headers) and "Cookie" not in headers and not self.ambient:
+        if _has_token(headers) and "Cookie" not in headers and not self.ambient:
             return False  # a page must hold the token to send it: nothing here is ambient
         origin = headers.get("Origin")
         if origin in self.allowed:
@@ -97,6 +98,11 @@ class HostPolicy:
         return name in {self.own, "localhost"} or _is_loopback(name)
 
 
+def is_of_own_page(headers: Headers) -> bool:
+    """Whether a browser says that a page of the broker's own origin sends this request."""
+    return headers.get("Sec-Fetch-Site") == "same-origin"
+
+
 def is_fetch_of_own_page(headers: Headers) -> bool:
     """Whether a GET that opens a session comes from a same-origin `fetch`, or from no browser.
 
@@ -116,8 +122,8 @@ def _is_of_browser(headers: Headers) -> bool:
     return named or any(name in headers for name in _BROWSER_HEADERS)
 
 
-def _is_bearer(headers: Headers) -> bool:
-    return headers.get("Authorization", "").lower().startswith("bearer ")
+def _has_token(headers: Headers) -> bool:
+    return token_of(headers) is not None and not is_a_proxys(headers)
 
 
 def _is_loopback(name: str) -> bool:

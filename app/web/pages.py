@@ -40,8 +40,7 @@ async def _live_page(
         }
         headers = {"Content-Security-Policy": page_policy(settings, nonce)}
         response = templates.TemplateResponse(request, name, context, headers=headers)
-        if not visitors.are_signed_in:
-            visitors.welcome(caller, response)
+        visitors.greet(caller, request, response)
         return response
 
     return live_page

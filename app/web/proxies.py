@@ -1,17 +1,15 @@
 """What proxies before the broker say of a request, and which of them are believed."""
 
 import ipaddress
-import re
 from collections.abc import Sequence
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.identity.visitor import Visitor
+from app.identity.visitor import Visitor, is_name
 
-_NAME: Final = re.compile(r"[!-~]{1,256}")
+_MAX_NAME_LENGTH: Final = 256
 _SIGNED_IN: Final = "signed_in_by_proxy"
 
 
@@ -24,7 +22,7 @@ class SignedInByProxy:
 
     def __init__(self, app: ASGIApp, *, header: str, proxies: Sequence[str]) -> None:
         self._app = app
-        self._header = header
+        self._header = header.lower().encode()
         self._networks = [ipaddress.ip_network(proxy) for proxy in proxies]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,10 +42,22 @@ class SignedInByProxy:
 
     def _visitor(self, scope: Scope) -> Visitor | None:
         """Whom the header names; two values are one too many to believe either."""
-        values = Headers(scope=scope).getlist(self._header)
-        if len(values) != 1 or not _NAME.fullmatch(values[0]):
+        values = [value for header, value in scope["headers"] if header == self._header]
+        if len(values) != 1:
             return None
-        return Visitor.signed_in("", values[0])
+        name = _text_of(values[0])
+        if len(name) > _MAX_NAME_LENGTH or not is_name(name):
+            return None
+        return Visitor.signed_in("", name)
+
+
+def _text_of(value: bytes) -> str:
+    """A header's value as text: proxies write UTF-8, or else Latin-1."""
+    value = value.strip(b" \t")
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def signed_in_by_proxy(request: Request) -> Visitor | None:

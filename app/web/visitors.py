@@ -13,6 +13,8 @@ from app.identity.visitor import Visitor
 from app.problems import Unauthenticated
 from app.sessions.ownership import Caller
 from app.settings import Settings
+from app.web.authorization import credential_of, is_a_proxys, token_of
+from app.web.cookies import HostCookie
 from app.web.proxies import signed_in_by_proxy
 
 _COOKIE: Final = "avatar_visitor"
@@ -30,6 +32,9 @@ class Visitors(ABC):
     async def caller(self, request: Request) -> Caller:
         """Who calls, by what they send."""
 
+    def greet(self, caller: Caller, request: Request, response: Response) -> None:  # noqa: B027 - most know their visitors already
+        """Let a new visitor be known before they ask for anything."""
+
     def welcome(self, caller: Caller, response: Response) -> Visitor:  # noqa: ARG002 - some need it
         """The caller as a visitor who may open a session; raises `Unauthenticated`."""
         if caller.visitor is None:
@@ -46,29 +51,29 @@ class ByCookie(Visitors):
     are_signed_in = False
 
     def __init__(self, *, https: bool) -> None:
-        # `__Host-` binds the cookie to this very host; browsers take it over https alone.
-        self._name = f"__Host-{_COOKIE}" if https else _COOKIE
-        self._https = https
+        self._cookie = HostCookie(_COOKIE, https, _YEAR_SECONDS)
 
     async def caller(self, request: Request) -> Caller:
         """Whose cookie and token these are."""
-        cookie = request.cookies.get(self._name, "")
+        cookie = self._cookie.read(request)
         known = _of_cookie(cookie) if _WELL_FORMED.fullmatch(cookie) else None
-        return Caller(visitor=known, token=bearer_token(request))
+        return _caller(request, known)
+
+    def greet(self, caller: Caller, request: Request, response: Response) -> None:
+        """Give a new visitor the cookie, so that a create whose answer is lost can be repeated.
+
+        Not when another site led here: a cookie of an earlier version (`SameSite=Strict`) is not
+        sent then, and a new one would take its place. The page's own calls bring it.
+        """
+        if request.headers.get("Sec-Fetch-Site") != "cross-site":
+            self.welcome(caller, response)
 
     def welcome(self, caller: Caller, response: Response) -> Visitor:
         """The visitor; a new one gets the cookie of 256 random bits first."""
         if caller.visitor is not None:
             return caller.visitor
         cookie = secrets.token_urlsafe(32)
-        response.set_cookie(
-            self._name,
-            cookie,
-            max_age=_YEAR_SECONDS,
-            httponly=True,
-            secure=self._https,
-            samesite="strict",
-        )
+        self._cookie.set(response, cookie)
         return _of_cookie(cookie)
 
 
@@ -83,12 +88,12 @@ class ByLogin(Visitors):
 
         `KS` is what Kaltura's SDK writes before whatever its page gave it as Kaltura Session.
         """
-        scheme, credential = _authorization(request)
+        scheme, credential = credential_of(request.headers)
         if scheme in {"bearer", "ks"}:
             visitor = await self._login.read(credential)
             if visitor is not None:
                 return Caller(visitor=visitor)
-        return Caller(token=bearer_token(request))
+        return _caller(request, None)
 
 
 class ByProxy(Visitors):
@@ -96,7 +101,7 @@ class ByProxy(Visitors):
 
     async def caller(self, request: Request) -> Caller:
         """Whom the proxy names, and whose token this is."""
-        return Caller(visitor=signed_in_by_proxy(request), token=bearer_token(request))
+        return _caller(request, signed_in_by_proxy(request))
 
 
 def visitors_of(settings: Settings, login: LoginTokens | None) -> Visitors:
@@ -106,18 +111,9 @@ def visitors_of(settings: Settings, login: LoginTokens | None) -> Visitors:
     return ByProxy() if settings.auth_mode == "header" else ByCookie(https=settings.is_https)
 
 
-def bearer_token(request: Request) -> str | None:
-    """The token in `Authorization: Bearer`, whosever it is."""
-    scheme, credential = _authorization(request)
-    return credential if scheme == "bearer" else None
-
-
-def _authorization(request: Request) -> tuple[str, str]:
-    sent = request.headers.getlist("Authorization")
-    if len(sent) > 1:
-        return "bearer", ""  # a proxy may have judged another of them: it is a token, and no good
-    scheme, _, credential = (sent or [""])[0].partition(" ")
-    return scheme.lower(), credential.strip()
+def _caller(request: Request, visitor: Visitor | None) -> Caller:
+    headers = request.headers
+    return Caller(visitor, token_of(headers), token_is_a_proxys=is_a_proxys(headers))
 
 
 def _of_cookie(cookie: str) -> Visitor:

@@ -93,7 +93,7 @@ export const backend = (sessionId, token) => {
     fetch(`${session}/${action}`, {
       method: "POST",
       headers: {
-        Authorization: `Bearer ${token}`,
+        "Avatar-Token": token,
         "Content-Type": "application/json",
       },
       body: JSON.stringify(body),

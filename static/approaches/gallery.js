@@ -10,6 +10,7 @@ export class Gallery {
   /** @param {Promise<import("./controls.js").Tools>} tools */
   constructor(tools) {
     this.#tools = tools;
+    tools.catch(() => {}); // Whichever exhibit is run tells it.
   }
 
   /** The exhibit to which the calls that begin now belong. */

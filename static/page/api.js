@@ -1,3 +1,4 @@
+import { deadline } from "../player/platform.js";
 import { Problem } from "./problems.js";
 
 const SESSIONS = "/api/avatar-sessions";
@@ -139,7 +140,7 @@ export class Api {
     const response = await this.#fetch(`${SESSIONS}/${encodeURIComponent(sessionId)}/events`, {
       headers: {
         ...(lastId && { "Last-Event-ID": lastId }),
-        ...(token && { Authorization: `Bearer ${token}` }),
+        ...own(token),
       },
       signal,
     });
@@ -202,7 +203,6 @@ export class Api {
    */
   async #send(method, path, { body, form, token, headers = {}, keepalive, deadlineMs = CONTROL_MS, signal }) {
     const began = performance.now();
-    const deadline = AbortSignal.timeout(deadlineMs);
     /** @type {Response | undefined} */
     let response;
     try {
@@ -212,10 +212,10 @@ export class Api {
         headers: {
           ...headers,
           ...(body && { "Content-Type": "application/json" }),
-          ...(token && { Authorization: `Bearer ${token}` }),
+          ...own(token),
         },
         body: form ?? (body && JSON.stringify(body)),
-        signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+        signal: deadline(deadlineMs, signal),
       });
       if (!response.ok) throw await Problem.fromResponse(response);
       return { body: await response.json(), response };
@@ -232,6 +232,17 @@ export class Api {
       });
     }
   }
+}
+
+/**
+ * The broker's own header for a token: in `Authorization` it would take the place of what the
+ * browser sends to a proxy that asks for a password (HTTP Basic).
+ *
+ * @param {string | undefined} token
+ * @returns {Record<string, string>}
+ */
+function own(token) {
+  return token ? { "Avatar-Token": token } : {};
 }
 
 /**

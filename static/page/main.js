@@ -88,7 +88,7 @@ function remedyFor({ name, retryAfter }) {
  * @param {Element | null} element
  */
 function isUsable(element) {
-  return element !== null && element.matches(":enabled") && element.checkVisibility();
+  return element !== null && element.matches(":enabled") && element.getClientRects().length > 0;
 }
 
 /** @param {string} text */

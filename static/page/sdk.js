@@ -1,3 +1,4 @@
+import { hasWebRtc } from "../player/platform.js";
 import { Problem } from "./problems.js";
 
 const LOAD_MS = 8000;
@@ -10,10 +11,13 @@ const LOAD_MS = 8000;
 /**
  * Loads the class that shows avatars: what the import map names, or else the bundled player.
  *
+ * Rejects where no player could show one, so that nobody opens a session to find that out.
+ *
  * @param {{player: "builtin" | "sdk", builtinPlayerUrl: string}} config
  * @returns {Promise<Player>}
  */
 export async function loadPlayer({ player, builtinPlayerUrl }) {
+  if (!hasWebRtc()) throw new Problem("no-webrtc", { detail: "WebRTC is missing or switched off in it." });
   const wanted = player === "sdk" ? "Kaltura's SDK" : "bundled player";
   try {
     const { KalturaAvatarSession } = await inTime(import("@unisphere/models-sdk-js"), LOAD_MS);

@@ -1,4 +1,5 @@
 import { AvatarError, toAvatarError } from "./errors.js";
+import { deadline, parsedUrl } from "./platform.js";
 
 const ANSWER_MS = 15_000;
 const DEFAULT_VOICE_MODEL = "eleven_flash_v2_5";
@@ -59,7 +60,7 @@ export class ControlClient {
       visualConfig: { id: avatarId },
       ...(voiceId && { voiceConfig: { id: voiceId, modelId } }),
     };
-    const { sessionId, token } = await this.#post("/create", `KS ${apiKey}`, JSON.stringify(body));
+    const { sessionId, token } = await this.#post("/create", this.#credential("KS", apiKey), JSON.stringify(body));
     if (!sessionId || !token) throw new ControlError(200, "The answer names no session.");
     return { sessionId, token };
   }
@@ -87,20 +88,32 @@ export class ControlClient {
    * @returns {Promise<Record<string, any>>}
    */
   call({ sessionId, token }, operation, body = "{}", init = {}) {
-    return this.#post(`/${encodeURIComponent(sessionId)}/${operation}`, `Bearer ${token}`, body, init);
+    const path = `/${encodeURIComponent(sessionId)}/${operation}`;
+    return this.#post(path, this.#credential("Bearer", token), body, init);
+  }
+
+  // To the page's own origin, which is a broker's: `Authorization` would take the place of what
+  // the browser sends to a proxy that asks for a password (HTTP Basic).
+  /**
+   * @param {"KS" | "Bearer"} scheme
+   * @param {string} token
+   * @returns {Record<string, string>}
+   */
+  #credential(scheme, token) {
+    const isOwn = parsedUrl(this.#baseUrl)?.origin === globalThis.location?.origin;
+    return isOwn ? { "Avatar-Token": token } : { Authorization: `${scheme} ${token}` };
   }
 
   /**
    * @param {string} path
-   * @param {string} authorization
+   * @param {Record<string, string>} credential
    * @param {string | FormData} body
    * @param {RequestInit} [init]
    * @returns {Promise<Record<string, any>>}
    */
-  async #post(path, authorization, body, { signal, ...init } = {}) {
-    const deadline = AbortSignal.timeout(ANSWER_MS);
+  async #post(path, credential, body, { signal, ...init } = {}) {
     /** @type {Record<string, string>} */
-    const headers = { Authorization: authorization };
+    const headers = { ...credential };
     // A form names its own type, since only the browser knows its boundary.
     if (typeof body === "string") headers["Content-Type"] = "application/json";
     try {
@@ -109,7 +122,7 @@ export class ControlClient {
         method: "POST",
         headers,
         body,
-        signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+        signal: deadline(ANSWER_MS, signal),
       });
       return successBody(response, await response.json().catch(() => null));
     } catch (error) {

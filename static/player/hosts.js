@@ -1,4 +1,5 @@
 import { AvatarError } from "./errors.js";
+import { parsedUrl } from "./platform.js";
 
 const PRIVATE_IPV4 =
   /^(0|10|127|169\.254|192\.168|172\.(1[6-9]|2\d|3[01])|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./;
@@ -38,7 +39,7 @@ export function isPrivate(hostname) {
  */
 export function allowedMediaUrl(address, baseUrl) {
   const base = new URL(baseUrl);
-  const url = URL.canParse(address) ? new URL(address) : null;
+  const url = parsedUrl(address);
   const trusted = isLoopback(base.hostname) || url?.hostname === base.hostname;
   if (url && (trusted || (url.protocol === "https:" && !isPrivate(url.hostname)))) return url;
   throw new AvatarError(

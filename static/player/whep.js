@@ -1,4 +1,5 @@
 import { AvatarError, toAvatarError } from "./errors.js";
+import { deadline, parsedUrl } from "./platform.js";
 
 const TRY_MS = 5000;
 const TRIES = 3;
@@ -27,13 +28,12 @@ export async function subscribe(url, offer, options = {}) {
   const { signal, fetch = globalThis.fetch, pauseMs = PAUSE_MS } = options;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const deadline = AbortSignal.timeout(TRY_MS);
       const response = await fetch(url, {
         method: "POST",
         headers: { "Content-Type": "application/sdp" },
         body: offer,
         credentials: "omit",
-        signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+        signal: deadline(TRY_MS, signal),
       });
       if (!response.ok) throw refusal(response.status);
       const viewerUrl = resolveViewerUrl(response.headers.get("Location"), url);
@@ -74,7 +74,7 @@ export function resolveViewerUrl(location, postedUrl) {
   if (!location) return null;
   const viewer = /^\/whep\/session\/[^/]+(\/viewer\/.+)$/.exec(location)?.[1];
   if (viewer) return new URL(postedUrl.origin + postedUrl.pathname.replace(/\/$/, "") + viewer);
-  return URL.canParse(location, postedUrl.href) ? new URL(location, postedUrl) : null;
+  return parsedUrl(location, postedUrl);
 }
 
 /** @param {number} status */

@@ -210,7 +210,7 @@ async def test_no_secret_is_in_any_traffic_of_the_page(tab: AvatarPage, broker: 
         await expect(exhibit.region.locator("tbody tr").last).to_contain_text("/end")
 
     seen = "\n".join([await _all_of(request) for request in requests])
-    for expected in ("What I say is no secret.", "v=0", "ice-ufrag", "authorization", "visitor"):
+    for expected in ("What I say is no secret.", "v=0", "ice-ufrag", "avatar-token", "visitor"):
         assert expected in seen
     assert KS not in seen
     assert SECRET_KEY not in seen

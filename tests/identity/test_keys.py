@@ -1,13 +1,15 @@
 """The login's keys: fetched when they are needed, kept for a while, never in a flood."""
 
 import asyncio
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
 from joserfc.errors import SecurityWarning
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from app.identity.keys import FRESH_SECONDS, PAUSE_SECONDS, STALE_SECONDS, LoginKeys
 from app.kaltura.transport import MAX_ANSWER_BYTES
@@ -16,6 +18,7 @@ from tests.doubles import FakeClock
 from tests.identity.login import JWKS_URL, FakeLogin, Held, made_key, published
 
 FIRST, SECOND = made_key("first"), made_key("second", "P-256")
+NAMELESS = ECKey.generate_key("P-384")
 
 
 @pytest.fixture
@@ -31,8 +34,8 @@ async def keys(login: FakeLogin, clock: FakeClock) -> AsyncIterator[LoginKeys]:
 
 
 async def kid_of(keys: LoginKeys, kid: str | None) -> str | None:
-    found = await keys.key(kid)
-    return None if found is None else found.kid
+    found = await keys.candidates(kid)
+    return found[0].kid if found else None
 
 
 async def settled(keys: LoginKeys) -> None:
@@ -55,7 +58,7 @@ async def test_nothing_is_fetched_before_it_is_needed_and_then_once(
 async def test_callers_at_once_wait_for_one_fetch(keys: LoginKeys, login: FakeLogin) -> None:
     held = Held(published(FIRST))
     login.script.append(held)
-    asking = [asyncio.create_task(keys.key("first")) for _ in range(50)]
+    asking = [asyncio.create_task(keys.candidates("first")) for _ in range(50)]
     await held.reached.wait()
     held.come.set()
     assert all(await asyncio.gather(*asking))
@@ -67,13 +70,13 @@ async def test_a_slow_login_is_asked_once_at_a_time(
 ) -> None:
     held = Held(published(FIRST))
     login.script.append(held)
-    first = asyncio.create_task(keys.key("first"))
+    first = asyncio.create_task(keys.candidates("first"))
     await held.reached.wait()
     clock.advance(PAUSE_SECONDS)
-    second = asyncio.create_task(keys.key("first"))
+    second = asyncio.create_task(keys.candidates("first"))
     await asyncio.sleep(0)
     held.come.set()
-    assert await first is await second is not None
+    assert await first == await second != []
     assert login.asked == 1
 
 
@@ -84,7 +87,7 @@ async def test_a_login_that_never_answers_is_not_waited_for(
     login.script.append(Held(published(FIRST)))
     async with asyncio.timeout(10):
         with pytest.raises(SignInUnavailable):
-            await keys.key("first")
+            await keys.candidates("first")
 
 
 async def test_whoever_asked_first_and_is_gone_takes_the_fetch_from_nobody(
@@ -92,18 +95,18 @@ async def test_whoever_asked_first_and_is_gone_takes_the_fetch_from_nobody(
 ) -> None:
     held = Held(published(FIRST))
     login.script.append(held)
-    first, second = (asyncio.create_task(keys.key("first")) for _ in range(2))
+    first, second = (asyncio.create_task(keys.candidates("first")) for _ in range(2))
     await held.reached.wait()
     first.cancel()
     held.come.set()
-    assert await second is not None
+    assert await second
     assert login.asked == 1
 
 
 async def test_a_key_that_is_new_is_found(
     keys: LoginKeys, login: FakeLogin, clock: FakeClock
 ) -> None:
-    await keys.key("first")
+    await keys.candidates("first")
     login.keys = [FIRST, SECOND]
     clock.advance(PAUSE_SECONDS)
     assert await kid_of(keys, "second") == "second"
@@ -113,13 +116,13 @@ async def test_a_key_that_is_new_is_found(
 async def test_a_flood_of_made_up_keys_is_no_flood_of_fetches(
     keys: LoginKeys, login: FakeLogin, clock: FakeClock
 ) -> None:
-    await keys.key("first")
+    await keys.candidates("first")
     clock.advance(PAUSE_SECONDS - 1)
     for number in range(100):
-        assert await keys.key(f"made-up-{number}") is None
+        assert not await keys.candidates(f"made-up-{number}")
     assert login.asked == 1
     clock.advance(1)
-    await asyncio.gather(*(keys.key(f"made-up-{number}") for number in range(100)))
+    await asyncio.gather(*(keys.candidates(f"made-up-{number}") for number in range(100)))
     assert login.asked == 2
     assert await kid_of(keys, "first") == "first"
 
@@ -130,7 +133,7 @@ async def test_a_failing_login_is_not_asked_in_a_flood_either(
     login.always = httpx.ConnectError("refused")
     for _ in range(100):
         with pytest.raises(SignInUnavailable) as raised:
-            await keys.key("first")
+            await keys.candidates("first")
     assert raised.value.retry_after == PAUSE_SECONDS
     assert login.asked == 1
     login.always = None
@@ -141,7 +144,7 @@ async def test_a_failing_login_is_not_asked_in_a_flood_either(
 async def test_older_keys_serve_while_new_ones_are_on_their_way(
     keys: LoginKeys, login: FakeLogin, clock: FakeClock
 ) -> None:
-    await keys.key("first")
+    await keys.candidates("first")
     clock.advance(FRESH_SECONDS)
     held = Held(published(SECOND))
     login.script.append(held)
@@ -158,7 +161,7 @@ async def test_older_keys_serve_while_new_ones_are_on_their_way(
 async def test_old_keys_serve_while_the_login_is_down_but_not_for_ever(
     keys: LoginKeys, login: FakeLogin, clock: FakeClock
 ) -> None:
-    await keys.key("first")
+    await keys.candidates("first")
     login.always = httpx.Response(500)
     clock.advance(STALE_SECONDS - 1)
     assert await kid_of(keys, "first") == "first"
@@ -166,7 +169,7 @@ async def test_old_keys_serve_while_the_login_is_down_but_not_for_ever(
     clock.advance(1)
     for kid in ("first", "other", None):
         with pytest.raises(SignInUnavailable):
-            await keys.key(kid)
+            await keys.candidates(kid)
     login.always = None
     clock.advance(PAUSE_SECONDS)
     assert await kid_of(keys, "first") == "first"
@@ -176,7 +179,7 @@ async def test_old_keys_serve_while_the_login_is_down_but_not_for_ever(
     "answer",
     [
         httpx.Response(404, json={"keys": [FIRST.as_dict(private=False)]}),
-        httpx.Response(302, headers={"Location": "https://elsewhere.test/keys"}),
+        httpx.Response(302, json={"keys": [FIRST.as_dict(private=False)]}),
         httpx.Response(200, text="<html>"),
         httpx.Response(200, json=[FIRST.as_dict(private=False)]),
         httpx.Response(200, json={"keys": {}}),
@@ -195,7 +198,7 @@ async def test_an_answer_that_is_of_no_use_is_as_none(
 ) -> None:
     login.script.append(answer)
     with pytest.raises(SignInUnavailable):
-        await keys.key("first")
+        await keys.candidates("first")
     clock.advance(PAUSE_SECONDS)
     assert await kid_of(keys, "first") == "first"
     clock.advance(PAUSE_SECONDS)
@@ -223,20 +226,108 @@ async def test_keys_that_are_weak_or_shared_secrets_are_left_aside(
     secret = OctKey.generate_key(256, {"kid": "secret"})
     listed = [key.as_dict(private=isinstance(key, OctKey)) for key in (weak, secret, FIRST)]
     login.script.append(httpx.Response(200, json={"keys": listed}))
-    assert await keys.key("weak") is None
-    assert await keys.key("secret") is None
+    assert not await keys.candidates("weak")
+    assert not await keys.candidates("secret")
     assert await kid_of(keys, "first") == "first"
 
 
-async def test_a_token_without_a_key_id_means_the_only_key_there_is(
-    keys: LoginKeys, login: FakeLogin, clock: FakeClock
+async def test_a_key_or_a_token_without_an_id_may_belong_to_any(
+    keys: LoginKeys, login: FakeLogin
 ) -> None:
-    assert await kid_of(keys, None) == "first"
-    login.keys = [FIRST, SECOND]
-    clock.advance(FRESH_SECONDS)
-    await keys.key(None)
-    await settled(keys)
-    assert await keys.key(None) is None
+    login.keys = [FIRST, SECOND, NAMELESS]
+    assert [key.kid for key in await keys.candidates(None)] == ["first", "second", None]
+    assert [key.kid for key in await keys.candidates("second")] == ["second", None]
+
+
+# How the keys come
+
+
+def led(*locations: str, status: int = 302) -> list[httpx.Response]:
+    return [httpx.Response(status, headers={"Location": where}) for where in locations]
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_few_redirects_over_https_are_followed(
+    keys: LoginKeys, login: FakeLogin, status: int
+) -> None:
+    elsewhere = "https://cdn.test/keys?v=2"
+    login.script.extend(led("/realm/keys/", elsewhere, "https://cdn.test/3", status=status))
+    assert await kid_of(keys, "first") == "first"
+    asked = [str(request.url) for request in login.requests]
+    assert asked == [JWKS_URL, f"{JWKS_URL}/", elsewhere, "https://cdn.test/3"]
+
+
+@pytest.mark.parametrize(
+    "locations",
+    [
+        ["http://login.test/realm/keys"],
+        ["http://127.0.0.1/"],
+        ["file:///etc/passwd"],
+        ["data:application/json,{}"],
+        ["https://\x7f/"],
+        ["https://user:password@cdn.test/"],
+        ["https://cdn.test/", "http://cdn.test/"],
+        ["/1", "/2", "/3", "/4"],
+    ],
+    ids=str,
+)
+async def test_no_redirect_leads_anywhere_else_or_on_and_on(
+    keys: LoginKeys, login: FakeLogin, locations: list[str]
+) -> None:
+    login.script.extend(led(*locations))
+    with pytest.raises(SignInUnavailable):
+        await keys.candidates("first")
+    assert login.asked == len(locations)
+
+
+def compressed(content: bytes, window_bits: int) -> bytes:
+    compressor = zlib.compressobj(wbits=window_bits)
+    return compressor.compress(content) + compressor.flush()
+
+
+GZIP, ZLIB, RAW = 31, 15, -15
+
+
+def encoded(body: bytes, encoding: str) -> httpx.Response:
+    stream = httpx.ByteStream(body)
+    return httpx.Response(200, headers={"Content-Encoding": encoding}, stream=stream)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "window_bits"),
+    [("gzip", GZIP), ("GZIP", GZIP), ("x-gzip", GZIP), ("deflate", ZLIB), ("deflate", RAW)],
+)
+async def test_compressed_keys_are_read(
+    keys: LoginKeys, login: FakeLogin, encoding: str, window_bits: int
+) -> None:
+    login.script.append(encoded(compressed(published(FIRST).content, window_bits), encoding))
+    assert await kid_of(keys, "first") == "first"
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        (compressed(b" " * 10_000_000 + published(FIRST).content, GZIP), "gzip"),
+        (compressed(published(FIRST).content, GZIP)[:-9], "gzip"),
+        (published(FIRST).content, "gzip"),
+        (b"", "gzip"),
+        (compressed(published(FIRST).content, GZIP), "br"),
+        (compressed(published(FIRST).content, GZIP), "gzip, gzip"),
+    ],
+    ids=["a bomb", "broken off", "not compressed", "nothing", "another way", "twice"],
+)
+async def test_what_unpacks_to_too_much_or_to_nothing_is_no_answer(
+    keys: LoginKeys, login: FakeLogin, body: bytes, encoding: str
+) -> None:
+    login.script.append(encoded(body, encoding))
+    tracemalloc.start()
+    try:
+        with pytest.raises(SignInUnavailable):
+            await keys.candidates("first")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 16 * MAX_ANSWER_BYTES, "no more is unpacked than can be an answer"
 
 
 async def test_what_is_open_is_closed_at_the_end(clock: FakeClock) -> None:
@@ -244,7 +335,7 @@ async def test_what_is_open_is_closed_at_the_end(clock: FakeClock) -> None:
     keys = LoginKeys(JWKS_URL, login, clock)
     held = Held(published(FIRST))
     login.script.append(held)
-    asking = asyncio.create_task(keys.key("first"))
+    asking = asyncio.create_task(keys.candidates("first"))
     await held.reached.wait()
     await keys.aclose()
     with pytest.raises(asyncio.CancelledError):

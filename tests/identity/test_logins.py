@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jwt
 from joserfc.jwk import Key, OctKey, RSAKey
 
-from app.identity.keys import LoginKeys
+from app.identity.keys import PAUSE_SECONDS, LoginKeys
 from app.identity.logins import ALGORITHMS, MAX_NAME_LENGTH, MAX_TOKEN_LENGTH, LoginTokens
 from app.identity.visitor import Visitor
 from tests.doubles import FakeClock
@@ -73,11 +73,25 @@ async def test_every_algorithm_with_a_public_key_will_do(
 ) -> None:
     key = made_key(f"key-{kind}", kind)
     login.keys = [made_key("first"), key]
-    token = login.token(key, alg=alg)
-    assert await tokens.read(token) is not None
-    head, claims, signature = token.split(".")
-    forged = f"{head}.{claims}.{'A' * len(signature)}"
-    assert await tokens.read(forged) is None
+    for header in ({}, {"kid": None}):
+        token = login.token(key, alg=alg, header=header)
+        assert await tokens.read(token) is not None
+        head, claims, signature = token.split(".")
+        forged = f"{head}.{claims}.{'A' * len(signature)}"
+        assert await tokens.read(forged) is None
+
+
+@pytest.mark.parametrize("header", [{"kid": None}, {"kid": "first"}])
+async def test_a_new_key_is_found_that_no_id_tells_from_the_old_one(
+    tokens: LoginTokens, login: FakeLogin, clock: FakeClock, header: dict[str, Any]
+) -> None:
+    assert await tokens.read(login.token(header=header)) is not None
+    login.keys = [renewed := RSAKey.generate_key(2048, {"kid": "first"})]
+    clock.advance(PAUSE_SECONDS)
+    for _ in range(10):
+        assert await tokens.read(login.token(renewed, header=header)) is not None
+        assert await tokens.read(login.token(made_key("imposter"), header=header)) is None
+    assert login.asked == 2, "those that nobody signed are no flood of fetches"
 
 
 async def test_a_token_of_another_key_is_nobodys(tokens: LoginTokens, login: FakeLogin) -> None:
@@ -136,6 +150,7 @@ async def test_no_signature_signs_nothing(
         {"sub": None},
         {"sub": ""},
         {"sub": 7},
+        *({"sub": sub} for sub in ("a\x00b", "a\nb", "\x85", "\u2028", " ")),
         {"sub": "x" * (MAX_NAME_LENGTH + 1)},
         {"exp": None},
         {"exp": "tomorrow"},
@@ -147,6 +162,22 @@ async def test_a_token_that_is_not_meant_for_us_or_says_too_little_is_nobodys(
     tokens: LoginTokens, login: FakeLogin, claims: dict[str, Any]
 ) -> None:
     assert await tokens.read(login.token(**claims)) is None
+
+
+async def test_a_name_is_any_text_of_one_line(tokens: LoginTokens, login: FakeLogin) -> None:
+    for name in ("Jürgen Müller", "علی\u200cرضا", "李", "auth0|7", "a\u0308"):
+        visitor = await tokens.read(login.token(sub=name))
+        assert visitor is not None
+        assert visitor.name == name
+
+
+@pytest.mark.parametrize("claim", ["sub", "aud", "iss"])
+async def test_half_a_character_is_nobodys_name(
+    tokens: LoginTokens, clock: FakeClock, claim: str
+) -> None:
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "exp": int(clock()) + 60}
+    assert await tokens.read(_signed({}, part(claims))) is not None
+    assert await tokens.read(_signed({}, part(claims | {claim: "\ud800"}))) is None
 
 
 async def test_one_of_several_audiences_will_do(tokens: LoginTokens, login: FakeLogin) -> None:

@@ -96,7 +96,7 @@ class TestCreate:
     ) -> None:
         cookie = (await visitor.post(CREATE)).headers["Set-Cookie"]
         assert "HttpOnly" in cookie
-        assert "SameSite=strict" in cookie
+        assert "SameSite=lax" in cookie
 
     async def test_over_https_the_cookie_is_bound_to_the_host(self, visit: Visit) -> None:
         visitor = await visit(public_url="https://avatar.example.com")

@@ -20,7 +20,8 @@ from app.sessions.tokens import Claims, SessionTokens
 from tests.conftest import Visit
 from tests.doubles import KALTURA_TOKEN, KS, FakeClock, FakeKaltura
 from tests.doubles import settings as default_settings
-from tests.web.test_api import CONTROLS, CREATE, bearer, opened
+from tests.web.operators import TOKEN, signed_in
+from tests.web.test_api import CONTROLS, CREATE, bearer, opened, path
 from tests.web.test_mirror import BODIES
 
 CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -132,6 +133,13 @@ def _sent(values: list[str], **content: Any) -> dict[str, Any]:
     return {"headers": raw, **content}
 
 
+def _in_own_header(values: list[str], **content: Any) -> dict[str, Any]:
+    """The same, with what is forged in the broker's own header."""
+    tokens = [value.removeprefix("Bearer").removeprefix(" ") for value in values]
+    raw = [(b"avatar-token", token.encode("latin-1")) for token in tokens]
+    return {"headers": raw, **content}
+
+
 def _shown(answer: httpx.Response) -> tuple[int, Any, Any]:
     """What tells one refusal from another."""
     body = answer.json()
@@ -154,9 +162,11 @@ async def test_no_forged_token_opens_anything_and_all_are_refused_alike(
     before = len(kaltura.calls)
     refusals = []
     for forge in FORGED.values():
-        refused = await visitor.request(method, target, **_sent(forge(session["token"]), **content))
-        refusals.append(_shown(refused))
-    assert refusals == refusals[:1] * len(FORGED)
+        values = forge(session["token"])
+        for sent in (_sent, _in_own_header):
+            refused = await visitor.request(method, target, **sent(values, **content))
+            refusals.append(_shown(refused))
+    assert refusals == refusals[:1] * 2 * len(FORGED)
     assert refusals[0][0] == 401
     assert len(kaltura.calls) == before
     allowed = await visitor.request(method, target, headers=bearer(session), **content)
@@ -202,6 +212,40 @@ async def test_no_forged_token_opens_a_session(
         refused = await visitor.request(method, CREATE, **_sent(FORGED[name](token)))
         assert refused.status_code == 401
     assert kaltura.calls == []
+
+
+# Nor does a link: the cookies come along with it
+
+
+READS: Final = [
+    *("/metrics", "/operator/api/audit", "/operator/api/audit.csv", "/operator/api/audit.jsonl"),
+    *("/operator/api/audit/events", "/operator/api/events", "/operator/api/health"),
+    *("/operator/api/sessions", "/operator/api/usage"),
+]
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("mode", ["navigate", "no-cors", "cors"])
+async def test_no_page_of_another_site_reads_or_does_anything_with_the_cookies_that_come_along(
+    visit: Visit, kaltura: FakeKaltura, site: str, mode: str
+) -> None:
+    visitor = await visit(operator_token=TOKEN, max_sessions_per_visitor=9)
+    session = await opened(visitor)
+    await signed_in(visitor)
+    before = len(kaltura.calls)
+    told = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+    calls = [("GET", CREATE), ("POST", CREATE), ("POST", f"{MIRROR_PATH}/create")]
+    calls += [("GET", read) for read in READS]
+    calls += [("POST", path(session, what)) for what in ("end", "leave", "resume", "speak")]
+    calls += [("POST", f"/operator/api/{what}") for what in ("sign-out", "sign-in")]
+    calls += [("POST", f"/operator/api/sessions/{session['sessionId']}/end")]
+    for method, target in calls:
+        refused = await visitor.request(method, target, headers=told)
+        assert refused.status_code == 403, target
+        assert "Set-Cookie" not in refused.headers
+    assert len(kaltura.calls) == before
+    own = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"}
+    assert (await visitor.get("/operator/api/audit.csv", headers=own)).is_success
 
 
 # Whatever comes, the mirror is no way to anything else of Kaltura's

@@ -14,6 +14,7 @@ from app.main import create_app
 from tests.doubles import KALTURA_TOKEN, FakeClock, FakeKaltura, settings
 from tests.identity.login import BY_LOGIN, FakeLogin, made_key
 from tests.processes import free_port, running
+from tests.web.operators import TOKEN
 from tests.web.test_api import CONTROLS, CREATE, bearer, is_problem, opened, path
 
 SESSIONS = "/api/avatar-sessions"
@@ -306,8 +307,12 @@ async def test_a_login_means_nothing_where_visitors_are_anonymous(
     reach: Reach, login: FakeLogin
 ) -> None:
     caller = await reach()
-    refused = await caller.post(CREATE, headers=signed_in(login) | ALICE)
-    assert is_problem(refused, "unauthenticated", 401)
+    opened_by_cookie = await caller.post(CREATE, headers=signed_in(login) | ALICE)
+    assert opened_by_cookie.status_code == 201
+    assert "avatar_visitor" in caller.cookies
+    caller.cookies.clear()
+    listed = await caller.get(SESSIONS, headers=signed_in(login) | ALICE)
+    assert listed.json() == {"sessions": []}
     assert login.asked == 0
 
 
@@ -358,10 +363,16 @@ async def test_nobody_else_is_believed_whatever_address_they_claim(
         [b"alice", b"bob"],
         [b"alice", b"alice"],
         [b"alice", b""],
-        [b"a b"],
         [b"a\tb"],
-        [b"\xe9lodie"],
+        [b"a\x00b"],
+        [b"a\x7f"],
+        [b"a\x85b"],
+        [b"a\xc2\x85b"],
+        [b"a\xe2\x80\xa8b"],
+        [b"\xed\xa0\x80"],
+        [b"\xc2\xa0"],
         [b"x" * 257],
+        ["é".encode() * 257],
     ],
 )
 async def test_a_name_that_is_none_or_not_one_is_nobodys(
@@ -373,10 +384,42 @@ async def test_a_name_that_is_none_or_not_one_is_nobodys(
     assert kaltura.calls == []
 
 
-async def test_a_name_may_have_256_characters_of_any_visible_kind(reach: Reach) -> None:
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (b"x" * 256, "x" * 256),
+        ("é".encode() * 256, "é" * 256),
+        (b"CN=alice,O=Example;id=7|~!", "CN=alice,O=Example;id=7|~!"),
+        (b"Alice Example", "Alice Example"),
+        ("Jürgen Müller".encode(), "Jürgen Müller"),
+        ("Jürgen Müller".encode("latin-1"), "Jürgen Müller"),
+        ("李小龍 🦊".encode(), "李小龍 🦊"),
+        (b"J%C3%BCrgen", "J%C3%BCrgen"),
+        (b" \talice \t", "alice"),
+    ],
+)
+async def test_a_name_is_text_in_utf_8_or_latin_1(reach: Reach, value: bytes, name: str) -> None:
+    caller = await reach(**BY_PROXY, operator_token=TOKEN)
+    named = [(HEADER.encode(), value)]
+    session = (await caller.post(CREATE, headers=named)).json()
+    assert (await caller.post(path(session, "end"), headers=named)).is_success
+    found = await caller.get(
+        "/operator/api/audit",
+        params={"visitor": name, "event": "opened"},
+        headers={"Authorization": f"Bearer {TOKEN}"},
+    )
+    assert [one["sessionId"] for one in found.json()["events"]] == [session["sessionId"]]
+
+
+async def test_an_id_token_that_the_proxy_passes_on_as_well_changes_nothing(
+    reach: Reach, login: FakeLogin
+) -> None:
     caller = await reach(**BY_PROXY)
-    await opened_as(caller, {HEADER: "x" * 256})
-    await opened_as(caller, {HEADER: "CN=alice,O=Example;id=7|~!"})
+    session = await opened_as(caller, ALICE | signed_in(login))
+    ended = await caller.post(path(session, "end"), headers=ALICE | signed_in(login))
+    assert ended.is_success
+    refused = await caller.post(CREATE, headers=signed_in(login))
+    assert is_problem(refused, "unauthenticated", 401)
 
 
 @pytest.mark.parametrize("more", [{}, {"Authorization": "Bearer x"}, {"Authorization": "KS x"}])

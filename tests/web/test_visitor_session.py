@@ -36,7 +36,7 @@ async def test_over_https_the_cookie_is_for_this_host_alone_and_for_no_script(
         cookie = cookie_of(answer)
         assert cookie.key == "__Host-avatar_visitor"
         assert (cookie["secure"], cookie["httponly"]) == (True, True)
-        assert (cookie["samesite"], cookie["path"], cookie["domain"]) == ("strict", "/", "")
+        assert (cookie["samesite"], cookie["path"], cookie["domain"]) == ("lax", "/", "")
 
 
 async def test_over_http_it_is_what_a_browser_takes_there(visitor: httpx.AsyncClient) -> None:

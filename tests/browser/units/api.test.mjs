@@ -36,7 +36,7 @@ test("a control call carries the token in its header and nowhere else", async ()
   await broker.end(SESSION);
   const [speak, end] = asked;
   assert.equal(speak.path, "/api/avatar-sessions/s%2F1/speak");
-  assert.equal(speak.headers.Authorization, "Bearer a.b.c");
+  assert.equal(speak.headers["Avatar-Token"], "a.b.c");
   assert.deepEqual(JSON.parse(speak.body), { text: "Hello" });
   assert.deepEqual([end.body, end.keepalive], [undefined, true]);
   assert.ok(!JSON.stringify(told).includes("a.b.c"));
@@ -78,7 +78,7 @@ test("a session is resumed by the visitor's cookie, with its time by the server'
   const { api: broker, asked } = api(json(opened, { headers }));
   assert.equal((await broker.resume("s/1")).secondsLeft, 300);
   assert.equal(asked[0].path, "/api/avatar-sessions/s%2F1/resume");
-  assert.equal(asked[0].headers.Authorization, undefined);
+  assert.equal(asked[0].headers["Avatar-Token"], undefined);
 });
 
 test("every session of the visitor is ended, whichever tab it is in", async () => {

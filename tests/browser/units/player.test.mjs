@@ -96,6 +96,19 @@ test("initSession goes through the documented states to READY", async () => {
   await player.endSession();
 });
 
+test("to the page's own origin a token goes in the broker's header", async () => {
+  globalThis.location = new URL(BASE);
+  try {
+    const player = new KalturaAvatarSession("any word", { baseUrl: BASE });
+    await player.createSession({ avatarId: "a" });
+    const sent = calls.map(({ headers }) => [headers?.["Avatar-Token"], headers?.Authorization]);
+    assert.deepEqual(sent.slice(0, 2), [["any word", undefined], ["a.b.c", undefined]]);
+    await player.endSession();
+  } finally {
+    delete globalThis.location;
+  }
+});
+
 test("createSession opens the session with the Kaltura Session first", async () => {
   const player = new KalturaAvatarSession("the-ks", { baseUrl: BASE });
   await player.createSession({ avatarId: "a", voiceId: "eself-1" });

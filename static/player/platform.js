@@ -1,0 +1,41 @@
+/** What not every browser has that the page runs in: Safari 16 lacks some of it. */
+
+/** Whether this browser can show live video at all; some have WebRTC switched off. */
+export function hasWebRtc() {
+  return typeof globalThis.RTCPeerConnection === "function";
+}
+
+/**
+ * A signal that aborts after so long, or as soon as another does (`AbortSignal.any`).
+ *
+ * @param {number} ms
+ * @param {AbortSignal | null} [signal]
+ * @returns {AbortSignal}
+ */
+export function deadline(ms, signal) {
+  const late = AbortSignal.timeout(ms);
+  if (!signal) return late;
+  const either = new AbortController();
+  for (const one of [signal, late]) {
+    const abort = () => either.abort(one.reason);
+    if (one.aborted) abort();
+    // Dropped with the other one's: a signal may see many calls come and go.
+    else one.addEventListener("abort", abort, { once: true, signal: either.signal });
+  }
+  return either.signal;
+}
+
+/**
+ * An address, or null when it is none (`URL.canParse`).
+ *
+ * @param {string} address
+ * @param {URL} [base]
+ * @returns {URL | null}
+ */
+export function parsedUrl(address, base) {
+  try {
+    return new URL(address, base);
+  } catch {
+    return null;
+  }
+}
