@@ -26,6 +26,7 @@ from app.ks_settings import KS_SETTINGS, MINT_SETTINGS
 from app.logs import configure_logging
 from app.server import keep_what_is_loaded, listen, serve, serve_for_parent, url_of
 from app.settings import ENV_FILE, Settings, load_settings
+from app.startup import Startup
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -178,8 +179,12 @@ def _run_broker(settings: Settings, without_effect: list[str], options: argparse
     listening = listen(options.host, options.port)
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
-    print(f"Avatar Broker: open {url_of(listening)}", flush=True)
-    serve(app, listening)
+    starting = Startup(app, lambda: print(f"Avatar Broker: open {url_of(listening)}", flush=True))
+    try:
+        serve(starting, listening)
+    except SystemExit:
+        starting.require()
+        raise
     return 0
 
 

@@ -211,7 +211,7 @@ class Settings(SpeechSettings, KsSettings):
     database_url: DatabaseUrl = Field(
         DEFAULT_DATABASE_URL,
         description="The record and the session history: sqlite+aiosqlite:/// and the path of a "
-        "file, or postgresql+asyncpg://user:password@host/name",
+        "file, or postgresql://user:password@host/name with libpq's parameters",
         repr=False,
     )
     shutdown_sessions: Literal["end", "keep"] = Field(

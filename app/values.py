@@ -18,6 +18,12 @@ MAX_RATE: Final = 1_000_000
 MAX_RATE_SECONDS: Final = 24 * 3600
 """A day: rates are counted in memory, and what is counted longer is a budget."""
 
+_POSTGRES_URI: Final = re.compile(
+    r"postgres(?:ql)?(?:\+asyncpg)?://"
+    r"(?P<rest>(?:[^@/?#\s]*@)?[^@/?#\s]*(?:/(?P<name>[^@/?#\s]*))?(?:\?(?P<query>[^#\s]*))?)"
+)
+_NAMES_DATABASE: Final = re.compile(r"(?:^|&)(?:dbname|database|service)=[^&]")
+
 
 def _comma_separated(value: object) -> object:
     if isinstance(value, str):
@@ -63,15 +69,13 @@ def _header_name(value: str) -> str:
 def _database_url(value: str) -> str:
     if value.startswith("sqlite+aiosqlite:///"):
         return value
-    scheme, _, rest = value.partition("://")
-    if (
-        scheme not in {"postgresql+asyncpg", "postgresql", "postgres"}
-        or not urlsplit(value).path[1:]
-    ):
+    uri = _POSTGRES_URI.fullmatch(value)
+    if uri is None or not (uri["name"] or _NAMES_DATABASE.search(uri["query"] or "")):
         raise ValueError(
-            "not sqlite+aiosqlite:/// and a path, nor postgresql+asyncpg://user:password@host/name"
+            "not sqlite+aiosqlite:/// and a path, nor postgresql://user:password@host/name, where "
+            "what has a meaning in an address is percent-encoded"
         )
-    return f"postgresql+asyncpg://{rest}"
+    return f"postgresql+asyncpg://{uri['rest']}"
 
 
 def _network(value: str) -> str:

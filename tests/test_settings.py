@@ -65,6 +65,11 @@ def mistake(**environment: str) -> str:
         ("DAILY_MINUTES", "-1"),
         ("DATABASE_URL", "mysql://host/db"),
         ("DATABASE_URL", "postgresql+asyncpg://host"),
+        ("DATABASE_URL", "postgres://host?sslmode=require"),
+        ("DATABASE_URL", "postgres://user:p@ss@host/name"),
+        ("DATABASE_URL", "postgres://user:pa/ss@host/name"),
+        ("DATABASE_URL", "postgres://user:pa#ss@host/name"),
+        ("DATABASE_URL", "postgres://user:pa?ss@host/name"),
         ("DATABASE_URL", "data/broker.db"),
         ("SHUTDOWN_SESSIONS", "maybe"),
         ("ENVIRONMENT", "staging"),
@@ -112,6 +117,12 @@ def test_a_malformed_setting_is_named(name: str, value: str) -> None:
 def test_a_malformed_rate_is_told_with_one_that_is_not() -> None:
     assert "such as 10/minute" in mistake(SPEAK_RATE_LIMIT="many")
     assert "such as 10/minute" in mistake(SPEAK_RATE_LIMIT="0/minute")
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
+def test_postgres_goes_by_every_scheme_that_hosts_give_it(scheme: str) -> None:
+    url = settings(database_url=f"{scheme}://u:p%40@h:1,[::1]/n?sslmode=require").database_url
+    assert url == "postgresql+asyncpg://u:p%40@h:1,[::1]/n?sslmode=require"
 
 
 def test_a_wrong_secret_is_not_told() -> None:
