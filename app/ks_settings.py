@@ -5,10 +5,11 @@ from typing import Final, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
+from app.addresses import ApiUrl
 from app.environment import FileSource
 from app.kaltura.account import AdminSecret, AppToken
 from app.kaltura.contract import ItemId
-from app.values import ApiUrl, PartnerId, Secret
+from app.values import PartnerId, Secret
 
 Credentials = SecretStr | AdminSecret | AppToken
 """A KS, or what one is made from."""

@@ -11,6 +11,16 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from app.addresses import (
+    BaseUrl,
+    DatabaseUrl,
+    FrameAncestor,
+    HttpUrl,
+    OnceEach,
+    Origin,
+    PublicUrl,
+    TamperProofUrl,
+)
 from app.combinations import (
     check_auth,
     check_database,
@@ -24,22 +34,17 @@ from app.kaltura.media import is_loopback_url
 from app.ks_settings import Credentials, KsSettings
 from app.speech_settings import SpeechSettings
 from app.values import (
-    BaseUrl,
     CommaSeparated,
     Control,
-    DatabaseUrl,
     Days,
     HeaderName,
-    HttpUrl,
     Integrity,
     Minutes,
     NamedTokens,
     Network,
-    Origin,
     Rate,
     Seconds,
     ServiceToken,
-    TamperProofUrl,
     Text,
 )
 
@@ -96,8 +101,12 @@ class Settings(SpeechSettings, KsSettings):
         description="The hash that the module at AVATAR_SDK_URL must have (sha384-...); a browser "
         "runs no other",
     )
-    frame_ancestors: Annotated[tuple[Origin, ...], NoDecode, CommaSeparated] = Field(
-        (), description="Origins whose pages may show the broker's page in a frame, comma-separated"
+    frame_ancestors: Annotated[tuple[FrameAncestor, ...], NoDecode, CommaSeparated, OnceEach] = (
+        Field(
+            (),
+            description="Origins whose pages may show the broker's page in a frame, "
+            "comma-separated",
+        )
     )
 
     # Where the broker runs
@@ -110,10 +119,10 @@ class Settings(SpeechSettings, KsSettings):
         "characters in production; several, comma-separated, rotate: the first serves, all are "
         "accepted",
     )
-    public_url: Origin | None = Field(
+    public_url: PublicUrl | None = Field(
         None, description="Where visitors reach the broker, such as https://avatar.example.com"
     )
-    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, CommaSeparated] = Field(
+    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, CommaSeparated, OnceEach] = Field(
         (), description="Other origins whose pages may call the broker, comma-separated"
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, CommaSeparated] = Field(

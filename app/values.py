@@ -1,14 +1,14 @@
-"""What the value of a setting may be: types that check, and say what is wrong."""
+"""What the value of a setting may be: types that check, and say what is wrong.
+
+Addresses are in `app/addresses.py`.
+"""
 
 import ipaddress
 import re
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
 from limits import parse_many
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
-
-from app.kaltura.media import is_loopback_url
 
 MIN_SERVICE_TOKEN_LENGTH: Final = 16
 MAX_SECONDS: Final = 7 * 24 * 3600
@@ -18,43 +18,10 @@ MAX_RATE: Final = 1_000_000
 MAX_RATE_SECONDS: Final = 24 * 3600
 """A day: rates are counted in memory, and what is counted longer is a budget."""
 
-_POSTGRES_URI: Final = re.compile(
-    r"postgres(?:ql)?(?:\+asyncpg)?://"
-    r"(?P<rest>(?:[^@/?#\s]*@)?[^@/?#\s]*(?:/(?P<name>[^@/?#\s]*))?(?:\?(?P<query>[^#\s]*))?)"
-)
-_NAMES_DATABASE: Final = re.compile(r"(?:^|&)(?:dbname|database|service)=[^&]")
-
 
 def _comma_separated(value: object) -> object:
     if isinstance(value, str):
         return tuple(part for part in (part.strip() for part in value.split(",")) if part)
-    return value
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("not an http(s) address")
-    return value.rstrip("/")
-
-
-def _base_url(value: str) -> str:
-    parts = urlsplit(_http_url(value))
-    if parts.query or parts.fragment:
-        raise ValueError("an address to which paths are added has no ? and no #")
-    return _http_url(value)
-
-
-def _origin(value: str) -> str:
-    parts = urlsplit(_http_url(value))
-    if parts.path or parts.query or parts.fragment:
-        raise ValueError("not an origin such as https://www.example.com, without a path")
-    return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def _tamper_proof_url(value: str) -> str:
-    if not value.startswith("https://") and not is_loopback_url(value):
-        raise ValueError("not an https address, and what it answers decides who is let in")
     return value
 
 
@@ -64,18 +31,6 @@ def _header_name(value: str) -> str:
     if value.lower() in {"authorization", "cookie"}:
         raise ValueError("it is the visitor's own; name the header that your proxy sets")
     return value
-
-
-def _database_url(value: str) -> str:
-    if value.startswith("sqlite+aiosqlite:///"):
-        return value
-    uri = _POSTGRES_URI.fullmatch(value)
-    if uri is None or not (uri["name"] or _NAMES_DATABASE.search(uri["query"] or "")):
-        raise ValueError(
-            "not sqlite+aiosqlite:/// and a path, nor postgresql://user:password@host/name, where "
-            "what has a meaning in an address is percent-encoded"
-        )
-    return f"postgresql+asyncpg://{uri['rest']}"
 
 
 def _network(value: str) -> str:
@@ -117,10 +72,6 @@ def _header_safe(value: SecretStr) -> SecretStr:
     return value
 
 
-def _without_api_path(value: str) -> str:
-    return value.removesuffix("/api_v3")
-
-
 def _integrity(value: str) -> str:
     hashes = value.split()
     if not hashes or not all(
@@ -137,16 +88,8 @@ ServiceToken = Annotated[Secret, AfterValidator(_long_enough)]
 PartnerId = Annotated[int, Field(ge=1, lt=2**63)]
 Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
 Minutes = Annotated[int, Field(ge=0, le=1_000_000)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-ApiUrl = Annotated[BaseUrl, AfterValidator(_without_api_path)]
-"""Kaltura's own guides name their API with `/api_v3` at the end, its clients without: both do."""
-
-TamperProofUrl = Annotated[str, AfterValidator(_http_url), AfterValidator(_tamper_proof_url)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
-Origin = Annotated[str, AfterValidator(_origin)]
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Network = Annotated[str, AfterValidator(_network)]
 Rate = Annotated[str, AfterValidator(_rate)]
 CommaSeparated = BeforeValidator(_comma_separated)
