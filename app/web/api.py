@@ -33,6 +33,7 @@ from app.web.deps import (
     ReceptionDep,
     SettingsDep,
 )
+from app.web.heads import HeadRoute
 from app.web.limits import OwnSessionToSpeakIn
 from app.web.openapi import operation_id, problems
 from app.web.shapes import (
@@ -61,7 +62,12 @@ _CONTROL: Final[tuple[type[Problem], ...]] = (
 )
 _SPEAK: Final = (*_CONTROL, RateLimited, SpeechUnavailable)
 
-router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=operation_id)
+router = APIRouter(
+    prefix="/api",
+    tags=["Visitor"],
+    generate_unique_id_function=operation_id,
+    route_class=HeadRoute,
+)
 
 
 @router.get("/avatar-sessions", responses=problems(SignInUnavailable))
