@@ -7,7 +7,6 @@ against this module.
 import os
 from typing import Annotated, Any, Final, Literal, Self
 
-from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
@@ -28,7 +27,13 @@ from app.combinations import (
     check_shutdown,
     check_speech,
 )
-from app.environment import SettingsError, reject_unknown
+from app.environment import (
+    ENCODING,
+    SettingsError,
+    configured,
+    read_env_file,
+    reject_unknown,
+)
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
 from app.ks_settings import Credentials, KsSettings
@@ -58,7 +63,11 @@ class Settings(SpeechSettings, KsSettings):
     """The broker's settings; `NAME_FILE` names a file that holds the value of `NAME`."""
 
     model_config = SettingsConfigDict(
-        env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=ENV_FILE,
+        env_file_encoding=ENCODING,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     # Kaltura
@@ -279,9 +288,8 @@ def load_settings(**overrides: Any) -> tuple[Settings, list[str]]:
 
     Raises `SettingsError`, whose message is one line that names the setting and the fix.
     """
-    dotenv = dotenv_values(ENV_FILE)
-    without_effect = reject_unknown(Settings.model_fields, os.environ, dotenv)
-    if {**dotenv, **os.environ}.get("VISITOR_CONTROLS") == "":
+    without_effect = reject_unknown(Settings.model_fields, os.environ, read_env_file(ENV_FILE))
+    if configured(ENV_FILE).get("VISITOR_CONTROLS") == "":
         # Elsewhere an empty value is no value; here it would allow everything.
         overrides.setdefault("visitor_controls", ())
     try:
