@@ -5,8 +5,10 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, ValidationError
 from pydantic_core import Url
+from pydantic_settings import NoDecode
 
 from app.kaltura.media import is_loopback_url
+from app.values import CommaSeparated
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
@@ -133,9 +135,14 @@ ApiUrl = Annotated[BaseUrl, AfterValidator(_without_api_path)]
 
 TamperProofUrl = Annotated[HttpUrl, AfterValidator(_tamper_proof_url)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
-Origin = Annotated[str, AfterValidator(_origin)]
-"""Of a page, whatever its scheme: `capacitor://localhost` is an app's."""
+Origins = Annotated[
+    tuple[Annotated[str, AfterValidator(_origin)], ...],
+    *(NoDecode, CommaSeparated, AfterValidator(_once_each)),
+]
+"""Of pages, whatever their scheme: `capacitor://localhost` is an app's."""
 
-FrameAncestor = Annotated[str, AfterValidator(_frame_ancestor)]
-OnceEach = AfterValidator(_once_each)
+FrameAncestors = Annotated[
+    tuple[Annotated[str, AfterValidator(_frame_ancestor)], ...],
+    *(NoDecode, CommaSeparated, AfterValidator(_once_each)),
+]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dotenv import dotenv_values
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
@@ -121,6 +122,16 @@ def reject_unknown(
         elif name in dotenv or _is_ours(name) or _meant(name, names):
             raise SettingsError(f"{name} is not a setting: {_advice(name, names)}")
     return without_effect
+
+
+def first_mistake(error: ValidationError, fields: Mapping[str, FieldInfo]) -> SettingsError:
+    """The first mistake in one line, without the value: it may be a secret."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return SettingsError(message)
+    name = str(first["loc"][0])
+    return SettingsError(f"{name.upper()} is malformed: {message} ({fields[name].description})")
 
 
 def lend_to_libraries(dotenv: Mapping[str, str | None], environ: MutableMapping[str, str]) -> None:

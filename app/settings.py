@@ -13,24 +13,18 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from app.addresses import (
     BaseUrl,
     DatabaseUrl,
-    FrameAncestor,
+    FrameAncestors,
     HttpUrl,
-    OnceEach,
-    Origin,
+    Origins,
     PublicUrl,
     TamperProofUrl,
 )
-from app.combinations import (
-    check_auth,
-    check_database,
-    check_production,
-    check_shutdown,
-    check_speech,
-)
+from app.combinations import check
 from app.environment import (
     ENCODING,
     SettingsError,
     configured,
+    first_mistake,
     read_env_file,
     reject_unknown,
 )
@@ -110,12 +104,8 @@ class Settings(SpeechSettings, KsSettings):
         description="The hash that the module at AVATAR_SDK_URL must have (sha384-...); a browser "
         "runs no other",
     )
-    frame_ancestors: Annotated[tuple[FrameAncestor, ...], NoDecode, CommaSeparated, OnceEach] = (
-        Field(
-            (),
-            description="Origins whose pages may show the broker's page in a frame, "
-            "comma-separated",
-        )
+    frame_ancestors: FrameAncestors = Field(
+        (), description="Origins whose pages may show the broker's page in a frame, comma-separated"
     )
 
     # Where the broker runs
@@ -131,7 +121,7 @@ class Settings(SpeechSettings, KsSettings):
     public_url: PublicUrl | None = Field(
         None, description="Where visitors reach the broker, such as https://avatar.example.com"
     )
-    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, CommaSeparated, OnceEach] = Field(
+    allowed_origins: Origins = Field(
         (), description="Other origins whose pages may call the broker, comma-separated"
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, CommaSeparated] = Field(
@@ -240,11 +230,7 @@ class Settings(SpeechSettings, KsSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        check_auth(self)
-        check_production(self)
-        check_database(self)
-        check_speech(self)
-        check_shutdown(self)
+        check(self)
         return self
 
     @property
@@ -295,14 +281,4 @@ def load_settings(**overrides: Any) -> tuple[Settings, list[str]]:
     try:
         return Settings(**overrides), without_effect
     except ValidationError as error:
-        raise SettingsError(_first_line(error)) from None
-
-
-def _first_line(error: ValidationError) -> str:
-    """The first mistake in one line, without the value: it may be a secret."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    message = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return message
-    name = str(first["loc"][0])
-    return f"{name.upper()} is malformed: {message} ({Settings.model_fields[name].description})"
+        raise first_mistake(error, Settings.model_fields) from None
