@@ -16,16 +16,15 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from dotenv import dotenv_values
-
 from app.aliases import Aliases
 from app.demo import emulator_beside, is_emulator
-from app.environment import SettingsError, lend_to_libraries
+from app.environment import SettingsError, configured, lend_to_libraries, read_env_file
 from app.kaltura.contract import MIRROR_PATH
 from app.ks_settings import KS_SETTINGS, MINT_SETTINGS
 from app.logs import configure_logging
 from app.server import keep_what_is_loaded, listen, serve, serve_for_parent, url_of
 from app.settings import ENV_FILE, Settings, load_settings
+from app.startup import Startup
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -95,9 +94,9 @@ def _port(text: str) -> int:
 
 
 def _serve_or_demo(options: argparse.Namespace) -> int:
-    configured = {**dotenv_values(ENV_FILE), **os.environ}
+    given = configured(ENV_FILE)
     names = [name.upper() for name in KS_SETTINGS]
-    has_ks = any(configured.get(name) or configured.get(f"{name}_FILE") for name in names)
+    has_ks = any(given.get(name) or given.get(f"{name}_FILE") for name in names)
     return (_serve if has_ks else _demo)(options)
 
 
@@ -135,7 +134,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _require_development() -> None:
-    if {**dotenv_values(ENV_FILE), **os.environ}.get("ENVIRONMENT") == "production":
+    if configured(ENV_FILE).get("ENVIRONMENT") == "production":
         raise SettingsError(
             "ENVIRONMENT=production has no demo, because its avatar is an emulator's: "
             "set AVATAR_KS and AVATAR_ID, or ENVIRONMENT=development"
@@ -146,8 +145,7 @@ def _forgetful() -> dict[str, str]:
     """The demo's emulator ends with it, and so do its sessions: no need to write them down."""
     from app.database import IN_MEMORY  # noqa: PLC0415 - see above
 
-    configured = {**dotenv_values(ENV_FILE), **os.environ}
-    return {} if configured.get("DATABASE_URL") else {"database_url": IN_MEMORY}
+    return {} if configured(ENV_FILE).get("DATABASE_URL") else {"database_url": IN_MEMORY}
 
 
 def _with_database(settings: Settings) -> Settings:
@@ -178,8 +176,12 @@ def _run_broker(settings: Settings, without_effect: list[str], options: argparse
     listening = listen(options.host, options.port)
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
-    print(f"Avatar Broker: open {url_of(listening)}", flush=True)
-    serve(app, listening)
+    starting = Startup(app, lambda: print(f"Avatar Broker: open {url_of(listening)}", flush=True))
+    try:
+        serve(starting, listening)
+    except SystemExit:
+        starting.require()
+        raise
     return 0
 
 
@@ -187,7 +189,7 @@ def _tracer_provider() -> "TracerProvider | None":
     """What makes spans, where the environment or `.env` says where they go."""
     from app.signals.traces import are_traces_wanted  # noqa: PLC0415 - see above
 
-    lend_to_libraries(dotenv_values(ENV_FILE), os.environ)
+    lend_to_libraries(read_env_file(ENV_FILE), os.environ)
     if not are_traces_wanted(os.environ):
         return None
     from app.signals.spans import tracer_provider  # noqa: PLC0415 - costs nothing where off
@@ -205,8 +207,8 @@ def _emulator(options: argparse.Namespace) -> int:
         emulator = create_emulator(EmulatorSettings(ks=os.environ["AVATAR_KS"]))
         serve_for_parent(emulator, socket.socket(fileno=options.fd))
         return 0
-    configured = load_settings()[0].avatar_ks
-    ks = configured.get_secret_value() if configured else None
+    given = load_settings()[0].avatar_ks
+    ks = given.get_secret_value() if given else None
     emulator = create_emulator(EmulatorSettings(ks=ks))
     listening = listen(options.host, options.port)
     url = url_of(listening)

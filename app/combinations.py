@@ -24,7 +24,16 @@ _SAMPLE: Final = re.compile(
 _EVERYONE: Final = frozenset({"0.0.0.0/0", "::/0"})
 
 
-def check_auth(settings: "Settings") -> None:
+def check(settings: "Settings") -> None:
+    """Raises `ValueError` at the first settings that do not fit together."""
+    _check_auth(settings)
+    _check_production(settings)
+    _check_database(settings)
+    _check_speech(settings)
+    _check_shutdown(settings)
+
+
+def _check_auth(settings: "Settings") -> None:
     """Each AUTH_MODE has all that it needs, and nothing of another."""
     mode, needs = settings.auth_mode, _AUTH_NEEDS[settings.auth_mode]
     missing = next((name for name in needs if not getattr(settings, name)), None)
@@ -45,7 +54,7 @@ def check_auth(settings: "Settings") -> None:
         )
 
 
-def check_speech(settings: "Settings") -> None:
+def _check_speech(settings: "Settings") -> None:
     """What speaks, and who is asked before, has all that it needs."""
     if settings.speech == "audio" and settings.tts_base_url is None:
         raise ValueError(
@@ -65,7 +74,7 @@ def check_speech(settings: "Settings") -> None:
         )
 
 
-def check_production(settings: "Settings") -> None:
+def _check_production(settings: "Settings") -> None:
     """Production is safe: keys that nobody can guess, and https."""
     if settings.environment != "production":
         return
@@ -82,7 +91,7 @@ def check_production(settings: "Settings") -> None:
         )
 
 
-def check_database(settings: "Settings") -> None:
+def _check_database(settings: "Settings") -> None:
     """What is kept in Postgres can be read by the next process, wherever that runs."""
     if settings.database_url.startswith("postgresql") and not settings.secret_key:
         raise ValueError(
@@ -91,7 +100,7 @@ def check_database(settings: "Settings") -> None:
         )
 
 
-def check_shutdown(settings: "Settings") -> None:
+def _check_shutdown(settings: "Settings") -> None:
     """Sessions are kept only where the next process can find them: nobody else would end them."""
     if settings.shutdown_sessions != "keep":
         return

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection, Executable, MetaData, Row, Table, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -155,13 +155,13 @@ def insert_into(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert
 
 def is_postgres(url: str) -> bool:
     """Whether a database is one of Postgres."""
-    return make_url(url).get_backend_name() == POSTGRES
+    return url.startswith(POSTGRES)
 
 
 def file_of(url: str) -> Path | None:
     """The file of a SQLite database; None when it is in memory, or elsewhere."""
-    name = make_url(url).database
-    return None if is_postgres(url) or not name or name == ":memory:" else Path(name)
+    name = None if is_postgres(url) else make_url(url).database
+    return None if not name or name == ":memory:" else Path(name)
 
 
 def is_in_memory(url: str) -> bool:
@@ -199,9 +199,7 @@ async def open_database(url: str, prepare: Callable[[Connection], None]) -> Asyn
     """The database with its tables, which `prepare` makes; raises `SettingsError`."""
     require_writable(url)
     path = file_of(url)
-    engine = create_async_engine(url, **_options(url))
-    if not is_postgres(url):
-        event.listen(engine.sync_engine, "connect", _prepare)
+    engine = _postgres(url) if is_postgres(url) else _sqlite(url)
     database = Database(engine, path)
     try:
         await _prepare_in_turn(database, path, prepare)
@@ -210,33 +208,52 @@ async def open_database(url: str, prepare: Callable[[Connection], None]) -> Asyn
         await database.aclose()
 
 
-def _options(url: str) -> dict[str, Any]:
-    if is_postgres(url):
-        # Nobody waits longer for it than for a file.
-        patience = {"timeout": BUSY_SECONDS, "command_timeout": BUSY_SECONDS}
-        return {"pool_pre_ping": True, "connect_args": patience}
+def _postgres(url: str) -> AsyncEngine:
+    from app.postgres import connector  # noqa: PLC0415 - its driver takes long to come
+
+    # Nobody waits longer for it than for a file.
+    connect = connector(url, seconds=BUSY_SECONDS)
+    return create_async_engine(f"{POSTGRES}+asyncpg://", async_creator=connect, pool_pre_ping=True)
+
+
+def _sqlite(url: str) -> AsyncEngine:
     # In memory there is one connection, and who shared it would undo what others write.
     alone = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
-    return {} if file_of(url) else alone
+    engine = create_async_engine(url, **({} if file_of(url) else alone))
+    event.listen(engine.sync_engine, "connect", _prepare)
+    return engine
 
 
 async def _prepare_in_turn(
     database: Database, path: Path | None, prepare: Callable[[Connection], None]
 ) -> None:
     """Processes that start at once prepare the database one after the other."""
+    is_server = database.engine.dialect.name == POSTGRES
     try:
         async with _in_turn(path), database.engine.begin() as connection:
-            if connection.dialect.name == POSTGRES:
+            if is_server:
                 await connection.execute(text("SELECT pg_advisory_xact_lock(0)"))
             await connection.run_sync(prepare)
+        if is_server:
+            from app.postgres import require_sessions  # noqa: PLC0415 - see above
+
+            await require_sessions(database.engine)
         await database.hold()
-    except (OSError, InterfaceError, OperationalError) as error:
-        if path is not None:
-            raise
-        raise SettingsError(
-            f"DATABASE_URL: Postgres can't be reached ({type(error).__name__}): "
-            "check its host, port, user and database"
-        ) from None
+    except (OSError, ValueError, SQLAlchemyError, RecordUnavailable) as error:
+        raise _refusal(error, path, is_server=is_server) from None
+
+
+def _refusal(error: Exception, path: Path | None, *, is_server: bool) -> SettingsError:
+    """What to tell of a database that can't be prepared."""
+    if is_server:
+        from app.postgres import refusal  # noqa: PLC0415 - see above
+
+        return refusal(error)
+    told = getattr(error, "orig", None) or type(error).__name__
+    return SettingsError(
+        f"DATABASE_URL: {path or 'the database in memory'} can't be used ({told}): look whether "
+        "another process holds it, and at its disk and its owner"
+    )
 
 
 @contextlib.asynccontextmanager

@@ -1,19 +1,29 @@
 """What the process is told from outside: settings held in files, and names that mean nothing."""
 
 import difflib
+import io
+import os
 import re
 from collections.abc import Iterable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Final
 
+from dotenv import dotenv_values
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+ENCODING: Final = "utf-8-sig"
+"""UTF-8, whether a byte-order mark is before it or not."""
 
 OWN_PREFIXES: Final = ("AVATAR_", "KALTURA_")
 """Only these are surely ours in a process's environment; in `.env` every name is."""
 
-MISSPELT: Final = 0.9
-"""How close to a setting's name another must be to be taken for a slip (difflib's ratio)."""
+MISSPELT: Final = 0.75
+"""How close each word of a name must be to a setting's to be taken for a slip (difflib's ratio)."""
+
+CALLERS: Final = frozenset({"SERVICE_TOKEN"})
+"""Names that the README gives to programs which call the broker, perhaps from the same machine."""
 
 KUBERNETES_LINK: Final = re.compile(r"_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)\w*)?)$")
 """What Kubernetes injects for a Service that happens to be named avatar-something."""
@@ -48,7 +58,7 @@ class FileSource(PydanticBaseSettingsSource):
         if name in self._variables:
             raise SettingsError(f"{name} and {name}_FILE are both set: unset one of them")
         try:
-            return Path(path).read_text(encoding="utf-8").strip(), field_name, False
+            return Path(path).read_text(encoding=ENCODING).strip(), field_name, False
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
                 f"{name}_FILE can't be read ({type(error).__name__}): name a readable text file"
@@ -63,6 +73,39 @@ class FileSource(PydanticBaseSettingsSource):
         return {name: value for name, value in values.items() if value}
 
 
+def read_env_file(path: str) -> dict[str, str | None]:
+    """The names and values of an `.env`, none where there is no such file; raises `SettingsError`.
+
+    Where it is not text in UTF-8 no name in it can be believed.
+    """
+    try:
+        text = Path(path).read_text(encoding=ENCODING)
+    except (FileNotFoundError, IsADirectoryError):
+        return {}
+    except UnicodeDecodeError:
+        text = "\0"
+    except OSError as error:
+        raise SettingsError(
+            f"{path} can't be read ({type(error).__name__}): make it readable, or remove it"
+        ) from error
+    if "\0" in text:
+        raise SettingsError(
+            f"{path} is not text in UTF-8 (PowerShell's > writes UTF-16): save it as UTF-8"
+        )
+    return dotenv_values(stream=io.StringIO(text))
+
+
+def configured(env_file: str) -> dict[str, str | None]:
+    """Every name with its value, of which the environment's wins over the file's."""
+    return {**read_env_file(env_file), **{n: unquoted(value) for n, value in os.environ.items()}}
+
+
+def unquoted(value: str) -> str:
+    """The value without the quotes around it, which `docker --env-file` and Compose lists keep."""
+    quoted = re.fullmatch(r"\s*(?:\"([^\"]*)\"|'([^']*)')\s*", value)
+    return value if quoted is None else quoted[1] or quoted[2] or ""
+
+
 def reject_unknown(
     known: Iterable[str], environ: Mapping[str, str], dotenv: Mapping[str, str | None]
 ) -> list[str]:
@@ -72,13 +115,23 @@ def reject_unknown(
     without_effect = []
     for name, value in sorted({**dotenv, **environ}.items()):
         setting = name.upper().removesuffix("_FILE")
-        if name.upper() in names or not value or name.startswith(LIBRARIES):
+        if name.upper() in names or not value or name.startswith(LIBRARIES) or setting in CALLERS:
             continue
         if setting in PLANNED_HARMLESS:
             without_effect.append(setting)
-        elif name in dotenv or _is_ours(name) or _closest(name, names, MISSPELT):
+        elif name in dotenv or _is_ours(name) or _meant(name, names):
             raise SettingsError(f"{name} is not a setting: {_advice(name, names)}")
     return without_effect
+
+
+def first_mistake(error: ValidationError, fields: Mapping[str, FieldInfo]) -> SettingsError:
+    """The first mistake in one line, without the value: it may be a secret."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return SettingsError(message)
+    name = str(first["loc"][0])
+    return SettingsError(f"{name.upper()} is malformed: {message} ({fields[name].description})")
 
 
 def lend_to_libraries(dotenv: Mapping[str, str | None], environ: MutableMapping[str, str]) -> None:
@@ -92,11 +145,21 @@ def _is_ours(name: str) -> bool:
     return name.startswith(OWN_PREFIXES) and not KUBERNETES_LINK.search(name)
 
 
-def _closest(name: str, known: Iterable[str], cutoff: float) -> str | None:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=cutoff)
-    return close[0] if close else None
+def _meant(name: str, known: Iterable[str]) -> str | None:
+    """The setting of which a name is a slip; a name with other words is another name."""
+    return next((setting for setting in known if _is_slip(name.upper(), setting)), None)
+
+
+def _is_slip(name: str, setting: str) -> bool:
+    if name.replace("_", "") == setting.replace("_", ""):
+        return True
+    ours, theirs = setting.split("_"), name.split("_")
+    return len(ours) == len(theirs) and all(
+        difflib.SequenceMatcher(None, one, other).ratio() >= MISSPELT
+        for one, other in zip(ours, theirs, strict=True)
+    )
 
 
 def _advice(name: str, known: Iterable[str]) -> str:
-    close = _closest(name.upper(), known, 0.6)
-    return f"did you mean {close}?" if close else "see .env.example for those that exist"
+    close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else "see .env.example for those that exist"

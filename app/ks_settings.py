@@ -1,14 +1,16 @@
 """The settings that say where the Kaltura Session (KS) comes from."""
 
+from collections.abc import Mapping
 from typing import Final, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
-from app.environment import FileSource
+from app.addresses import ApiUrl
+from app.environment import FileSource, unquoted
 from app.kaltura.account import AdminSecret, AppToken
 from app.kaltura.contract import ItemId
-from app.values import ApiUrl, PartnerId, Secret
+from app.values import PartnerId, Secret
 
 Credentials = SecretStr | AdminSecret | AppToken
 """A KS, or what one is made from."""
@@ -64,6 +66,8 @@ class KsSettings(BaseSettings):
         variables: dict[str, str | None] = {}
         for source in (dotenv_settings, env_settings):
             if isinstance(source, EnvSettingsSource):
+                if source is env_settings:
+                    source.env_vars = _without_quotes(source.env_vars)
                 variables |= source.env_vars
         files = FileSource(settings_cls, variables)
         return init_settings, files, env_settings, dotenv_settings
@@ -95,3 +99,9 @@ class KsSettings(BaseSettings):
                     "KALTURA_ADMIN_SECRET is set beside an app token: unset KALTURA_ADMIN_SECRET, "
                     "because an app token can be revoked"
                 )
+
+
+def _without_quotes(variables: Mapping[str, str | None]) -> dict[str, str | None]:
+    """What nothing is between is no value, as without quotes."""
+    bare = {name: unquoted(value or "") for name, value in variables.items()}
+    return {name: value for name, value in bare.items() if value}

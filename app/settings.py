@@ -7,39 +7,43 @@ against this module.
 import os
 from typing import Annotated, Any, Final, Literal, Self
 
-from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from app.combinations import (
-    check_auth,
-    check_database,
-    check_production,
-    check_shutdown,
-    check_speech,
+from app.addresses import (
+    BaseUrl,
+    DatabaseUrl,
+    FrameAncestors,
+    HttpUrl,
+    Origins,
+    PublicUrl,
+    TamperProofUrl,
 )
-from app.environment import SettingsError, reject_unknown
+from app.combinations import check
+from app.environment import (
+    ENCODING,
+    SettingsError,
+    configured,
+    first_mistake,
+    read_env_file,
+    reject_unknown,
+)
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
 from app.ks_settings import Credentials, KsSettings
 from app.speech_settings import SpeechSettings
 from app.values import (
-    BaseUrl,
     CommaSeparated,
     Control,
-    DatabaseUrl,
     Days,
     HeaderName,
-    HttpUrl,
     Integrity,
     Minutes,
     NamedTokens,
     Network,
-    Origin,
     Rate,
     Seconds,
     ServiceToken,
-    TamperProofUrl,
     Text,
 )
 
@@ -53,7 +57,11 @@ class Settings(SpeechSettings, KsSettings):
     """The broker's settings; `NAME_FILE` names a file that holds the value of `NAME`."""
 
     model_config = SettingsConfigDict(
-        env_file=ENV_FILE, env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=ENV_FILE,
+        env_file_encoding=ENCODING,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     # Kaltura
@@ -96,7 +104,7 @@ class Settings(SpeechSettings, KsSettings):
         description="The hash that the module at AVATAR_SDK_URL must have (sha384-...); a browser "
         "runs no other",
     )
-    frame_ancestors: Annotated[tuple[Origin, ...], NoDecode, CommaSeparated] = Field(
+    frame_ancestors: FrameAncestors = Field(
         (), description="Origins whose pages may show the broker's page in a frame, comma-separated"
     )
 
@@ -110,10 +118,10 @@ class Settings(SpeechSettings, KsSettings):
         "characters in production; several, comma-separated, rotate: the first serves, all are "
         "accepted",
     )
-    public_url: Origin | None = Field(
+    public_url: PublicUrl | None = Field(
         None, description="Where visitors reach the broker, such as https://avatar.example.com"
     )
-    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, CommaSeparated] = Field(
+    allowed_origins: Origins = Field(
         (), description="Other origins whose pages may call the broker, comma-separated"
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode, CommaSeparated] = Field(
@@ -211,7 +219,7 @@ class Settings(SpeechSettings, KsSettings):
     database_url: DatabaseUrl = Field(
         DEFAULT_DATABASE_URL,
         description="The record and the session history: sqlite+aiosqlite:/// and the path of a "
-        "file, or postgresql+asyncpg://user:password@host/name",
+        "file, or postgresql://user:password@host/name with libpq's parameters",
         repr=False,
     )
     shutdown_sessions: Literal["end", "keep"] = Field(
@@ -222,11 +230,7 @@ class Settings(SpeechSettings, KsSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        check_auth(self)
-        check_production(self)
-        check_database(self)
-        check_speech(self)
-        check_shutdown(self)
+        check(self)
         return self
 
     @property
@@ -270,22 +274,11 @@ def load_settings(**overrides: Any) -> tuple[Settings, list[str]]:
 
     Raises `SettingsError`, whose message is one line that names the setting and the fix.
     """
-    dotenv = dotenv_values(ENV_FILE)
-    without_effect = reject_unknown(Settings.model_fields, os.environ, dotenv)
-    if {**dotenv, **os.environ}.get("VISITOR_CONTROLS") == "":
+    without_effect = reject_unknown(Settings.model_fields, os.environ, read_env_file(ENV_FILE))
+    if configured(ENV_FILE).get("VISITOR_CONTROLS") == "":
         # Elsewhere an empty value is no value; here it would allow everything.
         overrides.setdefault("visitor_controls", ())
     try:
         return Settings(**overrides), without_effect
     except ValidationError as error:
-        raise SettingsError(_first_line(error)) from None
-
-
-def _first_line(error: ValidationError) -> str:
-    """The first mistake in one line, without the value: it may be a secret."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    message = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return message
-    name = str(first["loc"][0])
-    return f"{name.upper()} is malformed: {message} ({Settings.model_fields[name].description})"
+        raise first_mistake(error, Settings.model_fields) from None

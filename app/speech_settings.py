@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from app.values import BaseUrl, HttpUrl, Secret, Text
+from app.addresses import BaseUrl, HttpUrl
+from app.values import Secret, Text
 
 
 class SpeechSettings(BaseSettings):

@@ -1,14 +1,14 @@
-"""What the value of a setting may be: types that check, and say what is wrong."""
+"""What the value of a setting may be: types that check, and say what is wrong.
+
+Addresses are in `app/addresses.py`.
+"""
 
 import ipaddress
 import re
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
 from limits import parse_many
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
-
-from app.kaltura.media import is_loopback_url
 
 MIN_SERVICE_TOKEN_LENGTH: Final = 16
 MAX_SECONDS: Final = 7 * 24 * 3600
@@ -25,53 +25,12 @@ def _comma_separated(value: object) -> object:
     return value
 
 
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("not an http(s) address")
-    return value.rstrip("/")
-
-
-def _base_url(value: str) -> str:
-    parts = urlsplit(_http_url(value))
-    if parts.query or parts.fragment:
-        raise ValueError("an address to which paths are added has no ? and no #")
-    return _http_url(value)
-
-
-def _origin(value: str) -> str:
-    parts = urlsplit(_http_url(value))
-    if parts.path or parts.query or parts.fragment:
-        raise ValueError("not an origin such as https://www.example.com, without a path")
-    return f"{parts.scheme}://{parts.netloc}".lower()
-
-
-def _tamper_proof_url(value: str) -> str:
-    if not value.startswith("https://") and not is_loopback_url(value):
-        raise ValueError("not an https address, and what it answers decides who is let in")
-    return value
-
-
 def _header_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", value):
         raise ValueError("not the name of a header, such as X-Forwarded-User")
     if value.lower() in {"authorization", "avatar-token", "cookie"}:
         raise ValueError("it is the visitor's own; name the header that your proxy sets")
     return value
-
-
-def _database_url(value: str) -> str:
-    if value.startswith("sqlite+aiosqlite:///"):
-        return value
-    scheme, _, rest = value.partition("://")
-    if (
-        scheme not in {"postgresql+asyncpg", "postgresql", "postgres"}
-        or not urlsplit(value).path[1:]
-    ):
-        raise ValueError(
-            "not sqlite+aiosqlite:/// and a path, nor postgresql+asyncpg://user:password@host/name"
-        )
-    return f"postgresql+asyncpg://{rest}"
 
 
 def _network(value: str) -> str:
@@ -113,10 +72,6 @@ def _header_safe(value: SecretStr) -> SecretStr:
     return value
 
 
-def _without_api_path(value: str) -> str:
-    return value.removesuffix("/api_v3")
-
-
 def _integrity(value: str) -> str:
     hashes = value.split()
     if not hashes or not all(
@@ -133,16 +88,8 @@ ServiceToken = Annotated[Secret, AfterValidator(_long_enough)]
 PartnerId = Annotated[int, Field(ge=1, lt=2**63)]
 Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
 Minutes = Annotated[int, Field(ge=0, le=1_000_000)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-ApiUrl = Annotated[BaseUrl, AfterValidator(_without_api_path)]
-"""Kaltura's own guides name their API with `/api_v3` at the end, its clients without: both do."""
-
-TamperProofUrl = Annotated[str, AfterValidator(_http_url), AfterValidator(_tamper_proof_url)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
-Origin = Annotated[str, AfterValidator(_origin)]
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Network = Annotated[str, AfterValidator(_network)]
 Rate = Annotated[str, AfterValidator(_rate)]
 CommaSeparated = BeforeValidator(_comma_separated)

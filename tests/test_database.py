@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select, text
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select, text
 
 from app.database import IN_MEMORY, Database, file_of, open_database, require_writable
 from app.environment import SettingsError
@@ -40,6 +40,15 @@ def test_a_file_that_is_no_database_is_named_and_left_as_it_is(tmp_path: Path) -
     with pytest.raises(SettingsError, match="no SQLite database"):
         require_writable(url_of(path))
     assert path.read_text().startswith("not a database")
+
+
+async def test_a_file_that_can_not_be_prepared_is_one_line_too(tmp_path: Path) -> None:
+    def broken(connection: Connection) -> None:
+        connection.exec_driver_sql("SELECT * FROM nowhere")
+
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL: .*broker\.db can't be used .*$"):
+        async with open_database(url_of(tmp_path / "broker.db"), broken):
+            pass
 
 
 async def test_what_is_committed_stays_and_readers_do_not_wait_for_writers(tmp_path: Path) -> None:

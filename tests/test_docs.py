@@ -11,7 +11,9 @@ from pydantic.fields import FieldInfo
 from app.cli import _parser
 from app.main import create_app
 from app.problems import PROBLEMS
+from app.sessions.recordings import MAX_AUDIO_BYTES
 from app.settings import Settings
+from app.web.bodies import _FORM_BYTES
 from tests.doubles import settings
 
 ROOT = Path(__file__).parent.parent
@@ -147,6 +149,17 @@ def test_the_commands_of_avatar_broker_in_the_readme_exist(readme: str) -> None:
     assert {"doctor", "emulator"} <= named
     for name in named:
         assert _parser().parse_args([name]).run
+
+
+def test_what_operators_are_told_names_settings_that_exist() -> None:
+    told = code(text_of("docs/deployment.md"))
+    named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", told))
+    assert {"DATABASE_URL", "SHUTDOWN_SESSIONS"} <= named <= set(SETTINGS)
+
+
+def test_the_proxy_that_is_advised_lets_the_largest_recording_through() -> None:
+    (megabytes,) = re.findall(r"client_max_body_size (\d+)m;", text_of("docs/deployment.md"))
+    assert int(megabytes) * 1024 * 1024 > MAX_AUDIO_BYTES + _FORM_BYTES
 
 
 # The README: links

@@ -1,5 +1,6 @@
 """Settings: each is checked, and a wrong one is named with its fix in one line."""
 
+import re
 import secrets
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from app import cli
 from app.combinations import _check_key
 from app.database import IN_MEMORY
 from app.environment import PLANNED_HARMLESS, SettingsError
@@ -14,6 +16,7 @@ from app.kaltura.account import AppToken
 from app.main import create_app
 from app.settings import SDK_URL, Settings, load_settings
 from tests.doubles import ADMIN_SECRET, APP_TOKEN, BY_ADMIN_SECRET, BY_APP_TOKEN, settings
+from tests.processes import ROOT
 
 LONG_KEY = "k" * 32
 RANDOM_KEY = "b6589fc6ab0dc82cf12099d1c2d40ab994e8410c"
@@ -65,6 +68,11 @@ def mistake(**environment: str) -> str:
         ("DAILY_MINUTES", "-1"),
         ("DATABASE_URL", "mysql://host/db"),
         ("DATABASE_URL", "postgresql+asyncpg://host"),
+        ("DATABASE_URL", "postgres://host?sslmode=require"),
+        ("DATABASE_URL", "postgres://user:p@ss@host/name"),
+        ("DATABASE_URL", "postgres://user:pa/ss@host/name"),
+        ("DATABASE_URL", "postgres://user:pa#ss@host/name"),
+        ("DATABASE_URL", "postgres://user:pa?ss@host/name"),
         ("DATABASE_URL", "data/broker.db"),
         ("SHUTDOWN_SESSIONS", "maybe"),
         ("ENVIRONMENT", "staging"),
@@ -114,6 +122,12 @@ def test_a_malformed_rate_is_told_with_one_that_is_not() -> None:
     assert "such as 10/minute" in mistake(SPEAK_RATE_LIMIT="0/minute")
 
 
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
+def test_postgres_goes_by_every_scheme_that_hosts_give_it(scheme: str) -> None:
+    url = settings(database_url=f"{scheme}://u:p%40@h:1,[::1]/n?sslmode=require").database_url
+    assert url == "postgresql+asyncpg://u:p%40@h:1,[::1]/n?sslmode=require"
+
+
 def test_a_wrong_secret_is_not_told() -> None:
     assert "hush" not in mistake(AVATAR_KS="hush hush")
 
@@ -125,6 +139,12 @@ def test_a_wrong_secret_is_not_told() -> None:
         ("AVATAR_KSS", "did you mean AVATAR_KS?"),
         ("KALTURA_SOMETHING", ".env.example"),
         ("MAX_TEXT_LENGHT", "did you mean MAX_TEXT_LENGTH?"),
+        ("max_text_lenght", "did you mean MAX_TEXT_LENGTH?"),
+        ("MAXTEXT_LENGTH", "did you mean MAX_TEXT_LENGTH?"),
+        ("OPERATOR_TOKENS", "did you mean OPERATOR_TOKEN?"),
+        ("OPERATER_TOKEN_FILE", "did you mean OPERATOR_TOKEN_FILE?"),
+        ("ALLOWED_ORIGIN", "did you mean ALLOWED_ORIGINS?"),
+        ("ENVIROMENT", "did you mean ENVIRONMENT?"),
     ],
 )
 def test_an_unknown_setting_is_named_with_the_likely_one(name: str, advice: str) -> None:
@@ -134,6 +154,41 @@ def test_an_unknown_setting_is_named_with_the_likely_one(name: str, advice: str)
 def test_an_unknown_name_in_the_env_file_is_told_whatever_it_begins_with() -> None:
     Path(".env").write_text("MAX_TEXT_LENGHT=5\n", encoding="utf-8")
     assert mistake() == "MAX_TEXT_LENGHT is not a setting: did you mean MAX_TEXT_LENGTH?"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "DATABASE_URI",
+            "DATABASE_SSL",
+            "DATABASE_USER",
+            "DATABASE_URL_POOLED",
+            "SECRET_KEY_BASE",
+        ),
+        *("SESSION_MAX_AGE_SECONDS", "SESSION_SECRET", "SPEECH_KEY", "TTS_API_URL", "PUBLIC_URI"),
+        *("PUBLIC_IP", "HOST", "PORT", "HTTPS_PROXY", "UPDATE_RATE_LIMIT", "AUTH_SECRET"),
+    ],
+)
+def test_a_name_with_another_word_in_it_is_somebody_elses(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "x")
+    load_settings()
+
+
+def test_what_the_readme_gives_to_callers_may_stand_beside_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"process\.env\.(\w+)|os\.environ\[['\"](\w+)|\{([A-Z_]+)\}", readme)
+    callers = {name for names in named for name in names if name}
+    assert {"SERVICE_TOKEN", "SESSION_ID", "TOKEN"} <= callers
+    for name in callers:
+        monkeypatch.setenv(name, "x")
+    load_settings()
+    Path(".env").write_text("SERVICE_TOKEN=x\n", encoding="utf-8")
+    load_settings()
 
 
 @pytest.mark.parametrize("name", ["AVATAR_BROKER_SERVICE_HOST", "AVATAR_PORT_8000_TCP_ADDR"])
@@ -233,6 +288,56 @@ def test_a_secret_given_twice_is_told(tmp_path: Path) -> None:
     (tmp_path / "ks").write_text("x", encoding="utf-8")
     told = mistake(AVATAR_KS="x", AVATAR_KS_FILE=str(tmp_path / "ks"))
     assert told == "AVATAR_KS and AVATAR_KS_FILE are both set: unset one of them"
+
+
+@pytest.mark.parametrize("quoted", ['"djJ8"', "'djJ8'", ' "djJ8" '])
+def test_quotes_that_docker_keeps_around_a_value_are_no_part_of_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quoted: str
+) -> None:
+    (tmp_path / "token").write_text("a-token-of-16-characters", encoding="utf-8")
+    for name, value in {
+        "AVATAR_KS": quoted,
+        "MAX_TEXT_LENGTH": "'7'",
+        "SERVICE_TOKENS": '"shop:token-of-16-characters"',
+        "OPERATOR_TOKEN_FILE": f'"{tmp_path}/token"',
+        "AVATAR_ID": '""',
+        "VISITOR_CONTROLS": "''",
+    }.items():
+        monkeypatch.setenv(name, value)
+    loaded, _ = load_settings()
+    assert loaded.avatar_ks == SecretStr("djJ8")
+    assert (loaded.max_text_length, loaded.avatar_id, loaded.visitor_controls) == (7, None, ())
+    assert loaded.service_tokens == {"shop": SecretStr("token-of-16-characters")}
+    assert loaded.operator_token == SecretStr("a-token-of-16-characters")
+
+
+@pytest.mark.parametrize("value", ['"a', "a'", "\"a'", "it's", '"', '"a"b"'])
+def test_other_quotes_are(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("AVATAR_KS", value)
+    assert load_settings()[0].avatar_ks == SecretStr(value)
+
+
+def test_an_env_file_may_begin_with_a_byte_order_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("MAX_TEXT_LENGTH=5\nAVATAR_KS_FILE=ks\n", encoding="utf-8-sig")
+    Path("ks").write_text("djJ8\n", encoding="utf-8-sig")
+    loaded, _ = load_settings()
+    assert (loaded.max_text_length, loaded.avatar_ks) == (5, SecretStr("djJ8"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+@pytest.mark.parametrize("command", [[], ["serve"], ["demo"], ["emulator"], ["doctor"]])
+def test_an_env_file_in_another_encoding_is_one_line(
+    capsys: pytest.CaptureFixture[str], encoding: str, command: list[str]
+) -> None:
+    Path(".env").write_text("AUTH_ISSUER=b\u00fccher\n", encoding=encoding)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(command)
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told == (
+        "avatar-broker: .env is not text in UTF-8 (PowerShell's > writes UTF-16): "
+        "save it as UTF-8\n"
+    )
 
 
 def test_an_empty_value_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:

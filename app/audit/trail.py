@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from app.audit.entries import OK, PENDING, UNKNOWN, Entry, Event
 from app.audit.record import Record
+from app.audit.search import mentions
 from app.audit.table import AUDIT
 from app.database import Database
 
@@ -193,7 +194,7 @@ def _searched_for(columns: Any, wanted: Filter) -> list[ColumnElement[bool]]:
     """What no index finds."""
     conditions: list[ColumnElement[bool]] = []
     if wanted.text is not None:
-        conditions.append(columns.text.icontains(wanted.text, autoescape=True))
+        conditions.append(mentions(columns.text, wanted.text))
     if wanted.outcome == FAILED:
         conditions.append(columns.outcome.not_in([OK, PENDING]))
     elif wanted.outcome is not None:

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, false, inspect, select, text
 
 from app.audit.table import AUDIT
-from app.database import METADATA
+from app.database import METADATA, POSTGRES
 from app.environment import SettingsError
 from app.sessions.journal import SESSIONS
 
@@ -28,6 +28,19 @@ def prepare(connection: Connection) -> None:
         _note(connection, HEAD)
     elif revision != HEAD:
         _upgrade(connection, revision)
+    if connection.dialect.name == POSTGRES:
+        _require_rights(connection)
+
+
+def _require_rights(connection: Connection) -> None:
+    """Ask for everything that will be done to each table, of no row: Postgres refuses it here."""
+    for table in METADATA.sorted_tables:
+        column = table.columns[0]
+        none = select(table).where(false())
+        connection.execute(none)
+        connection.execute(table.insert().from_select(table.columns.keys(), none))
+        connection.execute(table.update().values({column: column}).where(false()))
+        connection.execute(table.delete().where(false()))
 
 
 def _revision(connection: Connection) -> str | None:

@@ -34,6 +34,7 @@ from app.web.deps import (
     SettingsDep,
     VisitorsDep,
 )
+from app.web.heads import HeadRoute
 from app.web.limits import OwnSessionToSpeakIn
 from app.web.openapi import operation_id, problems
 from app.web.origins import is_of_own_page
@@ -63,7 +64,12 @@ _CONTROL: Final[tuple[type[Problem], ...]] = (
 )
 _SPEAK: Final = (*_CONTROL, RateLimited, SpeechUnavailable)
 
-router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=operation_id)
+router = APIRouter(
+    prefix="/api",
+    tags=["Visitor"],
+    generate_unique_id_function=operation_id,
+    route_class=HeadRoute,
+)
 
 
 @router.get("/avatar-sessions", responses=problems(SignInUnavailable))

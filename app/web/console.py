@@ -19,6 +19,7 @@ from app.web.answers import OPERATOR_PATH
 from app.web.charts import Chart, Share
 from app.web.deps import SettingsDep, TemplatesDep, TrailDep, UsageDep
 from app.web.filters import Cursor, FilterDep
+from app.web.heads import HeadRoute
 from app.web.lookout import LookoutDep
 from app.web.operators import Operators, OperatorsDep
 from app.web.policy import console_policy
@@ -29,7 +30,10 @@ PAGE: Final = 50
 FILTERS: Final = ("text", "event", "outcome", "visitor", "sessionId", "since", "until")
 
 router = APIRouter(
-    prefix=OPERATOR_PATH, include_in_schema=False, default_response_class=HTMLResponse
+    prefix=OPERATOR_PATH,
+    include_in_schema=False,
+    default_response_class=HTMLResponse,
+    route_class=HeadRoute,
 )
 
 

@@ -21,6 +21,9 @@ COLUMNS: Final = (
     "text",
     "detail",
 )
+BYTE_ORDER_MARK: Final = "\ufeff"
+"""Without it Excel takes a table for the letters of its own country."""
+
 PART: Final = 200
 """Entries that are written at once."""
 
@@ -32,7 +35,7 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\u
 
 async def csv_lines(found: AsyncIterator[Found]) -> AsyncIterator[str]:
     """A head and a line for each entry, some at a time."""
-    some: list[Iterable[Any]] = [COLUMNS]
+    some: list[Iterable[Any]] = [(f"{BYTE_ORDER_MARK}{COLUMNS[0]}", *COLUMNS[1:])]
     async for one in found:
         some.append(_cells(one))
         if len(some) >= PART:

@@ -1,5 +1,6 @@
 """Which entries of the record an operator asks for; the API, exports and the console ask alike."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -13,6 +14,7 @@ from app.settings import Settings
 from app.web.deps import SettingsDep
 
 _ID_DIGITS: Final = 32
+_PLUS_LOST: Final = re.compile(r"^(.*\d:\d\d\S*) (\d\d(?::?\d\d)?)$")
 
 
 def _given(value: Any) -> Any:
@@ -20,7 +22,13 @@ def _given(value: Any) -> Any:
     return value or None
 
 
+def _with_plus(value: Any) -> Any:
+    """A moment whose `+02:00` stood in the address as it is: there a plus is a space."""
+    return _PLUS_LOST.sub(r"\1+\2", value) if isinstance(value, str) else value
+
+
 Given = BeforeValidator(_given)
+Moment = Annotated[datetime, BeforeValidator(_with_plus)]
 
 # What bounds a string stands inside, where an empty field is None already.
 # Nothing on record has a NUL character, and Postgres takes none.
@@ -45,9 +53,9 @@ async def _filter(
         Query(description="ok, pending, failed (neither), or a problem's name"),
     ] = None,
     since: Annotated[
-        datetime | None, Given, Query(description="From this moment on; without a zone: UTC")
+        Moment | None, Given, Query(description="From this moment on; without a zone: UTC")
     ] = None,
-    until: Annotated[datetime | None, Given, Query(description="Before this moment")] = None,
+    until: Annotated[Moment | None, Given, Query(description="Before this moment")] = None,
     text: Annotated[Named | None, Given, Query(description="Words that were to be said")] = None,
 ) -> Filter:
     return Filter(

@@ -129,8 +129,9 @@ class HostGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in _PROBES:
-            names = Headers(scope=scope).getlist("Host")
-            if not self._policy.allows(names):
+            headers = Headers(scope=scope)
+            named = self._policy.allows(headers.getlist("Host"))
+            if not named and not self._policy.is_proven(scope["path"], headers):
                 problem = InvalidRequest(
                     "Host: this broker is not reached by that name. A proxy must pass the Host "
                     "header on as it came, and PUBLIC_URL must name it.",

@@ -3,9 +3,10 @@
 from fastapi import APIRouter, Response
 
 from app.web.deps import ReadinessDep
+from app.web.heads import HeadRoute
 from app.web.shapes import Health, ReadinessReport
 
-router = APIRouter(tags=["Operator"])
+router = APIRouter(tags=["Operator"], route_class=HeadRoute)
 
 
 @router.get("/healthz")

@@ -19,6 +19,7 @@ from app.web.accounts import AuditPage, HealthReport, LiveSessionList, SignIn, U
 from app.web.answers import OPERATOR_PATH
 from app.web.deps import BrokerDep, RatesDep, TrailDep, UsageDep
 from app.web.filters import Cursor, FilterDep
+from app.web.heads import HeadRoute
 from app.web.lookout import LookoutDep
 from app.web.openapi import operation_id, problems
 from app.web.operators import OperatorDep, OperatorsDep
@@ -27,7 +28,10 @@ from app.web.shapes import Done
 _OPERATOR: Final[tuple[type[Problem], ...]] = (Unauthenticated, RateLimited)
 
 router = APIRouter(
-    prefix=f"{OPERATOR_PATH}/api", tags=["Operator"], generate_unique_id_function=operation_id
+    prefix=f"{OPERATOR_PATH}/api",
+    tags=["Operator"],
+    generate_unique_id_function=operation_id,
+    route_class=HeadRoute,
 )
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
+from app.sessions.ownership import Services
 from app.settings import Settings
 from app.web.authorization import is_a_proxys, token_of
 
@@ -17,6 +18,9 @@ _BROWSER_HEADERS: Final = ("Origin", "Referer", "Upgrade-Insecure-Requests")
 _FETCH_HEADERS: Final = ("Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest")
 _BROWSER: Final = "Mozilla/"
 """How every browser names itself, and nothing else that calls of its own accord."""
+
+_OPERATORS_OWN: Final = ("/metrics", "/operator/api/")
+"""Paths where nothing is answered without the operator's token."""
 
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(:\d*)?", re.ASCII | re.IGNORECASE)
 
@@ -79,11 +83,13 @@ class HostPolicy:
     """
 
     own: str | None
+    services: Services
 
     @classmethod
     def of(cls, settings: Settings) -> "HostPolicy":
         """The policy that the settings ask for."""
-        return cls(urlsplit(settings.public_url).hostname if settings.public_url else None)
+        own = urlsplit(settings.public_url).hostname if settings.public_url else None
+        return cls(own, Services(settings.service_tokens))
 
     def allows(self, hosts: Sequence[str]) -> bool:
         """Whether a request with these `Host` headers is for the broker, or from this machine."""
@@ -96,6 +102,19 @@ class HostPolicy:
         except ValueError:
             return False
         return name in {self.own, "localhost"} or _is_loopback(name)
+
+    def is_proven(self, path: str, headers: Headers) -> bool:
+        """Whether a call needs no name to be trusted: it brings a token, and nothing of a browser.
+
+        A page that was led here by its name (DNS) has no such token. Where only the operator gets
+        in, the route itself judges the token, and counts those that are wrong.
+        """
+        sent = headers.getlist("Authorization")
+        scheme, _, token = (sent[0] if len(sent) == 1 else "").partition(" ")
+        if scheme.lower() != "bearer" or "Cookie" in headers or len(headers.getlist("Host")) != 1:
+            return False
+        is_operators = path.startswith(_OPERATORS_OWN)
+        return is_operators or self.services.owner(token.strip()) is not None
 
 
 def is_of_own_page(headers: Headers) -> bool:

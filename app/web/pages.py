@@ -13,13 +13,16 @@ from app.problems import PROBLEMS
 from app.sessions.recordings import MAX_AUDIO_SECONDS
 from app.settings import BUILTIN_PLAYER, Settings
 from app.web.deps import AssetsDep, CallerDep, OwnOriginDep, SettingsDep, TemplatesDep, VisitorsDep
+from app.web.heads import HeadRoute
 from app.web.policy import DOCUMENT_POLICY, page_policy
 from app.web.reference import reference
 
 BUILTIN_PLAYER_FILE: Final = "player/index.js"
 SDK_NAME: Final = "@unisphere/models-sdk-js"
 
-router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+router = APIRouter(
+    include_in_schema=False, default_response_class=HTMLResponse, route_class=HeadRoute
+)
 
 
 async def _live_page(

@@ -6,10 +6,11 @@ from fastapi.responses import PlainTextResponse
 from app.problems import Unauthenticated
 from app.signals.metrics import CONTENT_TYPE
 from app.web.deps import MetricsDep, OverviewDep
+from app.web.heads import HeadRoute
 from app.web.openapi import problems
 from app.web.operators import OperatorDep
 
-router = APIRouter(tags=["Operator"])
+router = APIRouter(tags=["Operator"], route_class=HeadRoute)
 
 
 @router.get(

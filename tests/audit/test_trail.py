@@ -126,6 +126,52 @@ async def test_words_are_found_whatever_is_in_them(kept: Kept) -> None:
     assert await kept.found(text="of", until=3) == [1]
 
 
+CAFE = ("caf\u00e9", "cafe\u0301", "CAF\u00c9", "CAFE\u0301", "Caf\u00e9")
+SPELLINGS = [
+    CAFE,
+    ("\u00fcBER.all", "u\u0308ber.ALL", "\u00dcber.All"),
+    ("stra\u00dfe", "STRASSE", "Strasse", "STRA\u1e9eE"),
+    (
+        "\u03bf\u03b4\u03cc\u03c2",
+        "\u039f\u0394\u039f\u0301\u03a3",
+        "\u03bf\u03b4\u03bf\u0301\u03c3",
+    ),
+    ("\ud55c\uad6d", "\u1112\u1161\u11ab\u1100\u116e\u11a8"),
+    ("\u05e9\u05bc\u05c1\u05dc\u05d5\u05dd", "\u05e9\u05c1\u05bc\u05dc\u05d5\u05dd"),
+    ("\u041f\u0440\u0438\u0432\u0435\u0442", "\u043f\u0420\u0418\u0412\u0415\u0422"),
+    (
+        "Ti\u1ebfng Vi\u1ec7t",
+        "ti\u00ea\u0301ng vi\u00ea\u0323t",
+        "tie\u0302\u0301ng vie\u0323\u0302t",
+        "TI\u1ebeNG VI\u1ec6T",
+    ),
+    ("1.\u00e9|(x)[y]\\_%", "1.e\u0301|(X)[Y]\\_%"),
+]
+
+
+@pytest.mark.parametrize("alike", SPELLINGS, ids=[spellings[0] for spellings in SPELLINGS])
+async def test_words_are_found_in_every_case_and_normal_form(
+    kept: Kept, alike: tuple[str, ...]
+) -> None:
+    for at, text in enumerate(alike):
+        kept.tell(at, text=f"He says: {text}!")
+    kept.tell(99, text="He says: 1xexxxXxYxx caf strae")
+    for sought in alike:
+        assert await kept.found(text=sought) == list(range(len(alike)))[::-1], sought
+        assert await kept.found(text=f"SAYS: {sought}!") == list(range(len(alike)))[::-1], sought
+
+
+async def test_what_has_no_normal_form_is_found_as_it_stands(kept: Kept) -> None:
+    kept.tell(1, text="\ufb2a\u05dc\u05d5\u05dd, \u212b")
+    assert await kept.found(text="\ufb2a\u05dc") == await kept.found(text="\u212b") == [1]
+
+
+async def test_an_accent_is_a_letter_of_its_own(kept: Kept) -> None:
+    kept.tell(1, text="caf\u00e9")
+    kept.tell(2, text="caf\u00e8")
+    assert await kept.found(text="cafe\u0301") == [1]
+
+
 async def test_a_search_looks_through_so_many_at_a_time_and_goes_on(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:

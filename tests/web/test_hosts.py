@@ -79,3 +79,59 @@ async def test_whatever_watches_it_may_call_it_anything(visit: Visit, probe: str
 
 async def test_without_a_public_name_every_name_will_do(visitor: httpx.AsyncClient) -> None:
     assert (await visitor.get("/", headers={"Host": "laptop.local:8000"})).status_code == 200
+
+
+OPERATOR_TOKEN = "an-operators-token-for-tests"
+SERVICE_TOKEN = "a-services-token-for-tests"
+TOKENS = {
+    "public_url": PUBLIC,
+    "operator_token": OPERATOR_TOKEN,
+    "service_tokens": f"shop:{SERVICE_TOKEN}",
+}
+INSIDE = {"Host": "broker:8000"}
+AS_OPERATOR = {**INSIDE, "Authorization": f"Bearer {OPERATOR_TOKEN}"}
+AS_SERVICE = {**INSIDE, "Authorization": f"Bearer {SERVICE_TOKEN}"}
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/operator/api/sessions", "/operator/api/audit.csv"])
+async def test_who_has_the_operators_token_may_call_it_anything(visit: Visit, path: str) -> None:
+    visitor = await visit(**TOKENS)
+    assert (await visitor.get(path, headers=AS_OPERATOR)).status_code == 200
+    wrong = await visitor.get(path, headers={**INSIDE, "Authorization": "Bearer wrong"})
+    assert is_problem(wrong, "unauthenticated", 401)
+
+
+@pytest.mark.parametrize("host", ["broker:8000", "10.1.2.3", "[2001:db8::1]:8000"])
+async def test_a_service_may_call_it_anything(visit: Visit, host: str) -> None:
+    visitor = await visit(**TOKENS)
+    headers = {**AS_SERVICE, "Host": host}
+    session = (await visitor.post(CREATE, headers=headers)).json()
+    speak = f"/api/avatar-sessions/{session['sessionId']}/speak"
+    assert (await visitor.post(speak, json={"text": "Hello"}, headers=headers)).status_code == 200
+    body = {"visualConfig": {"id": "avatar-1"}}
+    mirrored = await visitor.post("/v1/avatar-session/create", json=body, headers=headers)
+    assert mirrored.json()["success"]
+    assert session["baseUrl"].startswith(PUBLIC)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/metrics", INSIDE),
+        ("GET", "/metrics", {**AS_OPERATOR, "Cookie": "a=b"}),
+        ("GET", "/metrics", {**INSIDE, "Authorization": f"Basic {OPERATOR_TOKEN}"}),
+        ("GET", "/", AS_OPERATOR),
+        ("GET", "/operator", AS_OPERATOR),
+        ("POST", CREATE, AS_OPERATOR),
+        ("POST", CREATE, {**AS_SERVICE, "Cookie": "a=b"}),
+        ("POST", CREATE, {**INSIDE, "Authorization": "Bearer a.made-up.token"}),
+        ("POST", CREATE, {**INSIDE, "Authorization": "Bearer "}),
+    ],
+)
+async def test_nothing_but_a_token_that_is_known_does_without_its_name(
+    visit: Visit, kaltura: FakeKaltura, method: str, path: str, headers: dict[str, str]
+) -> None:
+    visitor = await visit(**TOKENS)
+    answer = await visitor.request(method, path, headers=headers)
+    assert is_problem(answer, "invalid-request", 400)
+    assert kaltura.calls == []

@@ -1,6 +1,7 @@
 """What an operator follows and downloads: live, whole, bounded, and harmless in a spreadsheet."""
 
 import asyncio
+import codecs
 import csv
 import io
 import json
@@ -118,7 +119,8 @@ async def exported(operator: httpx.AsyncClient, asked: str = "") -> list[dict[st
     answer = await operator.get(f"/operator/api/audit.csv?{asked}")
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert 'attachment; filename="record.csv"' in answer.headers["Content-Disposition"]
-    return list(csv.DictReader(io.StringIO(answer.text)))
+    assert answer.content.startswith(codecs.BOM_UTF8)  # or Excel reads another country's letters
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
 
 
 async def test_no_cell_of_an_export_is_a_formula(visit: Visit) -> None:
