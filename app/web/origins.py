@@ -109,12 +109,10 @@ class HostPolicy:
         A page that was led here by its name (DNS) has no such token. Where only the operator gets
         in, the route itself judges the token, and counts those that are wrong.
         """
-        sent = headers.getlist("Authorization")
-        scheme, _, token = (sent[0] if len(sent) == 1 else "").partition(" ")
-        if scheme.lower() != "bearer" or "Cookie" in headers or len(headers.getlist("Host")) != 1:
+        token = token_of(headers)
+        if token is None or "Cookie" in headers or len(headers.getlist("Host")) != 1:
             return False
-        is_operators = path.startswith(_OPERATORS_OWN)
-        return is_operators or self.services.owner(token.strip()) is not None
+        return path.startswith(_OPERATORS_OWN) or self.services.owner(token) is not None
 
 
 def is_of_own_page(headers: Headers) -> bool:
