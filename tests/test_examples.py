@@ -105,7 +105,8 @@ async def test_the_example_of_a_language_model_is_heard_before_the_model_is_thro
                 heard = time.time()
                 told, _ = await example.communicate()
         assert example.returncode == 0
-        log = [json.loads(line) for line in demo.log.read_text(encoding="utf-8").splitlines()[1:]]
+        lines = demo.log.read_text(encoding="utf-8").splitlines()
+        log = [json.loads(line) for line in lines if line.startswith("{")]
     written = [float(line.split()[-1]) for line in told.decode().splitlines() if "wrote" in line]
     assert written[0] < heard < written[-1]
     assert len([line for line in log if line.get("operation") == "say-text"]) == 3
