@@ -14,18 +14,16 @@ from app.sessions.ending import SessionEnder, ended
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.opening import SessionOpener
 from app.sessions.ownership import Caller, Held, Ownership
-from app.sessions.recordings import Recordings, RecordingStopped
 from app.sessions.speaking.assembly import SpeechServices
 from app.sessions.speaking.desk import SpeechDesk
 from app.sessions.speaking.events import Bulletin
 from app.sessions.speaking.moments import Sleep
 from app.sessions.speaking.pieces import Unwanted
-from app.sessions.speaking.utterances import Receipt, UtteranceState
-from app.sessions.speech import new_turn_id, speakable
+from app.sessions.speaking.requests import SpeakRequests, require_control
+from app.sessions.speaking.utterances import Receipt
 from app.sessions.tokens import Clock
 from app.sessions.upstream import carry_out
 from app.settings import Settings
-from app.values import Control
 
 KEEP_ALIVE_SECONDS: Final = 10
 """At most one keep-alive a session goes upstream in this time; Kaltura asks for one (1.6)."""
@@ -66,7 +64,6 @@ class SessionBroker:
         self._budgets = budgets
         self._chronicle = chronicle
         self._clock = clock
-        self._recordings = Recordings()
         self.speech = SpeechDesk(
             settings=settings,
             client=client,
@@ -77,6 +74,14 @@ class SessionBroker:
             clock=clock,
             monotonic=monotonic,
             sleep=sleep,
+        )
+        self._speaks = SpeakRequests(
+            desk=self.speech,
+            chronicle=chronicle,
+            touch=self._touch,
+            now=self.now,
+            max_text_length=settings.max_text_length,
+            clock=clock,
         )
 
     # Finding
@@ -141,65 +146,45 @@ class SessionBroker:
     # Controlling
 
     async def say_text(
-        self, held: Held, text: str, turn_id: TurnId | None, *, is_final: bool
+        self,
+        held: Held,
+        text: str,
+        turn_id: TurnId | None,
+        *,
+        is_final: bool,
+        idempotency_key: str | None = None,
     ) -> Receipt:
-        """Say a text when its turn comes; its turn gets a name here when none is given."""
-        async with self._chronicle.asked(Operation.SAY_TEXT, held) as call:
-            _require(held, "speak")
-            text = speakable(text, self._settings.max_text_length)
-            await self._touch(held.session)
-            turn_id = turn_id or new_turn_id()
-            return await self.speech.say(held.session, call, text, turn_id, is_final=is_final)
+        """See `SpeakRequests`."""
+        return await self._speaks.say_text(
+            held, text, turn_id, is_final=is_final, idempotency_key=idempotency_key
+        )
 
     async def say_written(
-        self, held: Held, texts: AsyncIterator[str], turn_id: TurnId | None
+        self,
+        held: Held,
+        texts: AsyncIterator[str],
+        turn_id: TurnId | None,
+        idempotency_key: str | None = None,
     ) -> Receipt:
-        """Say a text while it is being written; each piece of it is a sign of life."""
-        async with self._chronicle.asked_in_parts(Operation.SAY_TEXT, held):
-            _require(held, "speak")
-            await self._touch(held.session)
-            return await self.speech.write(
-                held, self._touching(held.session, texts), turn_id or new_turn_id()
-            )
-
-    async def _touching(
-        self, session: AvatarSession, texts: AsyncIterator[str]
-    ) -> AsyncIterator[str]:
-        async for text in texts:
-            await self._touch(session)
-            yield text
+        """See `SpeakRequests`."""
+        return await self._speaks.say_written(held, texts, turn_id, idempotency_key=idempotency_key)
 
     async def say_audio(
-        self, held: Held, audio: bytes, duration_seconds: float | None, turn_id: TurnId | None
+        self, held: Held, audio: bytes, turn_id: TurnId | None, idempotency_key: str | None = None
     ) -> Receipt:
-        """Say a recording when its turn comes; its turn gets a name here when none is given.
+        """See `SpeakRequests`."""
+        return await self._speaks.say_audio(held, audio, turn_id, idempotency_key=idempotency_key)
 
-        It is made fit to be said first (`Recordings`), and accepted when it is: what is asked for
-        meanwhile goes before it, and what is stopped meanwhile is not said.
-        """
-        async with self._chronicle.asked(Operation.SAY_AUDIO, held) as call:
-            _require(held, "speak-audio")
-            await self._touch(held.session)
-            turn_id = turn_id or new_turn_id()
-            try:
-                sound = await self._recordings.fit(held.session.session_id, audio, duration_seconds)
-            except RecordingStopped:
-                return Receipt(turn_id, "", UtteranceState.INTERRUPTED, self._clock())
-            return await self.speech.say_audio(
-                await self.now(held),
-                call,
-                sound,
-                turn_id,
-                bytes=len(audio),
-                seconds=round(sound.duration_seconds, 1),
-            )
+    def is_repeated(self, held: Held, idempotency_key: str | None) -> bool:
+        """See `SpeakRequests`."""
+        return self._speaks.is_repeated(held, idempotency_key)
 
     async def interrupt(self, held: Held) -> None:
         """Stop speech, and forget what waits to be said."""
         async with self._chronicle.asked(Operation.INTERRUPT, held) as call:
-            _require(held, "interrupt")
+            require_control(held, "interrupt")
             await self._touch(held.session)
-            self._recordings.stop(held.session.session_id)
+            self._speaks.stop(held.session)
             await self.speech.stop(held.session, call)
 
     def utterances(self, held: Held) -> list[Receipt]:
@@ -260,7 +245,7 @@ class SessionBroker:
     async def end(self, held: Held) -> None:
         """End a session as its holder asks; asking again is asking once."""
         async with self._chronicle.asked(Operation.END, held) as call:
-            _require(held, "end")
+            require_control(held, "end")
             await self._ender.end(held.session, EndReason.VISITOR, call)
 
     async def live(self) -> list[AvatarSession]:
@@ -292,8 +277,3 @@ class SessionBroker:
             for session in sessions:
                 self._ender.end_soon(session, EndReason.SHUTDOWN)
             await asyncio.sleep(CLOSE_PAUSE_SECONDS)
-
-
-def _require(held: Held, control: Control) -> None:
-    if control not in held.controls:
-        raise ControlNotAllowed(f"Visitors may not use {control} here.")

@@ -53,10 +53,20 @@ class Call:
         self.goes_on = False
         """Whether it is answered before it is carried out; `carried_out` tells its outcome then."""
 
+        self.reached_kaltura = False
+        """Whether it was sent, and Kaltura did not say that it has done nothing."""
+
+        self._is_settled = False
+
     @property
     def line(self) -> Line | None:
         """Its line on the record, once it is accepted."""
         return self._line
+
+    @property
+    def may_be_done(self) -> bool:
+        """Whether Kaltura may have carried it out, or may yet."""
+        return self.reached_kaltura or (self.goes_on and not self._is_settled)
 
     async def accepted(
         self,
@@ -87,6 +97,7 @@ class Call:
 
     def carried_out(self, outcome: str) -> None:
         """What became of it after it was answered."""
+        self._is_settled = True
         if self._line is not None:
             self._record.note(self._line, **self.is_over(outcome))
 

@@ -15,6 +15,9 @@ from app.sessions.wishes import Wish
 LEAVE_SECONDS: Final = 3
 """How long a session outlives its page: enough for a reload, little to pay for."""
 
+MAX_TICKETS: Final = 1000
+"""Tickets that are known after they were used; the oldest are forgotten."""
+
 
 class Reception:
     """Opens sessions for visitors and services; raises a `Problem` for whatever can't be done.
@@ -40,6 +43,7 @@ class Reception:
         self._ender = ender
         self._places = places
         self._clock = clock
+        self._used_tickets: dict[str, tuple[str, str]] = {}
 
     # Opening
 
@@ -114,6 +118,34 @@ class Reception:
         if owner.startswith(SERVICE):
             raise TicketNotFound
         return owner
+
+    async def comes_as(
+        self, ticket_id: str, idempotency_key: str | None, visitor: str | None
+    ) -> str:
+        """Who comes with this ticket: who waits with it, or who did and sends the same key again.
+
+        The session they asked for is being opened or open, and its answer may have been lost.
+        `visitor` is who calls, where that is known: after a restart only their cookie is left.
+        """
+        try:
+            owner = self.waits_as(ticket_id)
+        except TicketNotFound:
+            if idempotency_key is not None:
+                key, used_by = self._used_tickets.get(ticket_id, (None, None))
+                for each in (used_by if key == idempotency_key else None, visitor):
+                    if each is not None and await self.is_repeated(each, idempotency_key):
+                        return each
+            raise
+        if idempotency_key is not None:
+            self._used(ticket_id, idempotency_key, owner)
+        return owner
+
+    def _used(self, ticket_id: str, idempotency_key: str, owner: str) -> None:
+        """One key a ticket, the last: asking again in line costs nothing, and fills nothing."""
+        self._used_tickets.pop(ticket_id, None)
+        self._used_tickets[ticket_id] = idempotency_key, owner
+        if len(self._used_tickets) > MAX_TICKETS:
+            del self._used_tickets[next(iter(self._used_tickets))]
 
     async def place(self, ticket_id: str, wait_seconds: float) -> Waiting:
         """A place in line, when it changes or after `wait_seconds`; raises `TicketNotFound`."""

@@ -67,13 +67,12 @@ class Recordings:
         self._places = asyncio.Semaphore(AT_ONCE)
         self._in_work: dict[str, set[asyncio.Task[Recording]]] = defaultdict(set)
 
-    async def fit(self, session_id: str, audio: bytes, duration_seconds: float | None) -> Recording:
-        """The recording as it can be said; its length is measured, whatever is said to be it.
+    async def fit(self, session_id: str, audio: bytes) -> Recording:
+        """The recording as it can be said, and its length, which is measured.
 
         Raises `InvalidRequest` for what is no recording, `QueueFull` when too many are in work,
         and `RecordingStopped` when the session was stopped meanwhile.
         """
-        _require_possible(duration_seconds)
         demuxer = _demuxer(audio)
         async with self._work(session_id, audio, demuxer) as task:
             await asyncio.wait({task})
@@ -162,14 +161,6 @@ class _Impatient(io.BytesIO):
         if self._reads > MAX_READS:
             raise ValueError
         return super().read(size)
-
-
-def _require_possible(duration_seconds: float | None) -> None:
-    if duration_seconds is not None and not 0 < duration_seconds <= MAX_AUDIO_SECONDS:
-        raise InvalidRequest(
-            f"duration: seconds, more than 0 and at most {MAX_AUDIO_SECONDS:g}; or leave it out, "
-            "it is measured."
-        )
 
 
 def _demuxer(audio: bytes) -> str:

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 import structlog
 
 from app.kaltura import errors
+from app.kaltura.client import NOT_CARRIED_OUT
 from app.kaltura.contract import Operation
 from app.problems import (
     KalturaBusy,
@@ -32,10 +33,12 @@ async def carry_out(
     Whatever the log says meanwhile names the operation and the session.
     """
     with structlog.contextvars.bound_contextvars(operation=operation.value, session_id=session_id):
+        reached_before, asked.reached_kaltura = asked.reached_kaltura, True
         try:
             result = await call
         except errors.KalturaError as error:
             asked.upstream_status = error.status
+            asked.reached_kaltura = reached_before or not isinstance(error, NOT_CARRIED_OUT)
             raise problem_for(error) from error
     asked.upstream_status = HTTPStatus.OK.value
     return result

@@ -35,12 +35,14 @@ from app.web.deps import (
     VisitorsDep,
 )
 from app.web.heads import HeadRoute
+from app.web.idempotency import SpeakKey
 from app.web.limits import OwnSessionToSpeakIn
 from app.web.openapi import operation_id, problems
 from app.web.origins import is_of_own_page
 from app.web.shapes import (
     CreatedSession,
     Done,
+    Duration,
     Heard,
     Media,
     SessionList,
@@ -132,15 +134,23 @@ async def speak(
     held: OwnSessionToSpeakIn,
     broker: BrokerDep,
     written: WrittenTexts,
+    idempotency_key: SpeakKey = None,
     body: SpeakRequest | None = None,
     turn_id: Annotated[TurnId | None, Query(alias="turnId", description=TURN_OF_WRITTEN)] = None,
 ) -> Spoken:
     """Say a text, or while it is being written; behind others it is `queued`."""
     if written is not None:
-        return Spoken.of(await broker.say_written(held, written, turn_id))
+        return Spoken.of(await broker.say_written(held, written, turn_id, idempotency_key))
     if body is None:
         raise NothingToSay("text: there is nothing to say.")
-    return Spoken.of(await broker.say_text(held, body.text, body.turn_id, is_final=body.is_final))
+    receipt = await broker.say_text(
+        held,
+        body.text,
+        body.turn_id,
+        is_final=body.is_final,
+        idempotency_key=idempotency_key,
+    )
+    return Spoken.of(receipt)
 
 
 @router.post(
@@ -152,11 +162,12 @@ async def speak_audio(
     held: OwnSessionToSpeakIn,
     broker: BrokerDep,
     audio: Annotated[UploadFile, File(description="An MP3, WAV, Ogg, WebM or MP4 recording")],
-    duration: Annotated[float | None, Form(description="Not needed: it is measured")] = None,
+    duration: Duration = None,  # noqa: ARG001 - it counts for nothing
     turn_id: Annotated[TurnId | None, Form(alias="turnId")] = None,
+    idempotency_key: SpeakKey = None,
 ) -> Spoken:
     """Say a recording."""
-    return Spoken.of(await broker.say_audio(held, await audio.read(), duration, turn_id))
+    return Spoken.of(await broker.say_audio(held, await audio.read(), turn_id, idempotency_key))
 
 
 @router.get("/avatar-sessions/{sessionId}/utterances", responses=problems(*_OWN))

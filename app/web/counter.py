@@ -86,7 +86,8 @@ class Counter:
     ) -> OpenedSession | Waiting:
         waits_as = None
         if ticket is not None and not self.visitors.are_signed_in:
-            waits_as = self.reception.waits_as(ticket)
+            known = self.caller.visitor.id if self.caller.visitor else None
+            waits_as = await self.reception.comes_as(ticket, idempotency_key, known)
         await self.meter.count(waits_as, idempotency_key)
         if waits_as is not None:
             return await self.reception.open(waits_as, wish, idempotency_key)

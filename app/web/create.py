@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from app.problems import (
     UPSTREAM,
@@ -24,6 +24,7 @@ from app.sessions.places import Waiting
 from app.sessions.wishes import Wish
 from app.web.counter import CounterDep
 from app.web.deps import OwnOriginDep, ReceptionDep, SettingsDep
+from app.web.idempotency import CreateKey
 from app.web.openapi import operation_id, problems
 from app.web.origins import is_fetch_of_own_page
 from app.web.shapes import CreateBody, CreatedSession, Done, PlaceInLine
@@ -34,16 +35,6 @@ MAX_WAIT_SECONDS: Final = 25
 ASK_AGAIN_SECONDS: Final = 5
 """How often those in line should ask who do not use the long poll; a turn lasts 30 s."""
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        pattern=r"^[!-~]+$",
-        description="One click, one key: the same key is answered with the same session",
-    ),
-]
 TicketPath = Annotated[str, Path(max_length=64)]
 
 _OPENED: Final[dict[int | str, dict[str, Any]]] = {
@@ -77,7 +68,7 @@ async def create_avatar_session(
     counter: CounterDep,
     settings: SettingsDep,
     origin: OwnOriginDep,
-    idempotency_key: IdempotencyKey = None,
+    idempotency_key: CreateKey = None,
     wish: CreateBody | None = None,
 ) -> CreatedSession | PlaceInLine:
     """Open a session for this visitor, or for the service whose token is sent.
@@ -104,7 +95,7 @@ async def create_default_avatar_session(
     counter: CounterDep,
     settings: SettingsDep,
     origin: OwnOriginDep,
-    idempotency_key: IdempotencyKey = None,
+    idempotency_key: CreateKey = None,
 ) -> CreatedSession | PlaceInLine:
     """Open a session with the defaults; only for `fetch` of the broker's own pages and servers."""
     if not is_fetch_of_own_page(request.headers):

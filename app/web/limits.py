@@ -15,12 +15,14 @@ from app.sessions.ownership import Held
 from app.sessions.reception import Reception
 from app.web.deps import (
     BearerSession,
+    BrokerDep,
     CallerDep,
     ChronicleDep,
     OwnSession,
     RatesDep,
     ReceptionDep,
 )
+from app.web.idempotency import SpeakKey
 from app.web.rates import Rate, address_of
 
 
@@ -85,18 +87,28 @@ _SpeakMeterDep = Annotated[Meter, Depends(_speak)]
 
 
 async def _own_to_speak_in(
-    held: OwnSession, meter: _SpeakMeterDep, chronicle: ChronicleDep
+    held: OwnSession,
+    meter: _SpeakMeterDep,
+    chronicle: ChronicleDep,
+    broker: BrokerDep,
+    idempotency_key: SpeakKey = None,
 ) -> Held:
-    return await _counted(held, meter, chronicle)
+    if not broker.is_repeated(held, idempotency_key):
+        await _count(held, meter, chronicle)
+    return held
 
 
 async def _bearer_to_speak_in(
-    held: BearerSession, meter: _SpeakMeterDep, chronicle: ChronicleDep
+    held: BearerSession,
+    meter: _SpeakMeterDep,
+    chronicle: ChronicleDep,
+    broker: BrokerDep,
+    idempotency_key: SpeakKey = None,
 ) -> Held:
-    return await _counted(held, meter, chronicle)
+    return await _own_to_speak_in(held, meter, chronicle, broker, idempotency_key)
 
 
-async def _counted(held: Held, meter: Meter, chronicle: Chronicle) -> Held:
+async def _count(held: Held, meter: Meter, chronicle: Chronicle) -> None:
     if held.visitor is not None:
         try:
             await meter.count(held.visitor)
@@ -105,11 +117,10 @@ async def _counted(held: Held, meter: Meter, chronicle: Chronicle) -> Held:
             said = Operation.SAY_AUDIO if path.endswith("-audio") else Operation.SAY_TEXT
             await chronicle.turned_away(said, held, problem)
             raise
-    return held
 
 
 OwnSessionToSpeakIn = Annotated[Held, Depends(_own_to_speak_in)]
-"""`OwnSession`, with one speak counted."""
+"""`OwnSession`, with one speak counted, unless it was asked for before with the same key."""
 
 BearerSessionToSpeakIn = Annotated[Held, Depends(_bearer_to_speak_in)]
 """`BearerSession`, likewise."""

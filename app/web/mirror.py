@@ -21,8 +21,10 @@ from app.kaltura.contract import (
 from app.sessions.wishes import Wish
 from app.web.counter import CounterDep
 from app.web.deps import BearerSession, BrokerDep
+from app.web.idempotency import SpeakKey
 from app.web.limits import BearerSessionToSpeakIn
 from app.web.openapi import refusals
+from app.web.shapes import Duration
 
 router: Final = APIRouter(
     prefix=MIRROR_PATH,
@@ -54,10 +56,15 @@ async def init_client(held: BearerSession, broker: BrokerDep) -> ClientInit:
 
 @router.post(f"/{{sessionId}}/{Operation.SAY_TEXT}")
 async def say_text(
-    held: BearerSessionToSpeakIn, said: SayTextRequest, broker: BrokerDep
+    held: BearerSessionToSpeakIn,
+    said: SayTextRequest,
+    broker: BrokerDep,
+    idempotency_key: SpeakKey = None,
 ) -> Acknowledged:
     """Say a text."""
-    await broker.say_text(held, said.text, said.turn_id, is_final=said.is_final)
+    await broker.say_text(
+        held, said.text, said.turn_id, is_final=said.is_final, idempotency_key=idempotency_key
+    )
     return Acknowledged()
 
 
@@ -66,11 +73,12 @@ async def say_audio(
     held: BearerSessionToSpeakIn,
     broker: BrokerDep,
     audio: Annotated[UploadFile, File()],
-    duration: Annotated[float | None, Form()] = None,
+    duration: Duration = None,  # noqa: ARG001 - it counts for nothing
     turn_id: Annotated[TurnId | None, Form(alias="turnId")] = None,
+    idempotency_key: SpeakKey = None,
 ) -> Acknowledged:
     """Say a recording."""
-    await broker.say_audio(held, await audio.read(), duration, turn_id)
+    await broker.say_audio(held, await audio.read(), turn_id, idempotency_key)
     return Acknowledged()
 
 

@@ -1,8 +1,9 @@
 """The visitor surface's bodies, in camelCase on the wire."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+from fastapi import Form
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -10,6 +11,7 @@ from pydantic import (
     StrictBool,
     StrictStr,
     StringConstraints,
+    WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
 
@@ -221,6 +223,14 @@ class ReadinessReport(Shape):
     wrong: list[str] = Field(description="What keeps sessions from being opened, and the fix")
     warnings: list[str] = Field(description="What works, but should be known to the operator")
     speech: Speech = Field(description="text: in Kaltura's own voice; audio: in another")
+
+
+Duration = Annotated[
+    Any,
+    WithJsonSchema({"type": "number"}),
+    Form(description="Counts for nothing, whatever it is: the length is measured"),
+]
+"""What a form says is the length of its recording, which Kaltura's API asks for."""
 
 
 def moment(unix_seconds: float) -> datetime:

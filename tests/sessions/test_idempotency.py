@@ -5,8 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from app.problems import InvalidRequest, KalturaFailed
-from app.sessions import live
+from app.problems import InvalidRequest, KalturaFailed, TicketNotFound
+from app.sessions import live, reception
 from app.sessions.live import EndReason
 from app.sessions.opening import OpenedSession
 from app.sessions.places import Waiting
@@ -110,6 +110,24 @@ async def test_a_key_waits_in_line_and_then_opens(kaltura: FakeKaltura, clock: F
     assert isinstance(await house.reception.open("a", Wish(), "key"), Waiting)
     await house.end(session)
     assert await open_with(house, "key") == await open_with(house, "key")
+
+
+async def test_of_the_tickets_that_opened_sessions_the_latest_are_known(
+    kaltura: FakeKaltura, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reception, "MAX_TICKETS", 1)
+    house = House(kaltura, clock, max_concurrent_sessions=2)
+    before = [await house.open("first"), await house.open("second")]
+    tickets = {owner: (await house.wait(owner)).ticket_id for owner in ("a", "b")}
+    for session in before:
+        await house.end(session)
+    for owner, ticket in tickets.items():
+        assert await house.reception.comes_as(ticket, "key", None) == owner
+        await open_with(house, "key", owner)
+    assert await house.reception.comes_as(tickets["b"], "key", None) == "b"
+    with pytest.raises(TicketNotFound):
+        await house.reception.comes_as(tickets["a"], "key", None)
+    assert await house.reception.comes_as(tickets["a"], "key", "a") == "a", "by the cookie"
 
 
 async def test_who_hangs_up_without_a_key_leaves_nothing_behind(house: House) -> None:

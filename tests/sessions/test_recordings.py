@@ -78,8 +78,8 @@ def an_hour_of_opus() -> bytes:
     return file.getvalue()
 
 
-async def fit(audio: bytes, duration_seconds: float | None = None) -> Recording:
-    return await Recordings().fit(SESSION, audio, duration_seconds)
+async def fit(audio: bytes) -> Recording:
+    return await Recordings().fit(SESSION, audio)
 
 
 async def refusal(audio: bytes) -> InvalidRequest:
@@ -156,16 +156,6 @@ class TestKinds:
 
 
 class TestLength:
-    async def test_a_false_length_is_corrected(self) -> None:
-        for claimed in (None, 0.1, 1.5, 600):
-            sound = await fit(wav(1.5), claimed)
-            assert sound.duration_seconds == pytest.approx(1.5, abs=0.01)
-
-    @pytest.mark.parametrize("duration", [0, -1, 601, float("nan"), float("inf")])
-    async def test_an_impossible_length_is_refused(self, duration: float) -> None:
-        with pytest.raises(InvalidRequest, match=r"^duration: "):
-            await fit(wav(1), duration)
-
     async def test_an_hour_in_a_megabyte_is_refused(self) -> None:
         bomb = an_hour_of_opus()
         assert len(bomb) < 1_000_000
@@ -309,21 +299,21 @@ class TestPrograms:
         source: str,
     ) -> None:
         with pytest.raises(InvalidRequest, match=r"^audio: it can't be read"):
-            await program(source).fit(SESSION, wav(60), None)
+            await program(source).fit(SESSION, wav(60))
         assert is_gone()
 
     async def test_what_takes_too_long_is_killed(
         self, program: Callable[..., Recordings], is_gone: Callable[[], bool]
     ) -> None:
         with pytest.raises(InvalidRequest, match=r"^audio: it can't be read"):
-            await program("time.sleep(1e6)", seconds=0.5).fit(SESSION, wav(60), None)
+            await program("time.sleep(1e6)", seconds=0.5).fit(SESSION, wav(60))
         assert is_gone()
 
     async def test_what_is_stopped_meanwhile_is_not_said(
         self, program: Callable[[str], Recordings], is_gone: Callable[[], bool], tmp_path: Path
     ) -> None:
         reading = program("time.sleep(1e6)")
-        task = asyncio.create_task(reading.fit(SESSION, wav(1), None))
+        task = asyncio.create_task(reading.fit(SESSION, wav(1)))
         await _until((tmp_path / "pid").exists)
         reading.stop("another")
         reading.stop(SESSION)
@@ -334,7 +324,7 @@ class TestPrograms:
     async def test_whoever_asks_no_more_leaves_no_process(
         self, program: Callable[[str], Recordings], is_gone: Callable[[], bool], tmp_path: Path
     ) -> None:
-        task = asyncio.create_task(program("time.sleep(1e6)").fit(SESSION, wav(1), None))
+        task = asyncio.create_task(program("time.sleep(1e6)").fit(SESSION, wav(1)))
         await _until((tmp_path / "pid").exists)
         task.cancel()
         await asyncio.wait({task})
@@ -352,7 +342,7 @@ class TestPrograms:
         seen = tmp_path / "seen"
         source = f"print(os.environ, os.listdir('/proc/self/fd'), file=open({str(seen)!r}, 'w'))"
         with pytest.raises(InvalidRequest):
-            await program(source).fit(SESSION, wav(1), None)
+            await program(source).fit(SESSION, wav(1))
         assert "secret" not in seen.read_text()
         assert "['0', '1', '2', '3']" in seen.read_text()  # 3 is this look itself
 
@@ -366,15 +356,15 @@ class TestPushingBack:
         names = [f"session-{n // recordings.OF_ONE_SESSION}" for n in range(most)]
         tasks = []
         for name in names:
-            tasks.append(asyncio.create_task(reading.fit(name, wav(1), None)))
+            tasks.append(asyncio.create_task(reading.fit(name, wav(1))))
             await asyncio.sleep(0)
             if len(tasks) in {recordings.OF_ONE_SESSION, most}:
                 with pytest.raises(QueueFull) as full:
-                    await reading.fit(name if len(tasks) < most else "another", wav(1), None)
+                    await reading.fit(name if len(tasks) < most else "another", wav(1))
                 assert full.value.retry_after
         reading.stop(names[0])
         await asyncio.wait(tasks[:2])
-        again = asyncio.create_task(reading.fit("another", wav(1), None))
+        again = asyncio.create_task(reading.fit("another", wav(1)))
         await asyncio.sleep(0)
         assert not again.done()
         for task in (*tasks, again):

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.conftest import Visit
-from tests.doubles import FakeClock, FakeKaltura, refusal
+from tests.doubles import FakeClock, FakeKaltura, Gate, refusal, settled
 from tests.web.test_api import CREATE, bearer, is_problem, opened, path
 
 LINE = "/api/waiting-room"
@@ -16,6 +16,19 @@ ONE_PLACE = {"max_concurrent_sessions": 1}
 
 def keyed(key: str) -> dict[str, str]:
     return {"Idempotency-Key": key}
+
+
+ANOTHER = {"sessionId": "another", "token": "t"}
+
+
+async def called(visit: Visit) -> tuple[httpx.AsyncClient, str]:
+    """Someone whose turn has come, and their ticket."""
+    first = await visit(**ONE_PLACE)
+    session = await opened(first)
+    caller = await visit()
+    ticket = (await caller.post(CREATE)).json()["ticket"]
+    await first.post(path(session, "end"))
+    return caller, ticket
 
 
 class TestWaitingRoom:
@@ -64,6 +77,61 @@ class TestWaitingRoom:
         assert "Set-Cookie" not in mine.headers
         control = await caller.post(path(mine.json(), "end"), headers=bearer(mine.json()))
         assert control.status_code == 200
+
+    @pytest.mark.parametrize("keeps_cookie", [False, True])
+    async def test_a_lost_answer_is_had_again_with_the_ticket_and_the_key(
+        self, visit: Visit, kaltura: FakeKaltura, *, keeps_cookie: bool
+    ) -> None:
+        caller, ticket = await called(visit)
+        if not keeps_cookie:
+            caller.cookies.clear()
+        before = kaltura.operations().count("create")
+        first = await caller.post(CREATE, json={"ticket": ticket}, headers=keyed("k"))
+        again = await caller.post(CREATE, json={"ticket": ticket}, headers=keyed("k"))
+        assert (again.status_code, again.json()) == (201, first.json())
+        assert kaltura.operations().count("create") == before + 1
+
+    async def test_also_while_the_first_is_under_way(
+        self, visit: Visit, kaltura: FakeKaltura
+    ) -> None:
+        caller, ticket = await called(visit)
+        caller.cookies.clear()
+        kaltura.will("create", gate := Gate(httpx.Response(200, json=ANOTHER)))
+
+        def ask() -> asyncio.Task[httpx.Response]:
+            asked = caller.post(CREATE, json={"ticket": ticket}, headers=keyed("k"))
+            return asyncio.create_task(asked)
+
+        rush = [ask()]
+        await gate.reached.wait()
+        rush += [ask(), ask()]
+        await settled()
+        gate.open.set()
+        answers = await asyncio.gather(*rush)
+        assert [answer.status_code for answer in answers] == [201] * 3
+        assert {answer.json()["sessionId"] for answer in answers} == {ANOTHER["sessionId"]}
+
+    @pytest.mark.parametrize("headers", [{}, keyed("another")], ids=["no key", "another key"])
+    async def test_a_ticket_that_was_used_is_none_without_its_key(
+        self, visit: Visit, headers: dict[str, str]
+    ) -> None:
+        caller, ticket = await called(visit)
+        assert (
+            await caller.post(CREATE, json={"ticket": ticket}, headers=keyed("k"))
+        ).status_code == 201
+        for asking in (caller, await visit()):
+            answer = await asking.post(CREATE, json={"ticket": ticket}, headers=headers)
+            assert is_problem(answer, "ticket-not-found", 404)
+
+    async def test_a_turn_that_came_to_nothing_is_over(
+        self, visit: Visit, kaltura: FakeKaltura
+    ) -> None:
+        caller, ticket = await called(visit)
+        caller.cookies.clear()
+        kaltura.will("create", refusal(500))
+        for name, status in (("kaltura-error", 502), ("ticket-not-found", 404)):
+            answer = await caller.post(CREATE, json={"ticket": ticket}, headers=keyed("k"))
+            assert is_problem(answer, name, status)
 
     @pytest.mark.parametrize("ticket", ["unknown", "x" * 64])
     async def test_a_ticket_that_is_none_is_told_so(

@@ -15,6 +15,7 @@ from app.sessions.live import AvatarSession, LiveSessions
 from app.sessions.ownership import Held
 from app.sessions.speaking.assembly import SpeechServices
 from app.sessions.speaking.events import Bulletin
+from app.sessions.speaking.idempotency import Attempt, IdempotentSpeaks
 from app.sessions.speaking.moments import Sleep
 from app.sessions.speaking.mouth import Mouth, Send
 from app.sessions.speaking.pieces import awaited
@@ -37,6 +38,7 @@ class Room:
 
     queue: SpeechQueue
     bulletin: Bulletin
+    speaks: IdempotentSpeaks
 
 
 class SpeechDesk:
@@ -109,7 +111,9 @@ class SpeechDesk:
             is_first = _lined_up(queue, utterance, piece, arrived)
         return await _outcome(utterance, piece, is_first=is_first)
 
-    async def write(self, held: Held, texts: AsyncIterator[str], turn_id: TurnId) -> Receipt:
+    async def write(
+        self, held: Held, texts: AsyncIterator[str], turn_id: TurnId, attempt: Attempt
+    ) -> Receipt:
         """Say a text while it is being written; it holds its place in line until its end.
 
         Returns when all of it is in line or was stopped, and raises what came in the way. Each
@@ -118,6 +122,7 @@ class SpeechDesk:
 
         async def sentence(text: str, *, is_final: bool) -> Piece:
             async with self._chronicle.asked(Operation.SAY_TEXT, held) as call:
+                attempt.calls.append(call)
                 text = await self._last_word(held.session, call, turn_id, text, is_final=is_final)
                 call.goes_on = True
             return Piece(text, final=is_final, call=call)
@@ -135,6 +140,10 @@ class SpeechDesk:
         """Nothing that was asked for so far is said any more."""
         interrupt = partial(self._send, Operation.INTERRUPT, session, call, self._client.interrupt)
         await self._room(session).queue.stop(interrupt)
+
+    def speaks(self, session: AvatarSession) -> IdempotentSpeaks:
+        """The speaks of a session that are recognised when they are sent again."""
+        return self._room(session).speaks
 
     # Told of
 
@@ -212,7 +221,7 @@ class SpeechDesk:
             monotonic=self._monotonic,
             sleep=self._sleep,
         )
-        return Room(queue, bulletin)
+        return Room(queue, bulletin, IdempotentSpeaks())
 
     def _close(self, session: AvatarSession) -> None:
         key = _key(session)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from app.audit.entries import OK
 from app.kaltura.client import NOT_CARRIED_OUT
@@ -36,9 +36,9 @@ class Say(Protocol):
         """
 
 
-def awaited() -> asyncio.Future[None]:
-    """What `Piece.accepted` is for a sender that waits; nobody minds if it goes away meanwhile."""
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+def awaited() -> asyncio.Future[Any]:
+    """What a sender waits for, such as `Piece.accepted`; nobody minds if it goes away meanwhile."""
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return future
 

@@ -1,0 +1,23 @@
+"""The header by which a call that is sent again is recognised."""
+
+from typing import Annotated, Any
+
+from fastapi import Header
+
+
+def _key(description: str) -> Any:
+    return Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[!-~]+$",
+        description=description,
+    )
+
+
+CreateKey = Annotated[
+    str | None, _key("One click, one key: the same key is answered with the same session")
+]
+SpeakKey = Annotated[
+    str | None, _key("One key for each speak: sent again, it is answered alike and said once")
+]
