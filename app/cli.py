@@ -22,6 +22,7 @@ from app.environment import SettingsError, configured, lend_to_libraries, read_e
 from app.kaltura.contract import MIRROR_PATH
 from app.ks_settings import KS_SETTINGS, MINT_SETTINGS
 from app.logs import configure_logging
+from app.output import never_wait_for_readers, open_standard_streams
 from app.server import keep_what_is_loaded, listen, serve, serve_for_parent, url_of
 from app.settings import ENV_FILE, Settings, load_settings
 from app.startup import Startup
@@ -35,12 +36,12 @@ EMULATOR_PORT: Final = 8001
 MAX_PORT: Final = 65535
 MISCONFIGURED: Final = 2
 INTERRUPTED: Final = 130
-TERMINATED: Final = 143
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command; a wrong setting ends it with one line and exit code 2."""
     gc.disable()  # while code is loaded there is none
+    open_standard_streams()
     try:
         options = _parser().parse_args(arguments)
         sys.exit(options.run(options))
@@ -168,6 +169,7 @@ def _run_broker(settings: Settings, without_effect: list[str], options: argparse
     from app.main import create_app  # noqa: PLC0415 - see above
     from app.sessions.keyring import keyring_of  # noqa: PLC0415 - see above
 
+    never_wait_for_readers()
     settings = _with_database(settings)
     traces = _tracer_provider()
     aliases = Aliases(keyring_of(settings).logs()[0])
@@ -178,11 +180,10 @@ def _run_broker(settings: Settings, without_effect: list[str], options: argparse
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
     starting = Startup(app, lambda: print(f"Avatar Broker: open {url_of(listening)}", flush=True))
     try:
-        serve(starting, listening)
+        return serve(starting, listening)
     except SystemExit:
         starting.require()
         raise
-    return 0
 
 
 def _tracer_provider() -> "TracerProvider | None":
@@ -202,11 +203,11 @@ def _emulator(options: argparse.Namespace) -> int:
     from app.emulator.main import create_emulator  # noqa: PLC0415 - an extra
     from app.emulator.settings import EmulatorSettings  # noqa: PLC0415 - an extra
 
+    never_wait_for_readers()
     configure_logging()
     if options.fd is not None:
         emulator = create_emulator(EmulatorSettings(ks=os.environ["AVATAR_KS"]))
-        serve_for_parent(emulator, socket.socket(fileno=options.fd))
-        return 0
+        return serve_for_parent(emulator, socket.socket(fileno=options.fd))
     given = load_settings()[0].avatar_ks
     ks = given.get_secret_value() if given else None
     emulator = create_emulator(EmulatorSettings(ks=ks))
@@ -215,8 +216,7 @@ def _emulator(options: argparse.Namespace) -> int:
     print(f"Emulator: AVATAR_BASE_URL={url}{MIRROR_PATH}")
     print(f"          AVATAR_KS: {'the configured one' if ks else 'any'}")
     print(f"          sessions and their calls: {url}/emulator/sessions", flush=True)
-    serve(emulator, listening)
-    return 0
+    return serve(emulator, listening)
 
 
 def _require_emulator() -> None:
@@ -238,12 +238,10 @@ def _doctor(options: argparse.Namespace) -> int:
     from app.doctor.examination import examine  # noqa: PLC0415 - see above
 
     settings, _ = load_settings()
+    never_wait_for_readers()  # it has a session open meanwhile
     configure_logging()
     logging.getLogger().setLevel(logging.WARNING)  # it tells of each step itself
     keep_what_is_loaded()
-    try:
-        return asyncio.run(
-            examine(settings, host=options.host, port=options.port, in_json=options.json)
-        )
-    except asyncio.CancelledError:
-        return TERMINATED
+    return asyncio.run(
+        examine(settings, host=options.host, port=options.port, in_json=options.json)
+    )

@@ -11,8 +11,9 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -80,7 +81,11 @@ class GuardedConnection(HttpToolsProtocol):
         Where nothing comes after an answer, uvicorn closes by itself.
         """
         self._got_on = False
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except HttpParserError:
+            self._refuse(self._refusal)
         self._unfinished_bytes = 0 if self._got_on else self._unfinished_bytes + len(data)
         if self._unfinished_bytes > MAX_HEAD_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -110,9 +115,36 @@ class GuardedConnection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle
+        if cycle.waiting_for_100_continue:
+            app = _last_unless_continued(app, cycle)
         super()._start_asgi_task(cycle, app)
 
-    # What the parser calls; an exception here becomes `send_400_response`
+    def _parse(self, data: bytes) -> None:
+        """Read requests; an upgrade that one offers is ignored (RFC 9110, section 7.8).
+
+        The parser takes all that follows an offer for the other protocol, the request's own body
+        too, and can't be told otherwise. So it is given the head again, without the offer.
+        """
+        rest = memoryview(data)
+        while True:
+            try:
+                self.parser.feed_data(rest)
+            except HttpParserUpgrade as offered:
+                head = self._head_without_offer()
+                self.parser = HttpRequestParser(self)  # the other one may want no more requests
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # like uvicorn
+                self.parser.feed_data(head)
+                rest = rest[offered.args[0] :]
+            else:
+                return
+
+    def _head_without_offer(self) -> bytes:
+        version = self.parser.get_http_version().encode()
+        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/" + version]
+        lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    # What the parser calls; an exception here refuses the request
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -134,7 +166,11 @@ class GuardedConnection(HttpToolsProtocol):
             raise ValueError
 
     def on_headers_complete(self) -> None:
-        """The head is whole, and the request begins to be answered."""
+        """The head is whole, and the request begins to be answered; without an offer (`_parse`)."""
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":  # whose offer is not in a header
+                raise ValueError
+            return
         self._is_in_head = False
         self._got_on = True
         super().on_headers_complete()
@@ -144,9 +180,10 @@ class GuardedConnection(HttpToolsProtocol):
         self._got_on = True
         super().on_body(body)
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Refuse what the parser could not, or should not, read."""
-        self._refuse(self._refusal)
+    def on_message_complete(self) -> None:
+        """The body is whole; behind an offer nothing of it was read yet."""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def _watch(self) -> None:
         cycle: RequestResponseCycle | None = self.cycle
@@ -197,6 +234,23 @@ class GuardedConnection(HttpToolsProtocol):
         self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
         self.transport.close()
         self._must_be_read()
+
+
+def _last_unless_continued(app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3Application:
+    """`app`, for a client that sends a body when it gets `100 Continue`.
+
+    Where it gets an answer instead, only the end of the connection says whether the body follows.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_last(message: Message) -> None:
+            if cycle.waiting_for_100_continue and cycle.more_body and not cycle.body:
+                cycle.keep_alive = False
+            await send(message)
+
+        await app(scope, receive, send_last)  # type: ignore[arg-type] # uvicorn's types are ASGI's
+
+    return answer  # type: ignore[return-value] # likewise
 
 
 async def _overcrowded(scope: Scope, receive: Receive, send: Send) -> None:

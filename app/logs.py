@@ -15,15 +15,19 @@ from opentelemetry import trace
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.aliases import Aliases
+from app.output import NonBlockingOutput
 
 _IDS: Final = ("session_id", "visitor", "ticket")
 _INDENT: Final = "    "
 
 
 def configure_logging(
-    stream: TextIO = sys.stderr, *, aliases: Aliases | None = None, traced: bool = False
+    stream: TextIO | NonBlockingOutput | None = None,
+    *,
+    aliases: Aliases | None = None,
+    traced: bool = False,
 ) -> None:
-    """Send everything, the libraries' logs too, through structlog to `stream`.
+    """Send everything, the libraries' logs too, through structlog to `stream`, or standard error.
 
     Without `aliases` those of this process are like those of no other. With `traced`, a line names
     the trace that it belongs to.
@@ -39,6 +43,7 @@ def configure_logging(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
+    stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -55,6 +60,16 @@ def configure_logging(
     root.setLevel(logging.INFO)
     for chatty in ("uvicorn.error", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def dropped_lines() -> int:
+    """How many lines of the log could not be written since the process began."""
+    return sum(
+        handler.stream.dropped_lines
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.StreamHandler)
+        and isinstance(handler.stream, NonBlockingOutput)
+    )
 
 
 def _renderers(*, for_a_person: bool) -> list[Processor]:

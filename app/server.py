@@ -2,21 +2,44 @@
 
 import errno
 import gc
+import os
 import signal
 import socket
 import sys
 import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
 from app.connections import GuardedConnection
 from app.environment import SettingsError
+from app.output import FLUSH_SECONDS, NonBlockingOutput
 
 GRACE_SECONDS: Final = 3
 """How long answers under way may take once the process is asked to stop."""
+
+HURRY_SECONDS: Final = 2
+"""How long the process goes on when it is asked again."""
+
+ENDING_SIGNALS: Final = tuple(
+    signal.Signals[name]
+    for name in (
+        *("SIGINT", "SIGTERM"),  # Ctrl+C; what stops services and containers
+        *("SIGHUP", "SIGQUIT"),  # a terminal that closes, and Ctrl+\\
+        *("SIGUSR1", "SIGUSR2"),  # what rotates the logs of other servers
+        *("SIGALRM", "SIGXCPU", "SIGPWR"),  # a time, a limit or the power runs out
+    )
+    if name in signal.Signals.__members__  # SIGPWR is Linux's
+)
+"""Who sends none of these by design would otherwise end the process, and none of its sessions."""
+
+log = structlog.get_logger("server")
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -42,16 +65,20 @@ def url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: ASGIApp, listening: socket.socket) -> None:
-    """Serve `app` until SIGINT, or SIGTERM, which ends the process with 0."""
-    # uvicorn stops, and then raises the signal again for whoever was there before it.
-    signal.signal(signal.SIGTERM, _leave)
-    keep_what_is_loaded()
-    _server(app).run(sockets=[listening])
+def on_ending_signals(handle: Callable[[int, FrameType | None], None]) -> None:
+    """Handle what would end this process; where it was started with `nohup`, SIGHUP does not."""
+    for number in ENDING_SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handle)
 
 
-def serve_for_parent(app: ASGIApp, listening: socket.socket) -> None:
-    """Serve `app` until standard input closes.
+def serve(app: ASGIApp, listening: socket.socket) -> int:
+    """Serve `app` until a signal asks this process to end; the exit code."""
+    return _run(_server(app), listening)
+
+
+def serve_for_parent(app: ASGIApp, listening: socket.socket) -> int:
+    """Serve `app` until standard input closes; the exit code.
 
     It closes when the parent asks this process to stop, and also when the parent was killed.
     """
@@ -62,8 +89,15 @@ def serve_for_parent(app: ASGIApp, listening: socket.socket) -> None:
         server.should_exit = True
 
     threading.Thread(target=wait, daemon=True).start()
+    return _run(server, listening)
+
+
+def _run(server: "_Server", listening: socket.socket) -> int:
+    on_ending_signals(server.handle_exit)
+    threading.Thread(target=server.end_when_hurried, daemon=True).start()
     keep_what_is_loaded()
     server.run(sockets=[listening])
+    return server.exit_code
 
 
 def keep_what_is_loaded() -> None:
@@ -76,8 +110,59 @@ def keep_what_is_loaded() -> None:
     gc.enable()
 
 
-def _server(app: ASGIApp) -> uvicorn.Server:
-    return uvicorn.Server(
+class _Server(uvicorn.Server):
+    """uvicorn's server, which every signal ends in the same way, and a second one soon.
+
+    After the first it finishes the answers under way, and then the application ends its sessions.
+    After the second it begins with the latter, and `HURRY_SECONDS` later the process is over.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.exit_code = 0
+        self._hurried_code = 0
+        self._is_hurried = threading.Event()
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override] # a generator there
+        """Nothing: the process's signals stay handled until it is over."""
+        return nullcontext()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's signature
+        """End, or when asked before, hurry."""
+        if self.should_exit:
+            self._hurried_code = exit_code(sig)
+            self.force_exit = True
+            self._is_hurried.set()
+        else:
+            self.exit_code = 0 if sig == signal.SIGTERM else exit_code(sig)
+            self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish, and let the application end: uvicorn would not, when hurried."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            for task in self.server_state.tasks:
+                task.cancel()
+            await self.lifespan.shutdown()
+
+    def end_when_hurried(self) -> None:
+        """End the process, whatever it waits for, `HURRY_SECONDS` after the second signal."""
+        self._is_hurried.wait()
+        time.sleep(HURRY_SECONDS)
+        log.warning("stopped at once: the next start ends the sessions that are open")
+        for output in (sys.stdout, sys.stderr):
+            if isinstance(output, NonBlockingOutput):
+                output.drain(FLUSH_SECONDS / 2)
+        os._exit(self._hurried_code)
+
+
+def exit_code(number: int) -> int:
+    """What a shell shows for a process that a signal has ended."""
+    return 128 + number
+
+
+def _server(app: ASGIApp) -> _Server:
+    return _Server(
         uvicorn.Config(
             app,
             http=GuardedConnection,
@@ -89,7 +174,3 @@ def _server(app: ASGIApp) -> uvicorn.Server:
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )
-
-
-def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(0)

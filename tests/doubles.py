@@ -2,17 +2,23 @@
 
 import asyncio
 import json
+import logging
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TextIO, cast
 from urllib.parse import parse_qsl
 
 import httpx
+import structlog
 
+from app.aliases import Aliases
 from app.audit.entries import Entry
 from app.audit.record import Line, Record
 from app.database import IN_MEMORY, Database
+from app.logs import configure_logging
+from app.output import NonBlockingOutput
 from app.settings import Settings
 
 KS = "canary-ks-7f3a"
@@ -229,3 +235,21 @@ def settings(**changes: Any) -> Settings:
         "_env_file": None,
     }
     return Settings(**values | changes)
+
+
+@contextmanager
+def logging_to(
+    stream: TextIO | NonBlockingOutput, aliases: Aliases | None = None
+) -> Iterator[None]:
+    """Has the log written to `stream`, without what the tests' own client says."""
+    root, caller = logging.getLogger(), logging.getLogger("httpx")
+    before, levels = root.handlers, (root.level, caller.level)
+    configure_logging(stream, aliases=aliases)
+    caller.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+        root.handlers = before
+        root.setLevel(levels[0])
+        caller.setLevel(levels[1])

@@ -41,16 +41,18 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def running(command: str, directory: Path, *, ready: str, **settings: str) -> Iterator[Running]:
+def running(
+    command: str, directory: Path, *, ready: str, shell: str = 'exec "$@"', **settings: str
+) -> Iterator[Running]:
     """`avatar-broker COMMAND` in `directory`, from when `ready` answers until the block ends.
 
-    Those of one directory add to one log.
+    Those of one directory add to one log. `shell` is the script that starts it.
     """
     url = f"http://127.0.0.1:{free_port()}"
     log = directory / f"{command}.log"
     with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            [COMMAND, command, "--port", url.rpartition(":")[2]],
+            ["/bin/sh", "-c", shell, "sh", COMMAND, command, "--port", url.rpartition(":")[2]],
             cwd=directory,
             env=environment(**settings),
             stdout=out,

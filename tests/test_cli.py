@@ -18,11 +18,14 @@ import pytest
 
 from app import cli
 from app.kaltura.contract import MIRROR_PATH
+from app.main import SHUTDOWN_SECONDS
+from app.server import ENDING_SIGNALS, on_ending_signals
 from tests.doubles import ADMIN_SECRET, APP_TOKEN
 from tests.leaks.house import Kaltura
 from tests.processes import (
     BACKSTAGE,
     COMMAND,
+    STOP_SECONDS,
     Running,
     environment,
     free_port,
@@ -202,13 +205,56 @@ def test_without_a_command_even_half_of_what_makes_a_ks_means_serve(
     assert ended.value.code == 17
 
 
-def test_a_stopped_broker_ends_its_sessions_at_kaltura(tmp_path: Path, kaltura: Kaltura) -> None:
-    with running("serve", tmp_path, ready="/healthz", **KALTURA, **_at(kaltura)) as broker:
+LOGGED = 'exec "$@"'
+CLOSED = 'exec "$@" <&- >&- 2>&-'
+FULL = 'exec "$@" >/dev/full 2>&1'
+UNREAD = 'mkfifo p; exec 3<>p; head -c 65536 /dev/zero >&3; exec "$@" >&3 2>&3'
+
+
+@pytest.mark.parametrize(
+    ("shell", "ended_by", "code"),
+    [
+        (LOGGED, signal.SIGTERM, 0),
+        (CLOSED, signal.SIGHUP, 129),
+        (FULL, signal.SIGINT, 130),
+        (UNREAD, signal.SIGQUIT, 131),
+    ],
+)
+def test_whoever_reads_the_broker_and_whatever_ends_it_its_sessions_are_ended_first(
+    tmp_path: Path, kaltura: Kaltura, shell: str, ended_by: signal.Signals, code: int
+) -> None:
+    settings = {**KALTURA, **_at(kaltura)}
+    with running("serve", tmp_path, ready="/healthz", shell=shell, **settings) as broker:
         httpx.post(f"{broker.url}/api/create-avatar-session").raise_for_status()
         assert _states(kaltura) == ["live"]
-        assert stop(broker.process) == 0
+        broker.process.send_signal(ended_by)
+        assert broker.process.wait(STOP_SECONDS) == code
         assert _states(kaltura) == ["ended"]
         assert KS not in broker.log.read_text(encoding="utf-8")
+
+
+def test_a_second_signal_ends_the_broker_soon_whatever_it_waits_for(
+    tmp_path: Path, kaltura: Kaltura
+) -> None:
+    with running("serve", tmp_path, ready="/healthz", **KALTURA, **_at(kaltura)) as broker:
+        httpx.post(f"{broker.url}/api/create-avatar-session").raise_for_status()
+        kaltura.plays({"operation": "end", "kind": "hang"})
+        broker.process.send_signal(signal.SIGINT)
+        wait_until("it ends its session", lambda: kaltura.calls("end") == 1)
+        broker.process.send_signal(signal.SIGINT)
+        assert broker.process.wait(SHUTDOWN_SECONDS) == 130
+        assert "the next start ends" in broker.log.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("number", ENDING_SIGNALS)
+def test_only_a_hangup_that_was_ignored_at_the_start_stays_so(number: signal.Signals) -> None:
+    before = [(one, signal.signal(one, signal.SIG_IGN)) for one in ENDING_SIGNALS]
+    try:
+        on_ending_signals(lambda *_: None)
+        assert (signal.getsignal(number) is signal.SIG_IGN) == (number is signal.SIGHUP)
+    finally:
+        for one, handler in before:
+            signal.signal(one, handler)
 
 
 def test_production_is_no_place_for_an_emulator(tmp_path: Path) -> None:
@@ -289,7 +335,7 @@ def test_a_doctor_who_is_interrupted_ends_the_session_first(
     tmp_path: Path, kaltura: Kaltura
 ) -> None:
     kaltura.plays({"operation": "say-text", "kind": "hang"})
-    for stopped_by, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+    for stopped_by, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
         doctor = subprocess.Popen(  # noqa: S603 - our own command
             [COMMAND, "doctor", "--port", str(free_port())],
             cwd=tmp_path,

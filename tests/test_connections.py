@@ -1,6 +1,7 @@
 """What a connection is held to, tried with real sockets on a real server."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
@@ -82,20 +83,26 @@ class House:
 
 @asynccontextmanager
 async def serving(app: ASGIApp) -> AsyncIterator[House]:
+    """A server as the process has it, without the pauses of its main loop."""
     with closing(listen("127.0.0.1", 0)) as listening:
         server = _server(app)
-        running = asyncio.create_task(server.serve(sockets=[listening]))
+        server.config.load()
+        server.lifespan = server.config.lifespan_class(server.config)
         house = House(listening.getsockname()[1])
+        await server.startup(sockets=[listening])
         try:
             async with asyncio.timeout(20):
-                while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-                    await asyncio.sleep(0.01)
                 yield house
         finally:
             for client in house.clients:
                 client.close()
-            server.should_exit = True
-            await running
+            for serving in server.servers:
+                serving.close()
+            for connection in list(server.server_state.connections):
+                connection.transport.abort()
+            while server.server_state.tasks:
+                await asyncio.wait(server.server_state.tasks)
+            await server.lifespan.shutdown()
 
 
 @pytest.fixture
@@ -329,13 +336,126 @@ async def test_a_body_is_no_part_of_the_head(house: House) -> None:
         assert (await client.answer()).startswith(b"HTTP/1.1 200")
 
 
-async def test_no_other_protocol_is_spoken(house: House) -> None:
+# One answer a request
+
+
+async def _echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the request as it was understood."""
+    if scope["type"] != "http":
+        return
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    answer = f"{scope['method']} {scope['path']}?{scope['query_string'].decode()} ".encode() + body
+    headers = [(b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+
+
+@pytest.fixture
+async def echo() -> AsyncIterator[House]:
+    async with serving(_echo) as house:
+        yield house
+
+
+LIKE_A_REQUEST = b"GET /smuggled HTTP/1.1\r\nHost: broker.test\r\n\r\n"
+BY_LENGTH = b"Content-Length: %d\r\n\r\n%b" % (len(LIKE_A_REQUEST), LIKE_A_REQUEST)
+IN_CHUNKS = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (
+    len(LIKE_A_REQUEST),
+    LIKE_A_REQUEST,
+)
+H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEA\r\n"
+WEBSOCKET = (
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        H2C,
+        WEBSOCKET,
+        b"upgrade: x/1, TLS/1.0\r\nUpgrade: y\r\nConnection: keep-alive\r\nconnection: UPGRADE\r\n",
+        b"Upgrade:\r\nConnection: upgrade\r\n",
+        b"Upgrade: h2c\r\n",
+        b"Connection: Upgrade\r\n",
+        b"Expect: 100-continue\r\n" + H2C,
+    ],
+    ids=["h2c", "websocket", "several", "empty", "header alone", "token alone", "expect"],
+)
+async def test_an_upgrade_that_is_offered_is_ignored_and_the_body_read(
+    echo: House, offer: bytes
+) -> None:
+    for body, piece in itertools.product((BY_LENGTH, IN_CHUNKS), (10_000, 1)):
+        client = await echo.connect()
+        asked = b"POST /a?b HTTP/1.1\r\nHost: broker.test\r\n" + offer + body
+        asked += b"POST /next HTTP/1.1\r\nHost: broker.test\r\n" + offer + body
+        asked += b"GET /last HTTP/1.1\r\nConnection: close\r\n\r\n"
+        for at in range(0, len(asked), piece):
+            await client.send(asked[at : at + piece])
+            await asyncio.sleep(0)
+        answers = (await client.rest()).replace(b"HTTP/1.1 100 Continue\r\n\r\n", b"")
+        told = [one.partition(b"\r\n\r\n")[2] for one in answers.split(b"HTTP/1.1 200 OK")[1:]]
+        both = [b"POST /a?b " + LIKE_A_REQUEST, b"POST /next? " + LIKE_A_REQUEST]
+        assert told == [*both, b"GET /last? "]
+
+
+@pytest.mark.parametrize(
+    ("closing", "version"), [(b"close, Upgrade", b"1.1"), (b"Upgrade", b"1.0")]
+)
+async def test_who_offers_an_upgrade_and_wants_to_close_gets_one_answer(
+    echo: House, closing: bytes, version: bytes
+) -> None:
+    client = await echo.connect()
+    offer = b"Upgrade: h2c\r\nConnection: " + closing + b"\r\n"
+    await client.send(b"POST / HTTP/" + version + b"\r\n" + offer + BY_LENGTH + LIKE_A_REQUEST)
+    answer = await client.rest()
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.endswith(b"POST /? " + LIKE_A_REQUEST)
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        b"CONNECT kaltura.test:443 HTTP/1.1\r\nHost: kaltura.test:443\r\n",
+        b"CONNECT kaltura.test:443 HTTP/1.1\r\nContent-Length: 9\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n",
+    ],
+)
+async def test_what_would_not_be_http_is_refused_and_nothing_behind_it_read(
+    echo: House, foreign: bytes
+) -> None:
+    client = await echo.connect()
+    await client.send(foreign + b"\r\n" + LIKE_A_REQUEST)
+    answer = await client.rest()
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+async def test_many_offers_at_once_are_each_answered(echo: House) -> None:
+    client = await echo.connect()
+    many = 2000
+    await client.send(
+        many * (b"GET /a HTTP/1.1\r\n" + b"Connection: upgrade\r\nUpgrade: x\r\n\r\n")
+    )
+    for _ in range(many):
+        assert (await client.answer()).endswith(b"GET /a? ")
+
+
+@pytest.mark.parametrize(("sent", "last"), [(b"", 1), (b"a", 0)], ids=["waiting", "sending anyway"])
+async def test_an_answer_instead_of_100_continue_is_the_last(
+    house: House, sent: bytes, last: int
+) -> None:
     client = await house.connect()
     await client.send(
-        HEALTH + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        CREATE + JSON + b"Expect: 100-continue\r\nContent-Length: 99999999\r\n\r\n" + sent
     )
-    assert (await client.answer()).startswith(b"HTTP/1.1 200")
+    answer = (await client.answer()).lower()
+    assert answer.startswith(b"http/1.1 413")
+    assert answer.count(b"connection: close") == last
 
 
 # Many

@@ -20,7 +20,7 @@ MAY_IMPORT = {
         *("kaltura", "audit", "identity.visitor", "sessions"),
         *("database", "problems", "settings", "values"),
     },
-    "signals": {"kaltura", "sessions", "aliases", "__version__", "signals"},
+    "signals": {"kaltura", "sessions", "aliases", "logs", "__version__", "signals"},
     "migrations": {"audit.table", "sessions.journal", "database", "environment"},
     "emulator": {"kaltura.contract", "emulator"},
     "web": {

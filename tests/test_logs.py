@@ -12,10 +12,9 @@ import structlog
 from asgi_lifespan import LifespanManager
 
 from app.aliases import MAX_PATH_LENGTH, Aliases
-from app.logs import configure_logging
 from app.main import create_app
 from tests.conftest import Visit
-from tests.doubles import FakeClock, FakeKaltura, settings
+from tests.doubles import FakeClock, FakeKaltura, logging_to, settings
 from tests.identity.login import BY_LOGIN, FakeLogin
 from tests.test_cli import run
 from tests.web.test_api import CONTROLS, CREATE, bearer, opened, path
@@ -39,26 +38,16 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
-    yield from _configured(io.StringIO())
+    stream = io.StringIO()
+    with logging_to(stream, ALIASES):
+        yield stream
 
 
 @pytest.fixture
 def terminal() -> Iterator[io.StringIO]:
-    yield from _configured(Terminal())
-
-
-def _configured(stream: io.StringIO) -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    before, level = root.handlers, root.level
-    configure_logging(stream, aliases=ALIASES)
-    caller = logging.getLogger("httpx")  # of the test itself, which may say what it likes
-    level_of_caller = caller.level
-    caller.setLevel(logging.WARNING)
-    yield stream
-    caller.setLevel(level_of_caller)
-    structlog.reset_defaults()
-    root.handlers = before
-    root.setLevel(level)
+    stream = Terminal()
+    with logging_to(stream, ALIASES):
+        yield stream
 
 
 async def test_no_id_is_in_it_and_the_lines_of_a_session_share_its_alias(

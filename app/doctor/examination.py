@@ -1,9 +1,9 @@
 """The whole examination, in the order in which one thing rests on another."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable
+from types import FrameType
 
 from app.doctor.around import check_address, check_database, check_sdk
 from app.doctor.findings import Finding, Findings, Verdict, as_json, in_lines
@@ -13,7 +13,7 @@ from app.doctor.session import SessionCheck, trouble_of
 from app.kaltura.client import KalturaClient
 from app.kaltura.errors import KalturaError
 from app.kaltura.transport import open_transport
-from app.server import url
+from app.server import exit_code, on_ending_signals, url
 from app.sessions.assembly import kaltura_client
 from app.sessions.readiness import warnings_of
 from app.sessions.tokens import Clock
@@ -21,14 +21,25 @@ from app.settings import Settings
 
 
 async def examine(settings: Settings, *, host: str, port: int, in_json: bool) -> int:
-    """Tell of each step; 0 only if nothing is wrong. It opens one session and ends it."""
+    """Tell of each step; 0 only if nothing is wrong. It opens one session and ends it.
+
+    Where a signal interrupts it, it ends the session first, and returns the signal's exit code.
+    """
     settings.required_to_serve()
-    asking = asyncio.current_task()
+    asking, loop = asyncio.current_task(), asyncio.get_running_loop()
     assert asking is not None  # noqa: S101 - a coroutine runs in one
-    # SIGINT does it by itself; either way the session is ended first.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asking.cancel)
+    interrupted_by: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        interrupted_by.append(number)
+        loop.call_soon_threadsafe(asking.cancel)
+
+    on_ending_signals(interrupt)
     tell: Callable[[Finding], None] = (lambda _: None) if in_json else in_lines()
-    findings = await findings_of(settings, host=host, port=port, tell=tell)
+    try:
+        findings = await findings_of(settings, host=host, port=port, tell=tell)
+    except asyncio.CancelledError:
+        return exit_code(interrupted_by[0])
     if in_json:
         print(as_json(findings))
     return 0 if findings.all_is_well else 1

@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 from app import __version__
 from app.kaltura.breaker import STATES
 from app.kaltura.exchange import Exchange
+from app.logs import dropped_lines
 from app.sessions.figures import Figures
 from app.sessions.live import EndReason
 from app.sessions.speaking.voice import Speech
@@ -114,6 +115,8 @@ class _AtScrape(Collector):
         now = self.figures
         if now is None:
             return
+        lost = {"": dropped_lines()}
+        yield _counter("log_lines_dropped", "Lines of the log that could not be written", lost)
         yield _gauge("sessions_live", "Sessions that visitors may use", now.live)
         yield _gauge("sessions_ending", "Sessions over here, but not yet at Kaltura", now.ending)
         yield _gauge("sessions_capacity", "Sessions that may be open", now.capacity)

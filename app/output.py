@@ -1,0 +1,161 @@
+"""What the process prints, which nobody has to read for the process to go on."""
+
+import atexit
+import io
+import os
+import select
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+MAX_WAITING_BYTES: Final = 1024 * 1024
+"""What is printed while this much waits is dropped."""
+
+GATHER_SECONDS: Final = 0.02
+"""What is printed so close together is written at once: to wake a thread costs more than a line."""
+
+FLUSH_SECONDS: Final = 1.0
+"""How long the end of the process waits for what is printed and not yet written."""
+
+STANDARD_DESCRIPTORS: Final = (0, 1, 2)
+
+log = structlog.get_logger("output")
+
+
+def open_standard_streams() -> None:
+    """Open `/dev/null` in place of a standard stream that this process was started without.
+
+    Otherwise the next file or socket takes its number, and whoever prints writes into that.
+    """
+    for descriptor in STANDARD_DESCRIPTORS:
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            os.set_inheritable(descriptor, True)  # noqa: FBT003 - it has no name there
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
+def never_wait_for_readers() -> None:
+    """Print to standard output and error without waiting; what is left at the end is written."""
+    outputs = NonBlockingOutput(1), NonBlockingOutput(2)
+    sys.stdout, sys.stderr = outputs
+    for output in outputs:
+        atexit.register(output.drain, FLUSH_SECONDS)
+
+
+class NonBlockingOutput(io.TextIOBase):
+    """A text stream that hands what is written to a thread, and never waits for it.
+
+    A line is dropped, and counted, when more waits than may, or when the descriptor refuses it: a
+    full disk, a pipe whose reader is gone. The log tells how many when one can be written again.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        max_waiting_bytes: int = MAX_WAITING_BYTES,
+        write: Callable[[int, bytes | memoryview], int] = os.write,
+    ) -> None:
+        super().__init__()
+        self.dropped_lines = 0
+        self._descriptor = descriptor
+        self._write_to = write
+        self._max_waiting_bytes = max_waiting_bytes
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0  # those that are being written too
+        self._untold = 0
+        self._is_mid_line = False
+        self._changed = threading.Condition()
+        threading.Thread(target=self._write_all, name="output", daemon=True).start()
+
+    def write(self, text: str, /) -> int:
+        """Hand over a text; it is dropped as a whole where there is no room for it."""
+        data = text.encode("utf-8", "backslashreplace")
+        with self._changed:
+            if self._waiting_bytes + len(data) > self._max_waiting_bytes:
+                self._drop(data)
+            else:
+                self._waiting.append(data)
+                self._waiting_bytes += len(data)
+                self._changed.notify_all()
+        return len(text)
+
+    def writable(self) -> bool:
+        """Whether it can be written to."""
+        return True
+
+    def fileno(self) -> int:
+        """The descriptor that it writes to."""
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        """Whether a person reads it."""
+        return os.isatty(self._descriptor)
+
+    def drain(self, seconds: float) -> None:
+        """Wait until all is written, or so long."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting_bytes, seconds)
+
+    def _write_all(self) -> None:
+        while True:
+            data = self._next_batch()
+            written = self._write_out(data)
+            with self._changed:
+                self._waiting_bytes -= len(data)
+                self._drop(data[written:])
+                self._changed.notify_all()
+            if written == len(data):
+                self._tell_dropped()
+
+    def _next_batch(self) -> bytes:
+        """All that waits, once something does."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting)
+        time.sleep(GATHER_SECONDS)
+        with self._changed:
+            data = b"".join(self._waiting)
+            self._waiting.clear()
+        return data
+
+    def _write_out(self, data: bytes) -> int:
+        """Write `data`; how many bytes of it could be written."""
+        rest = memoryview(data)
+        try:
+            while self._is_mid_line:  # the last one was cut off
+                self._is_mid_line = not self._write_some(b"\n")
+            while rest:
+                rest = rest[self._write_some(rest) :]
+        except OSError:
+            if len(rest) < len(data):
+                self._is_mid_line = not data[: -len(rest)].endswith(b"\n")
+        return len(data) - len(rest)
+
+    def _write_some(self, data: bytes | memoryview) -> int:
+        try:
+            return self._write_to(self._descriptor, data)
+        except BlockingIOError:  # it is shared with somebody who has made it so
+            ready = select.poll()
+            ready.register(self._descriptor, select.POLLOUT)
+            ready.poll()
+            return 0
+
+    def _drop(self, data: bytes) -> None:
+        lines = data.count(b"\n")
+        self.dropped_lines += lines
+        self._untold += lines
+
+    def _tell_dropped(self) -> None:
+        with self._changed:
+            lines, self._untold = self._untold, 0
+        if lines:
+            log.warning("lines were dropped, because nobody could be given them", lines=lines)
