@@ -15,7 +15,6 @@ from app.kaltura.contract import (
     Created,
     CreateRequest,
     Operation,
-    SayTextRequest,
     TurnId,
 )
 from app.sessions.wishes import Wish
@@ -23,6 +22,7 @@ from app.web.counter import CounterDep
 from app.web.deps import BearerSession, BrokerDep
 from app.web.limits import BearerSessionToSpeakIn
 from app.web.openapi import refusals
+from app.web.shapes import MirroredText
 
 router: Final = APIRouter(
     prefix=MIRROR_PATH,
@@ -54,7 +54,7 @@ async def init_client(held: BearerSession, broker: BrokerDep) -> ClientInit:
 
 @router.post(f"/{{sessionId}}/{Operation.SAY_TEXT}")
 async def say_text(
-    held: BearerSessionToSpeakIn, said: SayTextRequest, broker: BrokerDep
+    held: BearerSessionToSpeakIn, said: MirroredText, broker: BrokerDep
 ) -> Acknowledged:
     """Say a text."""
     await broker.say_text(held, said.text, said.turn_id, is_final=said.is_final)
