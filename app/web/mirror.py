@@ -15,7 +15,6 @@ from app.kaltura.contract import (
     Created,
     CreateRequest,
     Operation,
-    SayTextRequest,
     TurnId,
 )
 from app.sessions.wishes import Wish
@@ -24,7 +23,7 @@ from app.web.deps import BearerSession, BrokerDep
 from app.web.idempotency import SpeakKey
 from app.web.limits import BearerSessionToSpeakIn
 from app.web.openapi import refusals
-from app.web.shapes import Duration
+from app.web.shapes import Duration, MirroredText
 
 router: Final = APIRouter(
     prefix=MIRROR_PATH,
@@ -57,7 +56,7 @@ async def init_client(held: BearerSession, broker: BrokerDep) -> ClientInit:
 @router.post(f"/{{sessionId}}/{Operation.SAY_TEXT}")
 async def say_text(
     held: BearerSessionToSpeakIn,
-    said: SayTextRequest,
+    said: MirroredText,
     broker: BrokerDep,
     idempotency_key: SpeakKey = None,
 ) -> Acknowledged:

@@ -9,18 +9,18 @@ from pydantic import (
     ConfigDict,
     Field,
     StrictBool,
-    StrictStr,
     StringConstraints,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
 
-from app.kaltura.contract import MIRROR_PATH, ItemId, Turn, TurnId
+from app.kaltura.contract import MIRROR_PATH, ItemId, SayTextRequest, Turn, TurnId
 from app.sessions.live import AvatarSession, EndReason
 from app.sessions.opening import OpenedSession
 from app.sessions.places import Waiting
 from app.sessions.speaking.utterances import Receipt, UtteranceState
 from app.sessions.speaking.voice import Speech
+from app.sessions.speech import JsonText
 from app.settings import Settings
 
 
@@ -55,7 +55,7 @@ class SpeakRequest(Shape):
         json_schema_extra={"examples": [{"text": "Hello, I am an avatar."}]},
     )
 
-    text: StrictStr = Field(description="What to say; at most MAX_TEXT_LENGTH characters")
+    text: JsonText = Field(description="What to say; at most MAX_TEXT_LENGTH characters")
     turn_id: TurnId | None = Field(
         default=None, description="Names the turn of speech; made by the broker when left out"
     )
@@ -65,7 +65,13 @@ class SpeakRequest(Shape):
 class TextLine(Shape):
     """A piece of a text that is being written."""
 
-    text: StrictStr
+    text: JsonText
+
+
+class MirroredText(SayTextRequest):
+    """What say-text takes on the mirror."""
+
+    text: JsonText
 
 
 class Heard(Shape):

@@ -93,18 +93,21 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    rest = b""
+    rest = bytearray()
     async for chunk in chunks:
-        *complete, rest = (rest + chunk).split(b"\n")
-        if max(map(len, [rest, *complete])) > MAX_LINE_BYTES:
-            raise _unreadable(
-                f"A line is too long; at most {MAX_LINE_BYTES} bytes are read.",
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-            )
-        for line in complete:
-            yield line.removesuffix(b"\r")
+        first, *others = chunk.split(b"\n")
+        rest += first
+        for begun in others:
+            yield _line(rest)
+            rest = bytearray(begun)
+        _require_short(len(rest), "line")
     if rest:
-        yield rest
+        yield _line(rest)
+
+
+def _line(read: bytearray) -> bytes:
+    _require_short(len(read), "line")
+    return bytes(read.removesuffix(b"\r"))
 
 
 async def _of_ndjson(lines: AsyncIterator[bytes]) -> AsyncIterator[str]:
@@ -115,14 +118,14 @@ async def _of_ndjson(lines: AsyncIterator[bytes]) -> AsyncIterator[str]:
 
 async def _of_events(lines: AsyncIterator[bytes]) -> AsyncIterator[str]:
     """The data of server-sent events; all else that such a stream may have means nothing here."""
-    data: list[bytes] = []
+    data = bytearray()
     async for line in _ended(lines):
         if line.startswith(b"data:"):
-            data.append(line.removeprefix(b"data:").removeprefix(b" "))
+            data += line.removeprefix(b"data:").removeprefix(b" ") + b"\n"
+            _require_short(len(data), "event")
         elif not line and data:
-            whole, data = b"\n".join(data), []
-            if len(whole) > MAX_LINE_BYTES:
-                raise _unreadable("An event is too long.", HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            whole = bytes(data[:-1])
+            data.clear()
             if whole == _LAST:
                 return
             yield _text(whole)
@@ -147,6 +150,14 @@ def _text(line: bytes) -> str:
 def _media_type(scope: Scope) -> str:
     media_type, _ = parse_options_header(Headers(scope=scope).get("Content-Type"))
     return media_type.decode("latin1")
+
+
+def _require_short(size: int, what: str) -> None:
+    if size > MAX_LINE_BYTES:
+        raise _unreadable(
+            f"The {what} is too long; at most {MAX_LINE_BYTES} bytes of one are read.",
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
 
 
 def _unreadable(detail: str, status: HTTPStatus) -> InvalidRequest:

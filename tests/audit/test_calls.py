@@ -137,7 +137,7 @@ async def test_what_the_broker_refuses_is_on_record_too(
     visitor = await visit(**started, visitor_controls="speak,end", speak_rate_limit="2/hour")
     session = await opens(visitor)
     await visitor.post(path(session, "interrupt"))
-    for text in ("\x07", "Hello", "Hello"):
+    for text in ("x" * 1001, "Hello", "Hello"):
         await visitor.post(path(session, "speak"), json={"text": text})
     await visitor.post(path(session, "end"))
     await visitor.post(path(session, "keep-alive"))
@@ -151,7 +151,7 @@ async def test_what_the_broker_refuses_is_on_record_too(
         ("end", "ok"),
         ("keep-alive", "session-ended"),
     ]
-    assert events[4]["detail"]["why"] == "text: control characters can't be said."
+    assert events[4]["detail"]["why"] == "text: 1001 characters; at most 1000 can be said at once."
     assert events[3]["upstreamStatus"] is None
 
 

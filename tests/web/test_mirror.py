@@ -214,6 +214,19 @@ async def test_bad_bodies_are_kalturas_400(
     assert "say-text" not in kaltura.operations()
 
 
+async def test_half_a_character_is_named_and_control_characters_are_spaces_here_too(
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura
+) -> None:
+    session = await opened(visitor)
+    for body, status in ((b'{"text": "ab\\ud83d"}', 400), (b'{"text": "a\\u000bb"}', 200)):
+        headers = bearer(session) | {"Content-Type": "application/json"}
+        answer = await visitor.post(path(session, "say-text"), headers=headers, content=body)
+        assert answer.status_code == status
+        if status == 400:
+            assert "character 3 is half a character (U+D83D)" in answer.json()["error"]
+    assert [call.body["text"] for call in kaltura.calls if call.operation == "say-text"] == ["a b"]
+
+
 @pytest.mark.parametrize(
     "operation", ["say", "status", "set-emotion", "", "end/", "END", "init-client/viewer", "%2e%2e"]
 )

@@ -1,43 +1,72 @@
-"""Cuts texts where a voice may pause: at the sentence ends of Unicode (UAX #29), in all scripts."""
+"""Cuts texts where a voice may pause: behind a sentence, else behind a word."""
 
-import re
-from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable
+from itertools import accumulate, pairwise
 from typing import Final
 
-from unicode_segmentation_rs import graphemes, line_break_units, unicode_sentences
+from unicode_segmentation_rs import graphemes, line_break_units
 
-_TITLE: Final = re.compile(r"(?<!\w)([^\W\d_]|[B-DF-HJ-NP-TV-XZ][b-df-hj-np-tv-xz]{1,2})\.\s*\Z")
-"""An initial, or a short word without a vowel: `J.`, `Dr.`, `Mrs.`. What ends so may go on."""
+from app.sessions.speaking.sentences import SentenceEnds, sentences
+
+WINDOW: Final = 2048
+"""Characters before the limit among which a place to cut is looked for."""
+
+_AHEAD: Final = 64
+"""Characters behind the limit that are looked at: what follows tells whether a sentence ended."""
 
 
 def split(text: str, limit: int) -> list[str]:
-    """Chunks of at most `limit` characters that join to `text`, as few as its sentences allow.
+    """Chunks of at most `limit` characters that join to `text`; see `chunk_end`."""
+    chunks = []
+    while len(text) > limit:
+        end = chunk_end(text, limit)
+        chunks.append(text[:end])
+        text = text[end:]
+    return [*chunks, text]
 
-    A sentence that is too long is cut between words, and a word between what readers take for
-    characters (graphemes); only one of those that is too long by itself is cut in two.
+
+def chunk_end(text: str, limit: int) -> int:
+    """Where the first chunk of at most `limit` characters ends.
+
+    That is behind its last sentence. Where not one fits it is behind a word, and within one only
+    between what readers take for characters (graphemes), unless one of those alone is too long.
+    What it costs depends on neither the text nor its length.
     """
     if len(text) <= limit:
-        return [text]
-    ends = _Ends(text)
-    return list(_packed(_fitting(sentences(text), ends, limit), limit))
+        return len(text)
+    return sentence_end(text, limit) or _word_end(text, limit)
 
 
-def sentences(text: str) -> list[str]:
-    """The sentences of a text, which join to it; what has no letter or digit goes with the last."""
-    found: list[str] = []
-    begun, at = 0, 0
-    for sentence in unicode_sentences(text):
-        at = text.index(sentence, at)
-        if at > begun and found:
-            found[-1] += text[begun:at]
-            begun = at
-        at += len(sentence)
-        found.append(text[begun:at])
-        begun = at
-    if begun < len(text):
-        found = [*found[:-1], (found[-1] if found else "") + text[begun:]]
-    return found
+def sentence_end(text: str, limit: int) -> int:
+    """Where the last sentence that fits ends; 0 when none does."""
+    window = _Window(text, limit)
+    return window.last(accumulate(map(len, sentences(window.text)[:-1])))
+
+
+def _word_end(text: str, limit: int) -> int:
+    window = _Window(text, limit)
+    spaces = (
+        at
+        for at, (one, other) in enumerate(pairwise(window.text), 1)
+        if one.isspace() and not other.isspace()
+    )
+    units = accumulate(map(len, line_break_units(window.text)))
+    return window.last(spaces) or window.last(units) or window.last(range(limit + 1)) or limit
+
+
+class _Window:
+    """The part of a text in which it may be cut; gives places as those of the whole text."""
+
+    def __init__(self, text: str, limit: int) -> None:
+        self._start = max(0, limit - WINDOW)
+        self._limit = limit - self._start
+        self.text = text[self._start : limit + _AHEAD]
+        self._whole = set(accumulate(map(len, graphemes(self.text, is_extended=True))))
+
+    def last(self, ends: Iterable[int]) -> int:
+        """The last end that keeps the limit and cuts no grapheme; 0 when there is none."""
+        fitting = [end for end in ends if end <= self._limit]
+        return max((self._start + end for end in self._whole.intersection(fitting)), default=0)
 
 
 class Sentences:
@@ -45,85 +74,46 @@ class Sentences:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._rest = ""
+        self._ends = SentenceEnds()
+        self._begins_sentence = False
 
     def feed(self, text: str) -> list[str]:
         """The sentences that are complete now, each at most `limit` characters."""
-        self._rest += text
-        *complete, rest = _whole(sentences(self._rest)) or [""]
-        if len(rest) > self._limit:
-            *more, rest = split(rest, self._limit)
-            complete += more
-        self._rest = rest
-        return [part for sentence in complete for part in split(sentence, self._limit)]
+        ended = self._ends.feed(text)
+        parts = [part for sentence in ended for part in split(sentence, self._limit)]
+        self._begins_sentence = self._begins_sentence or bool(ended)
+        if len(self._ends.rest) > self._limit:
+            *more, rest = split(self._ends.rest, self._limit)
+            self._keep(rest)
+            self._begins_sentence = False
+            parts += more
+        return parts
 
     def rest(self) -> str:
         """What was kept, which is the end of it."""
-        rest, self._rest = self._rest, ""
+        rest = self._ends.rest
+        self._keep("")
+        self._begins_sentence = True
         return rest
+
+    def break_off(self, more: str) -> None:
+        """Keep only what may be said if `more` can't be.
+
+        Those are whole sentences, and of one of which nothing was said or the beginning was, whole
+        words.
+        """
+        text, more = self._ends.rest, more[:_AHEAD]
+        limit = len(text) + len(more) - len(more.lstrip())
+        end = sentence_end(text + more, limit)
+        if not end and not self._begins_sentence:
+            end = _word_end(text + more, limit)
+        self._keep(text[:end])
+
+    def _keep(self, text: str) -> None:
+        self._ends = SentenceEnds()
+        self._ends.feed(text)
 
     @property
     def seems_complete(self) -> bool:
         """Whether what is kept would be a whole sentence if another began."""
-        kept = self._rest.rstrip()
-        return bool(kept) and sentences(f"{kept} A")[-1] == "A"
-
-
-class _Ends:
-    """Where graphemes end in a text."""
-
-    def __init__(self, text: str) -> None:
-        self._ends = set(accumulate(map(len, graphemes(text, is_extended=True))))
-
-    def joined(self, parts: Sequence[str], start: int) -> Iterator[str]:
-        """The parts from `start` on, of which those that cut a grapheme are joined."""
-        part = ""
-        for piece in parts:
-            part += piece
-            if start + len(part) in self._ends:
-                yield part
-                start += len(part)
-                part = ""
-        if part:
-            yield part
-
-
-def _fitting(parts: Sequence[str], ends: _Ends, limit: int) -> Iterator[str]:
-    """The parts, each cut further until it is not longer than `limit`."""
-    start = 0
-    for sentence in ends.joined(parts, 0):
-        if len(sentence) <= limit:
-            yield sentence
-        else:
-            for word in ends.joined(line_break_units(sentence), start):
-                yield from [word] if len(word) <= limit else _cut(word, limit)
-        start += len(sentence)
-
-
-def _cut(word: str, limit: int) -> Iterator[str]:
-    for grapheme in graphemes(word, is_extended=True):
-        for start in range(0, len(grapheme), limit):
-            yield grapheme[start : start + limit]
-
-
-def _packed(parts: Iterator[str], limit: int) -> Iterator[str]:
-    """As few chunks as the parts make."""
-    chunk = ""
-    for part in parts:
-        if chunk and len(chunk) + len(part) > limit:
-            yield chunk
-            chunk = ""
-        chunk += part
-    if chunk:
-        yield chunk
-
-
-def _whole(found: Sequence[str]) -> list[str]:
-    """Sentences, of which those that only seem to end are joined to the next."""
-    joined: list[str] = []
-    for sentence in found:
-        if joined and _TITLE.search(joined[-1]):
-            joined[-1] += sentence
-        else:
-            joined.append(sentence)
-    return joined
+        return self._ends.seems_ended

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints, TypeAdapter
 
 from app.problems import InvalidRequest, SpeechRefused
 from app.sessions.speaking.services import ServiceFailed, ask
-from app.sessions.speech import speakable
+from app.sessions.speech import JsonText, speakable
 
 HOOK_SECONDS: Final = 3.0
 MAX_ANSWER_BYTES: Final = 1024 * 1024
@@ -40,7 +40,7 @@ class _Allow(BaseModel):
 
 class _Replace(BaseModel):
     action: Literal["replace"]
-    text: str
+    text: JsonText
 
 
 class _Refuse(BaseModel):

@@ -12,6 +12,7 @@ from app.sessions.speaking.pieces import InParts, Unwanted
 from app.sessions.speaking.turns import Turns
 from app.sessions.speaking.utterances import Piece, Utterance
 from app.sessions.speaking.voice import Voice
+from app.sessions.speech import is_silent
 
 
 class Send(Protocol):
@@ -49,9 +50,15 @@ class Mouth:
         turn_id, call = _turn_at_kaltura(utterance), piece.call
         assert call is not None  # noqa: S101 - every piece that comes in here has one
         recording = piece.recording
+        if recording is None and is_silent(piece.text):
+            # A voice that is given nothing to say may fail. But a turn at Kaltura needs its end.
+            is_end = utterance.unfinished and piece.final
+            if self._voice.wants_audio or not is_end:
+                return 0.0
         if recording is None and not self._voice.wants_audio:
             said = SayTextRequest(text=piece.text, turn_id=turn_id, is_final=piece.final)
             if await self._say_text(session, call, said, is_wanted):
+                utterance.unfinished = not piece.final
                 return None
             if len(piece.text) > self._voice.piece_length:
                 raise InParts
@@ -87,6 +94,8 @@ class Mouth:
                 is_wanted=is_wanted,
             )
         except SpeechUnavailable:
+            if is_silent(said.text):
+                return True
             self._voice.kaltura_refused()
             if not self._voice.has_fallback:
                 raise

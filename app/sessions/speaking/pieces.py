@@ -8,9 +8,10 @@ from typing import Any, Final, Protocol
 from app.audit.entries import OK
 from app.kaltura.client import NOT_CARRIED_OUT
 from app.problems import Problem
-from app.sessions.speaking.chunks import split
+from app.sessions.speaking.chunks import chunk_end
 from app.sessions.speaking.services import ServiceFailed
 from app.sessions.speaking.utterances import Piece, Utterance
+from app.sessions.speech import is_silent
 
 MAX_TRIES: Final = 3
 MAX_PAUSE_SECONDS: Final = 10
@@ -57,22 +58,19 @@ def answer(piece: Piece, error: BaseException | None = None, *, outcome: str = O
 
 
 def take_fitting(utterance: Utterance, limit: int) -> Piece:
-    """The next piece, or the part of it that can be said at once; the rest stays in line."""
+    """The next piece, or the part of it that can be said at once; the rest stays in line.
+
+    A rest that makes no sound is left out.
+    """
     piece = utterance.pieces.popleft()
     if piece.recording is not None or len(piece.text) <= limit:
         return piece
-    parts = [part for part in split(piece.text, limit) if part.strip()]
-    first, *rest = [
-        replace(
-            piece,
-            text=part,
-            final=piece.final and number == len(parts),
-            closes=piece.closes and number == len(parts),
-        )
-        for number, part in enumerate(parts, 1)
-    ]
-    utterance.pieces.extendleft(replace(part, accepted=None) for part in reversed(rest))
-    return first
+    end = chunk_end(piece.text, limit)
+    first, rest = piece.text[:end], piece.text[end:]
+    if is_silent(rest):
+        return replace(piece, text=first)
+    utterance.pieces.appendleft(replace(piece, text=rest, accepted=None))
+    return replace(piece, text=first, final=False, closes=False)
 
 
 def pause_before_next_try(piece: Piece, problem: Problem) -> float | None:

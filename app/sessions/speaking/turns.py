@@ -56,10 +56,14 @@ class Turns:
             self._change(utterance, state=UtteranceState.SPEAKING, started_at=started)
 
     def done(self, utterance: Utterance) -> None:
-        """It has been said, unless there is more of it."""
+        """What there is of it has been said; it failed where its writer did."""
         more = utterance.upstream or utterance.pieces or utterance.open
-        if not more and not utterance.over:
+        if more or utterance.over:
+            return
+        if utterance.problem is None:
             self._end(utterance, UtteranceState.DONE, None)
+        else:
+            self._end(utterance, UtteranceState.FAILED, utterance.problem.name)
 
     def interrupted(self, utterance: Utterance, reason: str | None = None) -> None:
         """What is left of it is not said."""

@@ -77,6 +77,9 @@ class Utterance:
     upstream: int = 0
     """Pieces that Kaltura has and that are not over, as far as is known."""
 
+    unfinished: bool = False
+    """Whether Kaltura has a part of a turn of it, and not yet the part that is final."""
+
     turns: int = 1
     """Turns that it was at Kaltura; a final piece ends one, and more text begins another."""
 

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 from app.kaltura.contract import TurnId
-from app.problems import InvalidRequest, NothingToSay, SpeechRefused
-from app.sessions.speaking.chunks import Sentences
+from app.problems import InvalidRequest, NothingToSay, Problem
+from app.sessions.speaking.chunks import WINDOW, Sentences
 from app.sessions.speaking.queue import SpeechQueue
 from app.sessions.speaking.utterances import Piece, Receipt, Utterance
-from app.sessions.speech import is_silent, printable, too_long
+from app.sessions.speech import Cleaner, is_blank, too_long
 
 BREATH_SECONDS: Final = 1.5
 """When no text came for so long, what seems a whole sentence is said without the next."""
@@ -28,7 +28,8 @@ class MakePiece(Protocol):
 class Writing:
     """One text on its way in: each sentence is said as soon as it is complete.
 
-    Whatever becomes of the writer, what is there of the text is said and the turn is closed.
+    Whatever becomes of the writer, what is there of the text is said and the turn is closed. A
+    text that is too long is said up to its last sentence that fits.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Writing:
         self._turn_id = turn_id
         self._sentence = sentence
         self._max_length = max_length
+        self._cleaner = Cleaner()
         self._sentences = Sentences(min(chunk_length, max_length))
         self._length = 0
         self._arrived = 0
@@ -60,8 +62,12 @@ class Writing:
                 if utterance.over:
                     break
                 await (self._breathe(utterance) if text is None else self._take(utterance, text))
-        except (SpeechRefused, asyncio.CancelledError):
-            self._sentences.rest()  # what follows makes no sense, or nobody can wait for it
+            self._cleaner.end()
+        except (Problem, asyncio.CancelledError) as broken_off:
+            if isinstance(broken_off, Problem):
+                utterance.problem = broken_off
+            if not isinstance(broken_off, InvalidRequest):
+                self._sentences.rest()  # what follows makes no sense, or nobody can wait for it
             raise
         finally:
             await self._close(utterance)
@@ -73,12 +79,19 @@ class Writing:
         return utterance.receipt
 
     async def _take(self, utterance: Utterance, text: str) -> None:
-        text = printable(text if self._length else text.lstrip())
-        fits = text[: self._max_length - self._length]
+        text = self._cleaner.clean(text)
+        if not self._length:
+            text = "" if is_blank(text) else text.lstrip()
+        room = self._max_length - self._length
+        fits, more = text[:room], text[room:]
         self._length += len(fits)
-        for sentence in self._sentences.feed(fits):
-            await self._say(utterance, sentence, is_final=False)
-        if len(fits) < len(text.rstrip()):
+        for start in range(0, len(fits), WINDOW):
+            if start:
+                await asyncio.sleep(0)  # others are served between the parts of a long text
+            for sentence in self._sentences.feed(fits[start : start + WINDOW]):
+                await self._say(utterance, sentence, is_final=False)
+        if not is_blank(more):
+            self._sentences.break_off(more)
             raise too_long(self._max_length)
 
     async def _breathe(self, utterance: Utterance) -> None:
@@ -95,7 +108,7 @@ class Writing:
             self._queue.finish(utterance)
 
     async def _say(self, utterance: Utterance, text: str, *, is_final: bool) -> None:
-        if is_silent(text) or not await self._queue.room_for_more(utterance):
+        if is_blank(text) or not await self._queue.room_for_more(utterance):
             return
         self._queue.add(utterance, await self._sentence(text, is_final=is_final), self._arrived)
 

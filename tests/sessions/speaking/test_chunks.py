@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unicode_segmentation_rs import graphemes
 
-from app.sessions.speaking.chunks import Sentences, sentences, split
+from app.sessions.speaking.chunks import Sentences, split
+from app.sessions.speaking.sentences import sentences
 
 ANYTHING = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 SPEECH = st.lists(
@@ -70,6 +71,8 @@ def test_a_text_that_comes_in_pieces_comes_out_whole_and_in_order(
         ("你好。我很好。再见。", 7, ["你好。我很好。", "再见。"]),
         ("नमस्ते। आप कैसे हैं? ठीक।", 14, ["नमस्ते। ", "आप कैसे हैं? ", "ठीक।"]),
         ("So many words in one sentence", 12, ["So many ", "words in ", "one sentence"]),
+        ("Hi. So many words here", 14, ["Hi. ", "So many words ", "here"]),
+        ("Ask example.com/a-b/c-d?e now", 24, ["Ask ", "example.com/a-b/c-d?e ", "now"]),
         ("Kindergartenfest", 8, ["Kinderga", "rtenfest"]),
         ("👩‍👩‍👧‍👦👩‍👩‍👧‍👦", 8, ["👩‍👩‍👧‍👦", "👩‍👩‍👧‍👦"]),
     ],
@@ -93,10 +96,21 @@ def test_a_sentence_comes_out_as_soon_as_the_next_one_begins() -> None:
     ("text", "complete"),
     [
         ("Let me look.", True),
+        ("Let me look. ", True),
+        ("“Let me look!”", True),
         ("我看看。", True),
         ("It is 3", False),
         ("Well,", False),
         (" ", False),
+        ("...", False),
+        ("See example.com/a.html?", False),
+        ("See example.com/a. ", True),
+        ("See x=1.", False),
+        ("See No.", False),
+        ("Am 3. ", False),
+        ("1. ", False),
+        ("Meet Dr. ", False),
+        ("Meet J. ", False),
     ],
 )
 def test_whether_a_sentence_is_complete_can_be_told_before_the_next(

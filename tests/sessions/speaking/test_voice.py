@@ -1,6 +1,7 @@
 """When Kaltura has no voice, another says the text; never both."""
 
 import io
+from collections.abc import AsyncIterator
 from typing import Any
 
 import av
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 
 from app.problems import SpeechUnavailable
+from app.sessions.speaking.utterances import UtteranceState
 from app.sessions.speaking.voice import FIRST_PAUSE_SECONDS, Speech
-from tests.doubles import FakeClock, FakeKaltura, FakeServices, refusal
+from tests.doubles import FakeClock, FakeKaltura, FakeServices, RecordInMemory, refusal, settled
 from tests.sessions.house import House, held
 from tests.sessions.speaking.test_queue import LONG, fates
 
@@ -116,6 +118,40 @@ async def test_a_long_text_is_made_in_parts_so_that_the_first_is_heard_soon(
     assert "".join(made) == LONG.strip()
     assert operations(kaltura) == ["say-text", "say-audio", "say-audio"]
     assert fates(house, session) == ["done"]
+
+
+@pytest.mark.parametrize("speech", ["text", "audio", "auto"])
+@pytest.mark.parametrize("text", ["👍", "...", "—", "?!" * 200])
+async def test_a_text_that_makes_no_sound_reaches_no_voice_and_is_done(
+    kaltura: FakeKaltura, clock: FakeClock, record: RecordInMemory, speech: str, text: str
+) -> None:
+    services = FakeServices()
+    house = House(kaltura, clock, services=services, record=record, **(TTS | {"speech": speech}))
+    session = await house.open()
+    assert (await house.say(session, text)).state is UtteranceState.DONE
+
+    async def written() -> AsyncIterator[str]:
+        yield text
+
+    assert (await house.broker.say_written(held(session), written(), None)).reason is None
+    await settled()
+    assert fates(house, session) == ["done", "done"]
+    assert (operations(kaltura), services.calls) == ([], [])
+    entries = [entry for entry in record.entries if entry.event == "say-text"]
+    assert [(entry.text, entry.outcome) for entry in entries] == [(text, "ok")] * 2
+
+
+async def test_a_turn_is_ended_with_what_makes_no_sound_and_its_failure_says_nothing_of_a_voice(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock)
+    session = await house.open()
+    await house.broker.say_text(held(session), "Well done", "turn-1", is_final=False)
+    kaltura.will("say-text", refusal(503))
+    receipt = await house.broker.say_text(held(session), "👍", "turn-1", is_final=True)
+    assert kaltura.calls[-1].body == {"text": "👍", "turnId": "turn-1", "isFinal": True}
+    assert receipt.state is not UtteranceState.FAILED
+    assert house.voice.speech is Speech.TEXT
 
 
 async def test_by_choice_kaltura_is_not_asked_at_all(

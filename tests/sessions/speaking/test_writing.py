@@ -8,6 +8,7 @@ import pytest
 
 from app.problems import InvalidRequest, KalturaFailed, NothingToSay, SpeechRefused
 from app.sessions.speaking import writing
+from app.sessions.speaking.chunks import WINDOW
 from app.sessions.speaking.hook import in_process
 from app.sessions.speaking.queue import MAX_OPEN_PIECES
 from tests.doubles import FakeClock, FakeKaltura, refusal, settled
@@ -120,7 +121,7 @@ async def test_when_enough_is_in_line_no_more_is_read(
     session = await house.open()
     await house.say(session, LONG)
     speaking = asyncio.create_task(house.broker.say_written(held(session), pen(), None))
-    await pen.write(*(f"Number {number}. " for number in range(20)))
+    await pen.write(*(f"Sentence {number} is said. " for number in range(20)))
     assert pen.read <= MAX_OPEN_PIECES + 3
     pen.break_off()
     await clock.pass_by(120, step=0.5)
@@ -143,18 +144,56 @@ async def test_stop_ends_the_text_and_its_writer_is_told(
     assert receipt.state.value == "interrupted"
 
 
-async def test_all_of_it_is_held_to_the_limit_of_one_speak(
-    kaltura: FakeKaltura, clock: FakeClock, pen: Pen
+@pytest.mark.parametrize(
+    ("texts", "whole"),
+    [
+        (["0123456789. ", "0123456789. "], "0123456789. "),
+        (["Hello. The quick brown", " fox jumps."], "Hello. "),
+        (["The quick brow", "n foxes jump."], "The quick brown "),
+        (["The quick bro", "wn fox jumps."], "The quick brown fox "),
+        (["The quick brown fox.", " It jumps."], "The quick brown fox."),
+        (["Thequickbrownfoxjumps"], "Thequickbrownfoxjump"),
+    ],
+)
+async def test_what_is_too_long_is_said_up_to_a_sentence_else_a_word_and_its_fate_tells(
+    kaltura: FakeKaltura, clock: FakeClock, pen: Pen, texts: list[str], whole: str
 ) -> None:
     house = House(kaltura, clock, max_text_length=20)
     session = await house.open()
     speaking = asyncio.create_task(house.broker.say_written(held(session), pen(), None))
-    await pen.write("0123456789. ", "0123456789. ")
+    await pen.write(*texts)
     with pytest.raises(InvalidRequest, match="20 characters"):
         await speaking
-    await settled()
-    assert "".join(said(kaltura)) == "0123456789. 01234567"
+    await clock.pass_by(30)
+    assert "".join(said(kaltura)) == whole
     assert finals(kaltura)[-1] is True
+    (receipt,) = house.broker.utterances(held(session))
+    assert (receipt.state.value, receipt.reason) == ("failed", "invalid-request")
+    assert receipt.text == whole
+
+
+async def test_others_are_served_between_the_parts_of_a_long_line(
+    kaltura: FakeKaltura, clock: FakeClock, pen: Pen
+) -> None:
+    house = House(kaltura, clock, max_text_length=100_000, speech_chunk_length=100_000)
+    session = await house.open()
+    text = "J. " * 20_000
+    speaking = asyncio.create_task(house.broker.say_written(held(session), pen(), None))
+    await pen.write("J. ")
+    pen.break_off()
+    turns = await _turns_of_others_until(speaking)
+    speaking = asyncio.create_task(house.broker.say_written(held(session), pen(), None))
+    await pen.write(text)
+    pen.break_off()
+    assert await _turns_of_others_until(speaking) >= turns + len(text) // WINDOW - 20
+
+
+async def _turns_of_others_until(done: asyncio.Task[Any]) -> int:
+    turns = 0
+    while not done.done():
+        turns += 1
+        await asyncio.sleep(0)
+    return turns
 
 
 @pytest.mark.parametrize("texts", [[], [" ", "\n"]])
