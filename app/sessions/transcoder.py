@@ -32,19 +32,26 @@ MEMORY_BYTES: Final = 128 << 20
 """On top of what Python and the libraries take."""
 
 CODECS: Final = (
-    "aac,libopus,mp3,mp3float,opus,pcm_alaw,pcm_f32le,pcm_f64le,pcm_mulaw,pcm_s16le,pcm_s24le,"
-    "pcm_s32le,pcm_u8,vorbis"
+    "aac,adpcm_ima_qt,adpcm_ima_wav,alac,amrnb,amrwb,flac,libopus,mp3,mp3float,opus,pcm_alaw,"
+    "pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,"
+    "pcm_s32be,pcm_s32le,pcm_s8,pcm_u8,vorbis,wmav1,wmav2"
 )
-"""What browsers record and people keep; FFmpeg knows hundreds more, which strangers may not try."""
+"""What browsers, telephones and recorders make; FFmpeg knows hundreds more, which strangers may
+not try.
+"""
 
 AudioPacket: TypeAlias = "av.Packet[av.AudioStream]"
 
 
 @dataclass
 class Finding:
-    """What came of it: `refused` says why it can't be said, in words for whoever sent it."""
+    """What came of it: `refused` says why it can't be said, in words for whoever sent it.
+
+    `silent` is what has no sound that anybody could hear.
+    """
 
     seconds: float = 0.0
+    silent: bool = False
     refused: str | None = None
 
 
@@ -57,26 +64,30 @@ def main() -> None:
     demuxer, max_seconds = sys.argv[1], float(sys.argv[2])
     _rehearse()
     _confine()
-    recording = sys.stdin.buffer.read()
-    finding, sound = Finding(), b""
+    sys.stdout.buffer.write(answer(sys.stdin.buffer.read(), demuxer, max_seconds))
+
+
+def answer(recording: bytes, demuxer: str, max_seconds: float) -> bytes:
+    """What this program writes of a recording, whatever it is."""
+    sound = b""
     try:
-        finding.seconds, sound = transcode(recording, demuxer, max_seconds)
+        finding, sound = transcode(recording, demuxer, max_seconds)
     except RefusedError as refused:
-        finding.refused = str(refused)
+        finding = Finding(refused=str(refused))
     except (av.FFmpegError, ValueError, EOFError, IndexError, MemoryError):
-        finding.refused = "it can't be read"
-    sys.stdout.buffer.write(json.dumps(asdict(finding)).encode() + b"\n" + sound)
+        finding = Finding(refused="it can't be read")
+    return json.dumps(asdict(finding)).encode() + b"\n" + sound
 
 
-def transcode(recording: bytes, demuxer: str, max_seconds: float) -> tuple[float, bytes]:
-    """Its seconds, and the recording as MP3, mono, 44.1 kHz; no bytes for an MP3 that is whole.
+def transcode(recording: bytes, demuxer: str, max_seconds: float) -> tuple[Finding, bytes]:
+    """What it is, and the recording as MP3, mono, 44.1 kHz; no bytes for an MP3 that is whole.
 
     That one is said as it came: MP3 of any kind will do, and to encode it once more would take
     from its sound. One with other things inside is made anew from what can be heard of it.
     """
     reading = Reading(recording, demuxer)
-    seconds = _measured(reading, max_seconds)
-    return seconds, b"" if reading.is_whole_mp3 else _encoded(Reading(recording, demuxer))
+    finding = _measured(reading, max_seconds)
+    return finding, b"" if reading.is_whole_mp3 else _encoded(Reading(recording, demuxer))
 
 
 class Reading:
@@ -136,8 +147,8 @@ class Reading:
             self._lost += 1
 
 
-def _measured(sound: Reading, max_seconds: float) -> float:
-    """The seconds of a sound that is neither too long nor silent."""
+def _measured(sound: Reading, max_seconds: float) -> Finding:
+    """How long a sound is that is not too long, and whether it is silent."""
     samples, is_heard = 0, False
     for piece in sound:
         samples += piece.samples
@@ -146,9 +157,7 @@ def _measured(sound: Reading, max_seconds: float) -> float:
         is_heard = is_heard or _is_audible(piece)
     if not samples:
         raise RefusedError("there is no sound in it")
-    if not is_heard:
-        raise RefusedError("it is silent")
-    return samples / RATE
+    return Finding(samples / RATE, silent=not is_heard)
 
 
 def _encoded(sound: Reading) -> bytes:

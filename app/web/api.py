@@ -161,7 +161,7 @@ async def speak(
 async def speak_audio(
     held: OwnSessionToSpeakIn,
     broker: BrokerDep,
-    audio: Annotated[UploadFile, File(description="An MP3, WAV, Ogg, WebM or MP4 recording")],
+    audio: Annotated[UploadFile, File(description="A recording; its bytes decide of which kind")],
     duration: Duration = None,  # noqa: ARG001 - it counts for nothing
     turn_id: Annotated[TurnId | None, Form(alias="turnId")] = None,
     idempotency_key: SpeakKey = None,

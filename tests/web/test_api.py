@@ -483,7 +483,7 @@ class TestSpeakAudio:
         mirror: bool,
     ) -> None:
         async def measured(*_: object, **__: object) -> bytes:
-            return b'{"seconds": 2, "refused": null}\n'
+            return b'{"seconds": 2, "silent": false, "refused": null}\n'
 
         monkeypatch.setattr(sandbox, "run", measured)
         session = await opened(visitor)

@@ -1,6 +1,5 @@
 """Another voice than Kaltura's: an OpenAI-compatible text-to-speech service."""
 
-import asyncio
 import json
 from typing import Final
 
@@ -9,7 +8,7 @@ from pydantic import SecretStr
 
 from app.kaltura.client import Recording
 from app.problems import Problem
-from app.sessions.recordings import recording
+from app.sessions.recordings import Transcoder
 from app.sessions.speaking.services import ServiceFailed, ask
 
 MAX_SPEECH_BYTES: Final = 10 * 1024 * 1024
@@ -33,9 +32,10 @@ class Synthesis:
         self._api_key = api_key
         self._choice = {"model": model, "voice": voice}
         self._transport = transport
+        self._transcoder = Transcoder()
 
     async def speech(self, text: str) -> Recording:
-        """A text as an MP3 whose length is measured; raises `ServiceFailed`."""
+        """A text as an MP3 of measured length, whatever is answered; raises `ServiceFailed`."""
         wish = {"input": text, "response_format": "mp3", **self._choice}
         content = json.dumps({name: value for name, value in wish.items() if value is not None})
         headers = {"Content-Type": "application/json", "Accept": "audio/mpeg"}
@@ -50,9 +50,9 @@ class Synthesis:
             at_most=MAX_SPEECH_BYTES,
         )
         try:
-            return await asyncio.to_thread(recording, audio, None)
+            return await self._transcoder.recording(audio, may_be_silent=True)
         except Problem:
-            raise ServiceFailed("an answer that is no MP3") from None
+            raise ServiceFailed("an answer that is no sound that can be read") from None
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -15,6 +15,7 @@ from app.sessions.speaking.voice import FIRST_PAUSE_SECONDS, Speech
 from tests.doubles import FakeClock, FakeKaltura, FakeServices, RecordInMemory, refusal, settled
 from tests.sessions.house import House, held
 from tests.sessions.speaking.test_queue import LONG, fates
+from tests.sessions.test_recordings import encoded
 
 TTS: dict[str, Any] = {
     "tts_base_url": "https://tts.test/v1",
@@ -24,10 +25,10 @@ TTS: dict[str, Any] = {
 }
 
 
-def mp3(seconds: float) -> bytes:
+def mp3(seconds: float, *, header: str = "0") -> bytes:
     """A tone, without the header that would tell its length."""
     file = io.BytesIO()
-    with av.open(file, "w", format="mp3", options={"write_xing": "0"}) as container:
+    with av.open(file, "w", format="mp3", options={"write_xing": header}) as container:
         stream = container.add_stream("mp3", rate=44_100, layout="mono")
         tone = np.sin(np.arange(int(44_100 * seconds)) / 20) * 8000
         frame = av.AudioFrame.from_ndarray(tone.astype(np.int16)[np.newaxis], "s16p", "mono")
@@ -39,6 +40,12 @@ def mp3(seconds: float) -> bytes:
 def talking(seconds: float = 2.0) -> FakeServices:
     sound = mp3(seconds)
     return FakeServices(answer=lambda _: httpx.Response(200, content=sound))
+
+
+def told_seconds(kaltura: FakeKaltura) -> float:
+    """How long Kaltura was told that the last recording is."""
+    form: bytes = kaltura.calls[-1].body
+    return float(form.partition(b'name="duration"\r\n\r\n')[2].split(b"\r\n")[0])
 
 
 def operations(kaltura: FakeKaltura) -> list[str]:
@@ -61,12 +68,37 @@ async def test_what_kaltura_refuses_is_said_in_another_voice_of_measured_length(
     assert b'"input": "Hello."' in await asked.aread()
     form = kaltura.calls[-1].body
     assert b'name="turnId"\r\n\r\n' + receipt.turn_id.encode() in form
-    duration = float(form.partition(b'name="duration"\r\n\r\n')[2].split(b"\r\n")[0])
-    assert duration == pytest.approx(2.0, abs=0.1)
+    assert told_seconds(kaltura) == pytest.approx(2.0, abs=0.1)
     await clock.pass_by(1.5)
     assert fates(house, session) == ["speaking"]
     await clock.pass_by(1)
     assert fates(house, session) == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [("wav", "pcm_s16le"), ("ogg", "libopus"), ("flac", "flac"), ("adts", "aac")],
+)
+async def test_what_a_service_answers_in_another_format_is_made_mp3(
+    kaltura: FakeKaltura, clock: FakeClock, container: str, codec: str
+) -> None:
+    sound = encoded(container, codec, seconds=1.5)
+    services = FakeServices(answer=lambda _: httpx.Response(200, content=sound))
+    house = House(kaltura, clock, services=services, **TTS | {"speech": "audio"})
+    await house.say(await house.open(), "Hello.")
+    assert told_seconds(kaltura) == pytest.approx(1.5, abs=0.1)
+    assert b"Content-Type: audio/mpeg" in kaltura.calls[-1].body
+
+
+@pytest.mark.parametrize("header", ["0", "1"])
+async def test_a_sound_that_is_stitched_together_is_as_long_as_it_takes(
+    kaltura: FakeKaltura, clock: FakeClock, header: str
+) -> None:
+    stitched = mp3(2, header=header) * 3
+    services = FakeServices(answer=lambda _: httpx.Response(200, content=stitched))
+    house = House(kaltura, clock, services=services, **TTS | {"speech": "audio"})
+    await house.say(await house.open(), "Hello.")
+    assert told_seconds(kaltura) == pytest.approx(6, abs=0.3)
 
 
 async def test_kaltura_is_left_alone_for_a_while_and_then_tried_and_trusted_again(
