@@ -3,13 +3,14 @@
 import errno
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import FrameType
 from typing import Final
 
@@ -92,7 +93,15 @@ def serve_for_parent(app: ASGIApp, listening: socket.socket) -> int:
     return _run(server, listening)
 
 
+def raise_descriptor_limit() -> None:
+    """Let this process have as many open files and connections as it may."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS allows less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def _run(server: "_Server", listening: socket.socket) -> int:
+    raise_descriptor_limit()
     on_ending_signals(server.handle_exit)
     threading.Thread(target=server.end_when_hurried, daemon=True).start()
     keep_what_is_loaded()

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import resource
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 
@@ -489,3 +490,26 @@ async def test_far_too_many_are_not_even_told(
     assert (await first.answer()).startswith(b"HTTP/1.1 200")
     await (await house.connect()).send(b"G")
     assert await (await house.connect()).rest() == b""
+
+
+@pytest.mark.parametrize(
+    ("limit", "connections_"),
+    [(resource.RLIM_INFINITY, 1000), (20_000, 1000), (1024, 384), (256, 64), (64, 16)],
+)
+async def test_connections_leave_open_files_for_what_they_ask_for(
+    monkeypatch: pytest.MonkeyPatch, limit: int, connections_: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    assert connections.max_connections() == connections_
+
+
+async def test_with_few_open_files_few_connections_are_answered(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await house.connect()
+    await first.send(HEALTH + b"\r\n")
+    await first.answer()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (4, 4))
+    one_more = await house.connect()
+    await one_more.send(HEALTH + b"\r\n")
+    assert (await one_more.rest()).startswith(b"HTTP/1.1 503")
