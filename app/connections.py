@@ -42,6 +42,8 @@ MAX_HEADERS: Final = 100
 ENDLESS: Final = "avatar_broker.endless"
 """In the scope of an answer that has no end of its own."""
 
+_MAPPED: Final = "::ffff:"
+
 log = structlog.get_logger("connection")
 
 
@@ -76,6 +78,7 @@ class GuardedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Take a connection, if there is room for one more."""
         super().connection_made(transport)
+        self.client = _of_ipv4(self.client)
         room = max_connections()
         if len(self.connections) > 2 * room:
             transport.abort()
@@ -271,6 +274,13 @@ def _last_unless_continued(app: ASGI3Application, cycle: RequestResponseCycle) -
         await app(scope, receive, send_last)  # type: ignore[arg-type] # uvicorn's types are ASGI's
 
     return answer  # type: ignore[return-value] # likewise
+
+
+def _of_ipv4(client: tuple[str, int] | None) -> tuple[str, int] | None:
+    """The address as IPv4 writes it, where a socket of IPv6 has mapped it."""
+    if client is None or not client[0].startswith(_MAPPED):
+        return client
+    return client[0].removeprefix(_MAPPED), client[1]
 
 
 async def _overcrowded(scope: Scope, receive: Receive, send: Send) -> None:

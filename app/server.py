@@ -44,15 +44,19 @@ log = structlog.get_logger("server")
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; raises `SettingsError` when it can't. Port 0 is any free one."""
+    """A socket that listens; raises `SettingsError` when it can't. Port 0 is any free one.
+
+    `::` is every address of this machine, those of IPv4 too.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    every = ":" in host and not host.strip(":0") and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((host, port), family=family)
+        return socket.create_server((host, port), family=family, dualstack_ipv6=every)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         raise SettingsError(
             f"can't listen on {host}:{port} ({'it is in use' if taken else 'no such address'}): "
-            "choose another with --port and --host, or `make run PORT=...`"
+            "choose another with --port and --host, or with PORT and HOST"
         ) from error
 
 
