@@ -51,7 +51,7 @@ USER 10001:10001
 EXPOSE 8000
 # http.client, because urllib would ask the proxy that HTTP_PROXY may name.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
-  CMD ["python", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8000, timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+  CMD ["python", "-c", "import http.client as h, os; c = h.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8000), timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
 ENTRYPOINT ["python", "-m", "app"]
 
 # Media goes from the emulator to the browser over UDP, so this one runs with `--network host`.
@@ -62,4 +62,5 @@ CMD ["demo"]
 # The last stage is what a plain `docker build .` makes.
 FROM base AS broker
 COPY --from=builder /venv /venv
-CMD ["serve", "--host", "0.0.0.0"]
+ENV HOST=0.0.0.0
+CMD ["serve"]

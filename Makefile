@@ -1,7 +1,5 @@
 # avatar-broker: every command a person or CI needs. `make` alone lists them.
 PYTHON ?= python3
-HOST ?= 127.0.0.1
-PORT ?= 8000
 MINUTES ?= 2
 FUZZ_CASES ?= 100000
 BIN := .venv/bin
@@ -15,7 +13,7 @@ help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 run: .venv/.installed ## set up and start (with the emulator when no Kaltura Session is configured)
-	@exec $(BIN)/avatar-broker --host $(HOST) --port $(PORT)
+	@exec $(BIN)/avatar-broker
 
 install: .venv/.installed ## set up .venv, nothing else
 

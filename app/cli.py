@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import gc
 import importlib.util
+import ipaddress
 import logging
 import os
 import secrets
@@ -16,6 +17,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from app import __version__
 from app.aliases import Aliases
 from app.demo import emulator_beside, is_emulator
 from app.environment import SettingsError, configured, lend_to_libraries, read_env_file
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     open_standard_streams()
     try:
         options = _parser().parse_args(arguments)
-        sys.exit(options.run(options))
+        sys.exit(options.run(options if options.run is _log_id else _with_address(options)))
     except SettingsError as error:
         print(f"avatar-broker: {error}", file=sys.stderr)
         sys.exit(MISCONFIGURED)
@@ -60,8 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         description="A backend-for-frontend for Kaltura avatars. Without a command: "
         "serve when a Kaltura Session or what makes one is configured, demo when neither is.",
     )
-    _add_address(parser, PORT)
+    _add_address(parser, PORT, unset=None)
     parser.set_defaults(run=_serve_or_demo)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="")
     for name, run, port, text in (
         ("serve", _serve, PORT, "the broker, in front of Kaltura"),
@@ -70,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         ("doctor", _doctor, PORT, "try every step with Kaltura and name the one that fails"),
     ):
         command = commands.add_parser(name, help=text, description=text)
-        _add_address(command, port)
+        _add_address(command, port, unset=argparse.SUPPRESS)  # as before the command
         command.set_defaults(run=run)
         if name == "emulator":
             command.add_argument("--fd", type=int, help=argparse.SUPPRESS)  # for `demo` alone
@@ -83,15 +86,44 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_address(parser: argparse.ArgumentParser, port: int) -> None:
-    parser.add_argument("--host", default=HOST, help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=port, help="default: %(default)s")
+def _add_address(parser: argparse.ArgumentParser, port: int, unset: str | None) -> None:
+    text = "address to listen on (default: HOST of the environment, or %s)"
+    parser.add_argument("--host", default=unset, help=text % HOST)
+    text = "default: PORT of the environment, or %d"
+    parser.add_argument("--port", default=unset, type=_port, help=text % port)
+    parser.set_defaults(default_port=port)
 
 
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > MAX_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to {MAX_PORT}")
     return int(text)
+
+
+def _with_address(options: argparse.Namespace) -> argparse.Namespace:
+    """The options, with the environment's `PORT` and `HOST` where the command line has none.
+
+    Some shells set `HOST` to the name of the machine. Listening there would open the broker to the
+    network unasked, so only an address, or `localhost`, counts.
+    """
+    if options.port is None:
+        port = os.environ.get("PORT") or str(options.default_port)
+        try:
+            options.port = _port(port)
+        except argparse.ArgumentTypeError as error:
+            raise SettingsError(f"PORT is malformed: {error}") from error
+    if options.host is None:
+        host = os.environ.get("HOST", "")
+        options.host = host if _is_address(host) else HOST
+    return options
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
 
 
 def _serve_or_demo(options: argparse.Namespace) -> int:

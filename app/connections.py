@@ -6,6 +6,7 @@ head of a request or over reading its answer, nor how large a head or a trailer 
 
 import asyncio
 import json
+import resource
 import secrets
 from http import HTTPStatus
 from typing import Final
@@ -19,6 +20,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 MAX_CONNECTIONS: Final = 1000
 """The next ones are answered 503, and beyond twice as many are closed without an answer."""
+
+RESERVED_DESCRIPTORS: Final = 256
+"""Open files of the process that no connection of a visitor takes.
+
+For the connections to Kaltura and the database, the log, and recordings that are read.
+"""
 
 HEAD_SECONDS: Final = 10.0
 """How long a client may owe what nobody waits for but the connection."""
@@ -35,7 +42,21 @@ MAX_HEADERS: Final = 100
 ENDLESS: Final = "avatar_broker.endless"
 """In the scope of an answer that has no end of its own."""
 
+_MAPPED: Final = "::ffff:"
+
 log = structlog.get_logger("connection")
+
+
+def max_connections() -> int:
+    """How many connections are answered: `MAX_CONNECTIONS`, or what the limit of open files allows.
+
+    It leaves `RESERVED_DESCRIPTORS`, or half of them all where there are few.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    free = limit - min(RESERVED_DESCRIPTORS, limit // 2)
+    return min(MAX_CONNECTIONS, free // 2)
 
 
 class GuardedConnection(HttpToolsProtocol):
@@ -57,9 +78,11 @@ class GuardedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Take a connection, if there is room for one more."""
         super().connection_made(transport)
-        if len(self.connections) > 2 * MAX_CONNECTIONS:
+        self.client = _of_ipv4(self.client)
+        room = max_connections()
+        if len(self.connections) > 2 * room:
             transport.abort()
-        elif len(self.connections) > MAX_CONNECTIONS:
+        elif len(self.connections) > room:
             self.app = _overcrowded
         self._watch()
 
@@ -251,6 +274,13 @@ def _last_unless_continued(app: ASGI3Application, cycle: RequestResponseCycle) -
         await app(scope, receive, send_last)  # type: ignore[arg-type] # uvicorn's types are ASGI's
 
     return answer  # type: ignore[return-value] # likewise
+
+
+def _of_ipv4(client: tuple[str, int] | None) -> tuple[str, int] | None:
+    """The address as IPv4 writes it, where a socket of IPv6 has mapped it."""
+    if client is None or not client[0].startswith(_MAPPED):
+        return client
+    return client[0].removeprefix(_MAPPED), client[1]
 
 
 async def _overcrowded(scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,13 +3,14 @@
 import errno
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import FrameType
 from typing import Final
 
@@ -43,15 +44,19 @@ log = structlog.get_logger("server")
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; raises `SettingsError` when it can't. Port 0 is any free one."""
+    """A socket that listens; raises `SettingsError` when it can't. Port 0 is any free one.
+
+    `::` is every address of this machine, those of IPv4 too.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    every = ":" in host and not host.strip(":0") and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((host, port), family=family)
+        return socket.create_server((host, port), family=family, dualstack_ipv6=every)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         raise SettingsError(
             f"can't listen on {host}:{port} ({'it is in use' if taken else 'no such address'}): "
-            "choose another with --port and --host, or `make run PORT=...`"
+            "choose another with --port and --host, or with PORT and HOST"
         ) from error
 
 
@@ -92,7 +97,15 @@ def serve_for_parent(app: ASGIApp, listening: socket.socket) -> int:
     return _run(server, listening)
 
 
+def raise_descriptor_limit() -> None:
+    """Let this process have as many open files and connections as it may."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # macOS allows less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def _run(server: "_Server", listening: socket.socket) -> int:
+    raise_descriptor_limit()
     on_ending_signals(server.handle_exit)
     threading.Thread(target=server.end_when_hurried, daemon=True).start()
     keep_what_is_loaded()

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app import cli
+from app import __version__, cli
 from app.kaltura.contract import MIRROR_PATH
 from app.main import SHUTDOWN_SECONDS
 from app.server import ENDING_SIGNALS, on_ending_signals
@@ -109,18 +109,23 @@ def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
 
 
 NOT_SERVING = """
-import gc, sys, uvicorn
+import gc, resource, sys, uvicorn
 from app import cli
-uvicorn.Server.run = lambda *_, **__: print(gc.get_freeze_count() > 10_000, gc.isenabled())
+def run(*_, **__):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    print(gc.get_freeze_count() > 10_000, gc.isenabled(), soft == hard)
+uvicorn.Server.run = run
 cli.main(sys.argv[1:])
 """
 
 
 @pytest.mark.parametrize("command", ["serve", "emulator"])
-def test_nobody_waits_while_garbage_is_looked_for_in_the_code(tmp_path: Path, command: str) -> None:
-    program = (sys.executable, "-c", NOT_SERVING)
+def test_when_it_serves_code_is_no_garbage_and_it_may_open_all_that_it_is_allowed(
+    tmp_path: Path, command: str
+) -> None:
+    program = ("sh", "-c", 'ulimit -Sn 200; exec "$@"', "sh", sys.executable, "-c", NOT_SERVING)
     told = run(tmp_path, command, "--port", "0", program=program, **KALTURA)
-    assert told.stdout.splitlines()[-1] == "True True", told.stderr
+    assert told.stdout.splitlines()[-1] == "True True True", told.stderr
 
 
 @pytest.mark.parametrize("command", ["serve", "doctor"])
@@ -183,6 +188,53 @@ def test_what_is_no_port_is_told(tmp_path: Path, command: str, port: str) -> Non
     assert told.returncode == 2
     assert f"argument --port: {port!r} is no port" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "configured", "address"),
+    [
+        ([], {}, ("127.0.0.1", 8000)),
+        (["serve"], {"PORT": "9000", "HOST": "::"}, ("::", 9000)),
+        (["demo"], {"PORT": "9000", "HOST": "localhost"}, ("localhost", 9000)),
+        (["emulator"], {"PORT": "", "HOST": ""}, ("127.0.0.1", 8001)),
+        (["doctor"], {"PORT": "0", "HOST": "0.0.0.0"}, ("0.0.0.0", 0)),  # noqa: S104 - asked for
+        (["serve"], {"HOST": "a-machine.example.com"}, ("127.0.0.1", 8000)),
+        (["--port", "7000", "serve"], {"PORT": "9000"}, ("127.0.0.1", 7000)),
+        (["--host", "::1", "serve", "--port", "7000"], {"PORT": "x"}, ("::1", 7000)),
+    ],
+)
+def test_where_the_command_line_does_not_say_where_to_listen_the_environment_does(
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    configured: dict[str, str],
+    address: tuple[str, int],
+) -> None:
+    for name in ("PORT", "HOST"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in configured.items():
+        monkeypatch.setenv(name, value)
+    options = cli._with_address(cli._parser().parse_args(arguments))
+    assert (options.host, options.port) == address
+
+
+@pytest.mark.parametrize("port", ["http", "-1", "65536", "80 80", "\N{SUPERSCRIPT TWO}"])
+def test_a_port_of_the_environment_that_is_none_is_one_line_and_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], port: str
+) -> None:
+    monkeypatch.setenv("PORT", port)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["serve"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        f"avatar-broker: PORT is malformed: {port!r} is no port: 0 to 65535\n"
+    )
+
+
+def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"avatar-broker {__version__}\n"
 
 
 def test_without_a_command_a_configured_ks_means_serve(tmp_path: Path) -> None:

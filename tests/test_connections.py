@@ -3,10 +3,13 @@
 import asyncio
 import itertools
 import json
+import resource
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 
 import pytest
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import connections
@@ -82,9 +85,9 @@ class House:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[House]:
+async def serving(app: ASGIApp, host: str = "127.0.0.1") -> AsyncIterator[House]:
     """A server as the process has it, without the pauses of its main loop."""
-    with closing(listen("127.0.0.1", 0)) as listening:
+    with closing(listen(host, 0)) as listening:
         server = _server(app)
         server.config.load()
         server.lifespan = server.config.lifespan_class(server.config)
@@ -115,6 +118,22 @@ async def house() -> AsyncIterator[House]:
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", SOON)
     monkeypatch.setattr(bodies, "PATIENCE_SECONDS", SOON)
+
+
+# From where
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="there is no IPv6 here")
+@pytest.mark.parametrize("host", ["::", "0:0::0"])
+async def test_every_address_is_also_those_of_ipv4_and_they_look_as_ever(host: str) -> None:
+    async def who(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await JSONResponse(scope["client"])(scope, receive, send)
+
+    async with serving(who, host) as house:
+        client = await house.connect()
+        await client.send(HEALTH + b"\r\n")
+        assert b'["127.0.0.1",' in await client.answer()
 
 
 # Slow
@@ -489,3 +508,26 @@ async def test_far_too_many_are_not_even_told(
     assert (await first.answer()).startswith(b"HTTP/1.1 200")
     await (await house.connect()).send(b"G")
     assert await (await house.connect()).rest() == b""
+
+
+@pytest.mark.parametrize(
+    ("limit", "connections_"),
+    [(resource.RLIM_INFINITY, 1000), (20_000, 1000), (1024, 384), (256, 64), (64, 16)],
+)
+async def test_connections_leave_open_files_for_what_they_ask_for(
+    monkeypatch: pytest.MonkeyPatch, limit: int, connections_: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
+    assert connections.max_connections() == connections_
+
+
+async def test_with_few_open_files_few_connections_are_answered(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await house.connect()
+    await first.send(HEALTH + b"\r\n")
+    await first.answer()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (4, 4))
+    one_more = await house.connect()
+    await one_more.send(HEALTH + b"\r\n")
+    assert (await one_more.rest()).startswith(b"HTTP/1.1 503")

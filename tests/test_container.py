@@ -1,5 +1,6 @@
 """The image, as far as it can be known without an engine to build it."""
 
+import argparse
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.cli import _parser
+from app.cli import _parser, _with_address
 from app.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -159,16 +160,33 @@ def test_the_container_that_is_advised_has_no_rights_that_it_does_not_need() -> 
         assert restriction in advised
 
 
-def test_a_plain_build_gives_the_broker_reachable_from_outside() -> None:
+def started(stage: str, monkeypatch: pytest.MonkeyPatch) -> argparse.Namespace:
+    """What the image starts, with the variables that it sets and no others."""
+    for name in ("HOST", "PORT"):
+        monkeypatch.delenv(name, raising=False)
+    for keyword, rest in whole(stage):
+        if keyword == "ENV":
+            for word in shlex.split(rest):
+                name, _, value = word.partition("=")
+                if name in {"HOST", "PORT"}:
+                    monkeypatch.setenv(name, value)
+    return _with_address(_parser().parse_args(json.loads(last_of(stage, "CMD"))))
+
+
+def test_a_plain_build_gives_the_broker_reachable_from_outside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     last = stages()[-1].name
-    options = _parser().parse_args(json.loads(last_of(last, "CMD")))
+    options = started(last, monkeypatch)
     assert options.run is _parser().parse_args(["serve"]).run
     assert options.host == "0.0.0.0"  # noqa: S104 - a container's own
     assert options.port == int(last_of(last, "EXPOSE"))
 
 
-def test_the_demo_stays_on_the_loopback_address_of_the_host() -> None:
-    options = _parser().parse_args(json.loads(last_of("demo", "CMD")))
+def test_the_demo_stays_on_the_loopback_address_of_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = started("demo", monkeypatch)
     assert options.run is _parser().parse_args(["demo"]).run
     assert options.host == "127.0.0.1"
 
@@ -216,10 +234,11 @@ def container(request: pytest.FixtureRequest, tree: Path) -> Iterator[Container]
         port = free.getsockname()[1]
     program, *entrypoint = json.loads(last_of(request.param, "ENTRYPOINT"))
     assert program == "python"
-    name, *_ = json.loads(last_of(request.param, "CMD"))
-    command = [sys.executable, *entrypoint, name, "--port", str(port)]
+    command = [sys.executable, *entrypoint, *json.loads(last_of(request.param, "CMD"))]
     environment = {
         "PATH": os.environ["PATH"],
+        "HOST": "::" if socket.has_dualstack_ipv6() else "0.0.0.0",  # noqa: S104 - as in the image
+        "PORT": str(port),
         "PYTHONDONTWRITEBYTECODE": "1",
         "AVATAR_KS": "a-made-up-ks",
         "AVATAR_ID": "an-avatar",
@@ -236,11 +255,9 @@ def healthcheck(port: int) -> int:
     """What the image's HEALTHCHECK says of a broker at `port`: 0 is healthy."""
     program, *arguments = json.loads(last_of("broker", "HEALTHCHECK").partition("CMD ")[2])
     assert program == "python"
-    assert "8000" in arguments[-1]
-    arguments[-1] = arguments[-1].replace("8000", str(port))
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, *arguments],
-        env={"http_proxy": "http://127.0.0.1:9"},  # which must not be asked
+        env={"PORT": str(port), "http_proxy": "http://127.0.0.1:9"},  # which must not be asked
         capture_output=True,
         check=False,
     )
