@@ -258,4 +258,9 @@ async def _ending(broker: SessionBroker) -> AsyncIterator[None]:
             async with asyncio.timeout(SHUTDOWN_SECONDS):
                 await broker.close()
         except TimeoutError:
-            log.error("some sessions could not be ended before the deadline")  # noqa: TRY400 - a traceback says nothing here
+            sessions, creates = await broker.left()
+            log.error(  # noqa: TRY400 - a traceback says nothing here
+                "some sessions could not be ended before the deadline",
+                session_ids=[session.session_id for session in sessions],
+                unanswered_creates=creates,
+            )

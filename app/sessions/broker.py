@@ -276,22 +276,23 @@ class SessionBroker:
             await self._ender.end(session, EndReason.OPERATOR, call)
 
     async def close(self) -> None:
-        """End every session, and those that are being opened as they arrive.
+        """End every session, and those that may still be opened; the caller sets the deadline.
 
-        Goes on until all are ended; whoever calls it sets the deadline. Where sessions are kept
-        for a next process, only what is being opened is waited for.
+        Where sessions are kept for a next process, only those that are over already are ended.
         """
-        keep = self._settings.shutdown_sessions == "keep"
-        while True:
-            sessions = [s for s in await self._sessions.all() if not (keep or s.is_elsewhere)]
-            if not sessions and not self._opener.is_busy:
-                # Over at Kaltura; that shall also be on record.
-                await self._ender.settle()
-                await self.speech.settle()
-                return
-            for session in sessions:
+        while any(left := await self.left()):
+            for session in left[0]:
                 self._ender.end_soon(session, EndReason.SHUTDOWN)
             await asyncio.sleep(CLOSE_PAUSE_SECONDS)
+        # Over at Kaltura; that shall also be on record.
+        await self._ender.settle()
+        await self.speech.settle()
+
+    async def left(self) -> tuple[list[AvatarSession], int]:
+        """The sessions that `close` has still to end, and how many more may still be opened."""
+        keep = self._settings.shutdown_sessions == "keep"
+        here = [s for s in await self._sessions.all() if not s.is_elsewhere]
+        return [s for s in here if s.ended or not keep], self._opener.creates_under_way
 
 
 def _require(held: Held, control: Control) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import functools
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from pydantic import SecretStr
 
+from app.kaltura import errors
 from app.kaltura.client import KalturaClient, SessionAccess
 from app.kaltura.contract import Created, CreateRequest, Operation
 from app.kaltura.media import is_safe_media_url
@@ -24,7 +26,7 @@ from app.sessions.budgets import Budgets
 from app.sessions.chronicle import Chronicle
 from app.sessions.ending import SessionEnder
 from app.sessions.live import AvatarSession, EndReason, LiveSessions, Origin
-from app.sessions.places import Applicant, Places, Waiting
+from app.sessions.places import NOBODY, Applicant, Places, Waiting
 from app.sessions.readiness import Readiness
 from app.sessions.tokens import Claims, Clock, SessionTokens, expiry
 from app.sessions.upstream import BUSY_SECONDS, carry_out
@@ -81,9 +83,9 @@ class SessionOpener:
         """Sessions that Kaltura opened for this process."""
 
     @property
-    def is_busy(self) -> bool:
-        """Whether a session is being opened."""
-        return bool(self._under_way)
+    def creates_under_way(self) -> int:
+        """How many sessions may still be opened, those included that no visitor will get."""
+        return len(self._under_way) + self._client.late_creates
 
     async def open(
         self, applicant: Applicant, wish: Wish, idempotency_key: str | None = None
@@ -174,7 +176,7 @@ class SessionOpener:
         async with self._chronicle.call(Operation.CREATE, visitor=owner) as call:
             # A session costs money, and nobody minds that its entry is written first.
             await call.accepted(first=True, **_asked_for(request))
-            creating = self._client.create(request, functools.partial(self._end_late, owner))
+            creating = self._client.create(request, functools.partial(self._see_to_late, owner))
             try:
                 created = await carry_out(Operation.CREATE, creating, call)
             except Problem as problem:
@@ -185,8 +187,23 @@ class SessionOpener:
         self.opened_count += 1
         return created
 
-    async def _end_late(self, owner: str, created: Created) -> None:
-        """Ends what Kaltura opened after all, when its visitor had been told that it did not."""
+    def _see_to_late(
+        self, owner: str, creating: asyncio.Future[Created]
+    ) -> Coroutine[Any, Any, None]:
+        """Keep its place until it is known what came of it: so places bound the open sessions."""
+        self._places.reserve_for_nobody()
+        return self._end_late(owner, creating)
+
+    async def _end_late(self, owner: str, creating: asyncio.Future[Created]) -> None:
+        """End what Kaltura opened after all, when its visitor had been told that it did not."""
+        try:
+            created = await creating
+        except errors.KalturaError as error:
+            log.warning("create was answered too late", outcome=type(error).__name__)
+            return
+        finally:
+            self._places.release(NOBODY)
+        # No pause before the store has it, as in `_open`.
         log.warning("create was answered too late", session_id=created.session_id)
         session = replace(self._new_session(owner, created, None, None), ready=False)
         with contextlib.suppress(Problem):

@@ -12,6 +12,10 @@ from app.sessions.waiting_room import Ticket, WaitingRoom
 from app.settings import Settings
 
 RETRY_AFTER_SECONDS: Final = 5
+
+NOBODY: Final = ""
+"""The owner of what is reserved for a session that no visitor will get."""
+
 LATELY: Final = 20
 """Sessions whose length tells how long the next ones may last."""
 
@@ -98,6 +102,13 @@ class Places:
     def release(self, owner: str) -> None:
         """Give back a reservation: it has become a session, or come to nothing."""
         self._reserved -= Counter({owner: 1})
+
+    def reserve_for_nobody(self) -> None:
+        """Keep a place for a session that may still be opened, after its visitor was refused.
+
+        It is nobody's, so the visitor may ask again. Give it back with `release(NOBODY)`.
+        """
+        self._reserved[NOBODY] += 1
 
     async def full(self, applicant: Applicant, retry_after: int) -> Waiting | None:
         """Kaltura has no room for one more: wait as the first in line.

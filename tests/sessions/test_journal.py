@@ -20,7 +20,13 @@ from app.database import BUSY_SECONDS, Database, open_database
 from app.identity.visitor import Visitor
 from app.kaltura.client import SessionAccess
 from app.migrations import prepare
-from app.problems import BudgetSpent, KalturaFailed, RecordUnavailable, SessionEnded
+from app.problems import (
+    BudgetSpent,
+    KalturaFailed,
+    KalturaTimeout,
+    RecordUnavailable,
+    SessionEnded,
+)
 from app.sessions import live, reaper
 from app.sessions.journal import Journal
 from app.sessions.journalled import JournalledSessions
@@ -646,6 +652,21 @@ async def test_nor_does_it_keep_the_reaper_from_ending_what_is_due(
     other.close()
     reaping.cancel()
     await asyncio.wait([reaping])
+
+
+async def test_what_kaltura_opens_too_late_is_ended_though_it_cannot_be_written_down(
+    start: Start, path: Path, kaltura: FakeKaltura
+) -> None:
+    process = await start(timeout_seconds=0.01)
+    kaltura.will("create", gate := Gate(httpx.Response(200, json={"sessionId": "l", "token": "t"})))
+    kaltura.will("end", refusal(500))
+    with pytest.raises(KalturaTimeout):
+        await process.house.open()
+    async with broken(process.database):
+        gate.open.set()
+        await process.house.broker.close()
+        assert kaltura.operations() == ["create", "end", "end"]
+    assert rows(path) == []
 
 
 async def test_an_end_that_could_not_be_written_down_is_written_down_later(
