@@ -10,6 +10,7 @@ from app.kaltura.contract import ClientInit, Operation, TurnId
 from app.problems import ControlNotAllowed, SessionEnded, SessionNotFound
 from app.sessions.budgets import Budgets
 from app.sessions.chronicle import Call, Chronicle
+from app.sessions.clock import SessionClock
 from app.sessions.ending import SessionEnder, ended
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.opening import SessionOpener
@@ -53,7 +54,7 @@ class SessionBroker:
         budgets: Budgets,
         chronicle: Chronicle,
         speech: SpeechServices,
-        clock: Clock,
+        clock: SessionClock,
         monotonic: Clock,
         sleep: Sleep,
     ) -> None:
@@ -74,7 +75,7 @@ class SessionBroker:
             services=speech,
             chronicle=chronicle,
             send=self._send,
-            clock=clock,
+            clock=clock.wall,
             monotonic=monotonic,
             sleep=sleep,
         )
@@ -158,9 +159,8 @@ class SessionBroker:
         async with self._chronicle.asked_in_parts(Operation.SAY_TEXT, held):
             _require(held, "speak")
             await self._touch(held.session)
-            return await self.speech.write(
-                held, self._touching(held.session, texts), turn_id or new_turn_id()
-            )
+            texts = self._touching(held.session, texts)
+            return await self.speech.write(held, texts, turn_id or new_turn_id())
 
     async def _touching(
         self, session: AvatarSession, texts: AsyncIterator[str]
@@ -184,7 +184,7 @@ class SessionBroker:
             try:
                 sound = await self._recordings.fit(held.session.session_id, audio, duration_seconds)
             except RecordingStopped:
-                return Receipt(turn_id, "", UtteranceState.INTERRUPTED, self._clock())
+                return Receipt(turn_id, "", UtteranceState.INTERRUPTED, self._clock.wall())
             return await self.speech.say_audio(
                 await self.now(held),
                 call,
@@ -255,7 +255,7 @@ class SessionBroker:
     async def _touch(self, session: AvatarSession) -> None:
         if session.ended is not None:
             raise ended(session)
-        await self._sessions.update(session.session_id, seen_at=self._clock())
+        await self._sessions.update(session.session_id, seen_at=self._clock.running())
 
     async def end(self, held: Held) -> None:
         """End a session as its holder asks; asking again is asking once."""

@@ -24,11 +24,12 @@ from app.problems import (
 )
 from app.sessions.budgets import Budgets
 from app.sessions.chronicle import Chronicle
+from app.sessions.clock import SessionClock
 from app.sessions.ending import SessionEnder
 from app.sessions.live import AvatarSession, EndReason, LiveSessions, Origin
 from app.sessions.places import NOBODY, Applicant, Places, Waiting
 from app.sessions.readiness import Readiness
-from app.sessions.tokens import Claims, Clock, SessionTokens, expiry
+from app.sessions.tokens import Claims, SessionTokens, expiry
 from app.sessions.upstream import BUSY_SECONDS, carry_out
 from app.sessions.wishes import Wish, create_request
 from app.settings import Settings
@@ -41,10 +42,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class OpenedSession:
-    """A session and the token that its page gets."""
+    """A session and the token that its page gets; `expires_at` is by the wall clock."""
 
     session: AvatarSession
     token: SecretStr
+    expires_at: float
 
 
 Opening = asyncio.Task[OpenedSession | Waiting]
@@ -65,7 +67,7 @@ class SessionOpener:
         ender: SessionEnder,
         readiness: Readiness,
         chronicle: Chronicle,
-        clock: Clock,
+        clock: SessionClock,
     ) -> None:
         self._settings = settings
         self._client = client
@@ -122,13 +124,13 @@ class SessionOpener:
 
     def opened(self, session: AvatarSession) -> OpenedSession:
         """What the page of a session gets: the same whenever it is asked for."""
+        expires_at = self._clock.to_wall(session.expires_at)
         if not self._settings.sealed:
-            return OpenedSession(session, session.access.token)
+            return OpenedSession(session, session.access.token, expires_at)
         claims = Claims(session.owner, session.session_id)
-        token = self._tokens.sign(
-            claims, issued_at=session.opened_at, expires_at=session.expires_at
-        )
-        return OpenedSession(session, SecretStr(token))
+        issued_at = self._clock.to_wall(session.opened_at)
+        token = self._tokens.sign(claims, issued_at=issued_at, expires_at=expires_at)
+        return OpenedSession(session, SecretStr(token), expires_at)
 
     def _done(self, opening: Opening, origin: Origin | None) -> None:
         self._under_way.discard(opening)
@@ -236,8 +238,9 @@ class SessionOpener:
     def _new_session(
         self, owner: str, created: Created, origin: Origin | None, seconds: float | None
     ) -> AvatarSession:
-        now = self._clock()
-        token_expires_at = expiry(created.token, now) or now + KALTURA_TOKEN_SECONDS
+        now, wall = self._clock(), self._clock.wall()
+        token_expires_at = expiry(created.token, wall) or wall + KALTURA_TOKEN_SECONDS
+        token_expires_at = self._clock.from_wall(token_expires_at)
         ends = min(now + self._settings.session_max_seconds, token_expires_at)
         # From now on: what Kaltura took to open it is on nobody's account.
         on_budget = seconds is not None and now + seconds < ends
@@ -252,7 +255,7 @@ class SessionOpener:
             origin=origin,
             token_expires_at=token_expires_at,
             # A page of Kaltura's direct flow owes the broker no sign of life.
-            seen_at=now if sealed else None,
+            seen_at=self._clock.running() if sealed else None,
             ready=not sealed,
         )
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.problems import AtCapacity, TicketNotFound, TooManySessions
+from app.sessions.clock import SessionClock
 from app.sessions.live import AvatarSession, LiveSessions
-from app.sessions.tokens import Clock
 from app.sessions.waiting_room import Ticket, WaitingRoom
 from app.settings import Settings
 
@@ -54,13 +54,13 @@ class Places:
     A free place is the next in line's; whoever comes new waits behind.
     """
 
-    def __init__(self, settings: Settings, *, sessions: LiveSessions, clock: Clock) -> None:
+    def __init__(self, settings: Settings, *, sessions: LiveSessions, clock: SessionClock) -> None:
         self.capacity = settings.max_concurrent_sessions
         self.waiting_capacity = settings.max_waiting
         self._typical_seconds = settings.session_max_seconds / 2
         self._sessions = sessions
         self._clock = clock
-        self._room = WaitingRoom(size=settings.max_waiting, clock=clock)
+        self._room = WaitingRoom(size=settings.max_waiting, clock=clock.running)
         self._reserved: Counter[str] = Counter()
         self._lengths: deque[float] = deque(maxlen=LATELY)
         self._full_at: tuple[int, float] | None = None

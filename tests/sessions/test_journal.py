@@ -28,6 +28,8 @@ from app.problems import (
     SessionEnded,
 )
 from app.sessions import live, reaper
+from app.sessions.budgets import DAY_SECONDS
+from app.sessions.clock import SessionClock
 from app.sessions.journal import Journal
 from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import Keyring
@@ -68,14 +70,19 @@ async def start(database_url: str, kaltura: FakeKaltura, clock: FakeClock) -> As
     async with AsyncExitStack() as stack:
 
         async def start(
-            keys: tuple[SecretStr, ...] = (KEY,), base_url: str = BASE_URL, **changes: Any
+            keys: tuple[SecretStr, ...] = (KEY,),
+            base_url: str = BASE_URL,
+            monotonic: FakeClock = clock,
+            **changes: Any,
         ) -> Process:
             database = await stack.enter_async_context(open_database(database_url, prepare))
-            journal = Journal(database, Keyring(keys).at_rest(), base_url=base_url)
-            store = JournalledSessions(clock, journal)
+            times = SessionClock(clock, monotonic, lambda: 0.0)
+            journal = Journal(database, Keyring(keys).at_rest(), base_url=base_url, clock=times)
+            store = JournalledSessions(times, journal)
             stack.push_async_callback(store.aclose)
             await store.take_over()
-            house = House(kaltura, clock, store, database_url=database_url, **changes)
+            changes |= {"monotonic": monotonic, "database_url": database_url}
+            house = House(kaltura, clock, store, **changes)
             return Process(house, store, database)
 
         yield start
@@ -336,6 +343,32 @@ async def test_todays_minutes_are_remembered(start: Start, clock: FakeClock) -> 
     with pytest.raises(BudgetSpent):
         await second.house.open("a")
     await second.house.open("b")
+
+
+@pytest.mark.parametrize("by", [-3600, 3600])
+async def test_a_wall_clock_that_is_set_changes_the_length_of_no_session(
+    start: Start, clock: FakeClock, kaltura: FakeKaltura, by: int
+) -> None:
+    clock.now -= clock.now % DAY_SECONDS - DAY_SECONDS / 2
+    passing = FakeClock(5.0)
+    first = await start(monotonic=passing, daily_minutes=10)
+    over, open_ = await first.house.open("a"), await first.house.open("a")
+    await first.house.end(over)
+    for one in (clock, passing):
+        one.advance(60)
+    clock.advance(by)
+    assert await first.house.broker.seconds_left(await first.house.now(open_)) == 540
+    await first.store.take_over()
+    first.kill()
+    second = await start(monotonic=FakeClock(9.0), daily_minutes=10)
+    [session] = await second.store.all()
+    assert session.expires_at - clock() == 540
+    assert await second.store.seconds_used(clock() - DAY_SECONDS / 4) == 60
+    await second.house.end(session)
+    assert await second.store.seconds_used(clock() - DAY_SECONDS / 4) == 60
+    third = await start(monotonic=FakeClock(9.0))
+    assert await third.store.all() == []
+    assert kaltura.operations().count("end") == 2
 
 
 async def test_the_journal_and_the_memory_count_the_same_seconds(
