@@ -148,6 +148,7 @@ def create_app(
                 clock=times,
                 monotonic=monotonic,
                 sleep=sleep,
+                is_record_down=lambda: not database.is_available,
             )
             for warning in sessions.readiness.warnings():
                 log.warning(warning)

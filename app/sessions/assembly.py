@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
@@ -97,11 +98,12 @@ def assemble(
     clock: SessionClock,
     monotonic: Clock = time.monotonic,
     sleep: Sleep = asyncio.sleep,
+    is_record_down: Callable[[], bool] = lambda: False,
 ) -> Sessions:
     """The domain over a client of Kaltura's, a store of sessions and the record."""
     tokens = SessionTokens(keyring.signing(), clock.wall)
     services = Services(settings.service_tokens)
-    readiness = Readiness(settings, clock, speech.voice, lambda: client.is_refusing)
+    readiness = Readiness(settings, clock, speech.voice, lambda: client.is_refusing, is_record_down)
     places = Places(settings, sessions=sessions, clock=clock)
     budgets = Budgets(settings, sessions=sessions, clock=clock)
     texts = Texts(settings.audit_text, keyring.words())

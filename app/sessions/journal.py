@@ -88,6 +88,11 @@ class Journal:
         self._clock = clock
         self._offset = clock.offset
 
+    @property
+    def times_reopened(self) -> int:
+        """How often the database was found to be another one, in which rows may be missing."""
+        return self._database.file.times_reopened if self._database.file else 0
+
     async def follow_clock(self) -> None:
         """Move the rows of this process when the wall clock was set; raises `RecordUnavailable`.
 

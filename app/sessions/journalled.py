@@ -34,6 +34,7 @@ class JournalledSessions(SessionsInProcess):
         self._clock = clock
         self._journal = journal
         self._unwritten: set[str] = set()
+        self._times_reopened = journal.times_reopened
         self._flushing: asyncio.Task[None] | None = None
         self._forget_at = 0.0
 
@@ -76,6 +77,7 @@ class JournalledSessions(SessionsInProcess):
                 self.remember(session)
             else:
                 await super().add(session)
+        await self._flush_quietly()  # the database may just have been found to be another one
         left_open = sum(not session.ended_upstream for session in found)
         if left_open:
             log.warning("sessions taken over from a process that is no more", count=left_open)
@@ -100,6 +102,9 @@ class JournalledSessions(SessionsInProcess):
 
     async def flush(self) -> None:
         """Write down what has not been yet; raises `RecordUnavailable` at the first refusal."""
+        if self._times_reopened != self._journal.times_reopened:
+            self._times_reopened = self._journal.times_reopened
+            self._unwritten |= {session.session_id for session in await self.all()}
         for session_id in list(self._unwritten):
             await self._save(session_id)
 

@@ -715,6 +715,20 @@ async def test_an_end_that_could_not_be_written_down_is_written_down_later(
     assert rows(path, "ended_upstream, ended") == [(1, "visitor")]
 
 
+async def test_what_another_database_in_its_place_lacks_is_written_there(
+    start: Start, path: Path, tmp_path: Path
+) -> None:
+    first = await start()
+    with sqlite3.connect(path) as source, sqlite3.connect(tmp_path / "backup.db") as backup:
+        source.backup(backup)
+    session = await first.house.open()
+    (tmp_path / "backup.db").replace(path)
+    await first.store.take_over()
+    first.kill()
+    second = await start()
+    assert [one.session_id for one in await second.store.all()] == [session.session_id]
+
+
 async def test_a_sign_of_life_costs_no_write(start: Start, path: Path, clock: FakeClock) -> None:
     process = await start()
     session = await process.house.open()
