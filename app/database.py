@@ -10,6 +10,7 @@ import os
 import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -21,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
+from app.database_file import DatabaseFile
 from app.environment import SettingsError
 from app.holders import Holders, HoldersByFile, HoldersByPostgres, NobodyElse
 from app.problems import RecordUnavailable
@@ -51,6 +53,9 @@ class Database:
         # SQLite has one writer at a time; waiting here costs less than waiting there.
         self._writing = asyncio.Lock()
         self._failures = 0
+        self.file = None if path is None else DatabaseFile(engine, path)
+        self.is_available = True
+        """Whether the last attempt to read or write succeeded."""
         self._under_way: set[asyncio.Task[Any]] = set()
 
     async def read(self, query: Executable) -> Rows:
@@ -103,10 +108,16 @@ class Database:
 
     async def _committed(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         try:
-            async with self.engine.begin() as connection:
-                return await work(connection)
+            async with self._transaction() as connection:
+                result = await work(connection)
         except (SQLAlchemyError, OSError) as error:
+            self.is_available = False
             raise _unavailable(error) from None
+        self.is_available = True
+        return result
+
+    def _transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        return self.engine.begin() if self.file is None else self.file.transaction()
 
     async def hold(self) -> None:
         """Be known as alive to the others; raises `RecordUnavailable`."""
@@ -238,6 +249,8 @@ async def _prepare_in_turn(
             from app.postgres import require_sessions  # noqa: PLC0415 - see above
 
             await require_sessions(database.engine)
+        if database.file is not None:
+            await database.file.note()
         await database.hold()
     except (OSError, ValueError, SQLAlchemyError, RecordUnavailable) as error:
         raise _refusal(error, path, is_server=is_server) from None

@@ -57,8 +57,11 @@ class HoldersByFile:
         self._own_lock: int | None = None
 
     async def hold(self) -> None:
-        """See `Holders`; what the kernel holds does not get lost."""
+        """See `Holders`; the lock does not get lost, but its file may be deleted."""
+        if self._own_lock is not None and not os.fstat(self._own_lock).st_nlink:
+            self.release()
         if self._own_lock is None:
+            self._folder.mkdir(exist_ok=True)
             self._own_lock = self._try_lock(self._own, os.O_CREAT)
 
     async def is_held(self, holder: str) -> bool:

@@ -31,6 +31,7 @@ from app.migrations import prepare
 from app.problems import Problem
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.broker import SessionBroker
+from app.sessions.clock import SessionClock, seconds_since_boot
 from app.sessions.journal import Journal
 from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import keyring_of
@@ -96,7 +97,7 @@ def create_app(
     login_transport: httpx.AsyncBaseTransport | None = None,
     speech_transport: httpx.AsyncBaseTransport | None = None,
     clock: Clock = time.time,
-    monotonic: Clock = time.monotonic,
+    monotonic: Clock = seconds_since_boot,
     sleep: Sleep = asyncio.sleep,
     tracer_provider: TracerProvider | None = None,
 ) -> FastAPI:
@@ -131,13 +132,15 @@ def create_app(
                 settings, hooks=hooks, monotonic=monotonic, transport=speech_transport
             ) as services,
         ):
-            keyring = keyring_of(settings)
+            keyring, times = keyring_of(settings), SessionClock(clock, monotonic)
             record = Record(
                 database, required=settings.audit_required, monotonic=monotonic, clock=clock
             )
             retention = Retention(database, days=settings.audit_retention_days, clock=clock)
-            journal = Journal(database, keyring.at_rest(), base_url=settings.avatar_base_url)
-            store = JournalledSessions(clock, journal)
+            journal = Journal(
+                database, keyring.at_rest(), base_url=settings.avatar_base_url, clock=times
+            )
+            store = JournalledSessions(times, journal)
             sessions = assemble(
                 settings,
                 client=client,
@@ -145,9 +148,10 @@ def create_app(
                 keyring=keyring,
                 record=record,
                 speech=services,
-                clock=clock,
+                clock=times,
                 monotonic=monotonic,
                 sleep=sleep,
+                is_record_down=lambda: not database.is_available,
             )
             for warning in sessions.readiness.warnings():
                 log.warning(warning)
@@ -168,7 +172,7 @@ def create_app(
                     usage=Usage(database, base_url=settings.avatar_base_url, clock=clock),
                     operators=Operators(settings, keyring.operators(), clock),
                     settings=settings,
-                    clock=clock,
+                    clock=times,
                     readiness=sessions.readiness,
                     overview=sessions.overview,
                     metrics=metrics,
@@ -268,4 +272,9 @@ async def _ending(broker: SessionBroker) -> AsyncIterator[None]:
             async with asyncio.timeout(SHUTDOWN_SECONDS):
                 await broker.close()
         except TimeoutError:
-            log.error("some sessions could not be ended before the deadline")  # noqa: TRY400 - a traceback says nothing here
+            sessions, creates = await broker.left()
+            log.error(  # noqa: TRY400 - a traceback says nothing here
+                "some sessions could not be ended before the deadline",
+                session_ids=[session.session_id for session in sessions],
+                unanswered_creates=creates,
+            )

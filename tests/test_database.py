@@ -1,6 +1,7 @@
 """The database file, and which processes use it."""
 
 import asyncio
+import shutil
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -73,6 +74,17 @@ async def test_a_process_is_held_alive_as_long_as_it_has_its_lock(tmp_path: Path
         other.release()
         assert not await mine.is_held(other.holder)
         assert not await mine.is_held("never-was")
+
+
+async def test_a_lock_whose_file_was_deleted_is_taken_anew(tmp_path: Path) -> None:
+    url = url_of(tmp_path / "broker.db")
+    async with (
+        open_database(url, MetaData().create_all) as mine,
+        open_database(url, MetaData().create_all) as other,
+    ):
+        shutil.rmtree(tmp_path / "broker.db.holders")
+        await mine.hold()
+        assert await other.is_held(mine.holder)
 
 
 async def test_a_dead_process_leaves_no_file_behind(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """The client of Kaltura's Avatar Control API."""
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import httpx
 import stamina
@@ -53,7 +54,8 @@ nothing. Not after a lost answer, a timeout or another 5xx: those tell nothing o
 """
 
 Answer = TypeVar("Answer", bound=WireModel)
-SeeTo = Callable[[Created], Awaitable[None]]
+SeeTo = Callable[[asyncio.Future[Created]], Coroutine[Any, Any, None]]
+"""Sees to a session that may still be opened: it is called with the outcome, to be awaited."""
 
 _JSON: Final = {"Content-Type": "application/json"}
 _KS_EXCEPTIONS: Final = frozenset(
@@ -120,6 +122,11 @@ class KalturaClient:
         return self._breaker.is_refusing
 
     @property
+    def late_creates(self) -> int:
+        """Creates that were given up, and may still open a session that is then seen to."""
+        return len(self._late)
+
+    @property
     def ks_renewals(self) -> Mapping[str, int]:
         """How often a KS was made, and how often that failed."""
         return self._ks_source.renewals
@@ -128,7 +135,8 @@ class KalturaClient:
         """Opens a session: sent once, whatever happens to the answer.
 
         Only when the KS was refused is it sent once more, with another: nothing was opened.
-        `see_to_late` gets a session whose answer came after `TimedOutError` was raised.
+        When `TimedOutError` is raised, `see_to_late` gets what becomes of it: the answer, or a
+        `KalturaError` after at most `LATE_SECONDS`.
         """
         ks = await self._ks_source.ks()
         try:

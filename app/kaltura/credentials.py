@@ -67,7 +67,7 @@ class ConfiguredKs:
 
 @dataclass(frozen=True)
 class _Kept:
-    """A KS and its times, in unix seconds."""
+    """A KS and its times, in seconds that never jump."""
 
     ks: SecretStr
     renew_at: float
@@ -78,12 +78,18 @@ class MintedKs:
     """Keeps one KS that `mint` made, and replaces it before it lapses or when it is refused.
 
     However many ask, one is made at a time, and nobody waits for it while the old one is good.
-    `clock` gives unix seconds.
+    `clock` gives unix seconds, as Kaltura does, and `monotonic` seconds that never jump.
     """
 
-    def __init__(self, mint: Callable[[], Awaitable[Minted]], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        mint: Callable[[], Awaitable[Minted]],
+        clock: Callable[[], float],
+        monotonic: Callable[[], float],
+    ) -> None:
         self._mint = mint
         self._clock = clock
+        self._monotonic = monotonic
         self.renewals = {MADE: 0, FAILED: 0}
         self._kept: _Kept | None = None
         self._minting: asyncio.Task[SecretStr] | None = None
@@ -92,7 +98,7 @@ class MintedKs:
 
     async def ks(self) -> SecretStr:
         """The KS that is kept; a new one when there is none that is good."""
-        now = self._clock()
+        now = self._monotonic()
         if self._kept is None or now >= self._kept.expires_at:
             # Shielded: a caller who leaves takes nothing from those who wait too.
             return await asyncio.shield(self._start_minting())
@@ -106,9 +112,9 @@ class MintedKs:
         None when the one before was refused too, moments ago: a third would fare no better.
         """
         if self._kept is not None and self._kept.ks == refused:
-            if self._clock() < self._replace_again_at:
+            if self._monotonic() < self._replace_again_at:
                 return None
-            self._replace_again_at = self._clock() + PAUSE_SECONDS
+            self._replace_again_at = self._monotonic() + PAUSE_SECONDS
             self._kept = None
         return await self.ks()
 
@@ -122,24 +128,24 @@ class MintedKs:
     def _start_minting(self) -> asyncio.Task[SecretStr]:
         """What is under way, or what failed a moment ago, or else a new attempt."""
         last = self._minting
-        if last is not None and (not last.done() or self._clock() < self._mint_again_at):
+        if last is not None and (not last.done() or self._monotonic() < self._mint_again_at):
             return last
         self._minting = asyncio.create_task(self._mint_one())
         self._minting.add_done_callback(_look_at)
         return self._minting
 
     async def _mint_one(self) -> SecretStr:
-        asked_at = self._clock()
+        asked_at, asked_at_wall = self._monotonic(), self._clock()
         try:
             minted = await self._mint()
         except KalturaError as error:
-            self._mint_again_at = self._clock() + PAUSE_SECONDS
+            self._mint_again_at = self._monotonic() + PAUSE_SECONDS
             self.renewals[FAILED] += 1
             log.warning(
                 "no ks was made", outcome=type(error).__name__, upstream_status=error.status
             )
             raise
-        life = _seconds_of_life(minted, asked_at)
+        life = _seconds_of_life(minted, asked_at_wall)
         self._kept = _Kept(
             minted.ks, renew_at=asked_at + RENEWED_AFTER * life, expires_at=asked_at + life
         )

@@ -23,7 +23,9 @@ def open_transport() -> httpx.AsyncBaseTransport:
 
 def _open_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=100, keepalive_timeout=KEEP_WARM_SECONDS),
+        # No limit: an end must not wait for connections on which Kaltura is silent. The places
+        # bound them, as a session has one call under way at a time.
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_WARM_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         # Wire sets one deadline around the whole call, the body included.
         timeout=aiohttp.ClientTimeout(total=None),

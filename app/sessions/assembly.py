@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
@@ -17,6 +18,7 @@ from app.kaltura.transport import open_transport
 from app.sessions.broker import SessionBroker
 from app.sessions.budgets import Budgets
 from app.sessions.chronicle import Chronicle
+from app.sessions.clock import SessionClock
 from app.sessions.ending import SessionEnder
 from app.sessions.figures import Overview
 from app.sessions.keyring import Keyring
@@ -57,7 +59,7 @@ def kaltura_client(
     transport = transport or open_transport()
     return KalturaClient(
         base_url=settings.avatar_base_url,
-        ks_source=_ks_source(settings, transport, clock, observer),
+        ks_source=_ks_source(settings, transport, clock, monotonic, observer),
         transport=transport,
         timeout_seconds=settings.upstream_timeout_seconds,
         monotonic=monotonic,
@@ -66,7 +68,11 @@ def kaltura_client(
 
 
 def _ks_source(
-    settings: Settings, transport: httpx.AsyncBaseTransport, clock: Clock, observer: Observer
+    settings: Settings,
+    transport: httpx.AsyncBaseTransport,
+    clock: Clock,
+    monotonic: Clock,
+    observer: Observer,
 ) -> KsSource:
     credentials, _ = settings.required_to_serve()
     if isinstance(credentials, SecretStr):
@@ -78,7 +84,7 @@ def _ks_source(
         timeout_seconds=settings.upstream_timeout_seconds,
         observer=observer,
     )
-    return MintedKs(mint, clock)
+    return MintedKs(mint, clock, monotonic)
 
 
 def assemble(
@@ -89,18 +95,19 @@ def assemble(
     keyring: Keyring,
     record: Record,
     speech: SpeechServices,
-    clock: Clock,
+    clock: SessionClock,
     monotonic: Clock = time.monotonic,
     sleep: Sleep = asyncio.sleep,
+    is_record_down: Callable[[], bool] = lambda: False,
 ) -> Sessions:
     """The domain over a client of Kaltura's, a store of sessions and the record."""
-    tokens = SessionTokens(keyring.signing(), clock)
+    tokens = SessionTokens(keyring.signing(), clock.wall)
     services = Services(settings.service_tokens)
-    readiness = Readiness(settings, clock, speech.voice, lambda: client.is_refusing)
+    readiness = Readiness(settings, clock, speech.voice, lambda: client.is_refusing, is_record_down)
     places = Places(settings, sessions=sessions, clock=clock)
     budgets = Budgets(settings, sessions=sessions, clock=clock)
     texts = Texts(settings.audit_text, keyring.words())
-    chronicle = Chronicle(record, texts, clock)
+    chronicle = Chronicle(record, texts, clock.wall, monotonic)
     ender = SessionEnder(
         client=client, sessions=sessions, places=places, chronicle=chronicle, clock=clock
     )

@@ -10,6 +10,7 @@ from app.kaltura.contract import ClientInit, Operation, TurnId
 from app.problems import ControlNotAllowed, SessionEnded, SessionNotFound
 from app.sessions.budgets import Budgets
 from app.sessions.chronicle import Call, Chronicle
+from app.sessions.clock import SessionClock
 from app.sessions.ending import SessionEnder, ended
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.opening import SessionOpener
@@ -51,7 +52,7 @@ class SessionBroker:
         budgets: Budgets,
         chronicle: Chronicle,
         speech: SpeechServices,
-        clock: Clock,
+        clock: SessionClock,
         monotonic: Clock,
         sleep: Sleep,
     ) -> None:
@@ -71,7 +72,7 @@ class SessionBroker:
             services=speech,
             chronicle=chronicle,
             send=self._send,
-            clock=clock,
+            clock=clock.wall,
             monotonic=monotonic,
             sleep=sleep,
         )
@@ -81,7 +82,7 @@ class SessionBroker:
             touch=self._touch,
             now=self.now,
             max_text_length=settings.max_text_length,
-            clock=clock,
+            clock=clock.wall,
         )
 
     # Finding
@@ -240,7 +241,7 @@ class SessionBroker:
     async def _touch(self, session: AvatarSession) -> None:
         if session.ended is not None:
             raise ended(session)
-        await self._sessions.update(session.session_id, seen_at=self._clock())
+        await self._sessions.update(session.session_id, seen_at=self._clock.running())
 
     async def end(self, held: Held) -> None:
         """End a session as its holder asks; asking again is asking once."""
@@ -261,19 +262,20 @@ class SessionBroker:
             await self._ender.end(session, EndReason.OPERATOR, call)
 
     async def close(self) -> None:
-        """End every session, and those that are being opened as they arrive.
+        """End every session, and those that may still be opened; the caller sets the deadline.
 
-        Goes on until all are ended; whoever calls it sets the deadline. Where sessions are kept
-        for a next process, only what is being opened is waited for.
+        Where sessions are kept for a next process, only those that are over already are ended.
         """
-        keep = self._settings.shutdown_sessions == "keep"
-        while True:
-            sessions = [s for s in await self._sessions.all() if not (keep or s.is_elsewhere)]
-            if not sessions and not self._opener.is_busy:
-                # Over at Kaltura; that shall also be on record.
-                await self._ender.settle()
-                await self.speech.settle()
-                return
-            for session in sessions:
+        while any(left := await self.left()):
+            for session in left[0]:
                 self._ender.end_soon(session, EndReason.SHUTDOWN)
             await asyncio.sleep(CLOSE_PAUSE_SECONDS)
+        # Over at Kaltura; that shall also be on record.
+        await self._ender.settle()
+        await self.speech.settle()
+
+    async def left(self) -> tuple[list[AvatarSession], int]:
+        """The sessions that `close` has still to end, and how many more may still be opened."""
+        keep = self._settings.shutdown_sessions == "keep"
+        here = [s for s in await self._sessions.all() if not s.is_elsewhere]
+        return [s for s in here if s.ended or not keep], self._opener.creates_under_way

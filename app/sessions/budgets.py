@@ -4,9 +4,9 @@ from collections import Counter
 from typing import Final
 
 from app.problems import BudgetSpent
+from app.sessions.clock import SessionClock
 from app.sessions.live import AvatarSession, LiveSessions
 from app.sessions.ownership import SERVICE
-from app.sessions.tokens import Clock
 from app.settings import Settings
 
 DAY_SECONDS: Final = 24 * 3600
@@ -16,7 +16,7 @@ DAY_SECONDS: Final = 24 * 3600
 class Budgets:
     """Knows what is left of today's minutes; live sessions spend them as they go."""
 
-    def __init__(self, settings: Settings, *, sessions: LiveSessions, clock: Clock) -> None:
+    def __init__(self, settings: Settings, *, sessions: LiveSessions, clock: SessionClock) -> None:
         self._of_all = settings.daily_minutes * 60
         self._of_visitor = settings.daily_minutes_per_visitor * 60
         self._one_each = settings.max_sessions_per_visitor == 1
@@ -30,7 +30,7 @@ class Budgets:
         """
         now = self._clock()
         left = await self._seconds_left(owner)
-        tomorrow = _today(now) + DAY_SECONDS
+        tomorrow = self._today() + DAY_SECONDS
         if left is None or now + left >= tomorrow:
             return None
         if left < 1:
@@ -63,7 +63,7 @@ class Budgets:
             return []
         if not self._one_each:
             return live
-        today, count = _today(self._clock()), Counter(session.owner for session in live)
+        today, count = self._today(), Counter(session.owner for session in live)
         return [s for s in live if s.opened_at < today or count[s.owner] > 1]
 
     async def _seconds_left(self, owner: str) -> float | None:
@@ -78,8 +78,9 @@ class Budgets:
         budget = self._of_all if owner is None else self._of_visitor
         if not budget or (owner or "").startswith(SERVICE):
             return None
-        return budget - await self._sessions.seconds_used(_today(self._clock()), owner)
+        return budget - await self._sessions.seconds_used(self._today(), owner)
 
-
-def _today(now: float) -> float:
-    return now - now % DAY_SECONDS
+    def _today(self) -> float:
+        """When the day began, by the sessions' clock."""
+        now = self._clock.wall()
+        return self._clock.from_wall(now - now % DAY_SECONDS)

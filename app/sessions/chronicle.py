@@ -115,11 +115,11 @@ class Call:
 class Chronicle:
     """Tells the record of calls, and of the turns in a session's life."""
 
-    def __init__(self, record: Record, texts: Texts, clock: Clock) -> None:
+    def __init__(self, record: Record, texts: Texts, clock: Clock, monotonic: Clock) -> None:
         self._record = record
         self._texts = texts
         self._clock = clock
-        self._sparing = Sparing(clock)
+        self._sparing = Sparing(monotonic)
 
     # Calls
 

@@ -33,6 +33,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.database import METADATA, Database, Rows
 from app.kaltura.client import SessionAccess
 from app.kaltura.contract import ClientInit
+from app.problems import RecordUnavailable
+from app.sessions.clock import SessionClock
 from app.sessions.live import AvatarSession, EndReason, Origin
 from app.values import MAX_SECONDS
 
@@ -72,54 +74,94 @@ log = structlog.get_logger(__name__)
 
 
 class Journal:
-    """Writes sessions down, and reads what processes that are no more have left."""
+    """Writes sessions down, and reads what processes that are no more have left.
 
-    def __init__(self, database: Database, keys: MultiFernet, *, base_url: str) -> None:
+    Its rows have the wall clock's times, its callers those of `clock`.
+    """
+
+    def __init__(
+        self, database: Database, keys: MultiFernet, *, base_url: str, clock: SessionClock
+    ) -> None:
         self._database = database
         self._keys = keys
         self._base_url = base_url
+        self._clock = clock
+        self._offset = clock.offset
+
+    @property
+    def times_reopened(self) -> int:
+        """How often the database was found to be another one, in which rows may be missing."""
+        return self._database.file.times_reopened if self._database.file else 0
+
+    async def follow_clock(self) -> None:
+        """Move the rows of this process when the wall clock was set; raises `RecordUnavailable`.
+
+        So the sessions keep their length, and a next process knows how long they may last.
+        """
+        before, now = self._offset, self._clock.offset
+        if before == now:
+            return
+        columns = (SESSIONS.c.opened_at, SESSIONS.c.expires_at, SESSIONS.c.ended_at)
+        moved = {column: column + (now - before) for column in columns}
+
+        async def work(connection: AsyncConnection) -> None:
+            own = SESSIONS.c.holder == self._database.holder
+            await connection.execute(update(SESSIONS).where(own).values(moved))
+            self._offset = now
+
+        try:
+            await self._database.write(work)
+        except RecordUnavailable:
+            self._offset = before
+            raise
+        log.warning("the wall clock was set", seconds=now - before)
 
     def _row_of(self, session: AvatarSession) -> dict[str, Any]:
         """What is kept of a session, its secrets still readable."""
         return {
             "session_id": session.session_id,
-            "opened_at": session.opened_at,
+            "opened_at": session.opened_at + self._offset,
             "base_url": session.access.base_url or self._base_url,
             "owner": session.owner,
             "origin_key": session.origin and session.origin.key,
             "origin_wish": session.origin and session.origin.wish,
-            "expires_at": session.expires_at,
-            "token_expires_at": session.token_expires_at,
+            "expires_at": session.expires_at + self._offset,
+            "token_expires_at": session.token_expires_at + self._offset,
             "last_moment": session.last_moment.value,
             "seen": session.seen_at is not None,
             "ready": session.ready,
             "sealed": None if session.ended_upstream else _secrets_of(session),
             "ended": session.ended and session.ended.value,
-            "ended_at": session.ended_at,
+            "ended_at": session.ended_at and session.ended_at + self._offset,
             "ended_upstream": session.ended_upstream,
         }
 
     async def save(self, session: AvatarSession) -> None:
         """Write a session down; it is on disk on return. Raises `RecordUnavailable`."""
-        row = self._row_of(session) | {"holder": self._database.holder}
-        if row["sealed"] is not None:
-            row["sealed"] = self._keys.encrypt(row["sealed"])
-        statement = self._database.insert(SESSIONS).values(row)
-        replaced = {name: statement.excluded[name] for name in row}
-        await self._write(
-            statement.on_conflict_do_update(
-                index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at], set_=replaced
-            )
-        )
 
-    async def take_over(self, now: float) -> list[AvatarSession]:
+        async def work(connection: AsyncConnection) -> None:
+            row = self._row_of(session) | {"holder": self._database.holder}
+            if row["sealed"] is not None:
+                row["sealed"] = self._keys.encrypt(row["sealed"])
+            statement = self._database.insert(SESSIONS).values(row)
+            replaced = {name: statement.excluded[name] for name in row}
+            await connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at], set_=replaced
+                )
+            )
+
+        await self._database.write(work)
+
+    async def take_over(self) -> list[AvatarSession]:
         """The sessions that processes that are no more have left open, from now on ours.
 
         With them those that ended lately, so that their pages can be told why.
         """
+        told_from = self._clock.wall() - TOLD_SECONDS
         left = or_(
             SESSIONS.c.ended_upstream.is_(False),
-            and_(SESSIONS.c.ended_at > now - TOLD_SECONDS, SESSIONS.c.ready.is_(True)),
+            and_(SESSIONS.c.ended_at > told_from, SESSIONS.c.ready.is_(True)),
         )
         other = SESSIONS.c.holder != self._database.holder
         await self._database.hold()
@@ -134,17 +176,19 @@ class Journal:
             .values(holder=self._database.holder)
             .returning(SESSIONS)
         )
-        return list(self._readable(sorted(rows, key=lambda row: row.opened_at), now))
+        return list(self._readable(sorted(rows, key=lambda row: row.opened_at)))
 
-    async def forget_old(self, now: float) -> None:
+    async def forget_old(self) -> None:
         """Delete what is too old to matter."""
-        await self._write(delete(SESSIONS).where(SESSIONS.c.opened_at < now - KEPT_SECONDS))
+        oldest = self._clock.wall() - KEPT_SECONDS
+        await self._write(delete(SESSIONS).where(SESSIONS.c.opened_at < oldest))
 
-    async def seconds_used(self, since: float, now: float, owner: str | None) -> float:
+    async def seconds_used(self, since: float, owner: str | None) -> float:
         """How long sessions were open since then at the present address of Kaltura's.
 
         An emulator's minutes cost nothing, so they count for the emulator alone.
         """
+        since, now = since + self._offset, self._clock() + self._offset
         begin = case((SESSIONS.c.opened_at < since, since), else_=SESSIONS.c.opened_at)
         used = was_open_until(now) - begin
         query = select(func.sum(case((used > 0, used), else_=0.0))).where(
@@ -164,10 +208,10 @@ class Journal:
 
         return await self._database.write(rows)
 
-    def _readable(self, rows: Iterable[Row[Any]], now: float) -> Iterator[AvatarSession]:
+    def _readable(self, rows: Iterable[Row[Any]]) -> Iterator[AvatarSession]:
         for row in rows:
             try:
-                yield self._session_of(row, now)
+                yield self._session_of(row)
             except (InvalidToken, ValueError, KeyError, TypeError) as error:
                 log.error(  # noqa: TRY400 - a traceback would quote the row
                     "a session of an earlier process can't be ended: SECRET_KEY is not the one it "
@@ -176,11 +220,12 @@ class Journal:
                     error=type(error).__name__,
                 )
 
-    def _session_of(self, row: Row[Any], now: float) -> AvatarSession:
-        token, media, ended, ended_at = SecretStr(""), None, row.ended, row.ended_at
+    def _session_of(self, row: Row[Any]) -> AvatarSession:
+        token, media, ended = SecretStr(""), None, row.ended
+        ended_at = row.ended_at and row.ended_at - self._offset
         if not row.ready and ended is None:
             # Its process died while it was being opened: it is nobody's, so it is over.
-            ended, ended_at = EndReason.FAILED, now
+            ended, ended_at = EndReason.FAILED, self._clock()
         if not row.ended_upstream:
             kept = self._unsealed(row)
             token = SecretStr(kept["token"])
@@ -189,11 +234,11 @@ class Journal:
         return AvatarSession(
             access=SessionAccess(row.session_id, token, elsewhere),
             owner=row.owner,
-            opened_at=row.opened_at,
-            expires_at=row.expires_at,
-            token_expires_at=row.token_expires_at,
+            opened_at=row.opened_at - self._offset,
+            expires_at=row.expires_at - self._offset,
+            token_expires_at=row.token_expires_at - self._offset,
             # Whoever watches it shall have the time to say so.
-            seen_at=now if row.seen else None,
+            seen_at=self._clock.running() if row.seen else None,
             ready=row.ready,
             last_moment=EndReason(row.last_moment),
             origin=row.origin_key and Origin(row.origin_key, row.origin_wish),

@@ -7,9 +7,9 @@ from typing import Any, Final
 import structlog
 
 from app.problems import RecordUnavailable
+from app.sessions.clock import SessionClock
 from app.sessions.journal import Journal
 from app.sessions.live import AvatarSession, SessionsInProcess
-from app.sessions.tokens import Clock
 
 FORGET_EVERY_SECONDS: Final = 24 * 3600
 
@@ -29,11 +29,12 @@ class JournalledSessions(SessionsInProcess):
     already, so it is never refused: what could not be written is written by `flush`.
     """
 
-    def __init__(self, clock: Clock, journal: Journal) -> None:
+    def __init__(self, clock: SessionClock, journal: Journal) -> None:
         super().__init__(clock)
         self._clock = clock
         self._journal = journal
         self._unwritten: set[str] = set()
+        self._times_reopened = journal.times_reopened
         self._flushing: asyncio.Task[None] | None = None
         self._forget_at = 0.0
 
@@ -63,22 +64,25 @@ class JournalledSessions(SessionsInProcess):
 
     async def seconds_used(self, since: float, owner: str | None = None) -> float:
         """See `LiveSessions`; what earlier processes used counts too."""
-        return await self._journal.seconds_used(since, self._clock(), owner)
+        await self._journal.follow_clock()
+        return await self._journal.seconds_used(since, owner)
 
     async def take_over(self) -> list[AvatarSession]:
         """See `LiveSessions`; raises `RecordUnavailable`."""
+        await self._journal.follow_clock()
         await self.flush()
-        found = await self._journal.take_over(self._clock())
+        found = await self._journal.take_over()
         for session in found:
             if session.ended_upstream:
                 self.remember(session)
             else:
                 await super().add(session)
+        await self._flush_quietly()  # the database may just have been found to be another one
         left_open = sum(not session.ended_upstream for session in found)
         if left_open:
             log.warning("sessions taken over from a process that is no more", count=left_open)
         if self._clock() >= self._forget_at:
-            await self._journal.forget_old(self._clock())
+            await self._journal.forget_old()
             self._forget_at = self._clock() + FORGET_EVERY_SECONDS
         return found
 
@@ -98,6 +102,9 @@ class JournalledSessions(SessionsInProcess):
 
     async def flush(self) -> None:
         """Write down what has not been yet; raises `RecordUnavailable` at the first refusal."""
+        if self._times_reopened != self._journal.times_reopened:
+            self._times_reopened = self._journal.times_reopened
+            self._unwritten |= {session.session_id for session in await self.all()}
         for session_id in list(self._unwritten):
             await self._save(session_id)
 

@@ -62,7 +62,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class AvatarSession:
-    """One session; times are unix seconds.
+    """One session; times are those of `SessionClock`, `seen_at` and `leaves_at` its running ones.
 
     Nobody but the broker sees it before it is `ready`. `seen_at` is None while no sign of life
     has come and none is owed, as in direct mode. `leaves_at` is set when its page went away.

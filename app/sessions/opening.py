@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import functools
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from pydantic import SecretStr
 
+from app.kaltura import errors
 from app.kaltura.client import KalturaClient, SessionAccess
 from app.kaltura.contract import Created, CreateRequest, Operation
 from app.kaltura.media import is_safe_media_url
@@ -22,11 +24,12 @@ from app.problems import (
 )
 from app.sessions.budgets import Budgets
 from app.sessions.chronicle import Chronicle
+from app.sessions.clock import SessionClock
 from app.sessions.ending import SessionEnder
 from app.sessions.live import AvatarSession, EndReason, LiveSessions, Origin
-from app.sessions.places import Applicant, Places, Waiting
+from app.sessions.places import NOBODY, Applicant, Places, Waiting
 from app.sessions.readiness import Readiness
-from app.sessions.tokens import Claims, Clock, SessionTokens, expiry
+from app.sessions.tokens import Claims, SessionTokens, expiry
 from app.sessions.upstream import BUSY_SECONDS, carry_out
 from app.sessions.wishes import Wish, create_request
 from app.settings import Settings
@@ -39,10 +42,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class OpenedSession:
-    """A session and the token that its page gets."""
+    """A session and the token that its page gets; `expires_at` is by the wall clock."""
 
     session: AvatarSession
     token: SecretStr
+    expires_at: float
 
 
 Opening = asyncio.Task[OpenedSession | Waiting]
@@ -63,7 +67,7 @@ class SessionOpener:
         ender: SessionEnder,
         readiness: Readiness,
         chronicle: Chronicle,
-        clock: Clock,
+        clock: SessionClock,
     ) -> None:
         self._settings = settings
         self._client = client
@@ -81,9 +85,9 @@ class SessionOpener:
         """Sessions that Kaltura opened for this process."""
 
     @property
-    def is_busy(self) -> bool:
-        """Whether a session is being opened."""
-        return bool(self._under_way)
+    def creates_under_way(self) -> int:
+        """How many sessions may still be opened, those included that no visitor will get."""
+        return len(self._under_way) + self._client.late_creates
 
     async def open(
         self, applicant: Applicant, wish: Wish, idempotency_key: str | None = None
@@ -120,13 +124,13 @@ class SessionOpener:
 
     def opened(self, session: AvatarSession) -> OpenedSession:
         """What the page of a session gets: the same whenever it is asked for."""
+        expires_at = self._clock.to_wall(session.expires_at)
         if not self._settings.sealed:
-            return OpenedSession(session, session.access.token)
+            return OpenedSession(session, session.access.token, expires_at)
         claims = Claims(session.owner, session.session_id)
-        token = self._tokens.sign(
-            claims, issued_at=session.opened_at, expires_at=session.expires_at
-        )
-        return OpenedSession(session, SecretStr(token))
+        issued_at = self._clock.to_wall(session.opened_at)
+        token = self._tokens.sign(claims, issued_at=issued_at, expires_at=expires_at)
+        return OpenedSession(session, SecretStr(token), expires_at)
 
     def _done(self, opening: Opening, origin: Origin | None) -> None:
         self._under_way.discard(opening)
@@ -174,7 +178,7 @@ class SessionOpener:
         async with self._chronicle.call(Operation.CREATE, visitor=owner) as call:
             # A session costs money, and nobody minds that its entry is written first.
             await call.accepted(first=True, **_asked_for(request))
-            creating = self._client.create(request, functools.partial(self._end_late, owner))
+            creating = self._client.create(request, functools.partial(self._see_to_late, owner))
             try:
                 created = await carry_out(Operation.CREATE, creating, call)
             except Problem as problem:
@@ -185,8 +189,23 @@ class SessionOpener:
         self.opened_count += 1
         return created
 
-    async def _end_late(self, owner: str, created: Created) -> None:
-        """Ends what Kaltura opened after all, when its visitor had been told that it did not."""
+    def _see_to_late(
+        self, owner: str, creating: asyncio.Future[Created]
+    ) -> Coroutine[Any, Any, None]:
+        """Keep its place until it is known what came of it: so places bound the open sessions."""
+        self._places.reserve_for_nobody()
+        return self._end_late(owner, creating)
+
+    async def _end_late(self, owner: str, creating: asyncio.Future[Created]) -> None:
+        """End what Kaltura opened after all, when its visitor had been told that it did not."""
+        try:
+            created = await creating
+        except errors.KalturaError as error:
+            log.warning("create was answered too late", outcome=type(error).__name__)
+            return
+        finally:
+            self._places.release(NOBODY)
+        # No pause before the store has it, as in `_open`.
         log.warning("create was answered too late", session_id=created.session_id)
         session = replace(self._new_session(owner, created, None, None), ready=False)
         with contextlib.suppress(Problem):
@@ -219,8 +238,9 @@ class SessionOpener:
     def _new_session(
         self, owner: str, created: Created, origin: Origin | None, seconds: float | None
     ) -> AvatarSession:
-        now = self._clock()
-        token_expires_at = expiry(created.token, now) or now + KALTURA_TOKEN_SECONDS
+        now, wall = self._clock(), self._clock.wall()
+        token_expires_at = expiry(created.token, wall) or wall + KALTURA_TOKEN_SECONDS
+        token_expires_at = self._clock.from_wall(token_expires_at)
         ends = min(now + self._settings.session_max_seconds, token_expires_at)
         # From now on: what Kaltura took to open it is on nobody's account.
         on_budget = seconds is not None and now + seconds < ends
@@ -235,7 +255,7 @@ class SessionOpener:
             origin=origin,
             token_expires_at=token_expires_at,
             # A page of Kaltura's direct flow owes the broker no sign of life.
-            seen_at=now if sealed else None,
+            seen_at=self._clock.running() if sealed else None,
             ready=not sealed,
         )
 

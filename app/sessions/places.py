@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.problems import AtCapacity, TicketNotFound, TooManySessions
+from app.sessions.clock import SessionClock
 from app.sessions.live import AvatarSession, LiveSessions
-from app.sessions.tokens import Clock
 from app.sessions.waiting_room import Ticket, WaitingRoom
 from app.settings import Settings
 
 RETRY_AFTER_SECONDS: Final = 5
+
+NOBODY: Final = ""
+"""The owner of what is reserved for a session that no visitor will get."""
+
 LATELY: Final = 20
 """Sessions whose length tells how long the next ones may last."""
 
@@ -50,13 +54,13 @@ class Places:
     A free place is the next in line's; whoever comes new waits behind.
     """
 
-    def __init__(self, settings: Settings, *, sessions: LiveSessions, clock: Clock) -> None:
+    def __init__(self, settings: Settings, *, sessions: LiveSessions, clock: SessionClock) -> None:
         self.capacity = settings.max_concurrent_sessions
         self.waiting_capacity = settings.max_waiting
         self._typical_seconds = settings.session_max_seconds / 2
         self._sessions = sessions
         self._clock = clock
-        self._room = WaitingRoom(size=settings.max_waiting, clock=clock)
+        self._room = WaitingRoom(size=settings.max_waiting, clock=clock.running)
         self._reserved: Counter[str] = Counter()
         self._lengths: deque[float] = deque(maxlen=LATELY)
         self._full_at: tuple[int, float] | None = None
@@ -98,6 +102,13 @@ class Places:
     def release(self, owner: str) -> None:
         """Give back a reservation: it has become a session, or come to nothing."""
         self._reserved -= Counter({owner: 1})
+
+    def reserve_for_nobody(self) -> None:
+        """Keep a place for a session that may still be opened, after its visitor was refused.
+
+        It is nobody's, so the visitor may ask again. Give it back with `release(NOBODY)`.
+        """
+        self._reserved[NOBODY] += 1
 
     async def full(self, applicant: Applicant, retry_after: int) -> Waiting | None:
         """Kaltura has no room for one more: wait as the first in line.

@@ -5,7 +5,7 @@ from typing import Final
 
 from app.database import is_in_memory
 from app.kaltura.media import is_loopback_url
-from app.problems import KalturaUnavailable, Problem
+from app.problems import KalturaUnavailable, Problem, RecordUnavailable
 from app.sessions.speaking.voice import Speech, Voice
 from app.sessions.tokens import Clock
 from app.settings import Settings
@@ -17,7 +17,7 @@ become ready again, or nobody would ever find out that Kaltura is back.
 
 
 class Readiness:
-    """Remembers how the last opening went, and asks whether Kaltura is down."""
+    """Remembers how the last opening went, and asks whether Kaltura or the database is down."""
 
     def __init__(
         self,
@@ -25,11 +25,13 @@ class Readiness:
         clock: Clock,
         voice: Voice,
         is_kaltura_down: Callable[[], bool] = lambda: False,
+        is_record_down: Callable[[], bool] = lambda: False,
     ) -> None:
         self._settings = settings
         self._voice = voice
         self._clock = clock
         self._is_kaltura_down = is_kaltura_down
+        self._is_record_down = is_record_down
         self._failure: tuple[float, Problem] | None = None
 
     def note(self, failure: Problem | None) -> None:
@@ -39,6 +41,8 @@ class Readiness:
     def wrong(self) -> list[str]:
         """What keeps sessions from being opened: empty when nothing is known to."""
         found: list[Problem] = [KalturaUnavailable()] if self._is_kaltura_down() else []
+        if self._is_record_down():
+            found.append(RecordUnavailable())
         if self._failure is not None and self._clock() < self._failure[0] + MEMORY_SECONDS:
             found.append(self._failure[1])
         return list(dict.fromkeys(f"{problem.name}: {problem.remedy}" for problem in found))

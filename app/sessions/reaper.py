@@ -8,10 +8,10 @@ import structlog
 
 from app.problems import RecordUnavailable
 from app.sessions.budgets import Budgets
+from app.sessions.clock import SessionClock
 from app.sessions.ending import SessionEnder
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.places import Places
-from app.sessions.tokens import Clock
 
 SWEEP_SECONDS: Final = 1.0
 TAKE_OVER_SECONDS: Final = 5.0
@@ -34,7 +34,7 @@ class Reaper:
         places: Places,
         budgets: Budgets,
         idle_seconds: int,
-        clock: Clock,
+        clock: SessionClock,
     ) -> None:
         self._ender = ender
         self._sessions = sessions
@@ -55,10 +55,10 @@ class Reaper:
 
     async def sweep(self) -> None:
         """See to it that everything that is due now is ended; waits for none of it."""
-        now = self._clock()
+        now, running = self._clock(), self._clock.running()
         sessions = await self._sessions.all()
         for session in sessions:
-            reason = self._due(session, now)
+            reason = self._due(session, now, running)
             if reason is not None:
                 self._ender.end_soon(session, reason)
         await self._places.advance()
@@ -66,16 +66,16 @@ class Reaper:
         for session in await self._budgets.overdrawn(live):
             self._ender.end_soon(session, EndReason.BUDGET)
 
-    def _due(self, session: AvatarSession, now: float) -> EndReason | None:
+    def _due(self, session: AvatarSession, now: float, running: float) -> EndReason | None:
         if session.ended is not None:
             return session.ended if now >= session.end_again_at else None
         if now >= session.expires_at:
             return session.last_moment
-        if session.leaves_at is not None and now >= session.leaves_at:
+        if session.leaves_at is not None and running >= session.leaves_at:
             return EndReason.LEFT
         if session.is_elsewhere:
             return EndReason.SHUTDOWN
-        idle = session.seen_at is not None and now - session.seen_at >= self._idle_seconds
+        idle = session.seen_at is not None and running - session.seen_at >= self._idle_seconds
         return EndReason.IDLE if idle else None
 
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 from typing import Final
 
 from app.problems import AtCapacity, TicketNotFound, Unauthenticated
+from app.sessions.clock import SessionClock
 from app.sessions.ending import SessionEnder, ended
 from app.sessions.live import AvatarSession, EndReason, LiveSessions
 from app.sessions.opening import OpenedSession, SessionOpener
 from app.sessions.ownership import SERVICE, Held, Services
 from app.sessions.places import Applicant, Places, Waiting
-from app.sessions.tokens import Clock
 from app.sessions.wishes import Wish
 
 LEAVE_SECONDS: Final = 3
@@ -34,7 +34,7 @@ class Reception:
         opener: SessionOpener,
         ender: SessionEnder,
         places: Places,
-        clock: Clock,
+        clock: SessionClock,
     ) -> None:
         self._at_most = at_most
         self._sessions = sessions
@@ -160,14 +160,15 @@ class Reception:
     async def leave(self, session: AvatarSession) -> None:
         """The page goes away: the session ends in a moment, unless the page comes back."""
         if session.ended is None and session.leaves_at is None:
-            leaves_at = self._clock() + LEAVE_SECONDS
+            leaves_at = self._clock.running() + LEAVE_SECONDS
             await self._sessions.update(session.session_id, leaves_at=leaves_at)
 
     async def resume(self, held: Held) -> OpenedSession:
         """The page is back, and gets what it got from create."""
         if held.session.ended is not None:
             raise ended(held.session)
-        await self._sessions.update(held.session.session_id, seen_at=self._clock(), leaves_at=None)
+        seen_at = self._clock.running()
+        await self._sessions.update(held.session.session_id, seen_at=seen_at, leaves_at=None)
         return self._opener.opened(held.session)
 
     def _visitor(self, visitor: str) -> Applicant:

@@ -15,9 +15,10 @@ ABSENT_SECONDS: Final = 45
 
 @dataclass
 class Ticket:
-    """A place in line; times are unix seconds. `called_at` is set while it is its turn.
+    """A place in line; times are those of the room's clock.
 
-    `came_back` tells that it had a turn before, which came to nothing.
+    `called_at` is set while it is its turn. `came_back` tells that it had a turn before, which came
+    to nothing.
     """
 
     ticket_id: str
@@ -31,7 +32,8 @@ class Ticket:
 class WaitingRoom:
     """Who waits, in which order, and whose turn it is.
 
-    It knows nothing of sessions: `advance` is told how many places are free.
+    It knows nothing of sessions: `advance` is told how many places are free. `clock` gives seconds
+    that stand still while the process does.
     """
 
     def __init__(self, *, size: int, clock: Clock) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 from app.audit.entries import Entry, Event
 from app.audit.record import Record
 from app.audit.trail import Found, Page
+from app.sessions.clock import SessionClock
 from app.sessions.figures import Figures
 from app.sessions.live import AvatarSession
 from app.sessions.usage import Used
@@ -82,20 +83,20 @@ class LiveSession(Shape):
         *,
         opened: Entry | None,
         said: Entry | None,
-        now: float,
+        clock: SessionClock,
         seconds_left: float,
     ) -> Self:
-        """The session at `now`, with what the record knows of it."""
+        """The session as it is now, with what the record knows of it."""
         asked_for = opened.detail if opened else {}
         return cls(
             session_id=session.session_id,
             visitor=session.owner,
             avatar_id=asked_for.get("avatarId"),
             voice_id=asked_for.get("voiceId"),
-            opened_at=moment(session.opened_at),
-            expires_at=moment(session.expires_at),
+            opened_at=moment(clock.to_wall(session.opened_at)),
+            expires_at=moment(clock.to_wall(session.expires_at)),
             seconds_left=int(seconds_left),
-            watched=session.is_watched(now),
+            watched=session.is_watched(clock.running()),
             last_words=said.text if said else None,
         )
 

@@ -22,8 +22,8 @@ from app.problems import (
     Unauthenticated,
 )
 from app.sessions.broker import SessionBroker
+from app.sessions.clock import SessionClock
 from app.sessions.live import AvatarSession
-from app.sessions.tokens import Clock
 from app.web.deps import (
     BrokerDep,
     CallerDep,
@@ -213,6 +213,8 @@ async def end(held: OwnSession, broker: BrokerDep) -> Done:
     return Done()
 
 
-async def _state(session: AvatarSession, broker: SessionBroker, clock: Clock) -> SessionState:
+async def _state(
+    session: AvatarSession, broker: SessionBroker, clock: SessionClock
+) -> SessionState:
     left = await broker.seconds_left(session)
-    return SessionState.of(session, now=clock(), seconds_left=left)
+    return SessionState.of(session, clock=clock, seconds_left=left)

@@ -13,11 +13,11 @@ from app.audit.record import Record
 from app.audit.trail import Trail
 from app.sessions.broker import SessionBroker
 from app.sessions.chronicle import Chronicle
+from app.sessions.clock import SessionClock
 from app.sessions.figures import Overview
 from app.sessions.ownership import Caller, Held
 from app.sessions.readiness import Readiness
 from app.sessions.reception import Reception
-from app.sessions.tokens import Clock
 from app.sessions.usage import Usage
 from app.settings import Settings
 from app.signals.metrics import Metrics
@@ -42,7 +42,7 @@ class State(TypedDict):
     usage: Usage
     operators: Operators
     settings: Settings
-    clock: Clock
+    clock: SessionClock
     readiness: Readiness
     overview: Overview
     metrics: Metrics
@@ -100,8 +100,8 @@ async def _settings(request: Request) -> Settings:
     return settings
 
 
-async def _clock(request: Request) -> Clock:
-    clock: Clock = request.state.clock
+async def _clock(request: Request) -> SessionClock:
+    clock: SessionClock = request.state.clock
     return clock
 
 
@@ -139,7 +139,7 @@ TemplatesDep = Annotated[Jinja2Templates, Depends(_templates)]
 TrailDep = Annotated[Trail, Depends(_trail)]
 UsageDep = Annotated[Usage, Depends(_usage)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
-ClockDep = Annotated[Clock, Depends(_clock)]
+ClockDep = Annotated[SessionClock, Depends(_clock)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
 OverviewDep = Annotated[Overview, Depends(_overview)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]

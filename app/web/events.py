@@ -14,8 +14,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from app.connections import ENDLESS
 from app.problems import RateLimited, SessionNotFound, SignInUnavailable, Unauthenticated
 from app.sessions.broker import SessionBroker
+from app.sessions.clock import SessionClock
 from app.sessions.ownership import Held
-from app.sessions.tokens import Clock
 from app.web.deps import BrokerDep, ClockDep, OwnSession
 from app.web.followers import Followers
 from app.web.openapi import operation_id, problems
@@ -60,7 +60,7 @@ async def events(
 
 
 async def follow(
-    held: Held, broker: SessionBroker, clock: Clock, last_id: str | None
+    held: Held, broker: SessionBroker, clock: SessionClock, last_id: str | None
 ) -> AsyncIterator[ServerSentEvent]:
     """The events of a session from `last_id` on, until it ends."""
     bulletin = broker.bulletin(held)
@@ -85,9 +85,9 @@ async def follow(
 
 
 async def _session(
-    held: Held, broker: SessionBroker, clock: Clock, retry: int | None = None
+    held: Held, broker: SessionBroker, clock: SessionClock, retry: int | None = None
 ) -> ServerSentEvent:
     session = await broker.now(held)
     left = await broker.seconds_left(session)
-    state = SessionState.of(session, now=clock(), seconds_left=left)
+    state = SessionState.of(session, clock=clock, seconds_left=left)
     return ServerSentEvent(event="session", data=state, retry=retry)

@@ -10,8 +10,8 @@ from app.audit.record import Record
 from app.audit.trail import Trail
 from app.problems import RecordUnavailable
 from app.sessions.broker import SessionBroker
+from app.sessions.clock import SessionClock
 from app.sessions.figures import Overview
-from app.sessions.tokens import Clock
 from app.signals.recent import RecentCalls
 from app.web.accounts import HealthReport, LiveSession, LiveSessionList
 
@@ -25,7 +25,7 @@ class Lookout:
     record: Record
     overview: Overview
     recent: RecentCalls
-    clock: Clock
+    clock: SessionClock
 
     async def sessions(self) -> LiveSessionList:
         """The sessions that are open, the latest first."""
@@ -33,19 +33,18 @@ class Lookout:
         ids = [session.session_id for session in live]
         opened = await self._latest(ids, Event.OPENED)
         said = await self._latest(ids, Event.SAY_TEXT, with_words=True)
-        now = self.clock()
         return LiveSessionList.told(
             [
                 LiveSession.told(
                     session,
                     opened=opened.get(session.session_id),
                     said=said.get(session.session_id),
-                    now=now,
+                    clock=self.clock,
                     seconds_left=await self.broker.seconds_left(session),
                 )
                 for session in live
             ],
-            now=now,
+            now=self.clock.wall(),
         )
 
     async def health(self) -> HealthReport:

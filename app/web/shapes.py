@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from app.kaltura.contract import MIRROR_PATH, ItemId, SayTextRequest, Turn, TurnId
+from app.sessions.clock import SessionClock
 from app.sessions.live import AvatarSession, EndReason
 from app.sessions.opening import OpenedSession
 from app.sessions.places import Waiting
@@ -99,7 +100,7 @@ class CreatedSession(Shape):
             token=opened.token.get_secret_value(),
             token_mode=settings.avatar_token_mode,
             base_url=f"{origin}{MIRROR_PATH}" if settings.sealed else settings.avatar_base_url,
-            expires_at=moment(opened.session.expires_at),
+            expires_at=moment(opened.expires_at),
         )
 
 
@@ -135,14 +136,14 @@ class SessionState(Shape):
     end_reason: EndReason | None = None
 
     @classmethod
-    def of(cls, session: AvatarSession, *, now: float, seconds_left: float) -> Self:
-        """The state of `session` at `now` (unix seconds)."""
+    def of(cls, session: AvatarSession, *, clock: SessionClock, seconds_left: float) -> Self:
+        """The state of `session` now."""
         return cls(
             session_id=session.session_id,
             state="live" if session.ended is None else "ended",
-            expires_at=moment(session.expires_at),
+            expires_at=moment(clock.to_wall(session.expires_at)),
             seconds_left=int(seconds_left),
-            watched=session.is_watched(now),
+            watched=session.is_watched(clock.running()),
             end_reason=session.ended,
         )
 

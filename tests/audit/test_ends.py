@@ -35,7 +35,7 @@ async def test_an_end_that_two_processes_tell_is_on_record_once(
             record = Record(database, required=True, monotonic=clock, clock=clock)
             await stack.enter_async_context(record.running())
             for ended in told:
-                Chronicle(record, Texts("full", b"key"), clock).ended(ended)
+                Chronicle(record, Texts("full", b"key"), clock, clock).ended(ended)
             await record.flush()
         page = await Trail(database, record).page(Filter(), limit=10)
     assert [found.entry.detail["seconds"] for found in page.found] == [0.0, 60.0]

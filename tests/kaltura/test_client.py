@@ -64,7 +64,7 @@ def renewing(kaltura: FakeKaltura, clock: FakeClock) -> KalturaClient:
     )
     return KalturaClient(
         base_url="https://kaltura.test/v1/avatar-session",
-        ks_source=MintedKs(mint, clock),
+        ks_source=MintedKs(mint, clock, clock),
         transport=kaltura,
         timeout_seconds=5,
     )

@@ -43,7 +43,7 @@ async def mint() -> FakeMint:
 
 @pytest.fixture
 async def source(mint: FakeMint, clock: FakeClock) -> MintedKs:
-    return MintedKs(mint, clock)
+    return MintedKs(mint, clock, clock)
 
 
 def refused() -> errors.KalturaError:
@@ -342,3 +342,19 @@ async def test_closing_after_a_failure_is_no_failure(source: MintedKs, mint: Fak
     with pytest.raises(errors.CredentialsRejectedError):
         await ks(source)
     await source.aclose()
+
+
+async def test_a_wall_clock_that_is_set_changes_none_of_its_times(mint: FakeMint) -> None:
+    wall, passing = FakeClock(), FakeClock(5.0)
+    source = MintedKs(mint, wall, passing)
+    mint.failures.append(refused())
+    with pytest.raises(errors.CredentialsRejectedError):
+        await ks(source)
+    wall.advance(-LIFETIME_SECONDS)
+    passing.advance(PAUSE_SECONDS)
+    assert await ks(source) == "ks-2"
+    wall.advance(2 * LIFETIME_SECONDS)
+    assert await ks(source) == "ks-2"
+    wall.advance(-2 * LIFETIME_SECONDS)
+    passing.advance(LIFETIME_SECONDS)
+    assert await ks(source) == "ks-3"

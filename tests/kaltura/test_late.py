@@ -12,7 +12,6 @@ from app.kaltura import errors
 from app.kaltura.client import KalturaClient
 from app.kaltura.contract import Created
 from app.kaltura.credentials import ConfiguredKs
-from app.kaltura.late import MAX_LATE
 from tests.doubles import KS, FakeKaltura, Gate, refusal
 from tests.kaltura.test_client import WISH
 
@@ -37,13 +36,17 @@ def patient(kaltura: FakeKaltura) -> KalturaClient:
 
 
 class Late:
-    """What is seen to."""
+    """What is seen to: sessions that were opened, and what was raised instead of them."""
 
     def __init__(self) -> None:
         self.came: asyncio.Queue[Created] = asyncio.Queue()
+        self.failed: asyncio.Queue[errors.KalturaError] = asyncio.Queue()
 
-    async def __call__(self, created: Created) -> None:
-        await self.came.put(created)
+    async def __call__(self, creating: asyncio.Future[Created]) -> None:
+        try:
+            await self.came.put(await creating)
+        except errors.KalturaError as error:
+            await self.failed.put(error)
 
 
 def opening() -> Gate:
@@ -83,34 +86,65 @@ async def test_so_is_the_answer_to_whoever_gave_up_before(
     assert (await late.came.get()).session_id == "late"
 
 
-async def test_a_late_refusal_opened_nothing(client: KalturaClient, kaltura: FakeKaltura) -> None:
-    kaltura.will("create", gate := Gate(refusal(500)))
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (refusal(500), errors.ServerFailedError),
+        (httpx.ReadError("broken"), errors.LostAnswerError),
+        (httpx.Response(200, content=b"{"), errors.BrokenAnswerError),
+    ],
+    ids=["refused", "lost", "broken"],
+)
+async def test_so_is_that_nothing_is_known_to_have_been_opened(
+    client: KalturaClient,
+    kaltura: FakeKaltura,
+    answer: httpx.Response | Exception,
+    told: type[errors.KalturaError],
+) -> None:
+    go_on = asyncio.Event()
+
+    async def late_answer() -> httpx.Response:
+        await go_on.wait()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    kaltura.will("create", late_answer)
+    late = Late()
+    with pytest.raises(errors.TimedOutError):
+        await client.create(WISH, late)
+    assert client.late_creates == 1
+    go_on.set()
+    assert type(await late.failed.get()) is told
+    assert late.came.empty()
+    assert len(kaltura.calls) == 1, "and it is not asked again"
+
+
+async def test_however_many_answers_are_late_each_is_seen_to(
+    client: KalturaClient, kaltura: FakeKaltura
+) -> None:
+    gates = [opening() for _ in range(100)]
+    kaltura.will("create", *gates)
+    late = Late()
+    asking = [asyncio.create_task(client.create(WISH, late)) for _ in gates]
+    await asyncio.wait(asking)
+    for gate in gates:
+        gate.open.set()
+    for _ in gates:
+        await late.came.get()
+
+
+async def test_a_client_that_is_closed_awaits_no_answer(
+    client: KalturaClient, kaltura: FakeKaltura
+) -> None:
+    kaltura.will("create", opening())
     late = Late()
     unheard: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
     with pytest.raises(errors.TimedOutError):
         await client.create(WISH, late)
-    gate.open.set()
-    await asyncio.sleep(0.02)
+    await client.aclose()
     gc.collect()
+    assert client.late_creates == 0
     assert late.came.empty()
     assert unheard == []
-
-
-async def test_the_late_answers_that_are_waited_for_are_bounded(
-    client: KalturaClient, kaltura: FakeKaltura
-) -> None:
-    gates = [opening() for _ in range(MAX_LATE + 1)]
-    late = Late()
-    asking = []
-    for gate in gates:
-        kaltura.will("create", gate)
-        asking.append(asyncio.create_task(client.create(WISH, late)))
-        await gate.reached.wait()
-    await asyncio.wait(asking)
-    for gate in gates:
-        gate.open.set()
-    for _ in range(MAX_LATE):
-        await late.came.get()
-    await client.aclose()
-    assert late.came.empty()

@@ -11,6 +11,7 @@ from app.kaltura import errors
 from app.kaltura.client import KalturaClient, SessionAccess
 from app.kaltura.credentials import ConfiguredKs
 from app.kaltura.transport import open_transport
+from tests.kaltura.test_client import WISH
 
 ACCESS = SessionAccess("session-1", SecretStr("jwt-1"))
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\nSet-Cookie: a=b\r\n\r\n{"success":true}'
@@ -149,3 +150,22 @@ async def test_nobody_listening_is_told_apart() -> None:
         client._base_url = "http://127.0.0.1:1"
         with pytest.raises(errors.NotConnectedError):
             await client.init_client(ACCESS)
+
+
+async def test_however_many_creates_hang_an_end_gets_through() -> None:
+    many = asyncio.Event()
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        if len(server.requests) == 100:
+            many.set()
+        if b"/end " in server.requests[-1]:
+            writer.write(OK)
+
+    async with kaltura_that(answer, timeout_seconds=30) as (client, server):
+        creating = [asyncio.create_task(client.create(WISH)) for _ in range(120)]
+        await many.wait()
+        async with asyncio.timeout(5):
+            await client.end(ACCESS)
+        for one in creating:
+            one.cancel()
+        await asyncio.wait(creating)

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from app.database import open_database
 from app.kaltura.client import SessionAccess
 from app.migrations import prepare
+from app.sessions.clock import SessionClock
 from app.sessions.journal import Journal
 from app.sessions.live import AvatarSession
 from tests.leaks.house import SOON, Brokers, Kaltura, Visitor
@@ -37,12 +38,13 @@ def test_a_process_takes_the_sessions_of_another_over_when_that_is_killed_and_no
 async def test_of_two_that_look_at_once_only_one_takes_a_session(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'broker.db'}"
     keys = MultiFernet([Fernet(Fernet.generate_key())])
-    now = time.time()
+    now, clock = time.time(), SessionClock(time.time, time.monotonic)
     async with open_database(url, prepare) as dead:
-        await Journal(dead, keys, base_url="http://kaltura.test").save(_session(now))
+        journal = Journal(dead, keys, base_url="http://kaltura.test", clock=clock)
+        await journal.save(_session(now))
     async with open_database(url, prepare) as one, open_database(url, prepare) as other:
-        journals = [Journal(database, keys, base_url="") for database in (one, other)]
-        found = await asyncio.gather(*(journal.take_over(now) for journal in journals))
+        journals = [Journal(database, keys, base_url="", clock=clock) for database in (one, other)]
+        found = await asyncio.gather(*(journal.take_over() for journal in journals))
     assert sum(len(sessions) for sessions in found) == 1
 
 

@@ -36,16 +36,23 @@ def test_a_stop_under_load_ends_every_session_in_time(
     assert answers.keys() <= FORESEEN, answers
 
 
-def test_a_stop_ends_what_is_just_being_opened(
-    brokers: Brokers, kaltura: Kaltura, visitors: Iterator[Visitor]
+@pytest.mark.parametrize(("timeout_seconds", "told"), [(10, 503), (1, 504)])
+def test_a_stop_ends_what_is_just_being_opened_or_was_given_up(
+    brokers: Brokers,
+    kaltura: Kaltura,
+    visitors: Iterator[Visitor],
+    timeout_seconds: int,
+    told: int,
 ) -> None:
     seconds = GRACE_SECONDS + 1
     kaltura.plays({"operation": "create", "kind": "delay", "seconds": seconds})
-    with at_once(1) as hands, brokers() as broker:
-        asked = hands.submit(next(visitors).asks, broker)
-        wait_until("Kaltura has opened it", lambda: len(kaltura.open()) == 1, SOON)
+    with at_once(3) as hands, brokers(UPSTREAM_TIMEOUT_SECONDS=str(timeout_seconds)) as broker:
+        asked = [hands.submit(next(visitors).asks, broker) for _ in range(3)]
+        wait_until("Kaltura has opened them", lambda: len(kaltura.open()) == 3, SOON)
+        if timeout_seconds < seconds:
+            assert {one.result().status_code for one in asked} == {told}
         assert stop(broker.process) == 0
-        assert asked.result().status_code == 503
+        assert {one.result().status_code for one in asked} == {told}
     assert kaltura.open() == set()
 
 

@@ -74,6 +74,29 @@ def test_while_the_disk_is_full_nothing_is_begun_and_afterwards_it_goes_on(
         wait_until("all is on record", lambda: on_record(tmp_path / DATABASE) == {latest}, SOON)
 
 
+def test_while_the_database_file_is_gone_nothing_is_begun_and_afterwards_it_goes_on(
+    brokers: Brokers, kaltura: Kaltura, visitors: Iterator[Visitor], tmp_path: Path
+) -> None:
+    visitor, other = next(visitors), next(visitors)
+    file, elsewhere = tmp_path / DATABASE, tmp_path / "elsewhere.db"
+    with brokers() as broker:
+        opened = other.opens(broker)
+        file.rename(elsewhere)
+        _is_refused(visitor, broker)
+        assert other.says(broker, opened).status_code == 503
+        ready = visitor.http.get(f"{broker.url}/readyz")
+        assert (ready.status_code, "record-unavailable" in ready.text) == (503, True)
+        assert other.ends(broker, opened).is_success
+        assert kaltura.open() == set()
+        elsewhere.rename(file)
+        latest = visitor.opens(broker)["sessionId"]
+        assert visitor.http.get(f"{broker.url}/readyz").is_success
+        wait_until("all is on record", lambda: on_record(file) == {latest}, SOON)
+        file.unlink()
+        assert stop(broker.process) == 0
+    assert kaltura.open() == set()
+
+
 @contextmanager
 def _no_more_space(broker: Running, file: Path) -> Iterator[None]:
     """No file of that process may grow past this one, as on a disk that is full."""

@@ -8,6 +8,7 @@ from app.audit.record import Record
 from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs
 from app.sessions.assembly import assemble
+from app.sessions.clock import SessionClock
 from app.sessions.keyring import keyring_of
 from app.sessions.live import AvatarSession, LiveSessions, SessionsInProcess
 from app.sessions.ownership import EVERY_CONTROL, Held
@@ -15,6 +16,7 @@ from app.sessions.places import Waiting
 from app.sessions.speaking.assembly import services_of
 from app.sessions.speaking.hook import Hook
 from app.sessions.speaking.utterances import Receipt
+from app.sessions.tokens import Clock
 from app.sessions.wishes import Wish
 from tests.doubles import FakeClock, FakeKaltura, FakeServices, RecordInMemory, settings
 
@@ -36,10 +38,14 @@ class House:
         hooks: list[Hook] | None = None,
         record: Record | None = None,
         timeout_seconds: float = 5,
+        monotonic: FakeClock | None = None,
+        stopwatch: Clock = lambda: 0.0,
         **changes: Any,
     ) -> None:
         self.settings = settings(**{"max_sessions_per_visitor": 100} | changes)
-        self.sessions = sessions or SessionsInProcess(clock)
+        monotonic = monotonic or clock
+        self.clock = SessionClock(clock, monotonic, stopwatch)
+        self.sessions = sessions or SessionsInProcess(self.clock)
         client = KalturaClient(
             base_url="https://kaltura.test",
             ks_source=ConfiguredKs(SecretStr("ks")),
@@ -48,7 +54,7 @@ class House:
         )
         self.services = services or FakeServices()
         speech = services_of(
-            self.settings, monotonic=clock, transport=self.services, hooks=hooks or []
+            self.settings, monotonic=monotonic, transport=self.services, hooks=hooks or []
         )
         self.voice = speech.voice
         domain = assemble(
@@ -58,9 +64,9 @@ class House:
             keyring=keyring_of(self.settings),
             speech=speech,
             record=record or RecordInMemory(),
-            clock=clock,
-            monotonic=clock,
-            sleep=clock.sleep,
+            clock=self.clock,
+            monotonic=monotonic,
+            sleep=monotonic.sleep,
         )
         self.reception, self.broker, self.ender = domain.reception, domain.broker, domain.ender
         self.reaper, self.readiness = domain.reaper, domain.readiness

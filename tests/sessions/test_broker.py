@@ -27,6 +27,7 @@ from app.sessions.broker import KEEP_ALIVE_SECONDS
 from app.sessions.budgets import DAY_SECONDS
 from app.sessions.ending import MAX_PAUSE_SECONDS
 from app.sessions.live import MAX_WAITING_CALLS, AvatarSession, EndReason, SessionsInProcess
+from app.sessions.opening import OpenedSession
 from app.sessions.ownership import Caller
 from app.sessions.readiness import MEMORY_SECONDS
 from app.sessions.wishes import Wish
@@ -148,6 +149,55 @@ async def test_a_session_that_kaltura_opens_too_late_for_its_visitor_is_ended(
     assert late is not None
     assert (late.ended, late.ready) == (EndReason.FAILED, False)
     assert kaltura.operations() == ["create", "end"]
+
+
+async def test_a_create_that_timed_out_keeps_its_place_until_it_is_known_what_came_of_it(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    one_each: dict[str, Any] = {"max_concurrent_sessions": 2, "max_sessions_per_visitor": 1}
+    house = House(kaltura, clock, timeout_seconds=0.01, **one_each)
+    opened = Gate(httpx.Response(200, json={"sessionId": "l", "token": "t"}))
+    refused, ended = Gate(refusal(500)), Gate()
+    kaltura.will("create", opened, refused)
+    kaltura.will("end", ended)
+    for _ in range(2):
+        with pytest.raises(KalturaTimeout):
+            await house.open("a")
+    assert (await house.wait("b")).position == 1
+    assert (await house.wait("a")).position == 2, "not as one who has too many sessions"
+    opened.open.set()
+    await ended.reached.wait()
+    assert (await house.wait("b")).turn_seconds_left is None, "it is still open at Kaltura"
+    refused.open.set()
+    await settled()
+    assert isinstance(await house.reception.open("b", Wish()), OpenedSession)
+    assert (await house.wait("a")).turn_seconds_left is None
+    ended.open.set()
+    await settled()
+    assert isinstance(await house.reception.open("a", Wish()), OpenedSession)
+
+
+@pytest.mark.parametrize("mode", ["end", "keep"])
+async def test_closing_ends_what_was_given_up_and_is_opened_after_all(
+    kaltura: FakeKaltura, clock: FakeClock, mode: str
+) -> None:
+    changes: dict[str, Any] = {
+        "shutdown_sessions": mode,
+        "database_url": "sqlite+aiosqlite:///unused.db",
+    }
+    house = House(kaltura, clock, timeout_seconds=0.01, **changes)
+    kaltura.will("create", gate := Gate(httpx.Response(200, json={"sessionId": "l", "token": "t"})))
+    kaltura.will("end", refusal(500), refusal(500))
+    with pytest.raises(KalturaTimeout):
+        await house.open()
+    closing = asyncio.create_task(house.broker.close())
+    await settled()
+    assert not closing.done()
+    assert await house.broker.left() == ([], 1)
+    gate.open.set()
+    await closing
+    assert kaltura.operations() == ["create", "end", "end", "end"]
+    assert await house.broker.left() == ([], 0)
 
 
 async def test_calls_of_one_session_reach_kaltura_in_the_order_they_came(

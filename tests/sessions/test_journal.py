@@ -20,8 +20,16 @@ from app.database import BUSY_SECONDS, Database, open_database
 from app.identity.visitor import Visitor
 from app.kaltura.client import SessionAccess
 from app.migrations import prepare
-from app.problems import BudgetSpent, KalturaFailed, RecordUnavailable, SessionEnded
+from app.problems import (
+    BudgetSpent,
+    KalturaFailed,
+    KalturaTimeout,
+    RecordUnavailable,
+    SessionEnded,
+)
 from app.sessions import live, reaper
+from app.sessions.budgets import DAY_SECONDS
+from app.sessions.clock import SessionClock
 from app.sessions.journal import Journal
 from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import Keyring
@@ -62,14 +70,19 @@ async def start(database_url: str, kaltura: FakeKaltura, clock: FakeClock) -> As
     async with AsyncExitStack() as stack:
 
         async def start(
-            keys: tuple[SecretStr, ...] = (KEY,), base_url: str = BASE_URL, **changes: Any
+            keys: tuple[SecretStr, ...] = (KEY,),
+            base_url: str = BASE_URL,
+            monotonic: FakeClock = clock,
+            **changes: Any,
         ) -> Process:
             database = await stack.enter_async_context(open_database(database_url, prepare))
-            journal = Journal(database, Keyring(keys).at_rest(), base_url=base_url)
-            store = JournalledSessions(clock, journal)
+            times = SessionClock(clock, monotonic, lambda: 0.0)
+            journal = Journal(database, Keyring(keys).at_rest(), base_url=base_url, clock=times)
+            store = JournalledSessions(times, journal)
             stack.push_async_callback(store.aclose)
             await store.take_over()
-            house = House(kaltura, clock, store, database_url=database_url, **changes)
+            changes |= {"monotonic": monotonic, "database_url": database_url}
+            house = House(kaltura, clock, store, **changes)
             return Process(house, store, database)
 
         yield start
@@ -330,6 +343,32 @@ async def test_todays_minutes_are_remembered(start: Start, clock: FakeClock) -> 
     with pytest.raises(BudgetSpent):
         await second.house.open("a")
     await second.house.open("b")
+
+
+@pytest.mark.parametrize("by", [-3600, 3600])
+async def test_a_wall_clock_that_is_set_changes_the_length_of_no_session(
+    start: Start, clock: FakeClock, kaltura: FakeKaltura, by: int
+) -> None:
+    clock.now -= clock.now % DAY_SECONDS - DAY_SECONDS / 2
+    passing = FakeClock(5.0)
+    first = await start(monotonic=passing, daily_minutes=10)
+    over, open_ = await first.house.open("a"), await first.house.open("a")
+    await first.house.end(over)
+    for one in (clock, passing):
+        one.advance(60)
+    clock.advance(by)
+    assert await first.house.broker.seconds_left(await first.house.now(open_)) == 540
+    await first.store.take_over()
+    first.kill()
+    second = await start(monotonic=FakeClock(9.0), daily_minutes=10)
+    [session] = await second.store.all()
+    assert session.expires_at - clock() == 540
+    assert await second.store.seconds_used(clock() - DAY_SECONDS / 4) == 60
+    await second.house.end(session)
+    assert await second.store.seconds_used(clock() - DAY_SECONDS / 4) == 60
+    third = await start(monotonic=FakeClock(9.0))
+    assert await third.store.all() == []
+    assert kaltura.operations().count("end") == 2
 
 
 async def test_the_journal_and_the_memory_count_the_same_seconds(
@@ -648,6 +687,21 @@ async def test_nor_does_it_keep_the_reaper_from_ending_what_is_due(
     await asyncio.wait([reaping])
 
 
+async def test_what_kaltura_opens_too_late_is_ended_though_it_cannot_be_written_down(
+    start: Start, path: Path, kaltura: FakeKaltura
+) -> None:
+    process = await start(timeout_seconds=0.01)
+    kaltura.will("create", gate := Gate(httpx.Response(200, json={"sessionId": "l", "token": "t"})))
+    kaltura.will("end", refusal(500))
+    with pytest.raises(KalturaTimeout):
+        await process.house.open()
+    async with broken(process.database):
+        gate.open.set()
+        await process.house.broker.close()
+        assert kaltura.operations() == ["create", "end", "end"]
+    assert rows(path) == []
+
+
 async def test_an_end_that_could_not_be_written_down_is_written_down_later(
     start: Start, path: Path
 ) -> None:
@@ -659,6 +713,20 @@ async def test_an_end_that_could_not_be_written_down_is_written_down_later(
     assert rows(path, "ended_upstream") == [(0,)]
     await process.store.take_over()
     assert rows(path, "ended_upstream, ended") == [(1, "visitor")]
+
+
+async def test_what_another_database_in_its_place_lacks_is_written_there(
+    start: Start, path: Path, tmp_path: Path
+) -> None:
+    first = await start()
+    with sqlite3.connect(path) as source, sqlite3.connect(tmp_path / "backup.db") as backup:
+        source.backup(backup)
+    session = await first.house.open()
+    (tmp_path / "backup.db").replace(path)
+    await first.store.take_over()
+    first.kill()
+    second = await start()
+    assert [one.session_id for one in await second.store.all()] == [session.session_id]
 
 
 async def test_a_sign_of_life_costs_no_write(start: Start, path: Path, clock: FakeClock) -> None:
