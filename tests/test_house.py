@@ -54,7 +54,7 @@ def test_data_flows_one_way(folder: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(APP)))
 def test_no_module_outgrows_a_reader(module: Path) -> None:
-    assert len(module.read_text(encoding="utf-8").splitlines()) <= 300
+    assert len(module.read_text(encoding="utf-8").splitlines()) <= 400
 
 
 @pytest.mark.parametrize("module", [deps, limits])
