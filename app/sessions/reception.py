@@ -43,7 +43,8 @@ class Reception:
         self._ender = ender
         self._places = places
         self._clock = clock
-        self._used_tickets: dict[str, tuple[str, str]] = {}
+        self._used_tickets: dict[str, str] = {}
+        """Whose they are."""
 
     # Opening
 
@@ -131,21 +132,16 @@ class Reception:
             owner = self.waits_as(ticket_id)
         except TicketNotFound:
             if idempotency_key is not None:
-                key, used_by = self._used_tickets.get(ticket_id, (None, None))
-                for each in (used_by if key == idempotency_key else None, visitor):
+                for each in (self._used_tickets.get(ticket_id), visitor):
                     if each is not None and await self.is_repeated(each, idempotency_key):
                         return each
             raise
         if idempotency_key is not None:
-            self._used(ticket_id, idempotency_key, owner)
+            self._used_tickets.pop(ticket_id, None)
+            self._used_tickets[ticket_id] = owner
+            if len(self._used_tickets) > MAX_TICKETS:
+                del self._used_tickets[next(iter(self._used_tickets))]
         return owner
-
-    def _used(self, ticket_id: str, idempotency_key: str, owner: str) -> None:
-        """One key a ticket, the last: asking again in line costs nothing, and fills nothing."""
-        self._used_tickets.pop(ticket_id, None)
-        self._used_tickets[ticket_id] = idempotency_key, owner
-        if len(self._used_tickets) > MAX_TICKETS:
-            del self._used_tickets[next(iter(self._used_tickets))]
 
     async def place(self, ticket_id: str, wait_seconds: float) -> Waiting:
         """A place in line, when it changes or after `wait_seconds`; raises `TicketNotFound`."""
