@@ -6,7 +6,6 @@ head of a request or over reading its answer, nor how large a head or a trailer 
 
 import asyncio
 import json
-import resource
 import secrets
 from http import HTTPStatus
 from typing import Final
@@ -18,14 +17,10 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from app.descriptors import most_connections
+
 MAX_CONNECTIONS: Final = 1000
 """The next ones are answered 503, and beyond twice as many are closed without an answer."""
-
-RESERVED_DESCRIPTORS: Final = 256
-"""Open files of the process that no connection of a visitor takes.
-
-For the connections to Kaltura and the database, the log, and recordings that are read.
-"""
 
 HEAD_SECONDS: Final = 10.0
 """How long a client may owe what nobody waits for but the connection."""
@@ -45,18 +40,6 @@ ENDLESS: Final = "avatar_broker.endless"
 _MAPPED: Final = "::ffff:"
 
 log = structlog.get_logger("connection")
-
-
-def max_connections() -> int:
-    """How many connections are answered: `MAX_CONNECTIONS`, or what the limit of open files allows.
-
-    It leaves `RESERVED_DESCRIPTORS`, or half of them all where there are few.
-    """
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if limit == resource.RLIM_INFINITY:
-        return MAX_CONNECTIONS
-    free = limit - min(RESERVED_DESCRIPTORS, limit // 2)
-    return min(MAX_CONNECTIONS, free // 2)
 
 
 class GuardedConnection(HttpToolsProtocol):
@@ -79,7 +62,7 @@ class GuardedConnection(HttpToolsProtocol):
         """Take a connection, if there is room for one more."""
         super().connection_made(transport)
         self.client = _of_ipv4(self.client)
-        room = max_connections()
+        room = most_connections(MAX_CONNECTIONS)
         if len(self.connections) > 2 * room:
             transport.abort()
         elif len(self.connections) > room:

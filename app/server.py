@@ -3,14 +3,13 @@
 import errno
 import gc
 import os
-import resource
 import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType
 from typing import Final
 
@@ -19,6 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from app.connections import GuardedConnection
+from app.descriptors import raise_limit
 from app.environment import SettingsError
 from app.output import FLUSH_SECONDS, NonBlockingOutput
 
@@ -97,15 +97,8 @@ def serve_for_parent(app: ASGIApp, listening: socket.socket) -> int:
     return _run(server, listening)
 
 
-def raise_descriptor_limit() -> None:
-    """Let this process have as many open files and connections as it may."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):  # macOS allows less than it says
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 def _run(server: "_Server", listening: socket.socket) -> int:
-    raise_descriptor_limit()
+    raise_limit()
     on_ending_signals(server.handle_exit)
     threading.Thread(target=server.end_when_hurried, daemon=True).start()
     keep_what_is_loaded()

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import connections
 from app.connections import GuardedConnection
+from app.descriptors import most_connections
 from app.main import create_app
 from app.server import _server, listen
 from app.web import bodies
@@ -511,14 +512,14 @@ async def test_far_too_many_are_not_even_told(
 
 
 @pytest.mark.parametrize(
-    ("limit", "connections_"),
+    ("limit", "allowed"),
     [(resource.RLIM_INFINITY, 1000), (20_000, 1000), (1024, 384), (256, 64), (64, 16)],
 )
-async def test_connections_leave_open_files_for_what_they_ask_for(
-    monkeypatch: pytest.MonkeyPatch, limit: int, connections_: int
+def test_connections_leave_open_files_for_what_they_ask_for(
+    monkeypatch: pytest.MonkeyPatch, limit: int, allowed: int
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, limit))
-    assert connections.max_connections() == connections_
+    assert most_connections(1000) == allowed
 
 
 async def test_with_few_open_files_few_connections_are_answered(
