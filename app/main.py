@@ -70,7 +70,7 @@ from app.web.open_streams import Streams
 from app.web.openapi import describe
 from app.web.operators import Operators
 from app.web.origins import HostPolicy, OriginPolicy
-from app.web.proxies import SignedInByProxy
+from app.web.proxies import SignedInByProxy, UntrustedProxyWarning
 from app.web.rates import Rates
 from app.web.visitors import visitors_of
 
@@ -230,6 +230,8 @@ def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
 def _proxies(settings: Settings) -> list[Middleware]:
     """What believes proxies; whom one has signed in is asked of it before addresses change."""
     trusted = list(settings.trusted_proxies)
+    if not trusted:
+        return [Middleware(UntrustedProxyWarning)]
     believed = [Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)]
     if settings.auth_mode == "header" and settings.auth_header is not None:
         asked = Middleware(SignedInByProxy, header=settings.auth_header, proxies=trusted)

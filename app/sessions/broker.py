@@ -66,7 +66,7 @@ class SessionBroker:
         self._budgets = budgets
         self._chronicle = chronicle
         self._clock = clock
-        self._recordings = Recordings()
+        self._recordings = Recordings(address_share_percent=settings.address_share_percent)
         self.speech = SpeechDesk(
             settings=settings,
             client=client,
@@ -103,8 +103,7 @@ class SessionBroker:
 
     async def owned_by(self, owner: str) -> list[AvatarSession]:
         """The sessions that a visitor may resume."""
-        sessions = await self._sessions.all()
-        return [s for s in sessions if s.owner == owner and s.ready and s.ended is None]
+        return [session for session in await self.live() if session.owner == owner]
 
     async def media(self, held: Held) -> ClientInit:
         """Where the session's media is; answered from memory however often it is asked."""
@@ -182,7 +181,9 @@ class SessionBroker:
             await self._touch(held.session)
             turn_id = turn_id or new_turn_id()
             try:
-                sound = await self._recordings.fit(held.session.session_id, audio, duration_seconds)
+                sound = await self._recordings.fit(
+                    held.session.session_id, audio, duration_seconds, held.address
+                )
             except RecordingStopped:
                 return Receipt(turn_id, "", UtteranceState.INTERRUPTED, self._clock())
             return await self.speech.say_audio(

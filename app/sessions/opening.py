@@ -149,16 +149,16 @@ class SessionOpener:
         if waiting is not None:
             return waiting
         try:
-            created = await self._create(applicant.owner, request)
+            created = await self._create(applicant, request)
         except KalturaBusy as busy:
             waiting = await self._places.full(applicant, busy.retry_after or BUSY_SECONDS)
             if waiting is None:
                 raise
             return waiting
         finally:
-            self._places.release(applicant.owner)
+            self._places.release(applicant)
         # No pause before the store has it: it takes one place all the time, and never two.
-        session = self._new_session(applicant.owner, created, origin, seconds)
+        session = self._new_session(applicant, created, origin, seconds)
         await self._keep(session)
         session = await self.ask_for_media(session) if self._settings.sealed else session
         await self._tell(session, request, applicant)
@@ -170,11 +170,11 @@ class SessionOpener:
         lost = earlier is not None and earlier.ended is not None and not earlier.delivered
         return None if lost else earlier
 
-    async def _create(self, owner: str, request: CreateRequest) -> Created:
-        async with self._chronicle.call(Operation.CREATE, visitor=owner) as call:
+    async def _create(self, applicant: Applicant, request: CreateRequest) -> Created:
+        async with self._chronicle.call(Operation.CREATE, visitor=applicant.owner) as call:
             # A session costs money, and nobody minds that its entry is written first.
             await call.accepted(first=True, **_asked_for(request))
-            creating = self._client.create(request, functools.partial(self._end_late, owner))
+            creating = self._client.create(request, functools.partial(self._end_late, applicant))
             try:
                 created = await carry_out(Operation.CREATE, creating, call)
             except Problem as problem:
@@ -185,10 +185,10 @@ class SessionOpener:
         self.opened_count += 1
         return created
 
-    async def _end_late(self, owner: str, created: Created) -> None:
+    async def _end_late(self, applicant: Applicant, created: Created) -> None:
         """Ends what Kaltura opened after all, when its visitor had been told that it did not."""
         log.warning("create was answered too late", session_id=created.session_id)
-        session = replace(self._new_session(owner, created, None, None), ready=False)
+        session = replace(self._new_session(applicant, created, None, None), ready=False)
         with contextlib.suppress(Problem):
             await self._keep(session)
             self._ender.end_soon(session, EndReason.FAILED)
@@ -217,7 +217,11 @@ class SessionOpener:
             raise KalturaFailed
 
     def _new_session(
-        self, owner: str, created: Created, origin: Origin | None, seconds: float | None
+        self,
+        applicant: Applicant,
+        created: Created,
+        origin: Origin | None,
+        seconds: float | None,
     ) -> AvatarSession:
         now = self._clock()
         token_expires_at = expiry(created.token, now) or now + KALTURA_TOKEN_SECONDS
@@ -227,7 +231,8 @@ class SessionOpener:
         sealed = self._settings.sealed
         return AvatarSession(
             access=SessionAccess(created.session_id, SecretStr(created.token)),
-            owner=owner,
+            owner=applicant.owner,
+            address=applicant.address,
             opened_at=now,
             # Whole seconds, as in a token: both end at the same moment.
             expires_at=int(now + seconds if seconds is not None and on_budget else ends),
