@@ -80,6 +80,17 @@ SHUTDOWN_SECONDS: Final = 6
 the 10 s after which containers are killed.
 """
 
+CORS_ALLOWED: Final = (
+    *("Authorization", "Content-Type", "Idempotency-Key", REQUEST_ID),
+    # What stand-ins for EventSource and for fetch send.
+    *("Last-Event-ID", "Cache-Control", "X-Requested-With"),
+    # What tracing adds: W3C Trace Context and Baggage, Zipkin, Sentry.
+    *("traceparent", "tracestate", "baggage", "b3", "sentry-trace"),
+)
+CORS_EXPOSED: Final = (
+    *(REQUEST_ID, "Date", "Location", "Retry-After", "RateLimit", "RateLimit-Policy"),
+)
+
 _PARTS: Final = (
     *(create, api, events, mirror, health, signals),
     *(operator, streams, console, pages),
@@ -213,14 +224,8 @@ def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", REQUEST_ID],
-            expose_headers=[
-                REQUEST_ID,
-                "Retry-After",
-                "Location",
-                "RateLimit",
-                "RateLimit-Policy",
-            ],
+            allow_headers=CORS_ALLOWED,
+            expose_headers=CORS_EXPOSED,
         ),
         Middleware(CrossSiteGuard, policy=OriginPolicy.of(settings)),
         Middleware(BodyGuard, max_text_length=settings.max_text_length),

@@ -133,7 +133,7 @@ class TestCreate:
         visitor = await visit(**FEW, allowed_origins="https://www.example.com")
         answer = await visitor.post(CREATE, headers={"Origin": "https://www.example.com"})
         exposed = answer.headers["Access-Control-Expose-Headers"]
-        assert {"RateLimit", "RateLimit-Policy"} <= set(exposed.split(", "))
+        assert {"RateLimit", "RateLimit-Policy", "Date"} <= set(exposed.split(", "))
 
 
 class TestAskingAgain:
