@@ -58,7 +58,6 @@ from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
 from app.web.bodies import BodyGuard
 from app.web.deps import State
-from app.web.followers import Followers
 from app.web.guards import (
     REQUEST_ID,
     CrossSiteGuard,
@@ -66,7 +65,7 @@ from app.web.guards import (
     RequestContext,
     SecurityHeaders,
 )
-from app.web.open_streams import Streams
+from app.web.open_streams import OpenStreams
 from app.web.openapi import describe
 from app.web.operators import Operators
 from app.web.origins import HostPolicy, OriginPolicy
@@ -181,9 +180,11 @@ def create_app(
                     overview=sessions.overview,
                     metrics=metrics,
                     recent=recent,
-                    streams=Streams(),
+                    streams=OpenStreams(of_one=streams.MAX_STREAMS, of_all=streams.MAX_STREAMS),
                     rates=Rates.of(settings),
-                    followers=Followers(),
+                    followers=OpenStreams(
+                        of_one=events.MAX_FOLLOWERS_PER_SESSION, of_all=events.MAX_FOLLOWERS
+                    ),
                     visitors=visitors_of(settings, login),
                     templates=Jinja2Templates(ROOT / "templates"),
                 )

@@ -22,8 +22,7 @@ from app.sessions.usage import Usage
 from app.settings import Settings
 from app.signals.metrics import Metrics
 from app.signals.recent import RecentCalls
-from app.web.followers import Followers
-from app.web.open_streams import Streams
+from app.web.open_streams import OpenStreams
 from app.web.operators import Operators
 from app.web.rates import Rates
 from app.web.visitors import Visitors, bearer_token
@@ -45,9 +44,9 @@ class State(TypedDict):
     overview: Overview
     metrics: Metrics
     recent: RecentCalls
-    streams: Streams
+    streams: OpenStreams
     rates: Rates
-    followers: Followers
+    followers: OpenStreams
     visitors: Visitors
     templates: Jinja2Templates
 

@@ -4,6 +4,7 @@
 the route sees an empty body beside it.
 """
 
+import codecs
 import json
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -93,7 +94,7 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    rest = b""
+    rest, mark = b"", codecs.BOM_UTF8  # which some writers begin with
     async for chunk in chunks:
         *complete, rest = (rest + chunk).split(b"\n")
         if max(map(len, [rest, *complete])) > MAX_LINE_BYTES:
@@ -102,9 +103,10 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             )
         for line in complete:
-            yield line.removesuffix(b"\r")
+            yield line.removeprefix(mark).removesuffix(b"\r")
+            mark = b""
     if rest:
-        yield rest
+        yield rest.removeprefix(mark)
 
 
 async def _of_ndjson(lines: AsyncIterator[bytes]) -> AsyncIterator[str]:
