@@ -57,10 +57,8 @@ from app.web import (
 )
 from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
-from app.web.authorization import TOKEN_HEADER
 from app.web.bodies import BodyGuard
 from app.web.deps import State
-from app.web.followers import Followers
 from app.web.guards import (
     REQUEST_ID,
     CrossSiteGuard,
@@ -68,11 +66,11 @@ from app.web.guards import (
     RequestContext,
     SecurityHeaders,
 )
-from app.web.open_streams import Streams
+from app.web.open_streams import OpenStreams
 from app.web.openapi import describe
 from app.web.operators import Operators
 from app.web.origins import HostPolicy, OriginPolicy
-from app.web.proxies import SignedInByProxy
+from app.web.proxies import SignedInByProxy, UntrustedProxyWarning
 from app.web.rates import Rates
 from app.web.visitors import visitors_of
 
@@ -81,6 +79,17 @@ SHUTDOWN_SECONDS: Final = 6
 """How long ending every session may take; with `app.server.GRACE_SECONDS` before it, less than
 the 10 s after which containers are killed.
 """
+
+CORS_ALLOWED: Final = (
+    *("Authorization", "Content-Type", "Idempotency-Key", REQUEST_ID),
+    # What stand-ins for EventSource and for fetch send.
+    *("Last-Event-ID", "Cache-Control", "X-Requested-With"),
+    # What tracing adds: W3C Trace Context and Baggage, Zipkin, Sentry.
+    *("traceparent", "tracestate", "baggage", "b3", "sentry-trace"),
+)
+CORS_EXPOSED: Final = (
+    *(REQUEST_ID, "Date", "Location", "Retry-After", "RateLimit", "RateLimit-Policy"),
+)
 
 _PARTS: Final = (
     *(create, api, events, mirror, health, signals),
@@ -177,9 +186,11 @@ def create_app(
                     overview=sessions.overview,
                     metrics=metrics,
                     recent=recent,
-                    streams=Streams(),
+                    streams=OpenStreams(of_one=streams.MAX_STREAMS, of_all=streams.MAX_STREAMS),
                     rates=Rates.of(settings),
-                    followers=Followers(),
+                    followers=OpenStreams(
+                        of_one=events.MAX_FOLLOWERS_PER_SESSION, of_all=events.MAX_FOLLOWERS
+                    ),
                     visitors=visitors_of(settings, login),
                     assets=assets,
                     templates=templates,
@@ -221,20 +232,8 @@ def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
             CORSMiddleware,
             allow_origins=settings.allowed_origins,
             allow_methods=["GET", "POST"],
-            allow_headers=[
-                "Authorization",
-                TOKEN_HEADER,
-                "Content-Type",
-                "Idempotency-Key",
-                REQUEST_ID,
-            ],
-            expose_headers=[
-                REQUEST_ID,
-                "Retry-After",
-                "Location",
-                "RateLimit",
-                "RateLimit-Policy",
-            ],
+            allow_headers=CORS_ALLOWED,
+            expose_headers=CORS_EXPOSED,
         ),
         Middleware(CrossSiteGuard, policy=OriginPolicy.of(settings)),
         Middleware(BodyGuard, max_text_length=settings.max_text_length),
@@ -244,6 +243,8 @@ def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
 def _proxies(settings: Settings) -> list[Middleware]:
     """What believes proxies; whom one has signed in is asked of it before addresses change."""
     trusted = list(settings.trusted_proxies)
+    if not trusted:
+        return [Middleware(UntrustedProxyWarning)]
     believed = [Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)]
     if settings.auth_mode == "header" and settings.auth_header is not None:
         asked = Middleware(SignedInByProxy, header=settings.auth_header, proxies=trusted)

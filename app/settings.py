@@ -180,6 +180,11 @@ class Settings(SpeechSettings, KsSettings):
         description="Visitors who may wait in line when every session is taken; "
         "0: nobody waits, they are refused",
     )
+    address_share_percent: Annotated[int, Field(ge=1, le=100)] = Field(
+        80,
+        description="How much of the sessions, of the line and of the recordings in work the "
+        "visitors of one network address may have together, in percent; 100: all of it",
+    )
     create_rate_limit: Rate = Field(
         "10/minute",
         description="Sessions asked for, by one visitor and from one address; asking again in "
@@ -187,6 +192,10 @@ class Settings(SpeechSettings, KsSettings):
     )
     speak_rate_limit: Rate = Field(
         "60/minute", description="Speaks, of one visitor and from one address"
+    )
+    control_rate_limit: Rate = Field(
+        "300/minute",
+        description="Interrupts, of one visitor and from one address; keep-alives, of one visitor",
     )
     daily_minutes_per_visitor: Minutes = Field(
         0, description="Minutes that one visitor's sessions may last in a day (UTC); 0: no limit"

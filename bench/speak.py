@@ -34,6 +34,7 @@ async def main() -> None:
         "MAX_CONCURRENT_SESSIONS": str(SESSIONS),
         "CREATE_RATE_LIMIT": "1000000/minute",
         "SPEAK_RATE_LIMIT": "1000000/minute",
+        "ADDRESS_SHARE_PERCENT": "100",
     }
     with (
         tempfile.TemporaryDirectory() as directory,

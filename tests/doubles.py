@@ -232,6 +232,7 @@ def settings(**changes: Any) -> Settings:
         "database_url": IN_MEMORY,
         "create_rate_limit": "10000/minute",
         "speak_rate_limit": "10000/minute",
+        "control_rate_limit": "10000/minute",
         "_env_file": None,
     }
     return Settings(**values | changes)

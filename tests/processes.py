@@ -34,10 +34,12 @@ class Running:
 def environment(**settings: str) -> dict[str, str]:
     """No setting from outside, but these; the code is this tree's, wherever the command is.
 
-    Every visitor of a test has the same address, so rates are generous.
+    Every visitor of a test has the same address, so it may have everything, and rates are generous.
     """
-    rates = dict.fromkeys(("CREATE_RATE_LIMIT", "SPEAK_RATE_LIMIT"), "10000/minute")
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **rates, **settings}
+    limits = ("CREATE_RATE_LIMIT", "SPEAK_RATE_LIMIT", "CONTROL_RATE_LIMIT")
+    rates = dict.fromkeys(limits, "10000/minute")
+    ours = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "ADDRESS_SHARE_PERCENT": "100"}
+    return {**ours, **rates, **settings}
 
 
 @contextmanager

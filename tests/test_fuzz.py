@@ -48,6 +48,7 @@ NO_LIMITS: Final = {
     "max_concurrent_sessions": 10_000,
     "create_rate_limit": "1000000/second",
     "speak_rate_limit": "1000000/second",
+    "control_rate_limit": "1000000/second",
 }
 
 

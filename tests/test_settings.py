@@ -92,9 +92,12 @@ def mistake(**environment: str) -> str:
         ("AVATAR_KS", "two words"),
         *(
             (name, value)
-            for name in ("CREATE_RATE_LIMIT", "SPEAK_RATE_LIMIT")
+            for name in ("CREATE_RATE_LIMIT", "SPEAK_RATE_LIMIT", "CONTROL_RATE_LIMIT")
             for value in ("10", "ten/minute", "10/fortnight", "0/minute", "-1/minute")
         ),
+        ("ADDRESS_SHARE_PERCENT", "0"),
+        ("ADDRESS_SHARE_PERCENT", "101"),
+        ("ADDRESS_SHARE_PERCENT", "80%"),
         ("SPEAK_RATE_LIMIT", "10/minute; 1/second"),
         ("SPEAK_RATE_LIMIT", "1000001/minute"),
         ("SPEAK_RATE_LIMIT", "10/2 days"),
@@ -372,6 +375,7 @@ def test_the_defaults_are_the_contracts() -> None:
     assert (defaults.max_concurrent_sessions, defaults.max_sessions_per_visitor) == (5, 1)
     assert (defaults.session_max_seconds, defaults.session_idle_seconds) == (900, 90)
     assert (defaults.create_rate_limit, defaults.speak_rate_limit) == ("10/minute", "60/minute")
+    assert (defaults.control_rate_limit, defaults.address_share_percent) == ("300/minute", 80)
 
 
 @pytest.mark.parametrize(

@@ -95,9 +95,9 @@ class RateLimited(Problem):
     title = "Too many calls"
     meaning = "You, or others at your address, have called too often."
     remedy = (
-        "Wait; Retry-After says how long. The operator sets the rates with CREATE_RATE_LIMIT and "
-        "SPEAK_RATE_LIMIT. If everyone is refused at once behind a proxy, TRUSTED_PROXIES must "
-        "name it: without that, all visitors have the proxy's address."
+        "Wait; Retry-After says how long. The operator sets the rates with CREATE_RATE_LIMIT, "
+        "SPEAK_RATE_LIMIT and CONTROL_RATE_LIMIT. If everyone is refused at once behind a proxy, "
+        "TRUSTED_PROXIES must name it: without that, all visitors have the proxy's address."
     )
 
     def __init__(

@@ -81,7 +81,8 @@ class AtCapacity(Problem):
     meaning = "As many sessions are open as may be, and as many visitors wait as may wait."
     remedy = (
         "Try again when a session has ended; Retry-After says when. The operator sets the "
-        "numbers with MAX_CONCURRENT_SESSIONS and MAX_WAITING."
+        "numbers with MAX_CONCURRENT_SESSIONS and MAX_WAITING, and with ADDRESS_SHARE_PERCENT how "
+        "much of them the visitors of one network address may have."
     )
 
 

@@ -78,6 +78,7 @@ class SessionBroker:
         )
         self._speaks = SpeakRequests(
             desk=self.speech,
+            address_share_percent=settings.address_share_percent,
             chronicle=chronicle,
             touch=self._touch,
             now=self.now,
@@ -109,8 +110,7 @@ class SessionBroker:
 
     async def owned_by(self, owner: str) -> list[AvatarSession]:
         """The sessions that a visitor may resume."""
-        sessions = await self._sessions.all()
-        return [s for s in sessions if s.owner == owner and s.ready and s.ended is None]
+        return [session for session in await self.live() if session.owner == owner]
 
     async def media(self, held: Held) -> ClientInit:
         """Where the session's media is; answered from memory however often it is asked."""

@@ -1,5 +1,6 @@
 """How many minutes a day sessions may last, of one visitor and of all."""
 
+import asyncio
 from collections import Counter
 from typing import Final
 
@@ -12,6 +13,9 @@ from app.settings import Settings
 DAY_SECONDS: Final = 24 * 3600
 """A day begins at midnight UTC, the same moment for everyone."""
 
+SUM_SECONDS: Final = 1.0
+"""How long a sum over the day is good for: no longer than from one sweep to the next."""
+
 
 class Budgets:
     """Knows what is left of today's minutes; live sessions spend them as they go."""
@@ -22,6 +26,9 @@ class Budgets:
         self._one_each = settings.max_sessions_per_visitor == 1
         self._sessions = sessions
         self._clock = clock
+        self._sums: dict[str | None, float] = {}
+        self._summed_at = 0.0
+        self._summing = asyncio.Lock()
 
     async def seconds_for(self, owner: str) -> float | None:
         """How long a session of `owner` may last if it opens now.
@@ -78,7 +85,17 @@ class Budgets:
         budget = self._of_all if owner is None else self._of_visitor
         if not budget or (owner or "").startswith(SERVICE):
             return None
-        return budget - await self._sessions.seconds_used(self._today(), owner)
+        return budget - await self._used(owner)
+
+    async def _used(self, owner: str | None) -> float:
+        """Today's seconds; summed up once in `SUM_SECONDS`, however many ask: it is a query."""
+        async with self._summing:
+            now = self._clock()
+            if not 0 <= now - self._summed_at < SUM_SECONDS:
+                self._sums, self._summed_at = {}, now
+            if owner not in self._sums:
+                self._sums[owner] = await self._sessions.seconds_used(self._today(), owner)
+            return self._sums[owner]
 
     def _today(self) -> float:
         """When the day began, by the sessions' clock."""

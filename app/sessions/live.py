@@ -79,6 +79,8 @@ class AvatarSession:
     last_moment: EndReason = EndReason.EXPIRED
     """Why it ends at `expires_at`."""
     origin: Origin | None = None
+    address: str | None = None
+    """The network address that it was opened from, which a next process does not know."""
     delivered: bool = False
     """Whether its visitor got it."""
     media: ClientInit | None = None

@@ -153,16 +153,16 @@ class SessionOpener:
         if waiting is not None:
             return waiting
         try:
-            created = await self._create(applicant.owner, request)
+            created = await self._create(applicant, request)
         except KalturaBusy as busy:
             waiting = await self._places.full(applicant, busy.retry_after or BUSY_SECONDS)
             if waiting is None:
                 raise
             return waiting
         finally:
-            self._places.release(applicant.owner)
+            self._places.release(applicant)
         # No pause before the store has it: it takes one place all the time, and never two.
-        session = self._new_session(applicant.owner, created, origin, seconds)
+        session = self._new_session(applicant, created, origin, seconds)
         await self._keep(session)
         session = await self.ask_for_media(session) if self._settings.sealed else session
         await self._tell(session, request, applicant)
@@ -174,11 +174,11 @@ class SessionOpener:
         lost = earlier is not None and earlier.ended is not None and not earlier.delivered
         return None if lost else earlier
 
-    async def _create(self, owner: str, request: CreateRequest) -> Created:
-        async with self._chronicle.call(Operation.CREATE, visitor=owner) as call:
+    async def _create(self, applicant: Applicant, request: CreateRequest) -> Created:
+        async with self._chronicle.call(Operation.CREATE, visitor=applicant.owner) as call:
             # A session costs money, and nobody minds that its entry is written first.
             await call.accepted(first=True, **_asked_for(request))
-            creating = self._client.create(request, functools.partial(self._see_to_late, owner))
+            creating = self._client.create(request, functools.partial(self._see_to_late, applicant))
             try:
                 created = await carry_out(Operation.CREATE, creating, call)
             except Problem as problem:
@@ -190,13 +190,13 @@ class SessionOpener:
         return created
 
     def _see_to_late(
-        self, owner: str, creating: asyncio.Future[Created]
+        self, applicant: Applicant, creating: asyncio.Future[Created]
     ) -> Coroutine[Any, Any, None]:
         """Keep its place until it is known what came of it: so places bound the open sessions."""
         self._places.reserve_for_nobody()
-        return self._end_late(owner, creating)
+        return self._end_late(applicant, creating)
 
-    async def _end_late(self, owner: str, creating: asyncio.Future[Created]) -> None:
+    async def _end_late(self, applicant: Applicant, creating: asyncio.Future[Created]) -> None:
         """End what Kaltura opened after all, when its visitor had been told that it did not."""
         try:
             created = await creating
@@ -207,7 +207,7 @@ class SessionOpener:
             self._places.release(NOBODY)
         # No pause before the store has it, as in `_open`.
         log.warning("create was answered too late", session_id=created.session_id)
-        session = replace(self._new_session(owner, created, None, None), ready=False)
+        session = replace(self._new_session(applicant, created, None, None), ready=False)
         with contextlib.suppress(Problem):
             await self._keep(session)
             self._ender.end_soon(session, EndReason.FAILED)
@@ -236,7 +236,11 @@ class SessionOpener:
             raise KalturaFailed
 
     def _new_session(
-        self, owner: str, created: Created, origin: Origin | None, seconds: float | None
+        self,
+        applicant: Applicant,
+        created: Created,
+        origin: Origin | None,
+        seconds: float | None,
     ) -> AvatarSession:
         now, wall = self._clock(), self._clock.wall()
         token_expires_at = expiry(created.token, wall) or wall + KALTURA_TOKEN_SECONDS
@@ -247,7 +251,8 @@ class SessionOpener:
         sealed = self._settings.sealed
         return AvatarSession(
             access=SessionAccess(created.session_id, SecretStr(created.token)),
-            owner=owner,
+            owner=applicant.owner,
+            address=applicant.address,
             opened_at=now,
             # Whole seconds, as in a token: both end at the same moment.
             expires_at=int(now + seconds if seconds is not None and on_budget else ends),

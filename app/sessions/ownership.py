@@ -34,11 +34,15 @@ class Caller:
 
 @dataclass(frozen=True)
 class Held:
-    """A session in the hands of someone who may use these controls on it."""
+    """A session in the hands of someone who may use these controls on it.
+
+    `address` is where they call from, when it counts.
+    """
 
     session: AvatarSession
     controls: frozenset[Control]
     by_service: bool = False
+    address: str | None = None
 
     @property
     def service(self) -> str | None:

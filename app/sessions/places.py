@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.problems import AtCapacity, TicketNotFound, TooManySessions
+from app.sessions.address_share import share_of
 from app.sessions.clock import SessionClock
 from app.sessions.live import AvatarSession, LiveSessions
-from app.sessions.waiting_room import Ticket, WaitingRoom
+from app.sessions.waiting_room import Left, Ticket, WaitingRoom, no_share
 from app.settings import Settings
 
 RETRY_AFTER_SECONDS: Final = 5
-
-NOBODY: Final = ""
-"""The owner of what is reserved for a session that no visitor will get."""
-
+OF_THE_ADDRESS: Final = (
+    "As many visitors of your network address have a session, or wait for one, as may from one "
+    "address."
+)
 LATELY: Final = 20
 """Sessions whose length tells how long the next ones may last."""
 
@@ -25,14 +26,19 @@ class Applicant:
     """Who wants a session. `at_most` bounds their live sessions; None leaves the bound of all.
 
     `name` is theirs in the line, where each has one place; `called` is what their login calls
-    them.
+    them. `address` is where they call from; None leaves it out of every address's share.
     """
 
     owner: str
     name: str
     at_most: int | None = None
+    address: str | None = None
     may_wait: bool = True
     called: str | None = None
+
+
+NOBODY: Final = Applicant(owner="", name="")
+"""For whom a place is reserved while a session may still be opened that no visitor will get."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ class Waiting:
 class Places:
     """Gives the places out: each is reserved before Kaltura is asked, so that no rush exceeds them.
 
-    A free place is the next in line's; whoever comes new waits behind.
+    A free place is the next in line's; whoever comes new waits behind. While the visitors of an
+    address have their share of the places, those of others are called before their next.
     """
 
     def __init__(self, settings: Settings, *, sessions: LiveSessions, clock: SessionClock) -> None:
@@ -61,7 +68,10 @@ class Places:
         self._sessions = sessions
         self._clock = clock
         self._room = WaitingRoom(size=settings.max_waiting, clock=clock.running)
-        self._reserved: Counter[str] = Counter()
+        percent = settings.address_share_percent
+        self._share = share_of(self.capacity, percent)
+        self._share_of_line = share_of(self.waiting_capacity, percent)
+        self._reserved: Counter[Applicant] = Counter()
         self._lengths: deque[float] = deque(maxlen=LATELY)
         self._full_at: tuple[int, float] | None = None
         self._changed = asyncio.Event()
@@ -83,25 +93,27 @@ class Places:
     async def _take(self, applicant: Applicant) -> Waiting | None:
         sessions = await self._sessions.all()
         mine = sum(s.owner == applicant.owner and s.ended is None for s in sessions)
-        mine += self._reserved[applicant.owner]
+        mine += sum(n for one, n in self._reserved.items() if one.owner == applicant.owner)
         if applicant.at_most is not None and mine >= applicant.at_most:
             raise TooManySessions(retry_after=RETRY_AFTER_SECONDS)
-        await self.advance()
-        free = self._free(sessions)
         ticket = self._room.ticket_of(applicant.name)
-        if ticket is None and free <= len(self._room):
-            ticket = self._wait(applicant)
+        if ticket is not None:
+            ticket.address = applicant.address  # who has moved counts where they are now
+        await self.advance()
+        ticket = self._room.ticket_of(applicant.name)
+        if ticket is None and not self._has_room(applicant, sessions):
+            ticket = self._wait(applicant, sessions)
         if ticket is not None:
             if ticket.called_at is None:
                 self._room.asked(ticket)
                 return self._told(ticket, sessions)
             self._room.leave(ticket)
-        self._reserved[applicant.owner] += 1
+        self._reserved[applicant] += 1
         return None
 
-    def release(self, owner: str) -> None:
+    def release(self, applicant: Applicant) -> None:
         """Give back a reservation: it has become a session, or come to nothing."""
-        self._reserved -= Counter({owner: 1})
+        self._reserved -= Counter({applicant: 1})
 
     def reserve_for_nobody(self) -> None:
         """Keep a place for a session that may still be opened, after its visitor was refused.
@@ -122,7 +134,7 @@ class Places:
         self._full_at = (len(sessions), self._clock() + retry_after)
         ticket = self._room.ticket_of(applicant.name)
         if ticket is None:
-            ticket = self._room.join(applicant.name, applicant.owner, first=True)
+            ticket = self._room.join(applicant.name, applicant.owner, applicant.address, first=True)
         return self._told(ticket, sessions)
 
     async def freed(self, session: AvatarSession) -> None:
@@ -133,7 +145,8 @@ class Places:
 
     async def advance(self) -> None:
         """Let the line move on: the late and the gone lose their place, the next are called."""
-        if self._room.advance(self._free(await self._sessions.all())):
+        sessions = await self._sessions.all()
+        if self._room.advance(self._free(sessions), self._left(sessions)):
             self._move()
 
     async def has_place(self, applicant: Applicant) -> bool:
@@ -183,10 +196,26 @@ class Places:
             raise TicketNotFound
         return ticket
 
-    def _wait(self, applicant: Applicant) -> Ticket:
-        if self._room.is_full or not applicant.may_wait:
-            raise AtCapacity(retry_after=RETRY_AFTER_SECONDS)
-        return self._room.join(applicant.name, applicant.owner)
+    def _wait(self, applicant: Applicant, sessions: list[AvatarSession]) -> Ticket:
+        address, share = applicant.address, self._share_of_line
+        line_is_theirs = (
+            address is not None and share is not None and self._room.waiting_from(address) >= share
+        )
+        if self._room.is_full or not applicant.may_wait or line_is_theirs:
+            others_have_room = line_is_theirs or self._free(sessions) > len(self._room.called)
+            raise AtCapacity(
+                OF_THE_ADDRESS if others_have_room else None, retry_after=RETRY_AFTER_SECONDS
+            )
+        return self._room.join(applicant.name, applicant.owner, address)
+
+    def _has_room(self, applicant: Applicant, sessions: list[AvatarSession]) -> bool:
+        """Whether there is a place for someone new that is promised to nobody in line."""
+        called = self._room.called
+        promised = sum(ticket.address == applicant.address for ticket in called)
+        return (
+            self._free(sessions) > len(called)
+            and self._left(sessions)(applicant.address) > promised
+        )
 
     def _move(self) -> None:
         """Wake everyone who waits for a change."""
@@ -201,9 +230,19 @@ class Places:
         taken = sum(not session.is_elsewhere for session in sessions)
         return limit - taken - self._reserved.total()
 
+    def _left(self, sessions: list[AvatarSession]) -> Left:
+        """How many more places each address may have, those aside that are promised in line."""
+        share = self._share
+        if share is None:
+            return no_share
+        taken = Counter(session.address for session in sessions if not session.is_elsewhere)
+        for applicant, count in self._reserved.items():
+            taken[applicant.address] += count
+        return lambda address: no_share(address) if address is None else share - taken[address]
+
     def _told(self, ticket: Ticket, sessions: list[AvatarSession]) -> Waiting:
         left = self._room.turn_seconds_left(ticket)
-        position = self._room.position(ticket)
+        position = self._room.position(ticket, self._left(sessions))
         return Waiting(
             ticket_id=ticket.ticket_id,
             position=position,

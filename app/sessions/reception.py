@@ -55,19 +55,20 @@ class Reception:
         idempotency_key: str | None = None,
         *,
         called: str | None = None,
+        address: str | None = None,
     ) -> OpenedSession | Waiting:
         """Open a session for a visitor, or give them a place in line.
 
-        `called` is what their login calls them, for the record.
+        `called` is what their login calls them, for the record; `address` is where they call from.
         """
-        applicant = replace(self._visitor(visitor), called=called)
+        applicant = replace(self._visitor(visitor), called=called, address=address)
         return await self._opener.open(applicant, wish, idempotency_key)
 
     async def open_now(
-        self, visitor: str, wish: Wish, *, called: str | None = None
+        self, visitor: str, wish: Wish, *, called: str | None = None, address: str | None = None
     ) -> OpenedSession:
         """Open a session for a visitor who can't wait; raises `AtCapacity` when others must."""
-        applicant = replace(self._visitor(visitor), may_wait=False, called=called)
+        applicant = replace(self._visitor(visitor), may_wait=False, called=called, address=address)
         opened = await self._opener.open(applicant, wish)
         if isinstance(opened, Waiting):
             raise AtCapacity

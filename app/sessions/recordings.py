@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError
 from app.kaltura.client import Recording
 from app.problems import InvalidRequest, QueueFull
 from app.sessions import sandbox
+from app.sessions.address_share import share_of
 
 MAX_AUDIO_BYTES: Final = 10 * 1024 * 1024
 MAX_AUDIO_SECONDS: Final = 600.0
@@ -120,17 +121,27 @@ class Transcoder:
 class Recordings:
     """Makes recordings that visitors send fit to be said: bounded in number, for each and all."""
 
-    def __init__(self, *, transcoder: Path = TRANSCODER, seconds: float = DEADLINE_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        address_share_percent: int = 100,
+        transcoder: Path = TRANSCODER,
+        seconds: float = DEADLINE_SECONDS,
+    ) -> None:
+        self._of_one_address = share_of(AT_ONCE + WAITING, address_share_percent)
+        self._addresses: Counter[str] = Counter()
         self._transcoder = Transcoder(program=transcoder, seconds=seconds)
         self._in_work: dict[str, set[asyncio.Task[Recording]]] = defaultdict(set)
 
-    async def fit(self, session_id: str, audio: bytes) -> Recording:
+    async def fit(self, session_id: str, audio: bytes, address: str | None = None) -> Recording:
         """The recording as it can be said, and its length, which is measured.
+
+        `address` is where it comes from; None leaves it out of every address's share.
 
         Raises `InvalidRequest` for what is no recording, `QueueFull` when too many are in work,
         and `RecordingStopped` when the session was stopped meanwhile.
         """
-        async with self._work(session_id, audio) as task:
+        async with self._work_for(address), self._work(session_id, audio) as task:
             await asyncio.wait({task})
             if task.cancelled():
                 raise RecordingStopped
@@ -140,6 +151,22 @@ class Recordings:
         """What is in work for a session shall not be said."""
         for task in self._in_work.get(session_id, ()):
             task.cancel()
+
+    @contextlib.asynccontextmanager
+    async def _work_for(self, address: str | None) -> AsyncIterator[None]:
+        if address is None or self._of_one_address is None:
+            yield
+            return
+        if self._addresses[address] >= self._of_one_address:
+            raise QueueFull(
+                "Too many recordings from your network address are being prepared just now.",
+                retry_after=RETRY_SECONDS,
+            )
+        self._addresses[address] += 1
+        try:
+            yield
+        finally:
+            self._addresses -= Counter({address: 1})
 
     @contextlib.asynccontextmanager
     async def _work(self, session_id: str, audio: bytes) -> AsyncIterator[asyncio.Task[Recording]]:

@@ -36,7 +36,7 @@ from app.web.deps import (
 )
 from app.web.heads import HeadRoute
 from app.web.idempotency import SpeakKey
-from app.web.limits import OwnSessionToSpeakIn
+from app.web.limits import OwnSessionToControl, OwnSessionToSpeakIn
 from app.web.openapi import operation_id, problems
 from app.web.origins import is_of_own_page
 from app.web.shapes import (
@@ -64,7 +64,8 @@ _CONTROL: Final[tuple[type[Problem], ...]] = (
     QueueFull,
     *UPSTREAM,
 )
-_SPEAK: Final = (*_CONTROL, RateLimited, SpeechUnavailable)
+_COUNTED: Final = (*_CONTROL, RateLimited)
+_SPEAK: Final = (*_COUNTED, SpeechUnavailable)
 
 router = APIRouter(
     prefix="/api",
@@ -192,15 +193,15 @@ async def tell_heard(
     return Done()
 
 
-@router.post("/avatar-sessions/{sessionId}/interrupt", responses=problems(*_CONTROL))
-async def interrupt(held: OwnSession, broker: BrokerDep) -> Done:
+@router.post("/avatar-sessions/{sessionId}/interrupt", responses=problems(*_COUNTED))
+async def interrupt(held: OwnSessionToControl, broker: BrokerDep) -> Done:
     """Stop speech, and forget what is queued; harmless when nothing is being said."""
     await broker.interrupt(held)
     return Done()
 
 
-@router.post("/avatar-sessions/{sessionId}/keep-alive", responses=problems(*_CONTROL))
-async def keep_alive(held: OwnSession, broker: BrokerDep) -> Done:
+@router.post("/avatar-sessions/{sessionId}/keep-alive", responses=problems(*_COUNTED))
+async def keep_alive(held: OwnSessionToControl, broker: BrokerDep) -> Done:
     """Say that the session is still watched; every 10 seconds will do."""
     await broker.keep_alive(held)
     return Done()

@@ -32,6 +32,11 @@ class Counter:
     meter: CreateMeter
     chronicle: Chronicle
 
+    @property
+    def address(self) -> str:
+        """The network address that they call from."""
+        return address_of(self.request.scope)
+
     async def open(
         self, wish: Wish, ticket: str | None, idempotency_key: str | None
     ) -> OpenedSession | Waiting:
@@ -51,7 +56,9 @@ class Counter:
         async with self._refusals_on_record(wish):
             await self.meter.count_opening()
             visitor = self.visitors.welcome(self.caller, self.response)
-            opened = await self.reception.open_now(visitor.id, wish, called=visitor.name)
+            opened = await self.reception.open_now(
+                visitor.id, wish, called=visitor.name, address=self.address
+            )
         await self._hand_over(opened)
         return opened
 
@@ -64,8 +71,7 @@ class Counter:
             token = self.caller.token
             who = visitor.id if visitor else token and self.reception.service_of(token)
             called = visitor.name if visitor else None
-            address = address_of(self.request.scope)
-            await self.chronicle.refused(who, address, wish, problem, visitorName=called)
+            await self.chronicle.refused(who, self.address, wish, problem, visitorName=called)
             raise
 
     def _token_of_service(self) -> str | None:
@@ -90,9 +96,11 @@ class Counter:
             waits_as = await self.reception.comes_as(ticket, idempotency_key, known)
         await self.meter.count(waits_as, idempotency_key)
         if waits_as is not None:
-            return await self.reception.open(waits_as, wish, idempotency_key)
+            return await self.reception.open(waits_as, wish, idempotency_key, address=self.address)
         visitor = self.visitors.welcome(self.caller, self.response)
-        return await self.reception.open(visitor.id, wish, idempotency_key, called=visitor.name)
+        return await self.reception.open(
+            visitor.id, wish, idempotency_key, called=visitor.name, address=self.address
+        )
 
     async def _hand_over(self, opened: OpenedSession) -> None:
         hung_up = await self.request.is_disconnected()

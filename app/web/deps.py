@@ -24,8 +24,7 @@ from app.signals.metrics import Metrics
 from app.signals.recent import RecentCalls
 from app.web.assets import Assets
 from app.web.authorization import token_of
-from app.web.followers import Followers
-from app.web.open_streams import Streams
+from app.web.open_streams import OpenStreams
 from app.web.operators import Operators
 from app.web.rates import Rates
 from app.web.visitors import Visitors
@@ -47,9 +46,9 @@ class State(TypedDict):
     overview: Overview
     metrics: Metrics
     recent: RecentCalls
-    streams: Streams
+    streams: OpenStreams
     rates: Rates
-    followers: Followers
+    followers: OpenStreams
     visitors: Visitors
     assets: Assets
     templates: Jinja2Templates

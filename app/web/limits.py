@@ -1,10 +1,11 @@
-"""What routes ask for whose calls are counted: create, and whatever makes an avatar speak.
+"""What routes ask for whose calls are counted: those that reach Kaltura, or that go on record.
 
-A service is not counted: it is trusted with the operator's money already.
+A service is not counted: it is trusted with the operator's money already. Nor is `end`, which
+saves money, and costs nothing when it is repeated.
 """
 
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated, Final
 
 from fastapi import Depends, Request, Response
 
@@ -34,9 +35,22 @@ class Meter:
     request: Request
     response: Response
 
-    async def count(self, visitor: str | None) -> None:
+    @property
+    def address(self) -> str:
+        """The network address that the call comes from."""
+        return address_of(self.request.scope)
+
+    @property
+    def operation(self) -> Operation:
+        """Which control the path is for, on either surface."""
+        path: str = self.request.scope["path"]
+        name = path.rpartition("/")[2]
+        own_names = {"speak": Operation.SAY_TEXT, "speak-audio": Operation.SAY_AUDIO}
+        return own_names.get(name) or Operation(name)
+
+    async def count(self, visitor: str | None, *, by_address: bool = True) -> None:
         """Raises `RateLimited`; a visitor who is not known yet has the address's share alone."""
-        callers = [f"address:{address_of(self.request.scope)}"]
+        callers = [f"address:{self.address}"] if by_address or visitor is None else []
         if visitor is not None:
             callers.append(f"visitor:{visitor}")
         self.response.headers.update(await self.rate.take(*callers))
@@ -93,9 +107,9 @@ async def _own_to_speak_in(
     broker: BrokerDep,
     idempotency_key: SpeakKey = None,
 ) -> Held:
-    if not broker.is_repeated(held, idempotency_key):
-        await _count(held, meter, chronicle)
-    return held
+    if broker.is_repeated(held, idempotency_key):
+        return held
+    return await _counted(held, meter, chronicle)
 
 
 async def _bearer_to_speak_in(
@@ -108,19 +122,51 @@ async def _bearer_to_speak_in(
     return await _own_to_speak_in(held, meter, chronicle, broker, idempotency_key)
 
 
-async def _count(held: Held, meter: Meter, chronicle: Chronicle) -> None:
-    if held.visitor is not None:
-        try:
-            await meter.count(held.visitor)
-        except RateLimited as problem:
-            path = meter.request.scope["path"]
-            said = Operation.SAY_AUDIO if path.endswith("-audio") else Operation.SAY_TEXT
-            await chronicle.turned_away(said, held, problem)
-            raise
+async def _control(request: Request, response: Response, rates: RatesDep) -> Meter:
+    return Meter(rates.control, request, response)
+
+
+_ControlMeterDep = Annotated[Meter, Depends(_control)]
+
+
+async def _own_to_control(
+    held: OwnSession, meter: _ControlMeterDep, chronicle: ChronicleDep
+) -> Held:
+    return await _counted(held, meter, chronicle)
+
+
+async def _bearer_to_control(
+    held: BearerSession, meter: _ControlMeterDep, chronicle: ChronicleDep
+) -> Held:
+    return await _counted(held, meter, chronicle)
+
+
+_MERGED: Final = frozenset({Operation.INIT_CLIENT, Operation.KEEP_ALIVE})
+"""What Kaltura and the record hear of a few times a minute, however often a session asks for it.
+
+The address is not counted: the pages of a whole office say that they are there.
+"""
+
+
+async def _counted(held: Held, meter: Meter, chronicle: Chronicle) -> Held:
+    if held.visitor is None:
+        return held
+    try:
+        await meter.count(held.visitor, by_address=meter.operation not in _MERGED)
+    except RateLimited as problem:
+        await chronicle.turned_away(meter.operation, held, problem)
+        raise
+    return replace(held, address=meter.address)
 
 
 OwnSessionToSpeakIn = Annotated[Held, Depends(_own_to_speak_in)]
 """`OwnSession`, with one speak counted, unless it was asked for before with the same key."""
 
 BearerSessionToSpeakIn = Annotated[Held, Depends(_bearer_to_speak_in)]
-"""`BearerSession`, likewise."""
+"""`BearerSession`, with one speak counted."""
+
+OwnSessionToControl = Annotated[Held, Depends(_own_to_control)]
+"""`OwnSession`, with one call of another control counted."""
+
+BearerSessionToControl = Annotated[Held, Depends(_bearer_to_control)]
+"""`BearerSession`, with one call of another control counted."""

@@ -21,7 +21,7 @@ from app.sessions.wishes import Wish
 from app.web.counter import CounterDep
 from app.web.deps import BearerSession, BrokerDep
 from app.web.idempotency import SpeakKey
-from app.web.limits import BearerSessionToSpeakIn
+from app.web.limits import BearerSessionToControl, BearerSessionToSpeakIn
 from app.web.openapi import refusals
 from app.web.shapes import Duration, MirroredText
 
@@ -48,7 +48,7 @@ async def create(body: CreateRequest, counter: CounterDep) -> Created:
 
 
 @router.post(f"/{{sessionId}}/{Operation.INIT_CLIENT}", response_model_exclude_none=True)
-async def init_client(held: BearerSession, broker: BrokerDep) -> ClientInit:
+async def init_client(held: BearerSessionToControl, broker: BrokerDep) -> ClientInit:
     """Where the media is; Kaltura was asked once, when the session was opened."""
     return await broker.init_client(held)
 
@@ -82,14 +82,14 @@ async def say_audio(
 
 
 @router.post(f"/{{sessionId}}/{Operation.INTERRUPT}")
-async def interrupt(held: BearerSession, broker: BrokerDep) -> Acknowledged:
+async def interrupt(held: BearerSessionToControl, broker: BrokerDep) -> Acknowledged:
     """Stop speech."""
     await broker.interrupt(held)
     return Acknowledged()
 
 
 @router.post(f"/{{sessionId}}/{Operation.KEEP_ALIVE}")
-async def keep_alive(held: BearerSession, broker: BrokerDep) -> Acknowledged:
+async def keep_alive(held: BearerSessionToControl, broker: BrokerDep) -> Acknowledged:
     """Say that the session is still watched."""
     await broker.keep_alive(held)
     return Acknowledged()

@@ -4,6 +4,8 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -11,6 +13,8 @@ from app.identity.visitor import Visitor, is_name
 
 _MAX_NAME_LENGTH: Final = 256
 _SIGNED_IN: Final = "signed_in_by_proxy"
+
+log = structlog.get_logger(__name__)
 
 
 class SignedInByProxy:
@@ -58,6 +62,39 @@ def _text_of(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
+
+
+class UntrustedProxyWarning:
+    """Says once that a proxy seems to stand before the broker, and TRUSTED_PROXIES is not set.
+
+    All visitors have that proxy's address then, and share what one address may have.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._told = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if not self._told and scope["type"] == "http" and _is_of_near_proxy(scope):
+            self._told = True
+            log.warning(
+                "X-Forwarded-For comes from a private address and does not count: if a proxy of "
+                "yours sends it, set TRUSTED_PROXIES to the address, or all visitors share one "
+                "address's limits",
+                peer=scope["client"][0],
+            )
+        await self._app(scope, receive, send)
+
+
+def _is_of_near_proxy(scope: Scope) -> bool:
+    if "X-Forwarded-For" not in Headers(scope=scope):
+        return False
+    try:
+        peer = ipaddress.ip_address((scope.get("client") or ("",))[0])
+    except ValueError:
+        return False
+    return not peer.is_global
 
 
 def signed_in_by_proxy(request: Request) -> Visitor | None:

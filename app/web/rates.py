@@ -22,8 +22,8 @@ MAX_COUNTED: Final = 20_000
 WRONG_TOKENS: Final = "10/minute"
 """Operator tokens that one address may get wrong."""
 
-_IPV6_HOME: Final = 64
-"""A visitor has a whole /64 of IPv6 addresses to choose from (RFC 6177)."""
+_IPV6_HOME: Final = 56
+"""A home has up to a whole /56 of IPv6 addresses to choose from (RFC 6177)."""
 
 
 class BoundedMemory(MemoryStorage):
@@ -98,6 +98,7 @@ class Rates:
 
     create: Rate
     speak: Rate
+    control: Rate
     sign_in: Rate
 
     @classmethod
@@ -107,6 +108,7 @@ class Rates:
         return cls(
             create=Rate("create", parse(settings.create_rate_limit), limiter),
             speak=Rate("speak", parse(settings.speak_rate_limit), limiter),
+            control=Rate("control", parse(settings.control_rate_limit), limiter),
             sign_in=Rate("sign-in", parse(WRONG_TOKENS), limiter),
         )
 

@@ -5,12 +5,12 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.sse import ServerSentEvent
 
 from app.audit.record import Record
-from app.audit.trail import Filter, Trail
+from app.audit.trail import Filter, Found, Trail
 from app.connections import ENDLESS
 from app.problems import InvalidRequest, RateLimited, RecordUnavailable, Unauthenticated
 from app.web.accounts import AuditEvent
@@ -19,7 +19,7 @@ from app.web.deps import RecordDep, TrailDep
 from app.web.exports import csv_lines, json_lines
 from app.web.filters import FilterDep, Given, Place
 from app.web.lookout import Lookout, LookoutDep
-from app.web.open_streams import Streams
+from app.web.open_streams import EventStream, OpenStream, OpenStreams
 from app.web.openapi import operation_id, problems
 from app.web.operators import OperatorDep
 
@@ -38,6 +38,9 @@ RECONNECT_MS: Final = 2000
 MAX_NEWS: Final = 100
 """Entries that are told at once; the next look has the others."""
 
+MAX_STREAMS: Final = 16
+"""Followed and downloaded at the same time: each costs a connection and reads the record."""
+
 router = APIRouter(
     prefix=f"{OPERATOR_PATH}/api",
     tags=["Operator"],
@@ -45,32 +48,42 @@ router = APIRouter(
 )
 
 
-async def _stream(request: Request, _: OperatorDep) -> AsyncIterator[None]:
-    streams: Streams = request.state.streams
-    with streams.one_more():
+async def _stream(request: Request, _: OperatorDep) -> AsyncIterator[OpenStream]:
+    streams: OpenStreams = request.state.streams
+    with streams.one_more() as stream:
+        request.scope[ENDLESS] = True
+        yield stream
+
+
+async def _download_stream(request: Request, _: OperatorDep) -> AsyncIterator[None]:
+    streams: OpenStreams = request.state.streams
+    with streams.one_more(may_be_closed=False):  # half a table is none
         request.scope[ENDLESS] = True
         yield
 
 
-StreamDep = Annotated[None, Depends(_stream)]
-"""The operator has one more stream; it is closed with the answer."""
+StreamDep = Annotated[OpenStream, Depends(_stream)]
+"""The operator follows one more stream, and the oldest makes room for it when there are enough."""
+
+DownloadDep = Annotated[None, Depends(_download_stream)]
+"""The operator downloads one more file, to its end."""
 
 _PROBLEMS: Final = problems(InvalidRequest, Unauthenticated, RateLimited, RecordUnavailable)
 
 
 @router.get(
     "/events",
-    response_class=EventSourceResponse,
+    status_code=200,
+    response_class=EventStream,
     responses=problems(Unauthenticated, RateLimited),
 )
-async def follow_sessions(_: StreamDep, lookout: LookoutDep) -> AsyncIterator[ServerSentEvent]:
+async def follow_sessions(stream: StreamDep, lookout: LookoutDep) -> Response:
     """Follow what goes on: `sessions` events as at `/sessions`, `health` events as at `/health`.
 
     Each is told when it changes, and now and then all the same. It ends after ten minutes; ask
     again.
     """
-    async for event in _what_goes_on(lookout):
-        yield event
+    return EventStream(_what_goes_on(lookout), stream)
 
 
 async def _what_goes_on(lookout: Lookout) -> AsyncIterator[ServerSentEvent]:
@@ -94,11 +107,12 @@ async def _what_goes_on(lookout: Lookout) -> AsyncIterator[ServerSentEvent]:
 
 @router.get(
     "/audit/events",
-    response_class=EventSourceResponse,
+    status_code=200,
+    response_class=EventStream,
     responses=_PROBLEMS,
 )
 async def follow_audit(
-    _: StreamDep,
+    stream: StreamDep,
     trail: TrailDep,
     record: RecordDep,
     wanted: FilterDep,
@@ -106,27 +120,28 @@ async def follow_audit(
         Place | None, Given, Query(description="The id of an event; without it, from now on")
     ] = None,
     last_event_id: Annotated[Place | None, Header()] = None,
-) -> AsyncIterator[ServerSentEvent]:
+) -> Response:
     """Follow the record: each new entry as an `audit` event, oldest first.
 
     It goes on behind `Last-Event-ID`, and neither skips nor repeats any. It ends after ten
     minutes; ask again.
     """
     begin = last_event_id or after
-    async for event in _what_is_new(trail, record, wanted, int(begin) if begin else None):
-        yield event
+    events = _what_is_new(trail, record, wanted, int(begin) if begin else None)
+    return EventStream(events, stream)
 
 
 async def _what_is_new(
     trail: Trail, record: Record, wanted: Filter, after: int | None
 ) -> AsyncIterator[ServerSentEvent]:
     now = asyncio.get_running_loop().time
-    ends_at = now() + LIFE_SECONDS
+    ends_at, told_at = now() + LIFE_SECONDS, now()
     if after is None:
         with contextlib.suppress(RecordUnavailable):
             after = await trail.newest()  # whoever sees the stream begin misses nothing from there
     yield ServerSentEvent(retry=RECONNECT_MS)
     while True:
+        news: list[Found] = []
         with contextlib.suppress(RecordUnavailable):
             if after is None:
                 after = await trail.newest()
@@ -140,6 +155,11 @@ async def _what_is_new(
                 after = max(after, looked_to)  # what is not wanted is not looked through again
         if now() >= ends_at:
             return
+        if news:
+            told_at = now()
+        elif now() - told_at >= AGAIN_SECONDS:
+            yield ServerSentEvent(comment="nothing new")
+            told_at = now()
         await _news(record)
 
 
@@ -156,7 +176,7 @@ async def _news(record: Record) -> None:
     response_class=StreamingResponse,
     responses=_PROBLEMS | {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
-async def export_csv(_: StreamDep, trail: TrailDep, wanted: FilterDep) -> StreamingResponse:
+async def export_csv(_: DownloadDep, trail: TrailDep, wanted: FilterDep) -> StreamingResponse:
     """All of the record that is asked for, newest first, as a table.
 
     What a spreadsheet would take for a formula begins with an apostrophe.
@@ -170,7 +190,9 @@ async def export_csv(_: StreamDep, trail: TrailDep, wanted: FilterDep) -> Stream
     responses=_PROBLEMS
     | {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
 )
-async def export_json_lines(_: StreamDep, trail: TrailDep, wanted: FilterDep) -> StreamingResponse:
+async def export_json_lines(
+    _: DownloadDep, trail: TrailDep, wanted: FilterDep
+) -> StreamingResponse:
     """All of the record that is asked for, newest first, one event of `/audit` a line."""
     return await _download(json_lines(trail.every(wanted)), "application/x-ndjson", "jsonl")
 

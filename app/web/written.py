@@ -4,6 +4,7 @@
 the route sees an empty body beside it.
 """
 
+import codecs
 import json
 from collections.abc import AsyncIterator
 from http import HTTPStatus
@@ -93,16 +94,16 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    rest = bytearray()
+    rest, mark = bytearray(), codecs.BOM_UTF8  # which some writers begin with
     async for chunk in chunks:
         first, *others = chunk.split(b"\n")
         rest += first
         for begun in others:
-            yield _line(rest)
-            rest = bytearray(begun)
+            yield _line(rest).removeprefix(mark)
+            rest, mark = bytearray(begun), b""
         _require_short(len(rest), "line")
     if rest:
-        yield _line(rest)
+        yield _line(rest).removeprefix(mark)
 
 
 def _line(read: bytearray) -> bytes:

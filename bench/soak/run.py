@@ -39,6 +39,8 @@ SETTINGS: Final = {
     "SESSION_IDLE_SECONDS": "4",
     "CREATE_RATE_LIMIT": "1000000/minute",  # all visitors have one address
     "SPEAK_RATE_LIMIT": "1000000/minute",
+    "CONTROL_RATE_LIMIT": "1000000/minute",
+    "ADDRESS_SHARE_PERCENT": "100",
     "UPSTREAM_TIMEOUT_SECONDS": str(ANSWER_SECONDS),
 }
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.problems import BudgetSpent
 from app.sessions.budgets import DAY_SECONDS
-from app.sessions.live import EndReason
+from app.sessions.live import EndReason, SessionsInProcess
 from app.sessions.ownership import SERVICE
 from app.sessions.wishes import Wish
 from tests.doubles import FakeClock, FakeKaltura, Gate, refusal
@@ -106,6 +106,32 @@ async def test_the_time_left_is_a_share_of_the_minutes_of_all(
     assert await house.broker.seconds_left(session) == 0
     await house.end(session)
     assert await house.broker.seconds_left(await house.now(session)) == 0
+
+
+async def test_the_day_is_summed_up_once_a_second_however_many_ask(
+    kaltura: FakeKaltura, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(
+        kaltura, clock, daily_minutes=9, daily_minutes_per_visitor=9, max_concurrent_sessions=1
+    )
+    session = await house.open("a")
+    sums: list[str | None] = []
+    summed_up = SessionsInProcess.seconds_used
+
+    async def counted(store: SessionsInProcess, since: float, owner: str | None = None) -> float:
+        sums.append(owner)
+        await asyncio.sleep(0)
+        return await summed_up(store, since, owner)
+
+    monkeypatch.setattr(SessionsInProcess, "seconds_used", counted)
+    for _ in range(2):
+        clock.advance(1)
+        lefts = await asyncio.gather(*(house.broker.seconds_left(session) for _ in range(9)))
+        for _ in range(9):
+            await house.wait("b")
+        assert len(set(lefts)) == 1
+        assert sums == [None, "b"]
+        sums.clear()
 
 
 async def test_a_new_day_brings_new_minutes(kaltura: FakeKaltura, clock: FakeClock) -> None:

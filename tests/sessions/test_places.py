@@ -394,3 +394,129 @@ async def test_an_end_that_kaltura_refuses_holds_its_place(
         await house.reception.place(b.ticket_id, 0)
         await house.sweep()
     assert await is_called(house, b)
+
+
+# What the visitors of one address may have together
+
+
+async def comes(house: House, name: str, address: str | None) -> AvatarSession | Waiting:
+    outcome = await house.reception.open(name, Wish(), address=address)
+    return outcome.session if isinstance(outcome, OpenedSession) else outcome
+
+
+@pytest.mark.parametrize(
+    ("places", "percent", "share"),
+    [(5, 80, 4), (5, 100, 5), (5, 1, 1), (10, 25, 3), (3, 80, 2), (2, 80, 2), (1, 80, 1)],
+)
+async def test_one_address_has_its_share_of_the_places_and_the_rest_is_left_to_others(
+    kaltura: FakeKaltura, clock: FakeClock, places: int, percent: int, share: int
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=places, address_share_percent=percent)
+    rush = (comes(house, f"a{n}", "home") for n in range(12))
+    came = await asyncio.gather(*rush, return_exceptions=True)
+    assert sum(isinstance(one, AvatarSession) for one in came) == share
+    others = [await comes(house, f"b{n}", f"away-{n}") for n in range(places - share)]
+    assert all(isinstance(one, AvatarSession) for one in others), "they wait behind nobody"
+    assert isinstance(await comes(house, "c", "elsewhere"), Waiting)
+
+
+@pytest.mark.parametrize(("places", "percent"), [(1, 80), (2, 80), (5, 100)])
+async def test_where_the_share_is_everything_who_comes_first_is_first_in_line(
+    kaltura: FakeKaltura, clock: FakeClock, places: int, percent: int
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=places, address_share_percent=percent)
+    inside = [await comes(house, f"a{n}", "home") for n in range(places)]
+    line = [await comes(house, name, address) for name, address in [("b", "home"), ("c", "away")]]
+    assert [one.position for one in line if isinstance(one, Waiting)] == [1, 2]
+    assert isinstance(inside[0], AvatarSession)
+    await house.end(inside[0])
+    assert isinstance(await comes(house, "c", "away"), Waiting)
+    assert isinstance(await comes(house, "b", "home"), AvatarSession)
+
+
+async def test_who_is_of_no_address_has_every_place(kaltura: FakeKaltura, clock: FakeClock) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=5)
+    came = [await comes(house, f"a{n}", None) for n in range(5)]
+    assert all(isinstance(one, AvatarSession) for one in came)
+
+
+async def test_while_an_address_has_its_share_those_behind_it_in_line_are_called_first(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=5)
+    inside = [await comes(house, f"a{n}", "home") for n in range(4)]
+    other = await comes(house, "b", "away")
+    line = [await comes(house, name, "home") for name in ("a4", "a5")]
+    line += [await comes(house, name, "away") for name in ("c", "d")]
+    a4, a5, c, d = [one for one in line if isinstance(one, Waiting)]
+    assert [await position(house, one) for one in (c, d, a4, a5)] == [1, 2, 3, 4]
+    assert isinstance(other, AvatarSession)
+    await house.end(other)
+    assert [await is_called(house, one) for one in (a4, a5, c, d)] == [False, False, True, False]
+    assert isinstance(await comes(house, "a4", "home"), Waiting)
+    assert isinstance(await comes(house, "c", "away"), AvatarSession)
+    assert isinstance(inside[0], AvatarSession)
+    await house.end(inside[0])
+    assert await is_called(house, a4), "who came first of those whose address has room again"
+    assert not await is_called(house, d)
+    assert isinstance(await comes(house, "a4", "home"), AvatarSession)
+    assert isinstance(await comes(house, "new", "home"), Waiting)
+    assert [await position(house, one) for one in (d, a5)] == [1, 2]
+
+
+async def test_a_place_that_is_promised_to_an_address_counts_for_its_share(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=5)
+    inside = [await comes(house, f"a{n}", "home") for n in range(4)]
+    called = await comes(house, "a4", "home")
+    assert isinstance(inside[0], AvatarSession)
+    await house.end(inside[0])
+    assert isinstance(called, Waiting)
+    assert await is_called(house, called)
+    assert isinstance(await comes(house, "a5", "home"), Waiting), "though two places are free"
+    assert isinstance(await comes(house, "b", "away"), AvatarSession)
+    assert isinstance(await comes(house, "a4", "home"), AvatarSession)
+
+
+async def test_whoever_takes_their_turn_elsewhere_counts_there(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=5)
+    for n in range(4):
+        await comes(house, f"a{n}", "home")
+    away = await comes(house, "b", "away")
+    assert isinstance(await comes(house, "c", "away"), Waiting)
+    assert isinstance(away, AvatarSession)
+    await house.end(away)
+    assert isinstance(await comes(house, "c", "home"), Waiting), "it is no way past the share"
+    assert isinstance(await comes(house, "c", "away"), AvatarSession)
+
+
+async def test_one_address_has_its_share_of_the_line(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=1, max_waiting=5)
+    await house.open("inside")
+    for n in range(4):
+        assert isinstance(await comes(house, f"a{n}", "home"), Waiting)
+    with pytest.raises(AtCapacity, match="network address") as refused:
+        await comes(house, "a4", "home")
+    assert refused.value.retry_after
+    assert isinstance(await comes(house, "a0", "home"), Waiting), "who is in line stays there"
+    assert isinstance(await comes(house, "b", "away"), Waiting)
+    with pytest.raises(AtCapacity) as full:
+        await comes(house, "c", "elsewhere")
+    assert "network address" not in full.value.detail
+
+
+async def test_who_cannot_wait_is_told_that_it_is_the_address(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = House(kaltura, clock, max_concurrent_sessions=5)
+    for n in range(4):
+        await comes(house, f"a{n}", "home")
+    with pytest.raises(AtCapacity, match="network address"):
+        await house.reception.open_now("an SDK, which cannot wait", Wish(), address="home")
+    opened = await house.reception.open_now("another", Wish(), address="away")
+    assert opened.session.address == "away"

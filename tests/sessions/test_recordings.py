@@ -397,6 +397,29 @@ class TestPushingBack:
             task.cancel()
         await asyncio.wait({*tasks, again})
 
+    async def test_one_address_has_its_share_of_what_is_in_work(self, tmp_path: Path) -> None:
+        program = tmp_path / "program.py"
+        program.write_text("import time; time.sleep(1e6)")
+        reading = Recordings(transcoder=program, address_share_percent=80)
+
+        async def sent(session: str, address: str | None) -> asyncio.Task[object]:
+            task = asyncio.create_task(reading.fit(session, wav(1), address))
+            await asyncio.sleep(0)
+            return task
+
+        tasks = [await sent(f"session-{n // 2}", "home") for n in range(6)]
+        with pytest.raises(QueueFull, match="network address") as full:
+            await (await sent("another", "home"))
+        assert full.value.retry_after
+        tasks += [await sent("others", "away"), await sent("others", None)]
+        tasks[0].cancel()
+        await asyncio.wait(tasks[:1])
+        tasks.append(await sent("another", "home"))
+        assert not any(task.done() for task in tasks[1:]), "who is through makes room"
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
     async def test_others_are_served_while_a_recording_is_read(self) -> None:
         task = asyncio.create_task(fit(wav(30)))
         turns = 0

@@ -19,8 +19,10 @@ async def signed_in(client: httpx.AsyncClient) -> httpx.AsyncClient:
 class Stream:
     """What has come of an answer until now."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reads_nothing: bool = False) -> None:
         self.status = 0
+        self.is_over = False
+        self._reads_nothing = reads_nothing
         self.headers: dict[str, str] = {}
         self._body = b""
         self._came = asyncio.Event()
@@ -30,12 +32,23 @@ class Stream:
             self.status = message["status"]
             self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
         self._body += message.get("body", b"")
+        self.is_over = not message.get("more_body", message["type"] == "http.response.start")
         self._came.set()
+        if self._reads_nothing and message["type"] == "http.response.body":
+            await asyncio.Event().wait()
 
     async def until(self, words: str) -> str:
         """The answer up to now, as soon as these words are in it."""
         async with asyncio.timeout(10):
             while words not in self._body.decode():
+                self._came.clear()
+                await self._came.wait()
+        return self._body.decode()
+
+    async def ended(self) -> str:
+        """The whole answer."""
+        async with asyncio.timeout(10):
+            while not self.is_over:
                 self._came.clear()
                 await self._came.wait()
         return self._body.decode()
@@ -49,11 +62,13 @@ class Stream:
 
 
 @contextlib.asynccontextmanager
-async def following(client: httpx.AsyncClient, url: str) -> AsyncIterator[Stream]:
+async def following(
+    client: httpx.AsyncClient, url: str, *, reads_nothing: bool = False
+) -> AsyncIterator[Stream]:
     """A GET whose answer is read as it comes; at the end of the block its reader goes away."""
     request = client.build_request("GET", url)
     gone = asyncio.Event()
-    stream = Stream()
+    stream = Stream(reads_nothing=reads_nothing)
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},

@@ -1,21 +1,26 @@
 """A session's life, told as it happens; and texts that are said while they are written."""
 
 import asyncio
+import codecs
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from app.main import create_app
 from app.problems import RateLimited
 from app.web import events
-from app.web.followers import MAX_FOLLOWERS, MAX_FOLLOWERS_PER_SESSION, Followers
+from app.web.events import MAX_FOLLOWERS, MAX_FOLLOWERS_PER_SESSION
+from app.web.open_streams import OpenStreams
 from app.web.written import MAX_BYTES, MAX_LINE_BYTES
 from tests.conftest import Visit
 from tests.doubles import FakeClock, FakeKaltura, refusal, settings, settled
 from tests.test_connections import serving
+from tests.web.operators import following
 from tests.web.test_api import bearer, is_problem, opened, path
 
 Told = list[tuple[str, dict[str, Any]]]
@@ -74,7 +79,7 @@ async def test_who_comes_back_gets_what_they_missed_and_who_is_new_gets_what_the
         "One.",
         "Two.",
     ]
-    last_id = whole.text.rpartition("id: ")[2].split("\n")[0]
+    last_id = whole.text.split("id: ")[-2].split("\n")[0]
     again = await visitor.get(path(session, "events"), headers={"Last-Event-ID": last_id})
     assert [name for name, _ in told(again.text)] == ["session", "session"]
     epoch, _, number = last_id.partition("-")
@@ -99,19 +104,75 @@ async def test_a_stranger_follows_nothing_and_reads_nothing(visit: Visit) -> Non
     assert is_problem(answer, "session-not-found", 404)
 
 
-def test_so_many_may_follow_one_session_and_so_many_all() -> None:
-    followers = Followers()
-    for _ in range(MAX_FOLLOWERS_PER_SESSION):
-        followers.add("one")
-    with pytest.raises(RateLimited):
-        followers.add("one")
-    followers.add("other")
-    followers.remove("one")
-    followers.add("one")
-    for number in range(MAX_FOLLOWERS - MAX_FOLLOWERS_PER_SESSION - 1):
-        followers.add(str(number))
-    with pytest.raises(RateLimited):
-        followers.add("yet another")
+async def test_so_many_may_follow_one_session_and_the_oldest_makes_room(visit: Visit) -> None:
+    visitor = await visit()
+    session = await opened(visitor)
+    async with AsyncExitStack() as stack:
+        streams = [
+            await stack.enter_async_context(following(visitor, path(session, "events")))
+            for _ in range(MAX_FOLLOWERS_PER_SESSION + 1)
+        ]
+        for stream in streams:
+            await stream.until("live")
+        await streams[0].ended()
+        await visitor.post(path(session, "end"))
+        for stream in streams[1:]:
+            await stream.until("ended")
+        assert "ended" not in await streams[0].ended()
+
+
+async def test_a_reader_that_reads_nothing_keeps_no_place(visit: Visit) -> None:
+    visitor = await visit()
+    session = await opened(visitor)
+    async with AsyncExitStack() as stack:
+        for _ in range(MAX_FOLLOWERS_PER_SESSION):
+            stuck = following(visitor, path(session, "events"), reads_nothing=True)
+            assert await (await stack.enter_async_context(stuck)).begun() == 200
+        for _ in range(MAX_FOLLOWERS_PER_SESSION):
+            stream = await stack.enter_async_context(following(visitor, path(session, "events")))
+            await stream.until("live")
+
+
+async def test_so_many_follow_in_all_and_one_session_does_not_push_out_another() -> None:
+    followers = OpenStreams(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS)
+    with ExitStack() as stack:
+        for number in range(MAX_FOLLOWERS):
+            stack.enter_context(followers.one_more(str(number)))
+        with pytest.raises(RateLimited), followers.one_more("one too many"):
+            pass
+    with followers.one_more("one too many"):
+        pass
+
+
+async def test_an_event_source_that_has_seen_the_end_is_told_to_ask_no_more(
+    visit: Visit,
+) -> None:
+    visitor, stranger = await visit(), await visit()
+    session = await opened(visitor)
+    url = path(session, "events")
+    asking = asyncio.create_task(visitor.get(url, headers={"Last-Event-ID": "end"}))
+    await settled()
+    assert not asking.done(), "the end of an earlier session of this id is none of this one"
+    await visitor.post(path(session, "end"))
+    last_id = (await asking).text.rpartition("id: ")[2].split("\n")[0]
+    again = await visitor.get(url, headers={"Last-Event-ID": last_id})
+    assert (again.status_code, again.content) == (204, b"")
+    assert told((await visitor.get(url)).text)[-1][1]["state"] == "ended", "who comes late is told"
+    await opened(stranger)
+    for anyones in (url, path({"sessionId": "nobodys"}, "events")):
+        answer = await stranger.get(anyones, headers={"Last-Event-ID": last_id})
+        assert is_problem(answer, "session-not-found", 404)
+
+
+async def test_a_hang_up_amid_many_events_is_no_bug(visitor: httpx.AsyncClient) -> None:
+    session = await opened(visitor)
+    for number in range(20):
+        await speak(visitor, session, f"Text {number}.")
+    with structlog.testing.capture_logs() as logs:
+        async with following(visitor, path(session, "events"), reads_nothing=True) as stream:
+            assert await stream.begun() == 200
+            await settled()
+    assert [line["event"] for line in logs] == ["request"]
 
 
 async def test_to_follow_is_no_sign_of_life(
@@ -189,6 +250,26 @@ async def test_a_character_that_was_cut_in_two_is_whole_again(
     answer = await visitor.post(path(session, "speak"), content=content, headers=headers)
     assert answer.status_code == 200
     assert kaltura.calls[-1].body["text"] == "So \N{GRINNING FACE} glad ."
+
+
+@pytest.mark.parametrize("headers", [NDJSON, EVENT_STREAM])
+@pytest.mark.parametrize("cut", [0, 1, 3, 9])
+async def test_a_byte_order_mark_before_the_first_line_is_no_part_of_it(
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura, headers: dict[str, str], cut: int
+) -> None:
+    session = await opened(visitor)
+    field = b"" if headers is NDJSON else b"data: "
+    body = codecs.BOM_UTF8 + field + b'{"text": "Hello."}' + b"\n" * bool(cut)
+
+    async def content() -> AsyncIterator[bytes]:
+        yield body[:cut]
+        yield body[cut:]
+
+    url = path(session, "speak")
+    assert (await visitor.post(url, content=content(), headers=headers)).is_success
+    assert [call.body["text"] for call in kaltura.calls if call.operation == "say-text"] == [
+        "Hello."
+    ]
 
 
 @pytest.mark.parametrize(

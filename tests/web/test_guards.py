@@ -91,6 +91,26 @@ class TestCrossSite:
         own = {"Sec-Fetch-Site": "same-origin", "Origin": "http://broker.test"}
         assert (await visitor.post(path(session, "end"), headers=own)).status_code == 200
 
+    @pytest.mark.parametrize(
+        "names",
+        [
+            "authorization,content-type,idempotency-key,x-request-id",
+            "cache-control,last-event-id,x-requested-with",
+            "baggage,traceparent,tracestate",
+            "b3,sentry-trace",
+        ],
+    )
+    async def test_an_allowed_origin_may_send_what_streams_and_tracing_send(
+        self, visit: Visit, names: str
+    ) -> None:
+        visitor = await visit(allowed_origins=PARTNER)
+        asked = {"Origin": PARTNER, "Access-Control-Request-Method": "GET"}
+        url = "/api/avatar-sessions/session-1/events"
+        headers = asked | {"Access-Control-Request-Headers": names}
+        assert (await visitor.options(url, headers=headers)).status_code == 200
+        headers = asked | {"Access-Control-Request-Headers": f"{names},x-anything"}
+        assert (await visitor.options(url, headers=headers)).status_code == 400
+
     async def test_who_asks_is_what_answers_vary_by(self, visit: Visit) -> None:
         visitor = await visit(allowed_origins=PARTNER)
         for headers in ({}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": PARTNER}):

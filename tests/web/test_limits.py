@@ -1,16 +1,19 @@
-"""How often one may create and speak: whom it binds, and whom it must not hinder."""
+"""How often one may call, and how much one address may have: whom it binds and must not hinder."""
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
+import structlog
 from asgi_lifespan import LifespanManager
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.kaltura.contract import MIRROR_PATH
 from app.main import create_app
+from app.problems import QueueFull
+from app.sessions.recordings import Recordings
 from tests.conftest import Visit
 from tests.doubles import FakeClock, FakeKaltura, Gate, refusal, settings
 from tests.sessions.test_recordings import wav
@@ -21,6 +24,7 @@ from tests.web.test_services import SERVICES, SHOP
 FEW: dict[str, Any] = {
     "create_rate_limit": "2/minute",
     "speak_rate_limit": "2/minute",
+    "control_rate_limit": "2/minute",
     "max_concurrent_sessions": 20,
     "max_sessions_per_visitor": 20,
 }
@@ -102,10 +106,10 @@ class TestCreate:
         assert (await CREATES[call](await visit(address=AWAY))).is_success
 
     async def test_neighbours_in_a_network_of_ipv6_are_one_address(self, visit: Visit) -> None:
-        for host in ("2001:db8::1", "2001:db8::2"):
+        for host in ("2001:db8::1", "2001:db8:0:1::1"):
             assert (await (await visit(address=host, **FEW)).post(CREATE)).is_success
-        assert is_refused(await (await visit(address="2001:db8::3")).post(CREATE))
-        assert (await (await visit(address="2001:db8:0:1::1")).post(CREATE)).is_success
+        assert is_refused(await (await visit(address="2001:db8:0:ff::1")).post(CREATE))
+        assert (await (await visit(address="2001:db8:0:100::1")).post(CREATE)).is_success
 
     async def test_another_site_cannot_use_up_a_visitors_creates(self, visit: Visit) -> None:
         visitor = await visit(**FEW)
@@ -129,7 +133,7 @@ class TestCreate:
         visitor = await visit(**FEW, allowed_origins="https://www.example.com")
         answer = await visitor.post(CREATE, headers={"Origin": "https://www.example.com"})
         exposed = answer.headers["Access-Control-Expose-Headers"]
-        assert {"RateLimit", "RateLimit-Policy"} <= set(exposed.split(", "))
+        assert {"RateLimit", "RateLimit-Policy", "Date"} <= set(exposed.split(", "))
 
 
 class TestAskingAgain:
@@ -265,12 +269,107 @@ class TestSpeak:
             assert (await SPEAKS["speak"](stranger, session)).status_code == 404
         assert (await SPEAKS["speak"](visitor, session)).is_success
 
-    @pytest.mark.parametrize("control", ["interrupt", "keep-alive", "end"])
-    async def test_other_controls_are_not_counted(self, visit: Visit, control: str) -> None:
+
+class TestOtherControls:
+    SURFACES = pytest.mark.parametrize("prefix", ["/api/avatar-sessions", MIRROR_PATH])
+
+    async def call(
+        self, visitor: httpx.AsyncClient, prefix: str, session: dict[str, Any], control: str
+    ) -> httpx.Response:
+        url = f"{prefix}/{session['sessionId']}/{control}"
+        return await visitor.post(url, headers=bearer(session))
+
+    @SURFACES
+    async def test_one_visitor_may_interrupt_so_often(
+        self, visit: Visit, kaltura: FakeKaltura, prefix: str
+    ) -> None:
         visitor = await visit(**FEW)
         session = await opened(visitor)
+        for left in (1, 0):
+            answer = await self.call(visitor, prefix, session, "interrupt")
+            assert answer.headers["RateLimit"].startswith(f'"control";r={left};t=')
+        before = len(kaltura.calls)
+        assert is_refused(await self.call(visitor, prefix, session, "interrupt"))
+        assert len(kaltura.calls) == before
+
+    async def test_visitors_of_one_address_interrupt_so_often_together(self, visit: Visit) -> None:
+        visitors = [await visit(address=HOME, **FEW), await visit(address=HOME)]
+        sessions = [await opened(visitor) for visitor in visitors]
+        for visitor, session in zip(visitors, sessions, strict=True):
+            assert (await visitor.post(path(session, "interrupt"))).is_success
+        assert is_refused(await visitors[0].post(path(sessions[0], "interrupt")))
+
+    @SURFACES
+    async def test_signs_of_life_are_counted_for_their_visitor_and_starve_no_neighbour(
+        self, visit: Visit, prefix: str
+    ) -> None:
+        visitors = [await visit(address=HOME, **FEW), await visit(address=HOME)]
+        sessions = [await opened(visitor) for visitor in visitors]
+        for visitor, session in zip(visitors, sessions, strict=True):
+            for _ in range(2):
+                assert (await self.call(visitor, prefix, session, "keep-alive")).is_success
+            assert is_refused(await self.call(visitor, prefix, session, "keep-alive"))
+
+    @SURFACES
+    async def test_an_end_is_never_refused_and_costs_nothing_when_repeated(
+        self, visit: Visit, kaltura: FakeKaltura, prefix: str
+    ) -> None:
+        visitor = await visit(**FEW)
+        session = await opened(visitor)
+        for _ in range(3):
+            last = await self.call(visitor, prefix, session, "interrupt")
+        assert is_refused(last)
         for _ in range(5):
-            assert (await visitor.post(path(session, control))).is_success
+            assert (await self.call(visitor, prefix, session, "end")).is_success
+        assert kaltura.operations().count("end") == 1
+
+
+class TestOneAddress:
+    """What the visitors of one network address may have together (see `Places`)."""
+
+    FOUR: ClassVar[dict[str, Any]] = {"max_concurrent_sessions": 5}
+
+    @pytest.mark.parametrize("call", CREATES)
+    @pytest.mark.parametrize("network", [[HOME], ["2001:db8::1", "2001:db8:0:ff::1"]])
+    async def test_it_leaves_a_session_to_others(
+        self, visit: Visit, call: str, network: list[str]
+    ) -> None:
+        statuses = []
+        for n in range(6):
+            visitor = await visit(address=network[n % len(network)], **self.FOUR if not n else {})
+            statuses.append((await CREATES[call](visitor)).status_code)
+        opens, waits = (200, 503) if call == "mirror" else (201, 202)
+        assert statuses == [opens] * 4 + [waits] * 2
+        assert (await CREATES[call](await visit(address=AWAY))).status_code == opens
+
+    async def test_a_ticket_in_place_of_a_cookie_is_no_way_past_it(self, visit: Visit) -> None:
+        for n in range(4):
+            await opened(await visit(address=HOME, **self.FOUR if not n else {}))
+        ticket = (await (await visit(address=HOME)).post(CREATE)).json()["ticket"]
+        again = await (await visit(address=HOME)).post(CREATE, json={"ticket": ticket})
+        assert (again.status_code, again.json()["turnSecondsLeft"]) == (202, None)
+
+    async def test_a_services_visitors_are_of_no_address(self, visit: Visit) -> None:
+        shop = await visit(address=HOME, **self.FOUR | SERVICES)
+        for _ in range(5):
+            assert (await shop.post(CREATE, headers=SHOP)).status_code == 201
+
+    @pytest.mark.parametrize(("call", "address"), [("speak-audio", HOME), ("say-audio", AWAY)])
+    async def test_a_recording_counts_for_where_it_comes_from(
+        self, visit: Visit, monkeypatch: pytest.MonkeyPatch, call: str, address: str
+    ) -> None:
+        home = await visit(address=HOME)
+        session = await opened(home)
+        asked = []
+
+        async def full(*args: object) -> None:
+            asked.append(args[-1])
+            raise QueueFull
+
+        monkeypatch.setattr(Recordings, "fit", full)
+        visitor = home if address == HOME else await visit(address=address)
+        assert (await SPEAKS[call](visitor, session)).status_code == 429
+        assert asked == [address]
 
 
 class TestServices:
@@ -338,3 +437,36 @@ class TestForwardedAddresses:
         chain = [f"192.0.2.{number}, {HOME}, 10.9.9.{number}" for number in range(3)]
         *_, last = await self.creates(chain, peer=self.PROXY)
         assert is_refused(last)
+
+
+class TestUntrustedProxies:
+    """Where nobody has said which proxies count."""
+
+    @pytest.mark.parametrize(
+        ("peer", "forwarded", "told"),
+        [
+            ("127.0.0.1", HOME, 1),
+            ("10.1.2.3", HOME, 1),
+            ("100.64.0.1", HOME, 1),
+            ("fd00::1", HOME, 1),
+            ("::ffff:10.1.2.3", HOME, 1),
+            ("127.0.0.1", None, 0),
+            ("1.1.1.1", HOME, 0),
+            ("::ffff:1.1.1.1", HOME, 0),
+        ],
+    )
+    async def test_what_looks_like_a_proxy_is_told_of_once(
+        self, visit: Visit, peer: str, forwarded: str | None, told: int
+    ) -> None:
+        with structlog.testing.capture_logs() as logs:
+            visitor = await visit(address=peer)
+            for _ in range(3):
+                headers = {"X-Forwarded-For": forwarded} if forwarded else {}
+                await visitor.get("/healthz", headers=headers)
+        assert sum("TRUSTED_PROXIES" in line["event"] for line in logs) == told
+
+    async def test_where_some_count_nothing_is_told(self, visit: Visit) -> None:
+        with structlog.testing.capture_logs() as logs:
+            visitor = await visit(trusted_proxies="10.0.0.0/8")
+            await visitor.get("/healthz", headers={"X-Forwarded-For": HOME})
+        assert not [line for line in logs if "TRUSTED_PROXIES" in line["event"]]

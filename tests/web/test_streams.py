@@ -13,7 +13,7 @@ import pytest
 from app.audit.trail import Trail
 from app.web import streams
 from app.web.exports import PART
-from app.web.open_streams import MAX_STREAMS
+from app.web.streams import MAX_STREAMS
 from tests.conftest import Visit
 from tests.doubles import FakeClock
 from tests.web.operators import TOKEN, following, signed_in
@@ -92,17 +92,42 @@ async def test_nothing_is_told_twice_of_what_came_while_it_was_looked_at(
         assert (await stream.until('"two"')).count('"one"') == 1
 
 
-async def test_only_so_many_follow_and_whoever_leaves_makes_room(visit: Visit) -> None:
+async def test_only_so_many_follow_and_the_oldest_makes_room(visit: Visit) -> None:
     operator = await signed_in(await visit(operator_token=TOKEN))
     async with AsyncExitStack() as stack:
+        open_streams = []
         for n in range(MAX_STREAMS):
             stream = await stack.enter_async_context(following(operator, ENDLESS[n % 2]))
             assert await stream.begun() == 200
-        for path in (*ENDLESS, "/operator/api/audit.csv"):
+            open_streams.append(stream)
+        for n, path in enumerate((*ENDLESS, "/operator/api/audit.csv")):
+            one_more = await stack.enter_async_context(following(operator, path))
+            assert await one_more.begun() == 200
+            await open_streams[n].ended()
+            assert not any(stream.is_over for stream in open_streams[n + 1 :])
+
+
+async def test_what_is_downloaded_makes_room_for_nothing(visit: Visit) -> None:
+    operator = await signed_in(await visit(operator_token=TOKEN))
+    table = "/operator/api/audit.csv"
+    async with AsyncExitStack() as stack:
+        for _ in range(MAX_STREAMS):
+            stream = following(operator, table, reads_nothing=True)
+            assert await (await stack.enter_async_context(stream)).begun() == 200
+        for path in (*ENDLESS, table):
             refused = await stack.enter_async_context(following(operator, path))
             assert await refused.begun() == 429
             assert refused.headers["retry-after"]
-    assert (await operator.get("/operator/api/audit.csv")).status_code == 200
+    assert (await operator.get(table)).status_code == 200
+
+
+async def test_a_stream_with_no_news_says_that_it_is_still_there(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "AGAIN_SECONDS", 0.01)
+    operator = await signed_in(await visit(operator_token=TOKEN))
+    async with following(operator, NEW) as stream:
+        await stream.until(": nothing new\n\n")
 
 
 async def test_a_stream_ends_so_that_its_reader_is_asked_who_it_is_again(

@@ -32,6 +32,7 @@ class SpeakRequests:
         touch: Callable[[AvatarSession], Awaitable[None]],
         now: Callable[[Held], Awaitable[AvatarSession]],
         max_text_length: int,
+        address_share_percent: int,
         clock: Clock,
     ) -> None:
         self._desk = desk
@@ -40,7 +41,7 @@ class SpeakRequests:
         self._now = now
         self._max_text_length = max_text_length
         self._clock = clock
-        self._recordings = Recordings()
+        self._recordings = Recordings(address_share_percent=address_share_percent)
 
     async def say_text(
         self,
@@ -81,7 +82,7 @@ class SpeakRequests:
                 await self._touch(held.session)
                 turn = turn_id or new_turn_id()
                 try:
-                    sound = await self._recordings.fit(held.session.session_id, audio)
+                    sound = await self._recordings.fit(held.session.session_id, audio, held.address)
                 except RecordingStopped:
                     return Receipt(turn, "", UtteranceState.INTERRUPTED, self._clock())
                 return await self._desk.say_audio(
