@@ -29,8 +29,9 @@ lint: .venv/.dev node_modules/.installed ## ruff, mypy, tsc, hadolint
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx --no-install tsc --project tsconfig.json
 	$(BIN)/hadolint Dockerfile
 
-bench: .venv/.installed ## what a speak costs through the broker, and a million entries of the record
+bench: .venv/.installed ## what a speak costs, how long others wait, and a million entries of the record
 	$(BIN)/python -m bench.speak
+	$(BIN)/python -m bench.stalls
 	$(BIN)/python -m bench.record
 
 soak: .venv/.installed ## MINUTES of visitors, faults and kills, after which no session may be open
