@@ -13,6 +13,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 AA = 4.5
+SIZES = (
+    *((1280, 1024), (1024, 1366), (960, 1080), (1280, 800), (667, 375), (640, 400), (844, 390)),
+    *((320, 640), (360, 640), (390, 844), (560, 700), (768, 1024), (959, 500), (600, 470)),
+)
+"""640x400 is what a page of 1280x800 has at 200 %."""
 
 
 async def test_the_keyboard_alone_is_enough(tab: AvatarPage, demo: Demo) -> None:
@@ -98,6 +103,45 @@ async def test_a_phone_never_scrolls_sideways(browser: Browser, demo: Demo) -> N
     assert tab.errors == []
 
 
+async def test_nothing_is_cut_off_at_any_size(tab: AvatarPage, demo: Demo) -> None:
+    await tab.page.goto(demo.url)
+    assert [size for size in SIZES if not await _fits(tab, *size)] == []
+    await tab.start()
+    queued = {"success": True, "turnId": "a", "state": "queued"}
+    await tab.page.route("**/speak", lambda route: route.fulfill(json=queued))
+    for number in range(30):
+        await tab.text.fill(f"{number}. {'This is rather long, and so on. ' * (number % 3)}")
+        await tab.page.keyboard.press("Control+Enter")
+    await expect(tab.fates).to_have_count(30)
+    await tab.text.fill("Something that is to be said next.")
+    assert [size for size in SIZES if not await _fits(tab, *size)] == []
+    for width, height in ((1280, 1024), (1280, 800), (1024, 1366)):
+        await tab.page.set_viewport_size({"width": width, "height": height})
+        assert await tab.page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    await tab.button("End").click()
+    await tab.status_is("Ended")
+    assert [size for size in SIZES if not await _fits(tab, *size)] == []
+
+
+async def test_the_face_is_free_of_words_on_a_phone_held_sideways(
+    tab: AvatarPage, demo: Demo
+) -> None:
+    await tab.page.set_viewport_size({"width": 667, "height": 375})
+    await tab.page.goto(demo.url)
+    await tab.start()
+    await tab.speak(
+        "This is a sentence of about eighty letters, which is as long as a piece may be."
+    )
+    caption = tab.page.locator("#caption:visible")
+    await expect(caption).to_contain_text("eighty letters")
+    stage = await tab.page.locator("#stage").bounding_box()
+    words = await caption.bounding_box()
+    assert stage
+    assert words
+    assert words["y"] > stage["y"] + 0.7 * stage["height"]
+    await tab.button("End").click()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_text_has_contrast(tab: AvatarPage, demo: Demo, scheme: Any) -> None:
     await tab.page.emulate_media(color_scheme=scheme)
@@ -150,6 +194,14 @@ async def test_what_is_offered_can_be_read_and_had_by_keyboard(
     await tab.button("End").click()
     await tab.status_is("Ended")
     assert await _faint(tab) == []
+
+
+async def _fits(tab: AvatarPage, width: int, height: int) -> bool:
+    """Whether no button or box is wider than the page, which does not scroll sideways."""
+    await tab.page.set_viewport_size({"width": width, "height": height})
+    cut_off = """[...document.querySelectorAll("button, textarea")].some(each =>
+      each.checkVisibility() && each.getBoundingClientRect().right > innerWidth)"""
+    return not await _overflows(tab) and not await tab.page.evaluate(cut_off)
 
 
 async def _overflows(tab: AvatarPage) -> bool:
