@@ -14,6 +14,8 @@ PATIENCE_MS: Final = 20_000
 AUDIBLE: Final = 0.01
 CREATED: Final = 201
 PAUSE_SECONDS: Final = 0.5
+_AXE: Final = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
+_RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 _PROBE: Final = Path(__file__).with_name("probe.js").read_text(encoding="utf-8")
 
 
@@ -109,6 +111,17 @@ class AvatarPage:
         """Samples `{time, loudness}` from a moment of the media on."""
         samples: list[dict[str, float]] = await self.page.evaluate("probe.heardSince", time)
         return samples
+
+    async def barriers(self) -> list[str]:
+        """What keeps someone from using the page as it is now, as far as axe can tell."""
+        await self.page.evaluate(_AXE.read_text(encoding="utf-8"))
+        options = {"runOnly": {"type": "tag", "values": _RULES}}
+        found = await self.page.evaluate("options => axe.run(document, options)", options)
+        return [
+            f"{rule['id']}: {node['html']}"
+            for rule in found["violations"]
+            for node in rule["nodes"]
+        ]
 
     async def captions_since(self, time: float) -> list[tuple[float, str]]:
         """When in the media each caption was shown, "" being none, from a moment on."""

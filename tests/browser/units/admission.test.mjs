@@ -124,6 +124,20 @@ test("a connection that is lost while waiting keeps the place, and is tried agai
   assert.ok(!waits.at(-1).cutOff);
 });
 
+test("whoever was cut off learns at once that they are not any more", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { way, asked, waits } = admission({ create: [place(2), OPENED], places: [lost, place(2), TURN] });
+  const entered = way.enter();
+  await soon();
+  assert.ok(waits.at(-1).cutOff);
+  t.mock.timers.tick(2000);
+  await soon();
+  assert.ok(!waits.at(-1).cutOff);
+  assert.equal(asked[2].waitSeconds, 0); // an answer that waits for news would come late
+  t.mock.timers.tick(1000);
+  assert.equal(await entered, OPENED);
+});
+
 test("an answer that comes too soon and says nothing new is no reason to ask at once", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const { way, calls } = admission({ create: [place(2), OPENED], places: [place(2), TURN] });
