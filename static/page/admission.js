@@ -1,10 +1,11 @@
 import { pause } from "../player/pause.js";
 import { randomId } from "../player/random.js";
+import { pauseUnlessOnline } from "./online.js";
 import { Problem } from "./problems.js";
 
 const WAIT_SECONDS = 20;
 const SHORTEST_MS = 1000;
-const LONGEST_PAUSE_MS = 15_000;
+const LONGEST_PAUSE_MS = 4000;
 
 /**
  * @typedef {import("./api.js").Opened} Opened
@@ -124,22 +125,23 @@ export class Admission {
     const { signal } = this.#cancelled;
     for (let failures = 0; this.#place === null || this.#place.turnSecondsLeft === null; ) {
       const began = performance.now();
-      const news = await this.#look(ticket);
+      const news = await this.#look(ticket, failures > 0);
       failures = news === "failed" ? failures + 1 : 0;
       if (news === "new" || performance.now() - began >= SHORTEST_MS) continue;
-      await pause(Math.min(SHORTEST_MS * 2 ** failures, LONGEST_PAUSE_MS), signal);
+      await pauseUnlessOnline(Math.min(SHORTEST_MS * 2 ** failures, LONGEST_PAUSE_MS), signal);
     }
   }
 
   /**
    * @param {string} ticket
+   * @param {boolean} isCutOff Then it matters most that there is an answer at all.
    * @returns {Promise<"new" | "same" | "failed">}
    */
-  async #look(ticket) {
+  async #look(ticket, isCutOff) {
     const { signal } = this.#cancelled;
     const before = this.#place;
     try {
-      const waitSeconds = before ? WAIT_SECONDS : 0;
+      const waitSeconds = before && !isCutOff ? WAIT_SECONDS : 0;
       const place = await this.#api.place(ticket, { waitSeconds, signal });
       this.#tell(place);
       const same = place.position === before?.position && place.turnSecondsLeft === null;

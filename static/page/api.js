@@ -98,22 +98,35 @@ export class Api {
   /**
    * @param {Held} session
    * @param {string} text
+   * @param {string} turnId Its name, by which its fate can be asked for when the answer is lost.
    * @returns {Promise<{turnId: string, state?: string}>}
    */
-  async speak(session, text) {
-    return (await this.#control("POST", session, "/speak", { body: { text } })).body;
+  async speak(session, text, turnId) {
+    return (await this.#control("POST", session, "/speak", { body: { text, turnId } })).body;
   }
 
   /**
    * @param {Held} session
    * @param {Blob} audio
+   * @param {string} turnId
    * @returns {Promise<{turnId: string, state?: string}>}
    */
-  async speakAudio(session, audio) {
+  async speakAudio(session, audio, turnId) {
     const form = new FormData();
     form.set("audio", audio, "recording");
+    form.set("turnId", turnId);
     const request = { form, deadlineMs: RECORDING_MS };
     return (await this.#control("POST", session, "/speak-audio", request)).body;
+  }
+
+  /**
+   * What was asked to be said in a session, oldest first, and what became of it.
+   *
+   * @param {Held} session
+   * @returns {Promise<import("./following.js").Utterance[]>}
+   */
+  async utterances(session) {
+    return (await this.#control("GET", session, "/utterances")).body.utterances;
   }
 
   /**
@@ -153,9 +166,12 @@ export class Api {
     await this.#control("POST", session, "/interrupt");
   }
 
-  /** @param {Held} session */
-  async keepAlive(session) {
-    await this.#control("POST", session, "/keep-alive");
+  /**
+   * @param {Held} session
+   * @param {number} [deadlineMs]
+   */
+  async keepAlive(session, deadlineMs) {
+    await this.#control("POST", session, "/keep-alive", { deadlineMs });
   }
 
   /** @param {Held} session Its end outlives the page. */

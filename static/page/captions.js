@@ -1,37 +1,22 @@
 import { write } from "./languages.js";
-import { pieces } from "./sentences.js";
-
-/** A pause ends a sentence only after so much of the time that it should take. */
-const EARLIEST = 0.65;
-/** Without any pause it is over after so much of it. */
-const LATEST = 1.4;
+import { Progress } from "./progress.js";
 
 /**
  * @typedef {{from: number, to: number | null, text: string}} Cue Milliseconds of `performance.now`.
- * @typedef {import("./sentences.js").Piece} Piece
  * @typedef {import("./tempo.js").Tempo} Tempo
  */
 
-/**
- * Shows the words that are being said, sentence by sentence, in time with the voice.
- *
- * Nothing says which word is being said. A sentence is over when the voice pauses about when it
- * should, and how long that is, `Tempo` learns from the sentences before. Where no pause can be
- * heard, its time alone counts.
- */
+/** Shows the words that are being said, piece by piece, in time with the voice. */
 export class Captions {
   #element;
   #log;
   #tempo;
-  /** @type {Piece[]} What is shown, and what follows it. */
-  #rest = [];
+  /** @type {Progress | null} */
+  #progress = null;
   /** @type {Cue[]} */
   #cues = [];
-  /** Which sentence it is, and how many of them were told to screen readers. */
-  #index = 0;
+  /** How many sentences of the text were told to screen readers. */
   #told = 0;
-  /** When the sentence of what is shown began, and its words so far. */
-  #sentence = { since: 0, text: "" };
   /** Whether pauses are heard; known from the first on. */
   #hears = false;
   /** When the voice paused, if it has not come back. @type {number | null} */
@@ -54,26 +39,32 @@ export class Captions {
    * Begins with a text.
    *
    * @param {string} text
-   * @param {boolean} [again] It was begun before, in vain: nobody is told twice.
+   * @param {{again?: boolean, elapsed?: number}} [how] `again`: it was begun before, in vain, and
+   *   nobody is told twice. `elapsed`: for how many milliseconds it has been said already.
    * @returns {Cue[]} What is shown and when; it grows.
    */
-  show(text, again = false) {
+  show(text, { again = false, elapsed = 0 } = {}) {
     this.hide();
-    this.#rest = pieces(text);
+    this.#progress = new Progress(text, this.#tempo, performance.now(), elapsed);
     this.#cues = [];
-    this.#index = 0;
     if (!again) this.#told = 0;
-    this.#begin();
+    this.#begin(this.#progress);
     return this.#cues;
   }
 
-  /** @param {boolean} voice Whether sound begins, or pauses. */
+  /**
+   * @param {boolean} voice Whether sound begins, or pauses.
+   * @returns {boolean} Whether the whole text was over before this sound.
+   */
   heard(voice) {
     this.#hears = true;
     const now = performance.now();
-    if (!voice) this.#paused = now;
-    else if (this.#paused !== null) this.#breathed(this.#paused);
-    if (voice) this.#paused = null;
+    const isBack = voice && this.#paused !== null;
+    this.#paused = voice ? null : now;
+    const what = isBack ? this.#progress?.paused(now) : undefined;
+    if (this.#progress && what === "next") this.#begin(this.#progress);
+    else if (this.#progress && what === "goes on") this.#await(this.#progress);
+    return what === "over";
   }
 
   hide() {
@@ -81,57 +72,44 @@ export class Captions {
     // What was said last was over when the voice fell silent, and not when that was sure.
     this.#close(this.#paused ?? performance.now());
     this.#paused = null;
-    this.#rest = [];
-    this.#sentence = { since: 0, text: "" };
+    this.#progress = null;
     this.#element.hidden = true;
   }
 
-  /** @param {number} paused When the pause began that is over now. */
-  #breathed(paused) {
-    const [piece] = this.#rest;
-    if (!piece?.ends || this.#rest.length < 2) return;
-    const { since, text } = this.#sentence;
-    if (paused - since < EARLIEST * this.#tempo.expected(text)) return;
-    this.#tempo.learn(text, performance.now() - since);
-    this.#next();
-  }
-
-  #next() {
-    const now = performance.now();
-    this.#close(now);
-    if (this.#rest.shift()?.ends) {
-      this.#sentence.text = "";
-      this.#index += 1;
-    }
-    this.#begin();
-  }
-
-  #begin() {
-    clearTimeout(this.#timer);
-    const [piece] = this.#rest;
+  /** @param {Progress} progress */
+  #begin(progress) {
+    const { piece } = progress;
     if (!piece) return;
     const now = performance.now();
+    this.#close(now);
     this.#cues.push({ from: now, to: null, text: piece.text });
     write(this.#element, piece.text);
     this.#element.hidden = false;
-    if (this.#sentence.text === "") {
-      this.#sentence.since = now;
-      this.#tell();
-    }
-    this.#sentence.text += `${piece.text} `;
-    // The last piece stays until the voice ends: its time is a guess, its end is not.
-    if (this.#rest.length < 2) return;
-    const ms = this.#tempo.expected(piece.text) * (this.#hears && piece.ends ? LATEST : 1);
-    this.#timer = setTimeout(() => this.#next(), ms);
+    this.#tell(progress.sentence, piece.sentence);
+    this.#await(progress);
+  }
+
+  /** @param {Progress} progress */
+  #await(progress) {
+    clearTimeout(this.#timer);
+    const ms = progress.due(performance.now(), this.#hears);
+    if (ms === null) return;
+    this.#timer = setTimeout(() => {
+      progress.next(performance.now());
+      this.#begin(progress);
+    }, ms);
   }
 
   // Added to a log, which is read out politely, and only what is added.
-  #tell() {
-    if (this.#index < this.#told) return;
-    this.#told = this.#index + 1;
-    const length = this.#rest.findIndex(({ ends }) => ends) + 1;
+  /**
+   * @param {number} index
+   * @param {string} text
+   */
+  #tell(index, text) {
+    if (index < this.#told) return;
+    this.#told = index + 1;
     const told = document.createElement("p");
-    write(told, this.#rest.slice(0, length).map(({ text }) => text).join(" "));
+    write(told, text);
     this.#log.append(told);
     while (this.#log.childElementCount > 3) this.#log.firstElementChild?.remove();
   }

@@ -14,7 +14,8 @@ export class Clock {
 
   /**
    * @param {HTMLElement} element With a `<time>` inside.
-   * @param {{onLastMinute: (seconds: number) => void, onZero: () => void}} handlers
+   * @param {{onLastMinute: (seconds: number | null) => void, onZero: () => void}} handlers
+   *   `onLastMinute` is told null when it is not the last one after all.
    */
   constructor(element, { onLastMinute, onZero }) {
     this.#element = element;
@@ -35,6 +36,10 @@ export class Clock {
    * @param {number} seconds
    */
   set(seconds) {
+    if (this.#warned && seconds > LAST_MINUTE) {
+      this.#warned = false;
+      this.#onLastMinute(null);
+    }
     this.#deadline = performance.now() + seconds * 1000;
     this.#draw(seconds);
     clearInterval(this.#timer);

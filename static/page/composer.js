@@ -1,10 +1,19 @@
+import { keepDraft, keptDraft } from "./keeping.js";
 import { byId } from "./stage.js";
 
-/** The box in which one writes what the avatar shall say. */
+const EXAMPLES = [
+  "Hello! It is good to see you. What shall we talk about today?",
+  "Once upon a time, in a town by the sea, there lived a clockmaker who was always late.",
+  "Did you know? Honey does not spoil. What was found in old tombs can still be eaten.",
+];
+
+/** The box in which one writes what the avatar shall say; what is not sent outlives a reload. */
 export class Composer {
   #text = /** @type {HTMLTextAreaElement} */ (byId("text"));
   #count = byId("count");
   #speak = /** @type {HTMLButtonElement} */ (byId("speak"));
+  #example = byId("example");
+  #examples = 0;
   #maxLength;
   #enabled = false;
 
@@ -19,12 +28,13 @@ export class Composer {
       this.#submit(onSpeak);
     });
     this.#text.addEventListener("input", () => this.#update());
+    this.#example.addEventListener("click", () => this.#propose());
     this.#text.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
       event.preventDefault();
       this.#submit(onSpeak);
     });
-    this.#update();
+    this.restore(keptDraft());
   }
 
   /** @param {boolean} enabled */
@@ -46,6 +56,22 @@ export class Composer {
   restore(text) {
     if (this.#text.value === "") this.#text.value = text;
     this.#update();
+  }
+
+  /**
+   * Takes a text back that was given back, since it is said after all.
+   *
+   * @param {string} text
+   */
+  withdraw(text) {
+    if (this.#text.value === text) this.#text.value = "";
+    this.#update();
+  }
+
+  #propose() {
+    this.#text.value = EXAMPLES[this.#examples++ % EXAMPLES.length] ?? "";
+    this.#update();
+    (this.#sayable ? this.#speak : this.#text).focus();
   }
 
   /** @param {(text: string) => void} onSpeak */
@@ -71,5 +97,7 @@ export class Composer {
     this.#count.textContent = excess > 0 ? `${excess} too many` : `${this.#length} / ${this.#maxLength}`;
     this.#count.toggleAttribute("data-excess", excess > 0);
     this.#speak.disabled = !this.#sayable;
+    this.#example.toggleAttribute("data-away", this.#length > 0);
+    keepDraft(this.#text.value);
   }
 }

@@ -1,14 +1,17 @@
 import { LevelGate, SpeakingDetector } from "../player/speaking.js";
 
 /**
- * Hears the pauses between two sentences, which the player's own events pass over.
+ * Hears the pauses at commas and between sentences, which the player's own events pass over; what
+ * is shorter is within a word.
  *
  * @returns {LevelGate}
  */
-const attentive = () => new LevelGate({ attackMs: 40, releaseMs: 220 });
+const attentive = () => new LevelGate({ attackMs: 40, releaseMs: 100 });
 
 /** Listens to whatever the stage plays, whichever player plays it; hears nothing if it can't. */
 export class Ear {
+  /** Whether it has heard anything: a browser may let nobody listen. */
+  hears = false;
   #onVoice;
   /** @type {SpeakingDetector | null} */
   #detector = null;
@@ -22,11 +25,16 @@ export class Ear {
   listen(source) {
     this.close();
     if (!(source instanceof MediaStream) || source.getAudioTracks().length === 0) return;
-    this.#detector = new SpeakingDetector(source, this.#onVoice, attentive());
+    const onVoice = (/** @type {boolean} */ voice) => {
+      this.hears = true;
+      this.#onVoice(voice);
+    };
+    this.#detector = new SpeakingDetector(source, onVoice, attentive());
   }
 
   close() {
     void this.#detector?.close();
     this.#detector = null;
+    this.hears = false;
   }
 }

@@ -3,7 +3,7 @@ import { pause } from "../player/pause.js";
 const AGAIN_MS = 2000;
 
 /**
- * @typedef {{turnId: string, text: string, state: "queued" | "speaking" | "done" | "interrupted" | "failed", reason: string | null, fallback: boolean}} Utterance
+ * @typedef {{turnId: string, text: string, state: "queued" | "speaking" | "done" | "interrupted" | "failed", reason: string | null, fallback: boolean, startedAt?: string | null, endedAt?: string | null}} Utterance
  * @typedef {{name: string, id: string, data: any}} Told One server-sent event.
  * @typedef {(lastId: string, signal: AbortSignal) => Promise<ReadableStream<Uint8Array>>} Open
  */

@@ -1,9 +1,13 @@
 import { Emitter } from "../player/emitter.js";
 import { Heartbeat } from "../player/heartbeat.js";
 import { Following } from "./following.js";
+import { reached } from "./online.js";
 import { Problem } from "./problems.js";
 
 const CHECK_MS = 30_000;
+
+/** While it is not known whether the broker can be reached. */
+const PROBE_DEADLINE_MS = 5000;
 
 /** @typedef {import("./api.js").Opened} Opened */
 
@@ -19,6 +23,8 @@ export class Lifeline extends Emitter {
   #opened;
   #cut = false;
   #missedBeats = 0;
+  /** Whether the last call was not answered, and the next ones are made to learn whether any is. */
+  #isProbing = false;
   #heartbeat = new Heartbeat(() => this.#keepAlive());
   #following;
   #checkup = new Heartbeat(() => this.check(), CHECK_MS);
@@ -67,8 +73,21 @@ export class Lifeline extends Emitter {
     } catch (error) {
       const problem = Problem.fromFailure(error);
       if (problem.endsSession) this.#tellOver(problem);
+      if (problem.unanswered) void this.#probe();
       throw problem;
     }
+  }
+
+  // An alarm must not outlive its cause, and ten seconds are long for whoever looks at it.
+  async #probe() {
+    if (this.#isProbing || this.#cut) return;
+    this.#isProbing = true;
+    const answered = await reached(
+      () => this.#beat(PROBE_DEADLINE_MS),
+      () => this.#cut,
+    );
+    this.#isProbing = false;
+    if (answered && !this.#cut) this.emit("trouble", null);
   }
 
   /** @param {import("./following.js").Told} told */
@@ -84,13 +103,19 @@ export class Lifeline extends Emitter {
   }
 
   async #keepAlive() {
+    if (!this.#isProbing) await this.#beat().catch(() => {});
+  }
+
+  /** @param {number} [deadlineMs] */
+  async #beat(deadlineMs) {
     try {
-      await this.call((opened) => this.#api.keepAlive(opened));
-      if (this.#missedBeats > 1 && !this.#cut) this.emit("trouble", null);
+      await this.call((opened) => this.#api.keepAlive(opened, deadlineMs));
+      if (this.#missedBeats > 1 && !this.#isProbing && !this.#cut) this.emit("trouble", null);
       this.#missedBeats = 0;
     } catch (error) {
       this.#missedBeats += 1;
       if (this.#missedBeats === 2 && !this.#cut) this.emit("trouble", Problem.fromFailure(error));
+      throw error;
     }
   }
 

@@ -1,13 +1,15 @@
+import { Alarms } from "./alarms.js";
 import { Api } from "./api.js";
 import { watchPlayerCalls } from "./calls.js";
 import { Captions } from "./captions.js";
 import { Clock } from "./clock.js";
 import { Composer } from "./composer.js";
+import { Conversation } from "./conversation.js";
 import { Ear } from "./ear.js";
 import { Inspector } from "./inspector.js";
+import { keepSpeech, takeSpeech } from "./keeping.js";
 import { Microphone, canRecord } from "./microphone.js";
-import { minutes } from "./minutes.js";
-import { Notice } from "./notice.js";
+import { Notice, newsOf } from "./notice.js";
 import { Problem } from "./problems.js";
 import { Recorder } from "./recorder.js";
 import { ResumePanel } from "./resuming.js";
@@ -18,10 +20,8 @@ import { Stage, byId } from "./stage.js";
 import { StatusLine } from "./status.js";
 import { Tempo } from "./tempo.js";
 import { Transcript } from "./transcript.js";
+import { Viewing } from "./viewing.js";
 import { WaitingPanel } from "./waiting.js";
-
-/** A voice that is heard so long after Stop was not stopped. */
-const UNEXPLAINED_MS = 1200;
 
 /** How long one may be asked to wait beside a button that counts down. */
 const PATIENCE_SECONDS = 120;
@@ -38,21 +38,32 @@ const end = /** @type {HTMLButtonElement} */ (byId("end"));
 
 const inspector = new Inspector();
 const notice = new Notice();
+const alarms = new Alarms((/** @type {import("./notice.js").News | undefined} */ news) => notice.show(news));
 const status = new StatusLine();
 const stage = new Stage();
-const transcript = new Transcript();
+const viewing = new Viewing((sound) => stage.setSound(sound));
+const transcript = new Transcript((line) => {
+  composer.withdraw(line.text);
+  void conversation.speak(line.text);
+});
 const tempo = new Tempo();
-const captions = new Captions(byId("caption"), byId("spoken"), tempo);
-const speech = new Speech(changed, captions, tempo);
-const ear = new Ear((voice) => captions.heard(voice));
-/** @type {Map<string, import("./speech.js").Line>} Those that the broker may still tell of. */
-const lines = new Map();
+const speech = new Speech(changed, new Captions(byId("caption"), byId("spoken"), tempo), tempo);
+const ear = new Ear((voice) => speech.heard(voice, true));
 const player = loadPlayer(config);
 const session = new Session(new Api((call) => inspector.call(call)), player, stage);
-const composer = new Composer(config.maxTextLength, (text) => void speak(text));
+const composer = new Composer(config.maxTextLength, (text) => void conversation.speak(text));
+const conversation = new Conversation(session, speech, {
+  added: (line) => {
+    transcript.add(line);
+    if (line.cues?.[0]) transcript.begin(line.cues[0].from);
+  },
+  accepted: () => calm("call"),
+  trouble: (problem, line) => (line.fate === "unclear" ? tellUnclear(problem) : tell(problem)),
+  returned: (text) => composer.restore(text),
+});
 const recorder =
   config.controls.includes("speak-audio") && canRecord()
-    ? new Recorder(new Microphone(), config.maxAudioSeconds, speakAudio)
+    ? new Recorder(new Microphone(), config.maxAudioSeconds, (take) => conversation.speakAudio(take))
     : null;
 const waiting = new WaitingPanel(() => session.end());
 const resuming = new ResumePanel({
@@ -60,13 +71,17 @@ const resuming = new ResumePanel({
   onEnd: () => session.end(),
 });
 const clock = new Clock(byId("clock"), {
-  onLastMinute: (seconds) =>
-    notice.tell(
-      seconds > FULL_MINUTE ? "One minute left" : "Less than a minute left",
-      "The session ends by itself when its time is up.",
-    ),
+  onLastMinute: (seconds) => {
+    if (seconds === null) return alarms.end("time");
+    alarms.raise("time", {
+      title: seconds > FULL_MINUTE ? "One minute left" : "Less than a minute left",
+      words: "The session ends by itself when its time is up.",
+    });
+  },
   onZero: () => void session.check(),
 });
+/** What the page before this one knew of its speech. */
+let kept = takeSpeech();
 
 /**
  * What a click can do about a problem that keeps a session from being opened.
@@ -74,12 +89,13 @@ const clock = new Clock(byId("clock"), {
  * @param {Problem} problem
  * @returns {import("./notice.js").Remedy | undefined}
  */
-function remedyFor({ name, retryAfter }) {
+function remedyFor(problem) {
+  const { name, retryAfter = 0 } = problem;
   if (name === "too-many-sessions")
     return { label: "End it and start here", run: () => void session.startInstead() };
-  if (retryAfter !== undefined && retryAfter < PATIENCE_SECONDS)
-    return { label: "Try again", seconds: retryAfter, run: () => void session.start() };
-  return undefined;
+  if (name === "player-failed") return { label: "Reload", run: () => location.reload() };
+  if (!problem.mayPass || retryAfter >= PATIENCE_SECONDS) return undefined;
+  return { label: "Try again", seconds: retryAfter, run: () => void session.start() };
 }
 
 /**
@@ -91,45 +107,6 @@ function isUsable(element) {
   return element !== null && element.matches(":enabled") && element.getClientRects().length > 0;
 }
 
-/** @param {string} text */
-async function speak(text) {
-  const accepted = await say(transcript.add(text), () => session.speak(text));
-  if (!accepted) composer.restore(text);
-}
-
-/** @param {import("./microphone.js").Take} take */
-async function speakAudio({ blob, seconds }) {
-  const line = transcript.add(`Recording, ${minutes(seconds)}`, seconds);
-  return say(line, () => session.speakAudio(blob));
-}
-
-/**
- * @param {import("./speech.js").Line} line
- * @param {() => Promise<{turnId: string, state?: string}>} call
- * @returns {Promise<boolean>} Whether it was accepted.
- */
-async function say(line, call) {
-  const began = performance.now();
-  try {
-    const { turnId, state } = await call();
-    line.ms = Math.round(performance.now() - began);
-    line.turnId = turnId;
-    lines.set(turnId, line);
-    speech.accepted(line, state === "queued" ? "queued" : "accepted");
-    // The session may have ended while the answer was on its way.
-    if (session.state === "live") quiet();
-    else speech.stopped();
-    return true;
-  } catch (error) {
-    const problem = Problem.fromFailure(error);
-    line.fate = "failed";
-    line.reason = problem.title;
-    transcript.update(line);
-    tell(problem);
-    return false;
-  }
-}
-
 /**
  * Shows what has become of a line, and tells the broker what is heard of it.
  *
@@ -137,46 +114,48 @@ async function say(line, call) {
  */
 function changed(line) {
   transcript.update(line);
+  if (conversation.isClear) alarms.end("unclear");
   if (line.fate === "speaking") void session.heard(line.turnId, "started");
   if (line.fate === "said") void session.heard(line.turnId, "ended");
 }
 
-/** @param {import("./following.js").Utterance} utterance */
-function told({ turnId, state, reason, fallback }) {
-  if (state === "speaking") byId("voice").hidden = !fallback;
-  const line = lines.get(turnId);
-  if (!line || state === "queued" || state === "speaking") return;
-  lines.delete(turnId);
-  if (state === "done") return;
-  if (reason) line.reason = new Problem(reason).title;
-  speech.dropped(line, state === "failed" ? "failed" : "stopped");
-}
-
 async function interrupt() {
-  const last = [...lines.keys()].pop();
   try {
-    await session.interrupt();
-    speech.stopped();
-    quiet();
-    setTimeout(() => void (speech.isUnexplained && session.heard(last, "started")), UNEXPLAINED_MS);
+    await conversation.interrupt();
+    calm("call");
   } catch (error) {
-    tell(Problem.fromFailure(error));
+    tell(Problem.fromFailure(error), { label: "Try again", run: () => void interrupt() });
   }
 }
 
 /**
- * Tells of a problem that leaves the session as it is.
+ * Tells of a call that failed and leaves the session as it is.
  *
  * @param {Problem} problem
+ * @param {import("./notice.js").Remedy} [remedy]
  */
-function tell(problem) {
+function tell(problem, remedy) {
   if (session.state !== "live") return;
-  notice.show(problem);
+  // The session's signs of life tell when there is a connection again.
+  const cause = problem.unanswered ? "connection" : "call";
+  alarms.raise(cause, newsOf(problem, remedy), remedy ? undefined : problem.retryAfter);
   status.pass(problem);
 }
 
-function quiet() {
-  notice.hide();
+/**
+ * The answer to a text was lost: it is no failure, and not to be said again at once.
+ *
+ * @param {Problem} problem
+ */
+function tellUnclear(problem) {
+  const words = "It is unclear whether your text arrived: you may hear it. Wait for that before you say it again.";
+  alarms.raise("unclear", { title: "No answer to your text", words, requestId: problem.requestId });
+  status.pass(problem);
+}
+
+/** @param {import("./alarms.js").Cause[]} causes That are over. */
+function calm(...causes) {
+  alarms.end(...causes);
   status.settle();
 }
 
@@ -186,51 +165,76 @@ session.on("state", ({ state, problem }) => {
   waiting.hide();
   document.body.dataset.state = state;
   start.disabled = state === "connecting" || state === "live";
-  end.disabled = !start.disabled;
+  end.disabled = state !== "connecting" && state !== "live";
   stop.disabled = state !== "live";
   composer.enable(state === "live");
   recorder?.enable(state === "live");
+  viewing.enable(state === "live");
+  alarms.end();
   if (state === "live") {
     composer.focus();
     transcript.begin();
     ear.listen(stage.source);
     clock.remind();
   } else if (!isUsable(document.activeElement)) start.focus({ preventScroll: true });
-  if (problem) notice.show(problem, remedyFor(problem));
-  else notice.hide();
+  if (problem) alarms.raise("state", newsOf(problem, remedyFor(problem)));
   if (state !== "live") {
     ear.close();
     stage.speak(false);
-    speech.stopped();
-    lines.clear();
   }
   if (state === "ended" || state === "problem") {
+    conversation.end();
     clock.stop();
     waiting.calm();
     inspector.closed();
   }
 });
-session.on("waiting", (wait) => waiting.show(wait));
+session.on("waiting", (wait) => {
+  waiting.show(wait);
+  status.queue();
+});
 session.offer.on("made", (opened) => resuming.show(opened));
 session.offer.on("withdrawn", () => resuming.hide());
 session.on("opened", (opened) => {
+  conversation.begin(opened, kept);
+  kept = null;
   clock.start(opened.secondsLeft);
   inspector.opened(opened);
 });
 // The broker may be a moment behind its own clock; it is asked again rather than at once.
 session.on("timeLeft", (seconds) => clock.set(Math.max(seconds, 2)));
-session.on("utterance", told);
-session.on("trouble", (problem) => (problem ? tell(problem) : quiet()));
+session.on("utterance", (utterance) => {
+  if (utterance.state === "speaking") byId("voice").hidden = !utterance.fallback;
+  conversation.hearOf(utterance);
+});
+session.on("trouble", ({ cause, problem }) => {
+  if (session.state !== "live") return;
+  if (problem) {
+    alarms.raise(cause, newsOf(problem));
+    status.pass(problem);
+  } else calm(cause);
+});
 session.on("speaking", (speaking) => {
   stage.speak(speaking);
-  speech.heard(speaking);
+  if (!ear.hears) speech.heard(speaking);
 });
 
 start.addEventListener("click", () => void session.start());
 stop.addEventListener("click", () => void interrupt());
 end.addEventListener("click", () => session.end());
-addEventListener("pagehide", () => session.leave());
-addEventListener("pageshow", ({ persisted }) => void (persisted && session.comeBack()));
+addEventListener("keydown", ({ key, isComposing, defaultPrevented }) => {
+  if (key === "Escape" && !isComposing && !defaultPrevented && !stop.disabled && !stop.hidden) void interrupt();
+});
+addEventListener("pagehide", () => {
+  keepSpeech(conversation.keep());
+  session.leave();
+});
+addEventListener("pageshow", ({ persisted }) => {
+  if (!persisted) return;
+  kept = takeSpeech();
+  void session.comeBack();
+});
+addEventListener("online", () => void session.check());
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "visible") void session.check();
 });
@@ -241,6 +245,6 @@ player.then(
     inspector.player(name);
     byId("note").hidden = !replaced;
   },
-  (error) => notice.show(Problem.fromPlayer(error)),
+  (error) => alarms.raise("state", newsOf(Problem.fromPlayer(error), remedyFor(Problem.fromPlayer(error)))),
 );
 void session.recover();

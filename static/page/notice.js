@@ -4,41 +4,33 @@ import { byId } from "./stage.js";
  * What a click can do about a problem, at once or only after so many seconds.
  *
  * @typedef {{label: string, seconds?: number, run: () => void}} Remedy
+ * @typedef {{title: string, words: string, requestId?: string, remedy?: Remedy}} News
  */
 
-/** Says what happened and what to do next, until something better is known. */
+/** Says what happened and what to do next. It lies over the stage, so that nothing moves for it. */
 export class Notice {
   #element = byId("notice");
 
-  /**
-   * @param {import("./problems.js").Problem} problem
-   * @param {Remedy} [remedy]
-   */
-  show({ title, detail, nextStep, requestId }, remedy) {
-    const words = [detail, nextStep].filter(Boolean).join(" ");
-    this.#fill(paragraph("title", title), paragraph("words", words));
-    if (remedy) this.#element.append(button(remedy));
-    if (requestId) this.#element.append(request(requestId));
-  }
-
-  /**
-   * @param {string} title
-   * @param {string} words
-   */
-  tell(title, words) {
-    this.#fill(paragraph("title", title), paragraph("words", words));
-  }
-
-  hide() {
-    this.#element.hidden = true;
+  /** @param {News | undefined} news Nothing when there is none any more. */
+  show(news) {
+    this.#element.hidden = !news;
     this.#element.replaceChildren();
+    if (!news) return;
+    this.#element.append(paragraph("title", news.title), paragraph("words", news.words));
+    if (news.remedy) this.#element.append(button(news.remedy));
+    if (news.requestId) this.#element.append(request(news.requestId));
   }
+}
 
-  /** @param {HTMLElement[]} content */
-  #fill(...content) {
-    this.#element.replaceChildren(...content);
-    this.#element.hidden = false;
-  }
+/**
+ * A problem as it is told.
+ *
+ * @param {import("./problems.js").Problem} problem
+ * @param {Remedy} [remedy]
+ * @returns {News}
+ */
+export function newsOf({ title, detail, nextStep, requestId }, remedy) {
+  return { title, words: [detail, nextStep].filter(Boolean).join(" "), requestId, remedy };
 }
 
 /**

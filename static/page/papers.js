@@ -19,7 +19,7 @@ export function asText(lines, origin) {
   const rows = lines.map((line) => {
     const begun = line.cues?.[0];
     const time = begun ? minutes(Math.max(0, begun.from - origin) / 1000) : "-:--";
-    const fate = line.fate === "said" || line.fate === "accepted" ? "" : ` (${line.fate})`;
+    const fate = ["said", "accepted", "sending"].includes(line.fate) ? "" : ` (${line.fate})`;
     return `${time}  ${line.text}${fate}`;
   });
   return `${VOICE}\n\n${rows.join("\n")}\n`;

@@ -58,6 +58,18 @@ const TITLES = {
 /** @type {Record<string, string>} Codes of the bundled player that mean a problem known here. */
 const PLAYER_CODES = { network: "unreachable", timeout: "no-answer" };
 
+/** What stays as it is however often one tries. */
+const LASTING = [
+  "invalid-request",
+  "sign-in",
+  "cross-site-request",
+  "control-not-allowed",
+  "session-ended",
+  "session-not-found",
+  "budget-spent",
+  "kaltura-credentials-rejected",
+];
+
 /** Something that went wrong, in words: problem+json of the broker, or the page's own. */
 export class Problem extends Error {
   /**
@@ -92,6 +104,11 @@ export class Problem extends Error {
   /** Whether the same call may well succeed in a moment; "unknown" is what a proxy answers. */
   get passing() {
     return this.unanswered || this.name === "unknown" || this.retryAfter !== undefined;
+  }
+
+  /** Whether a visitor can do no better than to try again, now or when it is time. */
+  get mayPass() {
+    return !LASTING.includes(this.name);
   }
 
   /** Whether nobody answered, so that it is not known what became of the call. */

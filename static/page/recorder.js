@@ -10,6 +10,9 @@ const REASONS = {
   NotReadableError: "The microphone is in use by something else.",
 };
 
+/** @type {Partial<Record<import("./fates.js").Fate, string>>} */
+const KEPT = { failed: "Kept, since it was not taken", unclear: "Kept: you may hear it, or not" };
+
 /**
  * @typedef {import("./microphone.js").Take} Take
  * @typedef {"empty" | "asking" | "recording" | "kept" | "sending"} Stage
@@ -39,7 +42,8 @@ export class Recorder {
   /**
    * @param {import("./microphone.js").Microphone} microphone
    * @param {number} maxSeconds
-   * @param {(take: Take) => Promise<boolean>} onSay Whether it was accepted; if not, it is kept.
+   * @param {(take: Take) => Promise<import("./fates.js").Fate>} onSay What failed is kept, and so is
+   *   what is unclear.
    */
   constructor(microphone, maxSeconds, onSay) {
     this.#microphone = microphone;
@@ -99,16 +103,15 @@ export class Recorder {
     else this.#audio.pause();
   }
 
-  /** @param {(take: Take) => Promise<boolean>} onSay */
+  /** @param {(take: Take) => Promise<import("./fates.js").Fate>} onSay */
   async #send(onSay) {
     if (!this.#take) return;
     this.#audio.pause();
     this.#become("sending", "On its way");
-    if (await onSay(this.#take)) this.#drop("It will be said");
-    else {
-      this.#become("kept", "Kept, since it was not taken");
-      this.#say.focus();
-    }
+    const kept = KEPT[await onSay(this.#take)];
+    if (!kept) return this.#drop("It will be said");
+    this.#become("kept", kept);
+    this.#say.focus();
   }
 
   #drop(words = "") {

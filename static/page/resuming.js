@@ -4,6 +4,7 @@ import { byId } from "./stage.js";
 /** Offers the session that a page before this one left. */
 export class ResumePanel {
   #element = byId("offer");
+  #start = byId("start");
   #clock = new Clock(byId("offer-clock"), { onLastMinute: () => {}, onZero: () => {} });
 
   /** @param {{onResume: () => void, onEnd: () => void}} handlers */
@@ -16,10 +17,12 @@ export class ResumePanel {
   show({ secondsLeft }) {
     this.#clock.start(secondsLeft);
     this.#element.hidden = false;
+    this.#start.classList.remove("primary"); // Of two ways to go on, one is the first.
   }
 
   hide() {
     this.#clock.stop();
     this.#element.hidden = true;
+    this.#start.classList.add("primary");
   }
 }

@@ -12,6 +12,7 @@ const RESUME_PAUSE_MS = 3000;
 /**
  * @typedef {import("./api.js").Held} Held
  * @typedef {import("./api.js").Opened} Opened
+ * @typedef {{cause: "connection" | "picture", problem: Problem | null}} Trouble Null when it is over.
  * @typedef {{
  *   api: import("./api.js").Api,
  *   ender: import("./ender.js").Ender,
@@ -24,7 +25,7 @@ const RESUME_PAUSE_MS = 3000;
  *   live: undefined,
  *   timeLeft: number,
  *   speaking: boolean,
- *   trouble: Problem | null,
+ *   trouble: Trouble,
  *   utterance: import("./following.js").Utterance,
  *   failed: Problem,
  * }} RunEvents "failed" also tells of a session that has ended; it is told once, and last.
@@ -132,7 +133,7 @@ export class Run extends Emitter {
     this.#session = opened;
     const lifeline = (this.#lifeline = new Lifeline(this.#means.api, opened));
     lifeline.on("timeLeft", (seconds) => this.emit("timeLeft", seconds));
-    lifeline.on("trouble", (problem) => this.emit("trouble", problem));
+    lifeline.on("trouble", (problem) => this.emit("trouble", { cause: "connection", problem }));
     lifeline.on("utterance", (utterance) => this.emit("utterance", utterance));
     lifeline.on("over", (problem) => this.#fail(problem));
     this.emit("opened", opened);
@@ -151,7 +152,7 @@ export class Run extends Emitter {
     for (let tries = resumed ? RESUME_TRIES : 1; !this.over; tries -= 1) {
       const avatar = (this.#avatar = new Avatar(KalturaAvatarSession, opened.baseUrl));
       avatar.on("speaking", (speaking) => this.emit("speaking", speaking));
-      avatar.on("trouble", (problem) => this.emit("trouble", problem));
+      avatar.on("trouble", (problem) => this.emit("trouble", { cause: "picture", problem }));
       avatar.on("lost", (problem) => void this.#lost(problem));
       const began = performance.now();
       try {

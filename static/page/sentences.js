@@ -1,6 +1,17 @@
-const PIECE_WIDTH = 90;
+/** The widest piece: two lines of 42 letters, as subtitles have them. */
+const PIECE_WIDTH = 84;
 
-/** @typedef {{text: string, ends: boolean}} Piece Of a sentence, and whether it is its last. */
+/** How much less balanced a cut may be, as a share of a piece, if the voice pauses there. */
+const PAUSE_BONUS = 0.35;
+
+/** After these the voice pauses. */
+const PAUSES = /[,;:.!?…–—。！？、，；：،؛؟।]["'”’»)\]]*$/u;
+
+/** A full stop behind one of these ends no sentence; nor does one behind the initial of a name. */
+const ABBREVIATIONS =
+  /(?:(?:^|\p{Lu}[\p{L}.]*\s)\p{Lu}|(?:^|[\s(\p{Pi}"'])(?:Dr|Mr|Mrs|Ms|Mx|Prof|Rev|Hon|St|Jr|Sr|Lt|Col|Gen|Sgt|Capt|Gov|Sen|Rep|Mt|No|Nr|Fig|Vol|vs|etc|approx|ca|bzw|Hr|Fr|Mme|Mlle|Sra|Dra|e\.g|i\.e|z\.B|d\.h|a\.m|p\.m|U\.S|U\.K))\.\s*$/u;
+
+/** @typedef {{text: string, sentence: string, ends: boolean}} Piece Of a sentence; `ends`: its last. */
 
 /**
  * Cuts a text into pieces short enough to read at a glance, at sentence ends where possible.
@@ -10,8 +21,8 @@ const PIECE_WIDTH = 90;
  */
 export function pieces(text) {
   return sentences(text).flatMap((sentence) => {
-    const cut = lines(sentence);
-    return cut.map((line, index) => ({ text: line, ends: index === cut.length - 1 }));
+    const cut = balanced(unbroken(sentence));
+    return cut.map((line, index) => ({ text: line, sentence, ends: index === cut.length - 1 }));
   });
 }
 
@@ -20,27 +31,61 @@ export function pieces(text) {
  * @returns {string[]}
  */
 export function sentences(text) {
-  return segments(text, "sentence").map((sentence) => sentence.trim()).filter(Boolean);
+  /** @type {string[]} */
+  const found = [];
+  for (const segment of segments(text, "sentence")) {
+    const before = found.at(-1);
+    if (before !== undefined && ABBREVIATIONS.test(before)) found[found.length - 1] += segment;
+    else found.push(segment);
+  }
+  return found.map((sentence) => sentence.trim()).filter(Boolean);
 }
 
 /**
- * A sentence in lines that fit below a face, broken between words where there are any.
+ * Whether the voice pauses behind a text.
  *
- * @param {string} sentence
+ * @param {string} text
+ */
+export function endsInPause(text) {
+  return PAUSES.test(text.trimEnd());
+}
+
+/**
+ * The beginnings of a text, each up to where the voice pauses, the whole of it being the last.
+ *
+ * @param {string} text
  * @returns {string[]}
  */
-function lines(sentence) {
-  /** @type {string[]} */
-  const done = [];
+export function upToPauses(text) {
+  let said = "";
+  const found = unbroken(text).flatMap((word) => {
+    said += word;
+    return endsInPause(word) ? [said.trimEnd()] : [];
+  });
+  return found.at(-1) === text ? found : [...found, text];
+}
+
+/**
+ * Words in as few pieces as there must be, all about as long, and cut at pauses where possible.
+ *
+ * @param {string[]} words
+ * @returns {string[]}
+ */
+function balanced(words) {
+  const total = width(words.join("").trimEnd());
+  if (total <= PIECE_WIDTH || words.length < 2) return [words.join("").trim()].filter(Boolean);
+  const goal = total / Math.ceil(total / PIECE_WIDTH);
+  let count = 1;
+  let best = Infinity;
   let line = "";
-  for (const word of unbroken(sentence)) {
-    if (line.trim() && width(line) + width(word.trimEnd()) > PIECE_WIDTH) {
-      done.push(line.trim());
-      line = "";
-    }
+  for (const [index, word] of words.slice(0, -1).entries()) {
     line += word;
+    const wide = width(line.trimEnd());
+    if (wide > PIECE_WIDTH) break;
+    const cost = Math.abs(wide - goal) - (endsInPause(line) ? PAUSE_BONUS * goal : 0);
+    if (cost < best) [best, count] = [cost, index + 1];
   }
-  return [...done, line.trim()].filter(Boolean);
+  return [words.slice(0, count).join("").trim(), ...balanced(words.slice(count))];
 }
 
 /**

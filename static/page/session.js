@@ -1,6 +1,7 @@
 import { Emitter } from "../player/emitter.js";
 import { Ender } from "./ender.js";
 import { Offer } from "./offer.js";
+import { reached } from "./online.js";
 import { Problem } from "./problems.js";
 import { Run } from "./run.js";
 import { takeTicket } from "./ticket.js";
@@ -14,7 +15,7 @@ import { takeTicket } from "./ticket.js";
  *   opened: Opened,
  *   timeLeft: number,
  *   speaking: boolean,
- *   trouble: Problem | null,
+ *   trouble: import("./run.js").Trouble,
  *   utterance: import("./following.js").Utterance,
  * }} SessionEvents
  */
@@ -75,10 +76,16 @@ export class Session extends Emitter {
 
   /**
    * @param {string} text
+   * @param {string} turnId
    * @returns {Promise<{turnId: string, state?: string}>} Rejects with a `Problem`.
    */
-  async speak(text) {
-    return this.#lifeline.call((opened) => this.#api.speak(opened, text));
+  async speak(text, turnId) {
+    return this.#lifeline.call((opened) => this.#api.speak(opened, text, turnId));
+  }
+
+  /** What was asked to be said, and what became of it; rejects with a `Problem`. */
+  async utterances() {
+    return this.#lifeline.call((opened) => this.#api.utterances(opened));
   }
 
   /**
@@ -95,10 +102,11 @@ export class Session extends Emitter {
 
   /**
    * @param {Blob} audio
+   * @param {string} turnId
    * @returns {Promise<{turnId: string, state?: string}>} Rejects with a `Problem`.
    */
-  async speakAudio(audio) {
-    return this.#lifeline.call((opened) => this.#api.speakAudio(opened, audio));
+  async speakAudio(audio, turnId) {
+    return this.#lifeline.call((opened) => this.#api.speakAudio(opened, audio, turnId));
   }
 
   async interrupt() {
@@ -153,11 +161,19 @@ export class Session extends Emitter {
     run.on("speaking", (speaking) => this.emit("speaking", speaking));
     run.on("trouble", (problem) => this.emit("trouble", problem));
     run.on("utterance", (utterance) => this.emit("utterance", utterance));
-    run.on("failed", (problem) =>
-      this.#become(problem.name === "session-ended" ? "ended" : "problem", problem),
-    );
+    run.on("failed", (problem) => {
+      this.#become(problem.name === "session-ended" ? "ended" : "problem", problem);
+      if (problem.unanswered) void this.#calmDown();
+    });
     this.#become("connecting");
     await run.go(open);
+  }
+
+  // A server that could not be reached is no problem any more once it can.
+  async #calmDown() {
+    const run = this.#run;
+    const isOver = () => this.state !== "problem" || this.#run !== run;
+    if (await reached(() => this.#api.sessions(), isOver)) this.#become("ready");
   }
 
   /**

@@ -7,6 +7,8 @@ export class Stage {
   #element;
   #container;
   #soundButton;
+  /** What the visitor wants; a browser may mute for reasons of its own. */
+  #sound = { volume: 1, muted: false };
   #look = () => this.#offerSound();
 
   constructor() {
@@ -39,6 +41,14 @@ export class Stage {
     return this.#video?.srcObject;
   }
 
+  /** @param {{volume: number, muted: boolean}} sound As the visitor wants it; volume is 0 to 1. */
+  setSound(sound) {
+    const isWanted = this.#sound.muted && !sound.muted;
+    this.#sound = sound;
+    this.#obey();
+    if (isWanted) this.#turnSoundOn();
+  }
+
   /** @param {boolean} speaking */
   speak(speaking) {
     this.#element.toggleAttribute("data-speaking", speaking);
@@ -61,12 +71,20 @@ export class Stage {
   #adopt() {
     for (const name of ["volumechange", "playing", "pause"])
       this.#video?.addEventListener(name, this.#look);
+    this.#obey();
+  }
+
+  #obey() {
+    const video = this.#video;
+    if (video) video.volume = this.#sound.volume;
+    if (video && this.#sound.muted) video.muted = true;
     this.#offerSound();
   }
 
   #offerSound() {
     const video = this.#video;
-    this.#soundButton.hidden = !video?.srcObject || !(video.muted || video.paused);
+    const isSilent = video?.paused || (video?.muted && !this.#sound.muted);
+    this.#soundButton.hidden = !video?.srcObject || !isSilent;
   }
 
   // Whether sound is allowed is only known by trying; a silent picture is better than none.
@@ -83,7 +101,7 @@ export class Stage {
   #turnSoundOn() {
     const video = this.#video;
     if (!video) return;
-    video.muted = false;
+    video.muted = this.#sound.muted;
     void video.play().catch(() => {}).finally(() => this.#offerSound());
   }
 }

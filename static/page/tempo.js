@@ -1,4 +1,4 @@
-const FIRST_PACE = 70;
+const FIRST_PACE = 60;
 const SLOWEST_PACE = 150;
 const FASTEST_PACE = 35;
 const TRUST = 0.4;

@@ -1,3 +1,4 @@
+import { inWords } from "./fates.js";
 import { write } from "./languages.js";
 import { asText, asVtt } from "./papers.js";
 import { byId } from "./stage.js";
@@ -6,10 +7,11 @@ const MOST_LINES = 100;
 
 /** @typedef {import("./speech.js").Line} Line */
 
-/** What was asked to be said, newest first, each line with its fate and its milliseconds. */
+/** What was asked to be said, newest first, each line with what became of it. */
 export class Transcript {
   #section = byId("transcript");
   #list = byId("lines");
+  #onRetry;
   /** @type {Line[]} Oldest first. */
   #lines = [];
   /** @type {WeakMap<Line, HTMLElement>} */
@@ -17,7 +19,9 @@ export class Transcript {
   /** When its time begins. @type {number | null} */
   #origin = null;
 
-  constructor() {
+  /** @param {(line: Line) => void} onRetry A line that failed shall be tried once more. */
+  constructor(onRetry) {
+    this.#onRetry = onRetry;
     const files = /** @type {[string, string, (lines: Line[], origin: number) => string][]} */ ([
       ["transcript-text", "transcript.txt", asText],
       ["transcript-vtt", "transcript.vtt", asVtt],
@@ -26,28 +30,29 @@ export class Transcript {
       byId(id).addEventListener("click", () => save(name, made(this.#lines, this.#origin ?? 0)));
   }
 
-  /** The avatar is there: from its first time on, times are counted. */
-  begin() {
-    this.#origin ??= performance.now();
+  /**
+   * The avatar is there: from its first time on, times are counted.
+   *
+   * @param {number} [since] In milliseconds of `performance.now`; of a page before this one, less than 0.
+   */
+  begin(since = performance.now()) {
+    this.#origin = Math.min(this.#origin ?? since, since);
   }
 
-  /**
-   * @param {string} text
-   * @param {number} [seconds] The length of a recording.
-   * @returns {Line}
-   */
-  add(text, seconds) {
-    /** @type {Line} */
-    const line = { text, fate: "sending", ms: null, reason: "", seconds };
+  /** @param {Line} line */
+  add(line) {
     const item = document.createElement("li");
-    item.append(paragraph("words", text), paragraph("fate", ""));
+    item.append(paragraph("words", line.text), paragraph("fate", ""));
     this.#items.set(line, item);
     this.#lines = [...this.#lines, line].slice(-MOST_LINES);
+    const { scrollTop } = this.#list;
+    const before = this.#list.scrollHeight;
     this.#list.prepend(item);
+    // Whoever reads further down goes on reading there.
+    if (scrollTop > 0) this.#list.scrollTop = scrollTop + this.#list.scrollHeight - before;
     while (this.#list.childElementCount > MOST_LINES) this.#list.lastElementChild?.remove();
     this.#section.hidden = false;
     this.update(line);
-    return line;
   }
 
   /** @param {Line} line */
@@ -55,9 +60,33 @@ export class Transcript {
     const item = this.#items.get(line);
     const fate = item?.querySelector(".fate");
     if (!item || !fate) return;
+    const isNew = item.dataset.fate !== line.fate;
     item.dataset.fate = line.fate;
-    const parts = [line.fate, line.reason, line.ms === null ? "" : `${line.ms} ms`];
-    fate.textContent = parts.filter(Boolean).join(" · ");
+    fate.textContent = inWords(line);
+    if (isNew && line.fate === "failed" && line.seconds === undefined) item.append(this.#retry(line));
+    if (isNew && line.fate === "speaking") this.#keepInSight(item);
+  }
+
+  // Only the list is scrolled, and never the page.
+  /** @param {HTMLElement} item */
+  #keepInSight(item) {
+    const [seen, wanted] = [this.#list.getBoundingClientRect(), item.getBoundingClientRect()];
+    if (wanted.top < seen.top) this.#list.scrollTop -= seen.top - wanted.top;
+    else if (wanted.bottom > seen.bottom) this.#list.scrollTop += wanted.bottom - seen.bottom;
+  }
+
+  /** @param {Line} line */
+  #retry(line) {
+    const made = Object.assign(document.createElement("button"), {
+      type: "button",
+      className: "quiet",
+      textContent: "Try again",
+    });
+    made.addEventListener("click", () => {
+      made.remove();
+      this.#onRetry(line);
+    });
+    return made;
   }
 }
 

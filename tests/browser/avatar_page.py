@@ -13,6 +13,9 @@ from playwright.async_api import Locator, Page, expect
 PATIENCE_MS: Final = 20_000
 AUDIBLE: Final = 0.01
 CREATED: Final = 201
+PAUSE_SECONDS: Final = 0.5
+_AXE: Final = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
+_RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 _PROBE: Final = Path(__file__).with_name("probe.js").read_text(encoding="utf-8")
 
 
@@ -108,6 +111,35 @@ class AvatarPage:
         """Samples `{time, loudness}` from a moment of the media on."""
         samples: list[dict[str, float]] = await self.page.evaluate("probe.heardSince", time)
         return samples
+
+    async def barriers(self) -> list[str]:
+        """What keeps someone from using the page as it is now, as far as axe can tell."""
+        await self.page.evaluate(_AXE.read_text(encoding="utf-8"))
+        options = {"runOnly": {"type": "tag", "values": _RULES}}
+        found = await self.page.evaluate("options => axe.run(document, options)", options)
+        return [
+            f"{rule['id']}: {node['html']}"
+            for rule in found["violations"]
+            for node in rule["nodes"]
+        ]
+
+    async def captions_since(self, time: float) -> list[tuple[float, str]]:
+        """When in the media each caption was shown, "" being none, from a moment on."""
+        shown: list[dict[str, Any]] = await self.page.evaluate("probe.captionsSince", time)
+        return [(each["time"], each["text"]) for each in shown]
+
+    async def voices_since(self, time: float) -> list[tuple[float, float]]:
+        """When in the media a voice began and ended, pauses of up to half a second left out."""
+        voices: list[tuple[float, float]] = []
+        for sample in await self.heard_since(time):
+            if sample["loudness"] <= AUDIBLE:
+                continue
+            now = sample["time"]
+            if voices and now - voices[-1][1] < PAUSE_SECONDS:
+                voices[-1] = (voices[-1][0], now)
+            else:
+                voices.append((now, now))
+        return voices
 
     async def mouth_motion(self, frames: int) -> float:
         """How much the mouth's part of the picture changes over so many frames; 0 is not at all."""

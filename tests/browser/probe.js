@@ -13,6 +13,13 @@
     if (heard.length > 5000) heard.shift();
   }, 20);
 
+  const caption = document.getElementById("caption");
+  const captions = [];
+  new MutationObserver(() => {
+    const text = caption.checkVisibility() ? caption.textContent : "";
+    if (captions.at(-1)?.text !== text) captions.push({ time: video.currentTime, text });
+  }).observe(caption, { attributes: true, childList: true, characterData: true, subtree: true });
+
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [48, 32];
   const picture = canvas.getContext("2d", { willReadFrequently: true });
@@ -30,6 +37,7 @@
   window.probe = {
     frames: () => video.getVideoPlaybackQuality().totalVideoFrames,
     time: () => video.currentTime,
+    captionsSince: (time) => captions.filter((shown) => shown.time > time),
     heardSince: (time) => heard.filter((sample) => sample.time > time),
     async mouthMotion(frames) {
       const first = mouth();

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo
 from tests.browser.conftest import running_demo
-from tests.browser.test_access import _faint, _overflows, _unnamed
+from tests.browser.test_access import _faint, _overflows
 from tests.processes import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -157,7 +157,7 @@ async def test_the_console_can_be_read_and_used_by_everyone(
             if path == "":
                 await is_live(console)
             assert await _faint(console) == [], path
-            assert await _unnamed(console) == [], path
+            assert await console.barriers() == [], path
             assert not await _overflows(console), (path, width)
     await tab.button("End").click()
 

@@ -1,13 +1,14 @@
 """A session outlives a reload, and never a tab that is gone."""
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Final
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.avatar_page import AvatarPage, Demo, eventually
+from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
 from tests.browser.conftest import SDK_URL
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -43,6 +44,45 @@ async def test_a_session_goes_on_after_a_reload(tab: AvatarPage, demo: Demo, but
     await tab.speak("Here we are again.")
     await eventually(lambda: tab.loud_since(began), "the voice is heard")
     assert tab.session_ids == [session_id]
+    await tab.button("End").click()
+    await eventually(lambda: demo.session_is(session_id, "ended"), "the session is ended")
+
+
+async def test_what_was_said_queued_and_written_outlives_a_reload(
+    tab: AvatarPage, demo: Demo
+) -> None:
+    await tab.page.goto(demo.url)
+    session_id = await tab.start()
+    await tab.speak("This was said.")
+    await expect(tab.fates.first).to_have_text("said", timeout=PATIENCE_MS)
+    goes_on = "This one goes on for a while, and it is heard on both pages. " * 2
+    await tab.speak(goes_on)
+    await expect(tab.fates.first).to_have_text("speaking")
+    await tab.speak("This is heard on the second page.")
+    await expect(tab.fates).to_have_count(3)
+    await tab.text.fill("This is not finished")
+    await tab.page.reload()
+    await expect(tab.text).to_have_value("This is not finished")
+    await expect(tab.page.locator("button.primary:visible:enabled")).to_have_text(["Resume"])
+    await tab.button("Resume").click()
+    await tab.status_is("Live")
+    await tab.probe()
+    lines = tab.page.locator("#lines .words")
+    await expect(lines).to_have_text(
+        ["This is heard on the second page.", goes_on.strip(), "This was said."]
+    )
+    caption = tab.page.locator("#caption:visible")
+    await expect(caption).to_contain_text("This one goes on for a while")
+    await expect(tab.fates).to_have_text([re.compile("on its way|queued"), "speaking", "said"])
+    await expect(caption).to_have_text("This is heard on the second page.", timeout=PATIENCE_MS)
+    heard = await tab.media_time() - 0.5
+    assert await tab.loud_since(heard)
+    await expect(tab.fates).to_have_text(["said"] * 3, timeout=PATIENCE_MS)
+    await expect(tab.text).to_have_value("This is not finished")
+    async with tab.page.expect_download() as saving:
+        await tab.button("Save as WebVTT").click()
+    saved = (await (await saving.value).path()).read_text(encoding="utf-8")
+    assert saved.count("This was said.") == 1
     await tab.button("End").click()
     await eventually(lambda: demo.session_is(session_id, "ended"), "the session is ended")
 

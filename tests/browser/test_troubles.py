@@ -12,6 +12,12 @@ from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CREATE = "**/api/create-avatar-session"
+SOON_MS = 5000
+"""So long an alarm may stand after its cause is over."""
+
+PLACES = """[...document.querySelectorAll("button, textarea, h2")]
+  .filter(each => each.checkVisibility() && !each.closest(".messages"))
+  .map(each => JSON.stringify(each.getBoundingClientRect()))"""
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +102,49 @@ async def test_no_network_has_words_of_its_own(tab: AvatarPage, demo: Demo) -> N
     await tab.button("Start").click()
     await tab.status_is("No connection")
     await expect(tab.page.get_by_role("alert")).to_contain_text("Check your connection")
+
+
+async def test_no_connection_is_told_as_long_as_there_is_none(tab: AvatarPage, demo: Demo) -> None:
+    await tab.page.goto(demo.url)
+    await tab.start()
+    notice = tab.page.get_by_role("alert")
+    # Once where the browser tells that it is back, and once where only the server was away.
+    await tab.page.context.set_offline(True)
+    await tab.button("Stop").click()
+    await expect(notice).to_contain_text("No connection")
+    await tab.page.context.set_offline(False)
+    await expect(notice).to_be_hidden(timeout=SOON_MS)
+    await tab.status_is("Live")
+
+    await tab.page.route("**/api/**", lambda route: route.abort("connectionrefused"))
+    await tab.button("Stop").click()
+    await expect(notice).to_contain_text("No connection")
+    await tab.page.unroute("**/api/**")
+    await expect(notice).to_be_hidden(timeout=SOON_MS)
+    await tab.button("End").click()
+    await tab.status_is("Ended")
+
+    await tab.page.route("**/api/**", lambda route: route.abort("connectionrefused"))
+    await tab.button("Start").click()
+    await tab.status_is("No connection")
+    await tab.page.unroute("**/api/**")
+    await expect(notice).to_be_hidden(timeout=SOON_MS)
+    await tab.status_is("Ready")
+
+
+async def test_a_notice_moves_nothing(tab: AvatarPage, demo: Demo) -> None:
+    await tab.page.goto(demo.url)
+    await tab.start()
+    await tab.text.fill("Something")
+    await _answer_with_problem(tab.page, "**/interrupt", "kaltura-error", 502)
+    before = await tab.page.evaluate(PLACES)
+    await tab.page.keyboard.press("Escape")  # stops, as the button does
+    await expect(tab.page.get_by_role("alert")).to_contain_text("Told in the title")
+    assert await tab.page.evaluate(PLACES) == before
+    await tab.page.unroute("**/interrupt")
+    await tab.button("Try again").click()
+    await expect(tab.page.get_by_role("alert")).to_be_hidden()
+    await tab.button("End").click()
 
 
 async def test_a_line_that_failed_says_so_and_its_text_is_given_back(

@@ -103,7 +103,7 @@ test("a place that is gone a second time is not asked for again", async () => {
   assert.deepEqual(calls(), ["create", "place", "create", "place", "leaveLine"]);
 });
 
-test("a connection that is lost while waiting keeps the place, and is tried again ever more slowly", async (t) => {
+test("a connection that is lost while waiting keeps the place, and is tried again after a while, and never a long one", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const { way, calls, waits } = admission({
     create: [place(2), OPENED],
@@ -111,7 +111,7 @@ test("a connection that is lost while waiting keeps the place, and is tried agai
   });
   const entered = way.enter();
   await soon();
-  for (const [pauseMs, before] of [[2000, 2], [4000, 3], [8000, 4]]) {
+  for (const [pauseMs, before] of [[2000, 2], [4000, 3], [4000, 4]]) {
     assert.equal(calls().length, before);
     assert.deepEqual([waits.at(-1).cutOff, waits.at(-1).place.position], [true, 2]);
     t.mock.timers.tick(pauseMs - 1);
@@ -122,6 +122,20 @@ test("a connection that is lost while waiting keeps the place, and is tried agai
   }
   assert.equal(await entered, OPENED);
   assert.ok(!waits.at(-1).cutOff);
+});
+
+test("whoever was cut off learns at once that they are not any more", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { way, asked, waits } = admission({ create: [place(2), OPENED], places: [lost, place(2), TURN] });
+  const entered = way.enter();
+  await soon();
+  assert.ok(waits.at(-1).cutOff);
+  t.mock.timers.tick(2000);
+  await soon();
+  assert.ok(!waits.at(-1).cutOff);
+  assert.equal(asked[2].waitSeconds, 0); // an answer that waits for news would come late
+  t.mock.timers.tick(1000);
+  assert.equal(await entered, OPENED);
 });
 
 test("an answer that comes too soon and says nothing new is no reason to ask at once", async (t) => {

@@ -60,13 +60,13 @@ for (const text of [
   test(`captions lose no word of "${text.slice(0, 20)}" and are short`, () => {
     const cut = pieces(text).map((piece) => piece.text);
     assert.equal(cut.join("").replaceAll(" ", ""), text.replaceAll(" ", ""));
-    for (const piece of cut) assert.ok(piece.length <= 90 || /^\S+$/.test(piece));
+    for (const piece of cut) assert.ok(piece.length <= 84 || /^\S+$/.test(piece));
   });
 
 test("a long sentence without spaces is cut between words, and one of wide signs sooner", () => {
   const cut = pieces("这是一个没有任何标点的很长的句子".repeat(9)).map(({ text }) => text);
   assert.ok(cut.length > 3);
-  for (const piece of cut) assert.ok(piece.length <= 45);
+  for (const piece of cut) assert.ok(piece.length <= 42);
 });
 
 test("sentences of any script end where they end, and not at an abbreviation's digits", () => {
@@ -77,6 +77,22 @@ test("sentences of any script end where they end, and not at an abbreviation's d
     "نعم؟",
     "Bye",
   ]);
+});
+
+for (const [text, cut] of [
+  ["Dr. Smith met Mrs. J. Jones. They talked.", ["Dr. Smith met Mrs. J. Jones.", "They talked."]],
+  [
+    "It is a sentence of more than ninety letters that goes on and on, if only you stay with the voice.",
+    ["It is a sentence of more than ninety letters that goes on and on,", "if only you stay with the voice."],
+  ],
+])
+  test(`no piece of "${text.slice(0, 20)}" is one word alone, and it is cut where the voice pauses`, () => {
+    assert.deepEqual(pieces(text).map((piece) => piece.text), cut);
+  });
+
+test("a sentence without any pause is cut in equal parts", () => {
+  const sizes = pieces(`${"seven letters ".repeat(19).trim()}.`).map((piece) => piece.text.length);
+  assert.ok(sizes.length > 3 && Math.max(...sizes) < 1.3 * Math.min(...sizes), String(sizes));
 });
 
 const TWO = "The first sentence is of this length. The second one is.";
@@ -105,6 +121,36 @@ test("a pause in the middle of a sentence ends nothing", (t) => {
   pass(200);
   shown.heard(true);
   assert.equal(element.textContent, FIRST);
+});
+
+test("a pause at a comma tells how far the voice is, and the next piece comes with the voice", (t) => {
+  const text = "First of all, there is a sentence that is rather long, and it is cut in the middle of it all.";
+  const [before, after] = pieces(text).map((piece) => piece.text);
+  for (const slow of [0.8, 1.3]) {
+    const { shown, element, tempo, pass } = captions(t);
+    const said = (words) => slow * tempo.expected(words);
+    shown.heard(true);
+    shown.show(text);
+    pass(said("First of all,"));
+    shown.heard(false);
+    shown.heard(true);
+    assert.equal(element.textContent, before);
+    pass(said(before) - said("First of all,"));
+    shown.heard(false);
+    shown.heard(true);
+    assert.equal(element.textContent, after);
+    t.mock.reset();
+    t.mock.timers.reset();
+  }
+});
+
+test("the end of a text is heard in the pause behind it", (t) => {
+  const { shown, tempo, pass } = captions(t);
+  shown.heard(true);
+  shown.show("Only this.");
+  pass(tempo.expected("Only this."));
+  shown.heard(false);
+  assert.ok(shown.heard(true));
 });
 
 test("where no pause is heard the time that it should take counts", (t) => {
@@ -138,7 +184,7 @@ test("each sentence is told to a screen reader once, whole, when it begins", (t)
   assert.deepEqual(told, [long]);
   pass(60_000);
   assert.deepEqual(told, [long, FIRST, SECOND]);
-  shown.show(`${long} ${TWO}`, true); // the voice came late
+  shown.show(`${long} ${TWO}`, { again: true }); // the voice came late
   pass(60_000);
   assert.deepEqual(told, [long, FIRST, SECOND]);
   shown.show("Again.");

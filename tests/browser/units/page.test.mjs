@@ -121,110 +121,218 @@ test("a click is no voice, and a level between the thresholds changes nothing", 
   for (let now = 100; now < 1000; now += 50) assert.equal(gate.feed(0.07, now), false);
 });
 
-/** A `Speech` whose fates and captions can be read. */
-function speech() {
+/** A `Speech` over a clock that a test moves, whose fates and captions can be read. */
+function speech(t) {
+  let now = 0;
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  t.mock.method(performance, "now", () => now);
+  const pass = (ms) => {
+    for (let passed = 0; passed < ms; passed += 10) {
+      now += 10;
+      t.mock.timers.tick(10);
+    }
+  };
   const captions = [];
-  const told = { show: (text) => (captions.push(text), []), hide: () => captions.push("") };
+  const told = {
+    isOver: false,
+    show: (text) => (captions.push(text), []),
+    heard: (voice) => voice && told.isOver,
+    hide: () => captions.push(""),
+  };
   const desk = new Speech(() => {}, told);
-  const say = (text) => {
-    const line = { text, fate: "sending", ms: null, reason: "" };
-    desk.accepted(line);
+  const send = (text, about) => {
+    const line = { turnId: text, text, fate: "sending", reason: "", ...about };
+    desk.sent(line);
     return line;
   };
-  return { desk, say, captions };
+  const say = (text, about) => {
+    const line = send(text, about);
+    desk.told(line, "accepted");
+    return line;
+  };
+  return { desk, send, say, captions, told, pass };
 }
 
 test("a line is spoken while a voice is heard, and said once it has been silent", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { desk, say } = speech();
+  const { desk, say, pass } = speech(t);
   const line = say("Hello there.");
   assert.equal(line.fate, "accepted");
   desk.heard(true);
   assert.equal(line.fate, "speaking");
   desk.heard(false);
-  t.mock.timers.tick(500);
+  pass(1000);
   assert.equal(line.fate, "speaking");
-  t.mock.timers.tick(500);
+  pass(500);
   assert.equal(line.fate, "said");
 });
 
 test("a pause for breath ends no line and begins no other", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { desk, say } = speech();
+  const { desk, say, pass } = speech(t);
   const [first, second] = [say("A first line that is rather long."), say("Second.")];
   desk.heard(true);
   desk.heard(false);
-  t.mock.timers.tick(500);
+  pass(500);
   desk.heard(true);
   assert.deepEqual([first.fate, second.fate], ["speaking", "accepted"]);
 });
 
 test("a second line in the same breath begins when the first should be over", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { desk, say } = speech();
+  const { desk, say, pass } = speech(t);
   const [first, second] = [say("First line."), say("Second line.")];
   desk.heard(true);
-  t.mock.timers.tick(3000);
+  pass(3000);
   assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
   desk.heard(false);
-  t.mock.timers.tick(1000);
+  pass(1500);
   assert.equal(second.fate, "said");
 });
 
 test("a line accepted while another is said begins after it", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { desk, say } = speech();
+  const { desk, say, pass } = speech(t);
   const first = say("First line.");
   desk.heard(true);
   const second = say("Second line.");
   assert.equal(second.fate, "accepted");
-  t.mock.timers.tick(3000);
+  pass(3000);
   assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
 });
 
 test("a long silence early in a long line does not end it", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { desk, say } = speech();
+  const { desk, say, pass } = speech(t);
   const line = say("A first sentence. ".repeat(9));
   desk.heard(true);
   desk.heard(false);
-  t.mock.timers.tick(2500);
+  pass(2500);
   assert.equal(line.fate, "speaking");
   desk.heard(true);
-  t.mock.timers.tick(5000);
+  pass(5000);
   assert.equal(line.fate, "speaking");
 });
 
 test("a recording lasts as long as it was measured to", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { desk, say } = speech();
-  const first = { text: "Recording, 0:10", seconds: 10, fate: "sending", ms: null, reason: "" };
-  desk.accepted(first);
+  const { desk, say, pass } = speech(t);
+  const first = say("Recording, 0:10", { seconds: 10 });
   const second = say("Second line.");
   desk.heard(true);
-  t.mock.timers.tick(9000);
+  pass(9000);
   assert.deepEqual([first.fate, second.fate], ["speaking", "accepted"]);
-  t.mock.timers.tick(1500);
+  pass(1500);
   assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
 });
 
 test("stop leaves nothing to be said", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { desk, say, captions } = speech();
+  const { desk, say, captions, pass } = speech(t);
   const [first, second] = [say("First line."), say("Second line.")];
   desk.heard(true);
   desk.stopped();
-  t.mock.timers.tick(60_000);
+  pass(60_000);
   assert.deepEqual([first.fate, second.fate], ["stopped", "stopped"]);
   assert.equal(captions.at(-1), "");
 });
 
 test("where no voice is ever reported a line stays accepted, and its words go after a while", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { say, captions } = speech();
+  const { say, captions, pass } = speech(t);
   const line = say("Nobody tells.");
   assert.equal(captions.at(-1), "Nobody tells.");
-  t.mock.timers.tick(60_000);
+  pass(60_000);
   assert.equal(line.fate, "accepted");
   assert.equal(captions.at(-1), "");
+});
+
+test("a voice that comes before the answer says the line that was sent, and the next one the next", (t) => {
+  const { desk, send, captions, pass } = speech(t);
+  const first = send("First line.");
+  desk.heard(true, true);
+  assert.deepEqual([first.fate, captions.at(-1)], ["speaking", "First line."]);
+  const second = send("Second line.");
+  pass(800);
+  desk.heard(false, true);
+  pass(1400);
+  desk.told(first, "accepted"); // Kaltura was slow to answer
+  desk.heard(true, true);
+  assert.deepEqual([first.fate, second.fate, captions.at(-1)], ["said", "speaking", "Second line."]);
+  desk.told(second, "accepted");
+  assert.equal(second.fate, "speaking");
+});
+
+for (const [how, falls] of [["falls silent for a moment", true], ["seems to go on", false]])
+  test(`after Stop a line is heard although the detector holds the old voice, which ${how}`, (t) => {
+    const { desk, send, captions, pass } = speech(t);
+    const old = send("A long text.");
+    desk.heard(true, true);
+    pass(500);
+    desk.stopped();
+    assert.equal(old.fate, "stopped");
+    pass(200);
+    const line = send("And now this.");
+    desk.told(line, "accepted");
+    assert.equal(line.fate, "accepted"); // what is heard was stopped
+    if (falls) desk.heard(false, true);
+    pass(falls ? 100 : 600);
+    if (falls) desk.heard(true, true);
+    assert.deepEqual([line.fate, captions.at(-1)], ["speaking", "And now this."]);
+  });
+
+test("a line that is sent while Stop is on its way is not stopped by it", (t) => {
+  const { desk, send } = speech(t);
+  const [first, second] = [send("First line."), send("Second line.")];
+  desk.heard(true);
+  const asked = desk.unsaid;
+  const third = send("Third line.");
+  desk.stopped(asked);
+  assert.deepEqual([first.fate, second.fate, third.fate], ["stopped", "stopped", "sending"]);
+});
+
+test("the pause behind a line begins the next, sooner or later than expected", (t) => {
+  const { desk, say, told, pass } = speech(t);
+  const [first, second] = [say("A first line that is rather long."), say("Second line.")];
+  desk.heard(true, true);
+  pass(700);
+  desk.heard(false, true);
+  desk.heard(true, true);
+  assert.equal(first.fate, "speaking");
+  told.isOver = true;
+  desk.heard(false, true);
+  desk.heard(true, true);
+  assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
+});
+
+test("a line whose answer was lost is captioned when a voice comes, and dropped when it is known", (t) => {
+  const { desk, send, captions, pass } = speech(t);
+  const [heard, missing] = [send("Heard."), send("Missing.")];
+  for (const line of [heard, missing]) desk.told(line, "unclear");
+  desk.heard(true, true);
+  assert.deepEqual([heard.fate, captions.at(-1)], ["speaking", "Heard."]);
+  desk.dropped(missing, "failed");
+  desk.heard(false, true);
+  pass(1500);
+  assert.deepEqual([heard.fate, missing.fate], ["said", "failed"]);
+});
+
+test("a line that was refused is not taken for the voice of another", (t) => {
+  const { desk, send, captions } = speech(t);
+  const line = send("Refused.");
+  desk.heard(true, true);
+  desk.refused(line);
+  assert.deepEqual([line.fate, captions.at(-1)], ["failed", ""]);
+});
+
+test("a line that was begun on the page before goes on where it was", (t) => {
+  const { desk, send, pass } = speech(t);
+  const first = send("A line that takes about two seconds.", { elapsed: 1500 });
+  const second = send("Second line.");
+  desk.heard(true, true);
+  pass(1800);
+  assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
+});
+
+test("what waits is not taken for said because a voice fell silent before it was accepted", (t) => {
+  const { desk, send, pass } = speech(t);
+  send("First line.");
+  desk.heard(true, true);
+  desk.heard(false, true);
+  const late = send("Late line.");
+  desk.told(late, "accepted");
+  pass(10_000);
+  assert.equal(late.fate, "accepted");
 });

@@ -503,21 +503,52 @@ test("the time left is asked for now and then while a session is live", async (t
   assert.deepEqual(times, [100]);
 });
 
-test("two signs of life that were missed are told, and so is the next that arrives", async (t) => {
+test("a sign of life that was missed is followed by others soon, and their answer ends the alarm", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const lost = refuse(new Problem("unreachable"));
-  const beats = [lost, lost, async () => {}];
+  const beats = [lost, lost, lost, async () => {}];
   const { session, states } = visit({ init: connect, api: { keepAlive: () => beats.shift()() } });
   const troubles = [];
-  session.on("trouble", (problem) => troubles.push(problem?.name ?? null));
+  session.on("trouble", ({ cause, problem }) => troubles.push([cause, problem?.name ?? null]));
   await session.start();
-  for (const expected of [[], ["unreachable"], ["unreachable", null]]) {
-    t.mock.timers.tick(10_000);
+  const [alarm, calm] = [["connection", "unreachable"], ["connection", null]];
+  for (const [ms, expected] of [[10_000, []], [2000, [alarm]], [2000, [alarm]], [2000, [alarm, calm]]]) {
+    t.mock.timers.tick(ms);
     await soon();
     assert.deepEqual(troubles, expected);
   }
   assert.equal(states.at(-1), "live");
   session.leave();
+});
+
+test("a connection whose loss any call noticed is told to be back", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { session } = visit({ init: connect, api: { interrupt: refuse(new Problem("unreachable")) } });
+  const troubles = [];
+  session.on("trouble", ({ problem }) => troubles.push(problem));
+  await session.start();
+  await assert.rejects(session.interrupt());
+  t.mock.timers.tick(2000);
+  await soon();
+  assert.deepEqual(troubles, [null]);
+  session.leave();
+});
+
+test("a server that could not be reached is no problem any more once it can", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const asked = [refuse(new Problem("unreachable")), async () => []];
+  const create = refuse(new Problem("unreachable"));
+  const { session, states } = visit({ create, api: { sessions: () => asked.shift()() } });
+  await session.offer.look();
+  asked.unshift(refuse(new Problem("unreachable")));
+  const started = session.start();
+  for (let passed = 0; passed < 6; passed += 1) {
+    await soon();
+    t.mock.timers.tick(1000);
+  }
+  await started;
+  await soon();
+  assert.deepEqual(states, ["connecting", "problem: unreachable", "ready"]);
 });
 
 test("an end that got no answer is asked for again", async (t) => {
