@@ -2,6 +2,7 @@
 
 import errno
 import gc
+import math
 import os
 import signal
 import socket
@@ -27,6 +28,11 @@ GRACE_SECONDS: Final = 3
 
 HURRY_SECONDS: Final = 2
 """How long the process goes on when it is asked again."""
+
+ECHO_SECONDS: Final = 0.1
+"""What comes so soon after a signal is the same wish: a terminal that closes sends SIGHUP and so
+does its shell, and what starts programs passes a Ctrl+C on that they got as well.
+"""
 
 ENDING_SIGNALS: Final = tuple(
     signal.Signals[name]
@@ -123,9 +129,13 @@ class _Server(uvicorn.Server):
     After the second it begins with the latter, and `HURRY_SECONDS` later the process is over.
     """
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(
+        self, config: uvicorn.Config, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         super().__init__(config)
         self.exit_code = 0
+        self._monotonic = monotonic
+        self._echo_until = -math.inf
         self._hurried_code = 0
         self._is_hurried = threading.Event()
 
@@ -135,6 +145,9 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's signature
         """End, or when asked before, hurry."""
+        if self._monotonic() < self._echo_until:
+            return
+        self._echo_until = self._monotonic() + ECHO_SECONDS
         if self.should_exit:
             self._hurried_code = exit_code(sig)
             self.force_exit = True

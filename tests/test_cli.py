@@ -15,12 +15,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 
 from app import __version__, cli
 from app.kaltura.contract import MIRROR_PATH
 from app.main import SHUTDOWN_SECONDS
-from app.server import ENDING_SIGNALS, on_ending_signals
-from tests.doubles import ADMIN_SECRET, APP_TOKEN
+from app.server import ENDING_SIGNALS, _Server, on_ending_signals
+from tests.doubles import ADMIN_SECRET, APP_TOKEN, FakeClock
 from tests.leaks.house import Kaltura
 from tests.processes import (
     BACKSTAGE,
@@ -296,6 +297,15 @@ def test_a_second_signal_ends_the_broker_soon_whatever_it_waits_for(
         broker.process.send_signal(signal.SIGINT)
         assert broker.process.wait(SHUTDOWN_SECONDS) == 130
         assert "the next start ends" in broker.log.read_text(encoding="utf-8")
+
+
+def test_a_signal_that_two_pass_on_is_one(clock: FakeClock) -> None:
+    server = _Server(uvicorn.Config("app"), monotonic=clock)
+    for after, hurries in ((0, False), (0.05, False), (0.2, True)):
+        clock.advance(after)
+        server.handle_exit(signal.SIGHUP, None)
+        assert server.should_exit
+        assert server.force_exit is hurries
 
 
 @pytest.mark.parametrize("number", ENDING_SIGNALS)

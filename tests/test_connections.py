@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 
 import pytest
+import uvicorn
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,7 +17,7 @@ from app import connections
 from app.connections import GuardedConnection
 from app.descriptors import most_connections
 from app.main import create_app
-from app.server import _server, listen
+from app.server import GRACE_SECONDS, _server, listen
 from app.web import bodies
 from tests.doubles import FakeKaltura, settings
 
@@ -75,7 +76,8 @@ class Client:
 class House:
     """A server on a port of its own."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, server: uvicorn.Server, port: int) -> None:
+        self.server = server
         self._port = port
         self.clients: list[Client] = []
 
@@ -92,7 +94,7 @@ async def serving(app: ASGIApp, host: str = "127.0.0.1") -> AsyncIterator[House]
         server = _server(app)
         server.config.load()
         server.lifespan = server.config.lifespan_class(server.config)
-        house = House(listening.getsockname()[1])
+        house = House(server, listening.getsockname()[1])
         await server.startup(sockets=[listening])
         try:
             async with asyncio.timeout(20):
@@ -532,3 +534,29 @@ async def test_with_few_open_files_few_connections_are_answered(
     one_more = await house.connect()
     await one_more.send(HEALTH + b"\r\n")
     assert (await one_more.rest()).startswith(b"HTTP/1.1 503")
+
+
+# The end
+
+
+async def test_in_a_hurry_no_answer_is_waited_for_but_the_applications_end_is() -> None:
+    told = []
+    asked = asyncio.Event()
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            asked.set()
+            await asyncio.Event().wait()
+        for event in ("startup", "shutdown"):
+            await receive()
+            told.append(event)
+            await send({"type": f"lifespan.{event}.complete"})
+
+    async with serving(endless) as house:
+        client = await house.connect()
+        await client.send(HEALTH + b"\r\n")
+        await asked.wait()
+        house.server.force_exit = True
+        async with asyncio.timeout(GRACE_SECONDS):
+            await house.server.shutdown()
+        assert told == ["startup", "shutdown"]
