@@ -161,7 +161,6 @@ export class Conversation {
   #fail(line, problem) {
     if (isUnclear(problem.name) && this.#isLive) {
       this.#speech.told(line, "unclear");
-      this.#listenFor(line);
       void this.#resolve(line);
     } else {
       line.reason = problem.title;
@@ -176,7 +175,10 @@ export class Conversation {
     const utterances = () => this.#session.utterances();
     const found = await whatBecameOf(line.turnId, { utterances, isUnclear, pause });
     if (found === "missing") this.#giveBack(line, "it did not arrive");
-    else if (found) this.#settle(line, found);
+    else if (found) {
+      this.#settle(line, found);
+      this.#listenFor(line);
+    }
   }
 
   /**

@@ -132,14 +132,18 @@ async def test_no_connection_is_told_as_long_as_there_is_none(tab: AvatarPage, d
     await tab.status_is("Ready")
 
 
-async def test_a_notice_moves_nothing(tab: AvatarPage, demo: Demo) -> None:
+@pytest.mark.parametrize("width", [1280, 667, 320])
+async def test_a_notice_moves_nothing(tab: AvatarPage, demo: Demo, width: int) -> None:
+    await tab.page.set_viewport_size({"width": width, "height": 600})
     await tab.page.goto(demo.url)
     await tab.start()
+    title = "This is the title of a problem, and a rather long one"
+    await _answer_with_problem(tab.page, "**/interrupt", "kaltura-error", 502, title=title)
     await tab.text.fill("Something")
-    await _answer_with_problem(tab.page, "**/interrupt", "kaltura-error", 502)
     before = await tab.page.evaluate(PLACES)
     await tab.page.keyboard.press("Escape")  # stops, as the button does
-    await expect(tab.page.get_by_role("alert")).to_contain_text("Told in the title")
+    await tab.status_is(title)
+    await expect(tab.page.get_by_role("alert")).to_contain_text(title)
     assert await tab.page.evaluate(PLACES) == before
     await tab.page.unroute("**/interrupt")
     await tab.button("Try again").click()
