@@ -81,7 +81,7 @@ the 10 s after which containers are killed.
 """
 
 CORS_ALLOWED: Final = (
-    *("Authorization", "Content-Type", "Idempotency-Key", REQUEST_ID),
+    *("Authorization", TOKEN_HEADER, "Content-Type", "Idempotency-Key", REQUEST_ID),
     # What stand-ins for EventSource and for fetch send.
     *("Last-Event-ID", "Cache-Control", "X-Requested-With"),
     # What tracing adds: W3C Trace Context and Baggage, Zipkin, Sentry.
