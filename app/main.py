@@ -57,6 +57,7 @@ from app.web import (
 )
 from app.web.answers import on_http_exception, on_invalid, on_problem
 from app.web.assets import Assets
+from app.web.authorization import TOKEN_HEADER
 from app.web.bodies import BodyGuard
 from app.web.deps import State
 from app.web.guards import (
