@@ -235,12 +235,14 @@ def _emulator(options: argparse.Namespace) -> int:
     from app.emulator.main import create_emulator  # noqa: PLC0415 - an extra
     from app.emulator.settings import EmulatorSettings  # noqa: PLC0415 - an extra
 
-    never_wait_for_readers()
-    configure_logging()
     if options.fd is not None:
+        never_wait_for_readers()
+        configure_logging()
         emulator = create_emulator(EmulatorSettings(ks=os.environ["AVATAR_KS"]))
         return serve_for_parent(emulator, socket.socket(fileno=options.fd))
     given = load_settings()[0].avatar_ks
+    never_wait_for_readers()
+    configure_logging()
     ks = given.get_secret_value() if given else None
     emulator = create_emulator(EmulatorSettings(ks=ks))
     listening = listen(options.host, options.port)

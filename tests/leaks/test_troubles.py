@@ -44,7 +44,7 @@ def test_while_the_database_is_locked_nothing_is_begun_and_afterwards_it_goes_on
         with locked(tmp_path / DATABASE):
             _is_refused(visitor, broker)
             assert kaltura.sessions() == {}, "not even asked for"
-            assert "database can't be read or written" in broker.log.read_text(encoding="utf-8")
+            wait_until("the log tells", lambda: "database can't be" in broker.log.read_text(), SOON)
         visitor.opens(broker)
 
 
