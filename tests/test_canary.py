@@ -273,6 +273,11 @@ def assert_is_an_answer_of_ours(target: str, answer: httpx.Response) -> None:
     assert body["title"] == known[body["type"]]
 
 
+@pytest.fixture(autouse=True)
+def _a_stop_waits_shortly_for_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "SHUTDOWN_SECONDS", 0.5)
+
+
 @contextlib.asynccontextmanager
 async def told_by_a_broker(
     kaltura: FakeKaltura, clock: FakeClock, **changes: Any

@@ -101,7 +101,7 @@ def assemble(
     is_record_down: Callable[[], bool] = lambda: False,
 ) -> Sessions:
     """The domain over a client of Kaltura's, a store of sessions and the record."""
-    tokens = SessionTokens(keyring.signing(), clock.wall)
+    tokens = SessionTokens(keyring.signing(), clock)
     services = Services(settings.service_tokens)
     readiness = Readiness(settings, clock, speech.voice, lambda: client.is_refusing, is_record_down)
     places = Places(settings, sessions=sessions, clock=clock)

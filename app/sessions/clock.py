@@ -24,7 +24,7 @@ def seconds_since_boot() -> float:
 class SessionClock:
     """Unix seconds that never jump: the wall clock's at the start, and then by `monotonic`.
 
-    Sessions keep their times so. What is shown, signed or stored is a wall clock's: `to_wall`
+    Sessions keep their times so. What is shown or stored is a wall clock's: `to_wall`
     translates. `stopwatch` tells real seconds, by which a pause of the process is noticed.
     """
 

@@ -128,8 +128,10 @@ class SessionOpener:
         if not self._settings.sealed:
             return OpenedSession(session, session.access.token, expires_at)
         claims = Claims(session.owner, session.session_id)
-        issued_at = self._clock.to_wall(session.opened_at)
-        token = self._tokens.sign(claims, issued_at=issued_at, expires_at=expires_at)
+        # By the sessions' clock, as they are read: setting the wall clock expires none.
+        token = self._tokens.sign(
+            claims, issued_at=session.opened_at, expires_at=session.expires_at
+        )
         return OpenedSession(session, SecretStr(token), expires_at)
 
     def _done(self, opening: Opening, origin: Origin | None) -> None:

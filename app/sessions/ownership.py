@@ -128,15 +128,13 @@ class Ownership:
                 claims = self._tokens.read(token)
             except InvalidTokenError:
                 raise Unauthenticated from None
+            if claims.expired and (session is None or session.ended is None):
+                raise Unauthenticated
             # The owner too: should Kaltura give an id anew, an old token must not open it.
-            opens = session is not None and (claims.session_id, claims.subject) == (
+            return session is not None and (claims.session_id, claims.subject) == (
                 session_id,
                 session.owner,
             )
-            # Its own session ends when it expires, or lives on where the wall clock was set.
-            if claims.expired and not opens:
-                raise Unauthenticated
-            return opens
         if session is not None and _same(token, session.access.token):
             return True
         if any(_same(token, other.access.token) for other in await self._sessions.all()):
