@@ -275,7 +275,7 @@ def assert_is_an_answer_of_ours(target: str, answer: httpx.Response) -> None:
 
 @pytest.fixture(autouse=True)
 def _a_stop_waits_shortly_for_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "SHUTDOWN_SECONDS", 0.5)
+    monkeypatch.setattr("app.main.SHUTDOWN_SECONDS", 0.5)
 
 
 @contextlib.asynccontextmanager
