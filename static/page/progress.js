@@ -2,8 +2,11 @@ import { endsInPause, pieces, upToPauses } from "./sentences.js";
 
 /** A pause ends a piece only after so much of the time that it should take. */
 const EARLIEST = 0.65;
-/** Where pauses are heard, a piece that ends in one is over without any after so much of it. */
-const LATEST = 1.4;
+/**
+ * Where pauses are heard, a sentence is over without one after so much of its time, and a part of
+ * one after so much: a pause at a comma is short, and easily passed over.
+ */
+const LATEST = { sentence: 1.4, part: 1.15 };
 
 /**
  * @typedef {import("./sentences.js").Piece} Piece
@@ -69,8 +72,8 @@ export class Progress {
   due(now, hears) {
     if (this.isLast) return null;
     const words = this.piece?.text ?? "";
-    const patience = hears && (this.piece?.ends || endsInPause(words)) ? LATEST : 1;
-    return Math.max(0, this.#expected * patience - (now - this.#since));
+    const latest = this.piece?.ends ? LATEST.sentence : endsInPause(words) ? LATEST.part : 1;
+    return Math.max(0, this.#expected * (hears ? latest : 1) - (now - this.#since));
   }
 
   /**

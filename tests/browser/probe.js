@@ -15,10 +15,11 @@
 
   const caption = document.getElementById("caption");
   const captions = [];
-  new MutationObserver(() => {
+  const watcher = new MutationObserver(() => {
     const text = caption.checkVisibility() ? caption.textContent : "";
     if (captions.at(-1)?.text !== text) captions.push({ time: video.currentTime, text });
-  }).observe(caption, { attributes: true, childList: true, characterData: true, subtree: true });
+  });
+  if (caption) watcher.observe(caption, { attributes: true, childList: true, subtree: true });
 
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [48, 32];

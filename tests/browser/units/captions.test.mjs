@@ -144,6 +144,18 @@ test("a pause at a comma tells how far the voice is, and the next piece comes wi
   }
 });
 
+test("a pause at a comma that was not heard makes the next piece a little late, and no more", (t) => {
+  const text = "This is a sentence of more than ninety letters, which goes on for as long as you want it to.";
+  const [before, after] = pieces(text).map((piece) => piece.text);
+  const { shown, element, tempo, pass } = captions(t);
+  shown.heard(true);
+  shown.show(text);
+  pass(tempo.expected(before));
+  assert.equal(element.textContent, before);
+  pass(0.2 * tempo.expected(before));
+  assert.equal(element.textContent, after);
+});
+
 test("the end of a text is heard in the pause behind it", (t) => {
   const { shown, tempo, pass } = captions(t);
   shown.heard(true);
