@@ -500,8 +500,10 @@ async def test_no_operation_and_no_fault_tells_a_secret(
 async def test_the_waiting_room_tells_no_secret_either(
     kaltura: FakeKaltura, clock: FakeClock, log: io.StringIO
 ) -> None:
+    # A create that is never answered keeps the only place, so there is one, the last.
+    faults = [fault for name, fault in FAULTS.items() if name != "silence"]
     async with told_by_a_broker(kaltura, clock, max_concurrent_sessions=1) as told:
-        for fault in FAULTS.values():
+        for fault in faults:
             clock.advance(TIME_HEALS)
             told.visitor.cookies.clear()
             session = (await told.call("POST", CREATE)).json()
