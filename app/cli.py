@@ -18,16 +18,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from app import __version__
-from app.aliases import Aliases
+from app.config.ks_settings import KS_SETTINGS, MINT_SETTINGS
+from app.config.settings import ENV_FILE, Settings, load_settings
+from app.config.sources import SettingsError, configured, lend_to_libraries, read_env_file
 from app.demo import emulator_beside, is_emulator
-from app.environment import SettingsError, configured, lend_to_libraries, read_env_file
 from app.kaltura.contract import MIRROR_PATH
-from app.ks_settings import KS_SETTINGS, MINT_SETTINGS
-from app.logs import configure_logging
-from app.output import never_wait_for_readers, open_standard_streams
-from app.server import keep_what_is_loaded, listen, serve, serve_for_parent, url_of
-from app.settings import ENV_FILE, Settings, load_settings
-from app.startup import Startup
+from app.observability.logs import configure_logging
+from app.observability.pseudonyms import Pseudonyms
+from app.server.output import never_wait_for_readers, open_standard_streams
+from app.server.process import keep_what_is_loaded, listen, serve, serve_for_parent, url_of
+from app.server.startup import Startup
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
@@ -176,7 +176,7 @@ def _require_development() -> None:
 
 def _forgetful() -> dict[str, str]:
     """The demo's emulator ends with it, and so do its sessions: no need to write them down."""
-    from app.database import IN_MEMORY  # noqa: PLC0415 - see above
+    from app.db.database import IN_MEMORY  # noqa: PLC0415 - see above
 
     return {} if configured(ENV_FILE).get("DATABASE_URL") else {"database_url": IN_MEMORY}
 
@@ -186,7 +186,7 @@ def _with_database(settings: Settings) -> Settings:
 
     So that the broker also runs where it may write nothing; it warns of what that costs.
     """
-    from app.database import IN_MEMORY, require_writable  # noqa: PLC0415 - see above
+    from app.db.database import IN_MEMORY, require_writable  # noqa: PLC0415 - see above
 
     try:
         require_writable(settings.database_url)
@@ -204,8 +204,8 @@ def _run_broker(settings: Settings, without_effect: list[str], options: argparse
     never_wait_for_readers()
     settings = _with_database(settings)
     traces = _tracer_provider()
-    aliases = Aliases(keyring_of(settings).logs()[0])
-    configure_logging(aliases=aliases, traced=traces is not None)
+    pseudonyms = Pseudonyms(keyring_of(settings).logs()[0])
+    configure_logging(pseudonyms=pseudonyms, traced=traces is not None)
     app = create_app(settings, tracer_provider=traces)
     listening = listen(options.host, options.port)
     if without_effect:
@@ -220,12 +220,12 @@ def _run_broker(settings: Settings, without_effect: list[str], options: argparse
 
 def _tracer_provider() -> "TracerProvider | None":
     """What makes spans, where the environment or `.env` says where they go."""
-    from app.signals.traces import are_traces_wanted  # noqa: PLC0415 - see above
+    from app.observability.tracing import are_traces_wanted  # noqa: PLC0415 - see above
 
     lend_to_libraries(read_env_file(ENV_FILE), os.environ)
     if not are_traces_wanted(os.environ):
         return None
-    from app.signals.spans import tracer_provider  # noqa: PLC0415 - costs nothing where off
+    from app.observability.spans import tracer_provider  # noqa: PLC0415 - costs nothing where off
 
     return tracer_provider(os.environ)
 
@@ -264,7 +264,7 @@ def _log_id(options: argparse.Namespace) -> int:
 
     settings, _ = load_settings()
     for key in keyring_of(settings).logs():
-        print(Aliases(key).of(options.id))
+        print(Pseudonyms(key).of(options.id))
     return 0
 
 

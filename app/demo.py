@@ -35,7 +35,7 @@ def emulator_beside(ks: str) -> Iterator[str]:
     A process of its own, so that drawing and encoding never delay the broker. It has its own
     session, so that Ctrl+C reaches the broker alone, which ends its avatar sessions first. Its
     socket listens before it does, so no port can be lost between; its standard input is the
-    lifeline (`app.server.serve_for_parent`). When it dies, this process is stopped: a demo
+    lifeline (`app.server.process.serve_for_parent`). When it dies, this process is stopped: a demo
     without its emulator only confuses.
     """
     with socket.create_server((LOOPBACK, 0)) as listening:

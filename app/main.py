@@ -20,65 +20,56 @@ from starlette.middleware.cors import CORSMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import __version__
-from app.audit.record import Record
+from app.audit.reader import AuditReader
 from app.audit.retention import Retention
-from app.audit.trail import Trail
-from app.database import open_database
+from app.audit.writer import AuditWriter
+from app.config.settings import Settings
+from app.db.database import open_database
 from app.identity.assembly import login_of
-from app.installed_hooks import installed_hooks
-from app.kaltura.exchange import both
+from app.kaltura.observation import combined
 from app.migrations import prepare
+from app.observability.metrics import Metrics
+from app.observability.recent_calls import RecentCalls
+from app.observability.tracing import UNTRACED, Traces
 from app.problems import Problem
 from app.sessions.assembly import assemble, kaltura_client
-from app.sessions.broker import SessionBroker
 from app.sessions.clock import SessionClock, seconds_since_boot
-from app.sessions.journal import Journal
-from app.sessions.journalled import JournalledSessions
 from app.sessions.keyring import keyring_of
-from app.sessions.speaking.assembly import speech_services
-from app.sessions.speaking.moments import Sleep
+from app.sessions.service import SessionService
+from app.sessions.speech.assembly import speech_services
+from app.sessions.speech.text.installed_hooks import installed_hooks
+from app.sessions.speech.timers import Sleep
+from app.sessions.store.repository import SessionRepository
+from app.sessions.store.usage import Usage
+from app.sessions.store.write_through import WriteThroughSessionStore
 from app.sessions.tokens import Clock
-from app.sessions.usage import Usage
-from app.settings import Settings
-from app.signals.metrics import Metrics
-from app.signals.recent import RecentCalls
-from app.signals.traces import UNTRACED, Traces
-from app.web import (
-    api,
-    console,
-    create,
-    events,
-    health,
-    mirror,
-    operator,
-    pages,
-    signals,
-    streams,
-)
-from app.web.answers import on_http_exception, on_invalid, on_problem
-from app.web.assets import Assets
 from app.web.authorization import TOKEN_HEADER
-from app.web.bodies import BodyGuard
 from app.web.deps import State
-from app.web.guards import (
+from app.web.docs.openapi import describe
+from app.web.error_responses import on_http_exception, on_invalid, on_problem
+from app.web.middleware.bodies import BodyGuard
+from app.web.middleware.guards import (
     REQUEST_ID,
     CrossSiteGuard,
     HostGuard,
     RequestContext,
     SecurityHeaders,
 )
-from app.web.open_streams import OpenStreams
-from app.web.openapi import describe
-from app.web.operators import Operators
-from app.web.origins import HostPolicy, OriginPolicy
-from app.web.proxies import SignedInByProxy, UntrustedProxyWarning
-from app.web.rates import Rates
-from app.web.visitors import visitors_of
+from app.web.middleware.origins import HostPolicy, OriginPolicy
+from app.web.middleware.proxies import SignedInByProxy, UntrustedProxyWarning
+from app.web.operator.sign_in import Operators
+from app.web.operator.streams import MAX_STREAMS
+from app.web.rate_limiter import Rates
+from app.web.routes import ROUTERS
+from app.web.static_files import PageFiles
+from app.web.stream_limit import StreamLimit
+from app.web.visitor.events import MAX_FOLLOWERS, MAX_FOLLOWERS_PER_SESSION
+from app.web.visitor.identification import visitors_of
 
 ROOT: Final = Path(__file__).parent.parent
 SHUTDOWN_SECONDS: Final = 6
-"""How long ending every session may take; with `app.server.GRACE_SECONDS` before it, less than
-the 10 s after which containers are killed.
+"""How long ending every session may take; with `app.server.process.GRACE_SECONDS` before it,
+less than the 10 s after which containers are killed.
 """
 
 CORS_ALLOWED: Final = (
@@ -90,11 +81,6 @@ CORS_ALLOWED: Final = (
 )
 CORS_EXPOSED: Final = (
     *(REQUEST_ID, "Date", "Location", "Retry-After", "RateLimit", "RateLimit-Policy"),
-)
-
-_PARTS: Final = (
-    *(create, api, events, mirror, health, signals),
-    *(operator, streams, console, pages),
 )
 
 log = structlog.get_logger(__name__)
@@ -121,12 +107,12 @@ def create_app(
     settings.required_to_serve()
     hooks = installed_hooks()
     metrics, recent = Metrics(), RecentCalls(monotonic)
-    assets, templates = Assets(ROOT / "static"), Jinja2Templates(ROOT / "templates")
+    assets, templates = PageFiles(ROOT / "static"), Jinja2Templates(ROOT / "templates")
     templates.env.globals["asset"] = assets.url
     traces = None if tracer_provider is None else Traces(tracer_provider)
-    observer = both(metrics.observe, recent.observe)
+    observer = combined(metrics.observe, recent.observe)
     if traces is not None:
-        observer = both(traces.observe, observer)
+        observer = combined(traces.observe, observer)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
@@ -143,14 +129,14 @@ def create_app(
             ) as services,
         ):
             keyring, times = keyring_of(settings), SessionClock(clock, monotonic)
-            record = Record(
+            record = AuditWriter(
                 database, required=settings.audit_required, monotonic=monotonic, clock=clock
             )
             retention = Retention(database, days=settings.audit_retention_days, clock=clock)
-            journal = Journal(
+            repository = SessionRepository(
                 database, keyring.at_rest(), base_url=settings.avatar_base_url, clock=times
             )
-            store = JournalledSessions(times, journal)
+            store = WriteThroughSessionStore(times, repository)
             sessions = assemble(
                 settings,
                 client=client,
@@ -172,26 +158,24 @@ def create_app(
                 _running(retention.run()),
                 _ending(sessions.broker),
             ):
-                await sessions.ender.take_over()
+                await sessions.terminator.take_over()
                 yield State(
-                    reception=sessions.reception,
+                    admission=sessions.admission,
                     broker=sessions.broker,
-                    chronicle=sessions.chronicle,
+                    auditor=sessions.auditor,
                     record=record,
-                    trail=Trail(database, record),
+                    audit_reader=AuditReader(database, record),
                     usage=Usage(database, base_url=settings.avatar_base_url, clock=clock),
                     operators=Operators(settings, keyring.operators(), clock),
                     settings=settings,
                     clock=times,
                     readiness=sessions.readiness,
-                    overview=sessions.overview,
+                    stats_reader=sessions.stats_reader,
                     metrics=metrics,
                     recent=recent,
-                    streams=OpenStreams(of_one=streams.MAX_STREAMS, of_all=streams.MAX_STREAMS),
+                    streams=StreamLimit(of_one=MAX_STREAMS, of_all=MAX_STREAMS),
                     rates=Rates.of(settings),
-                    followers=OpenStreams(
-                        of_one=events.MAX_FOLLOWERS_PER_SESSION, of_all=events.MAX_FOLLOWERS
-                    ),
+                    followers=StreamLimit(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS),
                     visitors=visitors_of(settings, login),
                     assets=assets,
                     templates=templates,
@@ -214,8 +198,8 @@ def create_app(
         },
     )
     # Not `include_router`, which makes every route anew for each app, at its first request.
-    for part in _PARTS:
-        app.router.routes.extend(part.router.routes)
+    for router in ROUTERS:
+        app.router.routes.extend(router.routes)
     app.mount("/static", assets, name="static")
     # Made once, as FastAPI does: it takes a tenth of a second.
     app.openapi = functools.cache(lambda: describe(app))  # type: ignore[method-assign] # FastAPI's documented way
@@ -265,7 +249,7 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _ending(broker: SessionBroker) -> AsyncIterator[None]:
+async def _ending(broker: SessionService) -> AsyncIterator[None]:
     """Leaves no session open behind."""
     try:
         yield

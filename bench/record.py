@@ -16,12 +16,12 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-from app.audit.entries import Entry, Event
-from app.audit.record import Record
-from app.audit.trail import Filter, Trail
-from app.database import Database, open_database
+from app.audit.model import Entry, Event
+from app.audit.reader import AuditReader, Filter
+from app.audit.writer import AuditWriter
+from app.db.database import Database, open_database
 from app.migrations import prepare
-from app.sessions.usage import DAY_SECONDS, Usage
+from app.sessions.store.usage import DAY_SECONDS, Usage
 
 ENTRIES: Final = 1_000_000
 VISITORS: Final = 2_000
@@ -46,19 +46,21 @@ async def main() -> None:
             database = await stack.enter_async_context(
                 open_database(f"sqlite+aiosqlite:///{file}", prepare)
             )
-            record = Record(database, required=True, monotonic=time.monotonic, clock=lambda: NOW)
+            record = AuditWriter(
+                database, required=True, monotonic=time.monotonic, clock=lambda: NOW
+            )
             await stack.enter_async_context(record.running())
             await _calm(record)
             await _commits(database, record)
             _fill(file, database.holder)
             print(f"{ENTRIES} entries: {file.stat().st_size / 1e6:.0f} MB")
             slowest = await _questions(database, record)
-            await _memory(Trail(database, record))
+            await _memory(AuditReader(database, record))
     if slowest > LIMIT_MS:
         raise SystemExit(f"a question took {slowest:.0f} ms; at most {LIMIT_MS} are allowed")
 
 
-async def _calm(record: Record) -> None:
+async def _calm(record: AuditWriter) -> None:
     """What a call that Kaltura answers in 20 ms takes, with its entry and without."""
 
     async def call(*, on_record: bool) -> float:
@@ -76,7 +78,7 @@ async def _calm(record: Record) -> None:
     print(f"a calm visitor: {ratio:.2f} times as long with the record as without")
 
 
-async def _commits(database: Database, record: Record) -> None:
+async def _commits(database: Database, record: AuditWriter) -> None:
     """How many entries share a commit, and what one entry alone waits for."""
     commits: list[int] = []
     write = database.write
@@ -150,12 +152,15 @@ def _fill(file: Path, holder: str) -> None:
         connection.commit()
 
 
-async def _questions(database: Database, record: Record) -> float:
-    trail, usage = Trail(database, record), Usage(database, base_url="k", clock=lambda: NOW)
+async def _questions(database: Database, record: AuditWriter) -> float:
+    audit_reader, usage = (
+        AuditReader(database, record),
+        Usage(database, base_url="k", clock=lambda: NOW),
+    )
     yesterday, month = NOW - 2 * DAY_SECONDS, NOW - 60 * DAY_SECONDS
 
     def page(before: int | None = None, **wanted: object) -> Question:
-        return lambda: trail.page(Filter(**wanted), limit=100, before=before)  # type: ignore[arg-type] # ours
+        return lambda: audit_reader.page(Filter(**wanted), limit=100, before=before)  # type: ignore[arg-type] # ours
 
     questions: dict[str, Question] = {
         "the newest": page(),
@@ -178,7 +183,7 @@ async def _questions(database: Database, record: Record) -> float:
         "words of a visitor": page(text="nowhere to be found", visitor="visitor-7"),
         "words of an event": page(text="nowhere to be found", event=Event.SAY_TEXT),
         "words, two months ago": page(text="nowhere", since=month, until=month + DAY_SECONDS),
-        "the last words of 100 sessions": lambda: trail.latest(
+        "the last words of 100 sessions": lambda: audit_reader.latest(
             [f"session-{n}" for n in range(0, 2000, 20)], Event.SAY_TEXT
         ),
         "usage by day": usage.by_day,
@@ -197,11 +202,11 @@ async def _questions(database: Database, record: Record) -> float:
     return slowest
 
 
-async def _memory(trail: Trail) -> None:
+async def _memory(audit_reader: AuditReader) -> None:
     """All of it is read, a page at a time."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started, count = time.perf_counter(), 0
-    async for _ in trail.every(Filter()):
+    async for _ in audit_reader.every(Filter()):
         count += 1
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     seconds = time.perf_counter() - started

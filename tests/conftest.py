@@ -13,13 +13,13 @@ import stamina
 import structlog
 from asgi_lifespan import LifespanManager
 
-from app.environment import PLANNED_HARMLESS
+from app.config.settings import Settings
+from app.config.sources import PLANNED_HARMLESS
 from app.main import create_app
-from app.settings import Settings
-from app.web import streams
-from tests.doubles import FakeClock, FakeKaltura, FakeServices, settings
-from tests.postgres import Postgres, postgres
-from tests.processes import BACKSTAGE, Running, running
+from app.web.operator import streams
+from tests.support.doubles import FakeClock, FakeKaltura, FakeServices, settings
+from tests.support.postgres import Postgres, postgres
+from tests.support.processes import BACKSTAGE, Running, running
 
 Visit = Callable[..., Awaitable[httpx.AsyncClient]]
 

@@ -30,13 +30,13 @@ from app.kaltura.contract import MIRROR_PATH, Operation, Refusal
 from app.kaltura.credentials import PAUSE_SECONDS, RENEWED_AFTER
 from app.kaltura.minting import LIFETIME_SECONDS
 from app.kaltura.transport import MAX_ANSWER_BYTES
-from app.logs import configure_logging
 from app.main import ROOT, create_app
+from app.observability.logs import configure_logging
+from app.observability.spans import tracer_provider
 from app.problems import PROBLEMS
-from app.sessions import sandbox
-from app.sessions.broker import KEEP_ALIVE_SECONDS
-from app.signals.spans import tracer_provider
-from tests.doubles import (
+from app.sessions.audio import subprocess_runner
+from app.sessions.service import KEEP_ALIVE_SECONDS
+from tests.support.doubles import (
     ADMIN_SECRET,
     APP_TOKEN,
     BY_ADMIN_SECRET,
@@ -52,10 +52,10 @@ from tests.doubles import (
     refusal,
     settings,
 )
-from tests.web.operators import following
-from tests.web.test_api import CONTROLS, CREATE, UPSTREAM, path
-from tests.web.test_mirror import BODIES
-from tests.web.test_mirror import path as mirror_path
+from tests.support.mirror_api import BODIES
+from tests.support.mirror_api import path as mirror_path
+from tests.support.operators import following
+from tests.support.visitor_api import CONTROLS, CREATE, UPSTREAM, path
 
 KEY = "canary-secret-key-of-32-characters"
 SERVICE = "canary-service-token-3b6e"
@@ -182,8 +182,8 @@ def _a_recording_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
             made[arguments, given] = await run_for_real(program, *arguments, given=given, **limits)
         return made[arguments, given]
 
-    run_for_real = sandbox.run
-    monkeypatch.setattr(sandbox, "run", run)
+    run_for_real = subprocess_runner.run
+    monkeypatch.setattr(subprocess_runner, "run", run)
 
 
 @dataclass
@@ -193,7 +193,7 @@ class Told:
     app: FastAPI
     visitor: httpx.AsyncClient
     all: list[str] = field(default_factory=list)
-    held: set[str] = field(default_factory=set)
+    grant: set[str] = field(default_factory=set)
     """What belongs to the visitor, and to nobody's log: tokens and cookies."""
     called: set[tuple[str, str]] = field(default_factory=set)
 
@@ -206,13 +206,13 @@ class Told:
             for canary in MEDIA_CANARIES:
                 text = text.replace(canary, "")
         self.all.append(text)
-        self.held |= set(answer.cookies.values())
+        self.grant |= set(answer.cookies.values())
         if (
             answer.is_success
             and "token" in text
             and answer.headers["Content-Type"] == ("application/json")
         ):
-            self.held |= {answer.json()["token"]} if "token" in answer.json() else set()
+            self.grant |= {answer.json()["token"]} if "token" in answer.json() else set()
         assert_is_an_answer_of_ours(target, answer)
         return answer
 
@@ -320,7 +320,7 @@ def assert_no_canary(told: Told, log: io.StringIO, *others: bytes) -> None:
         for form in forms_of(canary):
             for one in left:
                 assert form not in one, one[max(0, one.index(form) - 200) :][:400]
-    for secret in told.held:
+    for secret in told.grant:
         assert not any(secret.encode() in one for one in left[1:])
 
 
@@ -491,7 +491,7 @@ async def test_no_operation_and_no_fault_tells_a_secret(
     met = OUTCOMES - OF_CONTROLS if makes_ks else OUTCOMES
     assert set(re.findall(r'"outcome": "(\w+)"', log.getvalue())) == met | {"unknown"}
     assert any(b"session-1" in file for file in kept), "what is kept can be read"
-    assert len(told.held) > (5 if makes_ks else len(FAULTS))
+    assert len(told.grant) > (5 if makes_ks else len(FAULTS))
     assert never_visited(told) == []
     kept += contents_of(STATIC)
     assert_no_canary(told, log, *kept, *(stream.encode() for stream in capfd.readouterr()))

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from tests.processes import ROOT
+from tests.support.processes import ROOT
 
 _PICTURES: Final = (".png",)
 

@@ -20,10 +20,10 @@ import uvicorn
 from app import __version__, cli
 from app.kaltura.contract import MIRROR_PATH
 from app.main import SHUTDOWN_SECONDS
-from app.server import ENDING_SIGNALS, _Server, on_ending_signals
-from tests.doubles import ADMIN_SECRET, APP_TOKEN, FakeClock
-from tests.leaks.house import Kaltura
-from tests.processes import (
+from app.server.process import ENDING_SIGNALS, _Server, on_ending_signals
+from tests.support.doubles import ADMIN_SECRET, APP_TOKEN, FakeClock
+from tests.support.leaks import Kaltura
+from tests.support.processes import (
     BACKSTAGE,
     COMMAND,
     STOP_SECONDS,

@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from app.cli import _parser, _with_address
-from app.settings import Settings
+from app.config.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 30

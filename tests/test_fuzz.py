@@ -24,13 +24,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from app import connections
 from app.main import create_app
-from app.web import bodies
-from tests.doubles import FakeKaltura, settings
-from tests.test_connections import SOON, House, serving
-from tests.web.test_api import ORIGIN, bearer, opened
-from tests.web.test_api import path as session_path
+from app.server import connection
+from app.web.middleware import bodies
+from tests.support.doubles import FakeKaltura, settings
+from tests.support.raw_http import SOON, House, serving
+from tests.support.visitor_api import ORIGIN, bearer, opened
+from tests.support.visitor_api import path as session_path
 
 CASES: Final = int(os.environ.get("FUZZ_CASES", "3000"))
 """Requests made from the document; `make fuzz` asks for more."""
@@ -224,7 +224,7 @@ async def answers(house: House, data: bytes) -> bytes:
 async def test_whatever_bytes_come_the_server_answers_or_closes_and_lives_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", SOON)
+    monkeypatch.setattr(connection, "HEAD_SECONDS", SOON)
     monkeypatch.setattr(bodies, "PATIENCE_SECONDS", SOON)
     chance = random.Random(SEED)
     for _ in range(0, BROKEN, AT_ONCE):

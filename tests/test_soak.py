@@ -12,7 +12,7 @@ from bench.soak import __main__ as command
 from bench.soak.findings import Findings, Upstream, most_at_once
 from bench.soak.ledger import Ledger
 from bench.soak.run import Report
-from tests.processes import ROOT, environment
+from tests.support.processes import ROOT, environment
 
 ENDED = Upstream("known", created_at=100, ended_at=110, answered=True)
 LOST = Upstream("lost", created_at=100, ended_at=None, answered=False)

@@ -8,8 +8,8 @@ import structlog
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.audit.table import AUDIT
-from app.database import Database
+from app.audit.schema import AUDIT
+from app.db.database import Database
 from app.problems import RecordUnavailable
 
 EVERY_SECONDS: Final = 3600

@@ -25,45 +25,45 @@ def mentions(column: Any, words: str) -> ColumnElement[bool]:
     A database folds ASCII alone for certain, and normalises nothing. What it can't be asked for as
     it stands is a regular expression, asked for where the rest has been found.
     """
-    pieces = list(_pieces(words))
+    chunks = list(_chunks(words))
     as_they_stand = column.icontains(words, autoescape=True)
-    plain = ["".join(run) for is_plain, run in groupby(pieces, _is_plain) if is_plain]
+    plain = ["".join(run) for is_plain, run in groupby(chunks, _is_plain) if is_plain]
     if plain == [words.lower()]:
         return cast(ColumnElement[bool], as_they_stand)
     rest = column.icontains(max(plain, key=len, default=""), autoescape=True)
-    return or_(as_they_stand, and_(rest, column.regexp_match("".join(map(_pattern, pieces)))))
+    return or_(as_they_stand, and_(rest, column.regexp_match("".join(map(_pattern, chunks)))))
 
 
-def _pieces(words: str) -> Iterator[str]:
+def _chunks(words: str) -> Iterator[str]:
     """Each character in lower case with the marks on it, composed where that can be; or `ss`."""
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", words).casefold())
-    piece = ""
+    chunk = ""
     for character in folded:
-        if piece and (unicodedata.combining(character) or piece + character == _DOUBLE_S):
-            piece += character
+        if chunk and (unicodedata.combining(character) or chunk + character == _DOUBLE_S):
+            chunk += character
             continue
-        if piece:
-            yield piece
-        piece = character
-    if piece:
-        yield piece
+        if chunk:
+            yield chunk
+        chunk = character
+    if chunk:
+        yield chunk
 
 
-def _is_plain(piece: str) -> bool:
+def _is_plain(chunk: str) -> bool:
     """Whether a database finds it in every spelling."""
-    return piece != _DOUBLE_S and (piece.isascii() or len(_spellings(piece)) == 1)
+    return chunk != _DOUBLE_S and (chunk.isascii() or len(_spellings(chunk)) == 1)
 
 
-def _spellings(piece: str) -> Sequence[str]:
-    alike = (piece, *_FOLDED_ALIKE.get(piece, ()))
+def _spellings(chunk: str) -> Sequence[str]:
+    alike = (chunk, *_FOLDED_ALIKE.get(chunk, ()))
     cases = [case for one in alike for case in (one, one.upper(), one.title())]
     return list(dict.fromkeys(form for case in cases for form in _forms(case)))
 
 
-def _forms(piece: str) -> Iterator[str]:
+def _forms(chunk: str) -> Iterator[str]:
     """Composed, apart, and as far in between as marks in some order can be."""
-    yield unicodedata.normalize("NFC", piece)
-    apart = unicodedata.normalize("NFD", piece)
+    yield unicodedata.normalize("NFC", chunk)
+    apart = unicodedata.normalize("NFD", chunk)
     yield apart
     base, marks = apart[:1], apart[1:]
     if 1 < len(marks) <= _MARKS_IN_ANY_ORDER and all(map(unicodedata.combining, marks)):
@@ -72,6 +72,6 @@ def _forms(piece: str) -> Iterator[str]:
                 yield unicodedata.normalize("NFC", base + order[:composed]) + order[composed:]
 
 
-def _pattern(piece: str) -> str:
+def _pattern(chunk: str) -> str:
     """The piece in every spelling, as Postgres and Python both read a regular expression."""
-    return f"(?:{'|'.join(_SPECIAL.sub(_ESCAPED, one) for one in _spellings(piece))})"
+    return f"(?:{'|'.join(_SPECIAL.sub(_ESCAPED, one) for one in _spellings(chunk))})"

@@ -12,18 +12,12 @@ from typing import Final
 import httpx
 from sqlalchemy import Connection, inspect, text
 
-from app.database import (
-    file_of,
-    is_in_memory,
-    is_postgres,
-    open_database,
-    require_writable,
-)
+from app.config.settings import BUILTIN_PLAYER, Settings
+from app.config.sources import SettingsError
+from app.db.database import file_of, is_in_memory, is_postgres, open_database, require_writable
 from app.doctor.findings import Trouble, Verdict
-from app.environment import SettingsError
 from app.migrations import HEAD
-from app.server import listen, url
-from app.settings import BUILTIN_PLAYER, Settings
+from app.server.process import listen, url
 
 LOCK_SECONDS: Final = 2
 """How long the database may be locked; a broker's own writes take milliseconds."""

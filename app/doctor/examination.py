@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
+from app.config.settings import Settings
 from app.doctor.around import check_address, check_database, check_sdk
 from app.doctor.findings import Finding, Findings, Verdict, as_json, in_lines
 from app.doctor.ks import told_of
@@ -13,11 +14,10 @@ from app.doctor.session import SessionCheck, trouble_of
 from app.kaltura.client import KalturaClient
 from app.kaltura.errors import KalturaError
 from app.kaltura.transport import open_transport
-from app.server import exit_code, on_ending_signals, url
+from app.server.process import exit_code, on_ending_signals, url
 from app.sessions.assembly import kaltura_client
 from app.sessions.readiness import warnings_of
 from app.sessions.tokens import Clock
-from app.settings import Settings
 
 
 async def examine(settings: Settings, *, host: str, port: int, in_json: bool) -> int:

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from pydantic import SecretStr
 
+from app.config.settings import Settings
 from app.doctor.findings import Finding, Findings, Trouble, Verdict
 from app.doctor.reach import reach
 from app.kaltura import errors
@@ -14,12 +15,11 @@ from app.kaltura.client import KalturaClient, Recording, SessionAccess
 from app.kaltura.contract import Created, CreateRequest, Operation, SayTextRequest
 from app.kaltura.media import is_safe_media_url
 from app.kaltura.transport import open_transport
-from app.sessions.speaking.assembly import synthesis_of
-from app.sessions.speaking.services import ServiceFailed
-from app.sessions.speech import new_turn_id
+from app.sessions.lifecycle.options import SessionOptions, create_request
+from app.sessions.speech.assembly import synthesis_of
+from app.sessions.speech.text.validation import new_turn_id
+from app.sessions.speech.voice.http_services import ServiceFailed
 from app.sessions.tokens import Clock
-from app.sessions.wishes import Wish, create_request
-from app.settings import Settings
 
 Result = TypeVar("Result")
 Control = Callable[[SessionAccess], Awaitable[None]]
@@ -77,14 +77,14 @@ class SessionCheck:
         await check(Operation.INTERRUPT, self._calls(self._client.interrupt), needs=opened)
 
     async def _open(self) -> str:
-        wish = create_request(self._settings, Wish())
+        options = create_request(self._settings, SessionOptions())
         try:
-            created = await self._create(wish)
+            created = await self._create(options)
         except errors.RejectedError as refused:
-            if wish.voice_config is None or refused.status == 404:  # noqa: PLR2004 - no such path
+            if options.voice_config is None or refused.status == 404:  # noqa: PLR2004 - no such path
                 raise self._trouble(refused) from refused
             try:
-                created = await self._create(wish.model_copy(update={"voice_config": None}))
+                created = await self._create(options.model_copy(update={"voice_config": None}))
             except errors.KalturaError:
                 raise self._trouble(refused) from refused
             self._voice_refused = True
@@ -93,9 +93,9 @@ class SessionCheck:
         self._access = SessionAccess(created.session_id, SecretStr(created.token))
         return "a session is open"
 
-    async def _create(self, wish: CreateRequest) -> Created:
+    async def _create(self, options: CreateRequest) -> Created:
         """Goes on when it is interrupted: what is open at Kaltura must be known, to be ended."""
-        creating = asyncio.create_task(self._client.create(wish))
+        creating = asyncio.create_task(self._client.create(options))
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:

@@ -11,15 +11,15 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import UploadFile
 
-from app.emulator.exchange import WHEP_PATH, exchange_of
+from app.emulator.media.stage import QueueFullError
+from app.emulator.observation import WHEP_PATH, exchange_of
 from app.emulator.refusals import RefusalError
-from app.emulator.resampling import UnreadableRecordingError, decode
 from app.emulator.sessions import Session, Sessions, TooManySessionsError
 from app.emulator.settings import FORBIDDEN_KS_PREFIX, INVALID_KS_PREFIX, EmulatorSettings
-from app.emulator.stage import QueueFullError
+from app.emulator.speech.resampling import UnreadableRecordingError, decode
+from app.emulator.speech.visemes import MOUTH_RATE, mouths_of_sound
+from app.emulator.speech.voice import Speech
 from app.emulator.tokens import Tokens
-from app.emulator.visemes import MOUTH_RATE, mouths_of_sound
-from app.emulator.voice import Speech
 from app.kaltura.contract import (
     CLONED_VOICE_PREFIX,
     MIRROR_PATH,

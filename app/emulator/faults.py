@@ -34,7 +34,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from app.emulator.exchange import Exchange
+from app.emulator.observation import Exchange
 from app.kaltura.contract import Operation, WireModel
 
 MAX_FAULTS: Final = 100

@@ -13,18 +13,18 @@ from fastapi.responses import HTMLResponse
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from app.emulator.backstage import backstage_router
 from app.emulator.control import ControlApi
-from app.emulator.exchange import ExchangeMiddleware
-from app.emulator.face import Actor
+from app.emulator.face.face import Actor
+from app.emulator.face.gallery import portrait_of
+from app.emulator.fault_player import FaultMiddleware
 from app.emulator.faults import Faults
-from app.emulator.gallery import portrait_of
-from app.emulator.playing import FaultMiddleware
+from app.emulator.inspection import backstage_router
+from app.emulator.media.whep import WhepApi
+from app.emulator.observation import ExchangeMiddleware
 from app.emulator.refusals import answer_refusals
 from app.emulator.sessions import Sessions
 from app.emulator.settings import EmulatorSettings
-from app.emulator.voice import SpeechEngine
-from app.emulator.whep import WhepApi
+from app.emulator.speech.voice import SpeechEngine
 
 MAX_BODY_BYTES: Final = 256 << 10
 """Of any request but say-audio, which has its own limit."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.emulator.media.stage import Speaker, Stage
 from app.emulator.settings import EmulatorSettings
-from app.emulator.stage import Speaker, Stage
-from app.emulator.voice import Voice
+from app.emulator.speech.voice import Voice
 from app.kaltura.contract import CreateRequest, WireModel
 
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx
 
+from app.config.settings import Settings
 from app.identity.keys import LoginKeys
 from app.identity.logins import LoginTokens
 from app.kaltura.transport import open_transport
-from app.settings import Settings
 
 
 @contextlib.asynccontextmanager

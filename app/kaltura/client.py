@@ -23,18 +23,18 @@ from app.kaltura.contract import (
     WireModel,
 )
 from app.kaltura.credentials import KsSource
-from app.kaltura.exchange import Observer, unobserved
-from app.kaltura.late import LATE_SECONDS, LateAnswers
-from app.kaltura.wire import (
+from app.kaltura.http import (
     CREDENTIALS_REFUSED,
     SESSION_OVER,
     SPEECH_REFUSED,
+    HttpClient,
     Refusals,
     Reply,
-    Wire,
     post,
     understood,
 )
+from app.kaltura.late_responses import LATE_SECONDS, LateResponses
+from app.kaltura.observation import Observer, no_observer
 
 REPEATABLE: Final = frozenset({Operation.INTERRUPT, Operation.KEEP_ALIVE, Operation.END})
 """What may be sent again when its fate is unknown: doing it twice is doing it once (1.6).
@@ -102,13 +102,13 @@ class KalturaClient:
         transport: httpx.AsyncBaseTransport,
         timeout_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
-        observer: Observer = unobserved,
+        observer: Observer = no_observer,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._ks_source = ks_source
-        self._wire = Wire(transport, timeout_seconds, observer)
-        self._patient_wire = Wire(transport, timeout_seconds + LATE_SECONDS, observer)
-        self._late = LateAnswers[Created](timeout_seconds)
+        self._wire = HttpClient(transport, timeout_seconds, observer)
+        self._patient_wire = HttpClient(transport, timeout_seconds + LATE_SECONDS, observer)
+        self._late = LateResponses[Created](timeout_seconds)
         self._breaker = Breaker(monotonic)
 
     @property
@@ -131,7 +131,7 @@ class KalturaClient:
         """How often a KS was made, and how often that failed."""
         return self._ks_source.renewals
 
-    async def create(self, wish: CreateRequest, see_to_late: SeeTo | None = None) -> Created:
+    async def create(self, options: CreateRequest, see_to_late: SeeTo | None = None) -> Created:
         """Opens a session: sent once, whatever happens to the answer.
 
         Only when the KS was refused is it sent once more, with another: nothing was opened.
@@ -140,12 +140,12 @@ class KalturaClient:
         """
         ks = await self._ks_source.ks()
         try:
-            return await self._create(wish, ks, see_to_late)
+            return await self._create(options, ks, see_to_late)
         except errors.CredentialsRejectedError:
             another = await self._ks_source.replace(ks)
             if another is None:
                 raise
-        return await self._create(wish, another, see_to_late)
+        return await self._create(options, another, see_to_late)
 
     async def init_client(self, access: SessionAccess) -> ClientInit:
         """Where the session's media is; call it once a session (1.3)."""
@@ -192,12 +192,12 @@ class KalturaClient:
         await self._wire.transport.aclose()
 
     async def _create(
-        self, wish: CreateRequest, ks: SecretStr, see_to_late: SeeTo | None
+        self, options: CreateRequest, ks: SecretStr, see_to_late: SeeTo | None
     ) -> Created:
         request = post(
             f"{self._base_url}/{Operation.CREATE}",
             {"Authorization": f"KS {ks.get_secret_value()}", **_JSON},
-            content=_json_bytes(wish),
+            content=_json_bytes(options),
         )
         if see_to_late is None:
             return await self._once(Operation.CREATE, request, Created)
@@ -241,7 +241,7 @@ class KalturaClient:
 
     @staticmethod
     async def _exchange(
-        wire: Wire, operation: Operation, request: httpx.Request, answer: type[Answer]
+        wire: HttpClient, operation: Operation, request: httpx.Request, answer: type[Answer]
     ) -> Answer:
         with wire.exchange(operation, request) as exchange:
             reply = await wire.ask(exchange, _refusals(operation))

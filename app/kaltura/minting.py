@@ -12,8 +12,8 @@ from pydantic import BaseModel, RootModel, SecretStr, StringConstraints
 
 from app.kaltura import errors
 from app.kaltura.account import AdminSecret, AppToken
-from app.kaltura.exchange import Observer, unobserved
-from app.kaltura.wire import CREDENTIALS_REFUSED, Model, Reply, Wire, post, understood
+from app.kaltura.http import CREDENTIALS_REFUSED, HttpClient, Model, Reply, post, understood
+from app.kaltura.observation import Observer, no_observer
 
 LIFETIME_SECONDS: Final = 3600
 """What is asked for: an admin KS that leaks is good for an hour, not for Kaltura's own day (2.3).
@@ -77,11 +77,11 @@ class Mint:
         credentials: AdminSecret | AppToken,
         transport: httpx.AsyncBaseTransport,
         timeout_seconds: float,
-        observer: Observer = unobserved,
+        observer: Observer = no_observer,
     ) -> None:
         self._service_url = f"{api_url}/api_v3/service"
         self._credentials = credentials
-        self._wire = Wire(transport, timeout_seconds, observer)
+        self._wire = HttpClient(transport, timeout_seconds, observer)
 
     async def __call__(self) -> Minted:
         """A new admin KS; raises a `KalturaError` when none was made.

@@ -5,10 +5,10 @@ from typing import Final
 
 from sqlalchemy import Connection, false, inspect, select, text
 
-from app.audit.table import AUDIT
-from app.database import METADATA, POSTGRES
-from app.environment import SettingsError
-from app.sessions.journal import SESSIONS
+from app.audit.schema import AUDIT
+from app.config.sources import SettingsError
+from app.db.database import METADATA, POSTGRES
+from app.sessions.store.repository import SESSIONS
 
 HEAD: Final = "0003"
 """The revision of this version's tables; the last of `versions/`."""

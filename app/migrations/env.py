@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from app.database import METADATA
+from app.db.database import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],

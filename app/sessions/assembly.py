@@ -8,44 +8,44 @@ from dataclasses import dataclass
 import httpx
 from pydantic import SecretStr
 
-from app.audit.record import Record
-from app.audit.texts import Texts
+from app.audit.redaction import TextRedaction
+from app.audit.writer import AuditWriter
+from app.config.settings import Settings
 from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs, KsSource, MintedKs
-from app.kaltura.exchange import Observer, unobserved
 from app.kaltura.minting import Mint
+from app.kaltura.observation import Observer, no_observer
 from app.kaltura.transport import open_transport
-from app.sessions.broker import SessionBroker
-from app.sessions.budgets import Budgets
-from app.sessions.chronicle import Chronicle
+from app.sessions.access import AccessControl, Services
+from app.sessions.admission.admission import Admission
+from app.sessions.admission.budgets import Budgets
+from app.sessions.admission.capacity import CapacityManager
+from app.sessions.auditing import SessionAuditor
 from app.sessions.clock import SessionClock
-from app.sessions.ending import SessionEnder
-from app.sessions.figures import Overview
 from app.sessions.keyring import Keyring
-from app.sessions.live import LiveSessions
-from app.sessions.opening import SessionOpener
-from app.sessions.ownership import Ownership, Services
-from app.sessions.places import Places
+from app.sessions.lifecycle.creation import SessionCreator
+from app.sessions.lifecycle.reaper import Reaper
+from app.sessions.lifecycle.termination import SessionTerminator
 from app.sessions.readiness import Readiness
-from app.sessions.reaper import Reaper
-from app.sessions.reception import Reception
-from app.sessions.speaking.assembly import SpeechServices
-from app.sessions.speaking.moments import Sleep
+from app.sessions.service import SessionService
+from app.sessions.speech.assembly import SpeechServices
+from app.sessions.speech.timers import Sleep
+from app.sessions.stats import StatsReader
+from app.sessions.store.memory import SessionStore
 from app.sessions.tokens import Clock, SessionTokens
-from app.settings import Settings
 
 
 @dataclass(frozen=True)
 class Sessions:
     """The parts that others use."""
 
-    reception: Reception
-    broker: SessionBroker
-    ender: SessionEnder
+    admission: Admission
+    broker: SessionService
+    terminator: SessionTerminator
     reaper: Reaper
     readiness: Readiness
-    overview: Overview
-    chronicle: Chronicle
+    stats_reader: StatsReader
+    auditor: SessionAuditor
 
 
 def kaltura_client(
@@ -53,7 +53,7 @@ def kaltura_client(
     transport: httpx.AsyncBaseTransport | None = None,
     clock: Clock = time.time,
     monotonic: Clock = time.monotonic,
-    observer: Observer = unobserved,
+    observer: Observer = no_observer,
 ) -> KalturaClient:
     """A client that opens sessions as the settings say; raises `SettingsError` without a KS."""
     transport = transport or open_transport()
@@ -91,9 +91,9 @@ def assemble(
     settings: Settings,
     *,
     client: KalturaClient,
-    sessions: LiveSessions,
+    sessions: SessionStore,
     keyring: Keyring,
-    record: Record,
+    record: AuditWriter,
     speech: SpeechServices,
     clock: SessionClock,
     monotonic: Clock = time.monotonic,
@@ -104,70 +104,70 @@ def assemble(
     tokens = SessionTokens(keyring.signing(), clock)
     services = Services(settings.service_tokens)
     readiness = Readiness(settings, clock, speech.voice, lambda: client.is_refusing, is_record_down)
-    places = Places(settings, sessions=sessions, clock=clock)
+    places = CapacityManager(settings, sessions=sessions, clock=clock)
     budgets = Budgets(settings, sessions=sessions, clock=clock)
-    texts = Texts(settings.audit_text, keyring.words())
-    chronicle = Chronicle(record, texts, clock.wall, monotonic)
-    ender = SessionEnder(
-        client=client, sessions=sessions, places=places, chronicle=chronicle, clock=clock
+    texts = TextRedaction(settings.audit_text, keyring.words())
+    auditor = SessionAuditor(record, texts, clock.wall, monotonic)
+    terminator = SessionTerminator(
+        client=client, sessions=sessions, places=places, auditor=auditor, clock=clock
     )
-    opener = SessionOpener(
+    creator = SessionCreator(
         settings=settings,
         client=client,
         sessions=sessions,
         places=places,
         budgets=budgets,
         tokens=tokens,
-        ender=ender,
+        terminator=terminator,
         readiness=readiness,
-        chronicle=chronicle,
+        auditor=auditor,
         clock=clock,
     )
-    ownership = Ownership(
+    access_control = AccessControl(
         sessions=sessions,
         tokens=tokens,
         services=services,
         sealed=settings.sealed,
         visitor_controls=frozenset(settings.visitor_controls),
     )
-    reception = Reception(
+    admission = Admission(
         at_most=settings.max_sessions_per_visitor,
         sessions=sessions,
         services=services,
-        opener=opener,
-        ender=ender,
+        creator=creator,
+        terminator=terminator,
         places=places,
         clock=clock,
     )
-    broker = SessionBroker(
+    broker = SessionService(
         settings=settings,
         client=client,
         sessions=sessions,
-        ownership=ownership,
-        opener=opener,
-        ender=ender,
+        access_control=access_control,
+        creator=creator,
+        terminator=terminator,
         budgets=budgets,
-        chronicle=chronicle,
+        auditor=auditor,
         speech=speech,
         clock=clock,
         monotonic=monotonic,
         sleep=sleep,
     )
     reaper = Reaper(
-        ender=ender,
+        terminator=terminator,
         sessions=sessions,
         places=places,
         budgets=budgets,
         idle_seconds=settings.session_idle_seconds,
         clock=clock,
     )
-    overview = Overview(
+    stats_reader = StatsReader(
         client=client,
         sessions=sessions,
         places=places,
-        opener=opener,
+        creator=creator,
         record=record,
         speech=broker.speech,
         voice=speech.voice,
     )
-    return Sessions(reception, broker, ender, reaper, readiness, overview, chronicle)
+    return Sessions(admission, broker, terminator, reaper, readiness, stats_reader, auditor)

@@ -13,8 +13,8 @@ from typing import Final
 from cryptography.fernet import Fernet, MultiFernet
 from pydantic import SecretStr
 
-from app.database import file_of
-from app.settings import Settings
+from app.config.settings import Settings
+from app.db.database import file_of
 
 DEVELOPMENT_KEY: Final = "development.key"
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Final
 
-from app.database import is_in_memory
+from app.config.settings import Settings
+from app.db.database import is_in_memory
 from app.kaltura.media import is_loopback_url
 from app.problems import KalturaUnavailable, Problem, RecordUnavailable
-from app.sessions.speaking.voice import Speech, Voice
+from app.sessions.speech.voice.tts_fallback import SpeechMode, VoiceSelector
 from app.sessions.tokens import Clock
-from app.settings import Settings
 
 MEMORY_SECONDS: Final = 30
 """A failure counts for so long: a broker that gets no visitors because it is "not ready" must
@@ -23,7 +23,7 @@ class Readiness:
         self,
         settings: Settings,
         clock: Clock,
-        voice: Voice,
+        voice: VoiceSelector,
         is_kaltura_down: Callable[[], bool] = lambda: False,
         is_record_down: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -48,7 +48,7 @@ class Readiness:
         return list(dict.fromkeys(f"{problem.name}: {problem.remedy}" for problem in found))
 
     @property
-    def speech(self) -> Speech:
+    def speech(self) -> SpeechMode:
         """How texts are said just now."""
         return self._voice.speech
 

@@ -9,73 +9,73 @@ from typing import Annotated, TypedDict
 from fastapi import Depends, Path, Request
 from fastapi.templating import Jinja2Templates
 
-from app.audit.record import Record
-from app.audit.trail import Trail
-from app.sessions.broker import SessionBroker
-from app.sessions.chronicle import Chronicle
+from app.audit.reader import AuditReader
+from app.audit.writer import AuditWriter
+from app.config.settings import Settings
+from app.observability.metrics import Metrics
+from app.observability.recent_calls import RecentCalls
+from app.sessions.access import Caller, SessionGrant
+from app.sessions.admission.admission import Admission
+from app.sessions.auditing import SessionAuditor
 from app.sessions.clock import SessionClock
-from app.sessions.figures import Overview
-from app.sessions.ownership import Caller, Held
 from app.sessions.readiness import Readiness
-from app.sessions.reception import Reception
-from app.sessions.usage import Usage
-from app.settings import Settings
-from app.signals.metrics import Metrics
-from app.signals.recent import RecentCalls
-from app.web.assets import Assets
+from app.sessions.service import SessionService
+from app.sessions.stats import StatsReader
+from app.sessions.store.usage import Usage
 from app.web.authorization import token_of
-from app.web.open_streams import OpenStreams
-from app.web.operators import Operators
-from app.web.rates import Rates
-from app.web.visitors import Visitors
+from app.web.operator.sign_in import Operators
+from app.web.rate_limiter import Rates
+from app.web.static_files import PageFiles
+from app.web.stream_limit import StreamLimit
+from app.web.visitor.identification import Visitors
 
 
 class State(TypedDict):
     """What the lifespan yields; every request sees it as `request.state`."""
 
-    reception: Reception
-    broker: SessionBroker
-    chronicle: Chronicle
-    record: Record
-    trail: Trail
+    admission: Admission
+    broker: SessionService
+    auditor: SessionAuditor
+    record: AuditWriter
+    audit_reader: AuditReader
     usage: Usage
     operators: Operators
     settings: Settings
     clock: SessionClock
     readiness: Readiness
-    overview: Overview
+    stats_reader: StatsReader
     metrics: Metrics
     recent: RecentCalls
-    streams: OpenStreams
+    streams: StreamLimit
     rates: Rates
-    followers: OpenStreams
+    followers: StreamLimit
     visitors: Visitors
-    assets: Assets
+    assets: PageFiles
     templates: Jinja2Templates
 
 
-async def _reception(request: Request) -> Reception:
-    reception: Reception = request.state.reception
-    return reception
+async def _admission(request: Request) -> Admission:
+    admission: Admission = request.state.admission
+    return admission
 
 
-async def _broker(request: Request) -> SessionBroker:
-    broker: SessionBroker = request.state.broker
+async def _broker(request: Request) -> SessionService:
+    broker: SessionService = request.state.broker
     return broker
 
 
-async def _chronicle(request: Request) -> Chronicle:
-    chronicle: Chronicle = request.state.chronicle
-    return chronicle
+async def _auditor(request: Request) -> SessionAuditor:
+    auditor: SessionAuditor = request.state.auditor
+    return auditor
 
 
-async def _record(request: Request) -> Record:
-    record: Record = request.state.record
+async def _record(request: Request) -> AuditWriter:
+    record: AuditWriter = request.state.record
     return record
 
 
-async def _assets(request: Request) -> Assets:
-    assets: Assets = request.state.assets
+async def _assets(request: Request) -> PageFiles:
+    assets: PageFiles = request.state.assets
     return assets
 
 
@@ -84,9 +84,9 @@ async def _templates(request: Request) -> Jinja2Templates:
     return templates
 
 
-async def _trail(request: Request) -> Trail:
-    trail: Trail = request.state.trail
-    return trail
+async def _audit_reader(request: Request) -> AuditReader:
+    audit_reader: AuditReader = request.state.audit_reader
+    return audit_reader
 
 
 async def _usage(request: Request) -> Usage:
@@ -109,9 +109,9 @@ async def _readiness(request: Request) -> Readiness:
     return readiness
 
 
-async def _overview(request: Request) -> Overview:
-    overview: Overview = request.state.overview
-    return overview
+async def _stats_reader(request: Request) -> StatsReader:
+    stats_reader: StatsReader = request.state.stats_reader
+    return stats_reader
 
 
 async def _metrics(request: Request) -> Metrics:
@@ -129,18 +129,18 @@ async def _visitors(request: Request) -> Visitors:
     return visitors
 
 
-ReceptionDep = Annotated[Reception, Depends(_reception)]
-BrokerDep = Annotated[SessionBroker, Depends(_broker)]
-ChronicleDep = Annotated[Chronicle, Depends(_chronicle)]
-RecordDep = Annotated[Record, Depends(_record)]
-AssetsDep = Annotated[Assets, Depends(_assets)]
+AdmissionDep = Annotated[Admission, Depends(_admission)]
+SessionServiceDep = Annotated[SessionService, Depends(_broker)]
+AuditorDep = Annotated[SessionAuditor, Depends(_auditor)]
+AuditWriterDep = Annotated[AuditWriter, Depends(_record)]
+AssetsDep = Annotated[PageFiles, Depends(_assets)]
 TemplatesDep = Annotated[Jinja2Templates, Depends(_templates)]
-TrailDep = Annotated[Trail, Depends(_trail)]
+AuditReaderDep = Annotated[AuditReader, Depends(_audit_reader)]
 UsageDep = Annotated[Usage, Depends(_usage)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ClockDep = Annotated[SessionClock, Depends(_clock)]
 ReadinessDep = Annotated[Readiness, Depends(_readiness)]
-OverviewDep = Annotated[Overview, Depends(_overview)]
+StatsReaderDep = Annotated[StatsReader, Depends(_stats_reader)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
 RatesDep = Annotated[Rates, Depends(_rates)]
 VisitorsDep = Annotated[Visitors, Depends(_visitors)]
@@ -165,16 +165,20 @@ CallerDep = Annotated[Caller, Depends(_caller)]
 SessionIdPath = Annotated[str, Path(alias="sessionId")]
 
 
-async def _own_session(session_id: SessionIdPath, caller: CallerDep, broker: BrokerDep) -> Held:
+async def _own_session(
+    session_id: SessionIdPath, caller: CallerDep, broker: SessionServiceDep
+) -> SessionGrant:
     return await broker.find(caller, session_id)
 
 
-async def _bearer_session(session_id: SessionIdPath, request: Request, broker: BrokerDep) -> Held:
+async def _bearer_session(
+    session_id: SessionIdPath, request: Request, broker: SessionServiceDep
+) -> SessionGrant:
     return await broker.find(Caller(token=token_of(request.headers)), session_id)
 
 
-OwnSession = Annotated[Held, Depends(_own_session)]
+OwnSession = Annotated[SessionGrant, Depends(_own_session)]
 """The caller's own session that the path names; a stranger gets the same 404 as nobody."""
 
-BearerSession = Annotated[Held, Depends(_bearer_session)]
+BearerSession = Annotated[SessionGrant, Depends(_bearer_session)]
 """Likewise, but by token alone, as Kaltura has it."""

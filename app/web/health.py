@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Response
 
 from app.web.deps import ReadinessDep
-from app.web.heads import HeadRoute
-from app.web.shapes import Health, ReadinessReport
+from app.web.head_route import HeadRoute
+from app.web.visitor.schemas import Health, ReadinessReport
 
 router = APIRouter(tags=["Operator"], route_class=HeadRoute)
 

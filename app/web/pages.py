@@ -9,13 +9,13 @@ from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 
+from app.config.settings import BUILTIN_PLAYER, Settings
 from app.problems import PROBLEMS
-from app.sessions.recordings import MAX_AUDIO_SECONDS
-from app.settings import BUILTIN_PLAYER, Settings
+from app.sessions.audio.recordings import MAX_AUDIO_SECONDS
+from app.web.csp import DOCUMENT_POLICY, page_policy
 from app.web.deps import AssetsDep, CallerDep, OwnOriginDep, SettingsDep, TemplatesDep, VisitorsDep
-from app.web.heads import HeadRoute
-from app.web.policy import DOCUMENT_POLICY, page_policy
-from app.web.reference import reference
+from app.web.docs.reference import reference
+from app.web.head_route import HeadRoute
 
 BUILTIN_PLAYER_FILE: Final = "player/index.js"
 SDK_NAME: Final = "@unisphere/models-sdk-js"

@@ -5,7 +5,7 @@ from typing import Final
 
 from app.emulator.main import create_emulator
 from app.emulator.settings import EmulatorSettings
-from app.server import listen, serve
+from app.server.process import listen, serve
 
 MANY: Final = 1_000_000
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from app.audit.entries import Event
+from app.audit.model import Event
 from app.kaltura.contract import MIRROR_PATH, Operation
-from app.sessions.chronicle import HELD_A_MINUTE, REFUSED_A_MINUTE
-from tests.audit.house import CREATE, TOKEN, Operator, opens, path
+from app.sessions.auditing import HELD_A_MINUTE, REFUSED_A_MINUTE
 from tests.conftest import Visit
-from tests.doubles import FakeClock, FakeKaltura, refusal
-from tests.web.test_api import CONTROLS, UPSTREAM
-from tests.web.test_mirror import BODIES
+from tests.support.audit import CREATE, TOKEN, Operator, opens, path
+from tests.support.doubles import FakeClock, FakeKaltura, refusal
+from tests.support.mirror_api import BODIES
+from tests.support.visitor_api import CONTROLS, UPSTREAM
 
 SERVICE = {"Authorization": "Bearer a-service-token-of-ours"}
 

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 from pydantic import SecretStr
 
-from app.audit.record import Record
-from app.audit.texts import Texts
-from app.audit.trail import Filter, Trail
-from app.database import open_database
+from app.audit.reader import AuditReader, Filter
+from app.audit.redaction import TextRedaction
+from app.audit.writer import AuditWriter
+from app.db.database import open_database
 from app.kaltura.client import SessionAccess
 from app.migrations import prepare
-from app.sessions.chronicle import Chronicle
-from app.sessions.live import AvatarSession
-from tests.doubles import FakeClock
+from app.sessions.auditing import SessionAuditor
+from app.sessions.store.model import AvatarSession
+from tests.support.doubles import FakeClock
 
 
 async def test_an_end_that_two_processes_tell_is_on_record_once(
@@ -32,10 +32,10 @@ async def test_an_end_that_two_processes_tell_is_on_record_once(
     async with AsyncExitStack() as stack:
         for told in ([session], [session, given_anew]):
             database = await stack.enter_async_context(open_database(database_url, prepare))
-            record = Record(database, required=True, monotonic=clock, clock=clock)
+            record = AuditWriter(database, required=True, monotonic=clock, clock=clock)
             await stack.enter_async_context(record.running())
             for ended in told:
-                Chronicle(record, Texts("full", b"key"), clock, clock).ended(ended)
+                SessionAuditor(record, TextRedaction("full", b"key"), clock, clock).ended(ended)
             await record.flush()
-        page = await Trail(database, record).page(Filter(), limit=10)
+        page = await AuditReader(database, record).page(Filter(), limit=10)
     assert [found.entry.detail["seconds"] for found in page.found] == [0.0, 60.0]

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event as listening
 
-from app.audit.entries import Event
-from app.audit.record import Record
-from app.audit.trail import Filter, Trail
-from app.database import open_database
+from app.audit.model import Event
+from app.audit.reader import AuditReader, Filter
+from app.audit.writer import AuditWriter
+from app.db.database import open_database
 from app.migrations import prepare
 
 INDEXES = {
@@ -33,14 +33,14 @@ async def test_each_question_takes_the_index_that_is_for_it(tmp_path: Path, inde
         asked.append((statement, parameters))
 
     async with open_database(f"sqlite+aiosqlite:///{path}", prepare) as database:
-        record = Record(database, required=True, monotonic=lambda: 0.0, clock=lambda: 0.0)
+        record = AuditWriter(database, required=True, monotonic=lambda: 0.0, clock=lambda: 0.0)
         listening.listen(database.engine.sync_engine, "before_cursor_execute", note)
-        trail = Trail(database, record)
+        audit_reader = AuditReader(database, record)
         if index in INDEXES:
-            await trail.page(Filter(**INDEXES[index]), limit=10, before=1000)  # type: ignore[arg-type] # ours
+            await audit_reader.page(Filter(**INDEXES[index]), limit=10, before=1000)  # type: ignore[arg-type] # ours
         else:
             index = "audit_of_session_and_event"
-            await trail.latest(["a", "b"], Event.SAY_TEXT)
+            await audit_reader.latest(["a", "b"], Event.SAY_TEXT)
     statement, parameters = asked[-1]
     with closing(sqlite3.connect(path)) as connection:
         plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()

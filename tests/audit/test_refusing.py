@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from app.database import Database
+from app.db.database import Database
 from app.kaltura.contract import Operation
-from tests.audit.house import CREATE, TOKEN, Operator, opens, path
 from tests.conftest import Visit
-from tests.doubles import FakeKaltura, Gate
-from tests.web.test_api import CONTROLS, UPSTREAM
+from tests.support.audit import CREATE, TOKEN, Operator, opens, path
+from tests.support.doubles import FakeKaltura, Gate
+from tests.support.visitor_api import CONTROLS, UPSTREAM
 
 SPEAK: dict[str, Any] = {"json": {"text": "Hello"}}
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from app.audit import retention as module
-from app.audit.entries import Entry, Event
-from app.audit.record import Record
+from app.audit.model import Entry, Event
+from app.audit.reader import AuditReader, Filter
 from app.audit.retention import BATCH, Retention
-from app.audit.trail import Filter, Trail
-from app.database import Database, open_database
+from app.audit.writer import AuditWriter
+from app.db.database import Database, open_database
 from app.migrations import prepare
-from tests.audit.house import TOKEN, Operator, opens
 from tests.conftest import Visit
-from tests.doubles import FakeClock
+from tests.support.audit import TOKEN, Operator, opens
+from tests.support.doubles import FakeClock
 
 DAY = 24 * 3600
 
@@ -30,20 +30,20 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def test_what_is_too_old_is_forgotten_and_nothing_else(
     database: Database, clock: FakeClock
 ) -> None:
-    record = Record(database, required=True, monotonic=clock, clock=lambda: 0.0)
+    record = AuditWriter(database, required=True, monotonic=clock, clock=lambda: 0.0)
     async with record.running():
         for age in (10.1, 9.9, 0):
             record.begin(Entry(at=clock() - age * DAY, event=Event.SAY_TEXT))
         await record.flush()
         assert await Retention(database, days=10, clock=clock).forget() == 1
-        found = (await Trail(database, record).page(Filter(), limit=9)).found
+        found = (await AuditReader(database, record).page(Filter(), limit=9)).found
     assert [one.entry.at for one in found] == [clock(), clock() - 9.9 * DAY]
 
 
 async def test_no_call_waits_for_more_than_a_batch(
     database: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = Record(database, required=True, monotonic=clock, clock=lambda: 0.0)
+    record = AuditWriter(database, required=True, monotonic=clock, clock=lambda: 0.0)
     deleted: list[int] = []
     forget_some = Retention._forget_some
 

@@ -15,10 +15,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from app.emulator.espeak import load_espeak
+from app.emulator.speech.espeak import load_espeak
 from app.kaltura.contract import MIRROR_PATH
-from tests.browser.avatar_page import AvatarPage, Demo
-from tests.processes import Running, running
+from tests.support.avatar_page import AvatarPage, Demo
+from tests.support.processes import Running, running
 
 ENSURE_CHROMIUM: Final = Path(__file__).parents[2] / "scripts" / "ensure-chromium"
 SDK_URL: Final = "https://sdk.example/models-sdk-js/index.esm.js"

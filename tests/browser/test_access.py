@@ -1,18 +1,16 @@
 """Everyone can use the page: by keyboard, on a phone, in dark and light, by name."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.avatar_page import AvatarPage, Demo
-from tests.browser.waiting_room import WaitingRoom
+from tests.support.accessibility import _faint, _overflows
+from tests.support.avatar_page import AvatarPage, Demo
+from tests.support.waiting_room import WaitingRoom
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
-AA = 4.5
 SIZES = (
     *((1280, 1024), (1024, 1366), (960, 1080), (1280, 800), (667, 375), (640, 400), (844, 390)),
     *((320, 640), (360, 640), (390, 844), (560, 700), (768, 1024), (959, 500), (600, 470)),
@@ -255,13 +253,3 @@ async def _fits(tab: AvatarPage, width: int, height: int) -> bool:
     cut_off = """[...document.querySelectorAll("button, textarea")].some(each =>
       each.checkVisibility() && each.getBoundingClientRect().right > innerWidth)"""
     return not await _overflows(tab) and not await tab.page.evaluate(cut_off)
-
-
-async def _overflows(tab: AvatarPage) -> bool:
-    return bool(await tab.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
-
-
-async def _faint(tab: AvatarPage) -> list[str]:
-    found: list[dict[str, Any]] = await tab.page.evaluate(CONTRAST)
-    assert len(found) > AA
-    return [f"{item['ratio']:.2f} {item['text']}" for item in found if item["ratio"] < AA]

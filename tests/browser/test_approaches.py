@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 from app.sessions.keyring import Keyring
 from app.sessions.tokens import InvalidTokenError, SessionTokens
-from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
 from tests.browser.conftest import SDK_URL, running_demo
-from tests.processes import Running
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.processes import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

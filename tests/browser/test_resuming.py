@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
 from tests.browser.conftest import SDK_URL
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, expect
 
-from tests.browser.avatar_page import AvatarPage, Demo, eventually
 from tests.browser.test_console import TOKEN, operated, sign_in
+from tests.support.avatar_page import AvatarPage, Demo, eventually
 
 __all__ = ["operated"]
 

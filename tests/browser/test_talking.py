@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.browser.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

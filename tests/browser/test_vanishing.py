@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from tests.browser.avatar_page import AvatarPage, Demo, eventually
 from tests.browser.conftest import Launch
+from tests.support.avatar_page import AvatarPage, Demo, eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,10 +7,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.browser.avatar_page import AvatarPage, Demo, eventually
 from tests.browser.conftest import running_demo
-from tests.processes import Running
-from tests.voice_service import VoiceService, voice_service
+from tests.support.avatar_page import AvatarPage, Demo, eventually
+from tests.support.processes import Running
+from tests.support.voice_service import VoiceService, voice_service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

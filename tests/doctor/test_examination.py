@@ -30,9 +30,9 @@ from app.doctor.examination import examine, findings_of
 from app.doctor.findings import Finding, Findings, Verdict
 from app.doctor.reach import MAX_SKEW_SECONDS
 from app.migrations import HEAD
-from tests.doubles import ADMIN_SECRET, BY_ADMIN_SECRET, settings
-from tests.processes import BACKSTAGE, free_port, running
-from tests.voice_service import voice_service
+from tests.support.doubles import ADMIN_SECRET, BY_ADMIN_SECRET, settings
+from tests.support.processes import BACKSTAGE, free_port, running
+from tests.support.voice_service import voice_service
 
 KS = "canary-ks-for-the-emulator"
 MODULE = b"export class KalturaAvatarSession {}"

@@ -10,7 +10,7 @@ from asgi_lifespan import LifespanManager
 
 from app.emulator.main import create_emulator
 from app.emulator.settings import EmulatorSettings
-from tests.emulator.house import Clock, House
+from tests.support.emulator import Clock, House
 
 
 class OpenHouse(Protocol):

@@ -2,7 +2,7 @@
 
 from app.emulator.settings import EmulatorSettings
 from tests.emulator.conftest import OpenHouse
-from tests.emulator.house import House
+from tests.support.emulator import House
 
 
 async def test_every_call_of_a_session_is_shown_in_order(house: House) -> None:

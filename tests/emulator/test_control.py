@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.emulator.conftest import OpenHouse
-from tests.emulator.house import BASE, KS, Caller, House
+from tests.support.emulator import BASE, KS, Caller, House
 
 OPERATIONS = ["init-client", "say-text", "say-audio", "interrupt", "keep-alive", "end"]
 DAY = 24 * 60 * 60

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.emulator.face import Actor
-from app.emulator.gallery import Portrait, portrait_of
-from app.emulator.lips import MOUTH_BOX
-from app.emulator.looks import AXIS, LOOKS, look_of
-from app.emulator.portrait import EYE_DISTANCE, EYE_LEVEL
-from app.emulator.visemes import REST, Mouth
+from app.emulator.face.face import Actor
+from app.emulator.face.gallery import Portrait, portrait_of
+from app.emulator.face.lips import MOUTH_BOX
+from app.emulator.face.looks import AXIS, LOOKS, look_of
+from app.emulator.face.portrait import EYE_DISTANCE, EYE_LEVEL
+from app.emulator.speech.visemes import REST, Mouth
 
 FRAME_SECONDS = 0.04
 AH = Mouth(opening=0.95, spread=0.2, teeth=0.5)

@@ -11,7 +11,7 @@ import uvicorn
 
 from app.emulator.main import create_emulator
 from app.emulator.settings import EmulatorSettings
-from tests.emulator.house import Clock, House
+from tests.support.emulator import Clock, House
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ class TestChanges:
         async def sleep(seconds: float) -> None:
             waited.append(seconds)
 
-        monkeypatch.setattr("app.emulator.playing.asyncio.sleep", sleep)
+        monkeypatch.setattr("app.emulator.fault_player.asyncio.sleep", sleep)
         await house.play({"operation": "create", "kind": "delay", "seconds": 30})
 
         assert (await house.create()).status_code == 200

@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from app.emulator import resampling
-from app.emulator.resampling import UnreadableRecordingError, decode, resample
-from app.emulator.visemes import SAMPLE_RATE
+from app.emulator.speech import resampling
+from app.emulator.speech.resampling import UnreadableRecordingError, decode, resample
+from app.emulator.speech.visemes import SAMPLE_RATE
 
 
 def encoded(container: str, codec: str, rate: int, layout: str, seconds: float = 1.0) -> bytes:

@@ -5,9 +5,9 @@ import asyncio
 import numpy as np
 import pytest
 
-from app.emulator.stage import FADE, QueueFullError, Stage
-from app.emulator.visemes import REST, SAMPLES_PER_MOUTH, Mouth
-from app.emulator.voice import Speech, Voice
+from app.emulator.media.stage import FADE, QueueFullError, Stage
+from app.emulator.speech.visemes import REST, SAMPLES_PER_MOUTH, Mouth
+from app.emulator.speech.voice import Speech, Voice
 
 LENGTHS = {"one": 2000, "two.": 3000, "three.": 1000, "": 0}
 

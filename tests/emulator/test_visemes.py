@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.emulator.visemes import (
+from app.emulator.speech.visemes import (
     MOUTH_RATE,
     REST,
     SAMPLE_RATE,

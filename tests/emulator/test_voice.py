@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.emulator.visemes import MOUTH_RATE, SAMPLE_RATE, Mouth
-from app.emulator.voice import Speech, SpeechEngine, Voice, sentences
+from app.emulator.speech.visemes import MOUTH_RATE, SAMPLE_RATE, Mouth
+from app.emulator.speech.voice import Speech, SpeechEngine, Voice, sentences
 from app.kaltura.contract import VoiceConfig
 
 ENGLISH = Voice(language="en-us", timbre="f3")

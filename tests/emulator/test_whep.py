@@ -1,76 +1,23 @@
 """A viewer over WHEP: the same library on the other side, and real packets in between."""
 
 import asyncio
-from typing import Any, Self
+from typing import Any
 
-import av
-import httpx
 import numpy as np
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpReceiver, RTCSessionDescription
-from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
+from aiortc import RTCRtpReceiver
+from aiortc.mediastreams import MediaStreamError
 
-from app.emulator.gallery import Portrait, portrait_of
-from app.emulator.lips import MOUTH_BOX
+from app.emulator.face.gallery import Portrait, portrait_of
+from app.emulator.face.lips import MOUTH_BOX
 from tests.emulator.conftest import OpenHouse
-from tests.emulator.house import Caller, House
+from tests.support.emulator import Caller, House
+from tests.support.whep_viewer import Viewer, post
 
 PATIENCE = 15
 """Seconds until a test that waits for media gives up."""
 
 TEXT = "Hello there, how are you today? I am very well, thank you for asking."
-LOUD = 500
-
-
-class Viewer:
-    """A browser, as far as this goes."""
-
-    def __init__(self, caller: Caller, whep_path: str) -> None:
-        self._client = caller.client
-        self._whep_path = whep_path
-        self._tracks: dict[str, MediaStreamTrack] = {}
-        self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self.peer.on("track", lambda track: self._tracks.update({track.kind: track}))
-
-    async def offer(self) -> str:
-        for kind in ("video", "audio"):
-            self.peer.addTransceiver(kind, direction="recvonly")
-        await self.peer.setLocalDescription(await self.peer.createOffer())
-        return str(self.peer.localDescription.sdp)
-
-    async def watch(self, offer: str | None = None) -> httpx.Response:
-        answer = await post(self._client, self._whep_path, offer or await self.offer())
-        if answer.status_code == 201:
-            await self.peer.setRemoteDescription(
-                RTCSessionDescription(sdp=answer.text, type="answer")
-            )
-        return answer
-
-    async def picture(self) -> np.ndarray:
-        """The brightness of the next picture."""
-        frame = await self._tracks["video"].recv()
-        assert isinstance(frame, av.VideoFrame)
-        return frame.to_ndarray(format="gray").astype(np.int16)
-
-    async def loudness(self) -> float:
-        """The loudness of the next 20 ms."""
-        frame = await self._tracks["audio"].recv()
-        assert isinstance(frame, av.AudioFrame)
-        return float(np.sqrt(np.mean(frame.to_ndarray().astype(float) ** 2)))
-
-    async def until_loud(self) -> None:
-        while await self.loudness() < LOUD:
-            pass
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.peer.close()
-
-
-async def post(client: httpx.AsyncClient, path: str, sdp: str) -> httpx.Response:
-    return await client.post(path, content=sdp, headers={"content-type": "application/sdp"})
 
 
 async def viewer_of(caller: Caller) -> Viewer:

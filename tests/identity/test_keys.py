@@ -14,8 +14,8 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from app.identity.keys import FRESH_SECONDS, PAUSE_SECONDS, STALE_SECONDS, LoginKeys
 from app.kaltura.transport import MAX_ANSWER_BYTES
 from app.problems import SignInUnavailable
-from tests.doubles import FakeClock
-from tests.identity.login import JWKS_URL, FakeLogin, Held, made_key, published
+from tests.support.doubles import FakeClock
+from tests.support.login import JWKS_URL, FakeLogin, Held, made_key, published
 
 FIRST, SECOND = made_key("first"), made_key("second", "P-256")
 NAMELESS = ECKey.generate_key("P-384")
@@ -56,11 +56,11 @@ async def test_nothing_is_fetched_before_it_is_needed_and_then_once(
 
 
 async def test_callers_at_once_wait_for_one_fetch(keys: LoginKeys, login: FakeLogin) -> None:
-    held = Held(published(FIRST))
-    login.script.append(held)
+    grant = Held(published(FIRST))
+    login.script.append(grant)
     asking = [asyncio.create_task(keys.candidates("first")) for _ in range(50)]
-    await held.reached.wait()
-    held.come.set()
+    await grant.reached.wait()
+    grant.come.set()
     assert all(await asyncio.gather(*asking))
     assert login.asked == 1
 
@@ -68,14 +68,14 @@ async def test_callers_at_once_wait_for_one_fetch(keys: LoginKeys, login: FakeLo
 async def test_a_slow_login_is_asked_once_at_a_time(
     keys: LoginKeys, login: FakeLogin, clock: FakeClock
 ) -> None:
-    held = Held(published(FIRST))
-    login.script.append(held)
+    grant = Held(published(FIRST))
+    login.script.append(grant)
     first = asyncio.create_task(keys.candidates("first"))
-    await held.reached.wait()
+    await grant.reached.wait()
     clock.advance(PAUSE_SECONDS)
     second = asyncio.create_task(keys.candidates("first"))
     await asyncio.sleep(0)
-    held.come.set()
+    grant.come.set()
     assert await first == await second != []
     assert login.asked == 1
 
@@ -93,12 +93,12 @@ async def test_a_login_that_never_answers_is_not_waited_for(
 async def test_whoever_asked_first_and_is_gone_takes_the_fetch_from_nobody(
     keys: LoginKeys, login: FakeLogin
 ) -> None:
-    held = Held(published(FIRST))
-    login.script.append(held)
+    grant = Held(published(FIRST))
+    login.script.append(grant)
     first, second = (asyncio.create_task(keys.candidates("first")) for _ in range(2))
-    await held.reached.wait()
+    await grant.reached.wait()
     first.cancel()
-    held.come.set()
+    grant.come.set()
     assert await second
     assert login.asked == 1
 
@@ -146,12 +146,12 @@ async def test_older_keys_serve_while_new_ones_are_on_their_way(
 ) -> None:
     await keys.candidates("first")
     clock.advance(FRESH_SECONDS)
-    held = Held(published(SECOND))
-    login.script.append(held)
+    grant = Held(published(SECOND))
+    login.script.append(grant)
     async with asyncio.timeout(5):
         assert await kid_of(keys, "first") == "first"
-        await held.reached.wait()
-    held.come.set()
+        await grant.reached.wait()
+    grant.come.set()
     await settled(keys)
     assert await kid_of(keys, "first") is None, "the login has withdrawn it"
     assert await kid_of(keys, "second") == "second"
@@ -333,10 +333,10 @@ async def test_what_unpacks_to_too_much_or_to_nothing_is_no_answer(
 async def test_what_is_open_is_closed_at_the_end(clock: FakeClock) -> None:
     login = FakeLogin(clock)
     keys = LoginKeys(JWKS_URL, login, clock)
-    held = Held(published(FIRST))
-    login.script.append(held)
+    grant = Held(published(FIRST))
+    login.script.append(grant)
     asking = asyncio.create_task(keys.candidates("first"))
-    await held.reached.wait()
+    await grant.reached.wait()
     await keys.aclose()
     with pytest.raises(asyncio.CancelledError):
         await asking

@@ -14,8 +14,8 @@ from joserfc.jwk import Key, OctKey, RSAKey
 from app.identity.keys import PAUSE_SECONDS, LoginKeys
 from app.identity.logins import ALGORITHMS, MAX_NAME_LENGTH, MAX_TOKEN_LENGTH, LoginTokens
 from app.identity.visitor import Visitor
-from tests.doubles import FakeClock
-from tests.identity.login import AUDIENCE, ISSUER, JWKS_URL, FakeLogin, made_key
+from tests.support.doubles import FakeClock
+from tests.support.login import AUDIENCE, ISSUER, JWKS_URL, FakeLogin, made_key
 
 
 @pytest.fixture

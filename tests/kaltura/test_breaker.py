@@ -17,8 +17,8 @@ from app.kaltura.breaker import OPEN_SECONDS, THRESHOLD
 from app.kaltura.client import KalturaClient
 from app.kaltura.contract import Operation
 from app.kaltura.credentials import ConfiguredKs
-from tests.doubles import KS, FakeClock, FakeKaltura, Gate, refusal
-from tests.kaltura.test_client import call
+from tests.support.doubles import KS, FakeClock, FakeKaltura, Gate, refusal
+from tests.support.kaltura_client import call
 
 SPEECH = pytest.mark.parametrize("speech", [Operation.SAY_TEXT, Operation.SAY_AUDIO])
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -11,18 +10,12 @@ from pydantic import SecretStr
 
 from app.kaltura import errors
 from app.kaltura.account import AdminSecret
-from app.kaltura.client import REPEATABLE, KalturaClient, Recording, SessionAccess
-from app.kaltura.contract import (
-    CreateRequest,
-    Operation,
-    SayTextRequest,
-    VisualConfig,
-    VoiceConfig,
-)
+from app.kaltura.client import REPEATABLE, KalturaClient
+from app.kaltura.contract import Operation
 from app.kaltura.credentials import RENEWED_AFTER, ConfiguredKs, MintedKs
 from app.kaltura.minting import LIFETIME_SECONDS, Mint
 from app.kaltura.transport import MAX_ANSWER_BYTES
-from tests.doubles import (
+from tests.support.doubles import (
     ADMIN_SECRET,
     KS,
     MINTED_KS,
@@ -32,15 +25,7 @@ from tests.doubles import (
     exception,
     refusal,
 )
-
-ACCESS = SessionAccess("session-1", SecretStr("jwt-1"))
-WISH = CreateRequest(
-    client_id="kaltura-avatar-sdk",
-    visual_config=VisualConfig(id="avatar-1"),
-    voice_config=VoiceConfig(id="voice-1", model_id="eleven_flash_v2_5"),
-)
-SAID = SayTextRequest(text="Hello", turn_id="turn-1")
-SOUND = Recording(b"ID3sound", "audio/mpeg", 1.5)
+from tests.support.kaltura_client import ACCESS, SAID, SOUND, WISH, call, every_operation
 
 
 @pytest.fixture
@@ -70,20 +55,6 @@ def renewing(kaltura: FakeKaltura, clock: FakeClock) -> KalturaClient:
     )
 
 
-def call(client: KalturaClient, operation: Operation) -> Awaitable[Any]:
-    calls: dict[Operation, Callable[[], Awaitable[Any]]] = {
-        Operation.CREATE: lambda: client.create(WISH),
-        Operation.INIT_CLIENT: lambda: client.init_client(ACCESS),
-        Operation.SAY_TEXT: lambda: client.say_text(ACCESS, SAID),
-        Operation.SAY_AUDIO: lambda: client.say_audio(ACCESS, SOUND, "turn-1"),
-        Operation.INTERRUPT: lambda: client.interrupt(ACCESS),
-        Operation.KEEP_ALIVE: lambda: client.keep_alive(ACCESS),
-        Operation.END: lambda: client.end(ACCESS),
-    }
-    return calls[operation]()
-
-
-every_operation = pytest.mark.parametrize("operation", list(Operation))
 not_create = pytest.mark.parametrize("operation", [o for o in Operation if o != Operation.CREATE])
 
 

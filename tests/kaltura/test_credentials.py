@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from app.kaltura import errors
 from app.kaltura.credentials import PAUSE_SECONDS, RENEWED_AFTER, ConfiguredKs, MintedKs
 from app.kaltura.minting import LIFETIME_SECONDS, MintCall, Minted
-from tests.doubles import FakeClock
+from tests.support.doubles import FakeClock
 
 CROWD = 10
 

@@ -12,7 +12,7 @@ from app.kaltura import errors
 from app.kaltura.account import AdminSecret, AppToken
 from app.kaltura.minting import HASH_TYPES, Mint, MintCall
 from app.kaltura.transport import MAX_ANSWER_BYTES
-from tests.doubles import (
+from tests.support.doubles import (
     ADMIN_SECRET,
     APP_TOKEN,
     MINTED_KS,
@@ -58,8 +58,8 @@ def everything_kept_in(error: BaseException | None) -> str:
     """An error and all that led to it, with whatever they hold."""
     if error is None:
         return ""
-    held = f"{error!r} {error.args!r} {vars(error)!r} {getattr(error, 'doc', '')}"
-    return held + everything_kept_in(error.__cause__) + everything_kept_in(error.__context__)
+    grant = f"{error!r} {error.args!r} {vars(error)!r} {getattr(error, 'doc', '')}"
+    return grant + everything_kept_in(error.__cause__) + everything_kept_in(error.__context__)
 
 
 async def test_an_admin_secret_makes_an_admin_ks_for_an_hour(kaltura: FakeKaltura) -> None:

@@ -11,7 +11,7 @@ from app.kaltura import errors
 from app.kaltura.client import KalturaClient, SessionAccess
 from app.kaltura.credentials import ConfiguredKs
 from app.kaltura.transport import open_transport
-from tests.kaltura.test_client import WISH
+from tests.support.kaltura_client import WISH
 
 ACCESS = SessionAccess("session-1", SecretStr("jwt-1"))
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\nSet-Cookie: a=b\r\n\r\n{"success":true}'

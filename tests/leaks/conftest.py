@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.leaks.house import KALTURA, SOON, Brokers, Kaltura, Visitor
-from tests.processes import Running, running
+from tests.support.leaks import KALTURA, SOON, Brokers, Kaltura, Visitor
+from tests.support.processes import Running, running
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import pytest
 
-from tests.leaks.house import SOON, Brokers, Kaltura, Visitor, at_once
-from tests.processes import kill, wait_until
+from tests.support.leaks import SOON, Brokers, Kaltura, Visitor, at_once
+from tests.support.processes import kill, wait_until
 
 KEYS = [{"SECRET_KEY": "a-key-for-tests-of-at-least-32-characters"}, {}]
 

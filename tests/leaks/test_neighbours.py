@@ -8,14 +8,14 @@ from pathlib import Path
 from cryptography.fernet import Fernet, MultiFernet
 from pydantic import SecretStr
 
-from app.database import open_database
+from app.db.database import open_database
 from app.kaltura.client import SessionAccess
 from app.migrations import prepare
 from app.sessions.clock import SessionClock
-from app.sessions.journal import Journal
-from app.sessions.live import AvatarSession
-from tests.leaks.house import SOON, Brokers, Kaltura, Visitor
-from tests.processes import kill, wait_until
+from app.sessions.store.model import AvatarSession
+from app.sessions.store.repository import SessionRepository
+from tests.support.leaks import SOON, Brokers, Kaltura, Visitor
+from tests.support.processes import kill, wait_until
 
 
 def test_a_process_takes_the_sessions_of_another_over_when_that_is_killed_and_not_before(
@@ -40,11 +40,13 @@ async def test_of_two_that_look_at_once_only_one_takes_a_session(tmp_path: Path)
     keys = MultiFernet([Fernet(Fernet.generate_key())])
     now, clock = time.time(), SessionClock(time.time, time.monotonic)
     async with open_database(url, prepare) as dead:
-        journal = Journal(dead, keys, base_url="http://kaltura.test", clock=clock)
-        await journal.save(_session(now))
+        repository = SessionRepository(dead, keys, base_url="http://kaltura.test", clock=clock)
+        await repository.save(_session(now))
     async with open_database(url, prepare) as one, open_database(url, prepare) as other:
-        journals = [Journal(database, keys, base_url="", clock=clock) for database in (one, other)]
-        found = await asyncio.gather(*(journal.take_over() for journal in journals))
+        journals = [
+            SessionRepository(database, keys, base_url="", clock=clock) for database in (one, other)
+        ]
+        found = await asyncio.gather(*(repository.take_over() for repository in journals))
     assert sum(len(sessions) for sessions in found) == 1
 
 

@@ -5,8 +5,8 @@ import signal
 import time
 from collections.abc import Iterator
 
-from tests.leaks.house import SOON, Brokers, Kaltura, Visitor, at_once
-from tests.processes import wait_until
+from tests.support.leaks import SOON, Brokers, Kaltura, Visitor, at_once
+from tests.support.processes import wait_until
 
 IDLE_SECONDS = 3
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 
-from tests.leaks.house import DATABASE, SOON, Brokers, Kaltura, Opened, Visitor, at_once, locked
-from tests.processes import Running, kill, wait_until
+from tests.support.leaks import DATABASE, SOON, Brokers, Kaltura, Opened, Visitor, at_once, locked
+from tests.support.processes import Running, kill, wait_until
 
 OPERATOR = {"Authorization": "Bearer an-operator-token-of-ours"}
 SPEAKERS = 8

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from concurrent.futures import wait
 from pathlib import Path
 
-from tests.leaks.house import DATABASE, SOON, Brokers, Kaltura, Opened, Visitor, at_once, locked
-from tests.processes import Running, wait_until
+from tests.support.leaks import DATABASE, SOON, Brokers, Kaltura, Opened, Visitor, at_once, locked
+from tests.support.processes import Running, wait_until
 
 CAP = 5
 RUSH = 30

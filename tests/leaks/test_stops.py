@@ -10,9 +10,18 @@ import httpx
 import pytest
 
 from app.main import SHUTDOWN_SECONDS
-from app.server import GRACE_SECONDS
-from tests.leaks.house import DATABASE, SOON, Brokers, Kaltura, Visitor, at_once, locked, on_record
-from tests.processes import Running, stop, wait_until
+from app.server.process import GRACE_SECONDS
+from tests.support.leaks import (
+    DATABASE,
+    SOON,
+    Brokers,
+    Kaltura,
+    Visitor,
+    at_once,
+    locked,
+    on_record,
+)
+from tests.support.processes import Running, stop, wait_until
 
 VISITORS = 20
 ROOM = {"MAX_CONCURRENT_SESSIONS": str(VISITORS)}

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.leaks.house import DATABASE, SOON, Brokers, Kaltura, Visitor, locked, on_record
-from tests.processes import Running, stop, wait_until
+from tests.support.leaks import DATABASE, SOON, Brokers, Kaltura, Visitor, locked, on_record
+from tests.support.processes import Running, stop, wait_until
 
 
 def test_a_session_that_kaltura_would_not_end_keeps_its_place_until_it_is_ended(

@@ -6,12 +6,13 @@ import httpx
 import pytest
 
 from app.problems import BudgetSpent
-from app.sessions.budgets import DAY_SECONDS
-from app.sessions.live import EndReason, SessionsInProcess
-from app.sessions.ownership import SERVICE
-from app.sessions.wishes import Wish
-from tests.doubles import FakeClock, FakeKaltura, Gate, refusal
-from tests.sessions.house import House, held
+from app.sessions.access import SERVICE
+from app.sessions.admission.budgets import DAY_SECONDS
+from app.sessions.lifecycle.options import SessionOptions
+from app.sessions.store.memory import InMemorySessionStore
+from app.sessions.store.model import EndReason
+from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal
+from tests.support.sessions import Domain, grant
 
 MIDNIGHT = 1_800_000_000 // DAY_SECONDS * DAY_SECONDS
 
@@ -22,25 +23,25 @@ def clock() -> FakeClock:
     return FakeClock(MIDNIGHT + DAY_SECONDS / 2)
 
 
-async def watch(house: House, clock: FakeClock, seconds: int) -> None:
+async def watch(house: Domain, clock: FakeClock, seconds: int) -> None:
     """Time passes, and every page says that it is still there."""
     for _ in range(seconds // 5):
         clock.advance(5)
         await house.sweep()
         for session in await house.sessions.all():
             if session.ended is None:
-                await house.broker.keep_alive(held(session))
+                await house.broker.keep_alive(grant(session))
 
 
 async def test_without_a_budget_nothing_is_counted(kaltura: FakeKaltura, clock: FakeClock) -> None:
-    house = House(kaltura, clock, session_max_seconds=3600)
+    house = Domain(kaltura, clock, session_max_seconds=3600)
     assert (await house.open()).expires_at == clock.now + 3600
 
 
 async def test_a_visitors_session_ends_when_their_minutes_are_used_up_and_says_so(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    house = House(kaltura, clock, daily_minutes_per_visitor=2)
+    house = Domain(kaltura, clock, daily_minutes_per_visitor=2)
     first = await house.open("a")
     await watch(house, clock, 90)
     await house.end(await house.now(first))
@@ -57,7 +58,7 @@ async def test_a_visitors_session_ends_when_their_minutes_are_used_up_and_says_s
 async def test_what_kaltura_takes_to_open_a_session_leaves_no_minutes_for_another(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    house = House(kaltura, clock, daily_minutes_per_visitor=1)
+    house = Domain(kaltura, clock, daily_minutes_per_visitor=1)
     kaltura.will("create", gate := Gate(httpx.Response(200, json={"sessionId": "1", "token": "t"})))
     opening = asyncio.create_task(house.open("a"))
     await gate.reached.wait()
@@ -74,7 +75,7 @@ async def test_what_kaltura_takes_to_open_a_session_leaves_no_minutes_for_anothe
 async def test_a_visitor_with_two_sessions_spends_twice_as_fast(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    house = House(kaltura, clock, daily_minutes_per_visitor=2)
+    house = Domain(kaltura, clock, daily_minutes_per_visitor=2)
     one, two, other = await house.open("a"), await house.open("a"), await house.open("b")
     await watch(house, clock, 55)
     assert (await house.now(one)).ended is None
@@ -86,7 +87,7 @@ async def test_a_visitor_with_two_sessions_spends_twice_as_fast(
 async def test_the_minutes_of_all_end_every_session_and_a_rush_exceeds_them_by_no_more_than_a_sweep(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    house = House(kaltura, clock, daily_minutes=2)
+    house = Domain(kaltura, clock, daily_minutes=2)
     sessions = [await house.open(owner) for owner in "abcd"]
     await watch(house, clock, 30)
     assert {(await house.now(s)).ended for s in sessions} == {EndReason.BUDGET}
@@ -97,7 +98,7 @@ async def test_the_minutes_of_all_end_every_session_and_a_rush_exceeds_them_by_n
 async def test_the_time_left_is_a_share_of_the_minutes_of_all(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    house = House(kaltura, clock, daily_minutes=2)
+    house = Domain(kaltura, clock, daily_minutes=2)
     session = await house.open("a")
     assert await house.broker.seconds_left(session) == 120
     await house.open("b")
@@ -111,19 +112,19 @@ async def test_the_time_left_is_a_share_of_the_minutes_of_all(
 async def test_the_day_is_summed_up_once_a_second_however_many_ask(
     kaltura: FakeKaltura, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    house = House(
+    house = Domain(
         kaltura, clock, daily_minutes=9, daily_minutes_per_visitor=9, max_concurrent_sessions=1
     )
     session = await house.open("a")
     sums: list[str | None] = []
-    summed_up = SessionsInProcess.seconds_used
+    summed_up = InMemorySessionStore.seconds_used
 
-    async def counted(store: SessionsInProcess, since: float, owner: str | None = None) -> float:
+    async def counted(store: InMemorySessionStore, since: float, owner: str | None = None) -> float:
         sums.append(owner)
         await asyncio.sleep(0)
         return await summed_up(store, since, owner)
 
-    monkeypatch.setattr(SessionsInProcess, "seconds_used", counted)
+    monkeypatch.setattr(InMemorySessionStore, "seconds_used", counted)
     for _ in range(2):
         clock.advance(1)
         lefts = await asyncio.gather(*(house.broker.seconds_left(session) for _ in range(9)))
@@ -135,7 +136,7 @@ async def test_the_day_is_summed_up_once_a_second_however_many_ask(
 
 
 async def test_a_new_day_brings_new_minutes(kaltura: FakeKaltura, clock: FakeClock) -> None:
-    house = House(kaltura, clock, daily_minutes=1)
+    house = Domain(kaltura, clock, daily_minutes=1)
     await house.open("a")
     await watch(house, clock, 60)
     with pytest.raises(BudgetSpent):
@@ -149,7 +150,7 @@ async def test_what_was_spent_before_midnight_counts_for_the_day_before(
     kaltura: FakeKaltura, clock: FakeClock, at_most: int
 ) -> None:
     clock.now = MIDNIGHT + DAY_SECONDS - 120
-    house = House(
+    house = Domain(
         kaltura,
         clock,
         max_sessions_per_visitor=at_most,
@@ -167,7 +168,7 @@ async def test_what_was_spent_before_midnight_counts_for_the_day_before(
 async def test_a_budget_that_is_not_used_up_does_not_shorten_a_session(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    house = House(kaltura, clock, daily_minutes_per_visitor=60, daily_minutes=60)
+    house = Domain(kaltura, clock, daily_minutes_per_visitor=60, daily_minutes=60)
     session = await house.open("a")
     assert session.expires_at == clock.now + 900
     await watch(house, clock, 900)
@@ -178,14 +179,14 @@ async def test_a_service_is_many_visitors_so_it_has_the_budget_of_all_alone(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     token = "a-token-of-the-shop"
-    house = House(
+    house = Domain(
         kaltura,
         clock,
         daily_minutes_per_visitor=1,
         daily_minutes=3,
         service_tokens={"shop": token},
     )
-    opened = await house.reception.open_for_service(token, Wish())
+    opened = await house.admission.open_for_service(token, SessionOptions())
     session = opened.session  # type: ignore[union-attr] # there is a place
     assert session.owner == f"{SERVICE}shop"
     assert session.expires_at == clock.now + 180
@@ -194,7 +195,7 @@ async def test_a_service_is_many_visitors_so_it_has_the_budget_of_all_alone(
 async def test_a_second_session_that_ends_early_does_not_lengthen_the_first(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    house = House(kaltura, clock, daily_minutes_per_visitor=2)
+    house = Domain(kaltura, clock, daily_minutes_per_visitor=2)
     first, second = await house.open("a"), await house.open("a")
     await watch(house, clock, 50)
     await house.end(await house.now(second))
@@ -208,17 +209,17 @@ async def test_a_second_session_that_ends_early_does_not_lengthen_the_first(
 async def test_of_two_budgets_the_smaller_one_counts(
     kaltura: FakeKaltura, clock: FakeClock, of_visitor: int, of_all: int
 ) -> None:
-    house = House(kaltura, clock, daily_minutes_per_visitor=of_visitor, daily_minutes=of_all)
+    house = Domain(kaltura, clock, daily_minutes_per_visitor=of_visitor, daily_minutes=of_all)
     assert (await house.open()).expires_at == clock.now + 60
 
 
 async def test_a_visitor_who_had_two_sessions_when_one_was_not_the_rule_spends_twice_as_fast(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    before = House(kaltura, clock)
+    before = Domain(kaltura, clock)
     for _ in range(2):
         await before.open("a")
-    house = House(
+    house = Domain(
         kaltura, clock, before.sessions, max_sessions_per_visitor=1, daily_minutes_per_visitor=2
     )
     await watch(house, clock, 60)
@@ -228,7 +229,7 @@ async def test_a_visitor_who_had_two_sessions_when_one_was_not_the_rule_spends_t
 async def test_an_end_for_the_budget_that_kaltura_refused_is_not_tried_again_at_once(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    house = House(kaltura, clock, daily_minutes=1)
+    house = Domain(kaltura, clock, daily_minutes=1)
     await house.open()
     kaltura.will("end", *[refusal(500)] * 5)
     await watch(house, clock, 60)

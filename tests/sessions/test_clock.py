@@ -6,12 +6,12 @@ import httpx
 import pytest
 
 from app.problems import BudgetSpent
+from app.sessions.access import Caller
+from app.sessions.admission.waiting_room import ABSENT_SECONDS, TURN_SECONDS
 from app.sessions.clock import PAUSE_SECONDS, SessionClock
-from app.sessions.live import EndReason
-from app.sessions.ownership import Caller
-from app.sessions.waiting_room import ABSENT_SECONDS, TURN_SECONDS
-from tests.doubles import FakeClock, FakeKaltura
-from tests.sessions.house import House
+from app.sessions.store.model import EndReason
+from tests.support.doubles import FakeClock, FakeKaltura
+from tests.support.sessions import Domain
 
 HOUR = 3600
 SET = pytest.mark.parametrize("by", [-HOUR, HOUR, 365 * 24 * HOUR], ids=["back", "ahead", "year"])
@@ -40,13 +40,13 @@ def times(clock: FakeClock, monotonic: FakeClock) -> Times:
 
 
 @pytest.fixture
-def house(kaltura: FakeKaltura, clock: FakeClock, monotonic: FakeClock) -> House:
-    return House(kaltura, clock, monotonic=monotonic)
+def house(kaltura: FakeKaltura, clock: FakeClock, monotonic: FakeClock) -> Domain:
+    return Domain(kaltura, clock, monotonic=monotonic)
 
 
 @SET
 async def test_an_idle_session_is_ended_when_it_has_been_idle_for_so_long(
-    house: House, times: Times, by: int
+    house: Domain, times: Times, by: int
 ) -> None:
     session = await house.open()
     times.wall.advance(by)
@@ -60,10 +60,10 @@ async def test_an_idle_session_is_ended_when_it_has_been_idle_for_so_long(
 
 @SET
 async def test_a_watched_session_lasts_as_long_as_it_may(
-    house: House, times: Times, by: int
+    house: Domain, times: Times, by: int
 ) -> None:
     session = await house.open()
-    opened = house.reception._opener.opened(session)
+    opened = house.admission._creator.opened(session)
     caller = Caller(token=opened.token.get_secret_value())
     times.pass_by(1)
     times.wall.advance(by)
@@ -77,10 +77,10 @@ async def test_a_watched_session_lasts_as_long_as_it_may(
 
 @SET
 async def test_a_page_that_went_away_has_the_same_moment_to_come_back(
-    house: House, times: Times, by: int
+    house: Domain, times: Times, by: int
 ) -> None:
     session = await house.open()
-    await house.reception.leave(session)
+    await house.admission.leave(session)
     times.wall.advance(by)
     times.pass_by(2)
     await house.sweep()
@@ -92,12 +92,12 @@ async def test_a_page_that_went_away_has_the_same_moment_to_come_back(
 
 @SET
 async def test_an_end_that_was_refused_is_tried_again_as_soon(
-    house: House, kaltura: FakeKaltura, times: Times, by: int
+    house: Domain, kaltura: FakeKaltura, times: Times, by: int
 ) -> None:
     session = await house.open()
     kaltura.will("end", httpx.Response(500))
-    house.ender.end_soon(session, EndReason.LEFT)
-    await house.ender.settle()
+    house.terminator.end_soon(session, EndReason.LEFT)
+    await house.terminator.settle()
     times.wall.advance(by)
     await house.sweep()
     assert kaltura.operations().count("end") == 1
@@ -110,16 +110,16 @@ async def test_an_end_that_was_refused_is_tried_again_as_soon(
 async def test_a_place_in_line_is_kept_for_as_long(
     kaltura: FakeKaltura, clock: FakeClock, monotonic: FakeClock, times: Times, by: int
 ) -> None:
-    house = House(kaltura, clock, monotonic=monotonic, max_concurrent_sessions=1)
+    house = Domain(kaltura, clock, monotonic=monotonic, max_concurrent_sessions=1)
     session = await house.open()
     waiting = await house.wait("b")
     times.wall.advance(by)
     times.pass_by(ABSENT_SECONDS - 1)
-    assert (await house.reception.place(waiting.ticket_id, 0)).position == 1
+    assert (await house.admission.place(waiting.ticket_id, 0)).position == 1
     await house.end(session)
     times.wall.advance(by)
     times.pass_by(TURN_SECONDS - 1)
-    assert (await house.reception.place(waiting.ticket_id, 0)).turn_seconds_left == 1
+    assert (await house.admission.place(waiting.ticket_id, 0)).turn_seconds_left == 1
 
 
 @SET
@@ -127,7 +127,7 @@ async def test_minutes_are_spent_as_they_pass(
     kaltura: FakeKaltura, clock: FakeClock, monotonic: FakeClock, times: Times, by: int
 ) -> None:
     clock.now -= clock.now % (24 * HOUR) - 12 * HOUR  # noon
-    house = House(kaltura, clock, monotonic=monotonic, daily_minutes=3)
+    house = Domain(kaltura, clock, monotonic=monotonic, daily_minutes=3)
     session = await house.open("a")
     times.pass_by(60)
     times.wall.advance(by)
@@ -142,13 +142,13 @@ async def test_minutes_are_spent_as_they_pass(
         await house.open("c")
 
 
-async def test_what_is_shown_and_signed_is_by_the_wall_clock(house: House, times: Times) -> None:
+async def test_what_is_shown_and_signed_is_by_the_wall_clock(house: Domain, times: Times) -> None:
     times.wall.advance(-HOUR)
     session = await house.open()
-    opened = house.reception._opener.opened(session)
+    opened = house.admission._creator.opened(session)
     assert opened.expires_at == times.wall() + house.settings.session_max_seconds
     times.wall.advance(2 * HOUR)
-    again = house.reception._opener.opened(session)
+    again = house.admission._creator.opened(session)
     assert again.expires_at == times.wall() + house.settings.session_max_seconds
 
 
@@ -156,14 +156,14 @@ async def test_what_is_shown_and_signed_is_by_the_wall_clock(house: House, times
 
 
 @pytest.fixture
-def paused(kaltura: FakeKaltura, clock: FakeClock, monotonic: FakeClock) -> House:
+def paused(kaltura: FakeKaltura, clock: FakeClock, monotonic: FakeClock) -> Domain:
     """Where the time that passes is also that of the stopwatch."""
     changes: dict[str, Any] = {"max_concurrent_sessions": 1, "session_max_seconds": HOUR}
-    return House(kaltura, clock, monotonic=monotonic, stopwatch=monotonic, **changes)
+    return Domain(kaltura, clock, monotonic=monotonic, stopwatch=monotonic, **changes)
 
 
 async def test_a_session_is_not_idle_while_nobody_could_be_heard(
-    paused: House, times: Times
+    paused: Domain, times: Times
 ) -> None:
     session = await paused.open()
     waiting = await paused.wait("b")
@@ -171,14 +171,14 @@ async def test_a_session_is_not_idle_while_nobody_could_be_heard(
     await paused.sweep()
     assert (await paused.now(session)).ended is None
     assert (await paused.now(session)).is_watched(paused.clock.running())
-    assert (await paused.reception.place(waiting.ticket_id, 0)).position == 1
+    assert (await paused.admission.place(waiting.ticket_id, 0)).position == 1
     for _ in range(paused.settings.session_idle_seconds):
         times.pass_by(1)
         await paused.sweep()
     assert (await paused.now(session)).ended is EndReason.IDLE
 
 
-async def test_a_pause_does_not_lengthen_a_session(paused: House, times: Times) -> None:
+async def test_a_pause_does_not_lengthen_a_session(paused: Domain, times: Times) -> None:
     session = await paused.open()
     times.pass_by(HOUR)
     await paused.sweep()

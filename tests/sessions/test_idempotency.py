@@ -6,35 +6,38 @@ import httpx
 import pytest
 
 from app.problems import InvalidRequest, KalturaFailed, TicketNotFound
-from app.sessions import live, reception
-from app.sessions.live import EndReason
-from app.sessions.opening import OpenedSession
-from app.sessions.places import Waiting
-from app.sessions.wishes import Wish
-from tests.doubles import FakeClock, FakeKaltura, Gate, refusal
-from tests.sessions.house import House
+from app.sessions.admission import admission
+from app.sessions.admission.capacity import QueuePosition
+from app.sessions.lifecycle.creation import OpenedSession
+from app.sessions.lifecycle.options import SessionOptions
+from app.sessions.store import memory
+from app.sessions.store.model import EndReason
+from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal
+from tests.support.sessions import Domain
 
 
 @pytest.fixture
-def house(kaltura: FakeKaltura, clock: FakeClock) -> House:
-    return House(kaltura, clock, avatar_allowed_ids=("avatar-2",))
+def house(kaltura: FakeKaltura, clock: FakeClock) -> Domain:
+    return Domain(kaltura, clock, avatar_allowed_ids=("avatar-2",))
 
 
-async def open_with(house: House, key: str, visitor: str = "a", wish: Wish | None = None) -> str:
+async def open_with(
+    house: Domain, key: str, visitor: str = "a", options: SessionOptions | None = None
+) -> str:
     """Open with a key; the session's id."""
-    return (await opened_with(house, key, visitor, wish)).session.session_id
+    return (await opened_with(house, key, visitor, options)).session.session_id
 
 
 async def opened_with(
-    house: House, key: str, visitor: str = "a", wish: Wish | None = None
+    house: Domain, key: str, visitor: str = "a", options: SessionOptions | None = None
 ) -> OpenedSession:
-    opened = await house.reception.open(visitor, wish or Wish(), key)
+    opened = await house.admission.open(visitor, options or SessionOptions(), key)
     assert isinstance(opened, OpenedSession)
     return opened
 
 
 async def test_overlapping_creates_with_one_key_open_one_session(
-    house: House, kaltura: FakeKaltura
+    house: Domain, kaltura: FakeKaltura
 ) -> None:
     gate = Gate(httpx.Response(200, json={"sessionId": "one", "token": "t"}))
     kaltura.will("create", gate)
@@ -47,7 +50,7 @@ async def test_overlapping_creates_with_one_key_open_one_session(
 
 
 async def test_the_same_key_is_answered_alike_later_too(
-    house: House, kaltura: FakeKaltura, clock: FakeClock
+    house: Domain, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     first = await opened_with(house, "key")
     clock.advance(60)
@@ -57,43 +60,43 @@ async def test_the_same_key_is_answered_alike_later_too(
     assert kaltura.operations().count("create") == 1
 
 
-async def test_another_key_or_another_visitor_is_another_session(house: House) -> None:
+async def test_another_key_or_another_visitor_is_another_session(house: Domain) -> None:
     one = await open_with(house, "key", "a")
     assert len({one, await open_with(house, "other", "a"), await open_with(house, "key", "b")}) == 3
 
 
 async def test_the_key_of_a_session_that_has_ended_opens_no_other(
-    house: House, kaltura: FakeKaltura
+    house: Domain, kaltura: FakeKaltura
 ) -> None:
     first = await opened_with(house, "key")
-    await house.reception.hand_over(first, hung_up=False)
+    await house.admission.hand_over(first, hung_up=False)
     await house.end(first.session)
     assert await open_with(house, "key") == first.session.session_id
     assert kaltura.operations().count("create") == 1
 
 
-async def test_a_key_with_another_wish_is_a_mistake(house: House, kaltura: FakeKaltura) -> None:
+async def test_a_key_with_another_wish_is_a_mistake(house: Domain, kaltura: FakeKaltura) -> None:
     await open_with(house, "key")
     with pytest.raises(InvalidRequest, match="Idempotency-Key"):
-        await open_with(house, "key", wish=Wish(avatar_id="avatar-2"))
+        await open_with(house, "key", options=SessionOptions(avatar_id="avatar-2"))
     assert kaltura.operations().count("create") == 1
 
 
 async def test_a_key_with_another_wish_is_a_mistake_while_the_first_is_under_way(
-    house: House, kaltura: FakeKaltura
+    house: Domain, kaltura: FakeKaltura
 ) -> None:
     gate = Gate(httpx.Response(200, json={"sessionId": "one", "token": "t"}))
     kaltura.will("create", gate)
     first = asyncio.create_task(open_with(house, "key"))
     await gate.reached.wait()
     with pytest.raises(InvalidRequest, match="Idempotency-Key"):
-        await open_with(house, "key", wish=Wish(avatar_id="avatar-2"))
+        await open_with(house, "key", options=SessionOptions(avatar_id="avatar-2"))
     gate.open.set()
     await first
 
 
 async def test_a_failure_is_told_to_all_who_wait_and_the_next_call_tries_anew(
-    house: House, kaltura: FakeKaltura
+    house: Domain, kaltura: FakeKaltura
 ) -> None:
     kaltura.will("create", refusal(500))
     outcomes = await asyncio.gather(
@@ -105,9 +108,9 @@ async def test_a_failure_is_told_to_all_who_wait_and_the_next_call_tries_anew(
 
 
 async def test_a_key_waits_in_line_and_then_opens(kaltura: FakeKaltura, clock: FakeClock) -> None:
-    house = House(kaltura, clock, max_concurrent_sessions=1)
+    house = Domain(kaltura, clock, max_concurrent_sessions=1)
     session = await house.open("first")
-    assert isinstance(await house.reception.open("a", Wish(), "key"), Waiting)
+    assert isinstance(await house.admission.open("a", SessionOptions(), "key"), QueuePosition)
     await house.end(session)
     assert await open_with(house, "key") == await open_with(house, "key")
 
@@ -115,37 +118,37 @@ async def test_a_key_waits_in_line_and_then_opens(kaltura: FakeKaltura, clock: F
 async def test_of_the_tickets_that_opened_sessions_the_latest_are_known(
     kaltura: FakeKaltura, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reception, "MAX_TICKETS", 1)
-    house = House(kaltura, clock, max_concurrent_sessions=2)
+    monkeypatch.setattr(admission, "MAX_TICKETS", 1)
+    house = Domain(kaltura, clock, max_concurrent_sessions=2)
     before = [await house.open("first"), await house.open("second")]
     tickets = {owner: (await house.wait(owner)).ticket_id for owner in ("a", "b")}
     for session in before:
         await house.end(session)
     for owner, ticket in tickets.items():
-        assert await house.reception.comes_as(ticket, "key", None) == owner
+        assert await house.admission.comes_as(ticket, "key", None) == owner
         await open_with(house, "key", owner)
-    assert await house.reception.comes_as(tickets["b"], "key", None) == "b"
+    assert await house.admission.comes_as(tickets["b"], "key", None) == "b"
     with pytest.raises(TicketNotFound):
-        await house.reception.comes_as(tickets["a"], "key", None)
-    assert await house.reception.comes_as(tickets["a"], "key", "a") == "a", "by the cookie"
+        await house.admission.comes_as(tickets["a"], "key", None)
+    assert await house.admission.comes_as(tickets["a"], "key", "a") == "a", "by the cookie"
 
 
-async def test_who_hangs_up_without_a_key_leaves_nothing_behind(house: House) -> None:
-    opened = await house.reception.open_now("a", Wish())
-    await house.reception.hand_over(opened, hung_up=True)
-    await house.ender.settle()
+async def test_who_hangs_up_without_a_key_leaves_nothing_behind(house: Domain) -> None:
+    opened = await house.admission.open_now("a", SessionOptions())
+    await house.admission.hand_over(opened, hung_up=True)
+    await house.terminator.settle()
     assert await house.sessions.all() == []
 
 
 async def test_who_hangs_up_and_asks_again_with_the_key_gets_the_session(
-    house: House, clock: FakeClock
+    house: Domain, clock: FakeClock
 ) -> None:
     first = await opened_with(house, "key")
-    await house.reception.hand_over(first, hung_up=True)
+    await house.admission.hand_over(first, hung_up=True)
     clock.advance(2)
     await house.sweep()
     again = await opened_with(house, "key")
-    await house.reception.hand_over(again, hung_up=False)
+    await house.admission.hand_over(again, hung_up=False)
     clock.advance(60)
     await house.sweep()
     assert (await house.now(again.session)).ended is None
@@ -153,10 +156,10 @@ async def test_who_hangs_up_and_asks_again_with_the_key_gets_the_session(
 
 
 async def test_who_hangs_up_and_comes_too_late_gets_another_session(
-    house: House, clock: FakeClock
+    house: Domain, clock: FakeClock
 ) -> None:
     first = await opened_with(house, "key")
-    await house.reception.hand_over(first, hung_up=True)
+    await house.admission.hand_over(first, hung_up=True)
     clock.advance(3)
     await house.sweep()
     assert (await house.now(first.session)).ended == EndReason.LEFT
@@ -164,37 +167,37 @@ async def test_who_hangs_up_and_comes_too_late_gets_another_session(
 
 
 async def test_one_of_two_callers_hanging_up_does_not_take_the_session_from_the_other(
-    house: House, clock: FakeClock
+    house: Domain, clock: FakeClock
 ) -> None:
     opened = await opened_with(house, "key")
-    await house.reception.hand_over(opened, hung_up=False)
-    await house.reception.hand_over(await opened_with(house, "key"), hung_up=True)
+    await house.admission.hand_over(opened, hung_up=False)
+    await house.admission.hand_over(await opened_with(house, "key"), hung_up=True)
     clock.advance(60)
     await house.sweep()
     assert (await house.now(opened.session)).ended is None
 
 
-async def test_keys_are_kept_as_digests(house: House) -> None:
+async def test_keys_are_kept_as_digests(house: Domain) -> None:
     session = (await opened_with(house, "canary-key")).session
     assert "canary-key" not in repr(session)
 
 
 async def test_of_two_overlapping_callers_the_one_who_hangs_up_does_not_take_it_from_the_other(
-    house: House, clock: FakeClock
+    house: Domain, clock: FakeClock
 ) -> None:
     one, other = await asyncio.gather(opened_with(house, "key"), opened_with(house, "key"))
-    await house.reception.hand_over(one, hung_up=False)
-    await house.reception.hand_over(other, hung_up=True)
+    await house.admission.hand_over(one, hung_up=False)
+    await house.admission.hand_over(other, hung_up=True)
     clock.advance(60)
     await house.sweep()
     assert (await house.now(one.session)).ended is None
 
 
 async def test_a_session_that_ends_late_upstream_does_not_take_the_key_from_the_next(
-    house: House, kaltura: FakeKaltura, clock: FakeClock
+    house: Domain, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     first = await opened_with(house, "key")
-    await house.reception.hand_over(first, hung_up=True)
+    await house.admission.hand_over(first, hung_up=True)
     kaltura.will("end", refusal(500))
     clock.advance(3)
     await house.sweep()
@@ -207,11 +210,11 @@ async def test_a_session_that_ends_late_upstream_does_not_take_the_key_from_the_
 
 
 async def test_the_key_outlives_the_memory_of_a_session_that_nobody_got(
-    house: House, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    house: Domain, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "MAX_ENDED", 1)
+    monkeypatch.setattr(memory, "MAX_ENDED", 1)
     first = await opened_with(house, "key")
-    await house.reception.hand_over(first, hung_up=True)
+    await house.admission.hand_over(first, hung_up=True)
     clock.advance(3)
     await house.sweep()
     second = await open_with(house, "key")
@@ -221,10 +224,10 @@ async def test_the_key_outlives_the_memory_of_a_session_that_nobody_got(
 
 
 async def test_a_key_does_not_open_the_session_that_got_its_sessions_id_anew(
-    house: House, kaltura: FakeKaltura
+    house: Domain, kaltura: FakeKaltura
 ) -> None:
     mine = await opened_with(house, "key", "a")
-    await house.reception.hand_over(mine, hung_up=False)
+    await house.admission.hand_over(mine, hung_up=False)
     await house.end(mine.session)
     kaltura.opened = 0
     theirs = await house.open("b")
@@ -233,7 +236,7 @@ async def test_a_key_does_not_open_the_session_that_got_its_sessions_id_anew(
 
 
 async def test_of_two_overlapping_callers_one_who_gives_up_does_not_stop_the_opening(
-    house: House, kaltura: FakeKaltura
+    house: Domain, kaltura: FakeKaltura
 ) -> None:
     gate = Gate(httpx.Response(200, json={"sessionId": "one", "token": "t"}))
     kaltura.will("create", gate)

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from pydantic import SecretStr
 
 from app.sessions.keyring import DEVELOPMENT_KEY, Keyring, keyring_of
-from tests.doubles import settings
+from tests.support.doubles import settings
 
 OLD, NEW = SecretStr("o" * 32), SecretStr("n" * 32)
 

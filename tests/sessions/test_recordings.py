@@ -5,7 +5,6 @@ import io
 import os
 import subprocess
 import sys
-import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -15,26 +14,12 @@ import pytest
 
 from app.kaltura.client import Recording
 from app.problems import InvalidRequest, QueueFull
-from app.sessions import recordings
-from app.sessions.recordings import TRANSCODER, Recordings, RecordingStopped, Transcoder
+from app.sessions.audio import recordings
+from app.sessions.audio.recordings import TRANSCODER, Recordings, RecordingStopped, Transcoder
+from tests.support.audio import wav
 
 SESSION: Final = "session-1"
 HOUR: Final = 3600
-
-
-def wav(seconds: float, *, loudness: int = 8000) -> bytes:
-    """A hum; silence when its loudness is 0."""
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(8000)
-        period = (
-            loudness.to_bytes(2, "little") * 20
-            + (-loudness).to_bytes(2, "little", signed=True) * 20
-        )
-        out.writeframes((period * int(200 * seconds + 1))[: 2 * int(8000 * seconds)])
-    return buffer.getvalue()
 
 
 def encoded(container: str, codec: str, *, rate: int = 48_000, seconds: float = 1) -> bytes:

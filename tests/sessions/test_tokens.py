@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from app.sessions.keyring import Keyring
 from app.sessions.tokens import Claims, InvalidTokenError, SessionTokens, expiry
-from tests.doubles import FakeClock
+from tests.support.doubles import FakeClock
 
 OLD = SecretStr("an-old-key-of-at-least-32-characters")
 NEW = SecretStr("a-new-key-of-at-least-32-characters!")

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.database import Database, open_database
+from app.db.database import Database, open_database
 from app.migrations import prepare
-from app.sessions.journal import SESSIONS
-from app.sessions.usage import DAYS, Usage
-from tests.doubles import FakeClock
+from app.sessions.store.repository import SESSIONS
+from app.sessions.store.usage import DAYS, Usage
+from tests.support.doubles import FakeClock
 
 DAY = 24 * 3600
 TODAY = date(2027, 1, 15)

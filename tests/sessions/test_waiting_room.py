@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.sessions.waiting_room import ABSENT_SECONDS, TURN_SECONDS, Ticket, WaitingRoom
-from tests.doubles import FakeClock
+from app.sessions.admission.waiting_room import ABSENT_SECONDS, TURN_SECONDS, Ticket, WaitingRoom
+from tests.support.doubles import FakeClock
 
 
 @pytest.fixture

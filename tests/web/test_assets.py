@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from app.web.assets import BUNDLES, CHECKED, FOR_GOOD, Assets
+from app.web.static_files import BUNDLES, CHECKED, FOR_GOOD, PageFiles
 
 SCRIPT = "page/main.js"
 
@@ -24,12 +24,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def assets(folder: Path) -> Assets:
-    return Assets(folder)
+def assets(folder: Path) -> PageFiles:
+    return PageFiles(folder)
 
 
 @pytest.fixture
-async def client(assets: Assets) -> AsyncIterator[httpx.AsyncClient]:
+async def client(assets: PageFiles) -> AsyncIterator[httpx.AsyncClient]:
     """One who asks as under the mount at `/static`."""
 
     transport = httpx.ASGITransport(app=Starlette(routes=[Mount("/static", assets)]))
@@ -39,7 +39,7 @@ async def client(assets: Assets) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_a_file_of_this_version_is_kept_for_good(
-    client: httpx.AsyncClient, assets: Assets, folder: Path
+    client: httpx.AsyncClient, assets: PageFiles, folder: Path
 ) -> None:
     answer = await client.get(assets.url(SCRIPT))
     assert answer.text == (folder / SCRIPT).read_text()
@@ -48,7 +48,7 @@ async def test_a_file_of_this_version_is_kept_for_good(
 
 @pytest.mark.parametrize("version", ["", "/0123456789abcdef"])
 async def test_without_a_version_or_with_another_a_file_is_checked_each_time(
-    client: httpx.AsyncClient, assets: Assets, version: str
+    client: httpx.AsyncClient, assets: PageFiles, version: str
 ) -> None:
     assets.url(SCRIPT)
     url = f"/static{version}/{SCRIPT}"
@@ -58,7 +58,7 @@ async def test_without_a_version_or_with_another_a_file_is_checked_each_time(
     assert (again.status_code, again.headers["Cache-Control"]) == (304, CHECKED)
 
 
-def test_a_change_of_any_file_makes_another_version(assets: Assets, folder: Path) -> None:
+def test_a_change_of_any_file_makes_another_version(assets: PageFiles, folder: Path) -> None:
     before = assets.url(SCRIPT)
     assert assets.url(SCRIPT) == before
     (folder / "picture.png").write_bytes(b"another")
@@ -66,23 +66,25 @@ def test_a_change_of_any_file_makes_another_version(assets: Assets, folder: Path
 
 
 def test_two_machines_with_the_same_files_have_the_same_version(
-    assets: Assets, folder: Path, tmp_path_factory: pytest.TempPathFactory
+    assets: PageFiles, folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     other = tmp_path_factory.mktemp("other")
     (other / "page").mkdir()
     for name in (SCRIPT, "picture.png"):
         (other / name).write_bytes((folder / name).read_bytes())
-    assert Assets(other).url(SCRIPT) == assets.url(SCRIPT)
+    assert PageFiles(other).url(SCRIPT) == assets.url(SCRIPT)
 
 
-def test_a_bundle_stands_for_its_modules_where_there_is_one(assets: Assets, folder: Path) -> None:
+def test_a_bundle_stands_for_its_modules_where_there_is_one(
+    assets: PageFiles, folder: Path
+) -> None:
     (folder / BUNDLES / "page").mkdir(parents=True)
     (folder / BUNDLES / SCRIPT).write_text("bundled")
     assert re.fullmatch(r"/static/[0-9a-f]{16}/bundle/page/main\.js", assets.url(SCRIPT))
 
 
 async def test_text_is_compressed_for_who_takes_it(
-    client: httpx.AsyncClient, assets: Assets, folder: Path
+    client: httpx.AsyncClient, assets: PageFiles, folder: Path
 ) -> None:
     asked = {"Accept-Encoding": "gzip, br"}
     async with client.stream("GET", assets.url(SCRIPT), headers=asked) as answer:
@@ -99,7 +101,9 @@ async def test_text_is_compressed_for_who_takes_it(
     assert again.status_code == 304
 
 
-async def test_a_picture_is_not_compressed_again(client: httpx.AsyncClient, assets: Assets) -> None:
+async def test_a_picture_is_not_compressed_again(
+    client: httpx.AsyncClient, assets: PageFiles
+) -> None:
     answer = await client.get(assets.url("picture.png"), headers={"Accept-Encoding": "gzip"})
     assert "Content-Encoding" not in answer.headers
 

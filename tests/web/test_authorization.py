@@ -10,11 +10,11 @@ from joserfc.jwk import ECKey, OctKey
 
 from app.kaltura.contract import MIRROR_PATH, Operation
 from tests.conftest import Visit
-from tests.doubles import KALTURA_TOKEN, FakeKaltura
-from tests.web.operators import TOKEN, signed_in
-from tests.web.test_api import CONTROLS, CREATE, bearer, is_problem, opened, path
+from tests.support.doubles import KALTURA_TOKEN, FakeKaltura
+from tests.support.mirror_api import BODIES
+from tests.support.operators import TOKEN, signed_in
+from tests.support.visitor_api import CONTROLS, CREATE, bearer, is_problem, opened, path
 from tests.web.test_forgery import SIGNING, signed
-from tests.web.test_mirror import BODIES
 from tests.web.test_services import SERVICES, SHOP
 
 KEY = ECKey.generate_key("P-256")

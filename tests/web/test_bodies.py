@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web import bodies
-from app.web.bodies import MAX_NESTED, _is_nested
+from app.web.middleware import bodies
+from app.web.middleware.bodies import MAX_NESTED, _is_nested
 from tests.conftest import Visit
-from tests.doubles import FakeKaltura, Gate
-from tests.sessions.test_recordings import wav
-from tests.web.test_api import CREATE, is_problem, opened, path
+from tests.support.audio import wav
+from tests.support.doubles import FakeKaltura, Gate
+from tests.support.visitor_api import CREATE, is_problem, opened, path
 
 JSON = {"Content-Type": "application/json"}
 
@@ -81,15 +81,15 @@ def test_what_is_counted_is_what_a_parser_finds(value: Any, times: int) -> None:
         assert _is_nested(body) is (openings(several) > MAX_NESTED)
 
 
-@pytest.mark.parametrize("piece", [b'\\"', b'"\\'])
-def test_a_text_without_an_end_costs_no_more_to_count_than_one_with_an_end(piece: bytes) -> None:
+@pytest.mark.parametrize("chunk", [b'\\"', b'"\\'])
+def test_a_text_without_an_end_costs_no_more_to_count_than_one_with_an_end(chunk: bytes) -> None:
     def seconds(body: bytes) -> float:
         started = time.perf_counter()
         assert _is_nested(body)
         return time.perf_counter() - started
 
     brackets = b"[" * (MAX_NESTED + 1)
-    endless = brackets + b'"' + piece * 10_000
+    endless = brackets + b'"' + chunk * 10_000
     assert seconds(endless) < 50 * seconds(brackets + b'"' + b"a" * 20_000 + b'"')
 
 
@@ -134,8 +134,8 @@ async def test_a_slow_body_that_goes_on_arriving_is_read(
     session = await opened(visitor)
 
     async def slow() -> AsyncIterator[bytes]:
-        for piece in (b'{"text": ', b'"Hello', b' there"', b"}"):
-            yield piece
+        for chunk in (b'{"text": ', b'"Hello', b' there"', b"}"):
+            yield chunk
             await asyncio.sleep(0.2)
 
     answer = await visitor.post(path(session, "speak"), content=slow(), headers=JSON)

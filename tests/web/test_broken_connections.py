@@ -15,8 +15,8 @@ from asgi_lifespan import LifespanManager
 
 from app.kaltura.contract import MIRROR_PATH
 from app.main import create_app
-from app.sessions.speaking.line import MAX_QUEUED
-from tests.doubles import FakeClock, settings
+from app.sessions.speech.backlog import MAX_QUEUED
+from tests.support.doubles import FakeClock, settings
 
 
 class Weather(StrEnum):

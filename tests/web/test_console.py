@@ -7,13 +7,13 @@ from typing import Any
 import httpx
 import pytest
 
-from app.audit.trail import Trail
+from app.audit.reader import AuditReader
 from app.problems import RecordUnavailable
-from app.web.operators import SIGNED_IN_SECONDS
+from app.web.operator.sign_in import SIGNED_IN_SECONDS
 from tests.conftest import Visit
-from tests.doubles import FakeClock
-from tests.web.operators import TOKEN, signed_in
-from tests.web.test_api import is_problem
+from tests.support.doubles import FakeClock
+from tests.support.operators import TOKEN, signed_in
+from tests.support.visitor_api import is_problem
 
 PAGES = ["/operator", "/operator/record", "/operator/usage"]
 CHANGES = ["/operator/api/sign-in", "/operator/api/sessions/some/end", "/operator/api/sign-out"]
@@ -258,7 +258,7 @@ async def test_when_the_record_cannot_be_read_a_page_says_so_and_live_sessions_a
         raise RecordUnavailable(retry_after=5)
 
     for name in ("page", "newest", "latest"):
-        monkeypatch.setattr(Trail, name, broken)
+        monkeypatch.setattr(AuditReader, name, broken)
     answer = await operator.get("/operator/record")
     assert (answer.status_code, "can’t be read" in answer.text) == (503, True)
     assert answer.headers["X-Request-ID"] in answer.text

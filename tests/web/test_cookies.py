@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from tests.conftest import Visit
-from tests.web.operators import TOKEN, signed_in
-from tests.web.test_api import CREATE, opened, path
+from tests.support.operators import TOKEN, signed_in
+from tests.support.visitor_api import CREATE, opened, path
 from tests.web.test_visitor_session import HTTPS, cookie_of
 
 SESSIONS = "/api/avatar-sessions"

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from tests.conftest import Visit
-from tests.doubles import FakeClock, FakeKaltura, Gate, refusal, settled
-from tests.web.test_api import CREATE, bearer, is_problem, opened, path
+from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal, settled
+from tests.support.visitor_api import CREATE, bearer, is_problem, opened, path
 
 LINE = "/api/waiting-room"
 ONE_PLACE = {"max_concurrent_sessions": 1}

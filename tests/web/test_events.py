@@ -13,15 +13,15 @@ import structlog
 
 from app.main import create_app
 from app.problems import RateLimited
-from app.web import events
-from app.web.events import MAX_FOLLOWERS, MAX_FOLLOWERS_PER_SESSION
-from app.web.open_streams import OpenStreams
-from app.web.written import MAX_BYTES, MAX_LINE_BYTES
+from app.web.stream_limit import StreamLimit
+from app.web.visitor import events
+from app.web.visitor.events import MAX_FOLLOWERS, MAX_FOLLOWERS_PER_SESSION
+from app.web.visitor.text_stream import MAX_BYTES, MAX_LINE_BYTES
 from tests.conftest import Visit
-from tests.doubles import FakeClock, FakeKaltura, refusal, settings, settled
-from tests.test_connections import serving
-from tests.web.operators import following
-from tests.web.test_api import bearer, is_problem, opened, path
+from tests.support.doubles import FakeClock, FakeKaltura, refusal, settings, settled
+from tests.support.operators import following
+from tests.support.raw_http import serving
+from tests.support.visitor_api import bearer, is_problem, opened, path
 
 Told = list[tuple[str, dict[str, Any]]]
 
@@ -134,7 +134,7 @@ async def test_a_reader_that_reads_nothing_keeps_no_place(visit: Visit) -> None:
 
 
 async def test_so_many_follow_in_all_and_one_session_does_not_push_out_another() -> None:
-    followers = OpenStreams(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS)
+    followers = StreamLimit(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS)
     with ExitStack() as stack:
         for number in range(MAX_FOLLOWERS):
             stack.enter_context(followers.one_more(str(number)))

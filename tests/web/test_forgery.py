@@ -18,11 +18,11 @@ from app.kaltura.contract import MIRROR_PATH, Operation
 from app.sessions.keyring import keyring_of
 from app.sessions.tokens import Claims, SessionTokens
 from tests.conftest import Visit
-from tests.doubles import KALTURA_TOKEN, KS, FakeClock, FakeKaltura
-from tests.doubles import settings as default_settings
-from tests.web.operators import TOKEN, signed_in
-from tests.web.test_api import CONTROLS, CREATE, bearer, opened, path
-from tests.web.test_mirror import BODIES
+from tests.support.doubles import KALTURA_TOKEN, KS, FakeClock, FakeKaltura
+from tests.support.doubles import settings as default_settings
+from tests.support.mirror_api import BODIES
+from tests.support.operators import TOKEN, signed_in
+from tests.support.visitor_api import CONTROLS, CREATE, bearer, opened, path
 
 CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "state": ("GET", "/api/avatar-sessions/{id}", {}),

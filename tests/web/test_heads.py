@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from tests.conftest import Visit
-from tests.doubles import FakeKaltura
-from tests.web.test_api import CREATE
+from tests.support.doubles import FakeKaltura
+from tests.support.visitor_api import CREATE
 
 TOKEN = "an-operators-token-for-tests"
 AS_OPERATOR = {"Authorization": f"Bearer {TOKEN}"}

@@ -11,11 +11,11 @@ from asgi_lifespan import LifespanManager
 
 from app.identity.keys import PAUSE_SECONDS
 from app.main import create_app
-from tests.doubles import KALTURA_TOKEN, FakeClock, FakeKaltura, settings
-from tests.identity.login import BY_LOGIN, FakeLogin, made_key
-from tests.processes import free_port, running
-from tests.web.operators import TOKEN
-from tests.web.test_api import CONTROLS, CREATE, bearer, is_problem, opened, path
+from tests.support.doubles import KALTURA_TOKEN, FakeClock, FakeKaltura, settings
+from tests.support.login import BY_LOGIN, FakeLogin, made_key
+from tests.support.operators import TOKEN
+from tests.support.processes import free_port, running
+from tests.support.visitor_api import CONTROLS, CREATE, bearer, is_problem, opened, path
 
 SESSIONS = "/api/avatar-sessions"
 MIRROR = "/v1/avatar-session"

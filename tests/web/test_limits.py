@@ -13,11 +13,11 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from app.kaltura.contract import MIRROR_PATH
 from app.main import create_app
 from app.problems import QueueFull
-from app.sessions.recordings import Recordings
+from app.sessions.audio.recordings import Recordings
 from tests.conftest import Visit
-from tests.doubles import FakeClock, FakeKaltura, Gate, refusal, settings
-from tests.sessions.test_recordings import wav
-from tests.web.test_api import CREATE, bearer, is_problem, opened, path
+from tests.support.audio import wav
+from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal, settings
+from tests.support.visitor_api import CREATE, bearer, is_problem, opened, path
 from tests.web.test_create import keyed
 from tests.web.test_services import SERVICES, SHOP
 

@@ -7,23 +7,11 @@ import pytest
 
 from app.kaltura.contract import MIRROR_PATH, ClientInit, Operation
 from tests.conftest import Visit
-from tests.doubles import KALTURA_TOKEN, KS, FakeKaltura, refusal
-from tests.sessions.test_recordings import wav
-from tests.web.test_api import bearer, opened, outage
+from tests.support.doubles import KALTURA_TOKEN, KS, FakeKaltura, refusal
+from tests.support.mirror_api import BODIES, path
+from tests.support.visitor_api import bearer, opened, outage
 
-BODIES: dict[Operation, dict[str, Any]] = {
-    Operation.INIT_CLIENT: {},
-    Operation.SAY_TEXT: {"json": {"text": "Hello", "turnId": "turn-1", "isFinal": True}},
-    Operation.SAY_AUDIO: {"files": {"audio": wav(1)}, "data": {"turnId": "t", "duration": "1"}},
-    Operation.INTERRUPT: {},
-    Operation.KEEP_ALIVE: {"json": {}},
-    Operation.END: {},
-}
 every_operation = pytest.mark.parametrize("operation", list(BODIES))
-
-
-def path(session: dict[str, Any], operation: str) -> str:
-    return f"{MIRROR_PATH}/{session['sessionId']}/{operation}"
 
 
 @every_operation
@@ -311,11 +299,11 @@ class TestCreate:
             "visualConfig": {"id": "avatar-1"},
             "voiceConfig": {"id": "voice-1", "modelId": "eleven_flash_v2_5"},
         }
-        for wish in (
+        for options in (
             {"visualConfig": {"id": "avatar-9"}},
             {"visualConfig": {"id": "avatar-1"}, "voiceConfig": {"id": "voice-9"}},
         ):
-            refused = await visitor.post(f"{MIRROR_PATH}/create", json=wish)
+            refused = await visitor.post(f"{MIRROR_PATH}/create", json=options)
             assert refused.status_code == 403
             assert refused.json()["success"] is False
         assert kaltura.operations().count("create") == 1
@@ -324,8 +312,8 @@ class TestCreate:
         self, visitor: httpx.AsyncClient
     ) -> None:
         await opened(visitor)
-        wish = {"visualConfig": {"id": "avatar-1"}}
-        assert (await visitor.post(f"{MIRROR_PATH}/create", json=wish)).status_code == 429
+        options = {"visualConfig": {"id": "avatar-1"}}
+        assert (await visitor.post(f"{MIRROR_PATH}/create", json=options)).status_code == 429
 
     async def test_a_page_of_another_site_opens_nothing(
         self, visitor: httpx.AsyncClient, kaltura: FakeKaltura

@@ -7,7 +7,7 @@ import pytest
 
 from app.main import create_app
 from app.problems import PROBLEMS
-from tests.doubles import FakeKaltura, settings
+from tests.support.doubles import FakeKaltura, settings
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 

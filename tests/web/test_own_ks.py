@@ -7,7 +7,7 @@ import pytest
 
 from app.kaltura.credentials import PAUSE_SECONDS
 from tests.conftest import Visit
-from tests.doubles import (
+from tests.support.doubles import (
     BY_ADMIN_SECRET,
     BY_APP_TOKEN,
     MINTED_KS,
@@ -16,7 +16,7 @@ from tests.doubles import (
     exception,
     refusal,
 )
-from tests.web.test_api import CREATE, is_problem, opened
+from tests.support.visitor_api import CREATE, is_problem, opened
 
 MIRROR = "/v1/avatar-session/create"
 either = pytest.mark.parametrize("makes_ks", [BY_ADMIN_SECRET, BY_APP_TOKEN])

@@ -13,15 +13,15 @@ from limits import parse
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from app.problems import RateLimited
-from app.web import rates
-from app.web.rates import BoundedMemory, Rate, Rates, address_of
-from tests.doubles import FakeClock, settings
+from app.web import rate_limiter
+from app.web.rate_limiter import BoundedMemory, Rate, Rates, address_of
+from tests.support.doubles import FakeClock, settings
 
 
 @pytest.fixture(autouse=True)
 def clock(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The library and the broker read the same clock."""
-    for reader in ("limits.aio.storage.memory", "limits.aio.strategies", "app.web.rates"):
+    for reader in ("limits.aio.storage.memory", "limits.aio.strategies", "app.web.rate_limiter"):
         monkeypatch.setattr(f"{reader}.time", SimpleNamespace(time=clock))
     return clock
 
@@ -121,7 +121,7 @@ async def test_two_who_are_refused_wait_for_the_later_one(clock: FakeClock) -> N
 async def test_the_memory_of_callers_is_bounded_and_forgets_the_oldest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rates, "MAX_COUNTED", 100)
+    monkeypatch.setattr(rate_limiter, "MAX_COUNTED", 100)
     memory = BoundedMemory()
     rate = Rate("speak", parse("1/minute"), SlidingWindowCounterRateLimiter(memory))
     for number in range(1000):

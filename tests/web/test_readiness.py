@@ -7,8 +7,8 @@ from app.kaltura.breaker import OPEN_SECONDS, THRESHOLD
 from tests.audit.test_refusing import Disk
 from tests.audit.test_refusing import disk as disk  # noqa: PLC0414 - a fixture
 from tests.conftest import Visit
-from tests.doubles import FakeClock, FakeKaltura, refusal
-from tests.web.test_api import CREATE, opened, path
+from tests.support.doubles import FakeClock, FakeKaltura, refusal
+from tests.support.visitor_api import CREATE, opened, path
 
 
 async def wrong(visitor: httpx.AsyncClient) -> list[str]:

@@ -12,11 +12,11 @@ import pytest
 
 from app.main import create_app
 from app.problems import PROBLEMS
-from app.web.openapi import problems
-from app.web.reference import Endpoint, Field, reference
+from app.web.docs.openapi import problems
+from app.web.docs.reference import Endpoint, Field, reference
 from tests.conftest import Visit
-from tests.doubles import settings
-from tests.sessions.test_recordings import wav
+from tests.support.audio import wav
+from tests.support.doubles import settings
 
 ORIGIN = "http://broker.test"
 

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from tests.conftest import Visit
-from tests.doubles import KALTURA_TOKEN, FakeKaltura
-from tests.web.test_api import CONTROLS, CREATE, bearer, is_problem, path
+from tests.support.doubles import KALTURA_TOKEN, FakeKaltura
+from tests.support.visitor_api import CONTROLS, CREATE, bearer, is_problem, path
 
 SHOP = {"Authorization": "Bearer shop-token-of-16-and-more"}
 DESK = {"Authorization": "Bearer desk-token-of-16-and-more"}

@@ -9,13 +9,13 @@ import httpx
 import pytest
 
 from app.kaltura.contract import MIRROR_PATH
-from app.sessions import sandbox
-from app.sessions.speaking import idempotency
+from app.sessions.audio import subprocess_runner
+from app.sessions.speech import idempotency
 from tests.conftest import Visit
-from tests.doubles import FakeKaltura, FakeServices, Gate, refusal, settled
-from tests.sessions.speaking.test_queue import LONG
-from tests.sessions.test_recordings import wav
-from tests.web.test_api import bearer, is_problem, opened, path
+from tests.support.audio import wav
+from tests.support.doubles import FakeKaltura, FakeServices, Gate, refusal, settled
+from tests.support.speech import LONG
+from tests.support.visitor_api import bearer, is_problem, opened, path
 from tests.web.test_create import keyed
 
 Session = dict[str, Any]
@@ -242,7 +242,7 @@ class TestWhatFailed:
             await asyncio.Event().wait()
             return b""
 
-        monkeypatch.setattr(sandbox, "run", endless)
+        monkeypatch.setattr(subprocess_runner, "run", endless)
         session = await opened(visitor)
         speaking = asyncio.create_task(post(visitor, speak_audio(session), "k"))
         await reached.wait()

@@ -15,8 +15,8 @@ from asgi_lifespan import LifespanManager
 
 from app.main import create_app
 from tests.conftest import Visit
-from tests.doubles import FakeClock, FakeKaltura, settings
-from tests.web.test_api import CREATE, bearer, is_problem, opened, path
+from tests.support.doubles import FakeClock, FakeKaltura, settings
+from tests.support.visitor_api import CREATE, bearer, is_problem, opened, path
 
 HTTPS = {"public_url": "https://avatar.example.com"}
 OLD, NEW = "o" * 32, "n" * 32

@@ -1,0 +1,211 @@
+"""What an operator reads of the record: pages of it, newest first, however long it is."""
+
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, Select, func, select
+
+from app.audit.model import OK, PENDING, UNKNOWN, Entry, Event
+from app.audit.schema import AUDIT
+from app.audit.search import mentions
+from app.audit.writer import AuditWriter
+from app.db.database import Database
+
+MAX_PAGE: Final = 1000
+FAILED: Final = "failed"
+SEARCHED: Final = 25_000
+"""Entries that one page of a search looks through; the next goes on from there."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which entries: all of what is given must hold.
+
+    `since` and `until` are unix seconds. `outcome` is one, or `FAILED`: neither ok nor under way.
+    """
+
+    session_id: str | None = None
+    visitor: str | None = None
+    event: Event | None = None
+    outcome: str | None = None
+    since: float | None = None
+    until: float | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True)
+class StoredEntry:
+    """An entry that was found, and where it stands."""
+
+    row_id: int
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some entries, newest first; `older` leads to those before them, None when there are none.
+
+    A search for words or an outcome may find none on a page and yet have `older` to look through.
+    """
+
+    found: list[StoredEntry]
+    older: int | None
+
+
+class AuditReader:
+    """Reads the record; all that has been told of it is written down before it is read."""
+
+    def __init__(self, database: Database, record: AuditWriter) -> None:
+        self._database = database
+        self._record = record
+
+    async def page(self, wanted: Filter, *, limit: int, before: int | None = None) -> Page:
+        """The newest entries older than `before`; raises `RecordUnavailable`.
+
+        Entries that are added meanwhile are newer than all of these, so that going on from
+        `older` neither skips nor repeats any.
+        """
+        await self._record.flush()
+        query = select(AUDIT).order_by(AUDIT.c.id.desc())
+        if before is not None:
+            query = query.where(AUDIT.c.id < before)
+        query = await self._where(query, wanted)
+        if wanted.text is not None or wanted.outcome is not None:
+            return await self._search(query, wanted, limit)
+        rows = await self._database.read(query.limit(limit + 1))
+        older = rows[limit - 1].id if len(rows) > limit else None
+        return Page(await self._found(rows[:limit]), older)
+
+    async def newer(self, wanted: Filter, *, than: int, limit: int) -> list[StoredEntry]:
+        """The entries after `than`, oldest first; raises `RecordUnavailable`."""
+        await self._record.flush()
+        query = select(AUDIT).where(AUDIT.c.id > than).order_by(AUDIT.c.id)
+        query = await self._where(query, wanted)
+        query = query.where(*_searched_for(AUDIT.c, wanted))
+        return await self._found(await self._database.read(query.limit(limit)))
+
+    async def newest(self) -> int:
+        """Where the record ends now; raises `RecordUnavailable`."""
+        await self._record.flush()
+        [row] = await self._database.read(select(func.max(AUDIT.c.id)))
+        return row[0] or 0
+
+    async def every(self, wanted: Filter) -> AsyncIterator[StoredEntry]:
+        """All of them, newest first, of which a page at a time is in memory."""
+        page = await self.page(wanted, limit=MAX_PAGE)
+        while True:
+            for found in page.found:
+                yield found
+            if page.older is None:
+                return
+            page = await self.page(wanted, limit=MAX_PAGE, before=page.older)
+
+    async def latest(
+        self, session_ids: Iterable[str], event: Event, *, with_words: bool = False
+    ) -> dict[str, Entry]:
+        """The latest entry of an event for each of these sessions, where there is one.
+
+        `with_words`: the latest that has some.
+        """
+        await self._record.flush()
+        ids = [
+            select(AUDIT.c.id)
+            .where(AUDIT.c.session_id == session_id, AUDIT.c.event == event.value)
+            .where(*([AUDIT.c.text.is_not(None)] if with_words else []))
+            .order_by(AUDIT.c.id.desc())
+            .limit(1)
+            .scalar_subquery()
+            for session_id in session_ids
+        ]
+        rows = [
+            row
+            for start in range(0, len(ids), _AT_ONCE)
+            for row in await self._database.read(
+                select(AUDIT).where(AUDIT.c.id.in_(ids[start : start + _AT_ONCE]))
+            )
+        ]
+        return {
+            found.entry.session_id: found.entry
+            for found in await self._found(rows)
+            if found.entry.session_id is not None
+        }
+
+    async def _where(self, query: Select[Any], wanted: Filter) -> Select[Any]:
+        for column, value in (
+            (AUDIT.c.session_id, wanted.session_id),
+            (AUDIT.c.visitor, wanted.visitor),
+            (AUDIT.c.event, wanted.event and wanted.event.value),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if wanted.since is not None:
+            query = query.where(AUDIT.c.at >= wanted.since)
+            first = select(AUDIT.c.id).where(AUDIT.c.at < wanted.since - _AT_MOST)
+            before = await self._one(first.order_by(AUDIT.c.at.desc()))
+            query = query if before is None else query.where(AUDIT.c.id > before)
+        if wanted.until is not None:
+            query = query.where(AUDIT.c.at < wanted.until)
+            last = select(AUDIT.c.id).where(AUDIT.c.at >= wanted.until + _AT_MOST)
+            after = await self._one(last.order_by(AUDIT.c.at))
+            query = query if after is None else query.where(AUDIT.c.id < after)
+        return query
+
+    async def _one(self, query: Select[Any]) -> int | None:
+        """The first id that a query finds."""
+        rows = await self._database.read(query.limit(1))
+        return int(rows[0].id) if rows else None
+
+    async def _search(self, query: Select[Any], wanted: Filter, limit: int) -> Page:
+        last = query.with_only_columns(AUDIT.c.id).offset(SEARCHED - 1)
+        end = await self._one(last)
+        if end is not None:
+            query = query.where(AUDIT.c.id >= end)
+        query = query.where(*_searched_for(AUDIT.c, wanted)).limit(limit + 1)
+        rows = await self._database.read(query)
+        if len(rows) > limit:
+            return Page(await self._found(rows[:limit]), rows[limit - 1].id)
+        return Page(await self._found(rows), end)
+
+    async def _found(self, rows: Sequence[Row[Any]]) -> list[StoredEntry]:
+        holders = {row.holder for row in rows if row.outcome == PENDING}
+        dead = {holder for holder in holders if not await self._database.is_held(holder)}
+        return [StoredEntry(row.id, _entry(row, dead)) for row in rows]
+
+
+def _entry(row: Row[Any], dead: set[str]) -> Entry:
+    is_unknown = row.outcome == PENDING and row.holder in dead
+    return Entry(
+        at=row.at,
+        event=Event(row.event),
+        request_id=row.request_id,
+        session_id=row.session_id,
+        visitor=row.visitor,
+        outcome=UNKNOWN if is_unknown else row.outcome,
+        upstream_status=row.upstream_status,
+        duration_ms=row.duration_ms,
+        text=row.text,
+        detail=json.loads(row.detail),
+    )
+
+
+def _searched_for(columns: Any, wanted: Filter) -> list[ColumnElement[bool]]:
+    """What no index finds."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.text is not None:
+        conditions.append(mentions(columns.text, wanted.text))
+    if wanted.outcome == FAILED:
+        conditions.append(columns.outcome.not_in([OK, PENDING]))
+    elif wanted.outcome is not None:
+        conditions.append(columns.outcome == wanted.outcome)
+    return conditions
+
+
+_AT_MOST: Final = 60.0
+"""Seconds that the order of ids and the order of times may differ by; see `MAX_LATE_SECONDS`. So
+two ids bound every time, and looking for them costs nothing however long the record is.
+"""
+
+_AT_ONCE: Final = 100
+"""Sessions that one statement asks for."""

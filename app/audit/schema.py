@@ -1,0 +1,140 @@
+"""The record's table, and how entries get into it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    bindparam,
+    insert,
+    text,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.audit.model import Entry
+from app.db.database import METADATA, POSTGRES, insert_into
+
+AUDIT: Final = Table(
+    "audit",
+    METADATA,
+    # In the order of commits: whoever has read up to one has missed none before it.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("event", String, nullable=False),
+    Column("request_id", String),
+    Column("session_id", String),
+    Column("visitor", String),
+    Column("outcome", String, nullable=False),
+    Column("upstream_status", Integer),
+    Column("duration_ms", Float),
+    Column("text", Text),
+    Column("detail", Text, nullable=False),
+    Column("once", String, unique=True),
+    # Whose entry it is: what is pending of a process that is no more stays unknown.
+    Column("holder", String, nullable=False),
+    # Each ends in the id, so that a page of any filter is read from where the last one ended.
+    Index("audit_in_time", "at"),
+    Index("audit_of_session", "session_id", "id"),
+    Index("audit_of_session_and_event", "session_id", "event", "id"),
+    Index("audit_of_visitor", "visitor", "id"),
+    Index("audit_of_event", "event", "id"),
+    Index("audit_of_visitor_and_event", "visitor", "event", "id"),
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """An entry to be written down; `row_id` is its own where it is there already."""
+
+    entry: Entry
+    row_id: int | None
+
+
+async def write(
+    connection: AsyncConnection, holder: str, changes: Sequence[Change]
+) -> list[int | None]:
+    """Write all of it, new entries in this order; the id of each, None where nobody needs it."""
+    ids: list[int | None] = []
+    if connection.dialect.name == POSTGRES:
+        await connection.execute(_IN_TURN)
+    known = [change for change in changes if change.row_id is not None]
+    if known:
+        await connection.execute(_UPDATE, [_changed(change) for change in known])
+    for kind, several in groupby(changes, key=_kind):
+        entries = [change.entry for change in several]
+        if kind == "known":
+            ids += [None] * len(entries)
+        elif kind == "once":
+            rows = [_row(entry, holder) for entry in entries]
+            once = insert_into(AUDIT, connection.dialect.name)
+            await connection.execute(
+                once.on_conflict_do_nothing(index_elements=[AUDIT.c.once]), rows
+            )
+            ids += [None] * len(entries)
+        else:
+            rows = [_row(entry, holder) for entry in entries]
+            ids += (await connection.execute(_INSERT, rows)).scalars().all()
+    return ids
+
+
+def _kind(change: Change) -> str:
+    if change.row_id is not None:
+        return "known"
+    return "new" if change.entry.once is None else "once"
+
+
+_INSERT: Final = insert(AUDIT).returning(AUDIT.c.id, sort_by_parameter_order=True)
+_IN_TURN: Final = text("SELECT pg_advisory_xact_lock(1)")
+"""Processes that share Postgres write one after the other, so that ids come in commit order."""
+
+_UPDATE: Final = (
+    update(AUDIT)
+    .where(AUDIT.c.id == bindparam("row_id"))
+    .values(
+        {
+            name: bindparam(f"new_{name}")
+            for name in ("session_id", "outcome", "upstream_status", "duration_ms", "detail")
+        }
+    )
+)
+
+
+def _row(entry: Entry, holder: str) -> dict[str, Any]:
+    return {
+        "at": entry.at,
+        "event": entry.event.value,
+        "request_id": entry.request_id,
+        "session_id": entry.session_id,
+        "visitor": entry.visitor,
+        "outcome": entry.outcome,
+        "upstream_status": entry.upstream_status,
+        "duration_ms": entry.duration_ms,
+        "text": entry.text,
+        "detail": json.dumps(entry.detail),
+        "once": entry.once,
+        "holder": holder,
+    }
+
+
+def _changed(change: Change) -> dict[str, Any]:
+    """What is known of an entry only when its call is over."""
+    entry = change.entry
+    return {
+        "row_id": change.row_id,
+        "new_session_id": entry.session_id,
+        "new_outcome": entry.outcome,
+        "new_upstream_status": entry.upstream_status,
+        "new_duration_ms": entry.duration_ms,
+        "new_detail": json.dumps(entry.detail),
+    }

@@ -1,0 +1,259 @@
+"""The record's writer: many entries in one commit, each on disk before its answer leaves.
+
+A call's entry is written as pending while the call is on its way to Kaltura, so that a calm
+visitor waits for nothing. What became of it is added by a later commit, for which nobody waits.
+
+When the disk takes nothing more, the calls on their way at that moment may have been carried out;
+they are answered with the problem, and their entries are kept in memory until they can be written.
+From then on (and as soon as a commit takes long) a call waits for its entry *before* it is sent,
+until a commit succeeds again: what can't be written down is not done.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final, NoReturn
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.audit.model import Entry
+from app.audit.schema import Change, write
+from app.db.database import RETRY_AFTER_SECONDS, Database
+from app.problems import RecordUnavailable
+
+MAX_BATCH: Final = 500
+"""Entries in one commit."""
+
+MAX_QUEUED: Final = 10_000
+"""Entries that wait to be written, about 10 MB; each call has one."""
+
+MAX_LATE_SECONDS: Final = 45.0
+"""An entry that is written later than this is of the time at which it is written, and tells by how
+much: times are to be found by ids, which come in the order of commits.
+"""
+
+LATE_SECONDS: Final = 0.25
+"""A commit that takes longer may never come, so calls wait for theirs before they are sent."""
+
+RETRY_SECONDS: Final = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False)
+class PendingEntry:
+    """One entry on its way to the disk.
+
+    `must_persist` when it tells what has happened, which a full disk does not undo: it is kept
+    until it can be written. `bypass_limits` when nobody may be held up by it.
+    """
+
+    entry: Entry
+    must_persist: bool
+    bypass_limits: bool
+    written: asyncio.Future[None]
+    row_id: int | None = None
+    is_queued: bool = False
+
+
+class AuditWriter:
+    """Takes entries, and writes them down as long as `running`.
+
+    `required` tells whether what can't be written down is refused.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        required: bool,
+        monotonic: Callable[[], float],
+        clock: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._required = required
+        self._monotonic = monotonic
+        self._clock = clock
+        self._queue: deque[PendingEntry] = deque()
+        self._wanted = asyncio.Event()
+        self._tried = asyncio.Event()
+        self._queued = 0
+        self._settled = 0
+        self._failing = False
+        self._lost = 0
+        self._since: float | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Entries that are not written yet."""
+        return len(self._queue)
+
+    @property
+    def lost(self) -> int:
+        """Entries that were given up, for want of memory to keep them in."""
+        return self._lost
+
+    @property
+    def lag_seconds(self) -> float:
+        """How long the commit that is under way has taken so far."""
+        return 0.0 if self._since is None else self._monotonic() - self._since
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether an entry that is begun now may never be written."""
+        late = self._since is not None and self._monotonic() - self._since > LATE_SECONDS
+        return self._failing or late or len(self._queue) >= MAX_QUEUED
+
+    def begin(
+        self, entry: Entry, *, must_persist: bool = False, bypass_limits: bool = False
+    ) -> PendingEntry:
+        """Begin to write an entry down."""
+        fact = must_persist or not self._required
+        line = PendingEntry(entry, fact, bypass_limits, asyncio.get_running_loop().create_future())
+        if len(self._queue) < MAX_QUEUED:
+            self._enqueue(line)
+        else:
+            _fail(line)
+            self._lose(line)
+        return line
+
+    def note(self, line: PendingEntry, **changes: Any) -> None:
+        """Add to an entry what has become of it."""
+        line.entry = replace(line.entry, **changes)
+        if line.row_id is not None and not line.is_queued:
+            self._enqueue(line)
+
+    async def durable(self, line: PendingEntry) -> None:
+        """Return when the entry is on disk; raises `RecordUnavailable` when it can't be.
+
+        An express one is waited for while there is hope, and so is every one where the record is
+        not required; neither is refused.
+        """
+        if self._required and not line.bypass_limits:
+            await asyncio.shield(line.written)
+        elif not (line.written.done() or self.is_doubtful):
+            await asyncio.wait({line.written}, timeout=LATE_SECONDS)
+
+    async def flush(self) -> None:
+        """Wait until all that was told up to now is on disk, or can't be written."""
+        for _ in range(2):  # what became known of an entry meanwhile is in the next commit
+            told = self._queued
+            while self._settled < told and not self._failing:
+                await self._tried.wait()
+
+    async def news(self) -> None:
+        """Wait until something more is on disk."""
+        settled = self._settled
+        while self._settled == settled:
+            await self._tried.wait()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Write as long as the block, and at its end what is left, if it can be."""
+        writing = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            if self._failing and self._queue:
+                self._wanted.set()
+                await self._tried.wait()
+            await self.flush()
+            writing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writing
+            if self._queue:
+                log.error("entries of the record are lost", count=len(self._queue))
+
+    async def _run(self) -> NoReturn:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_SECONDS if self._queue else None):
+                    await self._wanted.wait()
+            self._wanted.clear()
+            while self._queue and await self._write_some():
+                pass
+
+    async def _write_some(self) -> bool:
+        """Write as many as one commit has; whether it could be done."""
+        lines = [self._queue[n] for n in range(min(len(self._queue), MAX_BATCH))]
+        for line in lines:
+            self._date(line)
+        changes = [Change(line.entry, line.row_id) for line in lines]
+
+        async def work(connection: AsyncConnection) -> list[int | None]:
+            return await write(connection, self._database.holder, changes)
+
+        self._since = self._monotonic()
+        try:
+            ids = await self._database.write(work)
+        except RecordUnavailable:
+            self._has_failed()
+            return False
+        except Exception:
+            log.exception("entries of the record are lost")
+            ids = [None] * len(lines)
+        finally:
+            self._since = None
+            self._turn_over()
+        self._has_succeeded(lines, changes, ids)
+        return True
+
+    def _has_succeeded(
+        self, lines: list[PendingEntry], changes: list[Change], ids: list[int | None]
+    ) -> None:
+        if self._failing:
+            log.warning("the record can be written again", kept=len(self._queue))
+            self._failing = False
+        self._settled += len(lines)
+        for line, change, row_id in zip(lines, changes, ids, strict=True):
+            self._queue.popleft()
+            line.is_queued = False
+            line.row_id = line.row_id or row_id
+            if line.entry is not change.entry:
+                self._enqueue(line)  # more became known while it was being written
+            if not line.written.done():
+                line.written.set_result(None)
+
+    def _has_failed(self) -> None:
+        """Refuse all who wait, and keep what is a fact."""
+        if not self._failing:
+            log.error("the record can't be written", waiting=len(self._queue))
+            self._failing = True
+        kept = deque(line for line in self._queue if line.must_persist)
+        self._settled += len(self._queue) - len(kept)
+        for line in self._queue:
+            _fail(line)
+        self._queue = kept
+
+    def _date(self, line: PendingEntry) -> None:
+        now = self._clock()
+        late = now - line.entry.at
+        if line.row_id is None and late > MAX_LATE_SECONDS:
+            detail = line.entry.detail | {"lateSeconds": round(late, 1)}
+            line.entry = replace(line.entry, at=now, detail=detail)
+
+    def _enqueue(self, line: PendingEntry) -> None:
+        line.is_queued = True
+        self._queue.append(line)
+        self._queued += 1
+        self._wanted.set()
+
+    def _lose(self, line: PendingEntry) -> None:
+        if line.must_persist:
+            self._lost += 1
+            if self._lost == 1:
+                log.error("the record has no room for more: entries are lost")
+
+    def _turn_over(self) -> None:
+        """Wake everyone who waits for a commit."""
+        self._tried.set()
+        self._tried = asyncio.Event()
+
+
+def _fail(line: PendingEntry) -> None:
+    if not line.written.done():
+        line.written.set_exception(RecordUnavailable(retry_after=RETRY_AFTER_SECONDS))
+        line.written.exception()  # perhaps nobody waits for it; asyncio would warn of it

@@ -1,0 +1,1 @@
+"""The settings: their names, types and checks, and where they are read from."""

@@ -1,0 +1,98 @@
+"""What the value of a setting may be: types that check, and say what is wrong.
+
+Addresses are in `app/config/addresses.py`.
+"""
+
+import ipaddress
+import re
+from typing import Annotated, Final, Literal
+
+from limits import parse_many
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+
+MIN_SERVICE_TOKEN_LENGTH: Final = 16
+MAX_SECONDS: Final = 7 * 24 * 3600
+"""A week: no duration that is meant is longer."""
+
+MAX_RATE: Final = 1_000_000
+MAX_RATE_SECONDS: Final = 24 * 3600
+"""A day: rates are counted in memory, and what is counted longer is a budget."""
+
+
+def _comma_separated(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part for part in (part.strip() for part in value.split(",")) if part)
+    return value
+
+
+def _header_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", value):
+        raise ValueError("not the name of a header, such as X-Forwarded-User")
+    if value.lower() in {"authorization", "avatar-token", "cookie"}:
+        raise ValueError("it is the visitor's own; name the header that your proxy sets")
+    return value
+
+
+def _network(value: str) -> str:
+    return str(ipaddress.ip_network(value))
+
+
+def _rate(value: str) -> str:
+    try:
+        (limit,) = parse_many(value)
+    except ValueError:  # also of the unpacking: several rates, separated
+        raise ValueError("not a rate such as 10/minute") from None
+    if not (1 <= limit.amount <= MAX_RATE and limit.get_expiry() <= MAX_RATE_SECONDS):
+        raise ValueError(f"not a rate such as 10/minute, of 1 to {MAX_RATE} calls in a day or less")
+    return value
+
+
+def _named_tokens(value: object) -> object:
+    """`name:token, name:token` as a dict; a name that comes twice is a mistake."""
+    if not isinstance(value, str):
+        return value
+    pairs = [part.strip().partition(":") for part in value.split(",") if part.strip()]
+    tokens = {name: token for name, _, token in pairs}
+    if len(tokens) < len(pairs) or not all(
+        re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name) for name in tokens
+    ):
+        raise ValueError("not name:token, comma-separated, with names of letters, digits, _ and -")
+    return tokens
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < MIN_SERVICE_TOKEN_LENGTH:
+        raise ValueError(f"each token needs at least {MIN_SERVICE_TOKEN_LENGTH} characters")
+    return value
+
+
+def _header_safe(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]+", value.get_secret_value()):
+        raise ValueError("it has a space, a line break or a character that is not ASCII")
+    return value
+
+
+def _integrity(value: str) -> str:
+    hashes = value.split()
+    if not hashes or not all(
+        re.fullmatch(r"sha(256|384|512)-[A-Za-z0-9+/]{43,88}={0,2}", each) for each in hashes
+    ):
+        raise ValueError("not a hash such as sha384-... in base64 (Subresource Integrity)")
+    return " ".join(hashes)
+
+
+Days = Annotated[int, Field(ge=1, le=3650)]
+Integrity = Annotated[str, AfterValidator(_integrity)]
+Secret = Annotated[SecretStr, AfterValidator(_header_safe)]
+ServiceToken = Annotated[Secret, AfterValidator(_long_enough)]
+PartnerId = Annotated[int, Field(ge=1, lt=2**63)]
+Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
+Minutes = Annotated[int, Field(ge=0, le=1_000_000)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
+Network = Annotated[str, AfterValidator(_network)]
+Rate = Annotated[str, AfterValidator(_rate)]
+CommaSeparated = BeforeValidator(_comma_separated)
+NamedTokens = BeforeValidator(_named_tokens)
+Control = Literal["speak", "speak-audio", "interrupt", "end"]
+"""What a visitor may be allowed to do; display and keep-alive always are."""

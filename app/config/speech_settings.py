@@ -1,0 +1,41 @@
+"""How the avatar speaks: in whose voice, in how long pieces, and who is asked before."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from app.config.addresses import BaseUrl, HttpUrl
+from app.config.setting_types import Secret, Text
+
+
+class SpeechSettings(BaseSettings):
+    """The settings of speech; what they ask of each other is in `app/config/validation.py`."""
+
+    speech: Literal["text", "audio", "auto"] = Field(
+        "auto",
+        description="Whose voice. text: Kaltura's own; audio: that of TTS_BASE_URL; auto: "
+        "Kaltura's own, and the other while that answers 503",
+    )
+    speech_chunk_length: Annotated[int, Field(ge=20, le=100_000)] = Field(
+        1000,
+        description="Characters that Kaltura is sent at once; longer texts are cut at sentence "
+        "ends",
+    )
+    tts_base_url: BaseUrl | None = Field(
+        None,
+        description="Another voice: an OpenAI-compatible service, such as "
+        "https://api.openai.com/v1",
+    )
+    tts_api_key: Secret | None = Field(None, description="The key for TTS_BASE_URL")
+    tts_model: Text | None = Field(None, description="The model to ask for there, such as tts-1")
+    tts_voice: Text | None = Field(None, description="The voice to ask for there, such as alloy")
+    speech_hook_url: HttpUrl | None = Field(
+        None, description="Who is asked about each text before it is said: allow, replace or refuse"
+    )
+    speech_hook_secret: Secret | None = Field(
+        None, description="Signs what SPEECH_HOOK_URL is sent, as HMAC-SHA256 in X-Signature"
+    )
+    speech_hook_failure: Literal["allow", "refuse"] = Field(
+        "refuse", description="What becomes of a text when the hook gives no answer"
+    )

@@ -1,0 +1,164 @@
+"""How Postgres is reached, and what a start that fails is told.
+
+`DATABASE_URL` is libpq's connection URI. asyncpg reads it whole, as libpq does, but for the few
+parameters that stand here.
+"""
+
+import re
+import secrets
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.config.sources import SettingsError
+
+Connect = Callable[[], Awaitable[asyncpg.Connection]]
+
+_WITHOUT_EFFECT: Final = frozenset(
+    {
+        *("keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"),
+        *("tcp_user_timeout", "client_encoding", "fallback_application_name", "sslcompression"),
+        *("sslsni", "load_balance_hosts"),
+    }
+)
+"""Parameters of libpq that are about its own sockets; nothing is lost without them."""
+
+_CAN_NOT_BE_REQUIRED: Final = ("channel_binding", "gssencmode")
+"""What asyncpg does not have: libpq does without it too, unless the value is `require`."""
+
+_SYSTEM: Final = "system"
+"""The `sslrootcert` that stands for the authorities that this machine trusts."""
+
+_FIXES: Final = {
+    "28": "check its user and password, and what pg_hba.conf allows",
+    "3D": "create it, or name another",
+    "42501": "give its user the rights to create tables in the schema and to use them",
+    "25006": "name the primary, such as with target_session_attrs=read-write",
+    "53300": "allow more connections, or close others",
+}
+"""What to do by the SQLSTATE, or by its class."""
+
+
+def connector(url: str, *, seconds: float) -> Connect:
+    """What opens a connection; raises `SettingsError` on a parameter that can't be kept.
+
+    Each statement may take `seconds`, and so may connecting unless `connect_timeout` says else.
+    """
+    address, _, query = url.replace("+asyncpg", "", 1).partition("?")
+    given = dict(_parameters(query))
+    arguments: dict[str, Any] = {"command_timeout": seconds, "timeout": seconds}
+    for name in _CAN_NOT_BE_REQUIRED:
+        if given.pop(name, None) == "require":
+            raise SettingsError(
+                f"DATABASE_URL: {name}=require can't be kept: take it away, and let "
+                "sslmode=verify-full prove who the server is"
+            )
+    if (patience := given.pop("connect_timeout", None)) is not None:
+        arguments["timeout"] = _seconds(patience)
+    if (mode := given.pop("ssl", None)) is not None:
+        # JDBC's name for it, as libpq knows it, and SQLAlchemy's.
+        given.setdefault("sslmode", "require" if mode == "true" else mode)
+    if given.get("sslrootcert") == _SYSTEM:
+        del given["sslrootcert"]
+        if given.pop("sslmode", "verify-full") != "verify-full":
+            raise SettingsError("DATABASE_URL: sslrootcert=system needs sslmode=verify-full")
+        arguments["ssl"] = ssl.create_default_context()
+    kept = [f"{name}={quote(value)}" for name, value in given.items()]
+    dsn = f"{address}?{'&'.join(kept)}" if kept else address
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(dsn, **arguments)
+
+    return connect
+
+
+def _parameters(query: str) -> Iterator[tuple[str, str]]:
+    for part in query.split("&") if query else ():
+        name, _, value = part.partition("=")
+        if not name or not value:
+            raise SettingsError("DATABASE_URL: what follows the ? is not name=value&name=value")
+        if name not in _WITHOUT_EFFECT:
+            yield unquote(name), unquote(value)  # to libpq a + is no space
+
+
+def _seconds(value: str) -> float | None:
+    """As libpq reads it: 0 and less are no limit."""
+    if not re.fullmatch(r"-?[0-9]{1,9}", value):
+        raise SettingsError("DATABASE_URL: connect_timeout is not a number of seconds")
+    return float(value) if int(value) > 0 else None
+
+
+_MARK: Final = text("SELECT set_config('avatar_broker.mark', :mark, false)")
+_MARKED: Final = text("SELECT current_setting('avatar_broker.mark', true)")
+
+
+async def require_sessions(engine: AsyncEngine) -> None:
+    """Raises `SettingsError` where a pooler gives each transaction any session (PgBouncer).
+
+    There a lock is lost as soon as it is had. The first connection marks its session; the second
+    has it at once where the pooler gives out the latest first, and otherwise the first has lost it.
+    """
+    mark = secrets.token_hex(8)
+    async with engine.connect() as one, engine.connect() as other:
+        await one.execute(_MARK, {"mark": mark})
+        await one.commit()
+        # The other's transaction stays open, so that the pooler can't give its session away.
+        if await other.scalar(_MARKED) == mark or await one.scalar(_MARKED) != mark:
+            raise _transaction_pooling()
+
+
+def refusal(error: BaseException) -> SettingsError:
+    """What to tell of a start that failed, in one line; the password is never in it."""
+    server = _of_server(error)
+    if isinstance(
+        server,
+        asyncpg.InvalidSQLStatementNameError | asyncpg.DuplicatePreparedStatementError,
+    ):
+        return _transaction_pooling()
+    if isinstance(server, asyncpg.PostgresError):
+        state = server.sqlstate or ""
+        fix = _FIXES.get(state) or _FIXES.get(state[:2]) or "check its parameters"
+        return SettingsError(f"DATABASE_URL: Postgres refuses ({_one_line(server)}): {fix}")
+    if server is not None:
+        return SettingsError(f"DATABASE_URL: {_one_line(server)}")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return SettingsError(
+            f"DATABASE_URL: Postgres' certificate is not trusted ({error.verify_message}): name "
+            "its authority as sslrootcert, and the host as the certificate does"
+        )
+    if isinstance(error, OSError):
+        advice = "check its host and port, and with sslmode its TLS and the certificates' files"
+        kind = type(error).__name__
+        return SettingsError(f"DATABASE_URL: Postgres can't be reached ({kind}): {advice}")
+    return SettingsError(
+        f"DATABASE_URL: Postgres can't be used ({type(error).__name__}): check its parts, and "
+        "percent-encode what has a meaning in an address"
+    )
+
+
+def _of_server(error: BaseException | None) -> BaseException | None:
+    """What asyncpg raised, behind SQLAlchemy's translations of it."""
+    told = (
+        asyncpg.PostgresError,
+        asyncpg.ClientConfigurationError,
+        asyncpg.TargetServerAttributeNotMatched,
+    )
+    while error is not None and not isinstance(error, told):
+        error = error.__cause__
+    return error
+
+
+def _transaction_pooling() -> SettingsError:
+    return SettingsError(
+        "DATABASE_URL: a pooler gives each transaction another session (transaction pooling), and "
+        "locks need one that lasts: name its port for session pooling, or Postgres itself"
+    )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

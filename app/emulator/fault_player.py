@@ -1,0 +1,180 @@
+"""Plays the faults: answers that take the place of the true one, or come of it."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urljoin
+
+from starlette.datastructures import URL, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.emulator.faults import Fault, Faults, Kind
+from app.emulator.observation import Exchange, Farewell, exchange_of
+from app.kaltura.contract import Refusal, Refused
+
+
+@dataclass(slots=True)
+class Answer:
+    """A whole HTTP answer, before it is sent."""
+
+    status: int = HTTPStatus.OK
+    headers: dict[str, str | None] = field(default_factory=dict)
+    body: bytes = b""
+
+    @classmethod
+    def of_json(cls, content: Any, status: int = HTTPStatus.OK) -> "Answer":
+        """Return an answer with a JSON body."""
+        return cls(status, {"content-type": "application/json"}, json.dumps(content).encode())
+
+    async def send(self, send: Send, *, pause: float = 0, missing: int = 0) -> None:
+        """Send it; a `pause` after each byte, or promising `missing` bytes more than there are."""
+        headers = {**self.headers, "content-length": str(len(self.body) + missing)}
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status,
+                "headers": [
+                    (name.lower().encode("latin-1"), value.encode("latin-1"))
+                    for name, value in headers.items()
+                    if value is not None
+                ],
+            }
+        )
+        step = 1 if pause else max(1, len(self.body))
+        for start in range(0, len(self.body), step):
+            part = self.body[start : start + step]
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+            await asyncio.sleep(pause)
+        if not missing:
+            await send({"type": "http.response.body", "body": b""})
+
+
+_JSON: Final = {"success": True, "sessionId": "0", "token": "0.0.0", "whepUrl": "http://127.0.0.1"}
+
+
+def _refusal(fault: Fault) -> Answer:
+    status = fault.status or HTTPStatus.INTERNAL_SERVER_ERROR
+    body = fault.body
+    if body is None:
+        phrase = next((s.phrase for s in HTTPStatus if s == status), "Error")
+        body = Refused(error=phrase).model_dump(by_alias=True)
+    answer = Answer.of_json(body, status)
+    return Answer(status, {**answer.headers, **fault.headers}, answer.body)
+
+
+_ANSWERS: Final[Mapping[Kind, Callable[[Fault], Answer]]] = {
+    Kind.STATUS: _refusal,
+    Kind.SUCCESS_FALSE: lambda _: Answer.of_json({"success": False, "error": "Not this time"}),
+    Kind.EXCEPTION: lambda _: Answer.of_json(
+        {
+            "objectType": "KalturaAPIException",
+            "code": "INVALID_KS",
+            "message": "Invalid KS, as a fault demanded",
+        }
+    ),
+    Kind.NOT_JSON: lambda _: Answer(200, {"content-type": "text/html"}, b"<h1>Bad gateway</h1>"),
+    Kind.WRONG_TYPES: lambda _: Answer.of_json({"success": "yes", **dict.fromkeys(_JSON, 7)}),
+    Kind.EMPTY: lambda _: Answer(200, {"content-type": "application/json"}),
+    Kind.HUGE: lambda fault: Answer.of_json({**_JSON, "padding": "x" * fault.bytes}),
+    Kind.REDIRECT: lambda fault: Answer(302, {"location": fault.location or "/"}),
+}
+"""Answers that take the place of the true one."""
+
+
+class FaultMiddleware:
+    """Plays the faults; everything else passes through untouched."""
+
+    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+        self._app = app
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Play the fault that fits, if any."""
+        exchange = exchange_of(scope)
+        fault = self._faults.take(exchange) if exchange else None
+        if exchange is None or fault is None:
+            await self._app(scope, receive, send)
+        elif fault.kind in _ANSWERS:
+            await _ANSWERS[fault.kind](fault).send(send)
+        else:
+            await self._play(fault, exchange, scope, receive, send)
+
+    async def _play(
+        self, fault: Fault, exchange: Exchange, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        match fault.kind:
+            case Kind.RESET:
+                await exchange.hang_up(Farewell.RESET)
+            case Kind.LOST_ANSWER:
+                await self._true_answer(scope, receive)
+                await exchange.hang_up(Farewell.ABORT)
+            case Kind.HANG:
+                await _wait_for_leaving(receive, 600 if fault.seconds is None else fault.seconds)
+                await exchange.hang_up(Farewell.ABORT)
+            case Kind.TRUNCATED:
+                await Answer.of_json(_JSON).send(send, missing=64)
+                await exchange.hang_up(Farewell.CLOSE)
+            case Kind.DRIP:
+                pause = 1.0 if fault.seconds is None else fault.seconds
+                await Answer.of_json(_JSON).send(send, pause=pause)
+            case Kind.GONE_404 | Kind.OVERRIDE | Kind.ABSOLUTE_LOCATION:
+                answer = await self._true_answer(scope, receive)
+                await _changed(answer, fault, str(URL(scope=scope))).send(send)
+            case Kind.DELAY:
+                await self._app(scope, receive, _late(send, fault.seconds or 0))
+            case _:
+                exchange.keep_queue = fault.kind is Kind.KEEP_QUEUE
+                await self._app(scope, receive, send)
+
+    async def _true_answer(self, scope: Scope, receive: Receive) -> Answer:
+        """Carry the call out and keep its answer."""
+        answer = Answer()
+
+        async def keep(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answer.status = message["status"]
+                answer.headers = dict(MutableHeaders(scope=message).items())
+            else:
+                answer.body += message.get("body", b"")
+
+        await self._app(scope, receive, keep)
+        return answer
+
+
+def _late(send: Send, seconds: float) -> Send:
+    async def late(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await asyncio.sleep(seconds)
+        await send(message)
+
+    return late
+
+
+def _changed(answer: Answer, fault: Fault, url: str) -> Answer:
+    if fault.kind is Kind.GONE_404 and answer.status == HTTPStatus.GONE:
+        refusal = Refusal.SESSION_NOT_FOUND
+        return Answer.of_json(Refused(error=refusal.error).model_dump(), refusal.status)
+    if fault.kind is Kind.ABSOLUTE_LOCATION and (location := answer.headers.get("location")):
+        answer.headers["location"] = urljoin(url, location)
+    if fault.kind is Kind.OVERRIDE:
+        answer.status = fault.status or answer.status
+        answer.headers |= {name.lower(): value for name, value in fault.headers.items()}
+        if isinstance(fault.body, dict):
+            content = json.loads(answer.body or b"{}") | fault.body
+            content = {name: value for name, value in content.items() if value is not None}
+            answer.body = json.dumps(content).encode()
+    return answer
+
+
+async def _wait_for_leaving(receive: Receive, seconds: float) -> None:
+    async def left() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    try:
+        await asyncio.wait_for(left(), seconds)
+    except TimeoutError:
+        return

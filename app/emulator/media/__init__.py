@@ -1,0 +1,1 @@
+"""The emulator's media: sound and picture over WebRTC."""

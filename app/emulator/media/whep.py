@@ -1,0 +1,103 @@
+"""WHEP: how a browser gets the picture and the sound (reference 3).
+
+One viewer a session. It offers, gets an answer with every candidate in it, and watches until it
+deletes its resource, its connection fails, or the session ends.
+"""
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final, TypeAlias
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app.emulator.media.tracks import FaceTrack, MediaClock, Painter, VoiceTrack
+from app.emulator.media.viewer import PeerViewer
+from app.emulator.observation import WHEP_PATH
+from app.emulator.refusals import RefusalError
+from app.emulator.sessions import Session, Sessions
+from app.emulator.settings import EmulatorSettings
+from app.kaltura.contract import Refusal
+
+SDP: Final = "application/sdp"
+
+PainterFor: TypeAlias = Callable[[str], Awaitable[Painter]]
+"""Returns what draws the avatar of an id."""
+
+
+class WhepApi:
+    """The WHEP endpoint of every session."""
+
+    def __init__(
+        self, settings: EmulatorSettings, sessions: Sessions, painter_for: PainterFor
+    ) -> None:
+        self._settings = settings
+        self._sessions = sessions
+        self._painter_for = painter_for
+
+    @property
+    def router(self) -> APIRouter:
+        """The endpoint, and the viewer's resource below it."""
+        router = APIRouter(prefix=WHEP_PATH)
+        router.add_api_route("/{key}", self._watch, methods=["POST"])
+        router.add_api_route("/{key}/viewer/{viewer_id}", self._leave, methods=["DELETE"])
+        return router
+
+    async def _watch(self, request: Request, key: str) -> Response:
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content_type != SDP:
+            raise RefusalError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send {SDP}")
+        offer = (await request.body()).decode(errors="replace")
+        painter = await self._painter_for(self._session(key).avatar_id)
+        # Asked for again, because it may have ended in the meantime.
+        session = self._session(key)
+        if session.viewer is not None:
+            raise RefusalError(HTTPStatus.CONFLICT, "Stream already has a viewer")
+        viewer = PeerViewer(
+            patience=self._settings.connect_seconds, left=lambda: _vacate(session, viewer)
+        )
+        session.viewer = viewer
+        answer = await _answer(viewer, offer, session, painter, on_loopback=_is_loopback(request))
+        location = f"{WHEP_PATH}/{key}/viewer/{viewer.viewer_id}"
+        return Response(answer, HTTPStatus.CREATED, {"Location": location}, media_type=SDP)
+
+    async def _leave(self, key: str, viewer_id: str) -> Response:
+        viewer = self._session(key).viewer
+        if viewer is None or viewer.viewer_id != viewer_id:
+            raise RefusalError(HTTPStatus.NOT_FOUND, "No such viewer")
+        await viewer.close()
+        return Response()
+
+    def _session(self, key: str) -> Session:
+        session = self._sessions.with_whep_key(key)
+        if session is None:
+            raise RefusalError.of(Refusal.SESSION_NOT_FOUND)
+        return session
+
+
+async def _answer(
+    viewer: PeerViewer, offer: str, session: Session, painter: Painter, *, on_loopback: bool
+) -> str:
+    clock = MediaClock()
+    voice = VoiceTrack(session.stage, clock)
+    face = FaceTrack(session.stage, clock, painter)
+    try:
+        return await viewer.answer(offer, voice, face, on_loopback=on_loopback)
+    except ValueError as error:
+        await viewer.close()
+        raise RefusalError(HTTPStatus.BAD_REQUEST, "Invalid SDP offer") from error
+
+
+def _vacate(session: Session, viewer: PeerViewer) -> None:
+    if session.viewer is viewer:
+        session.viewer = None
+
+
+def _is_loopback(request: Request) -> bool:
+    """Whether the viewer reached us on an address that only this machine has."""
+    host = (request.scope.get("server") or ("", 0))[0]
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True

@@ -1,0 +1,1 @@
+"""The emulator's voice: speech, and the mouth that makes it."""

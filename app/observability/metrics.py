@@ -1,0 +1,164 @@
+"""The figures at `/metrics`, in the words of Prometheus.
+
+Every label has a few values that are known beforehand: no id, and nothing that a visitor or Kaltura
+has written, is in any of them.
+"""
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from app import __version__
+from app.kaltura.breaker import STATES
+from app.kaltura.observation import Exchange
+from app.observability.logs import dropped_lines
+from app.sessions.speech.voice.tts_fallback import SpeechMode
+from app.sessions.stats import Stats
+from app.sessions.store.model import EndReason
+
+CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
+PREFIX: Final = "avatar_broker"
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER: Final = "other"
+"""A method that is none of these, and a path that is no route's."""
+
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """The figures of one app; another in the same process has its own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self._build = self._gauge("build_info", "What runs", "version", "python")
+        self._build.labels(__version__, platform.python_version()).set(1)
+        self._requests = self._counter(
+            "http_requests", "Requests answered", "method", "route", "status"
+        )
+        self._request_seconds = self._histogram(
+            "http_request_duration_seconds", "How long answers took", "method", "route"
+        )
+        self._problems = self._counter(
+            "problems", "Requests that were answered with a problem", "route", "problem"
+        )
+        self._calls = self._counter(
+            "kaltura_requests", "Requests to Kaltura", "operation", "outcome"
+        )
+        self._call_seconds = self._histogram(
+            "kaltura_request_duration_seconds", "How long Kaltura's answers took", "operation"
+        )
+        self._at_scrape = _AtScrape()
+        self._registry.register(self._at_scrape)
+
+    def answered(
+        self, method: str, route: str | None, status: int, problem: str | None, seconds: float
+    ) -> None:
+        """Count a request; `route` is the template of its path."""
+        method, route = method if method in METHODS else OTHER, route or OTHER
+        self._requests.labels(method, route, str(status)).inc()
+        self._request_seconds.labels(method, route).observe(seconds)
+        if problem is not None:
+            self._problems.labels(route, problem).inc()
+
+    @contextmanager
+    def observe(self, exchange: Exchange) -> Iterator[None]:
+        """Count a request to Kaltura; an `Observer`."""
+        try:
+            yield
+        finally:
+            operation = exchange.operation.value
+            self._calls.labels(operation, exchange.outcome).inc()
+            self._call_seconds.labels(operation).observe(exchange.seconds)
+
+    def exposition(self, stats: Stats) -> bytes:
+        """All of it as Prometheus reads it, with how things stand now."""
+        self._at_scrape.stats = stats
+        return generate_latest(self._registry)
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(name, meaning, labels, namespace=PREFIX, registry=self._registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(name, meaning, labels, namespace=PREFIX, registry=self._registry)
+
+    def _histogram(self, name: str, meaning: str, *labels: str) -> Histogram:
+        return Histogram(
+            name, meaning, labels, namespace=PREFIX, registry=self._registry, buckets=_SECONDS
+        )
+
+
+class _AtScrape(Collector):
+    """What others count anyway, and is read when it is asked for."""
+
+    stats: Stats | None = None
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing; otherwise the registry would collect to find out."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """A line here is a figure at `/metrics`."""
+        now = self.stats
+        if now is None:
+            return
+        lost = {"": dropped_lines()}
+        yield _counter("log_lines_dropped", "Lines of the log that could not be written", lost)
+        yield _gauge("sessions_live", "Sessions that visitors may use", now.live)
+        yield _gauge("sessions_ending", "Sessions over here, but not yet at Kaltura", now.ending)
+        yield _gauge("sessions_capacity", "Sessions that may be open", now.capacity)
+        yield _gauge("waiting_room_length", "Visitors in line for a session", now.waiting)
+        yield _gauge("waiting_room_capacity", "Visitors who may wait", now.waiting_capacity)
+        yield _gauge("audit_waiting", "Entries not yet in the record", now.audit_waiting)
+        yield _gauge("audit_lag_seconds", "How long they have waited", now.audit_lag_seconds)
+        yield _gauge("audit_writable", "Whether the record can be written", now.audit_writable)
+        yield _counter("audit_lost", "Entries that are not in the record", {"": now.audit_lost})
+        yield _counter("sessions_opened", "Sessions opened", {"": now.opened})
+        yield _counter(
+            "sessions_ended",
+            "Sessions ended, and why",
+            {reason.value: now.ended[reason] for reason in EndReason},
+            "reason",
+        )
+        yield _counter("ks_renewals", "Kaltura Sessions made, or not", now.ks_renewals, "outcome")
+        yield _states(
+            "kaltura_breaker", "Whether Kaltura is asked: the state that is 1", STATES, now.breaker
+        )
+        yield _gauge("speech_waiting", "Utterances that wait to be said", now.utterances_waiting)
+        yield _states(
+            "speech_voice", "Whose voice speaks: the state that is 1", SpeechMode, now.voice
+        )
+        yield _counter("speech_switches", "Changes of the voice", {"": now.voice_switches})
+        said = {voice.value: now.voice_said[voice] for voice in now.voice_said}
+        yield _counter("speech_pieces", "Pieces that each voice said", said, "voice")
+
+
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"{PREFIX}_{name}", meaning, value)
+
+
+def _counter(name: str, meaning: str, values: Mapping[str, float], label: str = "") -> Metric:
+    family = CounterMetricFamily(f"{PREFIX}_{name}", meaning, labels=[label] if label else [])
+    for value, count in values.items():
+        family.add_metric([value] if label else [], count)
+    return family
+
+
+def _states(name: str, meaning: str, states: Iterable[str], state: str) -> Metric:
+    family = GaugeMetricFamily(f"{PREFIX}_{name}", meaning, labels=["state"])
+    for one in states:
+        family.add_metric([one], one == state)
+    return family

@@ -1,0 +1,1 @@
+"""uvicorn as this broker runs it, and the bounds of each connection."""

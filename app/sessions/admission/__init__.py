@@ -1,0 +1,1 @@
+"""Who may open a session now: capacity, the waiting room and budgets."""

@@ -1,0 +1,1 @@
+"""Recordings that visitors send to be said."""

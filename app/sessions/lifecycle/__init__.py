@@ -1,0 +1,1 @@
+"""How sessions are opened and ended."""

@@ -1,0 +1,1 @@
+"""The text of speech: validated, moderated, and cut into sentences."""

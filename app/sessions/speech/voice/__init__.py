@@ -1,0 +1,1 @@
+"""The voice of speech: Kaltura's own, or a text-to-speech service."""

@@ -1,0 +1,83 @@
+"""How things stand: how full the house is, and what this process has done since it began."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.audit.writer import AuditWriter
+from app.kaltura.client import KalturaClient
+from app.sessions.admission.capacity import CapacityManager
+from app.sessions.lifecycle.creation import SessionCreator
+from app.sessions.speech.service import SpeechService
+from app.sessions.speech.voice.tts_fallback import SpeechMode, VoiceSelector
+from app.sessions.store.memory import SessionStore
+from app.sessions.store.model import EndReason
+
+
+@dataclass(frozen=True)
+class Stats:
+    """How things stand at one moment; what is counted, is counted from the process's start."""
+
+    live: int
+    ending: int
+    capacity: int
+    waiting: int
+    waiting_capacity: int
+    opened: int
+    ended: Mapping[EndReason, int]
+    ks_renewals: Mapping[str, int]
+    breaker: str
+    audit_waiting: int
+    audit_lag_seconds: float
+    audit_writable: bool
+    audit_lost: int
+    utterances_waiting: int
+    voice: SpeechMode
+    voice_said: Mapping[SpeechMode, int]
+    voice_switches: int
+
+
+class StatsReader:
+    """Looks at the parts of the house; only reads."""
+
+    def __init__(
+        self,
+        *,
+        client: KalturaClient,
+        sessions: SessionStore,
+        places: CapacityManager,
+        creator: SessionCreator,
+        record: AuditWriter,
+        speech: SpeechService,
+        voice: VoiceSelector,
+    ) -> None:
+        self._client = client
+        self._sessions = sessions
+        self._places = places
+        self._creator = creator
+        self._record = record
+        self._speech = speech
+        self._voice = voice
+
+    async def stats(self) -> Stats:
+        """How things stand now."""
+        sessions = await self._sessions.all()
+        live = sum(session.ended is None for session in sessions)
+        return Stats(
+            live=live,
+            ending=len(sessions) - live,
+            capacity=self._places.capacity,
+            waiting=self._places.waiting,
+            waiting_capacity=self._places.waiting_capacity,
+            opened=self._creator.opened_count,
+            ended=self._sessions.ended_count,
+            ks_renewals=self._client.ks_renewals,
+            breaker=self._client.breaker_state,
+            audit_waiting=self._record.waiting,
+            audit_lag_seconds=self._record.lag_seconds,
+            audit_writable=not self._record.is_doubtful,
+            audit_lost=self._record.lost,
+            utterances_waiting=self._speech.waiting,
+            voice=self._voice.speech,
+            voice_said=self._voice.said,
+            voice_switches=self._voice.switches,
+        )

@@ -1,0 +1,1 @@
+"""Where sessions are kept: in memory, and in the database."""

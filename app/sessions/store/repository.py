@@ -1,0 +1,270 @@
+"""The journal: every session in the database, so that the next process knows of it.
+
+Rows of another `AVATAR_BASE_URL` are taken over too: those sessions are ended where they are.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+import structlog
+from cryptography.fernet import InvalidToken, MultiFernet
+from pydantic import SecretStr
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Executable,
+    Float,
+    Index,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    and_,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.config.setting_types import MAX_SECONDS
+from app.db.database import METADATA, Database, Rows
+from app.kaltura.client import SessionAccess
+from app.kaltura.contract import ClientInit
+from app.problems import RecordUnavailable
+from app.sessions.clock import SessionClock
+from app.sessions.store.model import AvatarSession, EndReason, IdempotencyRecord
+
+KEPT_SECONDS: Final = 31 * 24 * 3600
+"""The history of sessions goes back so far."""
+
+TOLD_SECONDS: Final = 3600
+"""So long a next process tells pages why the session ended that an earlier one ended."""
+
+SESSIONS: Final = Table(
+    "sessions",
+    METADATA,
+    # Kaltura might give an id anew, so the id alone names no row.
+    Column("session_id", String, primary_key=True),
+    Column("opened_at", Float, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("base_url", String, nullable=False),
+    Column("owner", String, nullable=False),
+    Column("origin_key", String),
+    Column("origin_wish", String),
+    Column("expires_at", Float, nullable=False),
+    Column("token_expires_at", Float, nullable=False),
+    Column("last_moment", String, nullable=False),
+    Column("seen", Boolean, nullable=False),
+    Column("ready", Boolean, nullable=False),
+    # What opens the session at Kaltura, encrypted; gone as soon as nothing is left to be opened.
+    Column("sealed", LargeBinary),
+    Column("ended", String),
+    Column("ended_at", Float),
+    Column("ended_upstream", Boolean, nullable=False),
+    Index("sessions_of_owner", "owner", "opened_at"),
+    Index("sessions_in_time", "opened_at"),
+    Index("sessions_left_open", "ended_upstream", "holder"),
+)
+
+log = structlog.get_logger(__name__)
+
+
+class SessionRepository:
+    """Writes sessions down, and reads what processes that are no more have left.
+
+    Its rows have the wall clock's times, its callers those of `clock`.
+    """
+
+    def __init__(
+        self, database: Database, keys: MultiFernet, *, base_url: str, clock: SessionClock
+    ) -> None:
+        self._database = database
+        self._keys = keys
+        self._base_url = base_url
+        self._clock = clock
+        self._offset = clock.offset
+
+    @property
+    def times_reopened(self) -> int:
+        """How often the database was found to be another one, in which rows may be missing."""
+        return self._database.file.times_reopened if self._database.file else 0
+
+    async def follow_clock(self) -> None:
+        """Move the rows of this process when the wall clock was set; raises `RecordUnavailable`.
+
+        So the sessions keep their length, and a next process knows how long they may last.
+        """
+        before, now = self._offset, self._clock.offset
+        if before == now:
+            return
+        columns = (SESSIONS.c.opened_at, SESSIONS.c.expires_at, SESSIONS.c.ended_at)
+        moved = {column: column + (now - before) for column in columns}
+
+        async def work(connection: AsyncConnection) -> None:
+            own = SESSIONS.c.holder == self._database.holder
+            await connection.execute(update(SESSIONS).where(own).values(moved))
+            self._offset = now
+
+        try:
+            await self._database.write(work)
+        except RecordUnavailable:
+            self._offset = before
+            raise
+        log.warning("the wall clock was set", seconds=now - before)
+
+    def _row_of(self, session: AvatarSession) -> dict[str, Any]:
+        """What is kept of a session, its secrets still readable."""
+        return {
+            "session_id": session.session_id,
+            "opened_at": session.opened_at + self._offset,
+            "base_url": session.access.base_url or self._base_url,
+            "owner": session.owner,
+            "origin_key": session.origin and session.origin.key,
+            "origin_wish": session.origin and session.origin.options,
+            "expires_at": session.expires_at + self._offset,
+            "token_expires_at": session.token_expires_at + self._offset,
+            "last_moment": session.last_moment.value,
+            "seen": session.seen_at is not None,
+            "ready": session.ready,
+            "sealed": None if session.ended_upstream else _secrets_of(session),
+            "ended": session.ended and session.ended.value,
+            "ended_at": session.ended_at and session.ended_at + self._offset,
+            "ended_upstream": session.ended_upstream,
+        }
+
+    async def save(self, session: AvatarSession) -> None:
+        """Write a session down; it is on disk on return. Raises `RecordUnavailable`."""
+
+        async def work(connection: AsyncConnection) -> None:
+            row = self._row_of(session) | {"holder": self._database.holder}
+            if row["sealed"] is not None:
+                row["sealed"] = self._keys.encrypt(row["sealed"])
+            statement = self._database.insert(SESSIONS).values(row)
+            replaced = {name: statement.excluded[name] for name in row}
+            await connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at], set_=replaced
+                )
+            )
+
+        await self._database.write(work)
+
+    async def take_over(self) -> list[AvatarSession]:
+        """The sessions that processes that are no more have left open, from now on ours.
+
+        With them those that ended lately, so that their pages can be told why.
+        """
+        told_from = self._clock.wall() - TOLD_SECONDS
+        left = or_(
+            SESSIONS.c.ended_upstream.is_(False),
+            and_(SESSIONS.c.ended_at > told_from, SESSIONS.c.ready.is_(True)),
+        )
+        other = SESSIONS.c.holder != self._database.holder
+        await self._database.hold()
+        holders = await self._database.read(select(SESSIONS.c.holder).where(left, other).distinct())
+        dead = [row.holder for row in holders if not await self._database.is_held(row.holder)]
+        if not dead:
+            return []
+        # In one statement: of two processes that find the same dead one, each row is had by one.
+        rows = await self._write(
+            update(SESSIONS)
+            .where(left, SESSIONS.c.holder.in_(dead))
+            .values(holder=self._database.holder)
+            .returning(SESSIONS)
+        )
+        return list(self._readable(sorted(rows, key=lambda row: row.opened_at)))
+
+    async def forget_old(self) -> None:
+        """Delete what is too old to matter."""
+        oldest = self._clock.wall() - KEPT_SECONDS
+        await self._write(delete(SESSIONS).where(SESSIONS.c.opened_at < oldest))
+
+    async def seconds_used(self, since: float, owner: str | None) -> float:
+        """How long sessions were open since then at the present address of Kaltura's.
+
+        An emulator's minutes cost nothing, so they count for the emulator alone.
+        """
+        since, now = since + self._offset, self._clock() + self._offset
+        begin = case((SESSIONS.c.opened_at < since, since), else_=SESSIONS.c.opened_at)
+        used = was_open_until(now) - begin
+        query = select(func.sum(case((used > 0, used), else_=0.0))).where(
+            SESSIONS.c.base_url == self._base_url,
+            # No session is open for longer than settings allow; this lets the index help.
+            SESSIONS.c.opened_at > since - MAX_SECONDS,
+        )
+        if owner is not None:
+            query = query.where(SESSIONS.c.owner == owner)
+        [row] = await self._database.read(query)
+        return float(row[0] or 0.0)
+
+    async def _write(self, statement: Executable) -> Rows:
+        async def rows(connection: AsyncConnection) -> Rows:
+            result = await connection.execute(statement)
+            return result.all() if result.returns_rows else []
+
+        return await self._database.write(rows)
+
+    def _readable(self, rows: Iterable[Row[Any]]) -> Iterator[AvatarSession]:
+        for row in rows:
+            try:
+                yield self._session_of(row)
+            except (InvalidToken, ValueError, KeyError, TypeError) as error:
+                log.error(  # noqa: TRY400 - a traceback would quote the row
+                    "a session of an earlier process can't be ended: SECRET_KEY is not the one it "
+                    "had, or another version wrote it down",
+                    session_id=row.session_id,
+                    error=type(error).__name__,
+                )
+
+    def _session_of(self, row: Row[Any]) -> AvatarSession:
+        token, media, ended = SecretStr(""), None, row.ended
+        ended_at = row.ended_at and row.ended_at - self._offset
+        if not row.ready and ended is None:
+            # Its process died while it was being opened: it is nobody's, so it is over.
+            ended, ended_at = EndReason.FAILED, self._clock()
+        if not row.ended_upstream:
+            kept = self._unsealed(row)
+            token = SecretStr(kept["token"])
+            media = kept["media"] and ClientInit.model_validate(kept["media"])
+        elsewhere = None if row.base_url == self._base_url else row.base_url
+        return AvatarSession(
+            access=SessionAccess(row.session_id, token, elsewhere),
+            owner=row.owner,
+            opened_at=row.opened_at - self._offset,
+            expires_at=row.expires_at - self._offset,
+            token_expires_at=row.token_expires_at - self._offset,
+            # Whoever watches it shall have the time to say so.
+            seen_at=self._clock.running() if row.seen else None,
+            ready=row.ready,
+            last_moment=EndReason(row.last_moment),
+            origin=row.origin_key and IdempotencyRecord(row.origin_key, row.origin_wish),
+            delivered=row.ready,
+            media=media,
+            ended=ended and EndReason(ended),
+            ended_at=ended_at,
+            ended_upstream=row.ended_upstream,
+        )
+
+    def _unsealed(self, row: Row[Any]) -> dict[str, Any]:
+        """A row's secrets; the id inside makes sure that they were not moved from another row."""
+        kept: dict[str, Any] = json.loads(self._keys.decrypt(row.sealed))
+        if kept["id"] != row.session_id:
+            raise ValueError("the secrets of another row")
+        return kept
+
+
+def was_open_until(now: float) -> Any:
+    """When a session was over, or `now`."""
+    ended = func.coalesce(SESSIONS.c.ended_at, now)
+    limit = case((SESSIONS.c.expires_at < now, SESSIONS.c.expires_at), else_=now)
+    return case((ended < limit, ended), else_=limit)
+
+
+def _secrets_of(session: AvatarSession) -> bytes:
+    media = session.media and session.media.model_dump(mode="json")
+    token = session.access.token.get_secret_value()
+    return json.dumps({"id": session.session_id, "token": token, "media": media}).encode()

@@ -1,0 +1,54 @@
+"""The Content-Security-Policy of what people see in a browser."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from app.config.settings import BUILTIN_PLAYER, Settings
+
+DOCUMENT_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""For pages to read: styles and pictures of their own, and no script."""
+
+
+def console_policy(nonce: str) -> str:
+    """For the operator's console: its own styles, pictures and calls, and scripts with `nonce`.
+
+    A script of theirs brings its own modules along, with the nonce that it has itself.
+    """
+    return (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+
+
+_KALTURA = "https://*.kaltura.ai"
+"""Kaltura chooses the media host for each session (reference 3 and 4.6)."""
+
+_LOOPBACK = "http://127.0.0.1:* http://localhost:*"
+
+
+def page_policy(settings: Settings, nonce: str) -> str:
+    """What the page may load and call: itself, the SDK's origin, Kaltura's media."""
+    media = _LOOPBACK if settings.upstream_is_local else _KALTURA
+    api = "" if settings.sealed else _origin(settings.avatar_base_url)
+    sdk = "" if settings.sdk_url == BUILTIN_PLAYER else _origin(settings.sdk_url)
+    directives = {
+        "default-src": "'none'",
+        "script-src": f"'self' 'nonce-{nonce}' {sdk}",
+        "style-src": "'self'",
+        "img-src": "'self' data:",
+        "media-src": f"'self' blob: {media}",
+        "connect-src": f"'self' {media} {api}",
+        "form-action": "'none'",
+        "base-uri": "'none'",
+        "frame-ancestors": " ".join(settings.frame_ancestors) or "'none'",
+    }
+    return "; ".join(f"{name} {value}".strip() for name, value in directives.items())
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,94 @@
+"""What the OpenAPI document says of problems, made from the problems themselves."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.kaltura.contract import Refused
+from app.problems import InvalidRequest, Problem
+from app.web.error_responses import PROBLEM_JSON
+
+
+class FieldMistake(BaseModel):
+    """One field that is not valid."""
+
+    field: str
+    message: str
+
+
+class ProblemDocument(BaseModel):
+    """What went wrong (RFC 9457); `type` leads to a page that says how to mend it."""
+
+    model_config = ConfigDict(title="Problem")
+
+    type: str = Field(examples=["/problems/session-ended"])
+    title: str
+    status: int
+    detail: str
+    requestId: str = Field(description="Tell it to the operator")  # noqa: N815 - the wire's name
+    errors: list[FieldMistake] = []
+
+
+def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may answer these problems.
+
+    `invalid-request` brings its other statuses: bad JSON, too large, wrong content type.
+    """
+    responses: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        statuses = [400, 413, 415, 422] if kind is InvalidRequest else [kind.status]
+        for status in statuses:
+            response = responses.setdefault(status, _empty_response())
+            examples = response["content"][PROBLEM_JSON]["examples"]
+            examples[kind.name] = {"value": kind(status=status).as_dict("3f2a9c01d4e5b678")}
+            response["description"] = ", ".join(examples)
+    return responses
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route of the mirror, which refuses as Kaltura does."""
+    return {
+        status: {"model": Refused, "description": HTTPStatus(status).phrase} for status in statuses
+    }
+
+
+def _empty_response() -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"content": {PROBLEM_JSON: {"schema": schema, "examples": {}}}}
+
+
+def operation_id(route: APIRoute) -> str:
+    """Stable names for generated clients: the function's own."""
+    return route.name
+
+
+def _say_that_streams_are_text(responses: dict[str, Any]) -> None:
+    """A table, lines, or server-sent events: OpenAPI 3.1 has no words for what is in them."""
+    for response in responses.values():
+        for content_type, content in response.get("content", {}).items():
+            if "schema" not in content:
+                response["content"][content_type] = {"schema": {"type": "string"}}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of `app`, without the answers that FastAPI assumes and we never give."""
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    for path in document["paths"].values():
+        for operation in path.values():
+            assumed = operation["responses"].get("422", {}).get("content", {})
+            if "application/json" in assumed:
+                del operation["responses"]["422"]
+            _say_that_streams_are_text(operation["responses"])
+    schemas = document["components"]["schemas"]
+    for assumed in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(assumed, None)
+    problem = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs")
+    schemas["Problem"] = problem
+    return document

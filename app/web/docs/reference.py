@@ -1,0 +1,209 @@
+"""The OpenAPI document as rows for `templates/docs.html`: `$ref`s resolved, fields made flat."""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+from app.web.error_responses import PROBLEM_JSON
+
+_JSON: Final = "application/json"
+_FORM: Final = "multipart/form-data"
+_LIMITS: Final = {
+    "minLength": "{} characters or more",
+    "maxLength": "{} characters or fewer",
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "pattern": "matches `{}`",
+}
+"""How the constraints of JSON Schema read."""
+
+_EXAMPLES: Final = {"integer": 1, "number": 1.5, "boolean": True}
+"""A value of each type but strings, for a body whose model gives no example."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a body, or one parameter; a nested one is named by its path, as `turn.url`."""
+
+    name: str
+    type: str
+    required: bool
+    limits: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One method of one path: what it takes, what it answers, and how to call it."""
+
+    anchor: str
+    tag: str
+    method: str
+    path: str
+    description: str
+    parameters: tuple[tuple[str, Field], ...]
+    """Where each is sent (path, query or header), and what it is."""
+    content_type: str | None
+    sent: tuple[Field, ...]
+    status: str
+    answered: tuple[Field, ...]
+    problems: tuple[tuple[str, str], ...]
+    """The name of each, and its statuses."""
+    curl: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """The endpoints of one surface."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+
+
+def reference(document: Mapping[str, Any], origin: str) -> tuple[Group, ...]:
+    """Every operation of an OpenAPI document by its tag, called with curl at `origin`."""
+    schemas = _Schemas(document["components"]["schemas"])
+    endpoints = [
+        _endpoint(schemas, origin, method, path, operation)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+    by_tag = groupby(endpoints, key=lambda endpoint: endpoint.tag)
+    return tuple(Group(name, tuple(members)) for name, members in by_tag)
+
+
+def _endpoint(
+    schemas: "_Schemas", origin: str, method: str, path: str, operation: Mapping[str, Any]
+) -> Endpoint:
+    content_type, body = _content(operation.get("requestBody", {}))
+    status, success = next(
+        (status, answer) for status, answer in operation["responses"].items() if status < "300"
+    )
+    return Endpoint(
+        anchor=operation["operationId"],
+        tag=operation["tags"][0],
+        method=method.upper(),
+        path=path,
+        description=operation["description"],
+        parameters=tuple(map(schemas.parameter, operation.get("parameters", []))),
+        content_type=content_type,
+        sent=tuple(schemas.fields(body)),
+        status=status,
+        answered=tuple(schemas.fields(_content(success)[1])),
+        problems=_problems(operation["responses"]),
+        curl=_curl(f"{origin}{path}", method.upper(), content_type, schemas.example(body)),
+    )
+
+
+def _problems(responses: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    statuses: dict[str, list[str]] = {}
+    for status, answer in sorted(responses.items()):
+        for name in answer.get("content", {}).get(PROBLEM_JSON, {}).get("examples", {}):
+            statuses.setdefault(name, []).append(status)
+    return tuple((name, ", ".join(several)) for name, several in statuses.items())
+
+
+def _content(message: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]:
+    """The content type of a body and its schema, if it has one; None where there is no body."""
+    for content_type, content in message.get("content", {}).items():
+        return content_type, content.get("schema", {})
+    return None, {}
+
+
+class _Schemas:
+    """The document's named schemas, to look behind a `$ref`."""
+
+    def __init__(self, named: Mapping[str, Any]) -> None:
+        self._named = named
+
+    def fields(self, schema: Mapping[str, Any], prefix: str = "") -> Iterator[Field]:
+        """The fields of an object, and after each the fields inside it."""
+        for branch in self._branches(schema):
+            required = branch.get("required", [])
+            for name, inner in branch.get("properties", {}).items():
+                yield self.field(prefix + name, inner, required=name in required)
+                yield from self.fields(inner, f"{prefix}{name}.")
+            if "items" in branch:
+                yield from self.fields(branch["items"], f"{prefix.removesuffix('.')}[].")
+
+    def parameter(self, parameter: Mapping[str, Any]) -> tuple[str, Field]:
+        """Where a parameter is sent, and what it is."""
+        schema = {"description": parameter.get("description", ""), **parameter["schema"]}
+        required = parameter.get("required", False)
+        return parameter["in"], self.field(parameter["name"], schema, required=required)
+
+    def field(self, name: str, schema: Mapping[str, Any], *, required: bool) -> Field:
+        """One field, whose type may be several."""
+        branches = list(self._branches(schema))
+        limits = [
+            text.format(branch[key])
+            for branch in branches
+            for key, text in _LIMITS.items()
+            if key in branch
+        ]
+        if "default" in schema and "const" not in schema:
+            limits.append(f"default {json.dumps(schema['default'])}")
+        return Field(
+            name=name,
+            type=" or ".join(dict.fromkeys(_type(branch) for branch in branches)),
+            required=required,
+            limits=", ".join(limits),
+            description=schema.get("description", ""),
+        )
+
+    def example(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """A body to send: the model's own example, or its required fields made up."""
+        for branch in self._branches(schema):
+            if "examples" in branch:
+                example: dict[str, Any] = branch["examples"][0]
+                return example
+            return {
+                name: _EXAMPLES.get(branch["properties"][name].get("type"), "...")
+                for name in branch.get("required", [])
+            }
+        return {}
+
+    def _branches(self, schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        """What a value may be: `$ref` resolved, `anyOf` taken apart, null left out."""
+        if "$ref" in schema:
+            yield from self._branches(self._named[schema["$ref"].rpartition("/")[2]])
+        elif "anyOf" in schema:
+            for branch in schema["anyOf"]:
+                yield from self._branches(branch)
+        elif schema and schema.get("type") != "null":
+            yield schema
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return " or ".join(json.dumps(value) for value in schema["enum"])
+    if "const" in schema:
+        return json.dumps(schema["const"])
+    if schema.get("type") == "array":
+        return "list"
+    if "contentMediaType" in schema:
+        return "file"
+    return str(schema.get("format") or schema.get("type", "any"))
+
+
+def _curl(url: str, method: str, content_type: str | None, body: Mapping[str, Any]) -> str:
+    """A command for a shell with SESSION_ID, TOKEN, TICKET, TURN_ID and OPERATOR_TOKEN set."""
+    guessed = "POST" if body else "GET"
+    command = "curl" if method == guessed else f"curl -X {method}"
+    url_here = url.replace("{sessionId}", "$SESSION_ID").replace("{ticket}", "$TICKET")
+    url_here = url_here.replace("{turnId}", "$TURN_ID")
+    words = [f'{command} "{url_here}"']
+    if url.endswith("/metrics") or "/operator/" in url:
+        words.append('-H "Authorization: Bearer $OPERATOR_TOKEN"')
+    elif "{sessionId}" in url:
+        words.append('-H "Authorization: Bearer $TOKEN"')
+    elif "/api/" in url:
+        words.append("-b cookies.txt -c cookies.txt")  # the cookie says who the visitor is
+    if body and content_type == _JSON:
+        words += [f"-H 'Content-Type: {_JSON}'", f"-d {shlex.quote(json.dumps(body))}"]
+    elif content_type == _FORM:
+        words.append("-F audio=@hello.mp3")
+    return " \\\n  ".join(words)

@@ -1,0 +1,178 @@
+"""A pure ASGI guard: each body is read whole, and bounded in every way, before it is parsed."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Final
+
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.kaltura.contract import Operation
+from app.problems import InvalidRequest
+from app.sessions.audio.recordings import MAX_AUDIO_BYTES
+from app.web.error_responses import answer_full, answer_problem, answer_slow
+from app.web.middleware.guards import SAFE_METHODS
+from app.web.visitor.text_stream import handed_over, is_written
+
+BODIES_BYTES: Final = 64 * 1024 * 1024
+"""All bodies under way together: six recordings of the largest size."""
+
+PATIENCE_SECONDS: Final = 15.0
+BYTES_PER_SECOND: Final = 32 * 1024
+"""A body has so long to arrive, and longer the more of it has: a slow telephone is no attack."""
+
+MAX_NESTED: Final = 64
+"""Arrays and objects in one JSON body; ours have less than ten."""
+
+MAX_PARTS: Final = 16
+"""Parts of one form; ours has three."""
+
+_AUDIO_PATHS: Final = ("/speak-audio", f"/{Operation.SAY_AUDIO}")
+_FORM_BYTES: Final = 64 * 1024
+_JSON_BYTES: Final = 16 * 1024
+_JSON_BYTES_PER_CHARACTER: Final = 12  # a character outside the BMP, escaped: \ud83d\ude00
+_JSON_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+"""Matches from every quote, so that one without an end is not looked for again from the next."""
+
+
+class _Refused(Exception):  # noqa: N818 - it is an answer, not an error
+    """The body is not taken; `answer` says why."""
+
+    def __init__(self, answer: Response) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+class BodyGuard:
+    """Refuses bodies that are too large, too slow, too deep, or of another type.
+
+    A text that is still being written is not read here: its lines are bounded where they are said
+    (`app/web/visitor/text_stream.py`).
+    """
+
+    def __init__(self, app: ASGIApp, *, max_text_length: int) -> None:
+        self._app = app
+        self._json_bytes = _JSON_BYTES + _JSON_BYTES_PER_CHARACTER * max_text_length
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in SAFE_METHODS:
+            await self._app(scope, receive, send)
+            return
+        if is_written(scope):
+            await self._app(handed_over(scope, receive), _replayed(b"", receive), send)
+            return
+        try:
+            async with self._body(scope, receive) as body:
+                await self._app(scope, _replayed(body, receive), send)
+        except ClientDisconnect:
+            return  # half a request is no request
+        except _Refused as refused:
+            await refused.answer(scope, receive, send)
+
+    @asynccontextmanager
+    async def _body(self, scope: Scope, receive: Receive) -> AsyncIterator[bytes]:
+        """The body, counted as long as it is in use; raises `_Refused`, or `ClientDisconnect`."""
+        is_audio = scope["path"].endswith(_AUDIO_PATHS)
+        limit = MAX_AUDIO_BYTES + _FORM_BYTES if is_audio else self._json_bytes
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async for chunk in _chunks(scope, receive, limit):
+                self._under_way += len(chunk)
+                size += len(chunk)
+                if self._under_way > BODIES_BYTES:
+                    raise _Refused(answer_full(scope))
+                chunks.append(chunk)
+            body = b"".join(chunks)
+            chunks.clear()
+            _require_readable(scope, body, is_audio=is_audio)
+            yield body
+        finally:
+            self._under_way -= size
+
+
+async def _chunks(scope: Scope, receive: Receive, limit: int) -> AsyncIterator[bytes]:
+    """The body as it comes; refused when it is longer than `limit`, or says so, or is too slow."""
+    declared = Headers(scope=scope).get("Content-Length", "")
+    if declared.isdecimal() and int(declared[:18]) > limit:
+        raise _too_large(scope, limit)
+    clock = asyncio.get_running_loop().time
+    started, size, more = clock(), 0, True
+    while more:
+        try:
+            async with asyncio.timeout_at(started + PATIENCE_SECONDS + size / BYTES_PER_SECOND):
+                message = await receive()
+        except TimeoutError:
+            raise _Refused(answer_slow(scope)) from None
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise _too_large(scope, limit)
+        yield chunk
+        more = message.get("more_body", False)
+
+
+def _require_readable(scope: Scope, body: bytes, *, is_audio: bool) -> None:
+    """Refuses what a parser should not see."""
+    if not body:
+        return
+    media_type, options = parse_options_header(Headers(scope=scope).get("Content-Type"))
+    if not _is_of_type(media_type.decode("latin1"), is_audio=is_audio):
+        wanted = "multipart/form-data" if is_audio else "application/json"
+        raise _invalid(
+            scope, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"The Content-Type must be {wanted}."
+        )
+    if is_audio:
+        parts = body.count(b"--" + options.get(b"boundary", b""))
+        if parts > MAX_PARTS + 1:  # the last boundary ends the form
+            raise _invalid(scope, HTTPStatus.BAD_REQUEST, "The form has too many parts.")
+    elif _is_nested(body) or b"\0" in body:  # NUL: not UTF-8, as JSON has to be (RFC 8259)
+        raise _invalid(scope, HTTPStatus.BAD_REQUEST, "The body is not JSON that can be read.")
+
+
+def _is_nested(body: bytes) -> bool:
+    """Whether it has so many arrays and objects that they could be too deep for a parser."""
+    if body.count(b"[") + body.count(b"{") <= MAX_NESTED:
+        return False
+    bare = _JSON_STRING.sub(b"", body)
+    return bare.count(b"[") + bare.count(b"{") > MAX_NESTED
+
+
+def _is_of_type(media_type: str, *, is_audio: bool) -> bool:
+    if is_audio:
+        return media_type == "multipart/form-data"
+    return media_type == "application/json" or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    )
+
+
+def _too_large(scope: Scope, limit: int) -> _Refused:
+    detail = f"The body is too large; at most {limit} bytes are read."
+    return _invalid(scope, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+
+
+def _invalid(scope: Scope, status: HTTPStatus, detail: str) -> _Refused:
+    return _Refused(answer_problem(scope, InvalidRequest(detail, status=status)))
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives `body` first, and then whatever comes (a disconnect)."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

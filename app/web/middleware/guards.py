@@ -1,0 +1,172 @@
+"""Pure ASGI guards around every route: what is refused, bounded and stamped before it runs."""
+
+import asyncio
+import re
+import secrets
+import time
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.audit.request_context import audit_context
+from app.observability.metrics import Metrics
+from app.problems import CrossSiteRequest, InvalidRequest
+from app.web.error_responses import (
+    answer_bug,
+    answer_problem,
+    answer_stopping,
+    problem_told,
+    surface_of,
+)
+from app.web.middleware.origins import HostPolicy, OriginPolicy
+
+REQUEST_ID: Final = "X-Request-ID"
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_PROBES: Final = frozenset({"/healthz", "/readyz"})
+"""Whatever watches the process calls it by its address."""
+
+log = structlog.get_logger("request")
+
+
+class RequestContext:
+    """Gives each request an id, one log line, and an answer even when a bug stops it."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        request_id = given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        status = 0
+        started = time.perf_counter()
+
+        async def stamped(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(message["status"])  # HTTPStatus prints as itself
+                MutableHeaders(scope=message)[REQUEST_ID] = request_id
+            await send(message)
+
+        with (
+            structlog.contextvars.bound_contextvars(request_id=request_id),
+            audit_context(request_id, surface_of(scope["path"])),
+        ):
+            try:
+                await self._app(scope, receive, stamped)
+            except asyncio.CancelledError:
+                if status:
+                    raise
+                await answer_stopping(scope)(scope, receive, stamped)
+            except Exception:
+                log.exception("bug")
+                if status:
+                    raise  # half an answer is out; only closing the connection is left
+                await answer_bug(scope)(scope, receive, stamped)
+            finally:
+                seconds = time.perf_counter() - started
+                problem = problem_told(scope)
+                self._metrics.answered(scope["method"], _route(scope), status, problem, seconds)
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    **({} if problem is None else {"problem": problem}),
+                    duration_ms=round(seconds * 1000, 1),
+                )
+
+
+def _route(scope: Scope) -> str | None:
+    """The template of the path, or where files are mounted; None when nothing is there."""
+    found = scope.get("route")
+    template: str | None = getattr(found, "path_format", None) or scope.get("root_path")
+    return template
+
+
+class SecurityHeaders:
+    """Headers that every answer carries; a route's own value of one wins."""
+
+    def __init__(self, app: ASGIApp, *, https: bool) -> None:
+        self._app = app
+        self._headers = {
+            "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "same-origin",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Permissions-Policy": "camera=(), geolocation=(), microphone=(self), autoplay=(self)",
+            "Cache-Control": "no-store",
+        }
+        if https:
+            self._headers["Strict-Transport-Security"] = "max-age=31536000"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def armoured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, armoured if scope["type"] == "http" else send)
+
+
+class HostGuard:
+    """Refuses calls under a name that is not the broker's: a page may have led it here (DNS)."""
+
+    def __init__(self, app: ASGIApp, *, policy: HostPolicy) -> None:
+        self._app = app
+        self._policy = policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in _PROBES:
+            headers = Headers(scope=scope)
+            named = self._policy.allows(headers.getlist("Host"))
+            if not named and not self._policy.is_proven(scope["path"], headers):
+                problem = InvalidRequest(
+                    "Host: this broker is not reached by that name. A proxy must pass the Host "
+                    "header on as it came, and PUBLIC_URL must name it.",
+                    status=HTTPStatus.BAD_REQUEST,
+                )
+                await answer_problem(scope, problem)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+class CrossSiteGuard:
+    """Refuses what a page of another site made the browser send (see `OriginPolicy`)."""
+
+    def __init__(self, app: ASGIApp, *, policy: OriginPolicy) -> None:
+        self._app = app
+        self._policy = policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        is_guest = self._policy.is_guest(headers)
+        if is_guest:
+            scope = {**scope, "headers": [one for one in scope["headers"] if one[0] != b"cookie"]}
+
+        async def judged(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                told = MutableHeaders(scope=message)
+                told.add_vary_header("Sec-Fetch-Site")
+                if is_guest:
+                    del told["Set-Cookie"]
+            await send(message)
+
+        if scope["method"] not in SAFE_METHODS and self._policy.is_cross_site(headers):
+            await answer_problem(scope, CrossSiteRequest())(scope, receive, judged)
+            return
+        await self._app(scope, receive, judged)

@@ -1,0 +1,150 @@
+"""Which pages may call, told by what browsers say of themselves (OWASP, Fetch Metadata)."""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+
+from app.config.settings import Settings
+from app.sessions.access import Services
+from app.web.authorization import is_a_proxys, token_of
+
+_PREFETCH_HEADERS: Final = ("Sec-Purpose", "Purpose", "X-Moz", "X-Purpose")
+_BROWSER_HEADERS: Final = ("Origin", "Referer", "Upgrade-Insecure-Requests")
+_FETCH_HEADERS: Final = ("Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest")
+_BROWSER: Final = "Mozilla/"
+"""How every browser names itself, and nothing else that calls of its own accord."""
+
+_OPERATORS_OWN: Final = ("/metrics", "/operator/api/")
+"""Paths where nothing is answered without the operator's token."""
+
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(:\d*)?", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class OriginPolicy:
+    """The broker's own origin, where it is known, and the others whose pages may call.
+
+    `ambient` is whether a request may say who makes it without a cookie that could be seen here,
+    as a proxy's word does.
+    """
+
+    own: str | None
+    allowed: frozenset[str]
+    ambient: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> "OriginPolicy":
+        """The policy that the settings ask for."""
+        ambient = settings.auth_mode == "header"
+        return cls(settings.public_url, frozenset(settings.allowed_origins), ambient)
+
+    def is_cross_site(self, headers: Headers) -> bool:
+        """Whether a page that may not do so made the browser send this request.
+
+        `Sec-Fetch-Site` decides where a browser sends it; older ones at least send `Origin`.
+        Without either the caller is not a browser, so it carries nobody's cookie by accident.
+        """
+        if _has_token(headers) and "Cookie" not in headers and not self.ambient:
+            return False  # a page must hold the token to send it: nothing here is ambient
+        origin = headers.get("Origin")
+        if origin in self.allowed:
+            return False
+        site = headers.get("Sec-Fetch-Site")
+        if site is not None:
+            return site not in {"same-origin", "none"}
+        return origin is not None and not self._is_own(origin, headers)
+
+    def is_guest(self, headers: Headers) -> bool:
+        """Whether a page of another origin calls that may: by its token, and by no cookie."""
+        origin = headers.get("Origin")
+        if origin is None or origin not in self.allowed:
+            return False
+        return not self._is_own(origin, headers)
+
+    def _is_own(self, origin: str, headers: Headers) -> bool:
+        if self.own is not None:
+            return origin == self.own
+        try:
+            return urlsplit(origin).netloc == headers.get("Host")
+        except ValueError:
+            return False
+
+
+@dataclass(frozen=True)
+class HostPolicy:
+    """By which name the broker is called; None is any, where nobody has said what it is.
+
+    The port does not matter: a proxy may have another.
+    """
+
+    own: str | None
+    services: Services
+
+    @classmethod
+    def of(cls, settings: Settings) -> "HostPolicy":
+        """The policy that the settings ask for."""
+        own = urlsplit(settings.public_url).hostname if settings.public_url else None
+        return cls(own, Services(settings.service_tokens))
+
+    def allows(self, hosts: Sequence[str]) -> bool:
+        """Whether a request with these `Host` headers is for the broker, or from this machine."""
+        if self.own is None:
+            return True
+        if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+            return False
+        try:
+            name = urlsplit(f"//{hosts[0]}").hostname or ""
+        except ValueError:
+            return False
+        return name in {self.own, "localhost"} or _is_loopback(name)
+
+    def is_proven(self, path: str, headers: Headers) -> bool:
+        """Whether a call needs no name to be trusted: it brings a token, and nothing of a browser.
+
+        A page that was led here by its name (DNS) has no such token. Where only the operator gets
+        in, the route itself judges the token, and counts those that are wrong.
+        """
+        token = token_of(headers)
+        if token is None or "Cookie" in headers or len(headers.getlist("Host")) != 1:
+            return False
+        return path.startswith(_OPERATORS_OWN) or self.services.owner(token) is not None
+
+
+def is_of_own_page(headers: Headers) -> bool:
+    """Whether a browser says that a page of the broker's own origin sends this request."""
+    return headers.get("Sec-Fetch-Site") == "same-origin"
+
+
+def is_fetch_of_own_page(headers: Headers) -> bool:
+    """Whether a GET that opens a session comes from a same-origin `fetch`, or from no browser.
+
+    Never from a navigation, a link, an image, a prefetch or another site.
+    """
+    if any(name in headers for name in _PREFETCH_HEADERS):
+        return False
+    site, mode, dest = (headers.get(name) for name in _FETCH_HEADERS)
+    if (site, dest) == (None, None) and mode in {None, "cors"}:  # Node's fetch says "cors" alone
+        return not _is_of_browser(headers)
+    return site == "same-origin" and mode in {"cors", "same-origin"} and dest in {"empty", None}
+
+
+def _is_of_browser(headers: Headers) -> bool:
+    """Whether a browser sends it that says nothing of who made it do so."""
+    named = headers.get("User-Agent", "").startswith(_BROWSER)
+    return named or any(name in headers for name in _BROWSER_HEADERS)
+
+
+def _has_token(headers: Headers) -> bool:
+    return token_of(headers) is not None and not is_a_proxys(headers)
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,108 @@
+"""The operator's API: what is going on, what was, and what it cost."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app.audit.reader import MAX_PAGE
+from app.problems import (
+    UPSTREAM,
+    CrossSiteRequest,
+    InvalidRequest,
+    Problem,
+    RateLimited,
+    RecordUnavailable,
+    SessionNotFound,
+    Unauthenticated,
+)
+from app.web.deps import AuditReaderDep, RatesDep, SessionServiceDep, UsageDep
+from app.web.docs.openapi import operation_id, problems
+from app.web.error_responses import OPERATOR_PATH
+from app.web.head_route import HeadRoute
+from app.web.operator.dashboard import DashboardDep
+from app.web.operator.filters import Cursor, FilterDep
+from app.web.operator.schemas import AuditPage, HealthReport, LiveSessionList, SignIn, UsageReport
+from app.web.operator.sign_in import OperatorDep, OperatorsDep
+from app.web.visitor.schemas import Done
+
+_OPERATOR: Final[tuple[type[Problem], ...]] = (Unauthenticated, RateLimited)
+
+router = APIRouter(
+    prefix=f"{OPERATOR_PATH}/api",
+    tags=["Operator"],
+    generate_unique_id_function=operation_id,
+    route_class=HeadRoute,
+)
+
+
+@router.get(
+    "/audit",
+    responses=problems(InvalidRequest, *_OPERATOR, RecordUnavailable),
+)
+async def read_audit(
+    _: OperatorDep,
+    audit_reader: AuditReaderDep,
+    wanted: FilterDep,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
+    cursor: Cursor = None,
+) -> AuditPage:
+    """The record, newest first.
+
+    `cursor` of the answer leads to what is older, until it is null. Going on with it neither skips
+    nor repeats anything, whatever is added meanwhile. A search for words or an outcome looks
+    through 25000 entries at a time, so that a page may be empty and yet have a cursor.
+    """
+    page = await audit_reader.page(wanted, limit=limit, before=int(cursor) if cursor else None)
+    return AuditPage.of(page)
+
+
+@router.get(
+    "/sessions",
+    responses=problems(*_OPERATOR),
+)
+async def list_live_sessions(_: OperatorDep, dashboard: DashboardDep) -> LiveSessionList:
+    """The sessions that are open, the latest first."""
+    return await dashboard.sessions()
+
+
+@router.get("/health", responses=problems(*_OPERATOR))
+async def read_health(_: OperatorDep, dashboard: DashboardDep) -> HealthReport:
+    """How full the house is, how Kaltura has answered lately, and whether the record is written."""
+    return await dashboard.health()
+
+
+@router.post(
+    "/sessions/{sessionId}/end",
+    responses=problems(CrossSiteRequest, *_OPERATOR, SessionNotFound, *UPSTREAM),
+)
+async def end_live_session(
+    _: OperatorDep, session_id: Annotated[str, Path(alias="sessionId")], broker: SessionServiceDep
+) -> Done:
+    """End a session, whoever's it is; its page is told so. Ending it again changes nothing."""
+    await broker.end_any(session_id)
+    return Done()
+
+
+@router.get("/usage", responses=problems(*_OPERATOR, RecordUnavailable))
+async def read_usage(_: OperatorDep, usage: UsageDep) -> UsageReport:
+    """Sessions and minutes of today and the thirty days before it, by day and by visitor."""
+    return UsageReport.of(await usage.by_day(), await usage.by_visitor(1), await usage.by_visitor())
+
+
+@router.post("/sign-in", include_in_schema=False)
+async def operator_sign_in(
+    body: SignIn, request: Request, response: Response, operators: OperatorsDep, rates: RatesDep
+) -> Done:
+    """Exchange the operator's token for a cookie of twelve hours, for pages."""
+    operators.require_own_page(request)
+    await operators.require_token(body.token.get_secret_value(), request, rates.sign_in)
+    operators.sign_in(response)
+    return Done()
+
+
+@router.post("/sign-out", include_in_schema=False)
+async def operator_sign_out(request: Request, response: Response, operators: OperatorsDep) -> Done:
+    """Take that cookie back."""
+    operators.require_own_page(request)
+    operators.sign_out(response)
+    return Done()

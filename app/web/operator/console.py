@@ -1,0 +1,136 @@
+"""The operator's console: what goes on, what was, and what it cost, as pages."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import HTMLResponse
+from fastapi.templating import Jinja2Templates
+
+from app.audit.model import Event
+from app.config.settings import Settings
+from app.problems import PROBLEMS, RecordUnavailable
+from app.web.csp import console_policy
+from app.web.deps import AuditReaderDep, SettingsDep, TemplatesDep, UsageDep
+from app.web.error_responses import OPERATOR_PATH
+from app.web.head_route import HeadRoute
+from app.web.operator.charts import Chart, Share
+from app.web.operator.dashboard import DashboardDep
+from app.web.operator.filters import Cursor, FilterDep
+from app.web.operator.schemas import AuditEvent, UsageReport
+from app.web.operator.sign_in import Operators, OperatorsDep
+
+PAGE: Final = 50
+"""Entries of the record on a page."""
+
+FILTERS: Final = ("text", "event", "outcome", "visitor", "sessionId", "since", "until")
+
+router = APIRouter(
+    prefix=OPERATOR_PATH,
+    include_in_schema=False,
+    default_response_class=HTMLResponse,
+    route_class=HeadRoute,
+)
+
+
+@dataclass(frozen=True)
+class Console:
+    """Makes the pages, for the operator and nobody else."""
+
+    request: Request
+    operators: Operators
+    settings: Settings
+    templates: Jinja2Templates
+
+    def refusal(self) -> HTMLResponse | None:
+        """The page for who is not the operator: where to sign in, or how it is opened."""
+        if not self.operators.are_any:
+            return self.page("closed", status=HTTPStatus.NOT_FOUND)
+        if not self.operators.know(self.request):
+            return self.page("sign-in", status=HTTPStatus.UNAUTHORIZED)
+        return None
+
+    def page(self, name: str, *, status: HTTPStatus = HTTPStatus.OK, **about: Any) -> HTMLResponse:
+        """A page of the console."""
+        nonce = secrets.token_urlsafe(16)
+        return self.templates.TemplateResponse(
+            self.request,
+            f"operator/{name}.html",
+            {"nonce": nonce, "here": name, "settings": self.settings} | about,
+            status_code=status,
+            headers={"Content-Security-Policy": console_policy(nonce)},
+        )
+
+
+async def _console(
+    request: Request, operators: OperatorsDep, settings: SettingsDep, templates: TemplatesDep
+) -> Console:
+    return Console(request, operators, settings, templates)
+
+
+ConsoleDep = Annotated[Console, Depends(_console)]
+
+
+@router.get("")
+async def now(console: ConsoleDep, dashboard: DashboardDep) -> HTMLResponse:
+    """What goes on now."""
+    return console.refusal() or console.page(
+        "now", sessions=await dashboard.sessions(), health=await dashboard.health()
+    )
+
+
+@router.get("/record")
+async def record(
+    console: ConsoleDep, audit_reader: AuditReaderDep, wanted: FilterDep, cursor: Cursor = None
+) -> HTMLResponse:
+    """What was, newest first."""
+    if (refusal := console.refusal()) is not None:
+        return refusal
+    asked = {name: value for name in FILTERS if (value := console.request.query_params.get(name))}
+    about: dict[str, Any] = {
+        "asked": asked,
+        "query": urlencode(asked),
+        "at": cursor,
+        "events": list(Event),
+        "problems": sorted(problem.name for problem in PROBLEMS),
+    }
+    try:
+        newest = await audit_reader.newest()
+        page = await audit_reader.page(wanted, limit=PAGE, before=int(cursor) if cursor else None)
+    except RecordUnavailable as problem:
+        return console.page("record", status=HTTPStatus(problem.status), problem=problem, **about)
+    return console.page(
+        "record",
+        entries=[(found.row_id, AuditEvent.of(found)) for found in page.found],
+        newest=newest if not page.found or cursor else page.found[0].row_id,
+        older=page.older,
+        **about,
+    )
+
+
+@router.get("/usage")
+async def usage(console: ConsoleDep, usage: UsageDep) -> HTMLResponse:
+    """What was used, by day and by visitor."""
+    if (refusal := console.refusal()) is not None:
+        return refusal
+    try:
+        report = UsageReport.of(
+            await usage.by_day(), await usage.by_visitor(1), await usage.by_visitor()
+        )
+    except RecordUnavailable as problem:
+        return console.page("usage", status=HTTPStatus(problem.status), problem=problem)
+    return console.page("usage", report=report, **_charts(report))
+
+
+def _charts(report: UsageReport) -> Mapping[str, Any]:
+    days = list(reversed(report.days))
+    most = max((visitor.minutes for visitor in report.visitors), default=0.0)
+    return {
+        "minutes": Chart.of([(day.day, day.minutes) for day in days]),
+        "sessions": Chart.of([(day.day, day.sessions) for day in days]),
+        "visitors": [(visitor, Share.of(visitor.minutes, most)) for visitor in report.visitors],
+    }

@@ -1,0 +1,78 @@
+"""What goes on now, as the operator sees it: the sessions that are open, and how all is going."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.audit.model import Entry, Event
+from app.audit.reader import AuditReader
+from app.audit.writer import AuditWriter
+from app.observability.recent_calls import RecentCalls
+from app.problems import RecordUnavailable
+from app.sessions.clock import SessionClock
+from app.sessions.service import SessionService
+from app.sessions.stats import StatsReader
+from app.web.operator.schemas import HealthReport, LiveSession, LiveSessionList
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """Looks at all parts of the house; only reads."""
+
+    broker: SessionService
+    audit_reader: AuditReader
+    record: AuditWriter
+    stats_reader: StatsReader
+    recent: RecentCalls
+    clock: SessionClock
+
+    async def sessions(self) -> LiveSessionList:
+        """The sessions that are open, the latest first."""
+        live = sorted(await self.broker.live(), key=lambda session: session.opened_at, reverse=True)
+        ids = [session.session_id for session in live]
+        opened = await self._latest(ids, Event.OPENED)
+        said = await self._latest(ids, Event.SAY_TEXT, with_words=True)
+        return LiveSessionList.told(
+            [
+                LiveSession.told(
+                    session,
+                    opened=opened.get(session.session_id),
+                    said=said.get(session.session_id),
+                    clock=self.clock,
+                    seconds_left=await self.broker.seconds_left(session),
+                )
+                for session in live
+            ],
+            now=self.clock.wall(),
+        )
+
+    async def health(self) -> HealthReport:
+        """How full the house is, and how Kaltura and the record are doing."""
+        return HealthReport.of(
+            await self.stats_reader.stats(), self.recent.by_operation(), self.record
+        )
+
+    async def _latest(
+        self, session_ids: list[str], event: Event, *, with_words: bool = False
+    ) -> dict[str, Entry]:
+        """Nothing when the record can't be read: a session can be seen and ended all the same."""
+        try:
+            return await self.audit_reader.latest(session_ids, event, with_words=with_words)
+        except RecordUnavailable:
+            return {}
+
+
+async def _dashboard(request: Request) -> Dashboard:
+    state = request.state
+    return Dashboard(
+        broker=state.broker,
+        audit_reader=state.audit_reader,
+        record=state.record,
+        stats_reader=state.stats_reader,
+        recent=state.recent,
+        clock=state.clock,
+    )
+
+
+DashboardDep = Annotated[Dashboard, Depends(_dashboard)]

@@ -1,0 +1,88 @@
+"""Which entries of the record an operator asks for; the API, exports and the console ask alike."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Query
+from pydantic import BeforeValidator, StringConstraints
+
+from app.audit.model import Event
+from app.audit.reader import Filter
+from app.config.settings import Settings
+from app.identity.visitor import Visitor
+from app.web.deps import SettingsDep
+
+_ID_DIGITS: Final = 32
+_PLUS_LOST: Final = re.compile(r"^(.*\d:\d\d\S*) (\d\d(?::?\d\d)?)$")
+
+
+def _given(value: Any) -> Any:
+    """A form sends a field that is left empty."""
+    return value or None
+
+
+def _with_plus(value: Any) -> Any:
+    """A moment whose `+02:00` stood in the address as it is: there a plus is a space."""
+    return _PLUS_LOST.sub(r"\1+\2", value) if isinstance(value, str) else value
+
+
+Given = BeforeValidator(_given)
+Moment = Annotated[datetime, BeforeValidator(_with_plus)]
+
+# What bounds a string stands inside, where an empty field is None already.
+# Nothing on record has a NUL character, and Postgres takes none.
+Named = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00]*$")]
+Place = Annotated[str, StringConstraints(pattern="^[0-9]{1,18}$")]
+
+Cursor = Annotated[Place | None, Given, Query(description="Of the answer before")]
+
+
+async def _filter(
+    settings: SettingsDep,
+    session_id: Annotated[Named | None, Given, Query(alias="sessionId")] = None,
+    visitor: Annotated[
+        Named | None,
+        Given,
+        Query(description="An id, or what their login calls them"),
+    ] = None,
+    event: Annotated[Event | None, Given, Query()] = None,
+    outcome: Annotated[
+        Named | None,
+        Given,
+        Query(description="ok, pending, failed (neither), or a problem's name"),
+    ] = None,
+    since: Annotated[
+        Moment | None, Given, Query(description="From this moment on; without a zone: UTC")
+    ] = None,
+    until: Annotated[Moment | None, Given, Query(description="Before this moment")] = None,
+    text: Annotated[Named | None, Given, Query(description="Words that were to be said")] = None,
+) -> Filter:
+    return Filter(
+        session_id=session_id,
+        visitor=visitor and _visitor_id(visitor, settings),
+        event=event,
+        outcome=outcome,
+        since=_unix(since),
+        until=_unix(until),
+        text=text,
+    )
+
+
+FilterDep = Annotated[Filter, Depends(_filter)]
+
+
+def _visitor_id(visitor: str, settings: Settings) -> str:
+    """The id of a visitor, who may be named as their login names them."""
+    if settings.auth_mode == "anonymous" or visitor.startswith("service:"):
+        return visitor
+    if len(visitor) == _ID_DIGITS and set(visitor) <= set("0123456789abcdef"):
+        return visitor
+    return Visitor.signed_in(settings.auth_issuer or "", visitor).id
+
+
+def _unix(moment: datetime | None) -> float | None:
+    """Unix seconds; a time without a zone is UTC."""
+    if moment is None:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

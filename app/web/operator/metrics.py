@@ -1,0 +1,26 @@
+"""The figures for Prometheus."""
+
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+
+from app.observability.metrics import CONTENT_TYPE
+from app.problems import Unauthenticated
+from app.web.deps import MetricsDep, StatsReaderDep
+from app.web.docs.openapi import problems
+from app.web.head_route import HeadRoute
+from app.web.operator.sign_in import OperatorDep
+
+router = APIRouter(tags=["Operator"], route_class=HeadRoute)
+
+
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    responses=problems(Unauthenticated),
+)
+async def get_metrics(
+    _: OperatorDep, metrics: MetricsDep, stats_reader: StatsReaderDep
+) -> Response:
+    """The broker's figures, as Prometheus reads them."""
+    stats = await stats_reader.stats()
+    return Response(metrics.exposition(stats), media_type=CONTENT_TYPE)

@@ -1,0 +1,228 @@
+"""What the operator's API answers, in camelCase on the wire."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, Literal, Self
+
+from pydantic import Field, SecretStr
+
+from app.audit.model import Entry, Event
+from app.audit.reader import Page, StoredEntry
+from app.audit.writer import AuditWriter
+from app.observability.recent_calls import Answered
+from app.sessions.clock import SessionClock
+from app.sessions.stats import Stats
+from app.sessions.store.model import AvatarSession
+from app.sessions.store.usage import Used
+from app.web.visitor.schemas import Shape, moment
+
+
+class AuditEvent(Shape):
+    """One entry of the record."""
+
+    at: datetime
+    request_id: str | None = Field(description="The `X-Request-ID` of the call; null: the broker")
+    event: Event
+    session_id: str | None
+    visitor: str | None = Field(description="Who they are: an id, or service:name")
+    outcome: str = Field(
+        description="ok, the name of a problem, pending, or unknown if its process was killed"
+    )
+    upstream_status: int | None = Field(description="What Kaltura answered; null: it was not asked")
+    duration_ms: float | None
+    detail: dict[str, Any] = Field(description="More, by the kind of event: the text, the reason")
+
+    @classmethod
+    def of(cls, found: StoredEntry) -> Self:
+        """An entry as the operator is told of it."""
+        entry = found.entry
+        return cls(
+            at=moment(entry.at),
+            request_id=entry.request_id,
+            event=entry.event,
+            session_id=entry.session_id,
+            visitor=entry.visitor,
+            outcome=entry.outcome,
+            upstream_status=entry.upstream_status,
+            duration_ms=entry.duration_ms,
+            detail=({} if entry.text is None else {"text": entry.text}) | entry.detail,
+        )
+
+
+class AuditPage(Shape):
+    """Some of the record, newest first."""
+
+    events: list[AuditEvent]
+    cursor: str | None = Field(description="Leads to what is older; null at the end")
+
+    @classmethod
+    def of(cls, page: Page) -> Self:
+        """A page as the operator is told of it."""
+        events = [AuditEvent.of(found) for found in page.found]
+        return cls(events=events, cursor=None if page.older is None else str(page.older))
+
+
+class LiveSession(Shape):
+    """A session that is open."""
+
+    session_id: str
+    visitor: str
+    avatar_id: str | None
+    voice_id: str | None
+    opened_at: datetime
+    expires_at: datetime
+    seconds_left: int
+    watched: bool = Field(description="Whether a page has it on show, as far as is known")
+    state: Literal["live"] = "live"
+    last_words: str | None = Field(description="The last text; null also when none is kept")
+
+    @classmethod
+    def told(
+        cls,
+        session: AvatarSession,
+        *,
+        opened: Entry | None,
+        said: Entry | None,
+        clock: SessionClock,
+        seconds_left: float,
+    ) -> Self:
+        """The session as it is now, with what the record knows of it."""
+        asked_for = opened.detail if opened else {}
+        return cls(
+            session_id=session.session_id,
+            visitor=session.owner,
+            avatar_id=asked_for.get("avatarId"),
+            voice_id=asked_for.get("voiceId"),
+            opened_at=moment(clock.to_wall(session.opened_at)),
+            expires_at=moment(clock.to_wall(session.expires_at)),
+            seconds_left=int(seconds_left),
+            watched=session.is_watched(clock.running()),
+            last_words=said.text if said else None,
+        )
+
+
+class LiveSessionList(Shape):
+    """The sessions that are open."""
+
+    at: datetime = Field(description="When they were, by the broker's clock")
+    sessions: list[LiveSession]
+
+    @classmethod
+    def told(cls, sessions: list[LiveSession], *, now: float) -> Self:
+        """The sessions at `now`."""
+        return cls(at=moment(now), sessions=sessions)
+
+    def but_for_clocks(self) -> str:
+        """All that does not change by itself as time goes by."""
+        clocks: Any = {"at": True, "sessions": {"__all__": {"seconds_left"}}}
+        return self.model_dump_json(exclude=clocks)
+
+
+class OperationHealth(Shape):
+    """How Kaltura has answered one operation in the last fifteen minutes."""
+
+    operation: str
+    calls: int
+    failed: int
+    median_ms: float
+    p95_ms: float = Field(description="95 of 100 answers came within this time")
+
+
+class HealthReport(Shape):
+    """How full the house is, how Kaltura has answered lately, and whether the record is written."""
+
+    live: int
+    capacity: int = Field(description="Sessions that may be open")
+    waiting: int = Field(description="Visitors in line")
+    waiting_capacity: int
+    breaker: str = Field(description="closed: Kaltura is asked; open: it is not; half_open: once")
+    operations: list[OperationHealth]
+    record_waiting: int = Field(description="Entries that are not on disk yet")
+    record_fails: bool = Field(description="Whether the record can't be written just now")
+
+    @classmethod
+    def of(cls, stats: Stats, answered: Mapping[str, Answered], record: AuditWriter) -> Self:
+        """The report, from what was counted."""
+        return cls(
+            live=stats.live,
+            capacity=stats.capacity,
+            waiting=stats.waiting,
+            waiting_capacity=stats.waiting_capacity,
+            breaker=stats.breaker,
+            operations=[
+                OperationHealth(
+                    operation=operation,
+                    calls=calls.calls,
+                    failed=calls.failed,
+                    median_ms=_milliseconds(calls.median),
+                    p95_ms=_milliseconds(calls.p95),
+                )
+                for operation, calls in sorted(answered.items())
+            ],
+            record_waiting=record.waiting,
+            record_fails=record.is_doubtful,
+        )
+
+
+class DayUsage(Shape):
+    """What was used on a day (UTC)."""
+
+    day: date
+    sessions: int = Field(description="That began on it")
+    minutes: float
+
+
+class VisitorUsage(Shape):
+    """What one visitor used."""
+
+    visitor: str
+    sessions: int
+    minutes: float
+    sessions_today: int
+    minutes_today: float
+
+
+class UsageReport(Shape):
+    """Sessions and minutes; of visitors the hundred with the most."""
+
+    today: DayUsage
+    days: list[DayUsage] = Field(description="The latest first")
+    visitors: list[VisitorUsage] = Field(description="Those with the most minutes first")
+
+    @classmethod
+    def of(
+        cls,
+        by_day: Mapping[date, Used],
+        today: Mapping[str, Used],
+        by_visitor: Mapping[str, Used],
+    ) -> Self:
+        """The report, from what was counted."""
+        days = [
+            DayUsage(day=day, sessions=used.sessions, minutes=_minutes(used))
+            for day, used in by_day.items()
+        ]
+        visitors = [
+            VisitorUsage(
+                visitor=visitor,
+                sessions=used.sessions,
+                minutes=_minutes(used),
+                sessions_today=today.get(visitor, Used()).sessions,
+                minutes_today=_minutes(today.get(visitor, Used())),
+            )
+            for visitor, used in by_visitor.items()
+        ]
+        return cls(today=days[0], days=days, visitors=visitors)
+
+
+class SignIn(Shape):
+    """The operator's token."""
+
+    token: SecretStr
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)
+
+
+def _minutes(used: Used) -> float:
+    return round(used.seconds / 60, 1)

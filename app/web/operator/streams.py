@@ -1,0 +1,216 @@
+"""What an operator follows or downloads: answers that last, of which there may be only so many."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from fastapi.sse import ServerSentEvent
+
+from app.audit.reader import AuditReader, Filter, StoredEntry
+from app.audit.writer import AuditWriter
+from app.problems import InvalidRequest, RateLimited, RecordUnavailable, Unauthenticated
+from app.server.connection import ENDLESS
+from app.web.deps import AuditReaderDep, AuditWriterDep
+from app.web.docs.openapi import operation_id, problems
+from app.web.error_responses import OPERATOR_PATH
+from app.web.operator.dashboard import Dashboard, DashboardDep
+from app.web.operator.exports import csv_lines, json_lines
+from app.web.operator.filters import FilterDep, Given, Place
+from app.web.operator.schemas import AuditEvent
+from app.web.operator.sign_in import OperatorDep
+from app.web.stream_limit import EventStream, OpenStream, StreamLimit
+
+LIFE_SECONDS: Final = 10 * 60
+"""Then a stream ends and its reader asks anew: whoever has signed out gets no other."""
+
+LOOK_SECONDS: Final = 1.0
+"""Between one look and the next; the record's news are looked at sooner, but not much."""
+
+REST_SECONDS: Final = 0.2
+
+AGAIN_SECONDS: Final = 15.0
+"""How often what has not changed is told again: clocks go wrong, and proxies close silent lines."""
+
+RECONNECT_MS: Final = 2000
+MAX_NEWS: Final = 100
+"""Entries that are told at once; the next look has the others."""
+
+MAX_STREAMS: Final = 16
+"""Followed and downloaded at the same time: each costs a connection and reads the record."""
+
+router = APIRouter(
+    prefix=f"{OPERATOR_PATH}/api",
+    tags=["Operator"],
+    generate_unique_id_function=operation_id,
+)
+
+
+async def _stream(request: Request, _: OperatorDep) -> AsyncIterator[OpenStream]:
+    streams: StreamLimit = request.state.streams
+    with streams.one_more() as stream:
+        request.scope[ENDLESS] = True
+        yield stream
+
+
+async def _download_stream(request: Request, _: OperatorDep) -> AsyncIterator[None]:
+    streams: StreamLimit = request.state.streams
+    with streams.one_more(may_be_closed=False):  # half a table is none
+        request.scope[ENDLESS] = True
+        yield
+
+
+StreamDep = Annotated[OpenStream, Depends(_stream)]
+"""The operator follows one more stream, and the oldest makes room for it when there are enough."""
+
+DownloadDep = Annotated[None, Depends(_download_stream)]
+"""The operator downloads one more file, to its end."""
+
+_PROBLEMS: Final = problems(InvalidRequest, Unauthenticated, RateLimited, RecordUnavailable)
+
+
+@router.get(
+    "/events",
+    status_code=200,
+    response_class=EventStream,
+    responses=problems(Unauthenticated, RateLimited),
+)
+async def follow_sessions(stream: StreamDep, dashboard: DashboardDep) -> Response:
+    """Follow what goes on: `sessions` events as at `/sessions`, `health` events as at `/health`.
+
+    Each is told when it changes, and now and then all the same. It ends after ten minutes; ask
+    again.
+    """
+    return EventStream(_what_goes_on(dashboard), stream)
+
+
+async def _what_goes_on(dashboard: Dashboard) -> AsyncIterator[ServerSentEvent]:
+    now = asyncio.get_running_loop().time
+    ends_at, told, told_at = now() + LIFE_SECONDS, ["", ""], now()
+    yield ServerSentEvent(retry=RECONNECT_MS)
+    while True:
+        sessions, health = await dashboard.sessions(), await dashboard.health()
+        shown = [sessions.but_for_clocks(), health.model_dump_json()]
+        if now() - told_at >= AGAIN_SECONDS:
+            told, told_at = ["", ""], now()
+        if shown[0] != told[0]:
+            yield ServerSentEvent(event="sessions", data=sessions)
+        if shown[1] != told[1]:
+            yield ServerSentEvent(event="health", data=health)
+        told = shown
+        if now() >= ends_at:
+            return
+        await _news(dashboard.record)
+
+
+@router.get(
+    "/audit/events",
+    status_code=200,
+    response_class=EventStream,
+    responses=_PROBLEMS,
+)
+async def follow_audit(
+    stream: StreamDep,
+    audit_reader: AuditReaderDep,
+    record: AuditWriterDep,
+    wanted: FilterDep,
+    after: Annotated[
+        Place | None, Given, Query(description="The id of an event; without it, from now on")
+    ] = None,
+    last_event_id: Annotated[Place | None, Header()] = None,
+) -> Response:
+    """Follow the record: each new entry as an `audit` event, oldest first.
+
+    It goes on behind `Last-Event-ID`, and neither skips nor repeats any. It ends after ten
+    minutes; ask again.
+    """
+    begin = last_event_id or after
+    events = _what_is_new(audit_reader, record, wanted, int(begin) if begin else None)
+    return EventStream(events, stream)
+
+
+async def _what_is_new(
+    audit_reader: AuditReader, record: AuditWriter, wanted: Filter, after: int | None
+) -> AsyncIterator[ServerSentEvent]:
+    now = asyncio.get_running_loop().time
+    ends_at, told_at = now() + LIFE_SECONDS, now()
+    if after is None:
+        with contextlib.suppress(RecordUnavailable):
+            after = (
+                await audit_reader.newest()
+            )  # whoever sees the stream begin misses nothing from there
+    yield ServerSentEvent(retry=RECONNECT_MS)
+    while True:
+        news: list[StoredEntry] = []
+        with contextlib.suppress(RecordUnavailable):
+            if after is None:
+                after = await audit_reader.newest()
+            looked_to = await audit_reader.newest()
+            news = await audit_reader.newer(wanted, than=after, limit=MAX_NEWS)
+            for found in news:
+                after = found.row_id
+                data = AuditEvent.of(found)
+                yield ServerSentEvent(event="audit", id=str(after), data=data)
+            if len(news) < MAX_NEWS:
+                after = max(after, looked_to)  # what is not wanted is not looked through again
+        if now() >= ends_at:
+            return
+        if news:
+            told_at = now()
+        elif now() - told_at >= AGAIN_SECONDS:
+            yield ServerSentEvent(comment="nothing new")
+            told_at = now()
+        await _news(record)
+
+
+async def _news(record: AuditWriter) -> None:
+    """Return when something is new on the record, or when it is time to look all the same."""
+    await asyncio.sleep(REST_SECONDS)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LOOK_SECONDS - REST_SECONDS):
+            await record.news()
+
+
+@router.get(
+    "/audit.csv",
+    response_class=StreamingResponse,
+    responses=_PROBLEMS | {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)
+async def export_csv(
+    _: DownloadDep, audit_reader: AuditReaderDep, wanted: FilterDep
+) -> StreamingResponse:
+    """All of the record that is asked for, newest first, as a table.
+
+    What a spreadsheet would take for a formula begins with an apostrophe.
+    """
+    return await _download(csv_lines(audit_reader.every(wanted)), "text/csv; charset=utf-8", "csv")
+
+
+@router.get(
+    "/audit.jsonl",
+    response_class=StreamingResponse,
+    responses=_PROBLEMS
+    | {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
+)
+async def export_json_lines(
+    _: DownloadDep, audit_reader: AuditReaderDep, wanted: FilterDep
+) -> StreamingResponse:
+    """All of the record that is asked for, newest first, one event of `/audit` a line."""
+    return await _download(json_lines(audit_reader.every(wanted)), "application/x-ndjson", "jsonl")
+
+
+async def _download(
+    parts: AsyncIterator[str], media_type: str, extension: str
+) -> StreamingResponse:
+    first = await anext(parts, "")  # so that a record that can't be read is a problem still
+
+    async def whole() -> AsyncIterator[str]:
+        yield first
+        async for part in parts:
+            yield part
+
+    disposition = f'attachment; filename="record.{extension}"'
+    headers = {"Content-Disposition": disposition}
+    return StreamingResponse(whole(), media_type=media_type, headers=headers)

@@ -1,0 +1,24 @@
+"""Every route of the broker, surface by surface."""
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from app.web import health, mirror, pages
+from app.web.operator import api as operator_api
+from app.web.operator import console, metrics, streams
+from app.web.visitor import create, events
+from app.web.visitor import sessions as visitor_sessions
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    create.router,
+    visitor_sessions.router,
+    events.router,
+    mirror.router,
+    health.router,
+    metrics.router,
+    operator_api.router,
+    streams.router,
+    console.router,
+    pages.router,
+)

@@ -1,0 +1,105 @@
+"""The pages' scripts, styles and pictures, at addresses that a browser may keep for good."""
+
+import gzip
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
+from starlette.types import Scope
+
+FOR_GOOD: Final = "public, max-age=31536000, immutable"
+CHECKED: Final = "no-cache"
+"""The browser keeps it, and asks each time whether it has changed."""
+
+BUNDLES: Final = "bundle"
+"""The folder in which `scripts/bundle` puts a script or a style under the same name, if it ran."""
+
+_VERSION: Final = re.compile(r"[0-9a-f]{16}")
+_TEXT: Final = frozenset({".js", ".css", ".svg"})
+_MAX_FILES: Final = 256
+
+_File = tuple[str, int, int]
+"""Its path, when it was changed, and its size."""
+
+
+class PageFiles(StaticFiles):
+    """Static files, under a version that changes with any of them.
+
+    Modules load each other by relative addresses, so all that a page loads is of one version.
+    Without a version, or with another one, a file is checked for changes each time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(directory=folder)
+        self._folder = folder
+        self._files: list[_File] = []
+        self._version = ""
+
+    def url(self, path: str) -> str:
+        """The address of a file, or of its bundle where there is one."""
+        files = sorted(_files_in(self._folder))
+        if files != self._files:
+            self._files, self._version = files, _digest(files)
+        if (self._folder / BUNDLES / path).is_file():
+            path = f"{BUNDLES}/{path}"
+        return f"/static/{self._version}/{path}"
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, or 304, with how long it may be kept."""
+        version, _, rest = path.partition(os.sep)
+        is_versioned = bool(rest) and _VERSION.fullmatch(version) is not None
+        response = await super().get_response(rest if is_versioned else path, scope)
+        may_keep = is_versioned and version == self._version
+        response.headers["Cache-Control"] = FOR_GOOD if may_keep else CHECKED
+        return response
+
+    def file_response(
+        self, full_path: Any, stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """The file, compressed where that is worth it."""
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        if Path(full_path).suffix not in _TEXT:
+            return response
+        response.headers["Vary"] = "Accept-Encoding"
+        asked = Headers(scope=scope)
+        if "gzip" not in asked.get("Accept-Encoding", "") or response.status_code != status_code:
+            return response
+        body = _compressed(full_path, stat_result.st_mtime_ns, stat_result.st_size)
+        headers = {
+            "Content-Encoding": "gzip",
+            "ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"',
+            "Vary": "Accept-Encoding",
+        }
+        packed = Response(body, status_code, headers, response.media_type)
+        if self.is_not_modified(packed.headers, asked):
+            return NotModifiedResponse(packed.headers)
+        return packed
+
+
+def _files_in(folder: Path | str) -> Iterator[_File]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _files_in(entry.path)
+            else:
+                stat = entry.stat()
+                yield entry.path, stat.st_mtime_ns, stat.st_size
+
+
+def _digest(files: list[_File]) -> str:
+    """What stands for the contents of files, in this order; the same on each machine."""
+    contents = b"".join(hashlib.sha256(Path(path).read_bytes()).digest() for path, *_ in files)
+    return hashlib.sha256(contents).hexdigest()[:16]
+
+
+@lru_cache(maxsize=_MAX_FILES)
+def _compressed(path: str, _changed_at: int, _size: int) -> bytes:
+    """A file as gzip, made once for each change of it."""
+    return gzip.compress(Path(path).read_bytes(), compresslevel=9, mtime=0)

@@ -1,0 +1,121 @@
+"""Answers that last, of which there may be only so many: each of them costs a connection."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+from fastapi.sse import ServerSentEvent, format_sse_event
+from pydantic import BaseModel
+from starlette.responses import StreamingResponse
+from starlette.types import Send
+
+from app.problems import RateLimited
+
+RETRY_SECONDS = 5
+
+
+@dataclass(eq=False)
+class OpenStream:
+    """One answer that lasts; `name` is what it belongs to.
+
+    `may_be_closed` tells whether a newer one may take its place: its reader comes back for more.
+    """
+
+    name: str
+    may_be_closed: bool = True
+    _is_closed: bool = False
+    _life: asyncio.Timeout | None = None
+
+    def close(self) -> None:
+        """End it, whatever it waits for, be it a reader that reads nothing."""
+        self._is_closed = True
+        if self._life is not None:
+            self._life.reschedule(0)
+
+    @contextlib.asynccontextmanager
+    async def lasting(self) -> AsyncIterator[None]:
+        """As long as the block or until it is closed; then the block is left."""
+        life = asyncio.timeout(0 if self._is_closed else None)
+        try:
+            async with life:
+                self._life = life
+                yield
+        except TimeoutError:
+            if not life.expired():
+                raise
+        finally:
+            self._life = None
+
+
+class StreamLimit:
+    """The answers that last: so many of one name, the oldest of which makes room, and of all.
+
+    A reader that vanished without a word would otherwise keep its place for good.
+    """
+
+    def __init__(self, *, of_one: int, of_all: int) -> None:
+        self._of_one = of_one
+        self._of_all = of_all
+        self._open: list[OpenStream] = []
+
+    @contextlib.contextmanager
+    def one_more(self, name: str = "", *, may_be_closed: bool = True) -> Iterator[OpenStream]:
+        """As long as the block; raises `RateLimited` when there are enough, and none makes room."""
+        of_name = [stream for stream in self._open if stream.name == name]
+        oldest = next((stream for stream in of_name if stream.may_be_closed), None)
+        if len(of_name) >= self._of_one and oldest is not None:
+            self._open.remove(oldest)
+            oldest.close()
+        elif len(of_name) >= self._of_one or len(self._open) >= self._of_all:
+            raise RateLimited(
+                "As much is followed or downloaded as may be at once.", retry_after=RETRY_SECONDS
+            )
+        stream = OpenStream(name, may_be_closed)
+        self._open.append(stream)
+        try:
+            yield stream
+        finally:
+            if stream in self._open:
+                self._open.remove(stream)
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events, one by one as they happen, until they end or their stream is closed.
+
+    FastAPI's own has tasks between the events and the reader; when one hangs up amid many, they
+    fail, which looks like a bug.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncIterator[ServerSentEvent], stream: OpenStream) -> None:
+        # nginx would keep events back until it has a buffer full.
+        super().__init__(_encoded(events), headers={"X-Accel-Buffering": "no"})
+        self._stream = stream
+
+    async def stream_response(self, send: Send) -> None:
+        """Send what there is, and the end of it."""
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+        async with self._stream.lasting():
+            async for body in self.body_iterator:
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _encoded(events: AsyncIterator[ServerSentEvent]) -> AsyncIterator[bytes]:
+    async for event in events:
+        data = event.data
+        yield format_sse_event(
+            data_str=data.model_dump_json() if isinstance(data, BaseModel) else None,
+            event=event.event,
+            id=event.id,
+            retry=event.retry,
+            comment=event.comment,
+        )

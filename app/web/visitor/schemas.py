@@ -1,0 +1,249 @@
+"""The visitor surface's bodies, in camelCase on the wire."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+
+from fastapi import Form
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+from app.config.settings import Settings
+from app.kaltura.contract import MIRROR_PATH, ItemId, SayTextRequest, Turn, TurnId
+from app.sessions.admission.capacity import QueuePosition
+from app.sessions.clock import SessionClock
+from app.sessions.lifecycle.creation import OpenedSession
+from app.sessions.speech.text.validation import JsonText
+from app.sessions.speech.utterances import Receipt, UtteranceState
+from app.sessions.speech.voice.tts_fallback import SpeechMode
+from app.sessions.store.model import AvatarSession, EndReason
+
+
+class Shape(BaseModel):
+    """camelCase on the wire, snake_case inside; an unknown field is a mistake to be told."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True, extra="forbid"
+    )
+
+
+class CreateWish(Shape):
+    """Which avatar and voice; nothing at all means the operator's defaults."""
+
+    avatar_id: ItemId | None = None
+    voice_id: ItemId | None = None
+
+
+class CreateBody(CreateWish):
+    """What create takes: a wish, and from a visitor without a cookie their ticket."""
+
+    ticket: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
+        default=None,
+        description="The ticket of a 202; only for callers that keep no cookie, others are known",
+    )
+
+
+class SpeakRequest(Shape):
+    """A text to be said."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"text": "Hello, I am an avatar."}]},
+    )
+
+    text: JsonText = Field(description="What to say; at most MAX_TEXT_LENGTH characters")
+    turn_id: TurnId | None = Field(
+        default=None, description="Names the turn of speech; made by the broker when left out"
+    )
+    is_final: StrictBool = Field(default=True, description="false: more text of this turn follows")
+
+
+class TextLine(Shape):
+    """A piece of a text that is being written."""
+
+    text: JsonText
+
+
+class MirroredText(SayTextRequest):
+    """What say-text takes on the mirror."""
+
+    text: JsonText
+
+
+class Heard(Shape):
+    """What a player heard of an utterance."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"state": "started"}]})
+
+    state: Literal["started", "ended"]
+
+
+class CreatedSession(Shape):
+    """A session of this visitor, and what the page needs to show it."""
+
+    session_id: str
+    token: str = Field(description="Controls this one session; keep it in memory only")
+    token_mode: Literal["sealed", "direct"]
+    base_url: str = Field(description="The `baseUrl` for the SDK")
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, opened: OpenedSession, settings: Settings, origin: str) -> Self:
+        """What the page gets that reaches the broker at `origin`."""
+        return cls(
+            session_id=opened.session.session_id,
+            token=opened.token.get_secret_value(),
+            token_mode=settings.avatar_token_mode,
+            base_url=f"{origin}{MIRROR_PATH}" if settings.sealed else settings.avatar_base_url,
+            expires_at=moment(opened.expires_at),
+        )
+
+
+class PlaceInLine(Shape):
+    """A place in line for a session; ask `/api/waiting-room/{ticket}` until it is your turn."""
+
+    ticket: str
+    position: int = Field(description="1 is next")
+    estimated_seconds: int = Field(description="Until your turn, if sessions last as lately")
+    turn_seconds_left: int | None = Field(
+        description="A number while it is your turn: call create within this time"
+    )
+
+    @classmethod
+    def of(cls, waiting: QueuePosition) -> Self:
+        """The place as its holder is told of it."""
+        return cls(
+            ticket=waiting.ticket_id,
+            position=waiting.position,
+            estimated_seconds=waiting.estimated_seconds,
+            turn_seconds_left=waiting.turn_seconds_left,
+        )
+
+
+class SessionState(Shape):
+    """A session's life."""
+
+    session_id: str
+    state: Literal["live", "ended"]
+    expires_at: datetime
+    seconds_left: int = Field(description="It can shrink: today's minutes may be used up before")
+    watched: bool = Field(description="Whether a page has it on show; if not, it can be resumed")
+    end_reason: EndReason | None = None
+
+    @classmethod
+    def of(cls, session: AvatarSession, *, clock: SessionClock, seconds_left: float) -> Self:
+        """The state of `session` now."""
+        return cls(
+            session_id=session.session_id,
+            state="live" if session.ended is None else "ended",
+            expires_at=moment(clock.to_wall(session.expires_at)),
+            seconds_left=int(seconds_left),
+            watched=session.is_watched(clock.running()),
+            end_reason=session.ended,
+        )
+
+
+class SessionList(Shape):
+    """The live sessions of one visitor."""
+
+    sessions: list[SessionState]
+
+
+class Media(Shape):
+    """Where a session's sound and picture are (WHEP), and the TURN relay, if there is one."""
+
+    whep_url: str
+    turn: Turn | None = None
+
+
+class Done(Shape):
+    """Carried out."""
+
+    success: Literal[True] = True
+
+
+class Spoken(Done):
+    """Accepted to be said."""
+
+    turn_id: str
+    state: UtteranceState | None = Field(
+        None,
+        description="Left out when it is said at once; queued: something is to be said before it; "
+        "interrupted: a Stop came before it",
+    )
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> Self:
+        """What has become of it by now; more is told by `utterances` and `events`."""
+        said = receipt.state in {UtteranceState.SPEAKING, UtteranceState.DONE}
+        return cls(turn_id=receipt.turn_id, state=None if said else receipt.state)
+
+
+class UtteranceReceipt(Shape):
+    """What was asked to be said, and its fate; times are as good as can be known."""
+
+    turn_id: str
+    text: str = Field(description="Empty for a recording")
+    state: UtteranceState
+    queued_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str | None = Field(None, description="Why it was not said: a problem's name")
+    fallback: bool = Field(False, description="Whether another voice than Kaltura's says it")  # noqa: FBT003 - pydantic's default
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> Self:
+        """The utterance as its session's owner is told of it."""
+        return cls(
+            turn_id=receipt.turn_id,
+            text=receipt.text,
+            state=receipt.state,
+            queued_at=moment(receipt.queued_at),
+            started_at=_moment_or_none(receipt.started_at),
+            ended_at=_moment_or_none(receipt.ended_at),
+            reason=receipt.reason,
+            fallback=receipt.fallback,
+        )
+
+
+class UtteranceList(Shape):
+    """The utterances of a session, oldest first; of a long session the last hundred."""
+
+    utterances: list[UtteranceReceipt]
+
+
+class Health(Shape):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class ReadinessReport(Shape):
+    """Whether a session can be opened, as far as is known without opening one."""
+
+    ready: bool
+    wrong: list[str] = Field(description="What keeps sessions from being opened, and the fix")
+    warnings: list[str] = Field(description="What works, but should be known to the operator")
+    speech: SpeechMode = Field(description="text: in Kaltura's own voice; audio: in another")
+
+
+Duration = Annotated[
+    Any,
+    WithJsonSchema({"type": "number"}),
+    Form(description="Counts for nothing, whatever it is: the length is measured"),
+]
+"""What a form says is the length of its recording, which Kaltura's API asks for."""
+
+
+def moment(unix_seconds: float) -> datetime:
+    """A point in time as it goes over the wire: UTC, ISO 8601."""
+    return datetime.fromtimestamp(unix_seconds, UTC)
+
+
+def _moment_or_none(unix_seconds: float | None) -> datetime | None:
+    return None if unix_seconds is None else moment(unix_seconds)

@@ -1,0 +1,223 @@
+"""The visitor surface."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, File, Form, Path, Query, Request, Response, UploadFile
+
+from app.kaltura.contract import TurnId
+from app.problems import (
+    UPSTREAM,
+    ControlNotAllowed,
+    CrossSiteRequest,
+    InvalidRequest,
+    NothingToSay,
+    Problem,
+    QueueFull,
+    RateLimited,
+    SessionEnded,
+    SessionNotFound,
+    SignInUnavailable,
+    SpeechRefused,
+    SpeechUnavailable,
+    Unauthenticated,
+)
+from app.sessions.clock import SessionClock
+from app.sessions.service import SessionService
+from app.sessions.store.model import AvatarSession
+from app.web.deps import (
+    AdmissionDep,
+    CallerDep,
+    ClockDep,
+    OwnOriginDep,
+    OwnSession,
+    SessionServiceDep,
+    SettingsDep,
+    VisitorsDep,
+)
+from app.web.docs.openapi import operation_id, problems
+from app.web.head_route import HeadRoute
+from app.web.middleware.origins import is_of_own_page
+from app.web.visitor.idempotency import SpeakKey
+from app.web.visitor.rate_limits import OwnSessionToControl, OwnSessionToSpeakIn
+from app.web.visitor.schemas import (
+    CreatedSession,
+    Done,
+    Duration,
+    Heard,
+    Media,
+    SessionList,
+    SessionState,
+    SpeakRequest,
+    Spoken,
+    UtteranceList,
+    UtteranceReceipt,
+)
+from app.web.visitor.text_stream import TURN_OF_WRITTEN, WRITTEN, StreamedTexts
+
+_OWN: Final = (Unauthenticated, SignInUnavailable, SessionNotFound)
+_CONTROL: Final[tuple[type[Problem], ...]] = (
+    InvalidRequest,
+    CrossSiteRequest,
+    *_OWN,
+    ControlNotAllowed,
+    SessionEnded,
+    QueueFull,
+    *UPSTREAM,
+)
+_COUNTED: Final = (*_CONTROL, RateLimited)
+_SPEAK: Final = (*_COUNTED, SpeechUnavailable)
+
+router = APIRouter(
+    prefix="/api",
+    tags=["Visitor"],
+    generate_unique_id_function=operation_id,
+    route_class=HeadRoute,
+)
+
+
+@router.get("/avatar-sessions", responses=problems(SignInUnavailable))
+async def list_avatar_sessions(
+    request: Request,
+    response: Response,
+    caller: CallerDep,
+    visitors: VisitorsDep,
+    broker: SessionServiceDep,
+    clock: ClockDep,
+) -> SessionList:
+    """The visitor's own live sessions, to resume after a reload."""
+    if is_of_own_page(request.headers):
+        visitors.greet(caller, request, response)
+    sessions = await broker.owned_by(caller.visitor.id) if caller.visitor else []
+    return SessionList(sessions=[await _state(session, broker, clock) for session in sessions])
+
+
+@router.get("/avatar-sessions/{sessionId}", responses=problems(*_OWN))
+async def get_avatar_session(
+    grant: OwnSession, broker: SessionServiceDep, clock: ClockDep
+) -> SessionState:
+    """A session's state, and the seconds it has left."""
+    return await _state(grant.session, broker, clock)
+
+
+@router.post(
+    "/avatar-sessions/{sessionId}/resume",
+    responses=problems(CrossSiteRequest, *_OWN, SessionEnded),
+)
+async def resume(
+    grant: OwnSession, admission: AdmissionDep, settings: SettingsDep, origin: OwnOriginDep
+) -> CreatedSession:
+    """Take a session up again after a reload: the answer of create, once more."""
+    return CreatedSession.of(await admission.resume(grant), settings, origin)
+
+
+@router.post("/avatar-sessions/{sessionId}/leave", responses=problems(CrossSiteRequest, *_OWN))
+async def leave(grant: OwnSession, admission: AdmissionDep) -> Done:
+    """Say that the page goes away: the session ends in 3 seconds unless it is resumed before."""
+    await admission.leave(grant.session)
+    return Done()
+
+
+@router.get(
+    "/avatar-sessions/{sessionId}/media",
+    responses=problems(*_OWN, ControlNotAllowed, SessionEnded),
+)
+async def get_media(grant: OwnSession, broker: SessionServiceDep) -> Media:
+    """Where the sound and the picture are, for players that need no token."""
+    media = await broker.media(grant)
+    return Media(whep_url=media.whep_url, turn=media.turn)
+
+
+@router.post(
+    "/avatar-sessions/{sessionId}/speak",
+    responses=problems(*_SPEAK, SpeechRefused),
+    response_model_exclude_none=True,
+    openapi_extra={"requestBody": {"required": True, "content": WRITTEN}},
+)
+async def speak(
+    grant: OwnSessionToSpeakIn,
+    broker: SessionServiceDep,
+    written: StreamedTexts,
+    idempotency_key: SpeakKey = None,
+    body: SpeakRequest | None = None,
+    turn_id: Annotated[TurnId | None, Query(alias="turnId", description=TURN_OF_WRITTEN)] = None,
+) -> Spoken:
+    """Say a text, or while it is being written; behind others it is `queued`."""
+    if written is not None:
+        return Spoken.of(await broker.say_written(grant, written, turn_id, idempotency_key))
+    if body is None:
+        raise NothingToSay("text: there is nothing to say.")
+    receipt = await broker.say_text(
+        grant,
+        body.text,
+        body.turn_id,
+        is_final=body.is_final,
+        idempotency_key=idempotency_key,
+    )
+    return Spoken.of(receipt)
+
+
+@router.post(
+    "/avatar-sessions/{sessionId}/speak-audio",
+    responses=problems(*_SPEAK),
+    response_model_exclude_none=True,
+)
+async def speak_audio(
+    grant: OwnSessionToSpeakIn,
+    broker: SessionServiceDep,
+    audio: Annotated[UploadFile, File(description="A recording; its bytes decide of which kind")],
+    duration: Duration = None,  # noqa: ARG001 - it counts for nothing
+    turn_id: Annotated[TurnId | None, Form(alias="turnId")] = None,
+    idempotency_key: SpeakKey = None,
+) -> Spoken:
+    """Say a recording."""
+    return Spoken.of(await broker.say_audio(grant, await audio.read(), turn_id, idempotency_key))
+
+
+@router.get("/avatar-sessions/{sessionId}/utterances", responses=problems(*_OWN))
+async def list_utterances(grant: OwnSession, broker: SessionServiceDep) -> UtteranceList:
+    """What was asked to be said, and its fate."""
+    found = broker.utterances(grant)
+    return UtteranceList(utterances=[UtteranceReceipt.of(receipt) for receipt in found])
+
+
+@router.post(
+    "/avatar-sessions/{sessionId}/utterances/{turnId}/heard",
+    responses=problems(InvalidRequest, CrossSiteRequest, *_OWN, SessionEnded),
+)
+async def tell_heard(
+    grant: OwnSession,
+    turn_id: Annotated[TurnId, Path(alias="turnId")],
+    body: Heard,
+    broker: SessionServiceDep,
+) -> Done:
+    """Say that a player hears an utterance begin or end: Kaltura does not tell."""
+    await broker.heard(grant, turn_id, begins=body.state == "started")
+    return Done()
+
+
+@router.post("/avatar-sessions/{sessionId}/interrupt", responses=problems(*_COUNTED))
+async def interrupt(grant: OwnSessionToControl, broker: SessionServiceDep) -> Done:
+    """Stop speech, and forget what is queued; harmless when nothing is being said."""
+    await broker.interrupt(grant)
+    return Done()
+
+
+@router.post("/avatar-sessions/{sessionId}/keep-alive", responses=problems(*_COUNTED))
+async def keep_alive(grant: OwnSessionToControl, broker: SessionServiceDep) -> Done:
+    """Say that the session is still watched; every 10 seconds will do."""
+    await broker.keep_alive(grant)
+    return Done()
+
+
+@router.post("/avatar-sessions/{sessionId}/end", responses=problems(*_CONTROL))
+async def end(grant: OwnSession, broker: SessionServiceDep) -> Done:
+    """End the session; ending it again changes nothing."""
+    await broker.end(grant)
+    return Done()
+
+
+async def _state(
+    session: AvatarSession, broker: SessionService, clock: SessionClock
+) -> SessionState:
+    left = await broker.seconds_left(session)
+    return SessionState.of(session, clock=clock, seconds_left=left)

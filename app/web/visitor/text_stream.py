@@ -1,0 +1,165 @@
+"""Texts that are said while they are being written: a body of lines, read one by one.
+
+`BodyGuard` reads every other body whole before its route runs. This one it hands over instead, and
+the route sees an empty body beside it.
+"""
+
+import codecs
+import json
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from pydantic import ValidationError
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope
+
+from app.problems import InvalidRequest
+from app.web.visitor.schemas import TextLine
+
+NDJSON: Final = "application/x-ndjson"
+EVENT_STREAM: Final = "text/event-stream"
+
+MAX_LINE_BYTES: Final = 64 * 1024
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""Of one text with all that is around it; a token of a language model is a line."""
+
+TURN_OF_WRITTEN: Final = "Names the turn of a text that is being written"
+WRITTEN: Final = {
+    NDJSON: {
+        "schema": {
+            "type": "string",
+            "description": 'A text as it is being written, one `{"text": "..."}` a line',
+            "examples": ['{"text": "Hello, "}\n{"text": "I am an avatar."}\n'],
+        }
+    },
+    EVENT_STREAM: {
+        "schema": {
+            "type": "string",
+            "description": "The same as server-sent events",
+            "examples": ['data: {"text": "Hello."}\n\n'],
+        }
+    },
+}
+"""Of these bodies, what the OpenAPI document says."""
+
+_HANDED_OVER: Final = "written"
+_LAST: Final = b"[DONE]"
+"""How language models end their streams."""
+
+
+def is_written(scope: Scope) -> bool:
+    """Whether it is a text that is said while it is being written."""
+    path: str = scope["path"]
+    if not (path.startswith("/api/avatar-sessions/") and path.endswith("/speak")):
+        return False
+    return _media_type(scope) in {NDJSON, EVENT_STREAM}
+
+
+def handed_over(scope: Scope, receive: Receive) -> Scope:
+    """The scope of a request whose body is left to its route."""
+    return {**scope, "state": {**scope["state"], _HANDED_OVER: receive}}
+
+
+async def _texts(request: Request) -> AsyncIterator[str] | None:
+    receive = getattr(request.state, _HANDED_OVER, None)
+    if receive is None:
+        return None
+    lines = _lines(_chunks(receive))
+    return _of_events(lines) if _media_type(request.scope) == EVENT_STREAM else _of_ndjson(lines)
+
+
+StreamedTexts = Annotated[AsyncIterator[str] | None, Depends(_texts)]
+"""The texts of a body that is still being written; None for every other body."""
+
+
+async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
+    """The body as it comes; a writer that breaks off has written what it has."""
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > MAX_BYTES:
+            raise _unreadable(
+                f"The body is too large; at most {MAX_BYTES} bytes are read.",
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+            )
+        yield chunk
+        more = message.get("more_body", False)
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    rest, mark = bytearray(), codecs.BOM_UTF8  # which some writers begin with
+    async for chunk in chunks:
+        first, *others = chunk.split(b"\n")
+        rest += first
+        for begun in others:
+            yield _line(rest).removeprefix(mark)
+            rest, mark = bytearray(begun), b""
+        _require_short(len(rest), "line")
+    if rest:
+        yield _line(rest).removeprefix(mark)
+
+
+def _line(read: bytearray) -> bytes:
+    _require_short(len(read), "line")
+    return bytes(read.removesuffix(b"\r"))
+
+
+async def _of_ndjson(lines: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    async for line in lines:
+        if line.strip():
+            yield _text(line)
+
+
+async def _of_events(lines: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """The data of server-sent events; all else that such a stream may have means nothing here."""
+    data = bytearray()
+    async for line in _ended(lines):
+        if line.startswith(b"data:"):
+            data += line.removeprefix(b"data:").removeprefix(b" ") + b"\n"
+            _require_short(len(data), "event")
+        elif not line and data:
+            whole = bytes(data[:-1])
+            data.clear()
+            if whole == _LAST:
+                return
+            yield _text(whole)
+
+
+async def _ended(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The lines and an empty one, for a writer that leaves out the last."""
+    async for line in lines:
+        yield line
+    yield b""
+
+
+def _text(line: bytes) -> str:
+    try:
+        return TextLine.model_validate(json.loads(line)).text
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, ValidationError):
+            raise InvalidRequest('Each line must be {"text": "..."}.') from None
+        raise _unreadable("A line is not JSON that can be read.", HTTPStatus.BAD_REQUEST) from None
+
+
+def _media_type(scope: Scope) -> str:
+    media_type, _ = parse_options_header(Headers(scope=scope).get("Content-Type"))
+    return media_type.decode("latin1")
+
+
+def _require_short(size: int, what: str) -> None:
+    if size > MAX_LINE_BYTES:
+        raise _unreadable(
+            f"The {what} is too long; at most {MAX_LINE_BYTES} bytes of one are read.",
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        )
+
+
+def _unreadable(detail: str, status: HTTPStatus) -> InvalidRequest:
+    return InvalidRequest(detail, status=status)

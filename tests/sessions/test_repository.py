@@ -1,0 +1,786 @@
+"""What outlives a process: on a real SQLite file, with processes as databases of their own."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from asgi_lifespan import LifespanManager
+from pydantic import SecretStr
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from app import main
+from app.db.database import BUSY_SECONDS, Database, open_database
+from app.identity.visitor import Visitor
+from app.kaltura.client import SessionAccess
+from app.migrations import prepare
+from app.problems import BudgetSpent, KalturaFailed, KalturaTimeout, RecordUnavailable, SessionEnded
+from app.sessions.access import Caller
+from app.sessions.admission.budgets import DAY_SECONDS
+from app.sessions.clock import SessionClock
+from app.sessions.keyring import Keyring
+from app.sessions.lifecycle import reaper
+from app.sessions.lifecycle.creation import OpenedSession
+from app.sessions.lifecycle.options import SessionOptions
+from app.sessions.store import memory
+from app.sessions.store.memory import MAX_ENDED, InMemorySessionStore
+from app.sessions.store.model import AvatarSession, EndReason
+from app.sessions.store.repository import SessionRepository
+from app.sessions.store.write_through import WriteThroughSessionStore
+from tests.support.doubles import KALTURA_TOKEN, FakeClock, FakeKaltura, Gate, refusal, settings
+from tests.support.sessions import Domain, grant
+
+KEY = SecretStr("a-signing-key-for-tests-of-32-characters")
+OTHER_KEY = SecretStr("another-signing-key-of-32-characters!")
+BASE_URL = "https://kaltura.test"
+
+
+class Process:
+    """A broker on the database file; `kill` leaves everything as it is, as SIGKILL would."""
+
+    def __init__(self, house: Domain, store: WriteThroughSessionStore, database: Database) -> None:
+        self.house = house
+        self.store = store
+        self.database = database
+
+    def kill(self) -> None:
+        self.database.release()
+
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "broker.db"
+
+
+@pytest.fixture
+async def start(database_url: str, kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Start]:
+    async with AsyncExitStack() as stack:
+
+        async def start(
+            keys: tuple[SecretStr, ...] = (KEY,),
+            base_url: str = BASE_URL,
+            monotonic: FakeClock = clock,
+            **changes: Any,
+        ) -> Process:
+            database = await stack.enter_async_context(open_database(database_url, prepare))
+            times = SessionClock(clock, monotonic, lambda: 0.0)
+            repository = SessionRepository(
+                database, Keyring(keys).at_rest(), base_url=base_url, clock=times
+            )
+            store = WriteThroughSessionStore(times, repository)
+            stack.push_async_callback(store.aclose)
+            await store.take_over()
+            changes |= {"monotonic": monotonic, "database_url": database_url}
+            house = Domain(kaltura, clock, store, **changes)
+            return Process(house, store, database)
+
+        yield start
+
+
+def rows(path: Path, columns: str = "*") -> list[Any]:
+    with sqlite3.connect(path) as connection:
+        found = connection.execute(f"SELECT {columns} FROM sessions").fetchall()  # noqa: S608 - our own words
+    connection.close()
+    return found
+
+
+@asynccontextmanager
+async def broken(database: Database) -> AsyncIterator[list[str]]:
+    """A disk that takes nothing more, and the statements that it refused."""
+    refused: list[str] = []
+
+    def refuse(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        refused.append(statement)
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", refuse)
+    yield refused
+    event.remove(database.engine.sync_engine, "before_cursor_execute", refuse)
+
+
+async def test_a_session_is_written_down_before_its_visitor_gets_it(
+    start: Start, path: Path, kaltura: FakeKaltura
+) -> None:
+    process = await start()
+    on_disk: list[int] = []
+
+    async def init_client() -> Any:
+        on_disk.append(len(rows(path)))
+        return refusal(500)
+
+    kaltura.will("init-client", init_client)
+    with pytest.raises(Exception, match="Kaltura"):
+        await process.house.open()
+    assert on_disk == [1]
+
+
+async def test_a_watched_session_lives_on_in_the_next_process(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    first = await start()
+    opened = await first.house.admission.open_now("visitor-1", SessionOptions())
+    first.kill()
+    clock.advance(30)
+    second = await start()
+    found = await second.house.broker.find(
+        Caller(token=opened.token.get_secret_value()), opened.session.session_id
+    )
+    assert found.session.media == opened.session.media
+    for _ in range(12):
+        clock.advance(10)
+        await second.house.broker.keep_alive(
+            await second.house.broker.find(
+                Caller(visitor=Visitor("visitor-1")), opened.session.session_id
+            )
+        )
+        await second.house.sweep()
+    await second.house.say(await second.house.now(opened.session), "still here")
+    assert kaltura.calls[-1].authorization == f"Bearer {KALTURA_TOKEN}"
+    assert kaltura.operations().count("end") == 0
+
+
+async def test_an_unwatched_session_is_ended_by_the_next_process(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    first = await start()
+    session = await first.house.open()
+    first.kill()
+    second = await start()
+    clock.advance(90)
+    await second.house.sweep()
+    assert (await second.house.now(session)).ended == EndReason.IDLE
+    assert kaltura.operations().count("end") == 1
+
+
+async def test_a_session_past_its_time_is_ended_at_once(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    first = await start()
+    session = await first.house.open()
+    first.kill()
+    clock.advance(901)
+    second = await start()
+    await second.house.sweep()
+    assert (await second.house.now(session)).ended == EndReason.EXPIRED
+    assert kaltura.operations().count("end") == 1
+
+
+async def test_an_end_that_kaltura_refused_is_tried_again_by_the_next_process(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    first = await start()
+    session = await first.house.open()
+    kaltura.will("end", *[refusal(503)] * 3)
+    with pytest.raises(Exception, match="Kaltura"):
+        await first.house.end(session)
+    await first.store.take_over()
+    first.kill()
+    second = await start()
+    await second.house.sweep()
+    current = await second.house.now(session)
+    assert (current.ended, current.ended_upstream) == (EndReason.VISITOR, True)
+
+
+async def test_sessions_taken_over_hold_their_places(start: Start) -> None:
+    first = await start(max_concurrent_sessions=2)
+    for owner in "ab":
+        await first.house.open(owner)
+    first.kill()
+    second = await start(max_concurrent_sessions=2)
+    assert (await second.house.wait("c")).position == 1
+
+
+async def test_a_process_that_lives_keeps_its_sessions_and_a_dead_ones_are_taken_over_later(
+    start: Start,
+) -> None:
+    first, second = await start(), await start()
+    session = await first.house.open()
+    await second.store.take_over()
+    assert await second.store.all() == []
+    first.kill()
+    await second.store.take_over()
+    assert [s.session_id for s in await second.store.all()] == [session.session_id]
+    third = await start()
+    assert await third.store.all() == [], "one process takes it over, not two"
+
+
+async def test_the_reaper_takes_over_what_a_process_leaves_that_dies_while_it_runs(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reaper, "TAKE_OVER_SECONDS", 0)
+    first, second = await start(), await start()
+    session = await first.house.open()
+    running = asyncio.create_task(second.house.reaper.run())
+    first.kill()
+    async with asyncio.timeout(10):
+        while await second.store.get(session.session_id) is None:  # noqa: ASYNC110 - the reaper is what we wait for
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_of_two_processes_that_find_the_same_dead_one_only_one_has_its_sessions(
+    start: Start, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = await start(), await start()
+    session = await first.house.open()
+    first.kill()
+
+    async def found_by_another_too(_: str) -> bool:
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE sessions SET holder = 'another that was quicker'")
+        connection.close()
+        return False
+
+    monkeypatch.setattr(second.database, "is_held", found_by_another_too)
+    await second.store.take_over()
+    assert await second.store.all() == []
+    assert await second.store.get(session.session_id) is None
+
+
+async def test_however_many_have_ended_lately_none_that_is_open_is_left_behind(
+    start: Start, path: Path, clock: FakeClock
+) -> None:
+    first = await start()
+    await first.house.end(await first.house.open())
+    await first.database.settle()
+    with sqlite3.connect(path) as connection:
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(sessions)")]
+        own = ", ".join(column for column in columns if column != "session_id")
+        connection.executemany(
+            f"INSERT INTO sessions (session_id, {own}) SELECT ?, {own} FROM sessions LIMIT 1",  # noqa: S608 - our own words
+            [(f"ended-{n}",) for n in range(MAX_ENDED)],
+        )
+    connection.close()
+    clock.advance(1)
+    session = await first.house.open()
+    first.kill()
+    second = await start()
+    assert [s.session_id for s in await second.store.all()] == [session.session_id]
+
+
+async def test_a_session_that_was_only_half_opened_is_ended_and_its_key_opens_another(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    first = await start()
+    gate = Gate()
+    kaltura.will("init-client", gate)
+    opening = asyncio.create_task(first.house.admission.open("a", SessionOptions(), "key"))
+    await gate.reached.wait()
+    first.kill()
+    second = await start(max_sessions_per_visitor=1)
+    again = await second.house.admission.open("a", SessionOptions(), "key")
+    assert isinstance(again, OpenedSession)
+    caller = Caller(visitor=Visitor("a"))
+    held_by_a = await second.house.broker.find(caller, again.session.session_id)
+    assert held_by_a.session.ended is None
+    await second.house.sweep()
+    assert [c.session_id for c in kaltura.calls if c.operation == "end"] == ["session-1"]
+    gate.open.set()
+    await asyncio.gather(opening, return_exceptions=True)
+
+
+async def test_what_one_process_ended_no_other_ends_again(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    first = await start()
+    await first.house.end(await first.house.open())
+    first.kill()
+    second = await start()
+    await second.house.sweep()
+    assert kaltura.operations().count("end") == 1
+    assert await second.store.all() == []
+
+
+async def test_pages_are_told_why_an_earlier_process_ended_their_session(start: Start) -> None:
+    first = await start()
+    session = await first.house.open()
+    await first.house.broker.close()
+    first.kill()
+    second = await start()
+    with pytest.raises(SessionEnded) as over:
+        await second.house.say(await second.house.now(session), "hello")
+    assert over.value.extensions == {"endReason": "shutdown"}
+
+
+async def test_the_same_key_is_answered_with_the_same_session_after_a_crash(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    first = await start()
+    before = await first.house.admission.open("a", SessionOptions(), "key")
+    first.kill()
+    clock.advance(10)
+    second = await start()
+    after = await second.house.admission.open("a", SessionOptions(), "key")
+    assert isinstance(before, OpenedSession)
+    assert isinstance(after, OpenedSession)
+    assert after.token.get_secret_value() == before.token.get_secret_value()
+    assert kaltura.operations().count("create") == 1
+
+
+async def test_todays_minutes_are_remembered(start: Start, clock: FakeClock) -> None:
+    first = await start(daily_minutes_per_visitor=1)
+    session = await first.house.open("a")
+    clock.advance(40)
+    await first.house.end(session)
+    first.kill()
+    second = await start(daily_minutes_per_visitor=1)
+    again = await second.house.open("a")
+    assert again.expires_at == clock.now + 20
+    clock.advance(20)
+    await second.house.sweep()
+    with pytest.raises(BudgetSpent):
+        await second.house.open("a")
+    await second.house.open("b")
+
+
+@pytest.mark.parametrize("by", [-3600, 3600])
+async def test_a_wall_clock_that_is_set_changes_the_length_of_no_session(
+    start: Start, clock: FakeClock, kaltura: FakeKaltura, by: int
+) -> None:
+    clock.now -= clock.now % DAY_SECONDS - DAY_SECONDS / 2
+    passing = FakeClock(5.0)
+    first = await start(monotonic=passing, daily_minutes=10)
+    over, open_ = await first.house.open("a"), await first.house.open("a")
+    await first.house.end(over)
+    for one in (clock, passing):
+        one.advance(60)
+    clock.advance(by)
+    assert await first.house.broker.seconds_left(await first.house.now(open_)) == 540
+    await first.store.take_over()
+    first.kill()
+    second = await start(monotonic=FakeClock(9.0), daily_minutes=10)
+    [session] = await second.store.all()
+    assert session.expires_at - clock() == 540
+    assert await second.store.seconds_used(clock() - DAY_SECONDS / 4) == 60
+    await second.house.end(session)
+    assert await second.store.seconds_used(clock() - DAY_SECONDS / 4) == 60
+    third = await start(monotonic=FakeClock(9.0))
+    assert await third.store.all() == []
+    assert kaltura.operations().count("end") == 2
+
+
+async def test_the_journal_and_the_memory_count_the_same_seconds(
+    start: Start, clock: FakeClock
+) -> None:
+    process, memory = await start(), InMemorySessionStore(clock)
+    midnight = clock.now
+    lives = {  # from, to, until when they might have lasted
+        "over before": (-500, -400, -100),
+        "over midnight": (-500, 30, 400),
+        "open since yesterday": (-300, None, 700),
+        "swept late": (-300, 60, 50),
+        "past its time": (10, None, 100),
+        "today": (20, 80, 900),
+    }
+    for name, (opened, ended, expires) in lives.items():
+        session = replace(
+            session_of(name, clock), opened_at=midnight + opened, expires_at=midnight + expires
+        )
+        for store in (process.store, memory):
+            await store.add(session)
+            if ended is not None:
+                ended_at = midnight + ended
+                await store.update(
+                    name, ended=EndReason.VISITOR, ended_at=ended_at, ended_upstream=True
+                )
+    counted = []
+    for now in (0, 100, 500, 1000):
+        clock.now = midnight + now
+        counted.append(
+            [await store.seconds_used(midnight, "a") for store in (process.store, memory)]
+        )
+    assert counted[1:] == [[330, 330], [730, 730], [930, 930]]
+
+
+async def test_the_minutes_of_an_emulator_do_not_count_for_kaltura(
+    start: Start, clock: FakeClock
+) -> None:
+    first = await start(base_url="http://127.0.0.1:8001", daily_minutes=1)
+    await first.house.open("a")
+    clock.advance(60)
+    second = await start(daily_minutes=1)
+    assert (await second.house.open("a")).expires_at == clock.now + 60
+
+
+async def test_a_session_that_was_opened_elsewhere_is_ended_there_and_takes_no_place(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    first = await start(base_url="https://elsewhere.test/v1")
+    await first.house.open("a")
+    first.kill()
+    second = await start(max_concurrent_sessions=1)
+    kaltura.opened = 100
+    await second.house.open("b")
+    await second.house.sweep()
+    ends = [str(call.request.url) for call in kaltura.calls if call.operation == "end"]
+    assert ends == ["https://elsewhere.test/v1/session-1/end"]
+
+
+async def test_a_session_elsewhere_stays_there_until_it_is_ended(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    first = await start(base_url="https://elsewhere.test/v1")
+    await first.house.open("a")
+    first.kill()
+    second = await start()
+    kaltura.will("end", refusal(500))
+    await second.house.sweep()
+    await second.store.flush()
+    second.kill()
+    third = await start()
+    await third.house.sweep()
+    ends = {str(call.request.url) for call in kaltura.calls if call.operation == "end"}
+    assert ends == {"https://elsewhere.test/v1/session-1/end"}
+    assert kaltura.operations().count("end") == 2
+
+
+async def test_the_key_of_a_session_that_has_ended_opens_no_other_after_a_restart_either(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    first = await start()
+    before = await first.house.admission.open("a", SessionOptions(), "key")
+    assert isinstance(before, OpenedSession)
+    await first.house.admission.hand_over(before, hung_up=False)
+    await first.house.end(before.session)
+    first.kill()
+    second = await start()
+    after = await second.house.admission.open("a", SessionOptions(), "key")
+    assert isinstance(after, OpenedSession)
+    assert after.session.session_id == before.session.session_id
+    assert kaltura.operations().count("create") == 1
+
+
+async def test_an_id_that_another_process_remembers_is_still_ours_to_change(
+    clock: FakeClock,
+) -> None:
+    sessions = InMemorySessionStore(clock)
+    ours = session_of("same", clock)
+    await sessions.add(ours)
+    sessions.remember(replace(ours, ended=EndReason.VISITOR, ended_upstream=True))
+    assert (await sessions.update("same", seen_at=clock.now)).seen_at == clock.now
+
+
+async def test_a_shutdown_that_keeps_ends_nothing_and_the_next_process_goes_on(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    first = await start(shutdown_sessions="keep")
+    session = await first.house.open()
+    await first.house.broker.close()
+    first.kill()
+    second = await start()
+    assert "end" not in kaltura.operations()
+    assert (await second.house.now(session)).ended is None
+
+
+async def test_an_end_that_kaltura_refused_at_shutdown_is_finished_by_the_next_process(
+    start: Start, path: Path, kaltura: FakeKaltura, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "SHUTDOWN_SECONDS", 0.05)
+    kaltura.will("end", refusal(500))
+    configured = settings(
+        database_url=f"sqlite+aiosqlite:///{path}", secret_key=(KEY,), avatar_base_url=BASE_URL
+    )
+    app = main.create_app(configured, transport=kaltura)
+    async with LifespanManager(app) as manager:
+        transport = httpx.ASGITransport(app=manager.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://broker.test") as client:
+            await client.post("/api/create-avatar-session")
+    assert rows(path, "ended, ended_upstream") == [("shutdown", 0)]
+    second = await start()
+    await second.house.sweep()
+    assert await second.store.all() == []
+
+
+# What is on disk
+
+
+async def test_no_secret_is_on_disk_in_clear(start: Start, path: Path) -> None:
+    process = await start()
+    opened = await process.house.admission.open("a", SessionOptions(), "canary-idempotency-key")
+    assert isinstance(opened, OpenedSession)
+    secrets = (KALTURA_TOKEN, opened.token.get_secret_value(), "whep/session", "canary-idem")
+    written = b"".join(
+        file.read_bytes() for file in path.parent.glob("broker.db*") if file.is_file()
+    )
+    assert opened.session.session_id.encode() in written
+    for secret in secrets:
+        assert secret.encode() not in written
+
+
+async def test_what_opens_a_session_is_forgotten_when_it_is_over(start: Start, path: Path) -> None:
+    process = await start()
+    session = await process.house.open()
+    assert [sealed is None for (sealed,) in rows(path, "sealed")] == [False]
+    await process.house.end(session)
+    assert rows(path, "sealed, ended, ended_upstream") == [(None, "visitor", 1)]
+
+
+async def test_after_a_rotation_of_the_key_what_was_open_can_still_be_ended(start: Start) -> None:
+    first = await start()
+    session = await first.house.open()
+    first.kill()
+    second = await start((OTHER_KEY, KEY))
+    assert (await second.house.now(session)).access.token.get_secret_value() == KALTURA_TOKEN
+
+
+@pytest.mark.parametrize("column", ["last_moment", "ended", "sealed"])
+async def test_a_row_of_another_version_is_named_and_stops_nothing(
+    start: Start, path: Path, column: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = await start()
+    await first.house.open("a")
+    await first.house.open("b")
+    first.kill()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE sessions SET {column} = 'a new reason' WHERE owner = 'a'")  # noqa: S608 - our own words
+    connection.close()
+    second = await start()
+    assert [session.owner for session in await second.store.all()] == ["b"]
+    assert "session-1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("change", ["another key", "another row's secrets"])
+async def test_what_cannot_be_read_is_named_and_stops_nothing(
+    start: Start,
+    path: Path,
+    change: str,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    first = await start()
+    await first.house.open("a")
+    await first.house.open("b")
+    first.kill()
+    if change == "another row's secrets":
+        with sqlite3.connect(path) as connection:
+            connection.execute(
+                "UPDATE sessions SET sealed = (SELECT sealed FROM sessions WHERE owner = 'a')"
+            )
+        connection.close()
+    second = await start((OTHER_KEY,) if change == "another key" else (KEY,))
+    left = [session.owner for session in await second.store.all()]
+    assert left == ([] if change == "another key" else ["a"])
+    assert "SECRET_KEY is not the one" in capsys.readouterr().out
+    await second.house.open("c")
+
+
+# When it can't be written
+
+
+async def test_what_is_written_down_is_not_written_again(start: Start) -> None:
+    process = await start()
+    session = await process.house.open()
+    async with broken(process.database):
+        await process.house.end(session)
+    await process.store.flush()
+    async with broken(process.database):
+        await process.store.flush()
+
+
+async def test_a_second_session_of_an_id_is_not_written_down(
+    start: Start, path: Path, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    process = await start()
+    await process.house.open("a")
+    kaltura.opened = 0
+    clock.advance(1)
+    with pytest.raises(KalturaFailed):
+        await process.house.open("b")
+    assert rows(path, "owner") == [("a",)]
+
+
+async def test_without_a_journal_nothing_new_is_begun_and_nothing_stays_open(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    process = await start()
+    async with broken(process.database):
+        with pytest.raises(RecordUnavailable) as refused:
+            await process.house.open()
+        assert refused.value.retry_after
+        assert kaltura.operations() == ["create", "end"]
+        assert await process.store.all() == []
+    await process.house.open()
+
+
+async def test_when_todays_minutes_cannot_be_read_nothing_new_is_begun(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    process = await start(daily_minutes=1)
+    async with broken(process.database):
+        with pytest.raises(RecordUnavailable):
+            await process.house.open()
+    assert kaltura.calls == []
+
+
+async def test_a_disk_that_refuses_is_not_asked_for_each_session_anew(start: Start) -> None:
+    process = await start()
+    sessions = [await process.house.open(owner) for owner in "abc"]
+    async with broken(process.database) as refused:
+        for session in sessions:
+            await process.house.end(session)
+        refused.clear()
+        with pytest.raises(RecordUnavailable):
+            await process.store.take_over()
+        assert len(refused) == 1
+
+
+async def test_what_could_not_be_written_down_is_bounded(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "MAX_ENDED", 2)
+    process = await start()
+    async with broken(process.database):
+        for _ in range(5):
+            with pytest.raises(RecordUnavailable):
+                await process.house.open()
+    assert len(process.store._unwritten) == 2
+
+
+async def test_a_disk_that_hangs_holds_up_no_end(
+    start: Start, path: Path, kaltura: FakeKaltura
+) -> None:
+    process = await start()
+    for owner in "abc":
+        await process.house.open(owner)
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        closing = asyncio.create_task(process.house.broker.close())
+        async with asyncio.timeout(BUSY_SECONDS / 2):
+            while kaltura.operations().count("end") < 3:  # noqa: ASYNC110 - closing is what we wait for
+                await asyncio.sleep(0.01)
+        other.execute("ROLLBACK")
+    other.close()
+    await closing
+    assert rows(path, "ended_upstream") == [(1,)] * 3
+
+
+async def test_nor_does_it_keep_the_reaper_from_ending_what_is_due(
+    start: Start, path: Path, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    process = await start()
+    session, other_session = await process.house.open(), await process.house.open()
+    async with broken(process.database):
+        await process.house.end(other_session)
+    with sqlite3.connect(path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        reaping = asyncio.create_task(process.house.reaper.run())
+        await asyncio.sleep(0.01)  # it is at what could not be written down
+        clock.now = session.expires_at
+        async with asyncio.timeout(BUSY_SECONDS / 2):
+            while kaltura.calls[-1].session_id != session.session_id:  # noqa: ASYNC110 - likewise
+                await asyncio.sleep(0.01)
+        other.execute("ROLLBACK")
+    other.close()
+    reaping.cancel()
+    await asyncio.wait([reaping])
+
+
+async def test_what_kaltura_opens_too_late_is_ended_though_it_cannot_be_written_down(
+    start: Start, path: Path, kaltura: FakeKaltura
+) -> None:
+    process = await start(timeout_seconds=0.01)
+    kaltura.will("create", gate := Gate(httpx.Response(200, json={"sessionId": "l", "token": "t"})))
+    kaltura.will("end", refusal(500))
+    with pytest.raises(KalturaTimeout):
+        await process.house.open()
+    async with broken(process.database):
+        gate.open.set()
+        await process.house.broker.close()
+        assert kaltura.operations() == ["create", "end", "end"]
+    assert rows(path) == []
+
+
+async def test_an_end_that_could_not_be_written_down_is_written_down_later(
+    start: Start, path: Path
+) -> None:
+    process = await start()
+    session = await process.house.open()
+    async with broken(process.database):
+        await process.house.end(session)
+        assert await process.store.all() == [], "it has ended all the same"
+    assert rows(path, "ended_upstream") == [(0,)]
+    await process.store.take_over()
+    assert rows(path, "ended_upstream, ended") == [(1, "visitor")]
+
+
+async def test_what_another_database_in_its_place_lacks_is_written_there(
+    start: Start, path: Path, tmp_path: Path
+) -> None:
+    first = await start()
+    with sqlite3.connect(path) as source, sqlite3.connect(tmp_path / "backup.db") as backup:
+        source.backup(backup)
+    session = await first.house.open()
+    (tmp_path / "backup.db").replace(path)
+    await first.store.take_over()
+    first.kill()
+    second = await start()
+    assert [one.session_id for one in await second.store.all()] == [session.session_id]
+
+
+async def test_a_sign_of_life_costs_no_write(start: Start, path: Path, clock: FakeClock) -> None:
+    process = await start()
+    session = await process.house.open()
+    async with broken(process.database):
+        for _ in range(3):
+            clock.advance(10)
+            await process.house.broker.keep_alive(grant(await process.house.now(session)))
+        await process.house.say(session, "hello")
+        assert not process.store._unwritten
+
+
+async def test_old_rows_are_forgotten(start: Start, path: Path, clock: FakeClock) -> None:
+    process = await start()
+    await process.house.end(await process.house.open())
+    clock.advance(32 * 24 * 3600)
+    await process.store.take_over()
+    assert rows(path) == []
+
+
+def session_of(session_id: str, clock: FakeClock) -> AvatarSession:
+    return AvatarSession(
+        access=SessionAccess(session_id, SecretStr("t")),
+        owner="a",
+        opened_at=clock.now,
+        expires_at=clock.now + 900,
+        token_expires_at=clock.now + 900,
+        seen_at=None,
+        ready=True,
+    )
+
+
+async def test_a_direct_session_that_was_never_heard_of_is_still_not_idle(
+    start: Start, clock: FakeClock
+) -> None:
+    first = await start()
+    await first.store.add(session_of("silent", clock))
+    await first.store.add(session_of("heard", clock))
+    await first.store.update("heard", seen_at=clock.now)
+    await first.store.take_over()
+    first.kill()
+    second = await start()
+    seen = {s.session_id: s.seen_at for s in await second.store.all()}
+    assert seen == {"silent": None, "heard": clock.now}
+
+
+async def test_the_first_sign_of_life_of_a_direct_session_does_not_upset_the_order(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    process = await start(avatar_token_mode="direct")
+    session = await process.house.open()
+    await asyncio.gather(*(process.house.say(session, str(n)) for n in range(5)))
+    said: list[str] = []
+    async with asyncio.timeout(5):
+        while len(said) < 5:
+            await asyncio.sleep(0)
+            said = [c.body["text"] for c in kaltura.calls if c.operation == "say-text"]
+    assert said == ["0", "1", "2", "3", "4"]

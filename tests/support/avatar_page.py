@@ -1,0 +1,164 @@
+"""The page as a visitor uses it, and what a probe in it sees and hears."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+PATIENCE_MS: Final = 20_000
+AUDIBLE: Final = 0.01
+CREATED: Final = 201
+PAUSE_SECONDS: Final = 0.5
+_AXE: Final = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
+_RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+_PROBE: Final = (Path(__file__).parents[1] / "browser/probe.js").read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running broker, and the emulator behind it."""
+
+    url: str
+    emulator_url: str
+
+    async def session(self, session_id: str) -> dict[str, Any]:
+        """What the emulator knows of a session."""
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(f"{self.emulator_url}/emulator/sessions")
+        sessions: list[dict[str, Any]] = answer.raise_for_status().json()["sessions"]
+        return next(session for session in sessions if session["sessionId"] == session_id)
+
+    async def session_is(self, session_id: str, state: str) -> bool:
+        """Whether the emulator says so."""
+        return bool((await self.session(session_id))["state"] == state)
+
+
+@dataclass
+class AvatarPage:
+    """One visitor's tab; `errors` holds what the console and the page complained about."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    session_ids: list[str] = field(default_factory=list)
+    tolerated: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.errors.append(f"thrown: {error}"))
+        self.page.on("response", self._note)
+
+    def button(self, name: str) -> Locator:
+        """The button of this name."""
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    @property
+    def text(self) -> Locator:
+        """The box for what shall be said."""
+        return self.page.get_by_role("textbox", name="Text to speak")
+
+    @property
+    def fates(self) -> Locator:
+        """The fates of the lines, newest first."""
+        return self.page.locator("#lines .fate")
+
+    async def status_is(self, words: str) -> None:
+        """Waits until the status reads exactly this."""
+        await expect(self.page.get_by_role("status")).to_have_text(words, timeout=PATIENCE_MS)
+
+    async def start(self) -> str:
+        """Clicks Start, waits until it is live, and returns the session's id."""
+        await self.button("Start").click()
+        await self.status_is("Live")
+        await self.probe()
+        return self.session_ids[-1]
+
+    async def probe(self) -> None:
+        """Looks at the video that is there now, and listens to it."""
+        await self.page.evaluate(_PROBE)
+
+    async def speak(self, text: str) -> None:
+        """Types a text and clicks Speak."""
+        await self.text.fill(text)
+        await self.button("Speak").click()
+
+    async def frames(self) -> int:
+        """How many frames have been shown."""
+        return int(await self.page.evaluate("probe.frames()"))
+
+    async def media_time(self) -> float:
+        """Seconds of media that were played."""
+        return float(await self.page.evaluate("probe.time()"))
+
+    async def shown(self, frames: int) -> bool:
+        """Whether so many frames have been shown."""
+        return await self.frames() >= frames
+
+    async def played(self, time: float) -> bool:
+        """Whether the media has come so far."""
+        return await self.media_time() >= time
+
+    async def loud_since(self, time: float) -> bool:
+        """Whether a voice was heard from a moment of the media on."""
+        return any(sample["loudness"] > AUDIBLE for sample in await self.heard_since(time))
+
+    async def heard_since(self, time: float) -> list[dict[str, float]]:
+        """Samples `{time, loudness}` from a moment of the media on."""
+        samples: list[dict[str, float]] = await self.page.evaluate("probe.heardSince", time)
+        return samples
+
+    async def barriers(self) -> list[str]:
+        """What keeps someone from using the page as it is now, as far as axe can tell."""
+        await self.page.evaluate(_AXE.read_text(encoding="utf-8"))
+        options = {"runOnly": {"type": "tag", "values": _RULES}}
+        found = await self.page.evaluate("options => axe.run(document, options)", options)
+        return [
+            f"{rule['id']}: {node['html']}"
+            for rule in found["violations"]
+            for node in rule["nodes"]
+        ]
+
+    async def captions_since(self, time: float) -> list[tuple[float, str]]:
+        """When in the media each caption was shown, "" being none, from a moment on."""
+        shown: list[dict[str, Any]] = await self.page.evaluate("probe.captionsSince", time)
+        return [(each["time"], each["text"]) for each in shown]
+
+    async def voices_since(self, time: float) -> list[tuple[float, float]]:
+        """When in the media a voice began and ended, pauses of up to half a second left out."""
+        voices: list[tuple[float, float]] = []
+        for sample in await self.heard_since(time):
+            if sample["loudness"] <= AUDIBLE:
+                continue
+            now = sample["time"]
+            if voices and now - voices[-1][1] < PAUSE_SECONDS:
+                voices[-1] = (voices[-1][0], now)
+            else:
+                voices.append((now, now))
+        return voices
+
+    async def mouth_motion(self, frames: int) -> float:
+        """How much the mouth's part of the picture changes over so many frames; 0 is not at all."""
+        return float(await self.page.evaluate("probe.mouthMotion", frames))
+
+    def _hear(self, message: Any) -> None:
+        if message.type == "error":
+            self.errors.append(f"console: {message.text} ({message.location.get('url')})")
+
+    async def _note(self, response: Any) -> None:
+        if response.url.endswith("/api/create-avatar-session") and response.status == CREATED:
+            self.session_ids.append((await response.json())["sessionId"])
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Polls until a condition holds, generously; `what` says it in words for a failure."""
+    try:
+        async with asyncio.timeout(PATIENCE_MS / 1000):
+            while not await condition():  # noqa: ASYNC110 - another process can't set our event
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        pytest.fail(f"this did not come true: {what}")

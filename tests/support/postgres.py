@@ -1,0 +1,97 @@
+"""A Postgres of the tests' own, with a database for each test."""
+
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tests.support.processes import ROOT, free_port, stop, wait_until
+
+USER: Final = "nobody"
+"""As whom it runs where the tests are root's: Postgres refuses to be root."""
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A server that answers on loopback."""
+
+    programs: Path
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def new_database(self) -> str:
+        """The URL of a database with nothing in it."""
+        name = f"test_{secrets.token_hex(4)}"
+        self._sql("postgres", f"CREATE DATABASE {name}")
+        return f"postgresql+asyncpg://broker@127.0.0.1:{self.port}/{name}"
+
+    def drop(self, url: str) -> None:
+        """Away with a database, whoever uses it."""
+        self._sql("postgres", f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
+    def cut(self) -> None:
+        """Break off every connection, as a restart does."""
+        self._sql(
+            "postgres",
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+        )
+
+    def _sql(self, database: str, statement: str) -> None:
+        address = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "broker", "-d", database]
+        subprocess.run(  # noqa: S603 - our own words
+            [str(self.programs / "psql"), *address, "-q", "-c", statement],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+@contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A new Postgres, as long as the block lasts."""
+    found = subprocess.run(  # noqa: S603 - our own script
+        [ROOT / "scripts" / "ensure-postgres"], check=True, stdout=subprocess.PIPE, text=True
+    )
+    programs = Path(found.stdout.strip())
+    folder = Path(tempfile.mkdtemp(prefix="broker-postgres-"))
+    as_somebody: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        somebody = pwd.getpwnam(USER)
+        shutil.chown(folder, somebody.pw_uid, somebody.pw_gid)
+        as_somebody = {"user": somebody.pw_uid, "group": somebody.pw_gid, "extra_groups": []}
+    data, port = folder / "data", free_port()
+    quiet: Any = {"cwd": folder, "env": {"PATH": os.environ["PATH"]}, **as_somebody}
+    try:
+        subprocess.run(  # noqa: S603 - found by our own script
+            [programs / "initdb", "-D", data, "-U", "broker", "-A", "trust", "-E", "UTF8"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            **quiet,
+        )
+        options = ["-h", "127.0.0.1", "-p", str(port), "-k", str(folder), "-c", "fsync=off"]
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - found by our own script
+                [str(programs / "postgres"), "-D", str(data), *options],
+                stdout=log,
+                stderr=log,
+                **quiet,
+            )
+        try:
+            wait_until("Postgres is ready", lambda: _is_ready(programs, port))
+            yield Postgres(programs, port, process)
+        finally:
+            stop(process)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_ready(programs: Path, port: int) -> bool:
+    asked = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+    return subprocess.run(asked, check=False).returncode == 0  # noqa: S603 - found by our own script
