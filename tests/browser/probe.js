@@ -16,7 +16,7 @@
   const caption = document.getElementById("caption");
   const captions = [];
   const watcher = new MutationObserver(() => {
-    const text = caption.checkVisibility() ? caption.textContent : "";
+    const text = caption.getClientRects().length > 0 ? caption.textContent : "";
     if (captions.at(-1)?.text !== text) captions.push({ time: video.currentTime, text });
   });
   if (caption) watcher.observe(caption, { attributes: true, childList: true, subtree: true });

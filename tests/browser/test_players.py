@@ -21,7 +21,7 @@ async def test_the_documented_surface_of_the_sdk_is_enough(tab: AvatarPage, sdk_
 
     began = await tab.media_time()
     await tab.speak("These words come through the stand-in.")
-    await expect(tab.fates.first).to_contain_text("accepted")
+    await expect(tab.fates.first).to_contain_text("speaking")
     await expect(tab.page.locator("#caption")).to_have_text(
         "These words come through the stand-in."
     )

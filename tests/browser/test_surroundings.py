@@ -1,6 +1,5 @@
 """Older browsers, links from other sites, and a proxy that asks for a password."""
 
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
@@ -125,7 +124,7 @@ async def test_a_link_from_another_site_leaves_the_visitor_who_they_are(
     assert await cookies_of(tab) == before
     await other.page.close()
     await tab.speak("I am still here.")
-    await expect(tab.fates.first).to_contain_text(re.compile(r"\d ms"))
+    await expect(tab.fates.first).to_contain_text("said")
     await tab.page.reload()
     await tab.button("Resume").click()
     await tab.status_is("Live")

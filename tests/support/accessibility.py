@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.support.avatar_page import AvatarPage
 
-CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
+CONTRAST = (Path(__file__).parents[1] / "browser/contrast.js").read_text(encoding="utf-8")
 
 
 AA = 4.5
