@@ -7,8 +7,8 @@
 
 /** @type {Record<Fate, string>} As a visitor reads it. */
 const WORDS = {
-  sending: "on its way",
-  accepted: "on its way",
+  sending: "sending",
+  accepted: "accepted",
   queued: "queued",
   unclear: "unclear: you may hear it",
   speaking: "speaking",

@@ -226,8 +226,8 @@ addEventListener("keydown", ({ key, isComposing, defaultPrevented }) => {
   if (key === "Escape" && !isComposing && !defaultPrevented && !stop.disabled && !stop.hidden) void interrupt();
 });
 addEventListener("pagehide", () => {
-  keepSpeech(conversation.keep());
   session.leave();
+  keepSpeech(conversation.keep());
 });
 addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;
