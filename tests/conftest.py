@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -35,6 +36,14 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def _no_waiting_between_retries() -> Any:
     with stamina.set_testing(True, attempts=3, cap=True):
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _a_hang_up_is_not_ignored() -> Iterator[None]:
+    """Else no process that a test starts hears one, where the tests themselves run by `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -34,7 +34,7 @@ def bundled_demo(emulator: Running, tmp_path: Path) -> Iterator[Demo]:
         yield demo
 
 
-async def test_the_bundled_page_is_a_handful_of_files(tab: AvatarPage, bundled_demo: Demo) -> None:
+async def test_the_bundled_page_is_a_handful_of_files(bundled_demo: Demo, tab: AvatarPage) -> None:
     loaded: list[str] = []
     tab.page.on("request", lambda request: loaded.append(request.url))
     await tab.page.goto(bundled_demo.url)
