@@ -1,8 +1,13 @@
 import { Emitter } from "../player/emitter.js";
 import { Heartbeat } from "../player/heartbeat.js";
+import { pause } from "../player/pause.js";
 import { Problem } from "./problems.js";
 
 const HELD_MS = 60_000;
+
+/** All of it is less than the three seconds for which a session that was left goes on. */
+const LOOK_AGAIN_MS = 400;
+const LOOKS_AGAIN = 3;
 
 /** Half of the time, so that by its end only someone else's signs of life can still count. */
 const BEATING_MS = 30_000;
@@ -66,11 +71,20 @@ export class Offer extends Emitter {
   async #find() {
     this.#withdraw();
     try {
-      const sessions = await this.#api.sessions();
-      const left = sessions.find(({ state, watched }) => state === "live" && watched === false);
+      const left = await this.#left();
       if (left) this.#hold(await this.#api.resume(left.sessionId));
     } catch {
       // Then there is nothing to offer; whatever is the matter, Start will meet it too.
+    }
+  }
+
+  // The last page's word that it has left may arrive after this page's first question.
+  async #left() {
+    for (let again = LOOKS_AGAIN; ; again -= 1) {
+      const live = (await this.#api.sessions()).filter(({ state }) => state === "live");
+      const left = live.find(({ watched }) => watched === false);
+      if (left || again === 0 || !live.some(({ watched }) => watched)) return left;
+      await pause(LOOK_AGAIN_MS);
     }
   }
 

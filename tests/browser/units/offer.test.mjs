@@ -39,7 +39,29 @@ test("a session that nobody watches is held at once and offered", async () => {
   made.leave();
 });
 
-for (const session of [left({ watched: true }), left({ watched: undefined }), left({ state: "ended" })]) {
+test("a session whose last page's word arrives late is offered all the same", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  const { offer: made, calls, told, broker } = offer({ sessions: [left({ watched: true })] });
+  const looking = made.look();
+  await pass(t, 1);
+  broker.sessions = [left()];
+  await pass(t, 5);
+  await looking;
+  assert.deepEqual([calls, told], [["sessions", "sessions", "resume s-1"], ["made"]]);
+  made.leave();
+});
+
+test("a session that another tab watches is left alone", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  const { offer: made, calls, told } = offer({ sessions: [left({ watched: true })] });
+  const looking = made.look();
+  await pass(t, 6);
+  await looking;
+  assert.deepEqual([calls, told], [["sessions", "sessions", "sessions", "sessions"], []]);
+  assert.equal(await made.take(), null);
+});
+
+for (const session of [left({ watched: undefined }), left({ state: "ended" })]) {
   test(`a session that is ${JSON.stringify(session)} is left alone`, async () => {
     const { offer: made, calls, told } = offer({ sessions: [session] });
     await made.look();
