@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "emulator": {"emulator", "kaltura.contract"},
     "web": {
         *("kaltura.contract", "audit", "identity", "sessions", "observability", "web"),
-        *("server", "config", "problems"),
+        *("config", "problems"),
     },
 }
 """What each room may import of the app; `web -> sessions -> kaltura`, and never back."""

@@ -34,9 +34,6 @@ MAX_HEAD_BYTES: Final = 32 * 1024
 MAX_URL_BYTES: Final = 8 * 1024
 MAX_HEADERS: Final = 100
 
-ENDLESS: Final = "avatar_broker.endless"
-"""In the scope of an answer that has no end of its own."""
-
 _MAPPED: Final = "::ffff:"
 
 log = structlog.get_logger("connection")

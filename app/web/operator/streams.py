@@ -12,7 +12,6 @@ from fastapi.sse import ServerSentEvent
 from app.audit.reader import AuditReader, Filter, StoredEntry
 from app.audit.writer import AuditWriter
 from app.problems import InvalidRequest, RateLimited, RecordUnavailable, Unauthenticated
-from app.server.connection import ENDLESS
 from app.web.deps import AuditReaderDep, AuditWriterDep
 from app.web.docs.openapi import operation_id, problems
 from app.web.error_responses import OPERATOR_PATH
@@ -51,14 +50,12 @@ router = APIRouter(
 async def _stream(request: Request, _: OperatorDep) -> AsyncIterator[OpenStream]:
     streams: StreamLimit = request.state.streams
     with streams.one_more() as stream:
-        request.scope[ENDLESS] = True
         yield stream
 
 
 async def _download_stream(request: Request, _: OperatorDep) -> AsyncIterator[None]:
     streams: StreamLimit = request.state.streams
     with streams.one_more(may_be_closed=False):  # half a table is none
-        request.scope[ENDLESS] = True
         yield
 
 

@@ -13,7 +13,6 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.sse import ServerSentEvent
 
 from app.problems import RateLimited, SessionNotFound, SignInUnavailable, Unauthenticated
-from app.server.connection import ENDLESS
 from app.sessions.access import SessionGrant
 from app.sessions.clock import SessionClock
 from app.sessions.service import SessionService
@@ -41,7 +40,6 @@ router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=
 async def _followed(request: Request, grant: OwnSession) -> AsyncIterator[OpenStream]:
     followers: StreamLimit = request.state.followers
     with followers.one_more(grant.session.session_id) as stream:
-        request.scope[ENDLESS] = True
         yield stream
 
 
