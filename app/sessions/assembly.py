@@ -189,7 +189,6 @@ def assemble(
             creator=creator,
             record=record,
             speech=speech,
-            voice=services.voice,
         ),
         terminator=terminator,
     )

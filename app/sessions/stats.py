@@ -9,7 +9,7 @@ from app.sessions.capacity.manager import CapacityManager
 from app.sessions.lifecycle.creation import SessionCreator
 from app.sessions.registry import SessionRegistry
 from app.sessions.speech.service import SpeechService
-from app.sessions.speech.voice.tts_fallback import SpeechMode, VoiceSelector
+from app.sessions.speech.voice.tts_fallback import SpeechMode
 from app.sessions.store.model import EndReason
 
 
@@ -48,7 +48,6 @@ class StatsReader:
         creator: SessionCreator,
         record: AuditWriter,
         speech: SpeechService,
-        voice: VoiceSelector,
     ) -> None:
         self._client = client
         self._registry = registry
@@ -56,7 +55,6 @@ class StatsReader:
         self._creator = creator
         self._record = record
         self._speech = speech
-        self._voice = voice
 
     async def stats(self) -> Stats:
         """How things stand now."""
@@ -77,7 +75,7 @@ class StatsReader:
             audit_writable=not self._record.is_doubtful,
             audit_lost=self._record.lost,
             utterances_waiting=self._speech.waiting,
-            voice=self._voice.speech,
-            voice_said=self._voice.said,
-            voice_switches=self._voice.switches,
+            voice=self._speech.voice.speech,
+            voice_said=self._speech.voice.said,
+            voice_switches=self._speech.voice.switches,
         )

@@ -52,7 +52,7 @@ class SpeechService:
         self._settings = settings
         self._gateway = gateway
         self._registry = registry
-        self._voice = services.voice
+        self.voice = services.voice
         self._hooks = services.hooks
         self._auditor = auditor
         self._clocks = clocks
@@ -327,7 +327,7 @@ class SpeechService:
         queue = SpeechQueue(
             say=partial(self._sender.say, runtime, utterances),
             interrupt=partial(self._interrupt_again, runtime),
-            max_chunk_length=lambda: self._voice.max_chunk_length,
+            max_chunk_length=lambda: self.voice.max_chunk_length,
             max_text_length=self._settings.max_text_length,
             utterances=utterances,
             clocks=self._clocks,
