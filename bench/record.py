@@ -52,7 +52,7 @@ async def main() -> None:
             await stack.enter_async_context(record.running())
             await _calm(record)
             await _commits(database, record)
-            _fill(file, database.holder)
+            _fill(file, database.process_name)
             print(f"{ENTRIES} entries: {file.stat().st_size / 1e6:.0f} MB")
             slowest = await _questions(database, record)
             await _memory(AuditReader(database, record))
