@@ -1,4 +1,4 @@
-"""What can be read from a Kaltura Session (KS) without the secret that it was made with."""
+"""The contents of a Kaltura Session (KS) that can be read without the account's secret."""
 
 import binascii
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from app.doctor.findings import Trouble, Verdict
+from app.doctor.checks import CheckFailed, Verdict
 
 _V1: Final = re.compile(rb"[0-9a-f]{40}\|(.+)", re.DOTALL)
 _V2: Final = re.compile(rb"v2\|(\d{1,19})\|", re.DOTALL)
@@ -20,7 +20,7 @@ _FIX: Final = (
 
 @dataclass(frozen=True)
 class KsFacts:
-    """Whose it is; until when (unix seconds) and of which type only a V1 KS tells."""
+    """A KS's version and partner; only a V1 KS also shows its expiry (unix seconds) and type."""
 
     version: int
     partner_id: int
@@ -29,7 +29,7 @@ class KsFacts:
 
 
 def facts_of(ks: str) -> KsFacts | None:
-    """What a KS says of itself (reference 2.4); None for what has not its form."""
+    """Parse a KS (reference 2.4); None for text that is not a KS."""
     raw = _decoded(ks)
     if found := _V2.match(raw):
         return KsFacts(2, int(found[1]))
@@ -43,11 +43,14 @@ def facts_of(ks: str) -> KsFacts | None:
     return None
 
 
-def told_of(ks: str, now: float) -> str:
-    """What it is; raises `Trouble` when it can't do."""
+def describe_ks(ks: str, now: float) -> str:
+    """Describe the KS of AVATAR_KS; raises `CheckFailed` for one that is not usable.
+
+    `now` is in unix seconds.
+    """
     facts = facts_of(ks)
     if facts is None:
-        raise Trouble(
+        raise CheckFailed(
             "AVATAR_KS has not the form of a KS",
             "Was it cut when it was copied? What Kaltura makes begins with djJ8. "
             "Whether it does is seen at create.",
@@ -57,10 +60,10 @@ def told_of(ks: str, now: float) -> str:
     if facts.expires_at is not None:
         until = datetime.fromtimestamp(min(facts.expires_at, 4e9), UTC).strftime("%Y-%m-%d %H:%M")
         if facts.expires_at <= now:
-            raise Trouble(f"AVATAR_KS has expired on {until} UTC", _FIX)
+            raise CheckFailed(f"AVATAR_KS has expired on {until} UTC", _FIX)
         told = f"{told}, until {until} UTC"
     if facts.type is not None and facts.type != _ADMIN:
-        raise Trouble(f"{told}, of type {facts.type}", _FIX, verdict=Verdict.WARNING)
+        raise CheckFailed(f"{told}, of type {facts.type}", _FIX, verdict=Verdict.WARNING)
     return told
 
 
