@@ -1,4 +1,4 @@
-"""Refusals in Kaltura's shape: `{"success": false, "error": "..."}`."""
+"""Error answers in Kaltura's shape: `{"success": false, "error": "..."}`."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -12,7 +12,7 @@ from app.kaltura.contract import Refusal, Refused
 
 
 class RefusalError(Exception):
-    """An operation that is not carried out: an HTTP status, and the text of `error`."""
+    """An operation that is refused, with an HTTP status and the text of `error`."""
 
     def __init__(self, status: int, error: str) -> None:
         super().__init__(error)
@@ -21,12 +21,12 @@ class RefusalError(Exception):
 
     @classmethod
     def of(cls, refusal: Refusal) -> Self:
-        """Return one of the documented refusals."""
+        """The error for one of the documented refusals."""
         return cls(refusal.status, refusal.error)
 
 
-def answer_refusals(app: FastAPI) -> None:
-    """Make `app` answer every error in Kaltura's shape."""
+def register_error_handlers(app: FastAPI) -> None:
+    """Register handlers that answer every error in Kaltura's shape."""
 
     @app.exception_handler(RefusalError)
     async def refused(_: Request, error: RefusalError) -> JSONResponse:

@@ -1,7 +1,7 @@
-"""One call on its way through the emulator: what it names, and what became of it.
+"""The record of the calls to the emulator, and the context of each call.
 
-`ExchangeMiddleware` is the outermost layer. It records every call of the Control API and of WHEP
-when it arrives, gives every answer an `x-request-id`, and knows how to hang up on the caller.
+`CallRecordingMiddleware` is the outermost layer. It records every call of the Control API and of
+WHEP when the call arrives, gives every answer an `x-request-id`, and can drop the connection.
 """
 
 import re
@@ -17,90 +17,92 @@ from typing import Final, Literal, TypeAlias, cast
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.emulator.sessions import Call, Session, Sessions
+from app.emulator.sessions import Call, EmulatorSessions, Session
 from app.emulator.settings import EmulatorSettings
 from app.kaltura.contract import MIRROR_PATH, Operation
 
 WHEP_PATH: Final = "/whep/session"
 
 Target: TypeAlias = Operation | Literal["whep", "whep-delete"]
-"""What a call asks for."""
+"""The operation that a call names: one of the Control API's, or one of WHEP."""
 
-_SCOPE_KEY: Final = "emulator.exchange"
+_SCOPE_KEY: Final = "emulator.context"
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _OPERATION_PATH: Final = re.compile(rf"{MIRROR_PATH}/([^/]+)/([^/]+)/?")
 _WHEP_PATH: Final = re.compile(rf"{WHEP_PATH}/([^/]+)(/viewer/[^/]+)?")
 
 
-class Farewell(Enum):
-    """How a connection is dropped: after what was sent, without it, or with a reset."""
+class Disconnect(Enum):
+    """How a connection is dropped: after sending its buffer, without sending it, or by a reset."""
 
     CLOSE = auto()
     ABORT = auto()
     RESET = auto()
 
 
-HangUp: TypeAlias = Callable[[Farewell], Awaitable[None]]
+DisconnectFunction: TypeAlias = Callable[[Disconnect], Awaitable[None]]
 
 
 @dataclass(slots=True, eq=False)
-class Exchange:
-    """One call under way; the handler fills in what only it knows."""
+class CallContext:
+    """The context of one call under way; its handler sets the session of a create."""
 
     target: Target
     session: Session | None
     call: Call
-    hang_up: HangUp
+    disconnect: DisconnectFunction
     keep_queue: bool = False
-    """Whether an interrupt is to leave what waits in the queue (reference D8)."""
+    """Whether an interrupt leaves the utterances in the queue (reference D8)."""
 
 
-def exchange_of(scope: Scope) -> Exchange | None:
-    """Return the exchange of a request, or None for a path that is no operation."""
-    return cast("Exchange | None", scope.get(_SCOPE_KEY))
+def context_of(scope: Scope) -> CallContext | None:
+    """The context of a request; None for a path that is not an operation's."""
+    return cast("CallContext | None", scope.get(_SCOPE_KEY))
 
 
-class ExchangeMiddleware:
-    """Records calls and names them; see the module."""
+class CallRecordingMiddleware:
+    """Records every call in its session, and puts a `CallContext` into the request's scope."""
 
-    def __init__(self, app: ASGIApp, settings: EmulatorSettings, sessions: Sessions) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: EmulatorSettings, sessions: EmulatorSessions
+    ) -> None:
         self._app = app
         self._clock = settings.clock
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Name the call, pass it on, and write down what became of it."""
+        """Record the call, pass it on, and record the status of its answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        asked_for = Headers(scope=scope).get("x-request-id", "")
-        request_id = asked_for if _REQUEST_ID.fullmatch(asked_for) else secrets.token_hex(16)
-        exchange = self._begin(scope, partial(_hang_up, receive, send))
-        scope[_SCOPE_KEY] = exchange
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        context = self._begin(scope, partial(_disconnect, receive, send))
+        scope[_SCOPE_KEY] = context
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["x-request-id"] = request_id
-                if exchange is not None:
-                    exchange.call.status = message["status"]
-                    self._settle(exchange)
+                if context is not None:
+                    context.call.status = message["status"]
+                    self._settle(context)
             await send(message)
 
         try:
             await self._app(scope, receive, answer)
         finally:
-            if exchange is not None:
-                self._settle(exchange)
+            if context is not None:
+                self._settle(context)
 
-    def _begin(self, scope: Scope, hang_up: HangUp) -> Exchange | None:
+    def _begin(self, scope: Scope, disconnect: DisconnectFunction) -> CallContext | None:
         found = self._address(scope["method"], scope["path"])
         if found is None:
             return None
         target, session = found
         call = Call(at=self._clock(), operation=target, status=None)
-        calls = self._sessions.stray_calls if session is None else session.calls
+        calls = self._sessions.unassigned_calls if session is None else session.calls
         calls.append(call)
-        return Exchange(target, session, call, hang_up)
+        return CallContext(target, session, call, disconnect)
 
     def _address(self, method: str, path: str) -> tuple[Target, Session | None] | None:
         if method == "POST" and path.rstrip("/") in {MIRROR_PATH, f"{MIRROR_PATH}/create"}:
@@ -114,30 +116,30 @@ class ExchangeMiddleware:
             return target, self._sessions.with_whep_key(match[1])
         return None
 
-    def _settle(self, exchange: Exchange) -> None:
-        """Give the record to the session that the call turned out to be about."""
-        strays = self._sessions.stray_calls
-        if exchange.session is not None and exchange.call in strays:
-            strays.remove(exchange.call)
-            exchange.session.calls.append(exchange.call)
+    def _settle(self, context: CallContext) -> None:
+        """Move the call of a create to the session that it has opened."""
+        unassigned = self._sessions.unassigned_calls
+        if context.session is not None and context.call in unassigned:
+            unassigned.remove(context.call)
+            context.session.calls.append(context.call)
 
 
-async def _hang_up(receive: Receive, send: Send, farewell: Farewell) -> None:
+async def _disconnect(receive: Receive, send: Send, manner: Disconnect) -> None:
     """Drop the connection.
 
-    ASGI has no way to do so: a server answers 500 for an application that sends nothing. But the
-    `send` of uvicorn is a method of an object that holds the connection. In any other server, and
-    in a test without one, the caller gets a ConnectionResetError or what the server makes of it.
+    ASGI has no message for this: a server answers 500 for an application that sends nothing. The
+    transport is reached through uvicorn's `send`, which is a method of the object that holds it.
+    Under any other server, and in a test without one, a `ConnectionResetError` is raised.
     """
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is None:
         raise ConnectionResetError("the emulator hung up, as a fault demanded")
-    if farewell is Farewell.RESET:
-        # To close a socket that lingers for no time is to reset it.
+    if manner is Disconnect.RESET:
+        # Closing a socket whose linger time is zero resets the connection.
         transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
         )
-    if farewell is Farewell.CLOSE:
+    if manner is Disconnect.CLOSE:
         transport.close()
     else:
         transport.abort()

@@ -1,4 +1,4 @@
-"""Plays the faults: answers that take the place of the true one, or come of it."""
+"""The injection of faults: answers that replace the real one, or alter it."""
 
 import asyncio
 import json
@@ -11,26 +11,30 @@ from urllib.parse import urljoin
 from starlette.datastructures import URL, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.emulator.faults import Fault, Faults, Kind
-from app.emulator.observation import Exchange, Farewell, exchange_of
+from app.emulator.call_recording import CallContext, Disconnect, context_of
+from app.emulator.faults import Fault, FaultList, Kind
 from app.kaltura.contract import Refusal, Refused
 
 
 @dataclass(slots=True)
-class Answer:
-    """A whole HTTP answer, before it is sent."""
+class BufferedResponse:
+    """A complete HTTP answer in memory, before it is sent."""
 
     status: int = HTTPStatus.OK
     headers: dict[str, str | None] = field(default_factory=dict)
     body: bytes = b""
 
     @classmethod
-    def of_json(cls, content: Any, status: int = HTTPStatus.OK) -> "Answer":
-        """Return an answer with a JSON body."""
+    def of_json(cls, content: Any, status: int = HTTPStatus.OK) -> "BufferedResponse":
+        """An answer with a JSON body."""
         return cls(status, {"content-type": "application/json"}, json.dumps(content).encode())
 
     async def send(self, send: Send, *, pause: float = 0, missing: int = 0) -> None:
-        """Send it; a `pause` after each byte, or promising `missing` bytes more than there are."""
+        """Send the answer.
+
+        With a `pause`, in seconds, it is sent byte by byte. Its Content-Length is `missing` bytes
+        longer than its body.
+        """
         headers = {**self.headers, "content-length": str(len(self.body) + missing)}
         await send(
             {
@@ -55,83 +59,89 @@ class Answer:
 _JSON: Final = {"success": True, "sessionId": "0", "token": "0.0.0", "whepUrl": "http://127.0.0.1"}
 
 
-def _refusal(fault: Fault) -> Answer:
+def _refusal(fault: Fault) -> BufferedResponse:
     status = fault.status or HTTPStatus.INTERNAL_SERVER_ERROR
     body = fault.body
     if body is None:
         phrase = next((s.phrase for s in HTTPStatus if s == status), "Error")
         body = Refused(error=phrase).model_dump(by_alias=True)
-    answer = Answer.of_json(body, status)
-    return Answer(status, {**answer.headers, **fault.headers}, answer.body)
+    answer = BufferedResponse.of_json(body, status)
+    return BufferedResponse(status, {**answer.headers, **fault.headers}, answer.body)
 
 
-_ANSWERS: Final[Mapping[Kind, Callable[[Fault], Answer]]] = {
+_REPLACEMENTS: Final[Mapping[Kind, Callable[[Fault], BufferedResponse]]] = {
     Kind.STATUS: _refusal,
-    Kind.SUCCESS_FALSE: lambda _: Answer.of_json({"success": False, "error": "Not this time"}),
-    Kind.EXCEPTION: lambda _: Answer.of_json(
+    Kind.SUCCESS_FALSE: lambda _: BufferedResponse.of_json(
+        {"success": False, "error": "Not this time"}
+    ),
+    Kind.EXCEPTION: lambda _: BufferedResponse.of_json(
         {
             "objectType": "KalturaAPIException",
             "code": "INVALID_KS",
             "message": "Invalid KS, as a fault demanded",
         }
     ),
-    Kind.NOT_JSON: lambda _: Answer(200, {"content-type": "text/html"}, b"<h1>Bad gateway</h1>"),
-    Kind.WRONG_TYPES: lambda _: Answer.of_json({"success": "yes", **dict.fromkeys(_JSON, 7)}),
-    Kind.EMPTY: lambda _: Answer(200, {"content-type": "application/json"}),
-    Kind.HUGE: lambda fault: Answer.of_json({**_JSON, "padding": "x" * fault.bytes}),
-    Kind.REDIRECT: lambda fault: Answer(302, {"location": fault.location or "/"}),
+    Kind.NOT_JSON: lambda _: BufferedResponse(
+        200, {"content-type": "text/html"}, b"<h1>Bad gateway</h1>"
+    ),
+    Kind.WRONG_TYPES: lambda _: BufferedResponse.of_json(
+        {"success": "yes", **dict.fromkeys(_JSON, 7)}
+    ),
+    Kind.EMPTY: lambda _: BufferedResponse(200, {"content-type": "application/json"}),
+    Kind.HUGE: lambda fault: BufferedResponse.of_json({**_JSON, "padding": "x" * fault.bytes}),
+    Kind.REDIRECT: lambda fault: BufferedResponse(302, {"location": fault.location or "/"}),
 }
-"""Answers that take the place of the true one."""
+"""For each kind of fault that replaces the real answer, a function that makes its answer."""
 
 
-class FaultMiddleware:
-    """Plays the faults; everything else passes through untouched."""
+class FaultInjectionMiddleware:
+    """Injects the faults of a list into matching calls; all other requests pass unchanged."""
 
-    def __init__(self, app: ASGIApp, faults: Faults) -> None:
+    def __init__(self, app: ASGIApp, faults: FaultList) -> None:
         self._app = app
         self._faults = faults
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Play the fault that fits, if any."""
-        exchange = exchange_of(scope)
-        fault = self._faults.take(exchange) if exchange else None
-        if exchange is None or fault is None:
+        """Inject the first fault that matches the call, or pass the request on."""
+        context = context_of(scope)
+        fault = self._faults.take(context) if context else None
+        if context is None or fault is None:
             await self._app(scope, receive, send)
-        elif fault.kind in _ANSWERS:
-            await _ANSWERS[fault.kind](fault).send(send)
+        elif fault.kind in _REPLACEMENTS:
+            await _REPLACEMENTS[fault.kind](fault).send(send)
         else:
-            await self._play(fault, exchange, scope, receive, send)
+            await self._play(fault, context, scope, receive, send)
 
     async def _play(
-        self, fault: Fault, exchange: Exchange, scope: Scope, receive: Receive, send: Send
+        self, fault: Fault, context: CallContext, scope: Scope, receive: Receive, send: Send
     ) -> None:
         match fault.kind:
             case Kind.RESET:
-                await exchange.hang_up(Farewell.RESET)
+                await context.disconnect(Disconnect.RESET)
             case Kind.LOST_ANSWER:
                 await self._true_answer(scope, receive)
-                await exchange.hang_up(Farewell.ABORT)
+                await context.disconnect(Disconnect.ABORT)
             case Kind.HANG:
                 await _wait_for_leaving(receive, 600 if fault.seconds is None else fault.seconds)
-                await exchange.hang_up(Farewell.ABORT)
+                await context.disconnect(Disconnect.ABORT)
             case Kind.TRUNCATED:
-                await Answer.of_json(_JSON).send(send, missing=64)
-                await exchange.hang_up(Farewell.CLOSE)
+                await BufferedResponse.of_json(_JSON).send(send, missing=64)
+                await context.disconnect(Disconnect.CLOSE)
             case Kind.DRIP:
                 pause = 1.0 if fault.seconds is None else fault.seconds
-                await Answer.of_json(_JSON).send(send, pause=pause)
+                await BufferedResponse.of_json(_JSON).send(send, pause=pause)
             case Kind.GONE_404 | Kind.OVERRIDE | Kind.ABSOLUTE_LOCATION:
                 answer = await self._true_answer(scope, receive)
                 await _changed(answer, fault, str(URL(scope=scope))).send(send)
             case Kind.DELAY:
                 await self._app(scope, receive, _late(send, fault.seconds or 0))
             case _:
-                exchange.keep_queue = fault.kind is Kind.KEEP_QUEUE
+                context.keep_queue = fault.kind is Kind.KEEP_QUEUE
                 await self._app(scope, receive, send)
 
-    async def _true_answer(self, scope: Scope, receive: Receive) -> Answer:
-        """Carry the call out and keep its answer."""
-        answer = Answer()
+    async def _true_answer(self, scope: Scope, receive: Receive) -> BufferedResponse:
+        """Carry out the call, and return its answer instead of sending it."""
+        answer = BufferedResponse()
 
         async def keep(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -153,10 +163,10 @@ def _late(send: Send, seconds: float) -> Send:
     return late
 
 
-def _changed(answer: Answer, fault: Fault, url: str) -> Answer:
+def _changed(answer: BufferedResponse, fault: Fault, url: str) -> BufferedResponse:
     if fault.kind is Kind.GONE_404 and answer.status == HTTPStatus.GONE:
         refusal = Refusal.SESSION_NOT_FOUND
-        return Answer.of_json(Refused(error=refusal.error).model_dump(), refusal.status)
+        return BufferedResponse.of_json(Refused(error=refusal.error).model_dump(), refusal.status)
     if fault.kind is Kind.ABSOLUTE_LOCATION and (location := answer.headers.get("location")):
         answer.headers["location"] = urljoin(url, location)
     if fault.kind is Kind.OVERRIDE:
