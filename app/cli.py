@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
             # The descriptor of a listening socket, which `run_emulator` passes on.
             command.add_argument("--fd", type=int, help=argparse.SUPPRESS)
         if name == "doctor":
-            command.add_argument("--json", action="store_true", help="tell it to a machine")
+            command.add_argument("--json", action="store_true", help="print the results as JSON")
     text = "what the log says in place of an id"
     command = commands.add_parser("log-id", help=text, description=text)
     command.add_argument("id", help="the id of a session, of a visitor or of a ticket")

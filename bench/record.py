@@ -103,7 +103,7 @@ async def _commits(database: Database, record: AuditWriter) -> None:
     started = time.perf_counter()
     await asyncio.gather(*(speaker() for _ in range(64)))
     rate = sum(commits) / (time.perf_counter() - started)
-    database.write = write  # type: ignore[method-assign] # as it was
+    database.write = write  # type: ignore[method-assign] # restores the method
     print(f"one call alone: on disk in {median(alone):.1f} ms, while Kaltura works")
     print(
         f"64 callers: {rate:.0f} entries/s, {sum(commits) / len(commits):.0f} in a commit, "
@@ -161,7 +161,7 @@ async def _queries(database: Database, record: AuditWriter) -> float:
     yesterday, month = NOW - 2 * DAY_SECONDS, NOW - 60 * DAY_SECONDS
 
     def page(before: int | None = None, **wanted: object) -> Question:
-        return lambda: audit_reader.page(Filter(**wanted), limit=100, before=before)  # type: ignore[arg-type] # ours
+        return lambda: audit_reader.page(Filter(**wanted), limit=100, before=before)  # type: ignore[arg-type] # fields of Filter
 
     questions: dict[str, Question] = {
         "the newest": page(),

@@ -56,7 +56,7 @@ class Database:
         self.process_name = secrets.token_hex(8)
         """The random name of this process, which rows have in their column `holder`."""
         self._locks = _process_locks(engine, path, self.process_name)
-        # SQLite has one writer at a time; waiting here costs less than waiting there.
+        # SQLite allows one writer at a time; waiting for this lock costs less than for SQLite's.
         self._writing = asyncio.Lock()
         self._failures = 0
         self.file = None if path is None else DatabaseFile(engine, path)
@@ -273,9 +273,9 @@ def _refusal(error: Exception, path: Path | None, *, is_server: bool) -> Setting
         from app.db.postgres import refusal  # noqa: PLC0415 - see above
 
         return refusal(error)
-    told = getattr(error, "orig", None) or type(error).__name__
+    reason = getattr(error, "orig", None) or type(error).__name__
     return SettingsError(
-        f"DATABASE_URL: {path or 'the database in memory'} can't be used ({told}): look whether "
+        f"DATABASE_URL: {path or 'the database in memory'} can't be used ({reason}): look whether "
         "another process holds it, and at its disk and its owner"
     )
 

@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 class FileLostError(OSError):
-    """The open files are not those at the database's path, so that commits would be lost."""
+    """Raised when commits are lost: the database's files were removed, replaced or corrupted."""
 
 
 class DatabaseFile:

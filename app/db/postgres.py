@@ -144,12 +144,12 @@ def refusal(error: BaseException) -> SettingsError:
 
 def _driver_error(error: BaseException | None) -> BaseException | None:
     """The error of asyncpg that SQLAlchemy's error was raised from, if any."""
-    told = (
+    driver_errors = (
         asyncpg.PostgresError,
         asyncpg.ClientConfigurationError,
         asyncpg.TargetServerAttributeNotMatched,
     )
-    while error is not None and not isinstance(error, told):
+    while error is not None and not isinstance(error, driver_errors):
         error = error.__cause__
     return error
 

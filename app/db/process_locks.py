@@ -39,14 +39,14 @@ class SingleProcessLocks:
     """The locks of a database in memory, which no other process can use."""
 
     async def acquire(self) -> None:
-        """See `ProcessLocks`."""
+        """Do nothing: no other process could see a lock."""
 
     async def is_held(self, name: str) -> bool:  # noqa: ARG002 - there is no other process
-        """See `ProcessLocks`."""
+        """False: no other process can use the database."""
         return False
 
     def release(self) -> None:
-        """See `ProcessLocks`."""
+        """Do nothing: there is no lock."""
 
 
 class FileProcessLocks:
@@ -58,7 +58,7 @@ class FileProcessLocks:
         self._own_lock: int | None = None
 
     async def acquire(self) -> None:
-        """See `ProcessLocks`; the lock is acquired anew when its file was deleted."""
+        """Lock this process's own file, and a new one when the file was deleted."""
         if self._own_lock is not None and not os.fstat(self._own_lock).st_nlink:
             self.release()
         if self._own_lock is None:
@@ -66,7 +66,7 @@ class FileProcessLocks:
             self._own_lock = self._try_lock(self._own, os.O_CREAT)
 
     async def is_held(self, name: str) -> bool:
-        """See `ProcessLocks`; the file of a process that is dead is removed."""
+        """Whether another process's file is locked; the file of a dead process is removed."""
         lock = self._try_lock(name)
         if lock is None:
             return (self._folder / name).exists()
@@ -74,7 +74,7 @@ class FileProcessLocks:
         return False
 
     def release(self) -> None:
-        """See `ProcessLocks`."""
+        """Unlock and remove this process's own file."""
         if self._own_lock is not None:
             self._remove(self._own, self._own_lock)
             self._own_lock = None
@@ -109,7 +109,10 @@ class PostgresProcessLocks:
         """From when on, in monotonic seconds, a lock that is free means a dead process."""
 
     async def acquire(self) -> None:
-        """See `ProcessLocks`; raises `SQLAlchemyError` or `OSError`."""
+        """Acquire this process's own lock, again when its connection was lost.
+
+        Raises `SQLAlchemyError` or `OSError`.
+        """
         if self._driver is not None and not self._driver.is_closed():
             return
         if self._kept is not None:
@@ -123,7 +126,10 @@ class PostgresProcessLocks:
         self._driver = (await self._kept.get_raw_connection()).driver_connection
 
     async def is_held(self, name: str) -> bool:
-        """See `ProcessLocks`; for `LOST_SECONDS` after this process lost its lock, True for all."""
+        """Whether another process's lock is held.
+
+        For `LOST_SECONDS` after this process lost its own lock, True for every name.
+        """
         if time.monotonic() < self._trusts_from:
             return True
         async with self._engine.begin() as connection:
@@ -131,7 +137,7 @@ class PostgresProcessLocks:
         return not is_free
 
     def release(self) -> None:
-        """See `ProcessLocks`."""
+        """Release this process's own lock, by cutting the connection that holds it."""
         if self._driver is not None:
             self._driver.terminate()
 

@@ -69,7 +69,7 @@ async def check_database(settings: Settings) -> str:
 
 def _check_file(settings: Settings) -> str:
     path = file_of(settings.database_url)
-    assert path is not None  # noqa: S101 - neither in memory nor elsewhere
+    assert path is not None  # noqa: S101 - the database is a file
     try:
         require_writable(settings.database_url)
     except SettingsError as error:
@@ -93,7 +93,7 @@ def _check_file(settings: Settings) -> str:
             f"`fuser {path}` names who holds it." if locked else "Look at its disk and its owner.",
         ) from error
     _require_known(revision)
-    return f"{path}, {_room(shutil.disk_usage(path.parent).free)} free"
+    return f"{path}, {_free_space(shutil.disk_usage(path.parent).free)} free"
 
 
 def _revision(connection: sqlite3.Connection) -> str | None:
@@ -114,8 +114,8 @@ def _require_known(revision: str | None) -> None:
         )
 
 
-def _room(free: int) -> str:
-    told = f"{free / 1024**3:.1f} GB"
+def _free_space(free: int) -> str:
+    amount = f"{free / 1024**3:.1f} GB"
     if free < NEARLY_FULL_BYTES:
         full = free < FULL_BYTES
         raise CheckFailed(
@@ -123,7 +123,7 @@ def _room(free: int) -> str:
             "Make room: what can't be recorded is refused.",
             verdict=Verdict.WRONG if full else Verdict.WARNING,
         )
-    return told
+    return amount
 
 
 async def check_sdk(settings: Settings, origin: str, seconds: float) -> str:

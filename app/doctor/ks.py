@@ -56,15 +56,15 @@ def describe_ks(ks: str, now: float) -> str:
             "Whether it does is seen at create.",
             verdict=Verdict.WARNING,
         )
-    told = f"AVATAR_KS, version {facts.version}, of partner {facts.partner_id}"
+    description = f"AVATAR_KS, version {facts.version}, of partner {facts.partner_id}"
     if facts.expires_at is not None:
         until = datetime.fromtimestamp(min(facts.expires_at, 4e9), UTC).strftime("%Y-%m-%d %H:%M")
         if facts.expires_at <= now:
             raise CheckFailed(f"AVATAR_KS has expired on {until} UTC", _FIX)
-        told = f"{told}, until {until} UTC"
+        description = f"{description}, until {until} UTC"
     if facts.type is not None and facts.type != _ADMIN:
-        raise CheckFailed(f"{told}, of type {facts.type}", _FIX, verdict=Verdict.WARNING)
-    return told
+        raise CheckFailed(f"{description}, of type {facts.type}", _FIX, verdict=Verdict.WARNING)
+    return description
 
 
 def _decoded(ks: str) -> bytes:

@@ -27,7 +27,7 @@ _LATER: Final = "Try again; if it lasts, ask Kaltura."
 
 
 class SessionCheck:
-    """Opens one session, tries each control in it, and ends it whatever happens."""
+    """Opens one session, tries each control in it, and ends it in any case."""
 
     def __init__(
         self, settings: Settings, client: KalturaClient, checks: CheckRunner, clock: Clock

@@ -15,7 +15,7 @@ MIRROR_PATH: Final = "/v1/avatar-session"
 """The path under which Kaltura, the mirror and the emulator serve every operation."""
 
 CLIENT_ID: Final = "kaltura-avatar-sdk"
-"""What Kaltura's own SDK names itself on create (1.2)."""
+"""The client id that Kaltura's own SDK sends with create (1.2)."""
 
 CLONED_VOICE_PREFIX: Final = "eself-"
 """The prefix of cloned voices' ids; create rejects such a voice with a model id (1.2)."""

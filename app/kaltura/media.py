@@ -30,7 +30,7 @@ def is_safe_media_url(url: str, *, allow_private: bool) -> bool:
     """
     try:
         parts = urlsplit(url)
-        _ = parts.port  # parsed on access only
+        _ = parts.port  # parsed, and so validated, only when it is read
     except ValueError:
         return False
     if not parts.hostname or parts.username is not None or any(c <= " " or c == "\\" for c in url):

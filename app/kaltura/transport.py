@@ -45,7 +45,7 @@ def was_never_sent(error: Exception) -> bool:
 async def read_bounded(response: httpx.Response, at_most: int = MAX_ANSWER_BYTES) -> bytes | None:
     """Read a response's body and close it; None for a body longer than `at_most` bytes."""
     body = bytearray()
-    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - of an async transport
+    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - the transport is asynchronous
     try:
         async for chunk in response.stream:
             body += chunk

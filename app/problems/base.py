@@ -36,7 +36,7 @@ class Problem(Exception):  # noqa: N818 - "problem" is RFC 9457's term
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
     def as_dict(self, request_id: str) -> dict[str, Any]:
-        """The problem+json document."""
+        """The problem+json document; `request_id` is its member `requestId`."""
         return {
             "type": f"/problems/{self.name}",
             "title": self.title,

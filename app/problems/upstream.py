@@ -19,7 +19,7 @@ class KalturaCredentialsRejected(Problem):
 
 
 class KalturaBusy(Problem):
-    """Kaltura answered 429."""
+    """Kaltura answered 429: too many requests, or too many open sessions."""
 
     name = "kaltura-busy"
     status = 503

@@ -56,7 +56,7 @@ class GuardedConnection(HttpToolsProtocol):
     _has_progressed = False
     _refusal = HTTPStatus.BAD_REQUEST
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's signature
         """Accept a connection, or refuse it when there are too many."""
         super().connection_made(transport)
         self.client = _unmapped(self.client)

@@ -14,7 +14,7 @@ They are for connections to Kaltura and the database, the log, and uploaded reco
 def raise_limit() -> None:
     """Raise this process's limit of open descriptors to its hard limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # macOS allows less than it says
+    with contextlib.suppress(ValueError, OSError):  # macOS may refuse its own hard limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 

@@ -26,10 +26,10 @@ from app.server.output import FLUSH_SECONDS, NonBlockingOutput
 GRACE_SECONDS: Final = 3
 """How long answers under way may take after the first signal to end."""
 
-HURRY_SECONDS: Final = 2
+FORCED_EXIT_SECONDS: Final = 2
 """How long the process may still run after a second signal."""
 
-ECHO_SECONDS: Final = 0.1
+DUPLICATE_SECONDS: Final = 0.1
 """How soon after a signal another one is taken for its duplicate.
 
 When a terminal closes, both it and its shell send SIGHUP; and the program that started this process
@@ -108,7 +108,7 @@ def serve_for_parent(app: ASGIApp, listening: socket.socket) -> int:
 def _run(server: "_Server", listening: socket.socket) -> int:
     raise_limit()
     on_ending_signals(server.handle_exit)
-    threading.Thread(target=server.end_when_hurried, daemon=True).start()
+    threading.Thread(target=server.exit_when_forced, daemon=True).start()
     freeze_loaded_objects()
     server.run(sockets=[listening])
     return server.exit_code
@@ -129,7 +129,7 @@ class _Server(uvicorn.Server):
 
     After the first signal the answers under way are finished, and then the application's lifespan
     ends, which ends its sessions. After a second one the lifespan ends at once, and
-    `HURRY_SECONDS` later the process exits.
+    `FORCED_EXIT_SECONDS` later the process exits.
     """
 
     def __init__(
@@ -138,23 +138,23 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.exit_code = 0
         self._monotonic = monotonic
-        self._echo_until = -math.inf
-        self._hurried_code = 0
-        self._is_hurried = threading.Event()
+        self._duplicate_until = -math.inf
+        self._forced_exit_code = 0
+        self._is_forced = threading.Event()
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override] # uvicorn's is a generator
         """Do nothing: `on_ending_signals` handles the signals until the process is over."""
         return nullcontext()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's signature
-        """Stop gracefully at the first signal, and soon at a later one that is no echo."""
-        if self._monotonic() < self._echo_until:
+        """Stop gracefully at the first signal, and soon at a later one that is no duplicate."""
+        if self._monotonic() < self._duplicate_until:
             return
-        self._echo_until = self._monotonic() + ECHO_SECONDS
+        self._duplicate_until = self._monotonic() + DUPLICATE_SECONDS
         if self.should_exit:
-            self._hurried_code = exit_code(sig)
+            self._forced_exit_code = exit_code(sig)
             self.force_exit = True
-            self._is_hurried.set()
+            self._is_forced.set()
         else:
             self.exit_code = 0 if sig == signal.SIGTERM else exit_code(sig)
             self.should_exit = True
@@ -167,15 +167,15 @@ class _Server(uvicorn.Server):
                 task.cancel()
             await self.lifespan.shutdown()
 
-    def end_when_hurried(self) -> None:
-        """Exit, whatever the process waits for, `HURRY_SECONDS` after the second signal."""
-        self._is_hurried.wait()
-        time.sleep(HURRY_SECONDS)
+    def exit_when_forced(self) -> None:
+        """Exit, whatever the process waits for, `FORCED_EXIT_SECONDS` after the second signal."""
+        self._is_forced.wait()
+        time.sleep(FORCED_EXIT_SECONDS)
         log.warning("stopped at once: the next start ends the sessions that are open")
         for output in (sys.stdout, sys.stderr):
             if isinstance(output, NonBlockingOutput):
                 output.drain(FLUSH_SECONDS / 2)
-        os._exit(self._hurried_code)
+        os._exit(self._forced_exit_code)
 
 
 def exit_code(number: int) -> int:

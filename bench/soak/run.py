@@ -160,7 +160,7 @@ class Soak:
         await asyncio.sleep(2 * ANSWER_SECONDS + 1)  # by then creates under way are recorded
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(QUIET_SECONDS):
-                while not all(self._broker.record().values()):  # noqa: ASYNC110 - it is in a file
+                while not all(self._broker.record().values()):  # noqa: ASYNC110 - the state is in a file
                     await asyncio.sleep(TICK_SECONDS)
 
     async def _upstream(self) -> list[UpstreamSession]:

@@ -89,7 +89,7 @@ class FaceTrack(MediaStreamTrack):
         """The codec that was negotiated; for `H264` this track encodes the pictures itself."""
 
     async def recv(self) -> PictureOrPacket:
-        """Return the next picture when it is due."""
+        """Return the next picture when it is due, encoded if the codec is `H264`."""
         await self._clock.wait_until(self._next / FRAME_RATE)
         if self.readyState != "live":
             raise MediaStreamError

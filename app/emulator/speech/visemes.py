@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 - letters of the phonetic alphabet are meant, however Latin they look
+# ruff: noqa: RUF001 - some letters of the phonetic alphabet look like Latin ones
 """The shapes of the mouth (visemes) for phonemes, and for recordings.
 
 A shape is five numbers, so that shapes can be interpolated:
