@@ -49,7 +49,7 @@ def process(directory: Path, *arguments: str, **settings: str) -> Iterator[None]
         stop(started)
 
 
-async def answers(url: str) -> None:
+async def wait_until_ready(url: str) -> None:
     """Wait until `url` answers with success, at most `READY_SECONDS`."""
     async with asyncio.timeout(READY_SECONDS), aiohttp.ClientSession() as http:
         while True:

@@ -13,7 +13,7 @@ from typing import Final
 
 import aiohttp
 
-from bench.processes import answers, free_port, process
+from bench.processes import free_port, process, wait_until_ready
 
 SESSIONS: Final = 32
 CALLS_EACH: Final = 100
@@ -41,7 +41,7 @@ async def main() -> None:
         process(Path(directory), "-m", "bench.kaltura_stub", str(kaltura)),
         process(Path(directory), "-m", "app", "serve", "--port", str(broker), **settings),
     ):
-        await answers(f"http://127.0.0.1:{broker}/healthz")
+        await wait_until_ready(f"http://127.0.0.1:{broker}/healthz")
         straight = [(f"{base_url}/bench/say-text", {"Authorization": "Bearer bench"})] * SESSIONS
         through = [await _open_session(broker) for _ in range(SESSIONS)]
         best: dict[str, float] = {}

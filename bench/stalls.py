@@ -23,7 +23,7 @@ from typing import Final
 
 import aiohttp
 
-from bench.processes import answers, free_port, process, start, stop
+from bench.processes import free_port, process, start, stop, wait_until_ready
 
 LIMIT_MS: Final = 50
 ROUNDS: Final = 3
@@ -88,7 +88,7 @@ async def _measured(settings: dict[str, str]) -> float:
         _broker(Path(directory), broker, settings) as process_id,
     ):
         url = f"http://127.0.0.1:{broker}"
-        await answers(f"{url}/healthz")
+        await wait_until_ready(f"{url}/healthz")
         async with aiohttp.ClientSession(base_url=url) as http:
             async with http.post("/api/create-avatar-session") as answer:
                 session = await answer.json()

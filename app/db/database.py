@@ -261,7 +261,7 @@ async def _prepare_tables(
 
             await require_sessions(database.engine)
         if database.file is not None:
-            await database.file.note()
+            await database.file.remember_files()
         await database.acquire_process_lock()
     except (OSError, ValueError, SQLAlchemyError, RecordUnavailable) as error:
         raise _refusal(error, path, is_server=is_server) from None

@@ -39,7 +39,7 @@ class DatabaseFile:
         self.times_reopened = 0
         """How often the files were found lost, and those at their path opened instead."""
 
-    async def note(self) -> None:
+    async def remember_files(self) -> None:
         """Remember the present files and tables, to compare with later; raises `OSError`."""
         async with self._engine.begin() as connection:
             self._tables = await connection.run_sync(_tables)

@@ -19,7 +19,7 @@ _FIX: Final = (
 
 
 @dataclass(frozen=True)
-class KsFacts:
+class KsFields:
     """A KS's version and partner; only a V1 KS also shows its expiry (unix seconds) and type."""
 
     version: int
@@ -28,16 +28,16 @@ class KsFacts:
     type: int | None = None
 
 
-def facts_of(ks: str) -> KsFacts | None:
+def parse_ks(ks: str) -> KsFields | None:
     """Parse a KS (reference 2.4); None for text that is not a KS."""
     raw = _decoded(ks)
     if found := _V2.match(raw):
-        return KsFacts(2, int(found[1]))
+        return KsFields(2, int(found[1]))
     if found := _V1.fullmatch(raw):
         # partner; partner pattern; end; type; random; user; privileges; ...
         fields = found[1].decode(errors="replace").split(";")
         try:
-            return KsFacts(1, int(fields[0]), float(int(fields[2])), int(fields[3]))
+            return KsFields(1, int(fields[0]), float(int(fields[2])), int(fields[3]))
         except (ValueError, IndexError):
             return None
     return None
@@ -48,22 +48,22 @@ def describe_ks(ks: str, now: float) -> str:
 
     `now` is in unix seconds.
     """
-    facts = facts_of(ks)
-    if facts is None:
+    parsed = parse_ks(ks)
+    if parsed is None:
         raise CheckFailed(
             "AVATAR_KS has not the form of a KS",
             "Was it cut when it was copied? What Kaltura makes begins with djJ8. "
             "Whether it does is seen at create.",
             verdict=Verdict.WARNING,
         )
-    description = f"AVATAR_KS, version {facts.version}, of partner {facts.partner_id}"
-    if facts.expires_at is not None:
-        until = datetime.fromtimestamp(min(facts.expires_at, 4e9), UTC).strftime("%Y-%m-%d %H:%M")
-        if facts.expires_at <= now:
+    description = f"AVATAR_KS, version {parsed.version}, of partner {parsed.partner_id}"
+    if parsed.expires_at is not None:
+        until = datetime.fromtimestamp(min(parsed.expires_at, 4e9), UTC).strftime("%Y-%m-%d %H:%M")
+        if parsed.expires_at <= now:
             raise CheckFailed(f"AVATAR_KS has expired on {until} UTC", _FIX)
         description = f"{description}, until {until} UTC"
-    if facts.type is not None and facts.type != _ADMIN:
-        raise CheckFailed(f"{description}, of type {facts.type}", _FIX, verdict=Verdict.WARNING)
+    if parsed.type is not None and parsed.type != _ADMIN:
+        raise CheckFailed(f"{description}, of type {parsed.type}", _FIX, verdict=Verdict.WARNING)
     return description
 
 

@@ -39,20 +39,20 @@ class SessionCheck:
         self._access: SessionAccess | None = None
         self._whep_url = ""
         self._voice_refused = False
-        self._made: Recording | None = None
+        self._recording: Recording | None = None
 
     async def run(self) -> None:
         """Run every step; those that depend on a failed one are reported as not tried."""
         try:
             await self._checks.run(Operation.CREATE, self._open, needs=("Kaltura", "KS"))
-            await self._try()
+            await self._try_controls()
         finally:
             if self._access is not None:
                 await asyncio.shield(self._checks.run(Operation.END, self._end))
             else:
                 await self._checks.run(Operation.END, self._end, needs=(Operation.CREATE,))
 
-    async def _try(self) -> None:
+    async def _try_controls(self) -> None:
         check = self._checks.run
         if self._voice_refused:
             self._checks.add(
@@ -67,14 +67,16 @@ class SessionCheck:
         opened = (Operation.CREATE,)
         await check(Operation.INIT_CLIENT, self._init_client, needs=opened)
         await check("WHEP", self._reach_media, needs=(Operation.INIT_CLIENT,))
-        await check(Operation.KEEP_ALIVE, self._calls(self._client.keep_alive), needs=opened)
+        await check(
+            Operation.KEEP_ALIVE, self._control_check(self._client.keep_alive), needs=opened
+        )
         can_speak = ("voice",) if self._voice_refused else opened
         if self._settings.speech != "audio":
             await check(Operation.SAY_TEXT, self._say, needs=can_speak)
         if self._settings.speech != "text" and self._settings.tts_base_url is not None:
-            await check("other voice", self._make_speech)
-            await check(Operation.SAY_AUDIO, self._say_made, needs=(*opened, "other voice"))
-        await check(Operation.INTERRUPT, self._calls(self._client.interrupt), needs=opened)
+            await check("other voice", self._synthesise)
+            await check(Operation.SAY_AUDIO, self._say_recording, needs=(*opened, "other voice"))
+        await check(Operation.INTERRUPT, self._control_check(self._client.interrupt), needs=opened)
 
     async def _open(self) -> str:
         options = create_request(self._settings, SessionOptions())
@@ -131,31 +133,31 @@ class SessionCheck:
             raise
         return "it was said"
 
-    async def _make_speech(self) -> str:
+    async def _synthesise(self) -> str:
         """Have the service at TTS_BASE_URL synthesise a text."""
         async with contextlib.aclosing(open_transport()) as transport:
             synthesis = synthesis_of(self._settings, transport)
             assert synthesis is not None  # noqa: S101 - there is a TTS_BASE_URL
             try:
-                self._made = await synthesis.speech("Hello.")
+                self._recording = await synthesis.speech("Hello.")
             except ServiceFailed as failure:
                 raise CheckFailed(
                     f"TTS_BASE_URL made no speech: {failure}",
                     "Look at TTS_BASE_URL, TTS_API_KEY, TTS_MODEL and TTS_VOICE.",
                 ) from failure
-        return f"{self._made.duration_seconds:.1f} s of speech from TTS_BASE_URL"
+        return f"{self._recording.duration_seconds:.1f} s of speech from TTS_BASE_URL"
 
-    async def _say_made(self) -> str:
-        made = self._made
-        assert made is not None  # noqa: S101 - it needs the other voice
-        await self._ask(lambda access: self._client.say_audio(access, made, new_turn_id()))
+    async def _say_recording(self) -> str:
+        recording = self._recording
+        assert recording is not None  # noqa: S101 - it needs the other voice
+        await self._ask(lambda access: self._client.say_audio(access, recording, new_turn_id()))
         return "it was said"
 
     async def _end(self) -> str:
         await self._ask(self._client.end)
         return "the session is over"
 
-    def _calls(self, call: Control) -> Callable[[], Awaitable[str]]:
+    def _control_check(self, call: Control) -> Callable[[], Awaitable[str]]:
         async def check() -> str:
             await self._ask(call)
             return "done"

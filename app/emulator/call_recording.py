@@ -17,7 +17,7 @@ from typing import Final, Literal, TypeAlias, cast
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.emulator.sessions import Call, EmulatorSessions, Session
+from app.emulator.sessions import EmulatorSessions, RecordedCall, Session
 from app.emulator.settings import EmulatorSettings
 from app.kaltura.contract import MIRROR_PATH, Operation
 
@@ -49,7 +49,7 @@ class CallContext:
 
     target: Target
     session: Session | None
-    call: Call
+    call: RecordedCall
     disconnect: DisconnectFunction
     keep_queue: bool = False
     """Whether an interrupt leaves the utterances in the queue (reference D8)."""
@@ -99,7 +99,7 @@ class CallRecordingMiddleware:
         if found is None:
             return None
         target, session = found
-        call = Call(at=self._clock(), operation=target, status=None)
+        call = RecordedCall(at=self._clock(), operation=target, status=None)
         calls = self._sessions.unassigned_calls if session is None else session.calls
         calls.append(call)
         return CallContext(target, session, call, disconnect)

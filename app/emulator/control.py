@@ -19,7 +19,7 @@ from app.emulator.settings import FORBIDDEN_KS_PREFIX, INVALID_KS_PREFIX, Emulat
 from app.emulator.speech.resampling import UnreadableRecordingError, decode
 from app.emulator.speech.visemes import SHAPES_PER_SECOND, shapes_of_audio
 from app.emulator.speech.voice import Speech
-from app.emulator.tokens import Tokens
+from app.emulator.tokens import TokenSigner
 from app.kaltura.contract import (
     CLONED_VOICE_PREFIX,
     MIRROR_PATH,
@@ -27,8 +27,8 @@ from app.kaltura.contract import (
     ClientInit,
     Created,
     CreateRequest,
+    DocumentedRefusal,
     Operation,
-    Refusal,
     SayTextRequest,
     TurnId,
 )
@@ -47,7 +47,7 @@ class ControlApi:
     def __init__(self, settings: EmulatorSettings, sessions: EmulatorSessions) -> None:
         self._settings = settings
         self._sessions = sessions
-        self._tokens = Tokens(settings)
+        self._tokens = TokenSigner(settings)
 
     @property
     def router(self) -> APIRouter:
@@ -95,7 +95,7 @@ class ControlApi:
         said = await _parsed(request, SayTextRequest)
         _note(request, said.turn_id, said.text)
         if not said.text.strip():
-            raise RefusalError.of(Refusal.TEXT_REQUIRED)
+            raise RefusalError.of(DocumentedRefusal.TEXT_REQUIRED)
         try:
             session.player.say_text(said.text)
         except QueueFullError as error:
@@ -137,23 +137,23 @@ class ControlApi:
     def _check_ks(self, request: Request) -> None:
         ks = _credentials(request, "ks")
         if ks.startswith(FORBIDDEN_KS_PREFIX):
-            raise RefusalError.of(Refusal.KS_NOT_AUTHORIZED)
+            raise RefusalError.of(DocumentedRefusal.KS_NOT_AUTHORIZED)
         wanted = self._settings.ks or ks
         if not ks or ks != wanted or ks.startswith(INVALID_KS_PREFIX):
-            raise RefusalError.of(Refusal.INVALID_KS)
+            raise RefusalError.of(DocumentedRefusal.INVALID_KS)
 
     def _session(self, request: Request, session_id: str) -> Session:
         """The open session that the caller's token is for; raises `RefusalError`."""
         authorised_for = self._tokens.session_id(_credentials(request, "bearer"))
         if authorised_for is None:
-            raise RefusalError.of(Refusal.INVALID_TOKEN)
+            raise RefusalError.of(DocumentedRefusal.INVALID_TOKEN)
         session = self._sessions.get(session_id)
         if session is None:
-            raise RefusalError.of(Refusal.SESSION_NOT_FOUND)
+            raise RefusalError.of(DocumentedRefusal.SESSION_NOT_FOUND)
         if session.session_id != authorised_for:
-            raise RefusalError.of(Refusal.INVALID_TOKEN)
+            raise RefusalError.of(DocumentedRefusal.INVALID_TOKEN)
         if session.ended_at is not None:
-            raise RefusalError.of(Refusal.SESSION_ENDED)
+            raise RefusalError.of(DocumentedRefusal.SESSION_ENDED)
         return session
 
 
@@ -173,7 +173,7 @@ async def _parsed(request: Request, model: type[ModelT]) -> ModelT:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         if "text" in first["loc"]:
-            raise RefusalError.of(Refusal.TEXT_REQUIRED) from error
+            raise RefusalError.of(DocumentedRefusal.TEXT_REQUIRED) from error
         where = ".".join(str(part) for part in first["loc"]) or "body"
         raise RefusalError(HTTPStatus.BAD_REQUEST, f"{where}: {first['msg']}") from error
 

@@ -12,8 +12,8 @@ from starlette.datastructures import URL, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.emulator.call_recording import CallContext, Disconnect, context_of
-from app.emulator.faults import Fault, FaultList, Kind
-from app.kaltura.contract import Refusal, Refused
+from app.emulator.faults import Fault, FaultKind, FaultList
+from app.kaltura.contract import DocumentedRefusal, Refused
 
 
 @dataclass(slots=True)
@@ -69,27 +69,27 @@ def _refusal(fault: Fault) -> BufferedResponse:
     return BufferedResponse(status, {**answer.headers, **fault.headers}, answer.body)
 
 
-_REPLACEMENTS: Final[Mapping[Kind, Callable[[Fault], BufferedResponse]]] = {
-    Kind.STATUS: _refusal,
-    Kind.SUCCESS_FALSE: lambda _: BufferedResponse.of_json(
+_REPLACEMENTS: Final[Mapping[FaultKind, Callable[[Fault], BufferedResponse]]] = {
+    FaultKind.STATUS: _refusal,
+    FaultKind.SUCCESS_FALSE: lambda _: BufferedResponse.of_json(
         {"success": False, "error": "Not this time"}
     ),
-    Kind.EXCEPTION: lambda _: BufferedResponse.of_json(
+    FaultKind.EXCEPTION: lambda _: BufferedResponse.of_json(
         {
             "objectType": "KalturaAPIException",
             "code": "INVALID_KS",
             "message": "Invalid KS, as a fault demanded",
         }
     ),
-    Kind.NOT_JSON: lambda _: BufferedResponse(
+    FaultKind.NOT_JSON: lambda _: BufferedResponse(
         200, {"content-type": "text/html"}, b"<h1>Bad gateway</h1>"
     ),
-    Kind.WRONG_TYPES: lambda _: BufferedResponse.of_json(
+    FaultKind.WRONG_TYPES: lambda _: BufferedResponse.of_json(
         {"success": "yes", **dict.fromkeys(_JSON, 7)}
     ),
-    Kind.EMPTY: lambda _: BufferedResponse(200, {"content-type": "application/json"}),
-    Kind.HUGE: lambda fault: BufferedResponse.of_json({**_JSON, "padding": "x" * fault.bytes}),
-    Kind.REDIRECT: lambda fault: BufferedResponse(302, {"location": fault.location or "/"}),
+    FaultKind.EMPTY: lambda _: BufferedResponse(200, {"content-type": "application/json"}),
+    FaultKind.HUGE: lambda fault: BufferedResponse.of_json({**_JSON, "padding": "x" * fault.bytes}),
+    FaultKind.REDIRECT: lambda fault: BufferedResponse(302, {"location": fault.location or "/"}),
 }
 """For each kind of fault that replaces the real answer, a function that makes its answer."""
 
@@ -110,36 +110,36 @@ class FaultInjectionMiddleware:
         elif fault.kind in _REPLACEMENTS:
             await _REPLACEMENTS[fault.kind](fault).send(send)
         else:
-            await self._play(fault, context, scope, receive, send)
+            await self._inject(fault, context, scope, receive, send)
 
-    async def _play(
+    async def _inject(
         self, fault: Fault, context: CallContext, scope: Scope, receive: Receive, send: Send
     ) -> None:
         match fault.kind:
-            case Kind.RESET:
+            case FaultKind.RESET:
                 await context.disconnect(Disconnect.RESET)
-            case Kind.LOST_ANSWER:
-                await self._true_answer(scope, receive)
+            case FaultKind.LOST_ANSWER:
+                await self._real_response(scope, receive)
                 await context.disconnect(Disconnect.ABORT)
-            case Kind.HANG:
-                await _wait_for_leaving(receive, 600 if fault.seconds is None else fault.seconds)
+            case FaultKind.HANG:
+                await _wait_for_disconnect(receive, 600 if fault.seconds is None else fault.seconds)
                 await context.disconnect(Disconnect.ABORT)
-            case Kind.TRUNCATED:
+            case FaultKind.TRUNCATED:
                 await BufferedResponse.of_json(_JSON).send(send, missing=64)
                 await context.disconnect(Disconnect.CLOSE)
-            case Kind.DRIP:
+            case FaultKind.DRIP:
                 pause = 1.0 if fault.seconds is None else fault.seconds
                 await BufferedResponse.of_json(_JSON).send(send, pause=pause)
-            case Kind.GONE_404 | Kind.OVERRIDE | Kind.ABSOLUTE_LOCATION:
-                answer = await self._true_answer(scope, receive)
-                await _changed(answer, fault, str(URL(scope=scope))).send(send)
-            case Kind.DELAY:
-                await self._app(scope, receive, _late(send, fault.seconds or 0))
+            case FaultKind.GONE_404 | FaultKind.OVERRIDE | FaultKind.ABSOLUTE_LOCATION:
+                answer = await self._real_response(scope, receive)
+                await _altered(answer, fault, str(URL(scope=scope))).send(send)
+            case FaultKind.DELAY:
+                await self._app(scope, receive, _delayed(send, fault.seconds or 0))
             case _:
-                context.keep_queue = fault.kind is Kind.KEEP_QUEUE
+                context.keep_queue = fault.kind is FaultKind.KEEP_QUEUE
                 await self._app(scope, receive, send)
 
-    async def _true_answer(self, scope: Scope, receive: Receive) -> BufferedResponse:
+    async def _real_response(self, scope: Scope, receive: Receive) -> BufferedResponse:
         """Carry out the call, and return its answer instead of sending it."""
         answer = BufferedResponse()
 
@@ -154,7 +154,7 @@ class FaultInjectionMiddleware:
         return answer
 
 
-def _late(send: Send, seconds: float) -> Send:
+def _delayed(send: Send, seconds: float) -> Send:
     async def late(message: Message) -> None:
         if message["type"] == "http.response.start":
             await asyncio.sleep(seconds)
@@ -163,13 +163,13 @@ def _late(send: Send, seconds: float) -> Send:
     return late
 
 
-def _changed(answer: BufferedResponse, fault: Fault, url: str) -> BufferedResponse:
-    if fault.kind is Kind.GONE_404 and answer.status == HTTPStatus.GONE:
-        refusal = Refusal.SESSION_NOT_FOUND
+def _altered(answer: BufferedResponse, fault: Fault, url: str) -> BufferedResponse:
+    if fault.kind is FaultKind.GONE_404 and answer.status == HTTPStatus.GONE:
+        refusal = DocumentedRefusal.SESSION_NOT_FOUND
         return BufferedResponse.of_json(Refused(error=refusal.error).model_dump(), refusal.status)
-    if fault.kind is Kind.ABSOLUTE_LOCATION and (location := answer.headers.get("location")):
+    if fault.kind is FaultKind.ABSOLUTE_LOCATION and (location := answer.headers.get("location")):
         answer.headers["location"] = urljoin(url, location)
-    if fault.kind is Kind.OVERRIDE:
+    if fault.kind is FaultKind.OVERRIDE:
         answer.status = fault.status or answer.status
         answer.headers |= {name.lower(): value for name, value in fault.headers.items()}
         if isinstance(fault.body, dict):
@@ -179,7 +179,7 @@ def _changed(answer: BufferedResponse, fault: Fault, url: str) -> BufferedRespon
     return answer
 
 
-async def _wait_for_leaving(receive: Receive, seconds: float) -> None:
+async def _wait_for_disconnect(receive: Receive, seconds: float) -> None:
     async def left() -> None:
         while (await receive())["type"] != "http.disconnect":
             pass

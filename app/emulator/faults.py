@@ -40,7 +40,7 @@ from app.kaltura.contract import Operation, WireModel
 MAX_FAULTS: Final = 100
 
 
-class Kind(StrEnum):
+class FaultKind(StrEnum):
     """The kind of a fault; the module's docstring describes each."""
 
     STATUS = "status"
@@ -69,7 +69,7 @@ class Fault(WireModel):
     model_config = ConfigDict(extra="forbid")
 
     operation: Operation | Literal["whep", "whep-delete", "*"] = "*"
-    kind: Kind
+    kind: FaultKind
     times: Annotated[int, Field(ge=1)] | None = None
     session_id: str | None = None
     status: Annotated[int, Field(ge=200, le=599)] | None = None

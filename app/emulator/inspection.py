@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from app.emulator.faults import MAX_FAULTS, Fault, FaultList
-from app.emulator.sessions import Call, EmulatorSessions, Session
+from app.emulator.sessions import EmulatorSessions, RecordedCall, Session
 from app.kaltura.contract import WireModel
 
 
@@ -22,7 +22,7 @@ class SessionView(WireModel):
     viewer: bool
     speaking: bool
     queued: int
-    calls: list[Call]
+    calls: list[RecordedCall]
 
 
 class SessionsView(WireModel):
@@ -35,7 +35,7 @@ class SessionsView(WireModel):
     opened: int
     open: int
     highest_open: int
-    calls: list[Call]
+    calls: list[RecordedCall]
 
 
 def inspection_router(sessions: EmulatorSessions, faults: FaultList) -> APIRouter:

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from app.kaltura.contract import Refusal, Refused
+from app.kaltura.contract import DocumentedRefusal, Refused
 
 
 class RefusalError(Exception):
@@ -20,7 +20,7 @@ class RefusalError(Exception):
         self.error = error
 
     @classmethod
-    def of(cls, refusal: Refusal) -> Self:
+    def of(cls, refusal: DocumentedRefusal) -> Self:
         """The error for one of the documented refusals."""
         return cls(refusal.status, refusal.error)
 

@@ -25,7 +25,7 @@ class Viewer(Protocol):
         """Close the viewer's connection; harmless when repeated."""
 
 
-class Call(WireModel, frozen=False):
+class RecordedCall(WireModel, frozen=False):
     """One call that reached the emulator; `status` is None while, or if ever, it is unanswered.
 
     `at` is in unix seconds. `operation` is one of the seven, or `whep` or `whep-delete`.
@@ -48,7 +48,7 @@ class Session:
     voice_id: str | None
     created_at: float
     player: SpeechPlayer
-    calls: deque[Call]
+    calls: deque[RecordedCall]
     initialised: bool = False
     ended_at: float | None = None
     viewer: Viewer | None = field(default=None, repr=False)
@@ -71,7 +71,7 @@ class EmulatorSessions:
         self._ended: OrderedDict[str, Session] = OrderedDict()
         self.opened = 0
         self.highest_open = 0
-        self.unassigned_calls: deque[Call] = deque(maxlen=settings.max_calls)
+        self.unassigned_calls: deque[RecordedCall] = deque(maxlen=settings.max_calls)
         """The calls that belong to no session, such as a create that was refused."""
 
     def __iter__(self) -> Iterator[Session]:

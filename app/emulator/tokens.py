@@ -11,7 +11,7 @@ from app.emulator.settings import EmulatorSettings
 _ALGORITHM: Final = "HS256"
 
 
-class Tokens:
+class TokenSigner:
     """Signs and verifies session tokens with the key and the clock of the settings."""
 
     def __init__(self, settings: EmulatorSettings) -> None:

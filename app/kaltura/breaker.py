@@ -36,7 +36,7 @@ _DOWN: Final = (
 )
 
 
-class Breaker:
+class CircuitBreaker:
     """Passes calls while Kaltura answers, and one trial every `OPEN_SECONDS` while it is down.
 
     Any answer but a 5xx shows that Kaltura is up. `monotonic` gives seconds that never jump.

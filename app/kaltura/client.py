@@ -11,7 +11,7 @@ import stamina
 from pydantic import SecretStr
 
 from app.kaltura import errors
-from app.kaltura.breaker import Breaker
+from app.kaltura.breaker import CircuitBreaker
 from app.kaltura.contract import (
     Acknowledged,
     ClientInit,
@@ -94,8 +94,8 @@ class KalturaClient:
 
     `timeout_seconds` bounds one answer as a whole, its body included. Operations in
     `REPEATABLE` are tried up to three times on lost connections and 502, 503, 504. While Kaltura
-    is down only an end is sent (`Breaker`, which `monotonic` gives its seconds). `observer` sees
-    each request that is sent.
+    is down only an end is sent (see `CircuitBreaker`, which uses `monotonic`). `observer` sees each
+    request that is sent.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class KalturaClient:
         self._http = HttpClient(transport, timeout_seconds, observer)
         self._late_http = HttpClient(transport, timeout_seconds + LATE_SECONDS, observer)
         self._late = LateResponses[Created](timeout_seconds)
-        self._breaker = Breaker(monotonic)
+        self._breaker = CircuitBreaker(monotonic)
 
     @property
     def breaker_state(self) -> str:

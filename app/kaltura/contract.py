@@ -127,21 +127,21 @@ class Refused(WireModel):
     error: str
 
 
-class _Refusal(NamedTuple):
+class _StatusAndText(NamedTuple):
     status: int
     error: str
 
 
-class Refusal(Enum):
+class DocumentedRefusal(Enum):
     """The documented refusals of operations, each a status and a text (1.1)."""
 
-    TEXT_REQUIRED = _Refusal(400, "Text is required")
-    INVALID_KS = _Refusal(401, "Invalid Kaltura Session")
-    INVALID_TOKEN = _Refusal(401, "Invalid or expired token")
-    KS_NOT_AUTHORIZED = _Refusal(403, "Kaltura Session not authorized")
-    SESSION_NOT_FOUND = _Refusal(404, "Session not found")
-    SESSION_ENDED = _Refusal(410, "Session ended")
-    INTERNAL = _Refusal(500, "Internal server error")
+    TEXT_REQUIRED = _StatusAndText(400, "Text is required")
+    INVALID_KS = _StatusAndText(401, "Invalid Kaltura Session")
+    INVALID_TOKEN = _StatusAndText(401, "Invalid or expired token")
+    KS_NOT_AUTHORIZED = _StatusAndText(403, "Kaltura Session not authorized")
+    SESSION_NOT_FOUND = _StatusAndText(404, "Session not found")
+    SESSION_ENDED = _StatusAndText(410, "Session ended")
+    INTERNAL = _StatusAndText(500, "Internal server error")
 
     @property
     def status(self) -> int:

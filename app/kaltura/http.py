@@ -21,7 +21,10 @@ from app.kaltura.observation import Exchange, Observer, no_observer, observed
 from app.kaltura.transport import read_bounded, was_never_sent
 
 Refusals = Mapping[int, type[errors.KalturaError]]
-"""Statuses that mean a specific error to one kind of call; others are the two general errors."""
+"""The error of each status that means a specific one; any other means a general error.
+
+A general error is `ServerFailedError` for a 5xx, and `RejectedError` otherwise.
+"""
 
 CREDENTIALS_REFUSED: Final[Refusals] = dict.fromkeys((401, 403), errors.CredentialsRejectedError)
 SESSION_OVER: Final[Refusals] = dict.fromkeys((401, 404, 410), errors.SessionGoneError)

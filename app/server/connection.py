@@ -39,7 +39,7 @@ _IPV4_MAPPED: Final = "::ffff:"
 log = structlog.get_logger("connection")
 
 
-class GuardedConnection(HttpToolsProtocol):
+class LimitedConnection(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 protocol with limits on time and size.
 
     One deadline (`HEAD_SECONDS`) runs whenever no request is being answered: until the head of a

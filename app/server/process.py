@@ -19,7 +19,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from app.config.sources import SettingsError
-from app.server.connection import GuardedConnection
+from app.server.connection import LimitedConnection
 from app.server.descriptors import raise_limit
 from app.server.output import FLUSH_SECONDS, NonBlockingOutput
 
@@ -187,7 +187,7 @@ def _server(app: ASGIApp) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
-            http=GuardedConnection,
+            http=LimitedConnection,
             ws="none",  # no route is a WebSocket, and such connections would not be limited
             access_log=False,  # the broker writes its own, with the request's id
             log_config=None,

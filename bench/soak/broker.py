@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from bench.processes import answers, free_port, start, stop
+from bench.processes import free_port, start, stop, wait_until_ready
 
 DATABASE: Final = "data/broker.db"
 
@@ -29,7 +29,7 @@ class Broker:
         """Start a process, and wait until it answers."""
         command = ("-m", "app", "serve", "--port", str(self._port))
         self._process = start(self._directory, *command, **self._settings)
-        await answers(f"{self.url}/healthz")
+        await wait_until_ready(f"{self.url}/healthz")
 
     async def kill(self) -> None:
         """Kill the process, as a crash would, and start the next one."""

@@ -12,7 +12,7 @@ from typing import Final
 
 import aiohttp
 
-from bench.processes import answers, free_port, process
+from bench.processes import free_port, process, wait_until_ready
 from bench.soak.broker import Broker
 from bench.soak.fault_schedule import TICK_SECONDS, FaultSchedule
 from bench.soak.outcome import SoakOutcome, UpstreamSession
@@ -71,7 +71,7 @@ async def soak(seconds: float, seed: int) -> Report:
         port = free_port()
         kaltura = f"http://127.0.0.1:{port}"
         with process(directories[0], "-m", "bench.soak.emulator", str(port)):
-            await answers(f"{kaltura}/emulator/faults")
+            await wait_until_ready(f"{kaltura}/emulator/faults")
             settings = {**SETTINGS, "AVATAR_BASE_URL": f"{kaltura}/v1/avatar-session"}
             broker = Broker(directories[1], settings)
             await broker.start()

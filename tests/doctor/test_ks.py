@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from app.doctor.checks import CheckFailed, Verdict
-from app.doctor.ks import KsFacts, describe_ks, facts_of
+from app.doctor.ks import KsFields, describe_ks, parse_ks
 
 NOW: Final = 1_800_000_000
 
@@ -23,15 +23,15 @@ def version_2(partner: int = 12345) -> str:
 
 
 def test_a_version_1_tells_its_partner_its_end_and_its_type() -> None:
-    assert facts_of(version_1()) == KsFacts(1, 12345, NOW + 3600, 2)
+    assert parse_ks(version_1()) == KsFields(1, 12345, NOW + 3600, 2)
     told = describe_ks(version_1(), NOW)
     assert "version 1, of partner 12345, until 2027-01-15 09:00 UTC" in told
 
 
 def test_a_version_2_tells_its_partner_alone() -> None:
     assert version_2().startswith("djJ8")
-    assert facts_of(version_2()) == KsFacts(2, 12345)
-    assert facts_of(version_2().rstrip("=")) == KsFacts(2, 12345)
+    assert parse_ks(version_2()) == KsFields(2, 12345)
+    assert parse_ks(version_2().rstrip("=")) == KsFields(2, 12345)
     assert "of partner 12345" in describe_ks(version_2(), NOW)
 
 

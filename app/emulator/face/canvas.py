@@ -40,7 +40,7 @@ class Canvas:
 
     def polygon(self, points: Iterable[Point], fill: Colour) -> None:
         """Fill a polygon."""
-        self._lay(self._mask(list(points)), fill)
+        self._composite(self._mask(list(points)), fill)
 
     def disc(self, centre: Point, radii: Point, fill: Colour) -> None:
         """Fill an ellipse."""
@@ -64,7 +64,7 @@ class Canvas:
         ImageDraw.Draw(patch).polygon([(px - x, py - y) for px, py in shape], fill=255)
         blurred = patch.filter(ImageFilter.GaussianBlur(blur))
         soft = blurred.resize(within.picture.size, Image.Resampling.BILINEAR)
-        self._lay(_Mask(within.box, ImageChops.multiply(soft, within.picture)), fill)
+        self._composite(_Mask(within.box, ImageChops.multiply(soft, within.picture)), fill)
 
     def clip(self, shape: Points) -> None:
         """Erase everything outside `shape`."""
@@ -94,7 +94,7 @@ class Canvas:
         ImageDraw.Draw(picture).polygon([(x - left, y - top) for x, y in scaled], fill=255)
         return _Mask((left, top, right, bottom), picture)
 
-    def _lay(self, mask: "_Mask | None", fill: Colour) -> None:
+    def _composite(self, mask: "_Mask | None", fill: Colour) -> None:
         if mask is None:
             return
         *_, opacity = (*fill, _OPAQUE)[:4]

@@ -18,7 +18,7 @@ from app.emulator.media.viewer import PeerViewer
 from app.emulator.refusals import RefusalError
 from app.emulator.sessions import EmulatorSessions, Session
 from app.emulator.settings import EmulatorSettings
-from app.kaltura.contract import Refusal
+from app.kaltura.contract import DocumentedRefusal
 
 SDP: Final = "application/sdp"
 
@@ -56,7 +56,7 @@ class WhepApi:
             raise RefusalError(HTTPStatus.CONFLICT, "Stream already has a viewer")
         viewer = PeerViewer(
             connect_seconds=self._settings.connect_seconds,
-            on_close=lambda: _vacate(session, viewer),
+            on_close=lambda: _clear_viewer(session, viewer),
         )
         session.viewer = viewer
         answer = await _answer(viewer, offer, session, renderer, on_loopback=_is_loopback(request))
@@ -73,7 +73,7 @@ class WhepApi:
     def _session(self, key: str) -> Session:
         session = self._sessions.with_whep_key(key)
         if session is None:
-            raise RefusalError.of(Refusal.SESSION_NOT_FOUND)
+            raise RefusalError.of(DocumentedRefusal.SESSION_NOT_FOUND)
         return session
 
 
@@ -90,7 +90,7 @@ async def _answer(
         raise RefusalError(HTTPStatus.BAD_REQUEST, "Invalid SDP offer") from error
 
 
-def _vacate(session: Session, viewer: PeerViewer) -> None:
+def _clear_viewer(session: Session, viewer: PeerViewer) -> None:
     if session.viewer is viewer:
         session.viewer = None
 
