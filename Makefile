@@ -1,4 +1,4 @@
-# avatar-broker: every command a person or CI needs. `make` alone lists them.
+# avatar-broker: the commands for developers and CI. `make` alone lists them.
 PYTHON ?= python3
 MINUTES ?= 2
 FUZZ_CASES ?= 100000

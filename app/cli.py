@@ -1,7 +1,7 @@
 """The command `avatar-broker`.
 
-What only the broker needs is imported by those who start it: it takes longer than all the rest, and
-whoever mistyped a setting, asks for help or is the demo's emulator can do without.
+The broker's own modules are imported only by the commands that start it: loading them takes longer
+than everything else, and `--help`, a wrong setting and the demo's emulator do not need them.
 """
 
 import argparse
@@ -21,12 +21,12 @@ from app import __version__
 from app.config.ks_settings import KS_SETTINGS, MINT_SETTINGS
 from app.config.settings import ENV_FILE, Settings, load_settings
 from app.config.sources import SettingsError, configured, lend_to_libraries, read_env_file
-from app.demo import emulator_beside, is_emulator
+from app.demo import is_emulator, run_emulator
 from app.kaltura.contract import MIRROR_PATH
 from app.observability.logs import configure_logging
 from app.observability.pseudonyms import Pseudonyms
-from app.server.output import never_wait_for_readers, open_standard_streams
-from app.server.process import keep_what_is_loaded, listen, serve, serve_for_parent, url_of
+from app.server.output import open_standard_streams, use_non_blocking_output
+from app.server.process import freeze_loaded_objects, listen, serve, serve_for_parent, url_of
 from app.server.startup import Startup
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ INTERRUPTED: Final = 130
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command; a wrong setting ends it with one line and exit code 2."""
-    gc.disable()  # while code is loaded there is none
+    gc.disable()  # loading code makes no garbage; `freeze_loaded_objects` enables it again
     open_standard_streams()
     try:
         options = _parser().parse_args(arguments)
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     finally:
-        keep_what_is_loaded()
+        freeze_loaded_objects()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,12 +73,14 @@ def _parser() -> argparse.ArgumentParser:
         ("doctor", _doctor, PORT, "try every step with Kaltura and name the one that fails"),
     ):
         command = commands.add_parser(name, help=text, description=text)
-        _add_address(command, port, unset=argparse.SUPPRESS)  # as before the command
+        # SUPPRESS: an address given before the command stays.
+        _add_address(command, port, unset=argparse.SUPPRESS)
         command.set_defaults(run=run)
         if name == "emulator":
-            command.add_argument("--fd", type=int, help=argparse.SUPPRESS)  # for `demo` alone
+            # The descriptor of a listening socket, which `run_emulator` passes on.
+            command.add_argument("--fd", type=int, help=argparse.SUPPRESS)
         if name == "doctor":
-            command.add_argument("--json", action="store_true", help="tell it to a machine")
+            command.add_argument("--json", action="store_true", help="print the results as JSON")
     text = "what the log says in place of an id"
     command = commands.add_parser("log-id", help=text, description=text)
     command.add_argument("id", help="the id of a session, of a visitor or of a ticket")
@@ -154,14 +156,14 @@ def _demo(options: argparse.Namespace) -> int:
     from app.emulator.settings import DEFAULT_AVATAR_ID, DEFAULT_VOICE_ID  # noqa: PLC0415 - an extra
 
     ks = secrets.token_urlsafe(16)
-    with emulator_beside(ks) as base_url:
+    with run_emulator(ks) as base_url:
         settings, without_effect = load_settings(
             **dict.fromkeys(MINT_SETTINGS),
             avatar_ks=ks,
             avatar_base_url=base_url,
             avatar_id=DEFAULT_AVATAR_ID,
             avatar_voice_id=DEFAULT_VOICE_ID,
-            **_forgetful(),
+            **_demo_database(),
         )
         return _run_broker(settings, without_effect, options)
 
@@ -174,17 +176,18 @@ def _require_development() -> None:
         )
 
 
-def _forgetful() -> dict[str, str]:
-    """The demo's emulator ends with it, and so do its sessions: no need to write them down."""
+def _demo_database() -> dict[str, str]:
+    """The demo's default database, in memory: its sessions end with its emulator."""
     from app.db.database import IN_MEMORY  # noqa: PLC0415 - see above
 
     return {} if configured(ENV_FILE).get("DATABASE_URL") else {"database_url": IN_MEMORY}
 
 
 def _with_database(settings: Settings) -> Settings:
-    """The settings, with the database in memory where the default one can't be written.
+    """The settings, with the database in memory where the default file can't be written.
 
-    So that the broker also runs where it may write nothing; it warns of what that costs.
+    So the broker runs on a read-only disk too; a warning at the start says what is lost then.
+    Raises `SettingsError` when a database that DATABASE_URL names can't be written.
     """
     from app.db.database import IN_MEMORY, require_writable  # noqa: PLC0415 - see above
 
@@ -201,7 +204,7 @@ def _run_broker(settings: Settings, without_effect: list[str], options: argparse
     from app.main import create_app  # noqa: PLC0415 - see above
     from app.sessions.keyring import keyring_of  # noqa: PLC0415 - see above
 
-    never_wait_for_readers()
+    use_non_blocking_output()
     settings = _with_database(settings)
     traces = _tracer_provider()
     pseudonyms = Pseudonyms(keyring_of(settings).logs()[0])
@@ -214,18 +217,18 @@ def _run_broker(settings: Settings, without_effect: list[str], options: argparse
     try:
         return serve(starting, listening)
     except SystemExit:
-        starting.require()
+        starting.raise_failure()
         raise
 
 
 def _tracer_provider() -> "TracerProvider | None":
-    """What makes spans, where the environment or `.env` says where they go."""
+    """The provider of spans; None unless the environment or `.env` names an endpoint for them."""
     from app.observability.tracing import are_traces_wanted  # noqa: PLC0415 - see above
 
     lend_to_libraries(read_env_file(ENV_FILE), os.environ)
     if not are_traces_wanted(os.environ):
         return None
-    from app.observability.spans import tracer_provider  # noqa: PLC0415 - costs nothing where off
+    from app.observability.spans import tracer_provider  # noqa: PLC0415 - loaded only when traced
 
     return tracer_provider(os.environ)
 
@@ -236,12 +239,12 @@ def _emulator(options: argparse.Namespace) -> int:
     from app.emulator.settings import EmulatorSettings  # noqa: PLC0415 - an extra
 
     if options.fd is not None:
-        never_wait_for_readers()
+        use_non_blocking_output()
         configure_logging()
         emulator = create_emulator(EmulatorSettings(ks=os.environ["AVATAR_KS"]))
         return serve_for_parent(emulator, socket.socket(fileno=options.fd))
     given = load_settings()[0].avatar_ks
-    never_wait_for_readers()
+    use_non_blocking_output()
     configure_logging()
     ks = given.get_secret_value() if given else None
     emulator = create_emulator(EmulatorSettings(ks=ks))
@@ -259,7 +262,7 @@ def _require_emulator() -> None:
 
 
 def _log_id(options: argparse.Namespace) -> int:
-    """One line for each key of SECRET_KEY, the present one first."""
+    """Print an id's pseudonym in the log, one line for each key of SECRET_KEY, the first first."""
     from app.sessions.keyring import keyring_of  # noqa: PLC0415 - see above
 
     settings, _ = load_settings()
@@ -272,10 +275,10 @@ def _doctor(options: argparse.Namespace) -> int:
     from app.doctor.examination import examine  # noqa: PLC0415 - see above
 
     settings, _ = load_settings()
-    never_wait_for_readers()  # it has a session open meanwhile
+    use_non_blocking_output()  # a blocked output would keep a session open
     configure_logging()
-    logging.getLogger().setLevel(logging.WARNING)  # it tells of each step itself
-    keep_what_is_loaded()
+    logging.getLogger().setLevel(logging.WARNING)  # the doctor prints each step itself
+    freeze_loaded_objects()
     return asyncio.run(
         examine(settings, host=options.host, port=options.port, in_json=options.json)
     )

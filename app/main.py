@@ -1,4 +1,4 @@
-"""The application, wired together."""
+"""The broker's ASGI application: its wiring, its lifespan and its middleware."""
 
 import asyncio
 import contextlib
@@ -66,15 +66,17 @@ from app.web.visitor.identification import visitors_of
 
 ROOT: Final = Path(__file__).parent.parent
 SHUTDOWN_SECONDS: Final = 6
-"""How long ending every session may take; with `app.server.process.GRACE_SECONDS` before it,
-less than the 10 s after which containers are killed.
+"""How long ending every session may take at shutdown.
+
+`app.server.process.GRACE_SECONDS` come before it; both together are less than the 10 s after which
+a container is killed.
 """
 
 CORS_ALLOWED: Final = (
     *("Authorization", TOKEN_HEADER, "Content-Type", "Idempotency-Key", REQUEST_ID),
-    # What stand-ins for EventSource and for fetch send.
+    # Headers that replacements of EventSource and of fetch send.
     *("Last-Event-ID", "Cache-Control", "X-Requested-With"),
-    # What tracing adds: W3C Trace Context and Baggage, Zipkin, Sentry.
+    # Headers that tracing adds: W3C Trace Context and Baggage, Zipkin, Sentry.
     *("traceparent", "tracestate", "baggage", "b3", "sentry-trace"),
 )
 CORS_EXPOSED: Final = (
@@ -101,9 +103,10 @@ def create_app(
     clocks: Clocks = Clocks(),  # noqa: B008 - a frozen value
     tracer_provider: TracerProvider | None = None,
 ) -> FastAPI:
-    """The broker; raises `SettingsError` without a KS or an avatar, or where a hook can't be asked.
+    """Make the broker's application.
 
-    Where there is a `tracer_provider`, requests are traced.
+    Raises `SettingsError` without a KS or an avatar, or when an installed speech hook can't be
+    loaded. With a `tracer_provider` requests are traced.
     """
     settings.required_to_serve()
     hooks = installed_hooks()
@@ -158,9 +161,9 @@ def create_app(
             async with (
                 audit_writer.running(),
                 contextlib.aclosing(domain.registry),
-                _running(domain.reaper.run()),
-                _running(retention.run()),
-                _ending(domain.shutdown),
+                _in_background(domain.reaper.run()),
+                _in_background(retention.run()),
+                _closed_at_exit(domain.shutdown),
             ):
                 await domain.registry.take_over()
                 yield State(
@@ -198,27 +201,27 @@ def create_app(
         telemetry=UNTRACED if traces is None else traces.telemetry,
         docs_url=None,
         redoc_url=None,
-        redirect_slashes=False,  # a redirect would be to http, where a proxy has the https
-        middleware=_guards(settings, metrics),
+        redirect_slashes=False,  # behind a proxy with TLS a redirect would lead to http
+        middleware=_middleware(settings, metrics),
         exception_handlers={
             Problem: on_problem,
             RequestValidationError: on_invalid,
             HTTPException: on_http_exception,
         },
     )
-    # Not `include_router`, which makes every route anew for each app, at its first request.
+    # Not `include_router`, which builds every route again for each app, at its first request.
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
     app.mount("/static", assets, name="static")
-    # Made once, as FastAPI does: it takes a tenth of a second.
+    # Cached, as FastAPI's own is: making the document takes a tenth of a second.
     app.openapi = functools.cache(lambda: describe(app))  # type: ignore[method-assign] # FastAPI's documented way
     return app
 
 
-def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
-    """Outermost first."""
+def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+    """The middleware, the outermost first."""
     return [
-        *_proxies(settings),
+        *_proxy_middleware(settings),
         Middleware(RequestContext, metrics=metrics),
         Middleware(SecurityHeaders, https=settings.is_https),
         Middleware(HostGuard, policy=HostPolicy.of(settings)),
@@ -234,20 +237,22 @@ def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
     ]
 
 
-def _proxies(settings: Settings) -> list[Middleware]:
-    """What believes proxies; whom one has signed in is asked of it before addresses change."""
+def _proxy_middleware(settings: Settings) -> list[Middleware]:
+    """The middleware that reads trusted proxies' headers, the outermost first."""
     trusted = list(settings.trusted_proxies)
     if not trusted:
         return [Middleware(UntrustedProxyWarning)]
-    believed = [Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)]
+    middleware = [Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)]
     if settings.auth_mode == "header" and settings.auth_header is not None:
-        asked = Middleware(SignedInByProxy, header=settings.auth_header, proxies=trusted)
-        believed.insert(0, asked)
-    return believed
+        # Outermost: it needs the proxy's address, which the other replaces by the visitor's.
+        sign_in = Middleware(SignedInByProxy, header=settings.auth_header, proxies=trusted)
+        middleware.insert(0, sign_in)
+    return middleware
 
 
 @contextlib.asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` in a task during the block, and cancel it afterwards."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -258,8 +263,8 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _ending(shutdown: SessionShutdown) -> AsyncIterator[None]:
-    """Leave no session open behind when the block is left."""
+async def _closed_at_exit(shutdown: SessionShutdown) -> AsyncIterator[None]:
+    """End every session after the block, and log those that remain."""
     try:
         yield
     finally:
@@ -268,7 +273,7 @@ async def _ending(shutdown: SessionShutdown) -> AsyncIterator[None]:
                 await shutdown.close()
         except TimeoutError:
             sessions, creates = shutdown.left()
-            log.error(  # noqa: TRY400 - a traceback says nothing here
+            log.error(  # noqa: TRY400 - a traceback would only show this timeout
                 "some sessions could not be ended before the deadline",
                 session_ids=[session.session_id for session in sessions],
                 unanswered_creates=creates,

@@ -1,4 +1,4 @@
-"""Processes of this tree, each on a port of its own, with the settings given and no other."""
+"""Starting and stopping processes of this repository, with explicit settings only."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ STOP_SECONDS: Final = 20
 
 
 def start(directory: Path, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
-    """`python ARGUMENTS` in a directory, where what it prints is added to `log`."""
+    """Start `python ARGUMENTS` in a directory, and append its output to the file `log` there."""
     with (directory / "log").open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - our own modules
             [sys.executable, *arguments],
@@ -30,7 +30,7 @@ def start(directory: Path, *arguments: str, **settings: str) -> subprocess.Popen
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:
-    """Ask it to stop, and insist; its exit code."""
+    """Terminate a process, kill it after `STOP_SECONDS`, and return its exit code."""
     process.terminate()
     try:
         return process.wait(STOP_SECONDS)
@@ -41,7 +41,7 @@ def stop(process: subprocess.Popen[bytes]) -> int:
 
 @contextmanager
 def process(directory: Path, *arguments: str, **settings: str) -> Iterator[None]:
-    """Likewise, for as long as the block lasts."""
+    """Run `python ARGUMENTS` in a directory for the duration of the block; see `start`."""
     started = start(directory, *arguments, **settings)
     try:
         yield
@@ -49,8 +49,8 @@ def process(directory: Path, *arguments: str, **settings: str) -> Iterator[None]
         stop(started)
 
 
-async def answers(url: str) -> None:
-    """Waits until there is a good answer."""
+async def wait_until_ready(url: str) -> None:
+    """Wait until `url` answers with success, at most `READY_SECONDS`."""
     async with asyncio.timeout(READY_SECONDS), aiohttp.ClientSession() as http:
         while True:
             try:
@@ -61,7 +61,7 @@ async def answers(url: str) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port of the loopback address that nobody listens on at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
         return port

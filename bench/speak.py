@@ -1,7 +1,7 @@
-"""How much a speak costs through the broker, against the same call made straight to Kaltura.
+"""The cost of a speak through the broker, compared with the same call sent directly to Kaltura.
 
-Run by `make bench`. Everything is on loopback and bounded: 32 sessions, a fixed count of calls.
-Calls of one session go one after the other, so each of the connections has a session of its own.
+Run by `make bench`, on loopback, with 32 sessions and a fixed number of calls. The calls of one
+session go one after the other, so each connection has a session of its own.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Final
 
 import aiohttp
 
-from bench.processes import answers, free_port, process
+from bench.processes import free_port, process, wait_until_ready
 
 SESSIONS: Final = 32
 CALLS_EACH: Final = 100
@@ -24,7 +24,7 @@ Target = tuple[str, dict[str, str]]
 
 
 async def main() -> None:
-    """Print calls a second and milliseconds, straight and through the broker, and the ratio."""
+    """Print calls a second and milliseconds, directly and through the broker, and the ratio."""
     kaltura, broker = free_port(), free_port()
     base_url = f"http://127.0.0.1:{kaltura}/v1/avatar-session"
     settings = {
@@ -38,10 +38,10 @@ async def main() -> None:
     }
     with (
         tempfile.TemporaryDirectory() as directory,
-        process(Path(directory), "-m", "bench.kaltura", str(kaltura)),
+        process(Path(directory), "-m", "bench.kaltura_stub", str(kaltura)),
         process(Path(directory), "-m", "app", "serve", "--port", str(broker), **settings),
     ):
-        await answers(f"http://127.0.0.1:{broker}/healthz")
+        await wait_until_ready(f"http://127.0.0.1:{broker}/healthz")
         straight = [(f"{base_url}/bench/say-text", {"Authorization": "Bearer bench"})] * SESSIONS
         through = [await _open_session(broker) for _ in range(SESSIONS)]
         best: dict[str, float] = {}
@@ -66,7 +66,7 @@ async def _open_session(port: int) -> Target:
 
 
 async def _round(targets: list[Target]) -> tuple[float, list[float]]:
-    """Calls a second, and how many milliseconds each took."""
+    """Make all calls; returns the calls a second, and the milliseconds of each."""
     times: list[float] = []
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=SESSIONS)) as http:
 

@@ -26,7 +26,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from app.kaltura import errors
 from app.kaltura.breaker import OPEN_SECONDS
-from app.kaltura.contract import MIRROR_PATH, Operation, Refusal
+from app.kaltura.contract import MIRROR_PATH, DocumentedRefusal, Operation
 from app.kaltura.credentials import PAUSE_SECONDS, RENEWED_AFTER
 from app.kaltura.minting import LIFETIME_SECONDS
 from app.kaltura.transport import MAX_ANSWER_BYTES
@@ -252,7 +252,9 @@ OUTCOMES -= {errors.KalturaError.__name__, errors.CircuitOpenError.__name__}
 OF_CONTROLS = {errors.SpeechFailedError.__name__}
 """Those that no create ends in."""
 
-KALTURA_ERRORS = {refusal.error for refusal in Refusal} | {kind.title for kind in PROBLEMS}
+KALTURA_ERRORS = {refusal.error for refusal in DocumentedRefusal} | {
+    kind.title for kind in PROBLEMS
+}
 
 
 def assert_is_an_answer_of_ours(target: str, answer: httpx.Response) -> None:

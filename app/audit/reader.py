@@ -170,7 +170,7 @@ class AuditReader:
 
     async def _found(self, rows: Sequence[Row[Any]]) -> list[StoredEntry]:
         holders = {row.holder for row in rows if row.outcome == PENDING}
-        dead = {holder for holder in holders if not await self._database.is_held(holder)}
+        dead = {holder for holder in holders if not await self._database.is_process_running(holder)}
         return [StoredEntry(row.id, _entry(row, dead)) for row in rows]
 
 

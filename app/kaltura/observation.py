@@ -1,4 +1,4 @@
-"""One request to Kaltura and what becomes of it, as the log and whoever else watches sees it."""
+"""The outcome of each request to Kaltura, for the log, the metrics and the traces."""
 
 import re
 import time
@@ -14,16 +14,19 @@ import structlog
 from app.kaltura.errors import KalturaError
 
 REQUEST_ID: Final = "X-Request-ID"
-_THEIR_IDS: Final = (REQUEST_ID, "X-Kaltura-Request-ID")
-_HARMLESS_ID: Final = re.compile(r"[0-9A-Fa-f-]{8,64}")
-"""What ids are made of and words and tokens are not: a strange Kaltura must not write our log."""
+_RESPONSE_ID_HEADERS: Final = (REQUEST_ID, "X-Kaltura-Request-ID")
+_RESPONSE_ID: Final = re.compile(r"[0-9A-Fa-f-]{8,64}")
+"""The form of an id that is logged: no words or tokens that Kaltura might send get into the log."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass
 class Exchange:
-    """A request on its way; `outcome` is `ok` or the name of a `KalturaError` when it is over."""
+    """A request to Kaltura and its result.
+
+    `outcome` is `unknown` until the exchange is over, then `ok` or the name of a `KalturaError`.
+    """
 
     operation: StrEnum
     request: httpx.Request
@@ -33,22 +36,25 @@ class Exchange:
     seconds: float = 0.0
 
     def answered(self, response: httpx.Response) -> None:
-        """Note what the answer's head says."""
+        """Take status and response id from an answer's headers."""
         self.status = response.status_code
-        self.response_id = _id_of(response, self.request)
+        self.response_id = _response_id(response, self.request)
 
 
 Observer = Callable[[Exchange], AbstractContextManager[object]]
-"""Is entered before a request leaves, to which it may add headers, and left when it is over."""
+"""Observes one exchange: entered before the request is sent, left when the exchange is over.
+
+An observer may add headers to the request.
+"""
 
 
 def no_observer(_: Exchange) -> AbstractContextManager[object]:
-    """Nobody watches."""
+    """The observer that does nothing."""
     return nullcontext()
 
 
 def combined(outer: Observer, inner: Observer) -> Observer:
-    """Two observers as one."""
+    """One observer made of two; `outer` is entered first and left last."""
 
     @contextmanager
     def observer(exchange: Exchange) -> Iterator[None]:
@@ -59,14 +65,14 @@ def combined(outer: Observer, inner: Observer) -> Observer:
 
 
 @contextmanager
-def watched(exchange: Exchange, observer: Observer) -> Iterator[None]:
-    """Times an exchange and tells the log of it; an `observer` sees it begun and over.
+def observed(exchange: Exchange, observer: Observer) -> Iterator[None]:
+    """Time an exchange, log its outcome, and let `observer` see its begin and end.
 
-    The id of the visitor's request goes along, so that Kaltura's log leads to ours.
+    The id of the visitor's request is sent along, so that Kaltura's log can be matched with ours.
     """
-    asked_by = structlog.contextvars.get_contextvars().get("request_id")
-    if asked_by is not None:
-        exchange.request.headers[REQUEST_ID] = asked_by
+    request_id = structlog.contextvars.get_contextvars().get("request_id")
+    if request_id is not None:
+        exchange.request.headers[REQUEST_ID] = request_id
     started = time.perf_counter()
     with observer(exchange):
         try:
@@ -87,11 +93,14 @@ def watched(exchange: Exchange, observer: Observer) -> Iterator[None]:
             )
 
 
-def _id_of(response: httpx.Response, request: httpx.Request) -> str | None:
-    """Kaltura's own id of an answer, for its support; None for ours come back, or worse."""
-    for name in _THEIR_IDS:
+def _response_id(response: httpx.Response, request: httpx.Request) -> str | None:
+    """Kaltura's own id of an answer, which its support asks for.
+
+    None where the answer has none, or only repeats something that the request contained.
+    """
+    for name in _RESPONSE_ID_HEADERS:
         given: str = response.headers.get(name, "")
-        if _HARMLESS_ID.fullmatch(given) and not _was_sent(given, request):
+        if _RESPONSE_ID.fullmatch(given) and not _was_sent(given, request):
             return given
     return None
 

@@ -11,7 +11,7 @@ from app.audit.writer import AuditWriter
 from app.config.settings import Settings
 from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs, KsSource, MintedKs
-from app.kaltura.minting import Mint
+from app.kaltura.minting import KsMinter
 from app.kaltura.observation import Observer, no_observer
 from app.kaltura.transport import open_transport
 from app.sessions.access import AccessControl
@@ -83,7 +83,7 @@ def _ks_source(
     credentials, _ = settings.required_to_serve()
     if isinstance(credentials, SecretStr):
         return ConfiguredKs(credentials)
-    mint = Mint(
+    mint = KsMinter(
         api_url=settings.kaltura_api_url,
         credentials=credentials,
         transport=transport,

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from app.kaltura.client import KalturaClient, Recording, SeeTo, SessionAccess
+from app.kaltura.client import KalturaClient, LateCreateHandler, Recording, SessionAccess
 from app.kaltura.contract import (
     ClientInit,
     Created,
@@ -38,13 +38,15 @@ class SessionGateway:
         self._registry = registry
         self._auditor = auditor
 
-    async def create(self, request: CreateRequest, owner: str, see_to_late: SeeTo) -> Created:
-        """Open a session at Kaltura; see `KalturaClient.create` for `see_to_late`."""
+    async def create(
+        self, request: CreateRequest, owner: str, handle_late: LateCreateHandler
+    ) -> Created:
+        """Open a session at Kaltura; see `KalturaClient.create` for `handle_late`."""
         async with self._auditor.call(Operation.CREATE, visitor=owner) as call:
             # A session costs money, and nobody minds that its entry is written first.
             await call.accepted(first=True, **asked_for(request))
             created = await carry_out(
-                Operation.CREATE, self._client.create(request, see_to_late), call
+                Operation.CREATE, self._client.create(request, handle_late), call
             )
             call.session_id = created.session_id
         return created

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.types import Scope
 
 from app.audit.request_context import Surface
-from app.kaltura.contract import MIRROR_PATH, Refusal, Refused
+from app.kaltura.contract import MIRROR_PATH, DocumentedRefusal, Refused
 from app.problems import (
     InvalidRequest,
     KalturaBusy,
@@ -24,10 +24,10 @@ from app.problems import (
 OPERATOR_PATH: Final = "/operator"
 PROBLEM_JSON: Final = "application/problem+json"
 _KALTURA_REFUSALS: Final = {
-    Unauthenticated: Refusal.INVALID_TOKEN,
-    SessionNotFound: Refusal.SESSION_NOT_FOUND,
-    SessionEnded: Refusal.SESSION_ENDED,
-    NothingToSay: Refusal.TEXT_REQUIRED,
+    Unauthenticated: DocumentedRefusal.INVALID_TOKEN,
+    SessionNotFound: DocumentedRefusal.SESSION_NOT_FOUND,
+    SessionEnded: DocumentedRefusal.SESSION_ENDED,
+    NothingToSay: DocumentedRefusal.TEXT_REQUIRED,
 }
 _PROBLEM: Final = "problem_told"
 _REQUEST_ERRORS: Final = frozenset({400, 413, 415})

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.main import Transports, create_app
 from app.server import connection
-from app.server.connection import GuardedConnection
+from app.server.connection import LimitedConnection
 from app.server.descriptors import most_connections
 from app.server.process import GRACE_SECONDS
 from app.web.middleware import bodies
@@ -155,7 +155,7 @@ async def test_who_does_not_read_the_answer_is_cut_off(
 ) -> None:
     monkeypatch.setattr(connection, "UNREAD_SECONDS", SOON)
     if last:  # what is left when it closes may be too little for a pause
-        monkeypatch.setattr(GuardedConnection, "pause_writing", lambda _: None)
+        monkeypatch.setattr(LimitedConnection, "pause_writing", lambda _: None)
     async with telling(MUCH) as house:
         client = await house.connect()
         await client.send(HEALTH + last + b"\r\n")

@@ -51,7 +51,7 @@ class Process:
         self.database = database
 
     def kill(self) -> None:
-        self.database.release()
+        self.database.release_process_lock()
 
 
 Start = Callable[..., Any]
@@ -242,7 +242,7 @@ async def test_of_two_processes_that_find_the_same_dead_one_only_one_has_its_ses
         connection.close()
         return False
 
-    monkeypatch.setattr(second.database, "is_held", found_by_another_too)
+    monkeypatch.setattr(second.database, "is_process_running", found_by_another_too)
     await second.registry.take_over()
     assert second.registry.sessions() == []
     assert await second.registry.find(session.session_id) is None

@@ -105,7 +105,7 @@ class SessionRepository:
         moved = {column: column + (now - before) for column in columns}
 
         async def work(connection: AsyncConnection) -> None:
-            own = SESSIONS.c.holder == self._database.holder
+            own = SESSIONS.c.holder == self._database.process_name
             await connection.execute(update(SESSIONS).where(own).values(moved))
             self._offset = now
 
@@ -140,7 +140,7 @@ class SessionRepository:
         """Write a session down; it is on disk on return. Raises `RecordUnavailable`."""
 
         async def work(connection: AsyncConnection) -> None:
-            row = self._row_of(session) | {"holder": self._database.holder}
+            row = self._row_of(session) | {"holder": self._database.process_name}
             if row["sealed"] is not None:
                 row["sealed"] = self._keys.encrypt(row["sealed"])
             statement = self._database.insert(SESSIONS).values(row)
@@ -164,17 +164,19 @@ class SessionRepository:
             SESSIONS.c.ended_upstream.is_(False),
             and_(SESSIONS.c.ended_at > told_from, SESSIONS.c.ready.is_(True)),
         )
-        other = SESSIONS.c.holder != self._database.holder
-        await self._database.hold()
+        other = SESSIONS.c.holder != self._database.process_name
+        await self._database.acquire_process_lock()
         holders = await self._database.read(select(SESSIONS.c.holder).where(left, other).distinct())
-        dead = [row.holder for row in holders if not await self._database.is_held(row.holder)]
+        dead = [
+            row.holder for row in holders if not await self._database.is_process_running(row.holder)
+        ]
         if not dead:
             return []
         # In one statement: of two processes that find the same dead one, each row is had by one.
         rows = await self._write(
             update(SESSIONS)
             .where(left, SESSIONS.c.holder.in_(dead))
-            .values(holder=self._database.holder)
+            .values(holder=self._database.process_name)
             .returning(SESSIONS)
         )
         return list(self._readable(sorted(rows, key=lambda row: row.opened_at)))

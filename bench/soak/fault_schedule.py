@@ -1,4 +1,4 @@
-"""What goes wrong at Kaltura, and when the broker is killed."""
+"""The random schedule of the emulator's faults and of the broker's kills."""
 
 from random import Random
 from typing import Any, Final
@@ -6,25 +6,25 @@ from typing import Any, Final
 from app.kaltura.contract import Operation
 
 TICK_SECONDS: Final = 0.5
-"""So long a forecast is good for."""
+"""How long each set of faults stays in place."""
 
-STORM: Final = 0.04
-"""How often Kaltura is down altogether, of all forecasts."""
+OUTAGE_CHANCE: Final = 0.04
+"""The chance that Kaltura is down completely during one tick."""
 
-MOST_FAULTS: Final = 5
-MOST_TIMES: Final = 3
-"""How often one fault is played, at the most."""
+MAX_FAULTS: Final = 5
+MAX_TIMES: Final = 3
+"""The most times that one fault is played."""
 
 LATEST_SECONDS: Final = 1.0
-"""The latest answer that still comes in time."""
+"""The longest delay of an answer, which is below the broker's timeout."""
 
-CALM_SECONDS: Final = (3.0, 20.0)
-"""Between two kills."""
+KILL_INTERVAL_SECONDS: Final = (3.0, 20.0)
+"""The shortest and longest time between two kills."""
 
 Fault = dict[str, Any]
 
 _OPERATIONS: Final = (*Operation, Operation.CREATE, Operation.END)
-"""Those that matter most twice."""
+"""The operations that get faults; the two that matter most are listed twice."""
 
 _STATUSES: Final = (429, 500, 502, 503, 504)
 _GONE: Final = (401, 404, 410)
@@ -33,37 +33,38 @@ _KINDS: Final = (
     *("reset", "lost-answer", "delay") * 3,
     *("hang", "success-false", "exception", "not-json", "empty", "truncated", "redirect"),
 )
-"""The likelier ones several times. All are failures, or the truth: of an end that was not carried
-out nobody may say that it was.
+"""The kinds of faults, the likelier ones listed several times.
+
+None of them answers success to an end that was not carried out.
 """
 
 _SPEECH: Final = frozenset({Operation.SAY_TEXT, Operation.SAY_AUDIO, Operation.INTERRUPT})
-"""To these Kaltura may also say that the session is gone when it is not."""
+"""The operations to which the emulator may also answer that the session is gone, when it is not."""
 
 
-class Weather:
-    """The same for the same seed."""
+class FaultSchedule:
+    """A random schedule, the same for the same seed."""
 
     def __init__(self, seed: int) -> None:
-        self._random = Random(f"weather {seed}")
+        self._random = Random(f"faults {seed}")
         self._kills = Random(f"kills {seed}")
 
-    def forecast(self) -> list[Fault]:
+    def next_faults(self) -> list[Fault]:
         """The faults of the next `TICK_SECONDS`."""
-        if self._random.random() < STORM:
+        if self._random.random() < OUTAGE_CHANCE:
             return [{"kind": "status", "status": 503}]
-        return [self._fault() for _ in range(self._random.randint(0, MOST_FAULTS))]
+        return [self._fault() for _ in range(self._random.randint(0, MAX_FAULTS))]
 
-    def until_the_next_kill(self) -> float:
-        """Seconds."""
-        return self._kills.uniform(*CALM_SECONDS)
+    def seconds_until_kill(self) -> float:
+        """The seconds until the next kill of the broker."""
+        return self._kills.uniform(*KILL_INTERVAL_SECONDS)
 
     def _fault(self) -> Fault:
         operation = self._random.choice(_OPERATIONS)
         fault: Fault = {
             "operation": operation.value,
             "kind": self._random.choice(_KINDS),
-            "times": self._random.randint(1, MOST_TIMES),
+            "times": self._random.randint(1, MAX_TIMES),
         }
         if fault["kind"] == "status":
             fault["status"] = self._random.choice(

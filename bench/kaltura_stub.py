@@ -1,4 +1,4 @@
-"""The least that answers like Kaltura, so that what is measured is the broker."""
+"""A minimal stand-in for Kaltura, so fast that a benchmark measures only the broker."""
 
 import asyncio
 import itertools
@@ -6,20 +6,20 @@ import json
 import sys
 
 
-class Kaltura(asyncio.Protocol):
-    """Answers every request at once; takes each to arrive in one piece, as small ones do."""
+class KalturaStub(asyncio.Protocol):
+    """Answers every request at once; each request must arrive in one piece, as small ones do."""
 
     def __init__(self, ids: "itertools.count[int]") -> None:
         self._ids = ids
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the connection."""
+        """Keep the transport for the answers."""
         if isinstance(transport, asyncio.WriteTransport):
             self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer by the last segment of the path."""
+        """Answer the operation that the last segment of the path names."""
         answer: dict[str, object] = {"success": True}
         match data.split(b" ", 2)[1].rsplit(b"/", 1)[1]:
             case b"create":
@@ -33,10 +33,10 @@ class Kaltura(asyncio.Protocol):
 
 
 async def serve(port: int) -> None:
-    """Serve on loopback until ended."""
+    """Serve on loopback until the process is ended."""
     ids = itertools.count()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Kaltura(ids), "127.0.0.1", port)
+    server = await loop.create_server(lambda: KalturaStub(ids), "127.0.0.1", port)
     await server.serve_forever()
 
 

@@ -1,8 +1,7 @@
-"""The stage: what one avatar has to say, and the sound and the mouth of this very moment.
+"""The playback of one avatar's speech: a queue of utterances, and a playhead in the current one.
 
-Time on the stage is counted in samples, and it runs only while a viewer listens: with nobody
-there, utterances wait in the queue. Sound and picture read the same playhead, so the mouth is
-always that of the sound that is being sent.
+The playhead counts samples, and moves only while a viewer is connected; without one, utterances
+stay in the queue. Audio and video use the same playhead, so that mouth and sound stay in step.
 """
 
 from collections import deque
@@ -11,29 +10,29 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from app.emulator.speech.visemes import REST, SAMPLE_RATE, SAMPLES_PER_MOUTH, Mouth, Samples
+from app.emulator.speech.visemes import REST, SAMPLE_RATE, SAMPLES_PER_SHAPE, MouthShape, Samples
 from app.emulator.speech.voice import Speech, Voice, sentences
 
 FADE: Final = SAMPLE_RATE // 50
-"""Samples over which an interrupted sound dies away: 20 ms, so that it does not click."""
+"""The length of the fade-out after an interrupt, in samples: 20 ms, so that there is no click."""
 
 
 class QueueFullError(Exception):
-    """More utterances wait than the stage remembers."""
+    """Raised for an utterance beyond the length of the queue."""
 
 
-class Speaker(Protocol):
-    """What turns text into speech."""
+class TextToSpeech(Protocol):
+    """Synthesises speech from text."""
 
-    async def say(self, text: str, voice: Voice) -> Speech:
-        """Return the speech for `text`."""
+    async def synthesise(self, text: str, voice: Voice) -> Speech:
+        """Synthesise `text` with a voice."""
 
 
-class Stage:
-    """One avatar's queue and playhead; `hear` moves time on, all else only looks or asks."""
+class SpeechPlayer:
+    """The queue and the playhead of one avatar; only `read` moves the playhead."""
 
-    def __init__(self, speaker: Speaker, voice: Voice, max_queued: int) -> None:
-        self._speaker = speaker
+    def __init__(self, tts: TextToSpeech, voice: Voice, max_queued: int) -> None:
+        self._tts = tts
         self._voice = voice
         self._max_queued = max_queued
         self._queue: deque[Iterator[str | Speech]] = deque()
@@ -53,23 +52,23 @@ class Stage:
         return self._utterance is not None
 
     @property
-    def mouth(self) -> Mouth:
-        """The mouth at the playhead."""
+    def mouth(self) -> MouthShape:
+        """The shape of the mouth at the playhead."""
         if self._speech is None:
             return REST
-        row = min(self._playhead // SAMPLES_PER_MOUTH, len(self._speech.mouths) - 1)
-        return Mouth(*self._speech.mouths[row].tolist())
+        row = min(self._playhead // SAMPLES_PER_SHAPE, len(self._speech.mouths) - 1)
+        return MouthShape(*self._speech.mouths[row].tolist())
 
     def say_text(self, text: str) -> None:
-        """Queue `text`; raises QueueFullError."""
+        """Queue a text; raises `QueueFullError`."""
         self._enqueue(sentences(text))
 
     def say_speech(self, speech: Speech) -> None:
-        """Queue a recording; raises QueueFullError."""
+        """Queue a recording; raises `QueueFullError`."""
         self._enqueue(iter([speech]))
 
     def interrupt(self, *, keep_queue: bool = False) -> None:
-        """Stop speaking within 20 ms of sound, and forget what waits unless told to keep it."""
+        """Stop the current utterance with a fade of 20 ms; clear the queue unless `keep_queue`."""
         if self._speech is not None:
             rest = self._speech.samples[self._playhead : self._playhead + FADE]
             self._fading = (rest * np.linspace(1.0, 0.0, len(rest))).astype(np.int16)
@@ -77,7 +76,7 @@ class Stage:
         if not keep_queue:
             self._queue.clear()
 
-    async def hear(self, count: int) -> Samples:
+    async def read(self, count: int) -> Samples:
         """Return the next `count` samples and move the playhead past them."""
         sound = np.zeros(count, np.int16)
         faded = self._fading[:count]
@@ -96,7 +95,7 @@ class Stage:
         self._queue.append(utterance)
 
     async def _current(self) -> Speech | None:
-        """Return the speech with samples left, fetching the next one, or None when all is said."""
+        """The speech to read from: the current one, else the next; None when all is said."""
         while self._speech is None or self._playhead >= len(self._speech.samples):
             self._speech = None
             if self._utterance is None:
@@ -109,10 +108,10 @@ class Stage:
                 self._utterance = None
                 continue
             speech = piece if isinstance(piece, Speech) else await self._synthesise(piece)
-            # An interrupt may have come while the sentence was synthesised.
+            # An interrupt may have arrived while the sentence was synthesised.
             if self._utterance is utterance:
                 self._speech, self._playhead = speech, 0
         return self._speech
 
     async def _synthesise(self, text: str) -> Speech:
-        return await self._speaker.say(text, self._voice)
+        return await self._tts.synthesise(text, self._voice)

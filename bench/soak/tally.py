@@ -1,4 +1,4 @@
-"""What visitors were answered, and what of it no promise allows for."""
+"""Counts of the answers that visitors got, and of those that break a guarantee."""
 
 from collections import Counter
 from http import HTTPStatus
@@ -11,29 +11,29 @@ NO_ANSWER: Final = "no answer"
 _DOCUMENTED: Final = {(problem.status, f"/problems/{problem.name}") for problem in PROBLEMS}
 
 
-class Ledger:
-    """Notes of a run."""
+class Tally:
+    """The counts of one soak test."""
 
     def __init__(self) -> None:
         self.visitors = 0
         self.answers: Counter[str] = Counter()
-        self.surprises: Counter[str] = Counter()
+        self.violations: Counter[str] = Counter()
 
     def answered(self, status: int, content: Any) -> None:
-        """Note an answer; a failure of the server's must be one of the documented problems."""
+        """Count an answer; a 5xx that is not a documented problem is a violation."""
         if status < HTTPStatus.BAD_REQUEST:
             self.answers[str(status)] += 1
             return
         kind = content.get("type") if isinstance(content, dict) else None
         self.answers[f"{status} {str(kind).removeprefix('/problems/')}"] += 1
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR and (status, kind) not in _DOCUMENTED:
-            self.surprises[f"{status} {kind}, which is no documented problem"] += 1
+            self.violations[f"{status} {kind}, which is no documented problem"] += 1
 
     def unanswered(self) -> None:
-        """Note that there was no answer, as when the broker is killed."""
+        """Count a call without an answer, as when the broker is killed."""
         self.answers[NO_ANSWER] += 1
 
     def expect(self, promise: str, *, kept: bool) -> None:
-        """Note a promise that was not kept."""
+        """Count a violation unless `kept`; `promise` names the guarantee."""
         if not kept:
-            self.surprises[promise] += 1
+            self.violations[promise] += 1

@@ -1,4 +1,4 @@
-"""Whether a server can be reached: its name, its port, its certificate, and its clock."""
+"""Checks of a server's DNS name, port, TLS certificate and clock."""
 
 import asyncio
 import os
@@ -11,23 +11,27 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from app.doctor.findings import Trouble, Verdict
+from app.doctor.checks import CheckFailed, Verdict
 
 CONNECT_SECONDS: Final = 5
 MAX_SKEW_SECONDS: Final = 30
-"""A KS and a JWT say when they begin and end; beyond this they do so at the wrong time."""
+"""The tolerated clock difference: a KS and a JWT are valid only between two times."""
 
 CERTIFICATE_DAYS: Final = 14
-"""A certificate that ends sooner than that should have been renewed."""
+"""The remaining days of a certificate below which it should have been renewed."""
 
 _DAY_SECONDS: Final = 24 * 3600
 _PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY")
 _EXPIRED, _OTHER_NAME = 10, 62
-"""OpenSSL's numbers for what may be wrong with a certificate."""
+"""OpenSSL's verification errors for an expired certificate and for one of another host."""
 
 
-async def reach(url: str, named_by: str, clock: Callable[[], float]) -> str:
-    """How the server of `url` is reached; raises `Trouble` that names the setting `named_by`."""
+async def check_connection(url: str, named_by: str, clock: Callable[[], float]) -> str:
+    """Connect to the server of `url`, with TLS for https.
+
+    Raises `CheckFailed`, whose fix names `named_by`, the setting that `url` comes from. `clock`
+    gives unix seconds.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -38,7 +42,7 @@ async def reach(url: str, named_by: str, clock: Callable[[], float]) -> str:
     ends = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
     days = int((ends - clock()) / _DAY_SECONDS)
     if days < CERTIFICATE_DAYS:
-        raise Trouble(
+        raise CheckFailed(
             f"{host}:{port}: its certificate ends in {days} days",
             "Whoever runs it must renew it, or nothing will be reached then.",
             verdict=Verdict.WARNING,
@@ -51,35 +55,35 @@ async def _resolve(host: str, port: int, named_by: str) -> None:
         async with asyncio.timeout(CONNECT_SECONDS):
             await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:  # a timeout is an OSError too
-        raise Trouble(
+        raise CheckFailed(
             f"{host} has no address (DNS)",
             f"Look for a slip in {named_by}; if there is none, this machine's DNS does not work.",
         ) from error
 
 
 async def _connect(host: str, port: int, named_by: str, *, tls: bool) -> dict[str, object] | None:
-    """The server's certificate, where it has one."""
+    """Connect and disconnect; returns the server's certificate, or None without TLS."""
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
             context = ssl.create_default_context() if tls else None
             _, writer = await asyncio.open_connection(host, port, ssl=context)
     except ssl.SSLCertVerificationError as error:
-        raise Trouble(
+        raise CheckFailed(
             f"{host}:{port}: its certificate is not trusted ({error.verify_message})",
             _certificate_fix(error.verify_code, named_by),
         ) from error
     except ssl.SSLError as error:
-        raise Trouble(
+        raise CheckFailed(
             f"{host}:{port} does not speak TLS ({error.reason or 'broken handshake'})",
             f"Look for a slip in {named_by}, such as https:// for http:// or the wrong port.",
         ) from error
     except TimeoutError as error:
-        raise Trouble(
+        raise CheckFailed(
             f"{host}:{port} does not answer", f"A firewall may be in between. {_direct(named_by)}"
         ) from error
     except OSError as error:
         why = os.strerror(error.errno).lower() if error.errno else "no route"
-        raise Trouble(
+        raise CheckFailed(
             f"{host}:{port} can't be connected to ({why})",
             f"Look for a slip in {named_by}, or for a firewall in between. {_direct(named_by)}",
         ) from error
@@ -109,7 +113,10 @@ def _direct(named_by: str) -> str:
 async def compare_clocks(
     url: str, transport: httpx.AsyncBaseTransport, clock: Callable[[], float], seconds: float
 ) -> str:
-    """How far this machine's clock is from that of the server at `url`."""
+    """Compare this machine's clock with that of the server at `url`, from its Date header.
+
+    Raises `CheckFailed` for a difference above `MAX_SKEW_SECONDS`; `seconds` bounds the answer.
+    """
     before = clock()
     try:
         async with asyncio.timeout(seconds):
@@ -117,16 +124,16 @@ async def compare_clocks(
             await answer.aclose()
         theirs = parsedate_to_datetime(answer.headers["Date"]).timestamp()
     except (TimeoutError, httpx.HTTPError, OSError, KeyError, ValueError) as error:
-        raise Trouble(
+        raise CheckFailed(
             "no answer of Kaltura's says what time it is",
             "Make sure of this machine's clock yourself: a KS and a token end by it.",
             verdict=Verdict.WARNING,
         ) from error
-    # It counts whole seconds, and was written somewhere between asking and answering.
+    # Date has whole seconds, and was written between the request and the answer.
     ours = (before + clock()) / 2
     skew = ours - (theirs + 0.5)
     if abs(skew) > MAX_SKEW_SECONDS:
-        raise Trouble(
+        raise CheckFailed(
             f"this machine is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} Kaltura",
             "Set its clock (NTP, such as `timedatectl set-ntp true`): a KS and a token begin and "
             "end by it.",

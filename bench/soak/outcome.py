@@ -1,4 +1,4 @@
-"""What is left when all is quiet, and which promises were broken."""
+"""The outcome of a soak test, and the guarantees that it shows to be broken."""
 
 import itertools
 from collections import Counter
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 UNANSWERED: Final = frozenset({"LostAnswerError", "TimedOutError"})
-"""How the broker logs a create whose answer did not come."""
+"""The outcomes that the broker logs for a create without an answer."""
 
 
 @dataclass(frozen=True)
-class Upstream:
-    """One session as the emulator has it; times are unix seconds.
+class UpstreamSession:
+    """One session as the emulator knows it; times are unix seconds.
 
-    `answered` is whether its create was; nobody may have been there any more to read it.
+    `answered` tells whether the emulator answered its create; the broker may not have read it.
     """
 
     session_id: str
@@ -24,7 +24,7 @@ class Upstream:
 
     @classmethod
     def of(cls, shown: dict[str, Any]) -> Self:
-        """From `/emulator/sessions`."""
+        """A session as `/emulator/sessions` shows it."""
         return cls(
             session_id=shown["sessionId"],
             created_at=shown["createdAt"],
@@ -34,20 +34,20 @@ class Upstream:
 
 
 @dataclass(frozen=True)
-class Findings:
-    """Kaltura's sessions beside the broker's record of them.
+class SoakOutcome:
+    """The emulator's sessions, compared with the broker's record of them.
 
     A session is unknown when the broker never learned its id: the answer to create was lost, or
-    a kill came before it could be written down. Nobody can end such a session.
+    the broker was killed before it could write the id down. The broker can't end such a session.
     """
 
-    upstream: list[Upstream]
+    upstream: list[UpstreamSession]
     record: dict[str, bool]
-    """Every session that the broker knew of, and whether it takes it for ended at Kaltura."""
+    """Every session that the broker knew of, and whether it has recorded its end at Kaltura."""
 
     killed_at: list[float]
     answer_seconds: float
-    """The longest that an answer to create may be waited for."""
+    """The longest time that the broker waits for an answer to create."""
 
     log: list[dict[str, Any]]
     cap: int
@@ -55,32 +55,32 @@ class Findings:
 
     @property
     def left_open(self) -> int:
-        """Sessions that the broker knew of and that Kaltura still has open."""
+        """How many sessions that the broker knew of are still open at the emulator."""
         return sum(s.ended_at is None and s.session_id in self.record for s in self.upstream)
 
     @property
-    def unknown(self) -> list[Upstream]:
-        """Sessions that the broker never knew of."""
+    def unknown(self) -> list[UpstreamSession]:
+        """The sessions that the broker never knew of."""
         return [s for s in self.upstream if s.session_id not in self.record]
 
     @property
     def lost(self) -> int:
-        """Unknown sessions whose create had no answer."""
+        """How many unknown sessions' creates were not answered."""
         return sum(not session.answered for session in self.unknown)
 
     @property
     def cut(self) -> int:
-        """Other unknown sessions, whose create was under way when the broker was killed."""
+        """How many other unknown sessions' creates were under way when the broker was killed."""
         return sum(session.answered and self._was_cut(session) for session in self.unknown)
 
     @property
     def highest(self) -> int:
-        """How many were open at the same time, at the most, of those that the broker knew of."""
+        """The largest number of known sessions that were open at the same time."""
         known = [s for s in self.upstream if s.session_id in self.record]
         return most_at_once((session.created_at, session.ended_at) for session in known)
 
     def broken(self) -> list[str]:
-        """The promises that were not kept, in words."""
+        """The broken guarantees, each as a sentence."""
         unanswered = sum(
             line.get("operation") == "create" and line["outcome"] in UNANSWERED for line in self.log
         )
@@ -99,14 +99,14 @@ class Findings:
         }
         return [words for words, kept in promises.items() if not kept]
 
-    def _was_cut(self, session: Upstream) -> bool:
+    def _was_cut(self, session: UpstreamSession) -> bool:
         return any(0 <= at - session.created_at <= self.answer_seconds for at in self.killed_at)
 
 
 def most_at_once(spans: Iterable[tuple[float, float | None]]) -> int:
-    """How many of these times share a moment; each is from when to when, or without an end."""
+    """The largest number of spans that overlap; each is a begin and an end, or None for no end."""
     changes: list[tuple[float, int]] = []
     for begin, end in spans:
         changes += [(begin, 1)] if end is None else [(begin, 1), (end, -1)]
-    # In one moment those who leave make room for those who come.
+    # Sorted so that at one moment ends come before begins.
     return max(itertools.accumulate(change for _, change in sorted(changes)), default=0)

@@ -1,7 +1,7 @@
-"""The face in motion: an actor paints one picture for each moment.
+"""The animation of a portrait: the pose, and so the picture, for each moment.
 
-The mouth moves only with the voice: between utterances the head turns about the mouth by less than
-a degree, so that the mouth itself stays where it is while the rest lives.
+The mouth moves only with the voice: between utterances the head rotates about the mouth, by less
+than a degree, so that the mouth stays in its place.
 """
 
 from math import cos, exp, pi, radians, sin
@@ -12,8 +12,8 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from app.emulator.face.canvas import Point
-from app.emulator.face.gallery import BREATH_STEPS, JAW_STEPS, Portrait, Pose
-from app.emulator.speech.visemes import Mouth
+from app.emulator.face.portrait import BREATH_STEPS, JAW_STEPS, Portrait, Pose
+from app.emulator.speech.visemes import MouthShape
 
 _BREATH_SECONDS: Final = 4.6
 _BLINK_EVERY_SECONDS: Final = 3.4
@@ -23,15 +23,15 @@ _SECOND_BLINK_CHANCE: Final = 0.25
 _GAZE_SECONDS: Final = 1.9
 _GAZE_ASIDE_CHANCE: Final = 0.4
 _EASE_SECONDS: Final = 0.35
-"""How long the head takes to come to life with the voice, or to rest after it."""
+"""The time constant with which the head's movement begins with the voice, and ends after it."""
 _STILL: Final = 0.01
-"""Less liveliness than this is none."""
+"""The liveliness below which the head does not move with the voice."""
 _IDLE_RATE: Final = 25 / 3
-"""Pictures a second while nothing is said; the blinking keeps to the full rate."""
+"""The pictures a second while nothing is said; blinks still have the full rate."""
 
 
-class Actor:
-    """Plays one portrait for one viewer; not for two threads at once."""
+class FaceAnimator:
+    """Animates one portrait for one viewer; not safe for two threads at once."""
 
     def __init__(self, portrait: Portrait) -> None:
         self._portrait = portrait
@@ -39,11 +39,11 @@ class Actor:
         self._emphasis = 0.0
         self._last = 0.0
         self._drawn: tuple[Pose, av.VideoFrame] | None = None
-        # Kept, because each new one prepares its tables anew.
+        # Reused, because each new one computes its tables again.
         self._reformatter = VideoReformatter()
 
-    def paint(self, seconds: float, shape: Mouth, *, speaking: bool) -> av.VideoFrame:
-        """Return the picture of a moment; the same frame again when nothing has moved."""
+    def render(self, seconds: float, shape: MouthShape, *, speaking: bool) -> av.VideoFrame:
+        """Draw the picture of a moment; the same frame is returned when nothing has moved."""
         self._follow(seconds, shape, speaking=speaking)
         pose = self._pose(seconds, shape)
         if self._drawn is None or self._drawn[0] != pose:
@@ -52,16 +52,16 @@ class Actor:
             self._drawn = pose, self._reformatter.reformat(picture, format="yuv420p")
         return self._drawn[1]
 
-    def _follow(self, seconds: float, shape: Mouth, *, speaking: bool) -> None:
-        """Let the head and the brows follow the voice, with some delay."""
+    def _follow(self, seconds: float, shape: MouthShape, *, speaking: bool) -> None:
+        """Move the head and the brows towards the state of the voice, with some delay."""
         kept = exp(-max(0.0, seconds - self._last) / _EASE_SECONDS)
         self._last = seconds
         self._liveliness = self._liveliness * kept + float(speaking) * (1 - kept)
         self._emphasis = self._emphasis * kept + shape.opening * (1 - kept)
 
-    def _pose(self, seconds: float, shape: Mouth) -> Pose:
+    def _pose(self, seconds: float, shape: MouthShape) -> Pose:
         liveliness = self._liveliness if self._liveliness > _STILL else 0.0
-        # At rest all is so slow that a third of the pictures look the same.
+        # At rest the movement is so slow that a third of the pictures is enough.
         moment = seconds if liveliness else int(seconds * _IDLE_RATE) / _IDLE_RATE
         return Pose(
             breath=_breath(moment),
@@ -74,9 +74,9 @@ class Actor:
         )
 
 
-def _rounded(shape: Mouth) -> Mouth:
-    """Return the shape in steps too small to see, so that few pictures do for all of them."""
-    return Mouth(
+def _rounded(shape: MouthShape) -> MouthShape:
+    """Round a shape to steps too small to see, so that fewer pictures have to be cached."""
+    return MouthShape(
         opening=round(shape.opening * 20) / 20,
         spread=round(shape.spread * 6) / 6,
         teeth=round(shape.teeth * 4) / 4,
@@ -91,7 +91,7 @@ def _breath(seconds: float) -> int:
 
 
 def _turn(seconds: float, liveliness: float) -> tuple[float, float, float]:
-    """Return how the head is held; see `Pose.turn`."""
+    """The position of the head; see `Pose.turn`."""
 
     def wave(period: float, phase: float = 0.0) -> float:
         return sin(seconds * 2 * pi / period + phase)
@@ -102,10 +102,10 @@ def _turn(seconds: float, liveliness: float) -> tuple[float, float, float]:
 
 
 def _openness(seconds: float) -> float:
-    """Return how far the eyes are open: they blink every few seconds, now and then twice."""
+    """How far the eyes are open, 0 to 1: they blink every few seconds, sometimes twice."""
     turn, into = divmod(seconds, _BLINK_EVERY_SECONDS)
-    starts = [0.9 + 1.7 * _chance(turn)]
-    if _chance(turn + 0.5) < _SECOND_BLINK_CHANCE:
+    starts = [0.9 + 1.7 * _pseudo_random(turn)]
+    if _pseudo_random(turn + 0.5) < _SECOND_BLINK_CHANCE:
         starts.append(starts[0] + _SECOND_BLINK_AFTER_SECONDS)
     for start in starts:
         phase = (into - start) / _BLINK_SECONDS
@@ -116,13 +116,16 @@ def _openness(seconds: float) -> float:
 
 
 def _gaze(seconds: float) -> Point:
-    """Return where the eyes look: mostly at the viewer, at times a little aside."""
+    """Where the eyes look: mostly at the viewer, sometimes a little aside; see `Pose.gaze`."""
     turn = seconds // _GAZE_SECONDS
-    if _chance(turn + 0.25) > _GAZE_ASIDE_CHANCE:
+    if _pseudo_random(turn + 0.25) > _GAZE_ASIDE_CHANCE:
         return (0.0, 0.0)
-    return (round(5 * (_chance(turn + 0.1) - 0.5)), round(2 * (_chance(turn + 0.2) - 0.5)))
+    return (
+        round(5 * (_pseudo_random(turn + 0.1) - 0.5)),
+        round(2 * (_pseudo_random(turn + 0.2) - 0.5)),
+    )
 
 
-def _chance(seed: float) -> float:
-    """Return a number from 0 to 1 that looks random and is the same for the same seed."""
+def _pseudo_random(seed: float) -> float:
+    """A number from 0 to 1 that looks random, and is the same for the same seed."""
     return abs(sin(seed * 12.9898 + 4.1414) * 43758.5453) % 1.0
