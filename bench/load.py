@@ -12,7 +12,7 @@ from typing import Final
 _BODY_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _OK: Final = (b"HTTP/1.1 200", b"HTTP/1.1 201")
-GIVE_UP_SECONDS: Final = 60
+GIVE_UP_SECONDS: Final = 600
 """How long one load may last."""
 
 

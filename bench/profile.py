@@ -55,13 +55,16 @@ async def _sampled(broker: Server, plan: Plan, into: Path) -> tuple[Counter[Stac
         *("--rate", str(SAMPLES_A_SECOND), "--full-filenames", "--duration", "unlimited"),
         *("--format", "raw", "--output", str(into), "--pid", str(broker.process_id)),
         stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
     try:
         costs = [(await broker.speak(plan.calls, CONNECTIONS)).cpu_ms for _ in range(plan.rounds)]
     finally:
-        sampler.send_signal(signal.SIGINT)
-        await sampler.wait()
+        if sampler.returncode is None:
+            sampler.send_signal(signal.SIGINT)
+        _, told = await sampler.communicate()
+    if sampler.returncode != 0:
+        raise RuntimeError(f"py-spy took no samples: {told.decode()}")
     return _read(into), sum(costs) / len(costs)
 
 

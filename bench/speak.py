@@ -18,7 +18,7 @@ from typing import Final
 
 import uvloop
 
-from bench.around import around
+from bench.other_costs import print_other_costs
 from bench.plan import FULL, QUICK, Plan
 from bench.processor import CLIENT_CORE, memory_bytes, on_core
 from bench.profile import profile
@@ -48,6 +48,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="how often each server has its turn")
     parser.add_argument("--profile", action="store_true", help="where a speak's time goes")
     options = parser.parse_args()
+    if sys.platform != "linux":
+        sys.exit("The processor time of another process is read as Linux has it.")
     plan = FULL if options.full else QUICK
     if options.rounds:
         plan = replace(plan, rounds=options.rounds)
@@ -62,7 +64,7 @@ async def report(plan: Plan) -> None:
     """Compare the servers, and look at the broker's other costs."""
     with tempfile.TemporaryDirectory() as name, upstream(Path(name)) as base_url:
         await _compare(plan, Path(name), base_url)
-        await around(plan, Path(name), base_url)
+        await print_other_costs(plan, Path(name), base_url)
 
 
 async def _compare(plan: Plan, directory: Path, base_url: str) -> None:

@@ -24,10 +24,10 @@ PAGES: Final = 20
 EVENT: Final = b"event: utterance"
 
 
-async def around(plan: Plan, directory: Path, base_url: str) -> None:
-    """Print each."""
+async def print_other_costs(plan: Plan, directory: Path, base_url: str) -> None:
+    """Print them, measured in a broker that has no session at first."""
     async with server(BROKER, directory, base_url) as broker:
-        print("\nThe broker besides:")
+        print("\nOther costs of the broker:")
         _show("start until ready", broker.start_seconds * 1000, "ms of processor time")
         first, *others = [_first_byte_ms(broker.port) for _ in range(PAGES)]
         _show("first byte of the page", first, "ms, of the first page")
