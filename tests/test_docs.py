@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic.fields import FieldInfo
 
+from app import __version__
 from app.audit.model import Event
 from app.cli import _parser
 from app.config.settings import Settings
@@ -119,12 +120,13 @@ OF_OTHERS: Final = frozenset({"SESSION_ID", "NAME_FILE", "FUZZ_CASES"})
 """What examples call something else by."""
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_what_readers_are_told_names_settings_that_exist(document: str) -> None:
-    named = set(re.findall(r"(?<![\w.])[A-Z]+(?:_[A-Z]+)+\b", code(document)))
-    named = {name.removesuffix("_FILE") if name not in OF_OTHERS else name for name in named}
-    named = {name for name in named if not name.startswith("OTEL_")}
-    assert named <= set(SETTINGS) | CALLERS | PLANNED_HARMLESS | OF_OTHERS
+def test_what_readers_are_told_names_settings_that_exist() -> None:
+    named = set(re.findall(r"(?<![\w.])[A-Z]+(?:_[A-Z]+)+\b", code(*DOCUMENTS)))
+    assert {"DATABASE_URL", "SHUTDOWN_SESSIONS"} <= named
+    ours = {name.removesuffix("_FILE") for name in named - OF_OTHERS}
+    assert {name for name in ours if not name.startswith("OTEL_")} <= (
+        set(SETTINGS) | CALLERS | PLANNED_HARMLESS
+    )
 
 
 # Problems, the record, metrics, faults
@@ -272,6 +274,10 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     first_screen = "\n".join(text_of("README.md").splitlines()[:20])
     assert "\nmake run\n" in first_screen
     assert "AVATAR_KS=... AVATAR_ID=... make run\n" in first_screen
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    assert re.search(rf"\b{re.escape(__version__)}\b", text_of("CHANGELOG.md"))
 
 
 def test_the_architecture_shows_every_room_and_no_other() -> None:
