@@ -296,7 +296,7 @@ def test_the_changelog_tells_of_this_version() -> None:
     assert re.search(rf"\b{re.escape(__version__)}\b", text_of("CHANGELOG.md"))
 
 
-def test_the_architecture_shows_every_room_and_no_other() -> None:
+def test_the_architecture_shows_every_package_and_no_other() -> None:
     (tree,) = re.findall(r"```\n(app/.*?)```", text_of("ARCHITECTURE.md"), re.DOTALL)
     shown: list[Path] = []
     for indent, name in re.findall(r"^( *)(\w+)/", tree, re.MULTILINE):
@@ -304,8 +304,8 @@ def test_the_architecture_shows_every_room_and_no_other() -> None:
         shown.append(above[-1] / name if indent else Path(name))
     missing = [path for path in shown if not (ROOT / path).is_dir()]
     assert missing == []
-    rooms = {path.parent.relative_to(ROOT) for path in (ROOT / "app").rglob("__init__.py")}
-    assert rooms == {path for path in shown if path.parts[0] == "app"}
+    packages = {path.parent.relative_to(ROOT) for path in (ROOT / "app").rglob("__init__.py")}
+    assert packages == {path for path in shown if path.parts[0] == "app"}
 
 
 def test_every_dependency_has_a_reason_to_be_there() -> None:
