@@ -151,8 +151,8 @@ def test_it_runs_as_a_number_that_is_not_root(target: str) -> None:
 
 
 def test_the_container_that_is_advised_has_no_rights_that_it_does_not_need() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", "")
-    (advised,) = re.findall(r"^docker run .*--env-file .*$", readme, re.MULTILINE)
+    document = (ROOT / "docs/deployment.md").read_text(encoding="utf-8").replace("\\\n", "")
+    (advised,) = re.findall(r"^docker run .*--env-file .*$", document, re.MULTILINE)
     for restriction in (
         *("--read-only", "--cap-drop ALL", "--security-opt no-new-privileges"),
         *("--memory", "--pids-limit"),

@@ -1,7 +1,7 @@
 """Every setting: its name in the environment, its meaning, its unit and its check.
 
-A setting's description is also its documentation: `.env.example` and the README are tested
-against this module.
+A setting's description is also its documentation: `.env.example` and `docs/configuration.md`
+are tested against this module.
 """
 
 import os

@@ -23,7 +23,7 @@ MISSPELT: Final = 0.75
 """How close each word of a name must be to a setting's to be taken for a slip (difflib's ratio)."""
 
 CALLERS: Final = frozenset({"SERVICE_TOKEN"})
-"""Names that the README gives to programs which call the broker, perhaps from the same machine."""
+"""Names that the documents give to programs that call the broker, perhaps on the same machine."""
 
 KUBERNETES_LINK: Final = re.compile(r"_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)\w*)?)$")
 """What Kubernetes injects for a Service that happens to be named avatar-something."""

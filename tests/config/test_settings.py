@@ -180,11 +180,12 @@ def test_a_name_with_another_word_in_it_is_somebody_elses(
     load_settings()
 
 
-def test_what_the_readme_gives_to_callers_may_stand_beside_the_settings(
+def test_what_the_documents_give_to_callers_may_stand_beside_the_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    named = re.findall(r"process\.env\.(\w+)|os\.environ\[['\"](\w+)|\{([A-Z_]+)\}", readme)
+    documents = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")]
+    asked_for = r"process\.env\.(\w+)|os\.environ\[['\"](\w+)|\{([A-Z_]+)\}"
+    named = re.findall(asked_for, "\n".join(documents))
     callers = {name for names in named for name in names if name}
     assert {"SERVICE_TOKEN", "SESSION_ID", "TOKEN"} <= callers
     for name in callers:
