@@ -14,6 +14,7 @@ from functools import partial
 import pytest
 
 from bench import record, stalls
+from bench.kaltura_stub import KalturaStub
 from bench.load import load, request
 from bench.plan import Plan
 from bench.profile import profile

@@ -16,7 +16,7 @@ from app.audit.model import Event
 from app.cli import _parser
 from app.config.settings import Settings
 from app.config.sources import CALLERS, PLANNED_HARMLESS
-from app.emulator.faults import Kind
+from app.emulator.faults import FaultKind
 from app.kaltura.contract import Operation
 from app.kaltura.observation import Exchange
 from app.main import create_app
@@ -177,7 +177,7 @@ def test_every_metric_is_documented_with_its_type_labels_and_meaning() -> None:
 
 
 def test_every_fault_that_can_be_played_is_documented() -> None:
-    assert [row[0] for row in table("docs/emulator.md", "kind")] == list(Kind)
+    assert [row[0] for row in table("docs/emulator.md", "kind")] == list(FaultKind)
 
 
 # Calls and commands
@@ -313,3 +313,12 @@ def test_every_dependency_has_a_reason_to_be_there() -> None:
     used = {re.split(r"[\[ ]", dependency)[0] for dependency in project["dependencies"]}
     explained = [row[0] for row in table("ARCHITECTURE.md", "dependency")]
     assert sorted(explained) == sorted(used)
+
+
+def test_every_module_that_the_architecture_names_exists() -> None:
+    named = set(re.findall(r"`([a-z_/]+\.py)`", text_of("ARCHITECTURE.md")))
+    rooms = [ROOT, ROOT / "app", *(path for path in (ROOT / "app").rglob("*") if path.is_dir())]
+    assert len(named) > 10
+    assert [
+        name for name in sorted(named) if not any((room / name).is_file() for room in rooms)
+    ] == []
