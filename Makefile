@@ -29,12 +29,12 @@ lint: .venv/.dev node_modules/.installed ## ruff, mypy, tsc, hadolint
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx --no-install tsc --project tsconfig.json
 	$(BIN)/hadolint Dockerfile
 
-bench: .venv/.installed ## what a speak costs, how long others wait, and a million entries of the record
+bench: .venv/.installed ## measure a speak, the delays by slow inputs, and queries on a million entries
 	$(BIN)/python -m bench.speak
 	$(BIN)/python -m bench.stalls
 	$(BIN)/python -m bench.record
 
-soak: .venv/.installed ## MINUTES of visitors, faults and kills, after which no session may be open
+soak: .venv/.installed ## MINUTES of visitors, faults and kills, then check that no session is left open
 	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 fuzz: .venv/.dev ## FUZZ_CASES requests made from the OpenAPI document, and broken bytes
