@@ -29,10 +29,10 @@ lint: .venv/.dev node_modules/.installed ## ruff, mypy, tsc, hadolint
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx --no-install tsc --project tsconfig.json
 	$(BIN)/hadolint Dockerfile
 
-bench: .venv/.installed ## measure a speak, the delays by slow inputs, and queries on a million entries
-	$(BIN)/python -m bench.speak
-	$(BIN)/python -m bench.stalls
-	$(BIN)/python -m bench.record
+bench: .venv/.dev node_modules/.installed ## what a speak costs, against other servers; FULL=1 for all that is measured
+	$(BIN)/python -m bench.speak $(if $(FULL),--full) $(if $(ROUNDS),--rounds $(ROUNDS))
+	$(if $(FULL),$(BIN)/python -m bench.stalls)
+	$(if $(FULL),$(BIN)/python -m bench.record)
 
 soak: .venv/.installed ## MINUTES of visitors, faults and kills, then check that no session is left open
 	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

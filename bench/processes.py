@@ -5,12 +5,14 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import aiohttp
+
+from bench.processor import on_core
 
 ROOT: Final = Path(__file__).parent.parent
 READY_SECONDS: Final = 40
@@ -18,10 +20,16 @@ STOP_SECONDS: Final = 20
 
 
 def start(directory: Path, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
-    """Start `python ARGUMENTS` in a directory, and append its output to the file `log` there."""
+    """Start a program in a directory, and append its output to the file `log` there."""
+    return _start(directory, [sys.executable, *arguments], settings)
+
+
+def _start(
+    directory: Path, command: Sequence[str], settings: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     with (directory / "log").open("ab") as log:
-        return subprocess.Popen(  # noqa: S603 - our own modules
-            [sys.executable, *arguments],
+        return subprocess.Popen(  # noqa: S603 - our own programs
+            command,
             cwd=directory,
             env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings},
             stdout=log,
@@ -40,11 +48,24 @@ def stop(process: subprocess.Popen[bytes]) -> int:
 
 
 @contextmanager
-def process(directory: Path, *arguments: str, **settings: str) -> Iterator[None]:
-    """Run `python ARGUMENTS` in a directory for the duration of the block; see `start`."""
+def process(directory: Path, *arguments: str, **settings: str) -> Iterator[int]:
+    """Run a program for the duration of the block, as `start` does; yields its process id."""
     started = start(directory, *arguments, **settings)
     try:
-        yield
+        yield started.pid
+    finally:
+        stop(started)
+
+
+@contextmanager
+def process_on_core(
+    core: int, directory: Path, command: Sequence[str], settings: Mapping[str, str]
+) -> Iterator[int]:
+    """Run a program on one processor core for the duration of the block; yields its process id."""
+    with on_core(core):
+        started = _start(directory, command, settings)
+    try:
+        yield started.pid
     finally:
         stop(started)
 

@@ -1,6 +1,6 @@
 """The cost of the audit record: for a speaking visitor, and for queries on a million entries.
 
-Run by `make bench`. The entries are in a SQLite file. Each query runs several times, and its
+Run by `make bench FULL=1`. The entries are in a SQLite file. Each query runs several times, and its
 shortest time counts, so that other load on the machine does not.
 """
 
@@ -38,7 +38,7 @@ WORDS: Final = ("hello", "parcel", "avatar", "weather", "tomorrow", "welcome", "
 Question = Callable[[], Awaitable[object]]
 
 
-async def main() -> None:
+async def main(entries: int = ENTRIES) -> None:
     """Print the cost of an entry, the time of each query, and the memory of reading all entries."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "broker.db"
@@ -52,8 +52,8 @@ async def main() -> None:
             await stack.enter_async_context(record.running())
             await _compare_latency(record)
             await _commits(database, record)
-            _fill(file, database.process_name)
-            print(f"{ENTRIES} entries: {file.stat().st_size / 1e6:.0f} MB")
+            _fill(file, database.process_name, entries)
+            print(f"{entries} entries: {file.stat().st_size / 1e6:.0f} MB")
             slowest = await _queries(database, record)
             await _memory(AuditReader(database, record))
     if slowest > LIMIT_MS:
@@ -111,23 +111,23 @@ async def _commits(database: Database, record: AuditWriter) -> None:
     )
 
 
-def _fill(file: Path, holder: str) -> None:
+def _fill(file: Path, holder: str, entries: int) -> None:
     chance = random.Random(1)
-    span = DAYS * DAY_SECONDS / ENTRIES
+    span = DAYS * DAY_SECONDS / entries
     events = [Event.SAY_TEXT] * 6 + [Event.KEEP_ALIVE] * 3 + [Event.INTERRUPT]
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
-        for begin in range(0, ENTRIES, ROWS_AT_ONCE):
+        for begin in range(0, entries, ROWS_AT_ONCE):
             rows = []
-            for n in range(begin, begin + ROWS_AT_ONCE):
-                session = n * SESSIONS // ENTRIES
+            for n in range(begin, min(begin + ROWS_AT_ONCE, entries)):
+                session = n * SESSIONS // entries
                 event = Event.ENDED if n % 50 == 0 else chance.choice(events)
                 text = None
                 if event is Event.SAY_TEXT:
                     text = " ".join(chance.choices(WORDS, k=12)) + f" number {n}"
                 rows.append(
                     (
-                        NOW - (ENTRIES - n) * span + chance.uniform(-2, 2),
+                        NOW - (entries - n) * span + chance.uniform(-2, 2),
                         *(event.value, f"request-{n}", f"session-{session}"),
                         *(f"visitor-{session % VISITORS}", "ok", 200, 40.0, text),
                         *('{"surface": "api", "turnId": "turn-1"}', holder),

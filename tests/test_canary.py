@@ -30,11 +30,12 @@ from app.kaltura.contract import MIRROR_PATH, DocumentedRefusal, Operation
 from app.kaltura.credentials import PAUSE_SECONDS, RENEWED_AFTER
 from app.kaltura.minting import LIFETIME_SECONDS
 from app.kaltura.transport import MAX_ANSWER_BYTES
-from app.main import ROOT, create_app
+from app.main import ROOT, Transports, create_app
 from app.observability.logs import configure_logging
 from app.observability.spans import tracer_provider
 from app.problems import PROBLEMS
 from app.sessions.audio import subprocess_runner
+from app.sessions.clock import Clocks
 from app.sessions.service import KEEP_ALIVE_SECONDS
 from tests.support.doubles import (
     ADMIN_SECRET,
@@ -291,7 +292,10 @@ async def told_by_a_broker(
     traces, spans = tracer_provider({}), InMemorySpanExporter()
     traces.add_span_processor(SimpleSpanProcessor(spans))
     app = create_app(
-        configured, transport=kaltura, clock=clock, monotonic=clock, tracer_provider=traces
+        configured,
+        transports=Transports(kaltura=kaltura),
+        clocks=Clocks(wall=clock, monotonic=clock),
+        tracer_provider=traces,
     )
     async with (
         LifespanManager(app) as manager,

@@ -16,8 +16,8 @@ from app.kaltura.errors import KalturaError
 from app.kaltura.transport import open_transport
 from app.server.process import exit_code, on_ending_signals, url
 from app.sessions.assembly import kaltura_client
+from app.sessions.clock import Clock, Clocks
 from app.sessions.readiness import warnings_of
-from app.sessions.tokens import Clock
 
 
 async def examine(settings: Settings, *, host: str, port: int, in_json: bool) -> int:
@@ -75,7 +75,7 @@ def _report_settings(settings: Settings, checks: CheckRunner) -> None:
 async def _check_kaltura(settings: Settings, checks: CheckRunner, clock: Clock) -> None:
     base_url, transport = settings.avatar_base_url, open_transport()
     await checks.run("Kaltura", lambda: check_connection(base_url, "AVATAR_BASE_URL", clock))
-    client = kaltura_client(settings, transport, clock)
+    client = kaltura_client(settings, transport, Clocks(wall=clock))
     try:
         await checks.run(
             "clock",

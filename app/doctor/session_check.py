@@ -15,11 +15,11 @@ from app.kaltura.client import KalturaClient, Recording, SessionAccess
 from app.kaltura.contract import Created, CreateRequest, Operation, SayTextRequest
 from app.kaltura.media import is_safe_media_url
 from app.kaltura.transport import open_transport
+from app.sessions.clock import Clock
 from app.sessions.lifecycle.options import SessionOptions, create_request
 from app.sessions.speech.assembly import synthesis_of
 from app.sessions.speech.text.validation import new_turn_id
 from app.sessions.speech.voice.http_services import ServiceFailed
-from app.sessions.tokens import Clock
 
 Result = TypeVar("Result")
 Control = Callable[[SessionAccess], Awaitable[None]]

@@ -11,8 +11,9 @@ import pytest
 import structlog
 from asgi_lifespan import LifespanManager
 
-from app.main import create_app
+from app.main import Transports, create_app
 from app.observability.pseudonyms import MAX_PATH_LENGTH, Pseudonyms
+from app.sessions.clock import Clocks
 from tests.conftest import Visit
 from tests.support.doubles import FakeClock, FakeKaltura, logging_to, settings
 from tests.support.login import BY_LOGIN, FakeLogin
@@ -87,7 +88,9 @@ async def test_nothing_of_a_login_is_in_it(
 ) -> None:
     login = FakeLogin(clock)
     app = create_app(
-        settings(**BY_LOGIN), transport=kaltura, login_transport=login, clock=clock, monotonic=clock
+        settings(**BY_LOGIN),
+        transports=Transports(kaltura=kaltura, login=login),
+        clocks=Clocks(wall=clock, monotonic=clock),
     )
     token = login.token(sub="alice@example.com")
     async with (

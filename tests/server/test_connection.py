@@ -12,7 +12,7 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from app.main import create_app
+from app.main import Transports, create_app
 from app.server import connection
 from app.server.connection import LimitedConnection
 from app.server.descriptors import most_connections
@@ -28,7 +28,9 @@ JSON = b"Content-Type: application/json\r\n"
 
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
-    async with serving(create_app(settings(), transport=FakeKaltura())) as house:
+    async with serving(
+        create_app(settings(), transports=Transports(kaltura=FakeKaltura()))
+    ) as house:
         yield house
 
 

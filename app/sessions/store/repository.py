@@ -1,4 +1,4 @@
-"""The journal: every session in the database, so that the next process knows of it.
+"""Every session in the database, so that the next process knows of it.
 
 Rows of another `AVATAR_BASE_URL` are taken over too: those sessions are ended where they are.
 """
@@ -93,7 +93,7 @@ class SessionRepository:
         """How often the database was found to be another one, in which rows may be missing."""
         return self._database.file.times_reopened if self._database.file else 0
 
-    async def follow_clock(self) -> None:
+    async def _follow_clock(self) -> None:
         """Move the rows of this process when the wall clock was set; raises `RecordUnavailable`.
 
         So the sessions keep their length, and a next process knows how long they may last.
@@ -158,6 +158,7 @@ class SessionRepository:
 
         With them those that ended lately, so that their pages can be told why.
         """
+        await self._follow_clock()
         told_from = self._clock.wall() - TOLD_SECONDS
         left = or_(
             SESSIONS.c.ended_upstream.is_(False),
@@ -185,11 +186,12 @@ class SessionRepository:
         oldest = self._clock.wall() - KEPT_SECONDS
         await self._write(delete(SESSIONS).where(SESSIONS.c.opened_at < oldest))
 
-    async def seconds_used(self, since: float, owner: str | None) -> float:
+    async def seconds_used(self, since: float, owner: str | None = None) -> float:
         """How long sessions were open since then at the present address of Kaltura's.
 
         An emulator's minutes cost nothing, so they count for the emulator alone.
         """
+        await self._follow_clock()
         since, now = since + self._offset, self._clock() + self._offset
         begin = case((SESSIONS.c.opened_at < since, since), else_=SESSIONS.c.opened_at)
         used = was_open_until(now) - begin

@@ -8,7 +8,8 @@ from app.config.settings import Settings
 from app.problems import BudgetSpent
 from app.sessions.access import SERVICE
 from app.sessions.clock import SessionClock
-from app.sessions.store.memory import SessionStore
+from app.sessions.registry import SessionRegistry
+from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession
 
 DAY_SECONDS: Final = 24 * 3600
@@ -21,11 +22,13 @@ SUM_SECONDS: Final = 1.0
 class Budgets:
     """Knows what is left of today's minutes; live sessions spend them as they go."""
 
-    def __init__(self, settings: Settings, *, sessions: SessionStore, clock: SessionClock) -> None:
+    def __init__(
+        self, settings: Settings, *, registry: SessionRegistry, clock: SessionClock
+    ) -> None:
         self._of_all = settings.daily_minutes * 60
         self._of_visitor = settings.daily_minutes_per_visitor * 60
         self._one_each = settings.max_sessions_per_visitor == 1
-        self._sessions = sessions
+        self._registry = registry
         self._clock = clock
         self._sums: dict[str | None, float] = {}
         self._summed_at = 0.0
@@ -45,24 +48,30 @@ class Budgets:
             raise BudgetSpent(retry_after=int(tomorrow - now) + 1)
         return left
 
-    async def overdrawn(self, live: list[AvatarSession]) -> list[AvatarSession]:
+    async def overdrawn(self, live: list[SessionRuntime]) -> list[SessionRuntime]:
         """Which of the live sessions have no minutes left."""
         if await self._is_spent(None):
             return live
-        owners = {session.owner for session in self._unforeseen(live)}
+        owners = {each.session.owner for each in self._unforeseen(live)}
         spent = {owner for owner in owners if await self._is_spent(owner)}
-        return [session for session in live if session.owner in spent]
+        return [each for each in live if each.session.owner in spent]
 
-    async def share_of(self, live: int) -> float | None:
-        """Seconds that each of so many live sessions has left of the minutes of all."""
-        left = await self._left_of(None)
-        return None if left is None else left / max(live, 1)
+    async def seconds_left(self, session: AvatarSession) -> float:
+        """How long a session may still last, its share of the minutes of all considered."""
+        if session.ended is not None:
+            return 0.0
+        left = max(session.expires_at - self._clock(), 0.0)
+        left_of_all = await self._left_of(None)
+        if left_of_all is None:
+            return left
+        live = sum(other.ended is None for other in self._registry.sessions())
+        return min(left, max(left_of_all / max(live, 1), 0.0))
 
     async def _is_spent(self, owner: str | None) -> bool:
         left = await self._left_of(owner)
         return left is not None and left <= 0
 
-    def _unforeseen(self, live: list[AvatarSession]) -> list[AvatarSession]:
+    def _unforeseen(self, live: list[SessionRuntime]) -> list[SessionRuntime]:
         """Sessions whose `expires_at` does not tell when their visitor's minutes are used up.
 
         Those of a visitor who has several or had, and those of yesterday.
@@ -71,8 +80,10 @@ class Budgets:
             return []
         if not self._one_each:
             return live
-        today, count = self._today(), Counter(session.owner for session in live)
-        return [s for s in live if s.opened_at < today or count[s.owner] > 1]
+        today, count = self._today(), Counter(each.session.owner for each in live)
+        return [
+            each for each in live if each.session.opened_at < today or count[each.session.owner] > 1
+        ]
 
     async def _seconds_left(self, owner: str) -> float | None:
         lefts = [await self._left_of(None), await self._left_of(owner)]
@@ -95,7 +106,7 @@ class Budgets:
             if not 0 <= now - self._summed_at < SUM_SECONDS:
                 self._sums, self._summed_at = {}, now
             if owner not in self._sums:
-                self._sums[owner] = await self._sessions.seconds_used(self._today(), owner)
+                self._sums[owner] = await self._registry.seconds_used(self._today(), owner)
             return self._sums[owner]
 
     def _today(self) -> float:

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from app.config.settings import Settings
 from app.problems import AtCapacity, TicketNotFound, TooManySessions
-from app.sessions.admission.address_share import share_of
-from app.sessions.admission.waiting_room import Left, Ticket, WaitingRoom, no_share
+from app.sessions.capacity.address_share import share_of
+from app.sessions.capacity.waiting_room import Left, Ticket, WaitingRoom, no_share
 from app.sessions.clock import SessionClock
-from app.sessions.store.memory import SessionStore
+from app.sessions.registry import SessionRegistry
 from app.sessions.store.model import AvatarSession
 
 RETRY_AFTER_SECONDS: Final = 5
@@ -38,10 +39,6 @@ class Requester:
     called: str | None = None
 
 
-NOBODY: Final = Requester(owner="", name="")
-"""For whom a place is reserved while a session may still be opened that no visitor will get."""
-
-
 @dataclass(frozen=True)
 class QueuePosition:
     """A place in line, as its holder is told of it.
@@ -60,14 +57,24 @@ class CapacityManager:
 
     A free place is the next in line's; whoever comes new waits behind. While the visitors of an
     address have their share of the places, those of others are called before their next.
+    `late_creates` tells how many sessions may still be opened that no visitor will get: each keeps
+    its place until it is known what came of it.
     """
 
-    def __init__(self, settings: Settings, *, sessions: SessionStore, clock: SessionClock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        registry: SessionRegistry,
+        clock: SessionClock,
+        late_creates: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.capacity = settings.max_concurrent_sessions
         self.waiting_capacity = settings.max_waiting
         self._typical_seconds = settings.session_max_seconds / 2
-        self._sessions = sessions
+        self._registry = registry
         self._clock = clock
+        self._late_creates = late_creates
         self._room = WaitingRoom(size=settings.max_waiting, clock=clock.running)
         percent = settings.address_share_percent
         self._share = share_of(self.capacity, percent)
@@ -92,7 +99,7 @@ class CapacityManager:
             return await self._take(requester)
 
     async def _take(self, requester: Requester) -> QueuePosition | None:
-        sessions = await self._sessions.all()
+        sessions = self._registry.sessions()
         mine = sum(s.owner == requester.owner and s.ended is None for s in sessions)
         mine += sum(n for one, n in self._reserved.items() if one.owner == requester.owner)
         if requester.at_most is not None and mine >= requester.at_most:
@@ -116,20 +123,13 @@ class CapacityManager:
         """Give back a reservation: it has become a session, or come to nothing."""
         self._reserved -= Counter({requester: 1})
 
-    def reserve_for_nobody(self) -> None:
-        """Keep a place for a session that may still be opened, after its visitor was refused.
-
-        It is nobody's, so the visitor may ask again. Give it back with `release(NOBODY)`.
-        """
-        self._reserved[NOBODY] += 1
-
     async def full(self, requester: Requester, retry_after: int) -> QueuePosition | None:
         """Kaltura has no room for one more: wait as the first in line.
 
         Until one of ours ends, or `retry_after` seconds have gone by, there are only as many
         places as we have sessions. None when we have none: then none of ours could make room.
         """
-        sessions = [s for s in await self._sessions.all() if not s.is_elsewhere]
+        sessions = [s for s in self._registry.sessions() if not s.is_elsewhere]
         if not sessions or not requester.may_wait or self._room.is_full:
             return None
         self._full_at = (len(sessions), self._clock() + retry_after)
@@ -146,7 +146,7 @@ class CapacityManager:
 
     async def advance(self) -> None:
         """Let the line move on: the late and the gone lose their place, the next are called."""
-        sessions = await self._sessions.all()
+        sessions = self._registry.sessions()
         if self._room.advance(self._free(sessions), self._left(sessions)):
             self._move()
 
@@ -189,7 +189,7 @@ class CapacityManager:
     async def _asked(self, ticket_id: str) -> QueuePosition:
         ticket = self._ticket(ticket_id)
         self._room.asked(ticket)
-        return self._told(ticket, await self._sessions.all())
+        return self._told(ticket, self._registry.sessions())
 
     def _ticket(self, ticket_id: str) -> Ticket:
         ticket = self._room.ticket(ticket_id)
@@ -229,7 +229,7 @@ class CapacityManager:
         if self._full_at is not None and now < self._full_at[1]:
             limit = min(limit, self._full_at[0])
         taken = sum(not session.is_elsewhere for session in sessions)
-        return limit - taken - self._reserved.total()
+        return limit - taken - self._reserved.total() - self._late_creates()
 
     def _left(self, sessions: list[AvatarSession]) -> Left:
         """How many more places each address may have, those aside that are promised in line."""

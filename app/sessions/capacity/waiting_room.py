@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from app.sessions.tokens import Clock
+from app.sessions.clock import Clock
 
 TURN_SECONDS: Final = 30
 """A turn that is not taken within this time goes to the next."""
