@@ -34,7 +34,7 @@ bench: .venv/.dev node_modules/.installed ## what a speak costs, against other s
 	$(if $(FULL),$(BIN)/python -m bench.stalls)
 	$(if $(FULL),$(BIN)/python -m bench.record)
 
-soak: .venv/.installed ## MINUTES of visitors, faults and kills, after which no session may be open
+soak: .venv/.installed ## MINUTES of visitors, faults and kills, then check that no session is left open
 	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 fuzz: .venv/.dev ## FUZZ_CASES requests made from the OpenAPI document, and broken bytes

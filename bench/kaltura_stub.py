@@ -1,4 +1,4 @@
-"""A minimal stand-in for Kaltura, so fast that a benchmark measures only the broker."""
+"""A minimal stand-in for Kaltura, whose answers cost almost no processor time."""
 
 import asyncio
 import itertools
@@ -26,11 +26,11 @@ class KalturaStub(asyncio.Protocol):
             self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Answer nobody any more."""
+        """Forget the transport, so that delayed answers are not written."""
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        """Answer each request that is whole."""
+        """Answer each request that has arrived completely."""
         self._received += data
         while (end := self._received.find(_END_OF_HEAD)) >= 0:
             head = self._received[:end]
@@ -47,7 +47,7 @@ class KalturaStub(asyncio.Protocol):
                 self._write(answer)
 
     def _answer(self, operation: bytes) -> bytes:
-        """A success, by the last segment of the path."""
+        """The answer to the operation that the last segment of the path names."""
         answer: dict[str, object] = {"success": True}
         match operation:
             case b"create":
@@ -64,7 +64,7 @@ class KalturaStub(asyncio.Protocol):
 
 
 async def serve(port: int, delay_seconds: float) -> None:
-    """Serve on loopback until ended."""
+    """Serve on loopback until the process is ended."""
     ids = itertools.count()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: KalturaStub(ids, delay_seconds), "127.0.0.1", port)

@@ -1,4 +1,4 @@
-"""A client that costs little: requests prepared as bytes, over connections that stay open."""
+"""A load generator with little overhead: prepared requests over persistent connections."""
 
 import asyncio
 import re
@@ -13,12 +13,12 @@ _BODY_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _OK: Final = (b"HTTP/1.1 200", b"HTTP/1.1 201")
 GIVE_UP_SECONDS: Final = 600
-"""How long one load may last."""
+"""The longest time that one load may take."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What was answered: how long all of it took, and how long each call, in milliseconds."""
+    """The result of a load: its total time, and the time of each call in milliseconds."""
 
     seconds: float
     times_ms: list[float]
@@ -26,16 +26,16 @@ class Load:
 
     @property
     def calls(self) -> int:
-        """How many were answered."""
+        """How many calls were answered."""
         return len(self.times_ms)
 
     @property
     def rate(self) -> float:
-        """Calls a second."""
+        """The calls answered in a second."""
         return self.calls / self.seconds
 
     def percentile(self, percent: int) -> float:
-        """The milliseconds within which so many of the calls were answered."""
+        """The milliseconds within which `percent` of the calls were answered."""
         if self.calls == 1:
             return self.times_ms[0]
         return quantiles(self.times_ms, n=100, method="inclusive")[percent - 1]
@@ -44,7 +44,7 @@ class Load:
 def request(
     path: str, *, method: str = "POST", token: str | None = None, body: bytes = b"", host: str
 ) -> bytes:
-    """An HTTP request, ready to be sent."""
+    """The bytes of an HTTP request."""
     lines = [f"{method} {path} HTTP/1.1", f"Host: {host}"]
     if token is not None:
         lines.append(f"Authorization: Bearer {token}")

@@ -1,4 +1,4 @@
-"""What else the broker costs: sessions, signs of life, followers, memory, and its start."""
+"""The broker's other costs: creates, keep-alives, followers of events, memory and its start."""
 
 import asyncio
 import socket
@@ -10,22 +10,22 @@ from typing import Final
 from bench.load import request
 from bench.plan import Plan
 from bench.processor import memory_bytes, processor_seconds
-from bench.servers import BROKER, HOST, SAID_SECONDS, Server, Session, server
+from bench.servers import BROKER, HOST, SAID_SECONDS, OpenedSession, Server, server
 
 CONNECTIONS: Final = 32
 FOLLOWERS_EACH: Final = 4
 MOST_FOLLOWERS: Final = 400
-"""The broker has at most 500."""
+"""The most followers in this benchmark; the broker allows 500."""
 
 SWALLOWED_SECONDS: Final = 10
-"""Within so long after one keep-alive, the next is not told to Kaltura."""
+"""How long after a keep-alive the broker does not pass on another one to Kaltura."""
 
 PAGES: Final = 20
 EVENT: Final = b"event: utterance"
 
 
 async def print_other_costs(plan: Plan, directory: Path, base_url: str) -> None:
-    """Print them, measured in a broker that has no session at first."""
+    """Print the other costs, measured in a broker that has no session at first."""
     async with server(BROKER, directory, base_url) as broker:
         print("\nOther costs of the broker:")
         _show("start until ready", broker.start_seconds * 1000, "ms of processor time")
@@ -38,7 +38,7 @@ async def print_other_costs(plan: Plan, directory: Path, base_url: str) -> None:
 
 
 async def _grow(plan: Plan, broker: Server) -> None:
-    """The cost of a create, and of a speak with so many sessions live."""
+    """Print the cost of a create, and of a speak at several numbers of live sessions."""
     empty = memory_bytes(broker.process_id)
     for count in plan.grown_to:
         created = await broker.open(count - len(broker.sessions), CONNECTIONS)
@@ -52,7 +52,7 @@ async def _grow(plan: Plan, broker: Server) -> None:
 
 
 async def _keep_alive(plan: Plan, broker: Server) -> None:
-    """A session's first keep-alive, of which Kaltura is told, and one so soon after it."""
+    """Print the cost of a keep-alive that is passed on to Kaltura, and of one that is not."""
     signs = [session.request("keep-alive") for session in broker.sessions[: plan.calls]]
     told = await broker.cost(signs, CONNECTIONS)
     swallowed = await broker.cost(signs, CONNECTIONS)
@@ -61,7 +61,7 @@ async def _keep_alive(plan: Plan, broker: Server) -> None:
 
 
 async def _follow(plan: Plan, broker: Server) -> None:
-    """An event that is sent to one follower: speaks that are followed against some that are not."""
+    """Print the cost of an event to one follower, from speaks with and without followers."""
     broker.sessions = broker.sessions[: min(plan.sessions, MOST_FOLLOWERS // FOLLOWERS_EACH)]
     calls = plan.calls // len(broker.sessions) * len(broker.sessions)
     alone = await _spent_ms(broker, calls)
@@ -71,7 +71,7 @@ async def _follow(plan: Plan, broker: Server) -> None:
         for _ in range(FOLLOWERS_EACH)
     ]
     try:
-        await asyncio.sleep(1)  # each is told of what was said before
+        await asyncio.sleep(1)  # each follower first gets the earlier events
         told = sum(follower.events for follower in followers)
         followed = await _spent_ms(broker, calls)
         events = sum(follower.events for follower in followers) - told
@@ -82,7 +82,7 @@ async def _follow(plan: Plan, broker: Server) -> None:
 
 
 async def _spent_ms(broker: Server, calls: int) -> float:
-    """Processor time of speaks until all of them are said, in milliseconds."""
+    """The processor time of speaks until all of them are said, in milliseconds."""
     before = processor_seconds(broker.process_id)
     await broker.speak(calls, CONNECTIONS)
     await asyncio.sleep(-(-calls // len(broker.sessions)) * SAID_SECONDS)
@@ -102,15 +102,15 @@ def _show(name: str, value: float, unit: str) -> None:
 
 
 class _Follower(asyncio.Protocol):
-    """Follows a session, and counts what it is told."""
+    """Follows a session's events, and counts them."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: OpenedSession) -> None:
         self._session = session
         self._transport: asyncio.Transport | None = None
         self.events = 0
 
     @classmethod
-    async def of(cls, port: int, session: Session) -> "_Follower":
+    async def of(cls, port: int, session: OpenedSession) -> "_Follower":
         loop = asyncio.get_running_loop()
         _, follower = await loop.create_connection(lambda: cls(session), "127.0.0.1", port)
         return follower

@@ -17,16 +17,16 @@ from pydantic import BaseModel
 from app.kaltura.transport import open_transport
 
 
-class Speak(BaseModel):
-    """What a page sends."""
+class SpeakBody(BaseModel):
+    """The body of a speak, as a page sends it."""
 
     text: str
     turnId: str  # noqa: N815 - as on the wire
-    isFinal: bool = True  # noqa: N815 - likewise
+    isFinal: bool = True  # noqa: N815 - as on the wire
 
 
 def create_app(base_url: str, ks: str) -> FastAPI:
-    """Opens sessions with the KS, and says texts in them with the token of each."""
+    """Make a proxy that opens sessions with the KS, and passes speaks on with their tokens."""
     tokens: dict[str, str] = {}
 
     @contextlib.asynccontextmanager
@@ -54,7 +54,7 @@ def create_app(base_url: str, ks: str) -> FastAPI:
         return {"sessionId": session["sessionId"], "token": session["token"]}
 
     @app.post("/api/avatar-sessions/{session_id}/speak")
-    async def speak(session_id: str, body: Speak, request: Request) -> Any:
+    async def speak(session_id: str, body: SpeakBody, request: Request) -> Any:
         authorization = f"Bearer {tokens[session_id]}"
         return await call(request, f"{session_id}/say-text", authorization, body.model_dump())
 

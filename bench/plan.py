@@ -1,4 +1,4 @@
-"""How much is measured: enough for a first look, or for figures to decide by."""
+"""The two plans: quick for a first look, full for figures to decide by."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,22 +6,22 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Plan:
-    """Counts, each of which bounds how long a benchmark takes."""
+    """The counts that bound how long a benchmark takes."""
 
     rounds: int
-    """Times that each server has its turn; the median of them counts."""
+    """The rounds in which each server is measured; the median of them counts."""
 
     sessions: int
     calls: int
-    """Speaks in one round, spread over the sessions."""
+    """The speaks in one round, spread over the sessions."""
 
     connections: tuple[int, ...] = (1, 32, 200)
     grown_to: tuple[int, ...] = (100, 1000, 2000)
-    """Live sessions at which the cost of a speak is measured again."""
+    """The numbers of live sessions at which the cost of a speak is measured again."""
 
     @property
     def calls_alone(self) -> int:
-        """Speaks in a round with one connection, which waits for Kaltura each time."""
+        """The speaks in a round with one connection, which waits for Kaltura each time."""
         return max(1, self.calls // 20)
 
 

@@ -20,7 +20,7 @@ STOP_SECONDS: Final = 20
 
 
 def start(directory: Path, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
-    """`python ARGUMENTS` in a directory, where what it prints is added to `log`."""
+    """Start a program in a directory, and append its output to the file `log` there."""
     return _start(directory, [sys.executable, *arguments], settings)
 
 
@@ -49,7 +49,7 @@ def stop(process: subprocess.Popen[bytes]) -> int:
 
 @contextmanager
 def process(directory: Path, *arguments: str, **settings: str) -> Iterator[int]:
-    """A process as `start` starts it, for as long as the block lasts; gives its id."""
+    """Run a program for the duration of the block, as `start` does; yields its process id."""
     started = start(directory, *arguments, **settings)
     try:
         yield started.pid
@@ -61,7 +61,7 @@ def process(directory: Path, *arguments: str, **settings: str) -> Iterator[int]:
 def process_on_core(
     core: int, directory: Path, command: Sequence[str], settings: Mapping[str, str]
 ) -> Iterator[int]:
-    """A program on one core of the machine, for as long as the block lasts; gives its id."""
+    """Run a program on one processor core for the duration of the block; yields its process id."""
     with on_core(core):
         started = _start(directory, command, settings)
     try:

@@ -1,4 +1,4 @@
-"""What a process costs, as the kernel counts it, and the core that it runs on."""
+"""A process's processor time, memory and processor core, as the kernel has them."""
 
 import contextlib
 import os
@@ -9,13 +9,13 @@ from typing import Final
 
 SERVER_CORE: Final = 0
 CLIENT_CORE: Final = 1
-"""The upstream and the load share it, so that neither takes time from the server."""
+"""The core that upstream and load share, so that neither takes time from the server."""
 
 _CPUCLOCK_SCHED: Final = 2
 
 
 def processor_seconds(process_id: int) -> float:
-    """Processor time of all threads of a process, in user and system mode, to the microsecond.
+    """The processor time of all threads of a process, user and system, in seconds.
 
     It is the kernel's clock of that process (`clock_getcpuclockid(3)`); `/proc/PID/stat` has the
     same time, but in steps of 10 ms.
@@ -24,7 +24,7 @@ def processor_seconds(process_id: int) -> float:
 
 
 def memory_bytes(process_id: int) -> int:
-    """How much of the machine's memory a process has (RSS)."""
+    """The resident memory of a process (RSS), in bytes."""
     status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii")
     line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1]) * 1024
@@ -32,7 +32,7 @@ def memory_bytes(process_id: int) -> int:
 
 @contextlib.contextmanager
 def on_core(core: int) -> Iterator[None]:
-    """Run this thread on one core in the block, and so what is started in it, for good.
+    """Run this thread, and the processes that it starts, on one core during the block.
 
     Where the machine has fewer cores, all stays as it is.
     """

@@ -1,4 +1,4 @@
-"""Where the processor time of a speak goes: samples of the running broker, taken by py-spy.
+"""A profile of a speak's processor time: samples of the running broker, taken by py-spy.
 
 A tracing profiler charges each call for its own work, which distorts code of many small calls, and
 knows nothing of coroutines that wait. Samples of what runs have neither fault.
@@ -25,11 +25,11 @@ MOST_ROWS: Final = 40
 _FRAME: Final = re.compile(r"(?P<function>.+) \((?P<file>.+?)(:\d+)?\)")
 
 Stack = tuple[str, ...]
-"""Functions, each as `module function`, the outermost first."""
+"""A call stack: functions, each as `module function`, the outermost first."""
 
 
 async def profile(plan: Plan) -> None:
-    """Print what modules and functions cost by themselves and with what they call."""
+    """Print the time of modules and functions, by themselves and with the code that they call."""
     with tempfile.TemporaryDirectory() as name, upstream(Path(name)) as base_url:
         async with server(BROKER, Path(name), base_url) as broker:
             await broker.open(plan.sessions)
@@ -69,7 +69,7 @@ async def _sampled(broker: Server, plan: Plan, into: Path) -> tuple[Counter[Stac
 
 
 def _read(path: Path) -> Counter[Stack]:
-    """Stacks as py-spy writes them raw: `outermost;...;innermost COUNT` in each line."""
+    """Parse stacks in py-spy's raw format: lines of `outermost;...;innermost COUNT`."""
     stacks: Counter[Stack] = Counter()
     for line in path.read_text(encoding="utf-8").splitlines():
         frames, count = line.rsplit(" ", 1)

@@ -1,7 +1,7 @@
 """The cost of the audit record: for a speaking visitor, and for queries on a million entries.
 
-Run by `make bench FULL=1`. The million is on SQLite in a file; each question is asked several
-times, and the quickest answer counts: what neighbours on the machine take is not the question's.
+Run by `make bench FULL=1`. The entries are in a SQLite file. Each query runs several times, and its
+shortest time counts, so that other load on the machine does not.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ Question = Callable[[], Awaitable[object]]
 
 
 async def main(entries: int = ENTRIES) -> None:
-    """Print how long each question takes with so many entries, and what it takes of memory."""
+    """Print the cost of an entry, the time of each query, and the memory of reading all entries."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "broker.db"
         async with AsyncExitStack() as stack:

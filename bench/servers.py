@@ -23,7 +23,7 @@ UPSTREAM_MS: Final = 20
 """How long the stand-in Kaltura takes for each answer."""
 
 OUTCOME_SECONDS: Final = 0.2
-"""How long after the last answer outcomes may still be written down."""
+"""How long after the last answer the server may still record outcomes."""
 
 HOST: Final = "avatar.bench"
 SAID_SECONDS: Final = 0.35
@@ -36,21 +36,21 @@ PROTECTED: Final = "Express, protected"
 
 
 @dataclass(frozen=True)
-class Session:
-    """A session that was opened."""
+class OpenedSession:
+    """The id and the token of a session that a server has opened."""
 
     session_id: str
     token: str
 
     def request(self, control: str, body: bytes = b"", method: str = "POST") -> bytes:
-        """A call of one of its controls."""
+        """The bytes of a request to one of the session's controls."""
         path = f"/api/avatar-sessions/{self.session_id}/{control}"
         return request(path, method=method, token=self.token, body=body, host=HOST)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A load, and the milliseconds of processor time that each of its calls took."""
+    """A load's result, and the processor time of each of its calls in milliseconds."""
 
     load: Load
     cpu_ms: float
@@ -58,19 +58,19 @@ class Cost:
 
 @dataclass
 class Server:
-    """A server that runs."""
+    """A running server, and its sessions."""
 
     name: str
     port: int
     process_id: int
     start_seconds: float
-    """Processor time until it was ready."""
+    """The processor time that its start took, in seconds."""
 
-    sessions: list[Session] = field(default_factory=list)
+    sessions: list[OpenedSession] = field(default_factory=list)
     _quiet_at: float = 0.0
 
     async def cost(self, requests: Sequence[bytes], connections: int) -> Cost:
-        """What the process spends on these requests, until their outcomes are written down."""
+        """Measure the processor time of requests, until their outcomes are recorded."""
         before = processor_seconds(self.process_id)
         done = await load(self.port, requests, connections)
         await asyncio.sleep(OUTCOME_SECONDS)
@@ -78,7 +78,7 @@ class Server:
         return Cost(done, spent * 1000 / done.calls)
 
     async def speak(self, calls: int, connections: int) -> Cost:
-        """The same for speaks, spread evenly over the sessions.
+        """Measure the processor time of speaks, spread evenly over the sessions.
 
         Each session is spoken in by one connection, so that no speak waits for another.
         """
@@ -93,24 +93,24 @@ class Server:
         return cost
 
     async def open(self, count: int, connections: int = 32) -> Cost:
-        """Open so many sessions more; what each create cost."""
+        """Open `count` more sessions, and measure the processor time of each create."""
         create = request("/api/create-avatar-session", host=HOST)
         opened = await self.cost([create] * count, connections)
         for body in opened.load.bodies:
             answer = json.loads(body)
-            self.sessions.append(Session(answer["sessionId"], answer["token"]))
+            self.sessions.append(OpenedSession(answer["sessionId"], answer["token"]))
         return opened
 
 
-def _speak(session: Session) -> bytes:
-    """A text of its own turn each time: what comes twice is said once."""
+def _speak(session: OpenedSession) -> bytes:
+    """A speak with a new turn id, as a repeated turn would be said only once."""
     said = {"text": "Hi.", "turnId": f"turn-{secrets.token_hex(6)}", "isFinal": True}
     return session.request("speak", json.dumps(said).encode())
 
 
 @contextlib.contextmanager
 def upstream(directory: Path) -> Iterator[str]:
-    """A stand-in Kaltura for a block; gives its base URL."""
+    """Run a stand-in Kaltura for the duration of the block; yields its base URL."""
     port = free_port()
     command = [sys.executable, "-m", "bench.kaltura_stub", str(port), str(UPSTREAM_MS)]
     with process_on_core(CLIENT_CORE, directory, command, {}):
@@ -119,7 +119,7 @@ def upstream(directory: Path) -> Iterator[str]:
 
 @contextlib.asynccontextmanager
 async def server(name: str, directory: Path, base_url: str) -> AsyncIterator[Server]:
-    """A server for a block, on a core of its own, its files in a new folder of `directory`."""
+    """Run a server during the block, on its own core, with a new folder in `directory`."""
     port, own = free_port(), directory / secrets.token_hex(4)
     own.mkdir()
     kaltura = {"AVATAR_BASE_URL": base_url, "AVATAR_KS": "bench", "AVATAR_ID": "bench"}
@@ -143,7 +143,7 @@ def _program(name: str) -> tuple[list[str], dict[str, str]]:
 
 
 def _as_in_production() -> dict[str, str]:
-    """The broker's defaults, but for what would refuse a load that comes from one address."""
+    """The broker's default settings, without limits that would refuse a load from one address."""
     return {
         "ENVIRONMENT": "production",
         "SECRET_KEY": secrets.token_hex(32),

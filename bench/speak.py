@@ -1,9 +1,9 @@
-"""What a speak costs, in the broker and in the servers that it can be compared with.
+"""The processor time of a speak, in the broker and in servers that do comparable work.
 
 Run by `make bench`. Everything is on loopback and bounded. The server runs on one core, the
-stand-in Kaltura and the load on another. What counts is the server's processor time as the kernel
-counts it; the servers take turns in several rounds, and the median counts, because machines differ
-and are noisy. Ratios are to Express with the same protections.
+stand-in Kaltura and the load on another. The measure is the server's processor time, as the kernel
+counts it. The servers take turns in several rounds, and the median counts, because other load on
+the machine varies. Ratios are to Express with the same protections.
 """
 
 import argparse
@@ -38,11 +38,11 @@ SERVERS: Final = (BROKER, FASTAPI, EXPRESS, PROTECTED)
 INTERRUPTED: Final = 130
 
 Costs = dict[tuple[str, int], list[Cost]]
-"""Of a server at a number of connections, one for each round."""
+"""The costs of each server at each number of connections, one for each round."""
 
 
 def main() -> None:
-    """Print the tables, or with `--profile` where the time of a speak goes."""
+    """Print the tables, or with `--profile` the profile of a speak."""
     parser = argparse.ArgumentParser(description="What a speak costs.")
     parser.add_argument("--full", action="store_true", help="figures to decide by: ten minutes")
     parser.add_argument("--rounds", type=int, help="how often each server has its turn")
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 async def report(plan: Plan) -> None:
-    """Compare the servers, and look at the broker's other costs."""
+    """Compare the servers, and print the broker's other costs."""
     with tempfile.TemporaryDirectory() as name, upstream(Path(name)) as base_url:
         await _compare(plan, Path(name), base_url)
         await print_other_costs(plan, Path(name), base_url)

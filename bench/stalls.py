@@ -1,9 +1,10 @@
 """The longest time that one visitor's crafted input delays the answers to everybody else.
 
-Run by `make bench FULL=1`. A prober asks `/healthz` every few milliseconds, while texts, streams,
-bodies, forms and recordings that were made to be slow come in one after the other. What counts is
-how much processor time the broker takes between a question and its answer (on Linux), so that
-neighbours on the machine do not; and each input comes a few times, of which the best counts.
+Run by `make bench FULL=1`. A prober requests `/healthz` every few milliseconds, while texts,
+streams, bodies, forms and recordings that were made to be slow are sent one after the other. The
+measure is the processor time that the broker takes between a probe and its answer (on Linux), so
+that other load on the machine does not count. Each input is sent a few times, of which the best
+counts.
 """
 
 import asyncio
@@ -65,7 +66,7 @@ class Input:
 
 
 async def main(rounds: int = ROUNDS, most_inputs: int | None = None) -> None:
-    """Print the longest wait that each input makes; fails where one is too long by default."""
+    """Print the longest delay that each input causes; fail if one exceeds `LIMIT_MS`."""
     print(f"By default (at most {LIMIT_MS} ms are allowed):")
     worst = await _measured({}, rounds, most_inputs)
     print("With MAX_TEXT_LENGTH=100000:")

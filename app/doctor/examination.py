@@ -10,7 +10,7 @@ from app.doctor.checks import CheckResult, CheckRunner, Verdict, as_json, line_r
 from app.doctor.connectivity import check_connection, compare_clocks
 from app.doctor.environment import check_address, check_database, check_sdk
 from app.doctor.ks import describe_ks
-from app.doctor.session import SessionCheck, kaltura_failure
+from app.doctor.session_check import SessionCheck, kaltura_failure
 from app.kaltura.client import KalturaClient
 from app.kaltura.errors import KalturaError
 from app.kaltura.transport import open_transport

@@ -24,7 +24,7 @@ class EmulatorSettings:
     """The settings of one emulator; its tokens are not valid at another one."""
 
     ks: str | None = field(default=None, repr=False)
-    """The only KS that may create sessions; with None, any KS may."""
+    """The only KS that may create sessions; with None, any KS that is not empty may."""
 
     avatar_id: str = DEFAULT_AVATAR_ID
     """The avatar whose portrait is drawn at the start; the others are drawn when first needed."""

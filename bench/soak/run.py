@@ -16,8 +16,8 @@ from bench.processes import free_port, process, wait_until_ready
 from bench.soak.broker import Broker
 from bench.soak.fault_schedule import TICK_SECONDS, FaultSchedule
 from bench.soak.outcome import SoakOutcome, UpstreamSession
+from bench.soak.simulated_visitor import SimulatedVisitor
 from bench.soak.tally import Tally
-from bench.soak.visitors import SimulatedVisitor
 
 CAP: Final = 20
 ANSWER_SECONDS: Final = 2
