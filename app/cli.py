@@ -9,7 +9,6 @@ import asyncio
 import gc
 import importlib.util
 import ipaddress
-import logging
 import os
 import secrets
 import socket
@@ -205,7 +204,7 @@ def _run_broker(settings: Settings, without_effect: list[str], options: argparse
     settings = _with_database(settings)
     traces = _tracer_provider()
     pseudonyms = Pseudonyms(keyring_of(settings).logs()[0])
-    configure_logging(pseudonyms=pseudonyms, traced=traces is not None)
+    configure_logging(pseudonyms=pseudonyms, traced=traces is not None, level=settings.log_level)
     app = create_app(settings, tracer_provider=traces)
     listening = listen(options.host, options.port)
     if without_effect:
@@ -273,8 +272,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
     settings, _ = load_settings()
     never_wait_for_readers()  # it has a session open meanwhile
-    configure_logging()
-    logging.getLogger().setLevel(logging.WARNING)  # it tells of each step itself
+    configure_logging(level="warning")  # it tells of each step itself
     keep_what_is_loaded()
     return asyncio.run(
         examine(settings, host=options.host, port=options.port, in_json=options.json)

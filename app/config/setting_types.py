@@ -47,6 +47,10 @@ def _rate(value: str) -> str:
     return value
 
 
+def _lower_case(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _named_tokens(value: object) -> object:
     """`name:token, name:token` as a dict; a name that comes twice is a mistake."""
     if not isinstance(value, str):
@@ -92,6 +96,7 @@ HeaderName = Annotated[str, AfterValidator(_header_name)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
 Network = Annotated[str, AfterValidator(_network)]
 Rate = Annotated[str, AfterValidator(_rate)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower_case)]
 CommaSeparated = BeforeValidator(_comma_separated)
 NamedTokens = BeforeValidator(_named_tokens)
 Control = Literal["speak", "speak-audio", "interrupt", "end"]

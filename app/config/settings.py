@@ -26,6 +26,7 @@ from app.config.setting_types import (
     Days,
     HeaderName,
     Integrity,
+    LogLevel,
     Minutes,
     NamedTokens,
     Network,
@@ -222,6 +223,13 @@ class Settings(SpeechSettings, KsSettings):
     )
     audit_retention_days: Days = Field(
         90, description="Days after which the record forgets an entry"
+    )
+
+    # What is in the log
+    log_level: LogLevel = Field(
+        "info",
+        description="The least of what the log tells: debug, info, warning or error; debug also "
+        "tells of keep-alives, health checks, static files and other routine",
     )
 
     # What outlives the process

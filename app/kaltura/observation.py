@@ -1,5 +1,6 @@
 """One request to Kaltura and what becomes of it, as the log and whoever else watches sees it."""
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Final
 import httpx
 import structlog
 
+from app.kaltura.contract import Operation
 from app.kaltura.errors import KalturaError
 
 REQUEST_ID: Final = "X-Request-ID"
@@ -77,7 +79,8 @@ def watched(exchange: Exchange, observer: Observer) -> Iterator[None]:
             raise
         finally:
             exchange.seconds = time.perf_counter() - started
-            log.info(
+            log.log(
+                _level_of(exchange),
                 "kaltura",
                 operation=exchange.operation.value,
                 outcome=exchange.outcome,
@@ -85,6 +88,14 @@ def watched(exchange: Exchange, observer: Observer) -> Iterator[None]:
                 duration_ms=round(exchange.seconds * 1000, 1),
                 **({} if exchange.response_id is None else {"upstream_id": exchange.response_id}),
             )
+
+
+def _level_of(exchange: Exchange) -> int:
+    """A call that failed is a warning; a sign of life that was taken is of interest to nobody."""
+    if exchange.outcome not in {"ok", "unknown"}:
+        return logging.WARNING
+    is_routine = exchange.outcome == "ok" and exchange.operation == Operation.KEEP_ALIVE
+    return logging.DEBUG if is_routine else logging.INFO
 
 
 def _id_of(response: httpx.Response, request: httpx.Request) -> str | None:

@@ -21,6 +21,7 @@ from app.web.error_responses import (
     problem_told,
     surface_of,
 )
+from app.web.middleware.log_levels import level_of, route_of
 from app.web.middleware.origins import HostPolicy, OriginPolicy
 
 REQUEST_ID: Final = "X-Request-ID"
@@ -74,8 +75,9 @@ class RequestContext:
             finally:
                 seconds = time.perf_counter() - started
                 problem = problem_told(scope)
-                self._metrics.answered(scope["method"], _route(scope), status, problem, seconds)
-                log.info(
+                self._metrics.answered(scope["method"], route_of(scope), status, problem, seconds)
+                log.log(
+                    level_of(scope, status, seconds),
                     "request",
                     method=scope["method"],
                     path=scope["path"],
@@ -83,13 +85,6 @@ class RequestContext:
                     **({} if problem is None else {"problem": problem}),
                     duration_ms=round(seconds * 1000, 1),
                 )
-
-
-def _route(scope: Scope) -> str | None:
-    """The template of the path, or where files are mounted; None when nothing is there."""
-    found = scope.get("route")
-    template: str | None = getattr(found, "path_format", None) or scope.get("root_path")
-    return template
 
 
 class SecurityHeaders:
