@@ -272,7 +272,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
     settings, _ = load_settings()
     never_wait_for_readers()  # it has a session open meanwhile
-    configure_logging(level="warning")  # it tells of each step itself
+    configure_logging(level="error")  # it tells of each step itself
     keep_what_is_loaded()
     return asyncio.run(
         examine(settings, host=options.host, port=options.port, in_json=options.json)

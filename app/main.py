@@ -190,7 +190,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be to http, where a proxy has the https
-        middleware=_guards(settings, metrics),
+        middleware=_guards(settings, metrics, monotonic),
         exception_handlers={
             Problem: on_problem,
             RequestValidationError: on_invalid,
@@ -206,11 +206,11 @@ def create_app(
     return app
 
 
-def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
+def _guards(settings: Settings, metrics: Metrics, monotonic: Clock) -> list[Middleware]:
     """Outermost first."""
     return [
         *_proxies(settings),
-        Middleware(RequestContext, metrics=metrics),
+        Middleware(RequestContext, metrics=metrics, monotonic=monotonic),
         Middleware(SecurityHeaders, https=settings.is_https),
         Middleware(HostGuard, policy=HostPolicy.of(settings)),
         Middleware(

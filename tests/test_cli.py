@@ -383,7 +383,7 @@ def test_the_doctor_names_what_is_wrong_and_ends_what_it_opened(
     assert _states(kaltura) == ["ended"]
 
     wrong = run(tmp_path, "doctor", *port, **{**KALTURA, **upstream, "AVATAR_KS": "x"})
-    assert wrong.returncode == 1
+    assert (wrong.returncode, wrong.stderr) == (1, "")
     [cross] = [line for line in wrong.stdout.splitlines() if line.startswith("\N{BALLOT X}")]
     assert re.fullmatch(
         r". create +\d+ ms  Kaltura refused the broker's credentials \(status 401\)", cross

@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -12,8 +13,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.audit.request_context import audit_context
+from app.audit.throttle import Throttle
 from app.observability.metrics import Metrics
-from app.problems import CrossSiteRequest, InvalidRequest
+from app.problems import CrossSiteRequest, InvalidRequest, KalturaCredentialsRejected
 from app.web.error_responses import (
     answer_bug,
     answer_problem,
@@ -36,9 +38,10 @@ log = structlog.get_logger("request")
 class RequestContext:
     """Gives each request an id, one log line, and an answer even when a bug stops it."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, monotonic: Callable[[], float]) -> None:
         self._app = app
         self._metrics = metrics
+        self._throttle = Throttle(monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -85,6 +88,18 @@ class RequestContext:
                     **({} if problem is None else {"problem": problem}),
                     duration_ms=round(seconds * 1000, 1),
                 )
+                if problem == KalturaCredentialsRejected.name:
+                    self._warn_of_outage(problem)
+
+    def _warn_of_outage(self, problem: str) -> None:
+        """Log what only the operator can mend: at once, and then at most once a minute."""
+        left_out = self._throttle.left_out(problem, a_minute=1)
+        if left_out is not None:
+            log.error(
+                "kaltura refuses the broker's credentials, so no session can be opened: set a new "
+                "AVATAR_KS, or mend what makes one; `avatar-broker doctor` tells which",
+                refused=left_out + 1,
+            )
 
 
 class SecurityHeaders:
