@@ -210,8 +210,8 @@ def _guards(settings: Settings, metrics: Metrics, monotonic: Clock) -> list[Midd
     """Outermost first."""
     return [
         *_proxies(settings),
-        Middleware(RequestContext, metrics=metrics, monotonic=monotonic),
         Middleware(SecurityHeaders, https=settings.is_https),
+        Middleware(RequestContext, metrics=metrics, monotonic=monotonic),
         Middleware(HostGuard, policy=HostPolicy.of(settings)),
         Middleware(
             CORSMiddleware,

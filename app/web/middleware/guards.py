@@ -29,8 +29,8 @@ from app.web.middleware.origins import HostPolicy, OriginPolicy
 REQUEST_ID: Final = "X-Request-ID"
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_PROBES: Final = frozenset({"/healthz", "/readyz"})
-"""Whatever watches the process calls it by its address."""
+_UNDER_ANY_NAME: Final = re.compile(r"/healthz|/readyz|/static/.*")
+"""Monitors call the process by its address, and the page that refuses a name needs its styles."""
 
 log = structlog.get_logger("request")
 
@@ -138,7 +138,7 @@ class HostGuard:
         self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in _PROBES:
+        if scope["type"] == "http" and not _UNDER_ANY_NAME.fullmatch(scope["path"]):
             headers = Headers(scope=scope)
             named = self._policy.allows(headers.getlist("Host"))
             if not named and not self._policy.is_proven(scope["path"], headers):
