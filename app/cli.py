@@ -8,16 +8,16 @@ import argparse
 import asyncio
 import gc
 import importlib.util
-import ipaddress
 import os
 import secrets
 import socket
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from app import __version__
 from app.config.ks_settings import KS_SETTINGS, MINT_SETTINGS
+from app.config.setting_types import MAX_PORT
 from app.config.settings import ENV_FILE, Settings, load_settings
 from app.config.sources import SettingsError, configured, lend_to_libraries, read_env_file
 from app.demo import emulator_beside, is_emulator
@@ -31,23 +31,22 @@ from app.server.startup import Startup
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
-HOST: Final = "127.0.0.1"
 PORT: Final = 8000
 EMULATOR_PORT: Final = 8001
-MAX_PORT: Final = 65535
 MISCONFIGURED: Final = 2
 INTERRUPTED: Final = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command; a wrong setting ends it with one line and exit code 2."""
+    """Run a command; wrong settings end it with a line for each and exit code 2."""
     gc.disable()  # while code is loaded there is none
     open_standard_streams()
     try:
         options = _parser().parse_args(arguments)
-        sys.exit(options.run(options if options.run is _log_id else _with_address(options)))
+        sys.exit(options.run(options))
     except SettingsError as error:
-        print(f"avatar-broker: {error}", file=sys.stderr)
+        for mistake in error.mistakes:
+            print(f"avatar-broker: {mistake}", file=sys.stderr)
         sys.exit(MISCONFIGURED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -86,11 +85,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_address(parser: argparse.ArgumentParser, port: int, unset: str | None) -> None:
-    text = "address to listen on (default: HOST of the environment, or %s)"
-    parser.add_argument("--host", default=unset, help=text % HOST)
-    text = "default: PORT of the environment, or %d"
+    text = "address to listen on (default: HOST of the environment or of .env, or 127.0.0.1)"
+    parser.add_argument("--host", default=unset, help=text)
+    text = "default: PORT of the environment or of .env, or %d"
     parser.add_argument("--port", default=unset, type=_port, help=text % port)
-    parser.set_defaults(default_port=port)
 
 
 def _port(text: str) -> int:
@@ -99,30 +97,10 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _with_address(options: argparse.Namespace) -> argparse.Namespace:
-    """The options, with the environment's `PORT` and `HOST` where the command line has none.
-
-    Some shells set `HOST` to the name of the machine. Listening there would open the broker to the
-    network unasked, so only an address, or `localhost`, counts.
-    """
-    if options.port is None:
-        port = os.environ.get("PORT") or str(options.default_port)
-        try:
-            options.port = _port(port)
-        except argparse.ArgumentTypeError as error:
-            raise SettingsError(f"PORT is malformed: {error}") from error
-    if options.host is None:
-        host = os.environ.get("HOST", "")
-        options.host = host if _is_address(host) else HOST
-    return options
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return True
+def _address(options: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of where to listen, as settings."""
+    given = {"host": options.host, "port": options.port}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _serve_or_demo(options: argparse.Namespace) -> int:
@@ -133,10 +111,10 @@ def _serve_or_demo(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    settings, without_effect = load_settings()
+    settings, without_effect = load_settings(to_serve=True, **_address(options))
     if settings.environment == "production" and settings.upstream_is_local:
         _refuse_emulator(settings.avatar_base_url)
-    return _run_broker(settings, without_effect, options)
+    return _run_broker(settings, without_effect)
 
 
 def _refuse_emulator(base_url: str) -> None:
@@ -154,15 +132,15 @@ def _demo(options: argparse.Namespace) -> int:
 
     ks = secrets.token_urlsafe(16)
     with emulator_beside(ks) as base_url:
-        settings, without_effect = load_settings(
+        demo: dict[str, Any] = {
             **dict.fromkeys(MINT_SETTINGS),
-            avatar_ks=ks,
-            avatar_base_url=base_url,
-            avatar_id=DEFAULT_AVATAR_ID,
-            avatar_voice_id=DEFAULT_VOICE_ID,
-            **_forgetful(),
-        )
-        return _run_broker(settings, without_effect, options)
+            "avatar_ks": ks,
+            "avatar_base_url": base_url,
+            "avatar_id": DEFAULT_AVATAR_ID,
+            "avatar_voice_id": DEFAULT_VOICE_ID,
+        }
+        settings, without_effect = load_settings(**demo, **_forgetful(), **_address(options))
+        return _run_broker(settings, without_effect)
 
 
 def _require_development() -> None:
@@ -173,7 +151,7 @@ def _require_development() -> None:
         )
 
 
-def _forgetful() -> dict[str, str]:
+def _forgetful() -> dict[str, Any]:
     """The demo's emulator ends with it, and so do its sessions: no need to write them down."""
     from app.db.database import IN_MEMORY  # noqa: PLC0415 - see above
 
@@ -196,7 +174,7 @@ def _with_database(settings: Settings) -> Settings:
     return settings
 
 
-def _run_broker(settings: Settings, without_effect: list[str], options: argparse.Namespace) -> int:
+def _run_broker(settings: Settings, without_effect: list[str]) -> int:
     from app.main import create_app  # noqa: PLC0415 - see above
     from app.sessions.keyring import keyring_of  # noqa: PLC0415 - see above
 
@@ -206,7 +184,7 @@ def _run_broker(settings: Settings, without_effect: list[str], options: argparse
     pseudonyms = Pseudonyms(keyring_of(settings).logs()[0])
     configure_logging(pseudonyms=pseudonyms, traced=traces is not None, level=settings.log_level)
     app = create_app(settings, tracer_provider=traces)
-    listening = listen(options.host, options.port)
+    listening = listen(settings.host, settings.port)
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
     starting = Startup(app, lambda: print(f"Avatar Broker: open {url_of(listening)}", flush=True))
@@ -239,12 +217,13 @@ def _emulator(options: argparse.Namespace) -> int:
         configure_logging()
         emulator = create_emulator(EmulatorSettings(ks=os.environ["AVATAR_KS"]))
         return serve_for_parent(emulator, socket.socket(fileno=options.fd))
-    given = load_settings()[0].avatar_ks
+    settings, _ = load_settings(**_address(options))
+    port = settings.port if "port" in settings.model_fields_set else EMULATOR_PORT
     never_wait_for_readers()
     configure_logging()
-    ks = given.get_secret_value() if given else None
+    ks = settings.avatar_ks.get_secret_value() if settings.avatar_ks else None
     emulator = create_emulator(EmulatorSettings(ks=ks))
-    listening = listen(options.host, options.port)
+    listening = listen(settings.host, port)
     url = url_of(listening)
     print(f"Emulator: AVATAR_BASE_URL={url}{MIRROR_PATH}")
     print(f"          AVATAR_KS: {'the configured one' if ks else 'any'}")
@@ -270,10 +249,10 @@ def _log_id(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from app.doctor.examination import examine  # noqa: PLC0415 - see above
 
-    settings, _ = load_settings()
+    settings, _ = load_settings(to_serve=True, **_address(options))
     never_wait_for_readers()  # it has a session open meanwhile
     configure_logging(level="error")  # it tells of each step itself
     keep_what_is_loaded()
     return asyncio.run(
-        examine(settings, host=options.host, port=options.port, in_json=options.json)
+        examine(settings, host=settings.host, port=settings.port, in_json=options.json)
     )
