@@ -15,6 +15,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+import structlog
+
 from app import __version__
 from app.config.ks_settings import KS_SETTINGS, MINT_SETTINGS
 from app.config.setting_types import MAX_PORT
@@ -35,6 +37,8 @@ PORT: Final = 8000
 EMULATOR_PORT: Final = 8001
 MISCONFIGURED: Final = 2
 INTERRUPTED: Final = 130
+
+log = structlog.get_logger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -187,12 +191,19 @@ def _run_broker(settings: Settings, without_effect: list[str]) -> int:
     listening = listen(settings.host, settings.port)
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
-    starting = Startup(app, lambda: print(f"Avatar Broker: open {url_of(listening)}", flush=True))
+
+    def announce() -> None:
+        print(f"Avatar Broker: open {url_of(listening)}", flush=True)
+        log.info("started", version=__version__, environment=settings.environment)
+
+    starting = Startup(app, announce)
     try:
-        return serve(starting, listening)
+        code = serve(starting, listening)
     except SystemExit:
         starting.require()
         raise
+    log.info("stopped", exit_code=code)
+    return code
 
 
 def _tracer_provider() -> "TracerProvider | None":

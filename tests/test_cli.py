@@ -328,7 +328,11 @@ def test_whoever_reads_the_broker_and_whatever_ends_it_its_sessions_are_ended_fi
         broker.process.send_signal(ended_by)
         assert broker.process.wait(STOP_SECONDS) == code
         assert _states(kaltura) == ["ended"]
-        assert KS not in broker.log.read_text(encoding="utf-8")
+        log = broker.log.read_text(encoding="utf-8")
+        assert KS not in log
+        if shell == LOGGED:
+            events = re.findall(r'"event": "(started|stopped)"', log)
+            assert events == ["started", "stopped"]
 
 
 def test_a_second_signal_ends_the_broker_soon_whatever_it_waits_for(

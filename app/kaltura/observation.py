@@ -25,11 +25,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass
 class Exchange:
-    """A request on its way; `outcome` is `ok` or the name of a `KalturaError` when it is over."""
+    """A request on its way; `outcome` is `ok` or the name of a `KalturaError` when it is over.
+
+    `reason` is the name of the exception that a failure began with, such as `gaierror` (no such
+    host) or `SSLCertVerificationError`.
+    """
 
     operation: StrEnum
     request: httpx.Request
     outcome: str = "unknown"
+    reason: str | None = None
     status: int | None = None
     response_id: str | None = None
     seconds: float = 0.0
@@ -76,6 +81,7 @@ def watched(exchange: Exchange, observer: Observer) -> Iterator[None]:
             exchange.outcome = "ok"
         except KalturaError as error:
             exchange.outcome = type(error).__name__
+            exchange.reason = _reason_of(error)
             raise
         finally:
             exchange.seconds = time.perf_counter() - started
@@ -84,6 +90,7 @@ def watched(exchange: Exchange, observer: Observer) -> Iterator[None]:
                 "kaltura",
                 operation=exchange.operation.value,
                 outcome=exchange.outcome,
+                reason=exchange.reason,
                 upstream_status=exchange.status,
                 duration_ms=round(exchange.seconds * 1000, 1),
                 **({} if exchange.response_id is None else {"upstream_id": exchange.response_id}),
@@ -96,6 +103,14 @@ def _level_of(exchange: Exchange) -> int:
         return logging.WARNING
     is_routine = exchange.outcome == "ok" and exchange.operation == Operation.KEEP_ALIVE
     return logging.DEBUG if is_routine else logging.INFO
+
+
+def _reason_of(error: BaseException) -> str | None:
+    """The name of what an error began with; its text stays out, since it may quote an answer."""
+    first = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    return None if first is error else type(first).__name__
 
 
 def _id_of(response: httpx.Response, request: httpx.Request) -> str | None:

@@ -91,7 +91,8 @@ def _renderers(*, for_a_person: bool) -> list[Processor]:
     if not for_a_person:
         return [structlog.processors.JSONRenderer()]  # JSON escapes by itself
     plain = structlog.dev.plain_traceback
-    return [_on_one_line, structlog.dev.ConsoleRenderer(exception_formatter=plain)]
+    lines = structlog.dev.ConsoleRenderer(exception_formatter=plain, sort_keys=False)
+    return [_on_one_line, lines]
 
 
 def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -235,6 +235,15 @@ def test_an_endless_path_is_cut() -> None:
     assert len(ALIASES.in_path("/x" * 5000)) == MAX_PATH_LENGTH
 
 
+async def test_a_terminal_shows_first_what_was_asked_for_and_what_came_of_it(
+    terminal: io.StringIO, visitor: httpx.AsyncClient
+) -> None:
+    await visitor.get("/nothing")
+    plain = re.sub(r"\x1b\[\d+m", "", terminal.getvalue().splitlines()[-1])
+    names = re.findall(r"(\w+)=", plain)
+    assert names == ["method", "path", "status", "duration_ms", "request_id"]
+
+
 @pytest.mark.parametrize("nasty", NASTY, ids=ascii)
 def test_a_terminal_shows_what_a_visitor_sends_and_does_not_obey_it(
     terminal: io.StringIO, nasty: str
