@@ -8,17 +8,18 @@ import argparse
 import asyncio
 import gc
 import importlib.util
-import ipaddress
-import logging
 import os
 import secrets
 import socket
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import structlog
 
 from app import __version__
 from app.config.ks_settings import KS_SETTINGS, MINT_SETTINGS
+from app.config.setting_types import MAX_PORT
 from app.config.settings import ENV_FILE, Settings, load_settings
 from app.config.sources import SettingsError, configured, lend_to_libraries, read_env_file
 from app.demo import is_emulator, run_emulator
@@ -32,23 +33,24 @@ from app.server.startup import Startup
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
-HOST: Final = "127.0.0.1"
 PORT: Final = 8000
 EMULATOR_PORT: Final = 8001
-MAX_PORT: Final = 65535
 MISCONFIGURED: Final = 2
 INTERRUPTED: Final = 130
 
+log = structlog.get_logger(__name__)
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command; a wrong setting ends it with one line and exit code 2."""
+    """Run a command; wrong settings end it with a line for each and exit code 2."""
     gc.disable()  # loading code makes no garbage; `freeze_loaded_objects` enables it again
     open_standard_streams()
     try:
         options = _parser().parse_args(arguments)
-        sys.exit(options.run(options if options.run is _log_id else _with_address(options)))
+        sys.exit(options.run(options))
     except SettingsError as error:
-        print(f"avatar-broker: {error}", file=sys.stderr)
+        for mistake in error.mistakes:
+            print(f"avatar-broker: {mistake}", file=sys.stderr)
         sys.exit(MISCONFIGURED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
@@ -89,11 +91,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_address(parser: argparse.ArgumentParser, port: int, unset: str | None) -> None:
-    text = "address to listen on (default: HOST of the environment, or %s)"
-    parser.add_argument("--host", default=unset, help=text % HOST)
-    text = "default: PORT of the environment, or %d"
+    text = "address to listen on (default: HOST of the environment or of .env, or 127.0.0.1)"
+    parser.add_argument("--host", default=unset, help=text)
+    text = "default: PORT of the environment or of .env, or %d"
     parser.add_argument("--port", default=unset, type=_port, help=text % port)
-    parser.set_defaults(default_port=port)
 
 
 def _port(text: str) -> int:
@@ -102,30 +103,10 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _with_address(options: argparse.Namespace) -> argparse.Namespace:
-    """The options, with the environment's `PORT` and `HOST` where the command line has none.
-
-    Some shells set `HOST` to the name of the machine. Listening there would open the broker to the
-    network unasked, so only an address, or `localhost`, counts.
-    """
-    if options.port is None:
-        port = os.environ.get("PORT") or str(options.default_port)
-        try:
-            options.port = _port(port)
-        except argparse.ArgumentTypeError as error:
-            raise SettingsError(f"PORT is malformed: {error}") from error
-    if options.host is None:
-        host = os.environ.get("HOST", "")
-        options.host = host if _is_address(host) else HOST
-    return options
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return True
+def _address(options: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of where to listen, as settings."""
+    given = {"host": options.host, "port": options.port}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _serve_or_demo(options: argparse.Namespace) -> int:
@@ -136,10 +117,10 @@ def _serve_or_demo(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    settings, without_effect = load_settings()
+    settings, without_effect = load_settings(to_serve=True, **_address(options))
     if settings.environment == "production" and settings.upstream_is_local:
         _refuse_emulator(settings.avatar_base_url)
-    return _run_broker(settings, without_effect, options)
+    return _run_broker(settings, without_effect)
 
 
 def _refuse_emulator(base_url: str) -> None:
@@ -157,15 +138,15 @@ def _demo(options: argparse.Namespace) -> int:
 
     ks = secrets.token_urlsafe(16)
     with run_emulator(ks) as base_url:
-        settings, without_effect = load_settings(
+        demo: dict[str, Any] = {
             **dict.fromkeys(MINT_SETTINGS),
-            avatar_ks=ks,
-            avatar_base_url=base_url,
-            avatar_id=DEFAULT_AVATAR_ID,
-            avatar_voice_id=DEFAULT_VOICE_ID,
-            **_demo_database(),
-        )
-        return _run_broker(settings, without_effect, options)
+            "avatar_ks": ks,
+            "avatar_base_url": base_url,
+            "avatar_id": DEFAULT_AVATAR_ID,
+            "avatar_voice_id": DEFAULT_VOICE_ID,
+        }
+        settings, without_effect = load_settings(**demo, **_demo_database(), **_address(options))
+        return _run_broker(settings, without_effect)
 
 
 def _require_development() -> None:
@@ -176,7 +157,7 @@ def _require_development() -> None:
         )
 
 
-def _demo_database() -> dict[str, str]:
+def _demo_database() -> dict[str, Any]:
     """The demo's default database, in memory: its sessions end with its emulator."""
     from app.db.database import IN_MEMORY  # noqa: PLC0415 - see above
 
@@ -200,7 +181,7 @@ def _with_database(settings: Settings) -> Settings:
     return settings
 
 
-def _run_broker(settings: Settings, without_effect: list[str], options: argparse.Namespace) -> int:
+def _run_broker(settings: Settings, without_effect: list[str]) -> int:
     from app.main import create_app  # noqa: PLC0415 - see above
     from app.sessions.keyring import keyring_of  # noqa: PLC0415 - see above
 
@@ -208,17 +189,24 @@ def _run_broker(settings: Settings, without_effect: list[str], options: argparse
     settings = _with_database(settings)
     traces = _tracer_provider()
     pseudonyms = Pseudonyms(keyring_of(settings).logs()[0])
-    configure_logging(pseudonyms=pseudonyms, traced=traces is not None)
+    configure_logging(pseudonyms=pseudonyms, traced=traces is not None, level=settings.log_level)
     app = create_app(settings, tracer_provider=traces)
-    listening = listen(options.host, options.port)
+    listening = listen(settings.host, settings.port)
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
-    starting = Startup(app, lambda: print(f"Avatar Broker: open {url_of(listening)}", flush=True))
+
+    def announce() -> None:
+        print(f"Avatar Broker: open {url_of(listening)}", flush=True)
+        log.info("started", version=__version__, environment=settings.environment)
+
+    starting = Startup(app, announce)
     try:
-        return serve(starting, listening)
+        code = serve(starting, listening)
     except SystemExit:
         starting.raise_failure()
         raise
+    log.info("stopped", exit_code=code)
+    return code
 
 
 def _tracer_provider() -> "TracerProvider | None":
@@ -243,12 +231,13 @@ def _emulator(options: argparse.Namespace) -> int:
         configure_logging()
         emulator = create_emulator(EmulatorSettings(ks=os.environ["AVATAR_KS"]))
         return serve_for_parent(emulator, socket.socket(fileno=options.fd))
-    given = load_settings()[0].avatar_ks
+    settings, _ = load_settings(**_address(options))
+    port = settings.port if "port" in settings.model_fields_set else EMULATOR_PORT
     use_non_blocking_output()
     configure_logging()
-    ks = given.get_secret_value() if given else None
+    ks = settings.avatar_ks.get_secret_value() if settings.avatar_ks else None
     emulator = create_emulator(EmulatorSettings(ks=ks))
-    listening = listen(options.host, options.port)
+    listening = listen(settings.host, port)
     url = url_of(listening)
     print(f"Emulator: AVATAR_BASE_URL={url}{MIRROR_PATH}")
     print(f"          AVATAR_KS: {'the configured one' if ks else 'any'}")
@@ -274,11 +263,10 @@ def _log_id(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from app.doctor.examination import examine  # noqa: PLC0415 - see above
 
-    settings, _ = load_settings()
+    settings, _ = load_settings(to_serve=True, **_address(options))
     use_non_blocking_output()  # a blocked output would keep a session open
-    configure_logging()
-    logging.getLogger().setLevel(logging.WARNING)  # the doctor prints each step itself
+    configure_logging(level="error")  # the doctor prints each step itself
     freeze_loaded_objects()
     return asyncio.run(
-        examine(settings, host=options.host, port=options.port, in_json=options.json)
+        examine(settings, host=settings.host, port=settings.port, in_json=options.json)
     )

@@ -34,7 +34,7 @@ from app.observability.tracing import UNTRACED, Traces
 from app.problems import Problem
 from app.sessions.access import Services
 from app.sessions.assembly import assemble, kaltura_client
-from app.sessions.clock import Clocks, SessionClock
+from app.sessions.clock import Clock, Clocks, SessionClock
 from app.sessions.keyring import keyring_of
 from app.sessions.lifecycle.shutdown import SessionShutdown
 from app.sessions.speech.assembly import speech_services
@@ -202,7 +202,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # behind a proxy with TLS a redirect would lead to http
-        middleware=_middleware(settings, metrics),
+        middleware=_middleware(settings, metrics, clocks.monotonic),
         exception_handlers={
             Problem: on_problem,
             RequestValidationError: on_invalid,
@@ -218,12 +218,12 @@ def create_app(
     return app
 
 
-def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+def _middleware(settings: Settings, metrics: Metrics, monotonic: Clock) -> list[Middleware]:
     """The middleware, the outermost first."""
     return [
         *_proxy_middleware(settings),
-        Middleware(RequestContext, metrics=metrics),
         Middleware(SecurityHeaders, https=settings.is_https),
+        Middleware(RequestContext, metrics=metrics, monotonic=monotonic),
         Middleware(HostGuard, policy=HostPolicy.of(settings)),
         Middleware(
             CORSMiddleware,

@@ -1,5 +1,6 @@
 """The outcome of each request to Kaltura, for the log, the metrics and the traces."""
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Final
 import httpx
 import structlog
 
+from app.kaltura.contract import Operation
 from app.kaltura.errors import KalturaError
 
 REQUEST_ID: Final = "X-Request-ID"
@@ -26,11 +28,14 @@ class Exchange:
     """A request to Kaltura and its result.
 
     `outcome` is `unknown` until the exchange is over, then `ok` or the name of a `KalturaError`.
+    `reason` is the name of the exception that a failure began with, such as `gaierror` (no such
+    host) or `SSLCertVerificationError`.
     """
 
     operation: StrEnum
     request: httpx.Request
     outcome: str = "unknown"
+    reason: str | None = None
     status: int | None = None
     response_id: str | None = None
     seconds: float = 0.0
@@ -80,17 +85,36 @@ def observed(exchange: Exchange, observer: Observer) -> Iterator[None]:
             exchange.outcome = "ok"
         except KalturaError as error:
             exchange.outcome = type(error).__name__
+            exchange.reason = _reason_of(error)
             raise
         finally:
             exchange.seconds = time.perf_counter() - started
-            log.info(
+            log.log(
+                _level_of(exchange),
                 "kaltura",
                 operation=exchange.operation.value,
                 outcome=exchange.outcome,
+                reason=exchange.reason,
                 upstream_status=exchange.status,
                 duration_ms=round(exchange.seconds * 1000, 1),
                 **({} if exchange.response_id is None else {"upstream_id": exchange.response_id}),
             )
+
+
+def _level_of(exchange: Exchange) -> int:
+    """The log level: a failed call is a warning, a keep-alive that succeeded is for debugging."""
+    if exchange.outcome not in {"ok", "unknown"}:
+        return logging.WARNING
+    is_routine = exchange.outcome == "ok" and exchange.operation == Operation.KEEP_ALIVE
+    return logging.DEBUG if is_routine else logging.INFO
+
+
+def _reason_of(error: BaseException) -> str | None:
+    """The name of an error's first cause; its text is left out, since it may quote an answer."""
+    first = error
+    while first.__cause__ is not None:
+        first = first.__cause__
+    return None if first is error else type(first).__name__
 
 
 def _response_id(response: httpx.Response, request: httpx.Request) -> str | None:
