@@ -10,7 +10,7 @@ from typing import Final
 from bench.load import request
 from bench.plan import Plan
 from bench.processor import memory_bytes, processor_seconds
-from bench.servers import BROKER, HOST, SAID_SECONDS, OpenedSession, Server, server
+from bench.servers import BROKER, HOST, SAID_SECONDS, BenchmarkSession, Server, server
 
 CONNECTIONS: Final = 32
 FOLLOWERS_EACH: Final = 4
@@ -104,13 +104,13 @@ def _show(name: str, value: float, unit: str) -> None:
 class _Follower(asyncio.Protocol):
     """Follows a session's events, and counts them."""
 
-    def __init__(self, session: OpenedSession) -> None:
+    def __init__(self, session: BenchmarkSession) -> None:
         self._session = session
         self._transport: asyncio.Transport | None = None
         self.events = 0
 
     @classmethod
-    async def of(cls, port: int, session: OpenedSession) -> "_Follower":
+    async def of(cls, port: int, session: BenchmarkSession) -> "_Follower":
         loop = asyncio.get_running_loop()
         _, follower = await loop.create_connection(lambda: cls(session), "127.0.0.1", port)
         return follower

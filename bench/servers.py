@@ -36,7 +36,7 @@ PROTECTED: Final = "Express, protected"
 
 
 @dataclass(frozen=True)
-class OpenedSession:
+class BenchmarkSession:
     """The id and the token of a session that a server has opened."""
 
     session_id: str
@@ -66,7 +66,7 @@ class Server:
     start_seconds: float
     """The processor time that its start took, in seconds."""
 
-    sessions: list[OpenedSession] = field(default_factory=list)
+    sessions: list[BenchmarkSession] = field(default_factory=list)
     _quiet_at: float = 0.0
 
     async def cost(self, requests: Sequence[bytes], connections: int) -> Cost:
@@ -98,11 +98,11 @@ class Server:
         opened = await self.cost([create] * count, connections)
         for body in opened.load.bodies:
             answer = json.loads(body)
-            self.sessions.append(OpenedSession(answer["sessionId"], answer["token"]))
+            self.sessions.append(BenchmarkSession(answer["sessionId"], answer["token"]))
         return opened
 
 
-def _speak(session: OpenedSession) -> bytes:
+def _speak(session: BenchmarkSession) -> bytes:
     """A speak with a new turn id, as a repeated turn would be said only once."""
     said = {"text": "Hi.", "turnId": f"turn-{secrets.token_hex(6)}", "isFinal": True}
     return session.request("speak", json.dumps(said).encode())

@@ -18,7 +18,7 @@ from bench.kaltura_stub import KalturaStub
 from bench.load import load, request
 from bench.plan import Plan
 from bench.profile import profile
-from bench.servers import HOST, OpenedSession, Server
+from bench.servers import HOST, BenchmarkSession, Server
 from bench.speak import INTERRUPTED, SERVERS, report
 from tests.support.processes import ROOT, environment
 
@@ -71,7 +71,7 @@ async def test_the_other_benchmarks_run(
 
 async def test_a_speak_that_kaltura_was_not_asked_for_is_not_measured() -> None:
     async with kaltura_at_once() as port:
-        server = Server("at once", port, os.getpid(), 0.0, [OpenedSession("session", "token")])
+        server = Server("at once", port, os.getpid(), 0.0, [BenchmarkSession("session", "token")])
         with pytest.raises(RuntimeError, match="before Kaltura"):
             await server.speak(1, 1)
 
