@@ -17,8 +17,9 @@ run: .venv/.installed ## set up and start (with the emulator when no Kaltura Ses
 
 install: .venv/.installed ## set up .venv, nothing else
 
-test: .venv/.dev lint ## set up and check everything, a real browser included
-	@scripts/ensure-chromium >/dev/null
+test: .venv/.dev lint ## set up and check everything, two real browsers included
+	@scripts/ensure-browser chromium >/dev/null
+	@scripts/ensure-browser firefox >/dev/null
 	@scripts/ensure-postgres >/dev/null
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 

