@@ -1,1 +1,1 @@
-"""The domain: what a visitor may do, and what becomes of it."""
+"""Everything about avatar sessions that depends neither on HTTP nor on Kaltura's protocol."""

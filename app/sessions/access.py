@@ -1,4 +1,4 @@
-"""Whose session it is, and what its holder may do with it."""
+"""Decides which session a caller may use, and which controls the caller may use on it."""
 
 import hmac
 from collections.abc import Mapping
@@ -16,18 +16,18 @@ from app.sessions.store.model import AvatarSession
 from app.sessions.tokens import InvalidTokenError, SessionTokens
 
 SERVICE: Final = "service:"
-"""How the owner of a service's sessions begins."""
+"""Prefix of the owner name of every session that a service opened."""
 
 EVERY_CONTROL: frozenset[Control] = frozenset(get_args(Control))
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls: a visitor who is known, the bearer of a token, both, or neither.
+    """Identity of a request's sender: a known visitor, the bearer of a token, both, or neither.
 
-    `service` is the owner name of the service whose token it is (`Services.owner`).
-    `token_is_a_proxys` is whether the token may have been added by a proxy that signs visitors in.
-    It then counts as none, unless it is one that opens something here.
+    `service` is the owner name of the service that the token belongs to (`Services.owner`).
+    `token_is_a_proxys` tells that a proxy which signs visitors in may have added the token. Such a
+    token is ignored, unless it opens a session here or belongs to a service.
     """
 
     visitor: Visitor | None = None
@@ -38,9 +38,10 @@ class Caller:
 
 @dataclass(frozen=True)
 class SessionGrant:
-    """A session that its caller may use these controls on.
+    """A session together with the controls that one caller may use on it.
 
-    `address` is where they call from, when it counts.
+    `by_service` tells that the caller is a service. `address` is the caller's network address; None
+    leaves the caller out of every address's share.
     """
 
     runtime: SessionRuntime
@@ -50,7 +51,7 @@ class SessionGrant:
 
     @property
     def session(self) -> AvatarSession:
-        """The session as it is now."""
+        """The current state of the session."""
         return self.runtime.session
 
     def require(self, control: Control) -> None:
@@ -60,14 +61,15 @@ class SessionGrant:
 
     @property
     def service(self) -> str | None:
-        """The name of the service that holds it; None when it is a visitor."""
+        """The name of the calling service; None when the caller is a visitor."""
         return self.session.owner.removeprefix(SERVICE) if self.by_service else None
 
     @property
     def visitor(self) -> str | None:
-        """Who the visitor is that holds it; None when it is a service.
+        """The id of the calling visitor; None when the caller is a service.
 
-        The visitors of a service are not known, but each of its sessions is on one's page.
+        A session that a service opened may also be controlled by the page that shows it. The
+        visitor of that page is not known, so the session's id stands for the visitor's.
         """
         if self.by_service:
             return None
@@ -76,26 +78,29 @@ class SessionGrant:
 
 
 class Services:
-    """Other servers that may open sessions, and control those they opened, by a token each."""
+    """Tokens of the services: other servers that open sessions and control those they opened.
+
+    `tokens` has one token per service, by the name of the service.
+    """
 
     def __init__(self, tokens: Mapping[str, SecretStr]) -> None:
         self._tokens = tokens
 
     def owner(self, token: str) -> str | None:
-        """As whom a service owns its sessions; None when `token` is no service's."""
-        # Every token is compared, so that the time taken tells nothing of which one was close.
+        """The owner name of the service that a token belongs to; None when there is none."""
+        # Every token is compared, so that the time taken does not tell which one was nearly right.
         owners = [SERVICE + name for name, own in self._tokens.items() if _same(token, own)]
         return owners[0] if owners else None
 
     def recognised(self, caller: Caller) -> Caller:
-        """The caller, with the service whose token it has."""
+        """The caller, with `service` set when the caller's token belongs to a service."""
         return replace(caller, service=self.owner(caller.token)) if caller.token else caller
 
 
 class AccessControl:
-    """Finds a caller's own session; a stranger learns nothing of it (OWASP API1).
+    """Finds the session that a caller may use, and reveals no other session (OWASP API1).
 
-    A token, where one is sent, decides alone: who the visitor is does not help.
+    When a token is sent, the token alone decides: a cookie does not make up for a wrong token.
     """
 
     def __init__(
@@ -112,7 +117,7 @@ class AccessControl:
         self._visitor_controls = visitor_controls
 
     async def find(self, caller: Caller, session_id: str) -> SessionGrant:
-        """The session, ended or not; raises `Unauthenticated` or `SessionNotFound`."""
+        """The grant for a session, ended or not; raises `Unauthenticated` or `SessionNotFound`."""
         runtime = await self._registry.find(session_id)
         session = runtime.session if runtime else None
         controls = self._visitor_controls
@@ -144,7 +149,8 @@ class AccessControl:
                 raise Unauthenticated from None
             if claims.expired and (session is None or session.ended is None):
                 raise Unauthenticated
-            # The owner too: should Kaltura give an id anew, an old token must not open it.
+            # The owner is compared too: Kaltura may use a session id again, and a token of the
+            # earlier session must not open the later one.
             return session is not None and (claims.session_id, claims.subject) == (
                 session_id,
                 session.owner,
@@ -157,5 +163,8 @@ class AccessControl:
 
 
 def _same(token: str, other: SecretStr) -> bool:
-    """Whether they are equal; what an earlier process ended has no token, and none opens it."""
+    """Whether two tokens are equal, compared in constant time; an empty token equals none.
+
+    A session that an earlier process ended has an empty token.
+    """
     return bool(token) and hmac.compare_digest(token.encode(), other.get_secret_value().encode())

@@ -1,4 +1,4 @@
-"""How visitors and services come to a session, or to a place in line for one."""
+"""Opens sessions for visitors and services, or gives them a place in line."""
 
 import asyncio
 from dataclasses import replace
@@ -18,16 +18,17 @@ from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import IdempotencyRecord
 
 MAX_TICKETS: Final = 1000
-"""Tickets that are known after they were used; the oldest are forgotten."""
+"""Used tickets that are remembered; past this number the oldest are forgotten."""
 
 Opening = asyncio.Task[SessionRuntime | QueuePosition]
 
 
 class Admission:
-    """Opens sessions; raises a `Problem` for what can't be done.
+    """Opens sessions within capacity and budgets; raises a `Problem` when that can't be done.
 
-    Each opening takes a place and a share of today's minutes first. The same Idempotency-Key of the
-    same owner is answered with the same session, also while that is still being opened.
+    Before a session is opened, a place and a share of today's minutes are taken for it. A repeated
+    Idempotency-Key of one owner is answered with the session of the first request, also while that
+    session is still being opened.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Admission:
         self._under_way: set[Opening] = set()
         self._by_key: dict[str, tuple[IdempotencyRecord, Opening]] = {}
         self._used_tickets: dict[str, str] = {}
-        """Whose the tickets were."""
+        """The owner who waited with each used ticket."""
 
     # Opening
 
@@ -57,14 +58,15 @@ class Admission:
         options: SessionOptions,
         idempotency_key: str | None = None,
         *,
-        called: str | None = None,
+        display_name: str | None = None,
         address: str | None = None,
     ) -> SessionRuntime | QueuePosition:
-        """Open a session for a visitor, or give them a place in line.
+        """Open a session for a visitor, or give the visitor a place in line.
 
-        `called` is what their login calls them, for the record; `address` is where they call from.
+        `display_name` is the visitor's name at the login, for the audit record. `address` is the
+        visitor's network address.
         """
-        requester = replace(self._visitor(visitor), called=called, address=address)
+        requester = replace(self._visitor(visitor), display_name=display_name, address=address)
         return await self._open_once(requester, options, idempotency_key)
 
     async def open_now(
@@ -72,11 +74,13 @@ class Admission:
         visitor: str,
         options: SessionOptions,
         *,
-        called: str | None = None,
+        display_name: str | None = None,
         address: str | None = None,
     ) -> SessionRuntime:
-        """Open a session for a visitor who can't wait; raises `AtCapacity` when others must."""
-        requester = replace(self._visitor(visitor), may_wait=False, called=called, address=address)
+        """Open a session for a visitor who can't wait; raises `AtCapacity` without a free place."""
+        requester = replace(
+            self._visitor(visitor), may_wait=False, display_name=display_name, address=address
+        )
         opened = await self._open_once(requester, options)
         if isinstance(opened, QueuePosition):
             raise AtCapacity
@@ -85,17 +89,18 @@ class Admission:
     async def open_for_service(
         self, service: str, options: SessionOptions, idempotency_key: str | None = None
     ) -> SessionRuntime | QueuePosition:
-        """Open a session for a service, which is the `service` of `Services.owner`.
+        """Open a session for a service, named by the owner name that `Services.owner` gives.
 
-        A service is many visitors, so each of its keys has a place in line of its own.
+        A service acts for many visitors, so each of its Idempotency-Keys has its own place in line.
         """
         requester = Requester(service, f"{service}:{idempotency_key or ''}")
         return await self._open_once(requester, options, idempotency_key)
 
     async def is_repeated(self, visitor: str, idempotency_key: str | None) -> bool:
-        """Whether opening a session for a visitor would begin nothing.
+        """Whether a request to open a session would start nothing new.
 
-        They are in line, or it was begun with this key.
+        True when the visitor already waits in line, or when a request with this key was made
+        before.
         """
         if await self._capacity.has_place(self._visitor(visitor)):
             return True
@@ -106,15 +111,16 @@ class Admission:
 
     @property
     def under_way(self) -> int:
-        """How many openings are under way."""
+        """The number of sessions that are being opened."""
         return len(self._under_way)
 
     # Waiting in line
 
     def waits_as(self, ticket_id: str) -> str:
-        """Who waits with this ticket, for a visitor without a cookie; see `CapacityManager`.
+        """The owner of a ticket, as whom a visitor without a cookie waits; raises `TicketNotFound`.
 
-        A service's ticket does not do: its pages have it too, and they are not the service.
+        A ticket of a service is not accepted: the service's pages know the ticket too, but must not
+        act as the service.
         """
         owner = self._capacity.owner_of(ticket_id)
         if owner.startswith(SERVICE):
@@ -124,10 +130,11 @@ class Admission:
     async def comes_as(
         self, ticket_id: str, idempotency_key: str | None, visitor: str | None
     ) -> str:
-        """Who comes with this ticket: who waits with it, or who did and sends the same key again.
+        """The owner of a ticket that is presented to open a session; raises `TicketNotFound`.
 
-        The session they asked for is being opened or open, and its answer may have been lost.
-        `visitor` is who calls, where that is known: after a restart only their cookie is left.
+        A ticket that was used already is accepted with the Idempotency-Key of that first request,
+        whose answer may have been lost. `visitor` is the caller, where known: after a restart of
+        the broker only the visitor's cookie is left to recognise the repeated request by.
         """
         try:
             owner = self.waits_as(ticket_id)
@@ -145,14 +152,14 @@ class Admission:
         return owner
 
     async def place(self, ticket_id: str, wait_seconds: float) -> QueuePosition:
-        """A place in line, when it changes or after `wait_seconds`; raises `TicketNotFound`."""
+        """Wait until a position in line changes, or `wait_seconds`; raises `TicketNotFound`."""
         return await self._capacity.ask(ticket_id, wait_seconds)
 
     async def leave_line(self, ticket_id: str) -> None:
-        """Give up a place in line."""
+        """Remove a ticket from the line."""
         await self._capacity.leave(ticket_id)
 
-    # Carrying out
+    # Opening, internally
 
     def _visitor(self, visitor: str) -> Requester:
         return Requester(visitor, visitor, at_most=self._settings.max_sessions_per_visitor)
@@ -162,7 +169,8 @@ class Admission:
     ) -> SessionRuntime | QueuePosition:
         """Open a session, or join the opening that is under way with the same key.
 
-        It goes on when its caller is cancelled: nobody could end a session that is not known here.
+        The opening continues when its caller is cancelled: otherwise Kaltura might open a session
+        that the broker does not know and can't end.
         """
         request = create_request(self._settings, options)
         origin = None
@@ -184,7 +192,7 @@ class Admission:
         if origin is not None:
             del self._by_key[origin.key]
         if not opening.cancelled():
-            opening.exception()  # its caller may be gone, and asyncio would warn of it
+            opening.exception()  # the caller may be gone, and asyncio would warn
 
     async def _open(
         self, requester: Requester, request: CreateRequest, origin: IdempotencyRecord | None
@@ -210,7 +218,7 @@ class Admission:
         return runtime
 
     async def _opened_by(self, key: str) -> SessionRuntime | None:
-        """The session that a request with this key is answered with, if there is one."""
+        """The session that an earlier request with this key opened, unless its answer was lost."""
         earlier = await self._registry.opened_by(key)
         if earlier is None:
             return None

@@ -1,4 +1,4 @@
-"""The domain, wired together."""
+"""Builds the parts of `app.sessions` and wires them together."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ from app.sessions.tokens import SessionTokens
 
 @dataclass(frozen=True)
 class Sessions:
-    """The parts that others use."""
+    """The parts of `app.sessions` that the routes and the server use."""
 
     access_control: AccessControl
     admission: Admission
@@ -62,7 +62,7 @@ def kaltura_client(
     clocks: Clocks = Clocks(),  # noqa: B008 - a frozen value
     observer: Observer = no_observer,
 ) -> KalturaClient:
-    """A client that opens sessions as the settings say; raises `SettingsError` without a KS."""
+    """Build the client for Kaltura's API from the settings; raises `SettingsError` without a KS."""
     transport = transport or open_transport()
     return KalturaClient(
         base_url=settings.avatar_base_url,
@@ -105,9 +105,9 @@ def assemble(
     clock: SessionClock,
     is_record_down: Callable[[], bool] = lambda: False,
 ) -> Sessions:
-    """Wire the domain over a client of Kaltura's, a store of sessions and the record.
+    """Build every part over a Kaltura client, a session store and a writer of the audit record.
 
-    Each part knows those above it in this list, and none below.
+    The parts are built in the order of their dependencies: each knows only parts built before it.
     """
     redaction = TextRedaction(settings.audit_text, keyring.words())
     auditor = SessionAuditor(record, redaction, clock.wall, clocks.monotonic)

@@ -1,4 +1,4 @@
-"""What happens to sessions, told to the record."""
+"""Writes calls and the opening and end of sessions to the audit record."""
 
 import contextlib
 import time
@@ -17,21 +17,25 @@ from app.sessions.clock import Clock
 from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.store.model import AvatarSession
 
-HELD_A_MINUTE: Final = 60
-"""Entries of one session for calls that went no further: they cost who makes them nothing."""
+UNSENT_CALLS_A_MINUTE: Final = 60
+"""Entries a minute of one session for calls that were not sent to Kaltura.
+
+The number is bounded because such calls cost the caller nothing.
+"""
 
 REFUSED_A_MINUTE: Final = 10
-"""Entries for one who asks for sessions and gets none, for each problem."""
+"""Entries a minute for one visitor whose requests to open a session fail, per problem."""
 
-STRANGERS_A_MINUTE: Final = 1
-"""The same for one address, where the problem is that nobody knows who it is or that it asks on."""
+UNIDENTIFIED_A_MINUTE: Final = 1
+"""Entries a minute for one address of unidentified or rate-limited callers, per problem."""
 
 
 class AuditedCall:
-    """One call of a control, from when it is asked for until it is over.
+    """One control call, from its arrival until its outcome is known.
 
-    Its entry is begun by `accepted`; a call that goes no further than here needs none so soon.
-    `upstream_status` is what Kaltura answered, and `session_id` what it opened.
+    `accepted` begins the call's entry in the audit record; a call that fails before that is
+    recorded when it ends. `upstream_status` is the status that Kaltura answered, and `session_id`
+    the session that a create call opened.
     """
 
     def __init__(
@@ -41,26 +45,26 @@ class AuditedCall:
         self._texts = texts
         self._bypass_limits = bypass_limits
         self._began = time.perf_counter()
-        self._line: PendingEntry | None = None
+        self._pending_entry: PendingEntry | None = None
         self.entry = entry
         self.session_id = entry.session_id
         self.upstream_status: int | None = None
         self.goes_on = False
-        """Whether it is answered before it is carried out; `carried_out` tells its outcome then."""
+        """Whether the call is answered before it is sent; `carried_out` then tells its outcome."""
 
         self.reached_kaltura = False
-        """Whether it was sent, and Kaltura did not say that it has done nothing."""
+        """Whether the call was sent, and Kaltura did not say that it was not carried out."""
 
         self._is_settled = False
 
     @property
-    def line(self) -> PendingEntry | None:
-        """Its line on the record, once it is accepted."""
-        return self._line
+    def pending_entry(self) -> PendingEntry | None:
+        """The call's entry in the audit record; None until the call is accepted."""
+        return self._pending_entry
 
     @property
     def may_be_done(self) -> bool:
-        """Whether Kaltura may have carried it out, or may yet."""
+        """Whether Kaltura has or may have carried the call out, or may still do so."""
         return self.reached_kaltura or (self.goes_on and not self._is_settled)
 
     async def accepted(
@@ -71,35 +75,36 @@ class AuditedCall:
         instead_of: str | None = None,
         **detail: Any,
     ) -> None:
-        """It is about to be carried out: from here on it is on record.
+        """Begin the call's entry in the audit record, just before the call is carried out.
 
-        Returns at once, so that the disk and Kaltura work at the same time. With `first`, and as
-        long as the disk is in doubt, it returns when the entry is written, or raises
-        `RecordUnavailable`. `instead_of` is what was asked for, where the house's hook has changed
-        it; it is kept as the text is.
+        Returns at once, so that the disk write and the request to Kaltura overlap. With `first`,
+        and while the disk is in doubt, it returns when the entry is on disk, and raises
+        `RecordUnavailable` when that fails. `text` is the text to be said, and `instead_of` the
+        text that was asked for where a speech hook has changed it; both are stored as the text
+        redaction allows.
         """
         kept, instead = (None, {}) if text is None else self._texts.kept(text)
         if instead_of is not None:
-            asked, hashed = self._texts.kept(instead_of)
-            instead |= {"asked": hashed or asked}
-        told = self.entry.detail | _known(detail) | _known(instead)
-        self.entry = replace(self.entry, outcome=PENDING, text=kept, detail=told)
+            original, hashed = self._texts.kept(instead_of)
+            instead |= {"asked": hashed or original}
+        details = self.entry.detail | _known(detail) | _known(instead)
+        self.entry = replace(self.entry, outcome=PENDING, text=kept, detail=details)
         waits = (first or self._record.is_doubtful) and not self._bypass_limits
-        self._line = self._record.begin(
+        self._pending_entry = self._record.begin(
             self.entry, must_persist=not waits, bypass_limits=self._bypass_limits
         )
         if waits:
-            await self._record.durable(self._line)
-            self._line.must_persist = True
+            await self._record.durable(self._pending_entry)
+            self._pending_entry.must_persist = True
 
     def carried_out(self, outcome: str) -> None:
-        """What became of it after it was answered."""
+        """Record the outcome of a call that was answered before it was sent."""
         self._is_settled = True
-        if self._line is not None:
-            self._record.note(self._line, **self.is_over(outcome))
+        if self._pending_entry is not None:
+            self._record.note(self._pending_entry, **self.final_fields(outcome))
 
-    def is_over(self, outcome: str, **detail: Any) -> dict[str, Any]:
-        """What is known of it in the end."""
+    def final_fields(self, outcome: str, **detail: Any) -> dict[str, Any]:
+        """The entry's final fields, for `AuditWriter.note`; the duration is in milliseconds."""
         return {
             "outcome": outcome,
             "session_id": self.session_id,
@@ -110,7 +115,7 @@ class AuditedCall:
 
 
 class SessionAuditor:
-    """Tells the record of calls, and of the turns in a session's life."""
+    """Writes calls, refusals, and the opening and end of sessions to the audit record."""
 
     def __init__(
         self, record: AuditWriter, texts: TextRedaction, clock: Clock, monotonic: Clock
@@ -135,8 +140,9 @@ class SessionAuditor:
         """Record a call that is made during the block; its entry is on disk when the block is left.
 
         Raises `RecordUnavailable` when the call was carried out and can't be written down, unless
-        it bypasses limits, as every end does. A problem that is raised inside of the block is the
-        call's outcome, and goes on. `detail` names the `service` that calls, where one does.
+        it bypasses limits, as every call to end a session does. A `Problem` that is raised inside
+        the block is recorded as the call's outcome, and raised on. `detail` names the `service`
+        that calls, where one does.
         """
         bypass_limits = bypass_limits or operation is Operation.END
         entry = self._entry(Event(operation.value), session, visitor=visitor, **detail)
@@ -144,28 +150,28 @@ class SessionAuditor:
         try:
             yield call
         except Problem as problem:
-            await self._went_wrong(call, problem)
+            await self._record_problem(call, problem)
             raise
         except BaseException:
-            if call.line is not None:
-                self._record.note(call.line, **call.is_over(UNKNOWN))
+            if call.pending_entry is not None:
+                self._record.note(call.pending_entry, **call.final_fields(UNKNOWN))
             raise
-        if call.line is None:
-            await self._spare(call, call.is_over(OK))
+        if call.pending_entry is None:
+            await self._record_unsent(call, call.final_fields(OK))
             return
         if not call.goes_on:
-            self._record.note(call.line, **call.is_over(OK))
-        await self._record.durable(call.line)
+            self._record.note(call.pending_entry, **call.final_fields(OK))
+        await self._record.durable(call.pending_entry)
 
     @contextlib.asynccontextmanager
     async def call_in_parts(
         self, operation: Operation, session: AvatarSession, service: str | None
     ) -> AsyncIterator[None]:
-        """Record a problem of a call whose parts are calls of their own on the record."""
+        """Record a problem of a call whose parts are recorded as calls of their own."""
         try:
             yield
         except SpeechRefused:
-            raise  # it is the outcome of a part
+            raise  # recorded already, as the outcome of a part
         except Problem as problem:
             await self.refused_call(operation, session, service, problem)
             raise
@@ -173,40 +179,40 @@ class SessionAuditor:
     async def refused_call(
         self, operation: Operation, session: AvatarSession, service: str | None, problem: Problem
     ) -> None:
-        """Record a call that was refused before anything was done for it."""
+        """Record a call that was refused before any part of it was carried out."""
         with contextlib.suppress(type(problem)):
             async with self.call(operation, session, service=service):
                 raise problem
 
-    async def _went_wrong(self, call: AuditedCall, problem: Problem) -> None:
-        if call.line is None:
-            await self._spare(call, call.is_over(problem.name, why=problem.detail))
+    async def _record_problem(self, call: AuditedCall, problem: Problem) -> None:
+        if call.pending_entry is None:
+            await self._record_unsent(call, call.final_fields(problem.name, why=problem.detail))
         else:
             why = problem.detail if isinstance(problem, SpeechRefused) else None
-            self._record.note(call.line, **call.is_over(problem.name, why=why))
-            await self._written_if_it_can_be(call.line)
+            self._record.note(call.pending_entry, **call.final_fields(problem.name, why=why))
+            await self._wait_until_written(call.pending_entry)
 
-    async def _spare(self, call: AuditedCall, changes: dict[str, Any]) -> None:
-        """On record too, if there are not too many of it: it went no further than here."""
+    async def _record_unsent(self, call: AuditedCall, changes: dict[str, Any]) -> None:
+        """Record a call that was not sent to Kaltura, up to a number of them a minute."""
         key = f"session:{call.session_id}"
-        await self._sparingly(replace(call.entry, **changes), key, HELD_A_MINUTE)
+        await self._record_throttled(replace(call.entry, **changes), key, UNSENT_CALLS_A_MINUTE)
 
-    # Turns in a session's life
+    # The opening and end of sessions
 
     async def opened(self, session: AvatarSession, **detail: Any) -> None:
-        """It is its visitor's from here on; raises `RecordUnavailable`."""
-        line = self._record.begin(self._entry(Event.OPENED, session, **detail))
-        await self._record.durable(line)
+        """Record that a session was handed to its visitor; raises `RecordUnavailable`."""
+        pending_entry = self._record.begin(self._entry(Event.OPENED, session, **detail))
+        await self._record.durable(pending_entry)
 
     def ended(self, session: AvatarSession) -> None:
-        """It is over for everyone; told again it is told once."""
-        over = session.ended_at or self._clock()
+        """Record that a session has ended; repeated calls for one session leave one entry."""
+        ended_at = session.ended_at or self._clock()
         reason = session.ended and session.ended.value
         entry = self._entry(
-            Event.ENDED, session, reason=reason, seconds=round(over - session.opened_at, 1)
+            Event.ENDED, session, reason=reason, seconds=round(ended_at - session.opened_at, 1)
         )
-        once = f"{Event.ENDED}:{session.session_id}:{session.opened_at!r}"
-        self._record.begin(replace(entry, once=once), must_persist=True, bypass_limits=True)
+        dedup_key = f"{Event.ENDED}:{session.session_id}:{session.opened_at!r}"
+        self._record.begin(replace(entry, once=dedup_key), must_persist=True, bypass_limits=True)
 
     async def refused(
         self,
@@ -216,8 +222,8 @@ class SessionAuditor:
         problem: Problem,
         **detail: Any,
     ) -> None:
-        """Someone asked for a session and got none."""
-        stranger = visitor is None or isinstance(problem, RateLimited | Unauthenticated)
+        """Record that a request to open a session was refused, up to a number of them a minute."""
+        is_unidentified = visitor is None or isinstance(problem, RateLimited | Unauthenticated)
         entry = self._entry(
             Event.REFUSED,
             visitor=visitor,
@@ -227,23 +233,23 @@ class SessionAuditor:
             voiceId=options.voice_id,
             **detail,
         )
-        await self._sparingly(
+        await self._record_throttled(
             replace(entry, outcome=problem.name),
-            f"{address if stranger else visitor}:{problem.name}",
-            STRANGERS_A_MINUTE if stranger else REFUSED_A_MINUTE,
+            f"{address if is_unidentified else visitor}:{problem.name}",
+            UNIDENTIFIED_A_MINUTE if is_unidentified else REFUSED_A_MINUTE,
         )
 
-    async def _sparingly(self, entry: Entry, key: str, a_minute: int) -> None:
+    async def _record_throttled(self, entry: Entry, key: str, a_minute: int) -> None:
         left_out = self._throttle.left_out(key, a_minute=a_minute)
         if left_out is None or self._record.is_doubtful:
             return
         detail = entry.detail | ({"leftOut": left_out} if left_out else {})
-        await self._written_if_it_can_be(self._record.begin(replace(entry, detail=detail)))
+        await self._wait_until_written(self._record.begin(replace(entry, detail=detail)))
 
-    async def _written_if_it_can_be(self, line: PendingEntry) -> None:
-        """What is answered is a problem already; another would not help."""
+    async def _wait_until_written(self, pending_entry: PendingEntry) -> None:
+        """Wait for an entry without raising: the caller is answered with a problem already."""
         with contextlib.suppress(RecordUnavailable):
-            await self._record.durable(line)
+            await self._record.durable(pending_entry)
 
     def _entry(
         self,
@@ -253,14 +259,14 @@ class SessionAuditor:
         visitor: str | None = None,
         **detail: Any,
     ) -> Entry:
-        asking = current_context()
+        context = current_context()
         return Entry(
             at=self._clock(),
             event=event,
-            request_id=asking.request_id,
+            request_id=context.request_id,
             session_id=session.session_id if session else None,
             visitor=session.owner if session else visitor,
-            detail={"surface": asking.surface, **_known(detail)},
+            detail={"surface": context.surface, **_known(detail)},
         )
 
 

@@ -1,4 +1,4 @@
-"""Time as sessions need it: how long something lasts does not depend on the wall clock."""
+"""Clocks for sessions, whose durations do not depend on the wall clock."""
 
 import asyncio
 import time
@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from typing import Final
 
 Clock = Callable[[], float]
-"""Tells seconds."""
+"""Function that returns the time in seconds."""
 
 Sleep = Callable[[float], Awaitable[None]]
-"""Waits for so many seconds of a clock that never jumps."""
+"""Coroutine function that waits for a number of seconds of a monotonic clock."""
 
 PAUSE_SECONDS: Final = 2
-"""A clock that nobody read for longer was paused with its process; the reaper reads it every
-second.
+"""Seconds between two readings of a clock that tell that the process was paused in between; the
+reaper reads the clock every second.
 """
 
 JUMP_SECONDS: Final = 1
-"""A wall clock that is off by more was set; one that is off by less is taken to be right."""
+"""Seconds by which the wall clock must be off to count as set; less is taken for inaccuracy."""
 
 
 def seconds_since_boot() -> float:
-    """Seconds that never jump, and pass while the machine sleeps, where the system tells."""
+    """Monotonic seconds, which go on while the machine sleeps where the system supports that."""
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
@@ -30,9 +30,10 @@ def seconds_since_boot() -> float:
 
 @dataclass(frozen=True)
 class Clocks:
-    """The time that the process lives by, which tests bring of their own.
+    """The clocks that the process uses; tests replace them.
 
-    `wall` gives unix seconds, `monotonic` seconds that never jump, and `sleep` waits for such.
+    `wall` gives unix seconds, `monotonic` seconds that never jump, and `sleep` waits for a number
+    of monotonic seconds.
     """
 
     wall: Clock = time.time
@@ -41,10 +42,11 @@ class Clocks:
 
 
 class SessionClock:
-    """Unix seconds that never jump: the wall clock's at the start, and then by `monotonic`.
+    """Unix seconds that never jump: the wall clock at the start, then advanced by `monotonic`.
 
-    Sessions keep their times so. What is shown or stored is a wall clock's: `to_wall`
-    translates. `stopwatch` tells real seconds, by which a pause of the process is noticed.
+    Sessions keep their times in seconds of this clock. Times that are shown or stored are times of
+    the wall clock: `to_wall` converts. `stopwatch` gives real seconds, by which a pause of the
+    process is noticed.
     """
 
     def __init__(
@@ -59,13 +61,13 @@ class SessionClock:
         self._last, self._last_read = self(), stopwatch()
 
     def __call__(self) -> float:
-        """The time now."""
+        """The current time in seconds of this clock."""
         return self._wall_at_start + (self._monotonic() - self._began)
 
     def running(self) -> float:
-        """The time now without the pauses, in which no sign of life could be noticed.
+        """The current time less the pauses of the process, in which no sign of life could arrive.
 
-        Whatever ends because nobody was heard of is measured by this.
+        Timeouts for pages that have not been heard of are measured by this time.
         """
         now, read = self(), self._stopwatch()
         pause = min(read - self._last_read, now - self._last)
@@ -76,16 +78,16 @@ class SessionClock:
 
     @property
     def offset(self) -> int:
-        """How far the wall clock was set ahead since the start, in whole seconds."""
-        off = self.wall() - self()
-        if abs(off - self._offset) > JUMP_SECONDS:
-            self._offset = round(off)
+        """Seconds by which the wall clock was set ahead since the start, as a whole number."""
+        offset = self.wall() - self()
+        if abs(offset - self._offset) > JUMP_SECONDS:
+            self._offset = round(offset)
         return self._offset
 
     def to_wall(self, at: float) -> float:
-        """What the wall clock shows at a time of this clock."""
+        """Convert a time of this clock to a time of the wall clock."""
         return at + self.offset
 
     def from_wall(self, at: float) -> float:
-        """The time of this clock when the wall clock shows `at`."""
+        """Convert a time of the wall clock to a time of this clock."""
         return at - self.offset

@@ -1,4 +1,4 @@
-"""One call upstream: carried out, and translated when it fails."""
+"""Awaits a call of Kaltura, and translates its errors into problems."""
 
 from collections.abc import Awaitable
 from http import HTTPStatus
@@ -22,34 +22,38 @@ from app.problems import (
 from app.sessions.auditing import AuditedCall
 
 BUSY_SECONDS: Final = 5
+"""Seconds after which a busy Kaltura may be asked again, where it names no time itself."""
 Result = TypeVar("Result")
 
 
-class UnwantedCall(Exception):  # noqa: N818 - nothing went wrong
-    """The call was not made: when its turn came nobody wanted it any more."""
+class UnwantedCall(Exception):  # noqa: N818 - not an error
+    """Raised in place of a call that nobody wanted any more when its turn came."""
 
 
 async def carry_out(
-    operation: Operation, call: Awaitable[Result], asked: AuditedCall, session_id: str | None = None
+    operation: Operation,
+    call: Awaitable[Result],
+    audited: AuditedCall,
+    session_id: str | None = None,
 ) -> Result:
-    """What `call` returns; what goes wrong is raised as a `Problem`, and `asked` is told of it.
+    """Await a call of Kaltura; raise its errors as a `Problem`, and note the outcome on `audited`.
 
-    Whatever the log says meanwhile names the operation and the session.
+    Log lines that are written meanwhile name the operation and the session.
     """
     with structlog.contextvars.bound_contextvars(operation=operation.value, session_id=session_id):
-        reached_before, asked.reached_kaltura = asked.reached_kaltura, True
+        reached_before, audited.reached_kaltura = audited.reached_kaltura, True
         try:
             result = await call
         except errors.KalturaError as error:
-            asked.upstream_status = error.status
-            asked.reached_kaltura = reached_before or not isinstance(error, NOT_CARRIED_OUT)
+            audited.upstream_status = error.status
+            audited.reached_kaltura = reached_before or not isinstance(error, NOT_CARRIED_OUT)
             raise problem_for(error) from error
-    asked.upstream_status = HTTPStatus.OK.value
+    audited.upstream_status = HTTPStatus.OK.value
     return result
 
 
 def problem_for(error: errors.KalturaError) -> Problem:  # noqa: PLR0911 - a table
-    """The documented problem for an error of the Control API."""
+    """The documented problem for an error of Kaltura's Control API."""
     match error:
         case errors.CredentialsRejectedError():
             return KalturaCredentialsRejected()

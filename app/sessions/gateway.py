@@ -1,4 +1,4 @@
-"""How a call of one session reaches Kaltura: in order, while it is wanted, and on record."""
+"""Sends the calls of a session to Kaltura: in order, while wanted, and on the audit record."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -20,13 +20,14 @@ from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import EndReason
 
 IsWanted = Callable[[], bool]
-"""Whether a call that waited for its turn is still to be made."""
+"""Predicate: whether a call that waited for its turn should still be sent."""
 
 SPEECH: Final = frozenset({Operation.SAY_TEXT, Operation.SAY_AUDIO})
+"""Operations whose number is bounded by the speech queue instead of the call lock."""
 
 
 class SessionGateway:
-    """Makes every call of a session; no other way leads to Kaltura's Control API.
+    """Sends every call of every session; no other class calls Kaltura's Control API.
 
     Each method raises a `Problem` when its call was not carried out.
     """
@@ -43,8 +44,9 @@ class SessionGateway:
     ) -> Created:
         """Open a session at Kaltura; see `KalturaClient.create` for `handle_late`."""
         async with self._auditor.call(Operation.CREATE, visitor=owner) as call:
-            # A session costs money, and nobody minds that its entry is written first.
-            await call.accepted(first=True, **asked_for(request))
+            # A session costs money, so its entry is on disk first; opening takes so long that the
+            # wait does not matter.
+            await call.accepted(first=True, **audit_details(request))
             created = await carry_out(
                 Operation.CREATE, self._client.create(request, handle_late), call
             )
@@ -52,20 +54,20 @@ class SessionGateway:
         return created
 
     async def init_client(self, runtime: SessionRuntime) -> ClientInit:
-        """Ask where the media is, once a session (invariant 4); its caller holds the call lock."""
+        """Ask Kaltura for a session's media (invariant 4: once); the caller holds the call lock."""
         async with self._auditor.call(Operation.INIT_CLIENT, runtime.session) as call:
             await call.accepted()
             asking = self._client.init_client(runtime.session.access)
             return await carry_out(Operation.INIT_CLIENT, asking, call, runtime.session_id)
 
     async def end(self, runtime: SessionRuntime, call: AuditedCall) -> None:
-        """End a session that Kaltura may have ended already; its caller holds the call lock."""
+        """End a session that Kaltura may have ended already; the caller holds the call lock."""
         ending = self._client.end(runtime.session.access)
         await carry_out(Operation.END, ending, call, runtime.session_id)
 
     @property
     def late_creates(self) -> int:
-        """Creates that were given up, and may still open a session that is then seen to."""
+        """Create calls that timed out and may still open a session; `handle_late` then ends it."""
         return self._client.late_creates
 
     async def say_text(
@@ -75,7 +77,7 @@ class SessionGateway:
         said: SayTextRequest,
         is_wanted: IsWanted,
     ) -> None:
-        """Say a text in Kaltura's own voice; raises `UnwantedCall` and `SessionEnded`."""
+        """Have Kaltura's own voice say a text; raises `UnwantedCall` and `SessionEnded`."""
 
         async def request(access: SessionAccess) -> None:
             await self._client.say_text(access, said)
@@ -90,7 +92,7 @@ class SessionGateway:
         turn_id: TurnId,
         is_wanted: IsWanted,
     ) -> None:
-        """Say a recording; raises `UnwantedCall` and `SessionEnded`."""
+        """Have the avatar say a recording; raises `UnwantedCall` and `SessionEnded`."""
 
         async def request(access: SessionAccess) -> None:
             await self._client.say_audio(access, recording, turn_id)
@@ -98,11 +100,11 @@ class SessionGateway:
         await self._send(Operation.SAY_AUDIO, runtime, call, request, is_wanted)
 
     async def interrupt(self, runtime: SessionRuntime, call: AuditedCall) -> None:
-        """Stop what Kaltura says; raises `SessionEnded`."""
+        """Stop the speech that Kaltura is playing; raises `SessionEnded`."""
         await self._send(Operation.INTERRUPT, runtime, call, self._client.interrupt)
 
     async def keep_alive(self, runtime: SessionRuntime, call: AuditedCall) -> None:
-        """Tell Kaltura that the session is still watched; raises `SessionEnded`."""
+        """Tell Kaltura that a session is still watched; raises `SessionEnded`."""
         await self._send(Operation.KEEP_ALIVE, runtime, call, self._client.keep_alive)
 
     async def _send(
@@ -113,23 +115,24 @@ class SessionGateway:
         request: Callable[[SessionAccess], Awaitable[None]],
         is_wanted: IsWanted = lambda: True,
     ) -> None:
-        # Speech has a queue of its own, whose bound was asked before.
+        # Speech is bounded by its own queue, where there was room for this call.
         async with runtime.call_lock.held(bypass_limits=operation in SPEECH):
             runtime.require_open()
             if not is_wanted():
                 raise UnwantedCall
-            if call.line is None:
+            if call.pending_entry is None:
                 await call.accepted()
             try:
                 asking = request(runtime.session.access)
                 await carry_out(operation, asking, call, runtime.session_id)
             except SessionEnded as over:
-                # Perhaps only this call met a strange answer: the reaper ends it to be sure.
+                # Kaltura's answer may be wrong for this call alone: the reaper ends the session to
+                # be sure.
                 await self._registry.mark_ended(runtime, EndReason.GONE)
                 raise runtime.ended_problem() from over
 
 
-def asked_for(request: CreateRequest) -> dict[str, str | None]:
-    """What the record tells of a request to open a session."""
+def audit_details(request: CreateRequest) -> dict[str, str | None]:
+    """The audit record's details of a request to open a session: its avatar and voice."""
     voice = request.voice_config
     return {"avatarId": request.visual_config.id, "voiceId": voice.id if voice else None}

@@ -1,4 +1,4 @@
-"""The broker's own keys, each derived from `SECRET_KEY` for one purpose."""
+"""Derives the broker's keys from `SECRET_KEY`, one for each purpose."""
 
 import contextlib
 import hashlib
@@ -17,52 +17,60 @@ from app.config.settings import Settings
 from app.db.database import file_of
 
 DEVELOPMENT_KEY: Final = "development.key"
+"""Name of the key file beside the database, used where `SECRET_KEY` is not set."""
 
 
 class Keyring:
-    """What signs, what encrypts and what hides; the first key serves, all are accepted."""
+    """Derives keys for signing, encrypting and hashing from the values of `SECRET_KEY`.
+
+    New signatures and encryptions use the first value; those made with any value are accepted.
+    """
 
     def __init__(self, keys: Sequence[SecretStr]) -> None:
         self._keys = keys
 
     def signing(self) -> list[bytes]:
-        """Keys for the broker's JWTs."""
+        """Keys that sign the broker's session tokens (JWTs)."""
         return [_derived(key, b"session tokens") for key in self._keys]
 
     def logs(self) -> list[bytes]:
-        """Keys for the aliases that the log has for ids."""
+        """Keys for the pseudonyms that stand for ids in the log."""
         return [_derived(key, b"logs") for key in self._keys]
 
     def words(self) -> bytes:
-        """The key of the hashes that the record has in place of words."""
+        """The key of the hashes that stand for texts in the audit record."""
         return _derived(self._keys[0], b"words")
 
     def operators(self) -> list[bytes]:
-        """Keys for what an operator's browser keeps."""
+        """Keys that sign the operator's console cookie."""
         return [_derived(key, b"operators") for key in self._keys]
 
     def at_rest(self) -> MultiFernet:
-        """Encrypts what is kept in the database."""
+        """The cipher for secrets that are kept in the database."""
         keys = [urlsafe_b64encode(_derived(key, b"at rest")) for key in self._keys]
         return MultiFernet([Fernet(key) for key in keys])
 
 
 def keyring_of(settings: Settings) -> Keyring:
-    """The keys of `SECRET_KEY`; in development without one, a key kept beside the database.
+    """The keyring of `SECRET_KEY`; without that setting, of a key kept beside the database.
 
-    So that what a crashed process left can be read by the next. With the database in memory
-    nothing outlives the process, nor need its key.
+    The key is kept so that the next process can read the secrets of a process that crashed. A
+    database in memory does not outlive the process, so its key is not kept.
     """
     if settings.secret_key:
         return Keyring(settings.secret_key)
     path = file_of(settings.database_url)
     if path is None:
         return Keyring([SecretStr(secrets.token_urlsafe(32))])
-    return Keyring([SecretStr(_kept_key(path.with_name(DEVELOPMENT_KEY)))])
+    return Keyring([SecretStr(_key_in_file(path.with_name(DEVELOPMENT_KEY)))])
 
 
-def _kept_key(path: Path) -> str:
-    """The key in a file, made by whoever comes first: a file appears under its name whole."""
+def _key_in_file(path: Path) -> str:
+    """Read the key in a file; create the file first where there is none.
+
+    Several processes may do this at once: a new file is written under another name and then linked,
+    so that the first one wins and none is read half written.
+    """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         new = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
@@ -76,5 +84,5 @@ def _kept_key(path: Path) -> str:
 
 
 def _derived(secret: SecretStr, purpose: bytes) -> bytes:
-    """32 bytes for one purpose: nothing made with it helps with another."""
+    """Derive 32 bytes for one purpose; they tell nothing of the keys for other purposes."""
     return hmac.digest(secret.get_secret_value().encode(), purpose, hashlib.sha256)

@@ -1,4 +1,4 @@
-"""Whether a session can be opened, as far as is known without opening one."""
+"""Tells whether sessions can be opened, as far as is known without opening one."""
 
 from collections.abc import Callable
 from typing import Final
@@ -11,13 +11,13 @@ from app.sessions.clock import Clock
 from app.sessions.speech.voice.tts_fallback import SpeechMode, VoiceSelector
 
 MEMORY_SECONDS: Final = 30
-"""A failure counts for so long: a broker that gets no visitors because it is "not ready" must
-become ready again, or nobody would ever find out that Kaltura is back.
+"""Seconds for which a failure counts. A broker that is "not ready" gets no visitors, so it must
+become ready again by itself, or nobody would find out that Kaltura is back.
 """
 
 
 class Readiness:
-    """Remembers how the last opening went, and asks whether Kaltura or the database is down."""
+    """Remembers how the last opening of a session went, and checks Kaltura and the database."""
 
     def __init__(
         self,
@@ -35,11 +35,11 @@ class Readiness:
         self._failure: tuple[float, Problem] | None = None
 
     def note(self, failure: Problem | None) -> None:
-        """Remember the outcome of an opening; None is success."""
+        """Remember the outcome of opening a session; None is success."""
         self._failure = None if failure is None else (self._clock(), failure)
 
     def wrong(self) -> list[str]:
-        """What keeps sessions from being opened: empty when nothing is known to."""
+        """The problems that keep sessions from being opened, as text; empty when none is known."""
         found: list[Problem] = [KalturaUnavailable()] if self._is_kaltura_down() else []
         if self._is_record_down():
             found.append(RecordUnavailable())
@@ -49,16 +49,16 @@ class Readiness:
 
     @property
     def speech(self) -> SpeechMode:
-        """How texts are said just now."""
+        """The voice that says texts now."""
         return self._voice.speech
 
     def warnings(self) -> list[str]:
-        """What works, but should be known to the operator."""
+        """Warnings for the operator about the voice and the settings."""
         return [*self._voice.warnings(), *warnings_of(self._settings)]
 
 
 def warnings_of(settings: Settings) -> list[str]:
-    """What can be told of the settings alone."""
+    """Warnings that follow from the settings alone."""
     found = []
     tts_url = settings.tts_base_url or ""
     if settings.tts_api_key and not is_safe_for_secrets(tts_url):
@@ -95,5 +95,5 @@ def warnings_of(settings: Settings) -> list[str]:
 
 
 def is_safe_for_secrets(url: str) -> bool:
-    """Whether nobody on the way can read what is sent there."""
+    """Whether data sent to a URL can't be read on the way: https, or an address of this machine."""
     return not url.startswith("http://") or is_loopback_url(url)

@@ -1,4 +1,4 @@
-"""Who has a session: today always this process."""
+"""Keeps the sessions of this process, and is the only place where they change."""
 
 from collections import Counter, OrderedDict
 from dataclasses import replace
@@ -13,21 +13,22 @@ from app.sessions.store.model import AvatarSession, EndReason
 from app.sessions.store.writer import SessionStore, SessionWriter
 
 MAX_ENDED: Final = 10_000
-"""Ended sessions that are remembered, so that they answer 410 instead of 404."""
+"""Ended sessions that are remembered, so that requests for them get 410 instead of 404."""
 
 MAX_ENDED_SPEECH: Final = 50
-"""Ended sessions whose utterances can still be asked for."""
+"""Ended sessions whose utterances can still be listed."""
 
 FORGET_EVERY_SECONDS: Final = 24 * 3600
+"""Seconds between two deletions of old sessions from the store."""
 
 log = structlog.get_logger(__name__)
 
 
 class SessionRegistry:
-    """Finds sessions, and is the only one that changes them.
+    """Finds sessions, and makes every change to them.
 
-    Every change that a next process must know is written down. The places for sessions, and
-    `MAX_ENDED`, bound what is kept in memory.
+    Each change that a next process must know of is written to the store. The number of sessions in
+    memory is bounded by the capacity and `MAX_ENDED`.
     """
 
     def __init__(self, store: SessionStore, auditor: SessionAuditor, clock: SessionClock) -> None:
@@ -36,7 +37,7 @@ class SessionRegistry:
         self._auditor = auditor
         self._clock = clock
         self.ended_count: Counter[EndReason] = Counter()
-        """How many sessions this process has marked ended, by reason."""
+        """The number of sessions that this process has marked ended, by reason."""
 
         self._open: dict[str, SessionRuntime] = {}
         self._ended: OrderedDict[str, SessionRuntime] = OrderedDict()
@@ -47,38 +48,39 @@ class SessionRegistry:
     # Finding
 
     async def find(self, session_id: str) -> SessionRuntime | None:
-        """The session of this id, ended or not, as it is by now."""
+        """Find a session by its id, ended or not; mark it ended first when its time is over."""
         runtime = self._open.get(session_id) or self._ended.get(session_id)
         if runtime is not None:
             await self.expire(runtime)
         return runtime
 
     async def opened_by(self, origin_key: str) -> SessionRuntime | None:
-        """The session that the request of this `IdempotencyRecord.key` opened, ended or not."""
+        """The session, ended or not, that a request with this `IdempotencyRecord.key` opened."""
         return self._by_origin.get(origin_key)
 
     def runtimes(self) -> list[SessionRuntime]:
-        """Every session that Kaltura may still have open, in the order in which they came."""
+        """Every session that Kaltura may still have open, oldest first."""
         return list(self._open.values())
 
     def lately_ended(self) -> list[SessionRuntime]:
-        """The last sessions that were marked ended, whose utterances can still be asked for."""
+        """The sessions marked ended last, whose utterances can still be listed."""
         return list(self._with_ended_speech)
 
     def sessions(self) -> list[AvatarSession]:
-        """The sessions of `runtimes`."""
+        """The current state of every session in `runtimes`."""
         return [runtime.session for runtime in self._open.values()]
 
     async def seconds_used(self, since: float, owner: str | None = None) -> float:
-        """How long sessions were open since then, of one owner or of all."""
+        """Seconds for which sessions were open since a time, of one owner or of all owners."""
         return await self._store.seconds_used(since, owner)
 
     # Changing
 
     def add(self, session: AvatarSession) -> SessionRuntime | None:
-        """Keep a session that was opened; None when one of its id is open already.
+        """Add a new session; returns None when a session of its id is open already.
 
-        Nothing is awaited: it takes a place from this moment on. `save` writes it down.
+        The method does not await, so the session takes up capacity at once. `save` writes it to the
+        store.
         """
         if session.session_id in self._open:
             return None
@@ -89,11 +91,11 @@ class SessionRegistry:
         return runtime
 
     async def save(self, runtime: SessionRuntime) -> None:
-        """Write a new session down; raises `RecordUnavailable`, and keeps it in memory even so."""
+        """Write a new session to the store; `RecordUnavailable` leaves the session in memory."""
         await self._writer.write(runtime)
 
     async def update(self, runtime: SessionRuntime, **changes: Any) -> AvatarSession:
-        """Change fields of a session; nothing changes any more when Kaltura has ended it."""
+        """Change fields of a session; a session that Kaltura has ended does not change any more."""
         before = runtime.session
         if before.ended_upstream:
             return before
@@ -105,22 +107,22 @@ class SessionRegistry:
         return runtime.session
 
     async def touch(self, runtime: SessionRuntime) -> None:
-        """Note a sign of life; raises `SessionEnded`."""
+        """Note a sign of life from a session's page; raises `SessionEnded`."""
         runtime.require_open()
         await self.update(runtime, seen_at=self._clock.running())
 
     async def expire(self, runtime: SessionRuntime) -> None:
-        """End a session whose time is over, whether or not the reaper has come by."""
+        """Mark a session ended when its time is over, without waiting for the reaper."""
         session = runtime.session
         if session.ended is None and self._clock() >= session.expires_at:
             await self.mark_ended(runtime, session.last_moment)
 
     async def mark_opened(self, runtime: SessionRuntime, **detail: str | None) -> None:
-        """Put on record that a session is its visitor's now; raises `RecordUnavailable`."""
+        """Record that a session was handed to its visitor; raises `RecordUnavailable`."""
         await self._auditor.opened(runtime.session, **detail)
 
     async def mark_ended(self, runtime: SessionRuntime, reason: EndReason) -> None:
-        """Let a session be over for everyone, which is on record; the first reason stays."""
+        """Mark a session ended for everyone, and record it; a session keeps its first reason."""
         if runtime.session.ended is not None:
             return
         self.ended_count[reason] += 1
@@ -132,9 +134,10 @@ class SessionRegistry:
     # Outliving the process
 
     async def take_over(self) -> None:
-        """Bring in what processes that are no more have left; raises `RecordUnavailable`.
+        """Take over sessions of processes that no longer run; raises `RecordUnavailable`.
 
-        They may not have come to write down that a session had ended.
+        The end of a session that is taken over is recorded again, since its process may have
+        stopped before it could do so.
         """
         await self._writer.flush(self.runtimes())
         found = await self._store.take_over()
@@ -147,7 +150,7 @@ class SessionRegistry:
                 self.add(session)
             if session.ended is not None:
                 self._auditor.ended(session)
-        # The store may just have been found to be another one.
+        # Reading may have shown that the database file was replaced, so that sessions are missing.
         await self._writer.flush_quietly(self.runtimes())
         left_open = sum(not session.ended_upstream for session in found)
         if left_open:
@@ -157,7 +160,7 @@ class SessionRegistry:
             self._forget_at = self._clock() + FORGET_EVERY_SECONDS
 
     async def aclose(self) -> None:
-        """Write down what has not been written, if that is possible."""
+        """Write every change that is not in the store yet, if that is possible."""
         await self._writer.aclose()
 
     # Remembering

@@ -1,4 +1,4 @@
-"""Everything that one session has in this process."""
+"""One session's state in this process: its lock, speech, recordings and current data."""
 
 import asyncio
 import contextlib
@@ -11,11 +11,11 @@ from app.sessions.speech.session_speech import SessionSpeech
 from app.sessions.store.model import AvatarSession
 
 MAX_WAITING_CALLS: Final = 32
-"""Calls of one session that may wait for their turn."""
+"""Calls of one session that may wait for its call lock."""
 
 
 class CallLock:
-    """Lets the calls of one session go to Kaltura one at a time, first come first served."""
+    """Lets the calls of one session go to Kaltura one at a time, in the order of arrival."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
@@ -25,7 +25,7 @@ class CallLock:
     async def held(self, *, bypass_limits: bool = False) -> AsyncIterator[None]:
         """Hold the lock during the block.
 
-        Raises `QueueFull` past `MAX_WAITING_CALLS`, but never for a call that bypasses limits.
+        Raises `QueueFull` past `MAX_WAITING_CALLS`, except for a call that bypasses limits.
         """
         if self._waiting >= MAX_WAITING_CALLS and not bypass_limits:
             raise QueueFull(retry_after=1)
@@ -41,23 +41,25 @@ class CallLock:
 
 
 class SessionRuntime:
-    """One session as this process has it; when Kaltura gives an id anew, that is another one.
+    """One session in this process; a later session with an id used before has its own runtime.
 
-    `session` is the session as it is now: an `AvatarSession` never changes, it is replaced, by
-    `SessionRegistry` alone.
+    `session` is the current data. An `AvatarSession` is immutable, and `SessionRegistry` alone
+    replaces it.
     """
 
     def __init__(self, session: AvatarSession) -> None:
         self.session = session
         self.call_lock = CallLock()
         self.speech: SessionSpeech | None = None
-        """None until something is to be said, and again when it is over for long."""
+        """The session's speech; None before the first use, and once an ended session's is
+        forgotten.
+        """
 
         self.recordings: set[asyncio.Task[Recording]] = set()
-        """Recordings that are being made fit to be said."""
+        """Recordings of this session that are being transcoded."""
 
         self.ending: asyncio.Task[None] | None = None
-        """The end that is under way in the background."""
+        """The task that ends the session in the background."""
 
     @property
     def session_id(self) -> str:
@@ -65,21 +67,21 @@ class SessionRuntime:
         return self.session.session_id
 
     def require_open(self) -> None:
-        """Raise `SessionEnded` when the session is over."""
+        """Raise `SessionEnded` when the session has ended."""
         if self.session.ended is not None:
             raise self.ended_problem()
 
     def ended_problem(self) -> SessionEnded:
-        """The problem that tells why the session is over."""
+        """The problem for a call of this ended session, with the reason of the end."""
         reason = self.session.ended
         return SessionEnded(endReason=reason.value if reason else None)
 
     def close_speech(self) -> None:
-        """Say nothing more of what was asked for: the session is over."""
+        """Drop all speech of this session, which has ended."""
         if self.speech is not None:
             self.speech.close()
 
     def stop_recordings(self) -> None:
-        """Let no recording be said that is still being made fit to be said."""
+        """Cancel the recordings of this session that are being transcoded."""
         for task in self.recordings:
             task.cancel()

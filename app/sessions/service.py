@@ -1,4 +1,4 @@
-"""What a caller may do with a session, besides speech: watch it, and end it."""
+"""Carries out the calls of a session besides speech: media, keep-alive and end."""
 
 from typing import Final
 
@@ -14,11 +14,13 @@ from app.sessions.registry import SessionRegistry
 from app.sessions.store.model import AvatarSession, EndReason
 
 KEEP_ALIVE_SECONDS: Final = 10
-"""At most one keep-alive a session goes upstream in this time; Kaltura asks for one (1.6)."""
+"""Seconds between two keep-alive calls of one session to Kaltura, which asks for one in this time
+(reference 1.6).
+"""
 
 
 class SessionService:
-    """Watches and ends sessions; raises a `Problem` for what can't be done."""
+    """Lists, watches and ends sessions; raises a `Problem` for a call that can't be carried out."""
 
     def __init__(
         self,
@@ -38,20 +40,20 @@ class SessionService:
         self._clock = clock
 
     async def now(self, grant: SessionGrant) -> AvatarSession:
-        """The session as it is by now."""
+        """The current state of a session, marked ended when its time is over."""
         await self._registry.expire(grant.runtime)
         return grant.session
 
     def live(self) -> list[AvatarSession]:
-        """Every session that is open."""
+        """Every session that is open and ready to be used."""
         return [s for s in self._registry.sessions() if s.ready and s.ended is None]
 
     def owned_by(self, owner: str) -> list[AvatarSession]:
-        """The sessions that a visitor may resume."""
+        """The open sessions of an owner, which the owner may resume."""
         return [session for session in self.live() if session.owner == owner]
 
     async def media(self, grant: SessionGrant) -> ClientInit:
-        """Where the session's media is; answered from memory however often it is asked."""
+        """The address and credentials of a session's media, from memory."""
         grant.runtime.require_open()
         if grant.session.media is None:
             raise ControlNotAllowed(
@@ -61,9 +63,9 @@ class SessionService:
         return grant.session.media
 
     async def init_client(self, grant: SessionGrant) -> ClientInit:
-        """Where the media is, for an SDK that takes the broker for Kaltura.
+        """The address and credentials of a session's media, for an SDK that calls the mirror.
 
-        In direct mode nobody has asked Kaltura yet, so this does, once.
+        In direct mode the broker has not asked Kaltura for them yet, so the first call does.
         """
         if grant.session.media is None and grant.session.ended is None:
             await self._creator.ask_for_media(grant.runtime)
@@ -71,7 +73,7 @@ class SessionService:
             return await self.media(grant)
 
     async def keep_alive(self, grant: SessionGrant) -> None:
-        """Note a sign of life; upstream hears of it at most every `KEEP_ALIVE_SECONDS`."""
+        """Note a sign of life; Kaltura is told at most every `KEEP_ALIVE_SECONDS`."""
         now, runtime = self._clock(), grant.runtime
         async with self._auditor.call(
             Operation.KEEP_ALIVE, grant.session, service=grant.service
@@ -83,13 +85,13 @@ class SessionService:
             await self._gateway.keep_alive(runtime, call)
 
     async def end(self, grant: SessionGrant) -> None:
-        """End a session as its caller asks; asking again changes nothing."""
+        """End a session for its caller; a repeated call changes nothing."""
         async with self._auditor.call(Operation.END, grant.session, service=grant.service) as call:
             grant.require("end")
             await self._terminator.end(grant.runtime, EndReason.VISITOR, call)
 
     async def end_any(self, session_id: str) -> None:
-        """End a session as the operator asks; raises `SessionNotFound`."""
+        """End any session for the operator; raises `SessionNotFound`."""
         runtime = await self._registry.find(session_id)
         if runtime is None:
             raise SessionNotFound

@@ -1,4 +1,4 @@
-"""How things stand now, and what this process has done since it began."""
+"""Figures for the metrics and the operator's console."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from app.sessions.store.model import EndReason
 
 @dataclass(frozen=True)
 class Stats:
-    """How things stand at one moment; what is counted, is counted from the process's start."""
+    """Figures of one moment; counters count from the start of the process."""
 
     live: int
     ending: int
@@ -37,7 +37,7 @@ class Stats:
 
 
 class StatsReader:
-    """Reads how things stand from the parts that know."""
+    """Reads the figures from the parts that keep them."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class StatsReader:
         self._speech = speech
 
     async def stats(self) -> Stats:
-        """How things stand now."""
+        """The figures of this moment."""
         sessions = self._registry.sessions()
         live = sum(session.ended is None for session in sessions)
         return Stats(

@@ -1,4 +1,4 @@
-"""The broker's own JWTs: what a page gets in sealed mode instead of Kaltura's."""
+"""Session tokens: the JWTs that pages get in sealed mode instead of Kaltura's."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -16,18 +16,18 @@ from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession
 
 A_CENTURY: Final = 100 * 365 * 24 * 3600
-"""Seconds; a time later than that is a mistake."""
+"""Seconds; an expiry further away than this is taken for a mistake."""
 
 _DOTS: Final = 2
 
 
 class InvalidTokenError(Exception):
-    """Not a token of this broker."""
+    """Raised for a string that is not a token of this broker."""
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What a token says: whose it is, which session it controls, and whether its time is over."""
+    """Claims of a token: the session's owner, the session, and whether the token has expired."""
 
     subject: str
     session_id: str
@@ -36,7 +36,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class OpenedSession:
-    """A session and the token that its page gets; `expires_at` is by the wall clock."""
+    """A session and the token for its page; `expires_at` is a time of the wall clock."""
 
     runtime: SessionRuntime
     token: SecretStr
@@ -44,14 +44,14 @@ class OpenedSession:
 
     @property
     def session(self) -> AvatarSession:
-        """The session as it is now."""
+        """The current state of the session."""
         return self.runtime.session
 
 
 class SessionTokens:
     """Signs and reads tokens (HS256); the first key signs, every key is accepted.
 
-    Where sessions are not `sealed`, pages get Kaltura's own token instead.
+    When `sealed` is false, pages get Kaltura's own token instead.
     """
 
     def __init__(self, keys: Sequence[bytes], clock: SessionClock, *, sealed: bool = True) -> None:
@@ -60,21 +60,22 @@ class SessionTokens:
         self._sealed = sealed
 
     def issue(self, runtime: SessionRuntime) -> OpenedSession:
-        """What the page of a session gets: the same whenever it is asked for."""
+        """The session with the token for its page; the same token on every call."""
         session = runtime.session
         token = session.access.token
         if self._sealed:
             claims = Claims(session.owner, session.session_id)
-            # By the sessions' clock, as they are read: setting the wall clock expires none.
+            # Times of the session clock, by which tokens are read: setting the wall clock expires
+            # none.
             token = SecretStr(
                 self.sign(claims, issued_at=session.opened_at, expires_at=session.expires_at)
             )
         return OpenedSession(runtime, token, self._clock.to_wall(session.expires_at))
 
     def sign(self, claims: Claims, *, issued_at: float, expires_at: float) -> str:
-        """A token that is good until `expires_at` (unix seconds, rounded down).
+        """Sign a token that is valid until `expires_at` (unix seconds, rounded down).
 
-        The same session gives the same token again, so that none need be kept.
+        Signing the same session again gives the same token, so tokens are not stored.
         """
         payload = {
             "sub": claims.subject,
@@ -85,9 +86,9 @@ class SessionTokens:
         return jwt.encode({"alg": "HS256"}, payload, self._keys[0])
 
     def read(self, token: str) -> Claims:
-        """The claims of a token of ours; raises `InvalidTokenError` for every other string.
+        """The claims of a token of this broker; raises `InvalidTokenError` for any other string.
 
-        An expired one is told apart, because its session's end may be all there is to tell.
+        An expired token is readable, because its holder may still be told why the session ended.
         """
         for key in self._keys:
             try:
@@ -105,27 +106,27 @@ class SessionTokens:
 
 
 def expiry(token: str, now: float) -> float | None:
-    """When someone else's JWT says it expires (unix seconds); None when it says nothing of use.
+    """The expiry of a JWT that another issuer made (unix seconds); None without a usable one.
 
-    Its signature is Kaltura's to check; here it only shortens what we allow.
+    The signature is not verified, so the result must only be used to shorten a lifetime.
     """
     try:
-        expires_at = float(_unproved_claims(token)["exp"])
+        expires_at = float(_unverified_claims(token)["exp"])
     except (ValueError, KeyError, TypeError, OverflowError):
         return None
     return expires_at if now < expires_at < now + A_CENTURY else None
 
 
 def is_foreign(token: str) -> bool:
-    """Whether a JWT names an issuer (`iss`), as every ID token does and none of ours.
+    """Whether a token is a JWT with an issuer (`iss`), which ID tokens have and the broker's lack.
 
-    Whatever is no JWT, or one without an issuer, may be a mistyped token of ours or of a service.
+    Any other string may be a mistyped token of the broker or of a service.
     """
-    return token.count(".") == _DOTS and isinstance(_unproved_claims(token).get("iss"), str)
+    return token.count(".") == _DOTS and isinstance(_unverified_claims(token).get("iss"), str)
 
 
-def _unproved_claims(token: str) -> dict[str, Any]:
-    """What a JWT claims, whoever signed it; empty when it can't be read."""
+def _unverified_claims(token: str) -> dict[str, Any]:
+    """The claims of a JWT without verification of its signature; empty when it can't be read."""
     try:
         claims = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
     except (ValueError, IndexError, RecursionError):

@@ -7,7 +7,7 @@ import pytest
 
 from app.audit.model import Event
 from app.kaltura.contract import MIRROR_PATH, Operation
-from app.sessions.auditing import HELD_A_MINUTE, REFUSED_A_MINUTE
+from app.sessions.auditing import REFUSED_A_MINUTE, UNSENT_CALLS_A_MINUTE
 from tests.conftest import Visit
 from tests.support.audit import CREATE, TOKEN, Operator, opens, path
 from tests.support.doubles import FakeClock, FakeKaltura, refusal
@@ -191,9 +191,9 @@ async def test_calls_that_cost_nothing_do_not_fill_the_disk(
     visitor = await visit(**started)
     session = await opens(visitor)
     await visitor.post(path(session, "keep-alive"))
-    for _ in range(HELD_A_MINUTE + 5):
+    for _ in range(UNSENT_CALLS_A_MINUTE + 5):
         await visitor.post(path(session, "keep-alive"))
-    assert len(await Operator(visitor).record(event="keep-alive")) == 1 + HELD_A_MINUTE
+    assert len(await Operator(visitor).record(event="keep-alive")) == 1 + UNSENT_CALLS_A_MINUTE
     clock.advance(60)
     for _ in range(2):
         await visitor.post(path(session, "keep-alive"))

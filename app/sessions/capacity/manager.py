@@ -27,8 +27,8 @@ LATELY: Final = 20
 class Requester:
     """Who wants a session. `at_most` bounds their live sessions; None leaves the bound of all.
 
-    `name` is theirs in the line, where each has one place; `called` is what their login calls
-    them. `address` is where they call from; None leaves it out of every address's share.
+    `name` is theirs in the line, where each has one place; `display_name` is their name at
+    the login. `address` is where they call from; None leaves it out of every address's share.
     """
 
     owner: str
@@ -36,7 +36,7 @@ class Requester:
     at_most: int | None = None
     address: str | None = None
     may_wait: bool = True
-    called: str | None = None
+    display_name: str | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from app.kaltura.media import is_safe_media_url
 from app.problems import KalturaFailed, Problem, RecordUnavailable, SessionEnded
 from app.sessions.capacity.manager import Requester
 from app.sessions.clock import SessionClock
-from app.sessions.gateway import SessionGateway, asked_for
+from app.sessions.gateway import SessionGateway, audit_details
 from app.sessions.lifecycle.termination import SessionTerminator
 from app.sessions.readiness import Readiness
 from app.sessions.registry import SessionRegistry
@@ -86,7 +86,7 @@ class SessionCreator:
         await self._written(runtime, self._registry.save(runtime))
         if self._settings.sealed:
             await self.ask_for_media(runtime)
-        detail = {"visitorName": requester.called, **asked_for(request)}
+        detail = {"visitorName": requester.display_name, **audit_details(request)}
         await self._written(runtime, self._registry.mark_opened(runtime, **detail))
 
     async def ask_for_media(self, runtime: SessionRuntime) -> None:

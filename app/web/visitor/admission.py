@@ -62,7 +62,7 @@ class SessionRequest:
             await self.meter.count_opening()
             visitor = self.visitors.welcome(self.caller, self.response)
             opened = await self.admission.open_now(
-                visitor.id, options, called=visitor.name, address=self.address
+                visitor.id, options, display_name=visitor.name, address=self.address
             )
         return await self._hand_over(opened)
 
@@ -91,7 +91,7 @@ class SessionRequest:
             )
         visitor = self.visitors.welcome(self.caller, self.response)
         return await self.admission.open(
-            visitor.id, options, idempotency_key, called=visitor.name, address=self.address
+            visitor.id, options, idempotency_key, display_name=visitor.name, address=self.address
         )
 
     async def _hand_over(self, opened: SessionRuntime) -> OpenedSession:
