@@ -75,7 +75,7 @@ def an_hour_of_opus() -> bytes:
 
 
 async def fit(audio: bytes) -> Recording:
-    return await Recordings().fit(set(), audio)
+    return await Recordings().prepare(set(), audio)
 
 
 async def refusal(audio: bytes) -> InvalidRequest:
@@ -310,14 +310,14 @@ class TestPrograms:
         source: str,
     ) -> None:
         with pytest.raises(InvalidRequest, match=r"^audio: it can't be read"):
-            await program(source).fit(set(), wav(60))
+            await program(source).prepare(set(), wav(60))
         assert is_gone()
 
     async def test_what_takes_too_long_is_killed(
         self, program: Callable[..., Recordings], is_gone: Callable[[], bool]
     ) -> None:
         with pytest.raises(InvalidRequest, match=r"^audio: it can't be read"):
-            await program("time.sleep(1e6)", seconds=0.5).fit(set(), wav(60))
+            await program("time.sleep(1e6)", seconds=0.5).prepare(set(), wav(60))
         assert is_gone()
 
     async def test_what_is_stopped_meanwhile_is_not_said(
@@ -325,7 +325,7 @@ class TestPrograms:
     ) -> None:
         reading = program("time.sleep(1e6)")
         own: set[asyncio.Task[Recording]] = set()
-        task = asyncio.create_task(reading.fit(own, wav(1)))
+        task = asyncio.create_task(reading.prepare(own, wav(1)))
         await _until((tmp_path / "pid").exists)
         for in_work in own:
             in_work.cancel()
@@ -336,7 +336,7 @@ class TestPrograms:
     async def test_whoever_asks_no_more_leaves_no_process(
         self, program: Callable[[str], Recordings], is_gone: Callable[[], bool], tmp_path: Path
     ) -> None:
-        task = asyncio.create_task(program("time.sleep(1e6)").fit(set(), wav(1)))
+        task = asyncio.create_task(program("time.sleep(1e6)").prepare(set(), wav(1)))
         await _until((tmp_path / "pid").exists)
         task.cancel()
         await asyncio.wait({task})
@@ -354,7 +354,7 @@ class TestPrograms:
         seen = tmp_path / "seen"
         source = f"print(os.environ, os.listdir('/proc/self/fd'), file=open({str(seen)!r}, 'w'))"
         with pytest.raises(InvalidRequest):
-            await program(source).fit(set(), wav(1))
+            await program(source).prepare(set(), wav(1))
         assert "secret" not in seen.read_text()
         assert "['0', '1', '2', '3']" in seen.read_text()  # 3 is this look itself
 
@@ -364,21 +364,21 @@ class TestPushingBack:
         program = tmp_path / "program.py"
         program.write_text("import time; time.sleep(1e6)")
         reading = Recordings(transcoder=program)
-        most = recordings.AT_ONCE + recordings.WAITING
+        most = recordings.MAX_TRANSCODING + recordings.MAX_WAITING
         sessions: list[set[asyncio.Task[Recording]]] = [set() for _ in range(most)]
         tasks = []
         for n in range(most):
-            own = sessions[n // recordings.OF_ONE_SESSION]
-            tasks.append(asyncio.create_task(reading.fit(own, wav(1))))
+            own = sessions[n // recordings.MAX_PER_SESSION]
+            tasks.append(asyncio.create_task(reading.prepare(own, wav(1))))
             await asyncio.sleep(0)
-            if len(tasks) in {recordings.OF_ONE_SESSION, most}:
+            if len(tasks) in {recordings.MAX_PER_SESSION, most}:
                 with pytest.raises(QueueFull) as full:
-                    await reading.fit(own if len(tasks) < most else set(), wav(1))
+                    await reading.prepare(own if len(tasks) < most else set(), wav(1))
                 assert full.value.retry_after
         for in_work in sessions[0]:
             in_work.cancel()
         await asyncio.wait(tasks[:2])
-        again = asyncio.create_task(reading.fit(set(), wav(1)))
+        again = asyncio.create_task(reading.prepare(set(), wav(1)))
         await asyncio.sleep(0)
         assert not again.done()
         for task in (*tasks, again):
@@ -393,7 +393,7 @@ class TestPushingBack:
         async def sent(
             own: set[asyncio.Task[Recording]], address: str | None
         ) -> asyncio.Task[Recording]:
-            task = asyncio.create_task(reading.fit(own, wav(1), address))
+            task = asyncio.create_task(reading.prepare(own, wav(1), address))
             await asyncio.sleep(0)
             return task
 
@@ -425,7 +425,7 @@ class TestConfinement:
         attempts = """
 import sys; sys.path.insert(0, sys.argv[1])
 import socket, transcoder
-transcoder._confine()
+transcoder._limit_resources()
 for attempt in (lambda: open("/etc/passwd"), lambda: open("/tmp/x", "w"), socket.socket,
                 lambda: bytearray(transcoder.MEMORY_BYTES)):
     try: attempt()

@@ -494,7 +494,7 @@ class TestSpeakAudio:
     async def test_too_many_at_once_are_pushed_back(
         self, visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(recordings, "OF_ONE_SESSION", 0)
+        monkeypatch.setattr(recordings, "MAX_PER_SESSION", 0)
         session = await opened(visitor)
         answer = await visitor.post(path(session, "speak-audio"), files={"audio": wav(1)})
         assert is_problem(answer, "queue-full", 429)

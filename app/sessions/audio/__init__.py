@@ -1,1 +1,1 @@
-"""Recordings that visitors send to be said."""
+"""Audio: recordings that visitors send, and their conversion to what Kaltura takes."""

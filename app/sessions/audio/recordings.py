@@ -1,4 +1,4 @@
-"""Sound that is to be said: what visitors record, and what a speech service makes."""
+"""Prepares audio for Kaltura: recordings of visitors, and audio of a text-to-speech service."""
 
 import asyncio
 import contextlib
@@ -17,23 +17,27 @@ from app.sessions.audio import subprocess_runner
 from app.sessions.capacity.address_share import share_of
 
 MAX_AUDIO_BYTES: Final = 10 * 1024 * 1024
+"""Largest upload of a recording, in bytes."""
 MAX_AUDIO_SECONDS: Final = 600.0
-AT_ONCE: Final = 2
-"""Recordings in work at the same time: each keeps a processor busy."""
+"""Longest recording, in seconds."""
+MAX_TRANSCODING: Final = 2
+"""Recordings that are transcoded at the same time; each keeps a processor busy."""
 
-WAITING: Final = 6
-"""How many more may wait for that; it takes a hundredth of a recording's length, or less."""
+MAX_WAITING: Final = 6
+"""Recordings that may wait to be transcoded, which takes a hundredth of their length or less."""
 
-OF_ONE_SESSION: Final = 2
-"""In work or waiting."""
+MAX_PER_SESSION: Final = 2
+"""Recordings of one session that may be transcoded or wait for it."""
 
 DEADLINE_SECONDS: Final = 120.0
+"""Seconds after which the transcoder of one recording is stopped."""
 RETRY_SECONDS: Final = 5
+"""Seconds after which a visitor may send a recording again that found no room."""
 
 TRANSCODER: Final = Path(__file__).with_name("transcoder.py")
-_BEGINNINGS: Final = tuple(
-    (demuxer, re.compile(beginning, re.DOTALL))
-    for demuxer, beginning in (
+_SIGNATURES: Final = tuple(
+    (demuxer, re.compile(signature, re.DOTALL))
+    for demuxer, signature in (
         ("wav", rb"(RIFF|RF64).{4}WAVE"),
         ("ogg", rb"OggS"),
         ("matroska", rb"\x1a\x45\xdf\xa3"),
@@ -48,14 +52,16 @@ _BEGINNINGS: Final = tuple(
         ("aac", rb"\xff[\xf0\xf1\xf8\xf9]"),
     )
 )
-"""FFmpeg's demuxers, and how what they read begins: a name or a media type may be wrong."""
+"""FFmpeg's demuxers, each with the first bytes of the files that it reads; a file's name or media
+type may be wrong.
+"""
 
-_MOST_BYTES: Final = 12 * 1024 * 1024
-"""What the longest recording is as MP3, and some more."""
+_MAX_OUTPUT_BYTES: Final = 12 * 1024 * 1024
+"""Largest output of the transcoder, in bytes: the longest recording as MP3, and some more."""
 
 
-class _Finding(BaseModel):
-    """What the transcoder says of a recording; see there."""
+class _TranscodeResult(BaseModel):
+    """The transcoder's result for a recording, as `TranscodeResult` in `transcoder.py`."""
 
     seconds: Annotated[float, Field(ge=0, le=MAX_AUDIO_SECONDS)]
     silent: bool
@@ -65,39 +71,40 @@ class _Finding(BaseModel):
 log = structlog.get_logger(__name__)
 
 
-class RecordingStopped(Exception):  # noqa: N818 - it is what was asked for, not an error
-    """Stop came before the recording was ready to be said."""
+class RecordingStopped(Exception):  # noqa: N818 - not an error
+    """Raised when the session was told to stop speech before the recording was ready."""
 
 
 class Transcoder:
-    """Makes sound fit to be said: `AT_ONCE` at a time, bounded in time and memory.
+    """Converts audio to MP3 and measures its length, `MAX_TRANSCODING` at a time.
 
-    What it is is decided by its bytes, and how long it is by decoding it: Kaltura does not measure,
-    and a wrong length moves the mouth wrongly (reference 1.5). Kaltura is known to take MP3 and
-    nothing else, so anything else becomes MP3. A decoder fed by strangers may crash or never end,
-    so it works in a process of its own (`transcoder.py`).
+    The format is decided by the bytes, and the length by decoding: Kaltura does not measure it, and
+    a wrong length moves the avatar's mouth wrongly (reference 1.5). Kaltura is known to take MP3
+    only, so all else becomes MP3. A decoder may crash or hang on input from strangers, so it runs
+    in a process of its own (`transcoder.py`), bounded in time and memory.
     """
 
     def __init__(self, *, program: Path = TRANSCODER, seconds: float = DEADLINE_SECONDS) -> None:
         self._program = program
         self._seconds = seconds
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._slots = asyncio.Semaphore(MAX_TRANSCODING)
 
     async def recording(self, audio: bytes, *, may_be_silent: bool = False) -> Recording:
-        """The sound as it can be said, and its length.
+        """Convert audio to a recording of known length that Kaltura takes.
 
-        Raises `InvalidRequest` for what can't be, and `QueueFull` when there is no process for it.
+        Raises `InvalidRequest` for audio that can't be used, and `QueueFull` when no process can be
+        started.
         """
         demuxer = _demuxer(audio)
-        async with self._places:
-            finding, sound = await self._read(audio, demuxer)
-        if finding.refused is not None:
-            raise _invalid(finding.refused)
-        if finding.silent and not may_be_silent:
+        async with self._slots:
+            result, sound = await self._read(audio, demuxer)
+        if result.refused is not None:
+            raise _invalid(result.refused)
+        if result.silent and not may_be_silent:
             raise _invalid("it is silent")
-        return Recording(sound or audio, "audio/mpeg", finding.seconds)
+        return Recording(sound or audio, "audio/mpeg", result.seconds)
 
-    async def _read(self, audio: bytes, demuxer: str) -> tuple[_Finding, bytes]:
+    async def _read(self, audio: bytes, demuxer: str) -> tuple[_TranscodeResult, bytes]:
         try:
             written = await subprocess_runner.run(
                 self._program,
@@ -105,10 +112,10 @@ class Transcoder:
                 f"{MAX_AUDIO_SECONDS:g}",
                 given=audio,
                 seconds=self._seconds,
-                most_bytes=_MOST_BYTES,
+                most_bytes=_MAX_OUTPUT_BYTES,
             )
             head, _, sound = written.partition(b"\n")
-            return _Finding.model_validate_json(head), sound
+            return _TranscodeResult.model_validate_json(head), sound
         except (subprocess_runner.SubprocessError, ValidationError) as error:
             reason = "nonsense" if isinstance(error, ValidationError) else str(error)
             log.warning("a recording could not be read", reason=reason)
@@ -119,7 +126,7 @@ class Transcoder:
 
 
 class Recordings:
-    """Makes recordings that visitors send fit to be said: bounded in number, for each and all."""
+    """Transcodes visitors' recordings, bounded in number per session, per address and in all."""
 
     def __init__(
         self,
@@ -128,35 +135,37 @@ class Recordings:
         transcoder: Path = TRANSCODER,
         seconds: float = DEADLINE_SECONDS,
     ) -> None:
-        self._of_one_address = share_of(AT_ONCE + WAITING, address_share_percent)
+        self._max_per_address = share_of(MAX_TRANSCODING + MAX_WAITING, address_share_percent)
         self._addresses: Counter[str] = Counter()
         self._transcoder = Transcoder(program=transcoder, seconds=seconds)
         self._count = 0
-        """Recordings of all sessions that are in work or wait for it."""
+        """The number of recordings that are transcoded or wait for it, of all sessions."""
 
-    async def fit(
+    async def prepare(
         self, own: set[asyncio.Task[Recording]], audio: bytes, address: str | None = None
     ) -> Recording:
-        """Make a recording fit to be said, and measure its length.
+        """Transcode a recording, and measure its length.
 
-        `own` are those of its session that are in work: cancelling one stops it. `address` is
-        where it comes from; None leaves it out of every address's share.
+        `own` holds the session's recordings that are being transcoded; cancelling one stops it.
+        `address` is the visitor's network address; None leaves the recording out of every address's
+        share.
 
-        Raises `InvalidRequest` for what is no recording, `QueueFull` when too many are in work,
-        and `RecordingStopped` when the session was stopped meanwhile.
+        Raises `InvalidRequest` for bytes that are no recording, `QueueFull` when too many
+        recordings are being transcoded, and `RecordingStopped` when the session was told to stop
+        speech meanwhile.
         """
-        async with self._work_for(address), self._work(own, audio) as task:
+        async with self._address_slot(address), self._task_slot(own, audio) as task:
             await asyncio.wait({task})
             if task.cancelled():
                 raise RecordingStopped
             return task.result()
 
     @contextlib.asynccontextmanager
-    async def _work_for(self, address: str | None) -> AsyncIterator[None]:
-        if address is None or self._of_one_address is None:
+    async def _address_slot(self, address: str | None) -> AsyncIterator[None]:
+        if address is None or self._max_per_address is None:
             yield
             return
-        if self._addresses[address] >= self._of_one_address:
+        if self._addresses[address] >= self._max_per_address:
             raise QueueFull(
                 "Too many recordings from your network address are being prepared just now.",
                 retry_after=RETRY_SECONDS,
@@ -168,10 +177,10 @@ class Recordings:
             self._addresses -= Counter({address: 1})
 
     @contextlib.asynccontextmanager
-    async def _work(
+    async def _task_slot(
         self, own: set[asyncio.Task[Recording]], audio: bytes
     ) -> AsyncIterator[asyncio.Task[Recording]]:
-        if len(own) >= OF_ONE_SESSION or self._count >= AT_ONCE + WAITING:
+        if len(own) >= MAX_PER_SESSION or self._count >= MAX_TRANSCODING + MAX_WAITING:
             raise QueueFull(
                 "Too many recordings are being prepared just now.", retry_after=RETRY_SECONDS
             )
@@ -188,13 +197,13 @@ class Recordings:
 
 
 def _demuxer(audio: bytes) -> str:
-    """What reads a file that begins like this; raises `InvalidRequest` when nothing does."""
+    """The name of FFmpeg's demuxer for a file; raises `InvalidRequest` when none is known."""
     head = audio[_tag_bytes(audio) :][:16]
-    for demuxer, beginning in _BEGINNINGS:
-        if beginning.match(head):
+    for demuxer, signature in _SIGNATURES:
+        if signature.match(head):
             return demuxer
     if audio.startswith(b"ID3"):
-        return "mp3"  # nearly always, and there may be another tag, or nothing, in between
+        return "mp3"  # MP3 files nearly always have this tag; a second tag or padding may follow it
     raise InvalidRequest(
         "audio: not a recording of a kind that is known here. Common are MP3, WAV, M4A, WebM, Ogg, "
         "FLAC, AIFF, CAF, AAC, 3GP, AMR and WMA.",
@@ -203,7 +212,7 @@ def _demuxer(audio: bytes) -> str:
 
 
 def _tag_bytes(audio: bytes) -> int:
-    """How long the ID3v2 tag is that a file begins with; its length has 7 bits in a byte."""
+    """The length in bytes of a file's ID3v2 tag, whose size field has 7 bits in a byte."""
     if audio[:3] != b"ID3":
         return 0
     length = 0

@@ -1,4 +1,4 @@
-"""A program in a process of its own, which is not trusted to end, or to be brief."""
+"""Runs an untrusted Python program in a process of its own, bounded in time and output."""
 
 import asyncio
 import contextlib
@@ -11,16 +11,17 @@ _CHUNK_BYTES: Final = 64 * 1024
 
 
 class SubprocessError(Exception):
-    """The program crashed, took too long, or wrote too much."""
+    """Raised when the program crashed, took too long, or wrote too much."""
 
 
 async def run(
     program: Path, *arguments: str, given: bytes, seconds: float, most_bytes: int
 ) -> bytes:
-    """What a Python program writes when it is `given` these bytes.
+    """Run a Python program with `given` as its standard input; return its standard output.
 
-    It gets nothing else: no variable of the environment, no open file. However this is left, by an
-    answer, an error or a cancellation, the process is gone. Raises `SubprocessError`.
+    The program gets no environment variables and no open files. When this function is left, by an
+    answer, an error or a cancellation, the process has ended. Raises `SubprocessError` after
+    `seconds`, past `most_bytes` of output, and when the program fails.
     """
     command = (sys.executable, "-I", "-B", str(program), *arguments)
     process = await asyncio.create_subprocess_exec(
@@ -29,7 +30,7 @@ async def run(
     given_to = cast("asyncio.StreamWriter", process.stdin)
     written_to = cast("asyncio.StreamReader", process.stdout)
     try:
-        # Not waited for: it may have seen enough before the end.
+        # The write is not awaited: the program may end before it has read all of its input.
         given_to.write(given)
         given_to.close()
         async with asyncio.timeout(seconds):

@@ -109,7 +109,7 @@ class SpeechService:
                 turn = turn_id or new_turn_id()
                 in_work = grant.runtime.recordings
                 try:
-                    recording = await self._recordings.fit(in_work, audio, grant.address)
+                    recording = await self._recordings.prepare(in_work, audio, grant.address)
                 except RecordingStopped:
                     now = self._clocks.wall()
                     return Receipt(turn, "", UtteranceState.INTERRUPTED, now)
