@@ -40,7 +40,7 @@ from app.sessions.lifecycle.shutdown import SessionShutdown
 from app.sessions.speech.assembly import speech_services
 from app.sessions.speech.text.installed_hooks import installed_hooks
 from app.sessions.store.repository import SessionRepository
-from app.sessions.store.usage import Usage
+from app.sessions.store.usage import UsageReader
 from app.web.authorization import TOKEN_HEADER
 from app.web.deps import State
 from app.web.docs.openapi import describe
@@ -189,7 +189,9 @@ def create_app(
                     speech=domain.speech,
                     stats_reader=domain.stats_reader,
                     templates=templates,
-                    usage=Usage(database, base_url=settings.avatar_base_url, clock=clocks.wall),
+                    usage=UsageReader(
+                        database, base_url=settings.avatar_base_url, clock=clocks.wall
+                    ),
                     visitors=visitors_of(settings, login),
                 )
 

@@ -21,7 +21,7 @@ from app.audit.reader import AuditReader, Filter
 from app.audit.writer import AuditWriter
 from app.db.database import Database, open_database
 from app.migrations import prepare
-from app.sessions.store.usage import DAY_SECONDS, Usage
+from app.sessions.store.usage import DAY_SECONDS, UsageReader
 
 ENTRIES: Final = 1_000_000
 VISITORS: Final = 2_000
@@ -156,7 +156,7 @@ async def _queries(database: Database, record: AuditWriter) -> float:
     """Print the shortest time of each query; returns the longest of them, in milliseconds."""
     audit_reader, usage = (
         AuditReader(database, record),
-        Usage(database, base_url="k", clock=lambda: NOW),
+        UsageReader(database, base_url="k", clock=lambda: NOW),
     )
     yesterday, month = NOW - 2 * DAY_SECONDS, NOW - 60 * DAY_SECONDS
 

@@ -24,7 +24,7 @@ from app.sessions.readiness import Readiness
 from app.sessions.service import SessionService
 from app.sessions.speech.service import SpeechService
 from app.sessions.stats import StatsReader
-from app.sessions.store.usage import Usage
+from app.sessions.store.usage import UsageReader
 from app.web.authorization import token_of
 from app.web.from_state import FromState
 from app.web.operator.sign_in import Operators
@@ -59,7 +59,7 @@ class State(TypedDict):
     speech: SpeechService
     stats_reader: StatsReader
     templates: Jinja2Templates
-    usage: Usage
+    usage: UsageReader
     visitors: Visitors
 
 
@@ -84,7 +84,7 @@ SettingsDep = Annotated[Settings, Depends(FromState("settings"))]
 SpeechServiceDep = Annotated[SpeechService, Depends(FromState("speech"))]
 StatsReaderDep = Annotated[StatsReader, Depends(FromState("stats_reader"))]
 TemplatesDep = Annotated[Jinja2Templates, Depends(FromState("templates"))]
-UsageDep = Annotated[Usage, Depends(FromState("usage"))]
+UsageDep = Annotated[UsageReader, Depends(FromState("usage"))]
 VisitorsDep = Annotated[Visitors, Depends(FromState("visitors"))]
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.database import Database, open_database
 from app.migrations import prepare
 from app.sessions.store.repository import SESSIONS
-from app.sessions.store.usage import DAYS, Usage
+from app.sessions.store.usage import DAYS, UsageReader
 from tests.support.doubles import FakeClock
 
 DAY = 24 * 3600
@@ -57,7 +57,7 @@ async def test_minutes_stand_on_the_days_on_which_they_were(
     await opened(database, midnight - 1, 1, "bob")
     await opened(database, midnight - DAYS * DAY, 600)
     await opened(database, midnight - 100, 50, base_url="an emulator")
-    used = await Usage(database, "kaltura", clock).by_day()
+    used = await UsageReader(database, "kaltura", clock).by_day()
     days = list(used.values())
     assert next(iter(used)) == TODAY
     assert [day.sessions for day in days[:2]] == [1, 2]
@@ -70,7 +70,7 @@ async def test_who_used_the_most_comes_first(database: Database, clock: FakeCloc
     await opened(database, midnight + 10, 60)
     await opened(database, midnight - 500, 30)
     await opened(database, midnight - 500, 300, "eve")
-    usage = Usage(database, "kaltura", clock)
+    usage = UsageReader(database, "kaltura", clock)
     assert [(v, u.sessions, u.seconds) for v, u in (await usage.by_visitor()).items()] == [
         ("eve", 1, 300),
         ("ada", 2, 90),

@@ -1,1 +1,1 @@
-"""Where sessions are kept: in memory, and in the database."""
+"""Session data: the model, and its storage in the database."""

@@ -1,4 +1,4 @@
-"""A session as the broker knows it."""
+"""Data of a session."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from app.kaltura.client import SessionAccess
 from app.kaltura.contract import ClientInit, CreateRequest
 
 WATCHED_SECONDS: Final = 25
-"""A page that was heard of within this time is still there; it calls every 10 s."""
+"""Seconds within which a page that was heard of counts as present; it calls every 10 s."""
 
 
 class EndReason(StrEnum):
-    """Why a session is over."""
+    """The reason why a session ended."""
 
     VISITOR = "visitor"
     LEFT = "left"
@@ -28,9 +28,9 @@ class EndReason(StrEnum):
 
 @dataclass(frozen=True)
 class IdempotencyRecord:
-    """The request that opened a session, so that it is answered with the same one again.
+    """Digests of the request that opened a session, by which a repeated request is recognised.
 
-    `key` stands for its owner and their Idempotency-Key, `options` for what was wished for.
+    `key` stands for the owner and the Idempotency-Key, `options` for the create request.
     """
 
     key: str
@@ -38,23 +38,24 @@ class IdempotencyRecord:
 
     @classmethod
     def of(cls, owner: str, idempotency_key: str, request: CreateRequest) -> Self:
-        """Digests: what a visitor sends is not kept."""
+        """Make the digests of a request; the Idempotency-Key itself is not kept."""
         options = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
         return cls(cls.key_of(owner, idempotency_key), options)
 
     @staticmethod
     def key_of(owner: str, idempotency_key: str) -> str:
-        """What stands for an owner's Idempotency-Key."""
+        """The digest that stands for an owner's Idempotency-Key."""
         return hashlib.sha256(f"{owner}\0{idempotency_key}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class AvatarSession:
-    """One session; times are those of `SessionClock`, `seen_at` and `leaves_at` its running ones.
+    """Data of one session; times are seconds of `SessionClock`.
 
-    Nobody but the broker sees it before it is `ready`. `seen_at` is None while no sign of life
-    has come and none is owed, as in direct mode. `leaves_at` is set when its page went away.
-    `ended` is set as soon as nobody may use it any more, `ended_upstream` when Kaltura agrees.
+    `seen_at` and `leaves_at` are the clock's `running` seconds. Until a session is `ready`, callers
+    do not see it. `seen_at` is None while no sign of life has come and none is due, as in direct
+    mode. `leaves_at` is set when the session's page goes away. `ended` is set as soon as callers
+    can't use the session any more, `ended_upstream` when Kaltura has ended it too.
     """
 
     access: SessionAccess
@@ -65,12 +66,12 @@ class AvatarSession:
     seen_at: float | None
     ready: bool
     last_moment: EndReason = EndReason.EXPIRED
-    """Why it ends at `expires_at`."""
+    """The reason with which the session ends at `expires_at`."""
     origin: IdempotencyRecord | None = None
     address: str | None = None
-    """The network address that it was opened from, which a next process does not know."""
+    """The network address from which the session was opened; not stored for a next process."""
     delivered: bool = False
-    """Whether its visitor got it."""
+    """Whether the session reached its visitor."""
     media: ClientInit | None = None
     kept_alive_at: float = float("-inf")
     leaves_at: float | None = None
@@ -82,20 +83,20 @@ class AvatarSession:
 
     @property
     def session_id(self) -> str:
-        """Kaltura's id of it, which is everyone's id of it."""
+        """Kaltura's id of the session, which the broker uses too."""
         return self.access.session_id
 
     def is_watched(self, now: float) -> bool:
-        """Whether a page has it on show, as far as is known."""
+        """Whether a page shows the session, as far as is known; `now` is a `running` time."""
         recently = self.seen_at is None or now - self.seen_at < WATCHED_SECONDS
         return self.ended is None and self.leaves_at is None and recently
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether an earlier process opened it at another address, whose places are not ours."""
+        """Whether an earlier process opened it at another address; then it takes no place here."""
         return self.access.base_url is not None
 
     def seconds_between(self, since: float, now: float) -> float:
-        """How long of that time it was open."""
+        """Seconds for which the session was open between two times."""
         until = min(now if self.ended_at is None else self.ended_at, self.expires_at, now)
         return max(0.0, until - max(self.opened_at, since))

@@ -1,6 +1,6 @@
-"""Every session in the database, so that the next process knows of it.
+"""Stores sessions in the database, so that a next process knows them.
 
-Rows of another `AVATAR_BASE_URL` are taken over too: those sessions are ended where they are.
+Sessions that were opened under another `AVATAR_BASE_URL` are taken over too, and ended there.
 """
 
 import json
@@ -38,16 +38,16 @@ from app.problems import RecordUnavailable
 from app.sessions.clock import SessionClock
 from app.sessions.store.model import AvatarSession, EndReason, IdempotencyRecord
 
-KEPT_SECONDS: Final = 31 * 24 * 3600
-"""The history of sessions goes back so far."""
+HISTORY_SECONDS: Final = 31 * 24 * 3600
+"""Seconds for which ended sessions are kept in the database."""
 
-TOLD_SECONDS: Final = 3600
-"""So long a next process tells pages why the session ended that an earlier one ended."""
+END_REASON_SECONDS: Final = 3600
+"""Seconds for which a next process tells pages why an earlier process ended their session."""
 
 SESSIONS: Final = Table(
     "sessions",
     METADATA,
-    # Kaltura might give an id anew, so the id alone names no row.
+    # Kaltura might use an id again, so the id alone does not identify a row.
     Column("session_id", String, primary_key=True),
     Column("opened_at", Float, primary_key=True),
     Column("holder", String, nullable=False),
@@ -60,7 +60,7 @@ SESSIONS: Final = Table(
     Column("last_moment", String, nullable=False),
     Column("seen", Boolean, nullable=False),
     Column("ready", Boolean, nullable=False),
-    # What opens the session at Kaltura, encrypted; gone as soon as nothing is left to be opened.
+    # The session's secrets (`_secrets_of`), encrypted; NULL once Kaltura has ended the session.
     Column("sealed", LargeBinary),
     Column("ended", String),
     Column("ended_at", Float),
@@ -74,9 +74,9 @@ log = structlog.get_logger(__name__)
 
 
 class SessionRepository:
-    """Writes sessions down, and reads what processes that are no more have left.
+    """Writes sessions to the database, and reads those of processes that no longer run.
 
-    Its rows have the wall clock's times, its callers those of `clock`.
+    Times in rows are those of the wall clock, times in `AvatarSession` those of `clock`.
     """
 
     def __init__(
@@ -90,13 +90,14 @@ class SessionRepository:
 
     @property
     def times_reopened(self) -> int:
-        """How often the database was found to be another one, in which rows may be missing."""
+        """The number of times the database file was found replaced, so that rows may be missing."""
         return self._database.file.times_reopened if self._database.file else 0
 
     async def _follow_clock(self) -> None:
-        """Move the rows of this process when the wall clock was set; raises `RecordUnavailable`.
+        """Shift the times in this process's rows when the wall clock was set.
 
-        So the sessions keep their length, and a next process knows how long they may last.
+        The rows then still show how long each session has lasted and may last. Raises
+        `RecordUnavailable`.
         """
         before, now = self._offset, self._clock.offset
         if before == now:
@@ -117,7 +118,7 @@ class SessionRepository:
         log.warning("the wall clock was set", seconds=now - before)
 
     def _row_of(self, session: AvatarSession) -> dict[str, Any]:
-        """What is kept of a session, its secrets still readable."""
+        """The database row of a session, with its secrets not yet encrypted."""
         return {
             "session_id": session.session_id,
             "opened_at": session.opened_at + self._offset,
@@ -137,7 +138,7 @@ class SessionRepository:
         }
 
     async def save(self, session: AvatarSession) -> None:
-        """Write a session down; it is on disk on return. Raises `RecordUnavailable`."""
+        """Write a session to disk; raises `RecordUnavailable`."""
 
         async def work(connection: AsyncConnection) -> None:
             row = self._row_of(session) | {"holder": self._database.process_name}
@@ -154,15 +155,15 @@ class SessionRepository:
         await self._database.write(work)
 
     async def take_over(self) -> list[AvatarSession]:
-        """The sessions that processes that are no more have left open, from now on ours.
+        """Take over the sessions of processes that no longer run; raises `RecordUnavailable`.
 
-        With them those that ended lately, so that their pages can be told why.
+        The result includes sessions that ended lately, so that their pages can be told why.
         """
         await self._follow_clock()
-        told_from = self._clock.wall() - TOLD_SECONDS
+        ended_after = self._clock.wall() - END_REASON_SECONDS
         left = or_(
             SESSIONS.c.ended_upstream.is_(False),
-            and_(SESSIONS.c.ended_at > told_from, SESSIONS.c.ready.is_(True)),
+            and_(SESSIONS.c.ended_at > ended_after, SESSIONS.c.ready.is_(True)),
         )
         other = SESSIONS.c.holder != self._database.process_name
         await self._database.acquire_process_lock()
@@ -172,7 +173,8 @@ class SessionRepository:
         ]
         if not dead:
             return []
-        # In one statement: of two processes that find the same dead one, each row is had by one.
+        # One statement, so that of two processes that find the same dead process, each row goes to
+        # one.
         rows = await self._write(
             update(SESSIONS)
             .where(left, SESSIONS.c.holder.in_(dead))
@@ -182,14 +184,14 @@ class SessionRepository:
         return list(self._readable(sorted(rows, key=lambda row: row.opened_at)))
 
     async def forget_old(self) -> None:
-        """Delete what is too old to matter."""
-        oldest = self._clock.wall() - KEPT_SECONDS
+        """Delete sessions older than `HISTORY_SECONDS`; raises `RecordUnavailable`."""
+        oldest = self._clock.wall() - HISTORY_SECONDS
         await self._write(delete(SESSIONS).where(SESSIONS.c.opened_at < oldest))
 
     async def seconds_used(self, since: float, owner: str | None = None) -> float:
-        """How long sessions were open since then at the present address of Kaltura's.
+        """Seconds for which sessions at this `AVATAR_BASE_URL` were open since a time.
 
-        An emulator's minutes cost nothing, so they count for the emulator alone.
+        Sessions at other addresses are not counted: an emulator's minutes cost nothing.
         """
         await self._follow_clock()
         since, now = since + self._offset, self._clock() + self._offset
@@ -197,7 +199,8 @@ class SessionRepository:
         used = was_open_until(now) - begin
         query = select(func.sum(case((used > 0, used), else_=0.0))).where(
             SESSIONS.c.base_url == self._base_url,
-            # No session is open for longer than settings allow; this lets the index help.
+            # No session lasts longer than the settings allow; this condition lets the index be
+            # used.
             SESSIONS.c.opened_at > since - MAX_SECONDS,
         )
         if owner is not None:
@@ -228,12 +231,12 @@ class SessionRepository:
         token, media, ended = SecretStr(""), None, row.ended
         ended_at = row.ended_at and row.ended_at - self._offset
         if not row.ready and ended is None:
-            # Its process died while it was being opened: it is nobody's, so it is over.
+            # The process ended while it was opening the session, which nobody has got.
             ended, ended_at = EndReason.FAILED, self._clock()
         if not row.ended_upstream:
-            kept = self._unsealed(row)
-            token = SecretStr(kept["token"])
-            media = kept["media"] and ClientInit.model_validate(kept["media"])
+            secrets = self._decrypted_secrets(row)
+            token = SecretStr(secrets["token"])
+            media = secrets["media"] and ClientInit.model_validate(secrets["media"])
         elsewhere = None if row.base_url == self._base_url else row.base_url
         return AvatarSession(
             access=SessionAccess(row.session_id, token, elsewhere),
@@ -241,7 +244,7 @@ class SessionRepository:
             opened_at=row.opened_at - self._offset,
             expires_at=row.expires_at - self._offset,
             token_expires_at=row.token_expires_at - self._offset,
-            # Whoever watches it shall have the time to say so.
+            # A page that watches the session has the full idle time to call again.
             seen_at=self._clock.running() if row.seen else None,
             ready=row.ready,
             last_moment=EndReason(row.last_moment),
@@ -253,22 +256,23 @@ class SessionRepository:
             ended_upstream=row.ended_upstream,
         )
 
-    def _unsealed(self, row: Row[Any]) -> dict[str, Any]:
-        """A row's secrets; the id inside makes sure that they were not moved from another row."""
-        kept: dict[str, Any] = json.loads(self._keys.decrypt(row.sealed))
-        if kept["id"] != row.session_id:
+    def _decrypted_secrets(self, row: Row[Any]) -> dict[str, Any]:
+        """Decrypt a row's secrets; the id inside shows that they belong to this row."""
+        secrets: dict[str, Any] = json.loads(self._keys.decrypt(row.sealed))
+        if secrets["id"] != row.session_id:
             raise ValueError("the secrets of another row")
-        return kept
+        return secrets
 
 
 def was_open_until(now: float) -> Any:
-    """When a session was over, or `now`."""
+    """SQL expression for the time at which a session was over; `now` for one that is still open."""
     ended = func.coalesce(SESSIONS.c.ended_at, now)
     limit = case((SESSIONS.c.expires_at < now, SESSIONS.c.expires_at), else_=now)
     return case((ended < limit, ended), else_=limit)
 
 
 def _secrets_of(session: AvatarSession) -> bytes:
+    """The session's token and media as JSON, with the session's id."""
     media = session.media and session.media.model_dump(mode="json")
     token = session.access.token.get_secret_value()
     return json.dumps({"id": session.session_id, "token": token, "media": media}).encode()

@@ -1,4 +1,4 @@
-"""How many sessions there were, and how many minutes they lasted."""
+"""Reads the number and length of past sessions from the database."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -12,41 +12,41 @@ from app.sessions.clock import Clock
 from app.sessions.store.repository import SESSIONS, was_open_until
 
 DAYS: Final = 31
-"""Today and the thirty days before it."""
+"""Days that are reported: today and the thirty days before it."""
 
-MOST: Final = 100
-"""Visitors that are told of, those with the most minutes first."""
+MAX_VISITORS: Final = 100
+"""Visitors that are reported, those with the most minutes first."""
 
 DAY_SECONDS: Final = 24 * 3600
 
 
 @dataclass
-class Used:
-    """Sessions that began, and how long sessions were open."""
+class UsageTotals:
+    """Number of sessions that began, and seconds for which sessions were open."""
 
     sessions: int = 0
     seconds: float = 0.0
 
 
 @dataclass(frozen=True)
-class Usage:
-    """Reads the history of sessions; a day begins at midnight UTC.
+class UsageReader:
+    """Sums up past sessions by day and by visitor; days begin at midnight UTC.
 
-    Only sessions at the present address of Kaltura's count, as they do for budgets.
+    Only sessions at `base_url` are counted, as for budgets.
     """
 
     database: Database
     base_url: str
     clock: Clock
 
-    async def by_day(self) -> dict[date, Used]:
-        """Each of the last days, the latest first; raises `RecordUnavailable`."""
+    async def by_day(self) -> dict[date, UsageTotals]:
+        """The usage of each of the last `DAYS` days, latest first; raises `RecordUnavailable`."""
         now = self.clock()
         today = int(now // DAY_SECONDS)
-        used: dict[int, Used] = defaultdict(Used)
+        used: dict[int, UsageTotals] = defaultdict(UsageTotals)
         until = was_open_until(now)
         first, last = self._day(SESSIONS.c.opened_at), self._day(until)
-        # Those that began before the first day may have lasted into it.
+        # Sessions that began before the first day may have lasted into it.
         in_time = (
             SESSIONS.c.base_url == self.base_url,
             SESSIONS.c.opened_at >= (today - DAYS) * DAY_SECONDS,
@@ -61,8 +61,8 @@ class Usage:
             _split(used, row.opened_at, row.until)
         return {_date(day): used[day] for day in range(today, today - DAYS, -1)}
 
-    async def by_visitor(self, days: int = DAYS) -> dict[str, Used]:
-        """Those who used the most in so many days, by the days on which their sessions began."""
+    async def by_visitor(self, days: int = DAYS) -> dict[str, UsageTotals]:
+        """The usage of the visitors with the most minutes, in sessions that began in these days."""
         now = self.clock()
         first_day = int(now // DAY_SECONDS) - days + 1
         seconds = func.sum(_lasted(now))
@@ -72,20 +72,20 @@ class Usage:
             .where(SESSIONS.c.base_url == self.base_url)
             .group_by(SESSIONS.c.owner)
             .order_by(seconds.desc(), SESSIONS.c.owner)
-            .limit(MOST)
+            .limit(MAX_VISITORS)
         )
         rows = await self.database.read(query)
-        return {row.owner: Used(row.sessions, row.seconds) for row in rows}
+        return {row.owner: UsageTotals(row.sessions, row.seconds) for row in rows}
 
     def _day(self, at: Any) -> Any:
-        """The number of the day since 1970. A cast cuts off in SQLite, and rounds in Postgres."""
+        """SQL for the day's number since 1970. A cast truncates in SQLite, rounds in Postgres."""
         days = at / literal_column(f"{DAY_SECONDS}.0")
         is_postgres = self.database.engine.dialect.name == POSTGRES
         return cast(func.floor(days) if is_postgres else days, Integer)
 
 
-def _split(used: dict[int, Used], opened_at: float, until: float) -> None:
-    """A session that lasts past midnight has its minutes on the days on which they were."""
+def _split(used: dict[int, UsageTotals], opened_at: float, until: float) -> None:
+    """Add a session to the days it was open on, split at midnight."""
     used[int(opened_at // DAY_SECONDS)].sessions += 1
     while opened_at < until:
         day = int(opened_at // DAY_SECONDS)

@@ -1,4 +1,4 @@
-"""Writes sessions down as they change."""
+"""Writes changes of sessions to the store as they happen."""
 
 import asyncio
 import contextlib
@@ -9,37 +9,37 @@ from app.problems import RecordUnavailable
 from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession
 
-AT_ONCE: Final = {"media", "ready", "ended_upstream"}
-"""Fields whose change is on disk before anyone goes on."""
+SYNCHRONOUS_FIELDS: Final = {"media", "ready", "ended_upstream"}
+"""Fields whose change is on disk before the caller continues."""
 
-SOON: Final = {"ended"}
-"""Fields whose change is written in the background: no end may wait for a slow disk."""
+BACKGROUND_FIELDS: Final = {"ended"}
+"""Fields whose change is written in the background, so that no end waits for a slow disk."""
 
 
 class SessionStore(Protocol):
-    """Where sessions outlive the process; see `SessionRepository`."""
+    """Storage in which sessions outlive the process; implemented by `SessionRepository`."""
 
     @property
     def times_reopened(self) -> int:
-        """How often the store was found to be another one, in which sessions may be missing."""
+        """The number of times the store was found replaced, so that sessions may be missing."""
 
     async def save(self, session: AvatarSession) -> None:
-        """Write a session down; it is on disk on return. Raises `RecordUnavailable`."""
+        """Write a session to disk; raises `RecordUnavailable`."""
 
     async def take_over(self) -> list[AvatarSession]:
-        """The sessions of processes that are no more: those left open, and those ended lately."""
+        """Take over the sessions of processes that no longer run, open or ended lately."""
 
     async def forget_old(self) -> None:
-        """Delete what is too old to matter."""
+        """Delete sessions that are older than the history goes back."""
 
     async def seconds_used(self, since: float, owner: str | None = None) -> float:
-        """How long sessions were open since then, of one owner or of all."""
+        """Seconds for which sessions were open since a time, of one owner or of all owners."""
 
 
 class SessionWriter:
-    """Writes down what a next process must know; what could not be written is written later.
+    """Writes the changes that a next process must know; repeats a write that failed.
 
-    A change is a fact already, so no change is refused.
+    A change has happened already when it is written, so a failed write does not undo it.
     """
 
     def __init__(self, store: SessionStore) -> None:
@@ -49,7 +49,7 @@ class SessionWriter:
         self._flushing: asyncio.Task[None] | None = None
 
     async def write(self, runtime: SessionRuntime) -> None:
-        """Write a session as it is now; raises `RecordUnavailable`, and tries again later."""
+        """Write a session's current data; `RecordUnavailable` leaves it to be written later."""
         try:
             await self._store.save(runtime.session)
         except BaseException:
@@ -58,21 +58,26 @@ class SessionWriter:
         self._unwritten.discard(runtime)
 
     async def changed(self, runtime: SessionRuntime, before: AvatarSession) -> None:
-        """Write what has changed since `before`, if a next process must know of it."""
+        """Write a session's changes since `before`, if a next process must know them."""
         now = runtime.session
-        changes = {name for name in AT_ONCE | SOON if getattr(before, name) != getattr(now, name)}
-        if changes & AT_ONCE:
+        changes = {
+            name
+            for name in SYNCHRONOUS_FIELDS | BACKGROUND_FIELDS
+            if getattr(before, name) != getattr(now, name)
+        }
+        if changes & SYNCHRONOUS_FIELDS:
             with contextlib.suppress(RecordUnavailable):
                 await self.write(runtime)
         elif changes or (now.seen_at is not None and before.seen_at is None):
-            # In the background: a sign of life that waited would be overtaken by what follows it.
+            # In the background: a call that waited for this write could be overtaken by the next
+            # one.
             self._unwritten.add(runtime)
             self._flush_soon()
 
     async def flush(self, every: Iterable[SessionRuntime] = ()) -> None:
-        """Write what has not been written; raises `RecordUnavailable` at the first refusal.
+        """Write the sessions that are not written yet; raises `RecordUnavailable` when one fails.
 
-        `every` are the sessions to be written anew when the store is another one.
+        `every` gives all sessions, which are written again when the store was replaced.
         """
         if self._times_reopened != self._store.times_reopened:
             self._times_reopened = self._store.times_reopened
@@ -81,16 +86,16 @@ class SessionWriter:
             await self.write(runtime)
 
     async def flush_quietly(self, every: Iterable[SessionRuntime] = ()) -> None:
-        """Write what has not been written, as far as that is possible now."""
+        """Write the sessions that are not written yet, as far as that is possible now."""
         with contextlib.suppress(RecordUnavailable):
             await self.flush(every)
 
     def forget(self, runtime: SessionRuntime) -> None:
-        """Write a session no more: nobody remembers it."""
+        """Drop a session that is not written yet and that the registry has forgotten."""
         self._unwritten.discard(runtime)
 
     async def aclose(self) -> None:
-        """Write what has not been written, if that is possible, and stop."""
+        """Write the sessions that are not written yet, if that is possible, and stop."""
         await self.flush_quietly()
         if self._flushing is not None:
             await self._flushing

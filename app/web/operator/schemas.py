@@ -13,7 +13,7 @@ from app.observability.recent_calls import Answered
 from app.sessions.clock import SessionClock
 from app.sessions.stats import Stats
 from app.sessions.store.model import AvatarSession
-from app.sessions.store.usage import Used
+from app.sessions.store.usage import UsageTotals
 from app.web.visitor.schemas import Shape, moment
 
 
@@ -192,9 +192,9 @@ class UsageReport(Shape):
     @classmethod
     def of(
         cls,
-        by_day: Mapping[date, Used],
-        today: Mapping[str, Used],
-        by_visitor: Mapping[str, Used],
+        by_day: Mapping[date, UsageTotals],
+        today: Mapping[str, UsageTotals],
+        by_visitor: Mapping[str, UsageTotals],
     ) -> Self:
         """The report, from what was counted."""
         days = [
@@ -206,8 +206,8 @@ class UsageReport(Shape):
                 visitor=visitor,
                 sessions=used.sessions,
                 minutes=_minutes(used),
-                sessions_today=today.get(visitor, Used()).sessions,
-                minutes_today=_minutes(today.get(visitor, Used())),
+                sessions_today=today.get(visitor, UsageTotals()).sessions,
+                minutes_today=_minutes(today.get(visitor, UsageTotals())),
             )
             for visitor, used in by_visitor.items()
         ]
@@ -224,5 +224,5 @@ def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 1)
 
 
-def _minutes(used: Used) -> float:
+def _minutes(used: UsageTotals) -> float:
     return round(used.seconds / 60, 1)
