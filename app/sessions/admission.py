@@ -153,7 +153,7 @@ class Admission:
 
     async def place(self, ticket_id: str, wait_seconds: float) -> QueuePosition:
         """Wait until a position in line changes, or `wait_seconds`; raises `TicketNotFound`."""
-        return await self._capacity.ask(ticket_id, wait_seconds)
+        return await self._capacity.wait_for_change(ticket_id, wait_seconds)
 
     async def leave_line(self, ticket_id: str) -> None:
         """Remove a ticket from the line."""
@@ -208,7 +208,7 @@ class Admission:
         try:
             runtime = await self._creator.create(requester, request, origin, seconds)
         except KalturaBusy as busy:
-            waiting = await self._capacity.full(requester, busy.retry_after or BUSY_SECONDS)
+            waiting = await self._capacity.kaltura_full(requester, busy.retry_after or BUSY_SECONDS)
             if waiting is None:
                 raise
             return waiting

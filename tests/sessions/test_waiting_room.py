@@ -44,11 +44,11 @@ def test_a_turn_that_is_not_taken_goes_to_the_next(room: WaitingRoom, clock: Fak
     room.advance(1)
     clock.advance(TURN_SECONDS - 1)
     assert room.turn_seconds_left(a) == 1
-    room.asked(b)
+    room.note_seen(b)
     room.advance(1)
     assert called(room, a, b) == [True, False]
     clock.advance(1)
-    room.asked(a)  # asking is not taking
+    room.note_seen(a)  # asking is not taking
     assert room.advance(1)
     assert room.ticket(a.ticket_id) is None
     assert called(room, b) == [True]
@@ -57,7 +57,7 @@ def test_a_turn_that_is_not_taken_goes_to_the_next(room: WaitingRoom, clock: Fak
 def test_who_does_not_ask_for_long_is_gone(room: WaitingRoom, clock: FakeClock) -> None:
     a, b = joined(room, "a", "b")
     clock.advance(ABSENT_SECONDS - 1)
-    room.asked(b)
+    room.note_seen(b)
     assert not room.advance(0)
     clock.advance(1)
     assert room.advance(0)
@@ -100,7 +100,7 @@ def test_a_turn_whose_place_is_gone_waits_for_the_next_place(
     assert room.advance(1)
     assert called(room, a, b, c) == [True, False, False]
     clock.advance(TURN_SECONDS)
-    room.asked(b)
+    room.note_seen(b)
     room.advance(1)
     assert room.turn_seconds_left(b) == TURN_SECONDS, "its time begins anew"
 

@@ -1,1 +1,1 @@
-"""Who may open a session now: capacity, the waiting room and budgets."""
+"""Bounds on sessions: the number of places, the waiting room, and budgets of minutes."""

@@ -1,4 +1,4 @@
-"""How many minutes a day sessions may last, of one visitor and of all."""
+"""Daily budgets: the minutes of sessions of one visitor, and of all visitors."""
 
 import asyncio
 from collections import Counter
@@ -13,14 +13,14 @@ from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession
 
 DAY_SECONDS: Final = 24 * 3600
-"""A day begins at midnight UTC, the same moment for everyone."""
+"""Seconds of a day; days begin at midnight UTC for every visitor."""
 
 SUM_SECONDS: Final = 1.0
-"""How long a sum over the day is good for: no longer than from one sweep to the next."""
+"""Seconds for which a day's sum is cached: no longer than from one sweep to the next."""
 
 
 class Budgets:
-    """Knows what is left of today's minutes; live sessions spend them as they go."""
+    """Tells how much of today's budgets is left; open sessions use it up as time passes."""
 
     def __init__(
         self, settings: Settings, *, registry: SessionRegistry, clock: SessionClock
@@ -35,9 +35,9 @@ class Budgets:
         self._summing = asyncio.Lock()
 
     async def seconds_for(self, owner: str) -> float | None:
-        """How long a session of `owner` may last if it opens now.
+        """Seconds that a session of `owner` may last from now; None when no budget ends it today.
 
-        None when today's minutes last into tomorrow. Raises `BudgetSpent` when none are left.
+        Raises `BudgetSpent` when less than a second is left.
         """
         now = self._clock()
         left = await self._seconds_left(owner)
@@ -49,15 +49,15 @@ class Budgets:
         return left
 
     async def overdrawn(self, live: list[SessionRuntime]) -> list[SessionRuntime]:
-        """Which of the live sessions have no minutes left."""
+        """The open sessions whose budget is used up."""
         if await self._is_spent(None):
             return live
-        owners = {each.session.owner for each in self._unforeseen(live)}
+        owners = {each.session.owner for each in self._without_budget_expiry(live)}
         spent = {owner for owner in owners if await self._is_spent(owner)}
         return [each for each in live if each.session.owner in spent]
 
     async def seconds_left(self, session: AvatarSession) -> float:
-        """How long a session may still last, its share of the minutes of all considered."""
+        """Seconds that a session may still last, with an equal share of the budget of all."""
         if session.ended is not None:
             return 0.0
         left = max(session.expires_at - self._clock(), 0.0)
@@ -71,10 +71,10 @@ class Budgets:
         left = await self._left_of(owner)
         return left is not None and left <= 0
 
-    def _unforeseen(self, live: list[SessionRuntime]) -> list[SessionRuntime]:
-        """Sessions whose `expires_at` does not tell when their visitor's minutes are used up.
+    def _without_budget_expiry(self, live: list[SessionRuntime]) -> list[SessionRuntime]:
+        """The sessions whose `expires_at` does not show when their visitor's budget is used up.
 
-        Those of a visitor who has several or had, and those of yesterday.
+        These are the sessions of a visitor with more than one, and sessions opened before today.
         """
         if not self._of_visitor:
             return []
@@ -86,13 +86,13 @@ class Budgets:
         ]
 
     async def _seconds_left(self, owner: str) -> float | None:
-        lefts = [await self._left_of(None), await self._left_of(owner)]
-        return min((left for left in lefts if left is not None), default=None)
+        remaining = [await self._left_of(None), await self._left_of(owner)]
+        return min((each for each in remaining if each is not None), default=None)
 
     async def _left_of(self, owner: str | None) -> float | None:
-        """What is left of the budget of all, or of one visitor's; None when there is none.
+        """Seconds left of one visitor's budget, or for `owner` None of all; None without a budget.
 
-        A service has no visitor's budget: it is many visitors.
+        A service acts for many visitors, so no visitor's budget applies to it.
         """
         budget = self._of_all if owner is None else self._of_visitor
         if not budget or (owner or "").startswith(SERVICE):
@@ -100,7 +100,7 @@ class Budgets:
         return budget - await self._used(owner)
 
     async def _used(self, owner: str | None) -> float:
-        """Today's seconds; summed up once in `SUM_SECONDS`, however many ask: it is a query."""
+        """Seconds used today; the database is queried at most once in `SUM_SECONDS`."""
         async with self._summing:
             now = self._clock()
             if not 0 <= now - self._summed_at < SUM_SECONDS:
@@ -110,6 +110,6 @@ class Budgets:
             return self._sums[owner]
 
     def _today(self) -> float:
-        """When the day began, by the sessions' clock."""
+        """The start of today as a time of the session clock."""
         now = self._clock.wall()
         return self._clock.from_wall(now - now % DAY_SECONDS)

@@ -1,4 +1,4 @@
-"""The places for sessions: who may have one now, and who waits for one."""
+"""Capacity for sessions: reserves places, and lets visitors wait in line for one."""
 
 import asyncio
 from collections import Counter, deque
@@ -9,30 +9,32 @@ from typing import Final
 from app.config.settings import Settings
 from app.problems import AtCapacity, TicketNotFound, TooManySessions
 from app.sessions.capacity.address_share import share_of
-from app.sessions.capacity.waiting_room import Left, Ticket, WaitingRoom, no_share
+from app.sessions.capacity.waiting_room import PlacesLeft, Ticket, WaitingRoom, unlimited
 from app.sessions.clock import SessionClock
 from app.sessions.registry import SessionRegistry
 from app.sessions.store.model import AvatarSession
 
 RETRY_AFTER_SECONDS: Final = 5
-OF_THE_ADDRESS: Final = (
+"""Seconds after which a refused visitor may ask again."""
+ADDRESS_SHARE_IS_TAKEN: Final = (
     "As many visitors of your network address have a session, or wait for one, as may from one "
     "address."
 )
-LATELY: Final = 20
-"""Sessions whose length tells how long the next ones may last."""
+RECENT_SESSIONS: Final = 20
+"""Number of the latest sessions whose average length is the basis of waiting time estimates."""
 
 
 @dataclass(frozen=True)
 class Requester:
-    """Who wants a session. `at_most` bounds their live sessions; None leaves the bound of all.
+    """A request for a place. `at_most` bounds the owner's open sessions; None sets no such bound.
 
-    `name` is theirs in the line, where each has one place; `display_name` is their name at
-    the login. `address` is where they call from; None leaves it out of every address's share.
+    Requests with the same `ticket_key` share one place in line. `address` is the visitor's network
+    address; None leaves the request out of every address's share. `display_name` is the visitor's
+    name at the login.
     """
 
     owner: str
-    name: str
+    ticket_key: str
     at_most: int | None = None
     address: str | None = None
     may_wait: bool = True
@@ -41,9 +43,10 @@ class Requester:
 
 @dataclass(frozen=True)
 class QueuePosition:
-    """A place in line, as its holder is told of it.
+    """A position in line, as its holder is told of it.
 
-    `turn_seconds_left` is a number while it is their turn: calling create takes it.
+    `turn_seconds_left` is a number while it is the holder's turn, and None before. The holder takes
+    the turn by calling create.
     """
 
     ticket_id: str
@@ -53,12 +56,12 @@ class QueuePosition:
 
 
 class CapacityManager:
-    """Gives the places out: each is reserved before Kaltura is asked, so that no rush exceeds them.
+    """Reserves places before Kaltura is asked, so that no rush exceeds the capacity.
 
-    A free place is the next in line's; whoever comes new waits behind. While the visitors of an
-    address have their share of the places, those of others are called before their next.
-    `late_creates` tells how many sessions may still be opened that no visitor will get: each keeps
-    its place until it is known what came of it.
+    A free place is for the next in line; a new visitor waits at the end. When the visitors of an
+    address have their share of the places, visitors of other addresses are called before them.
+    `late_creates` gives the number of sessions that may still be opened although their visitors
+    were told otherwise; each takes up a place until its outcome is known.
     """
 
     def __init__(
@@ -75,175 +78,186 @@ class CapacityManager:
         self._registry = registry
         self._clock = clock
         self._late_creates = late_creates
-        self._room = WaitingRoom(size=settings.max_waiting, clock=clock.running)
+        self._waiting_room = WaitingRoom(size=settings.max_waiting, clock=clock.running)
         percent = settings.address_share_percent
         self._share = share_of(self.capacity, percent)
-        self._share_of_line = share_of(self.waiting_capacity, percent)
+        self._line_share = share_of(self.waiting_capacity, percent)
         self._reserved: Counter[Requester] = Counter()
-        self._lengths: deque[float] = deque(maxlen=LATELY)
-        self._full_at: tuple[int, float] | None = None
+        self._recent_lengths: deque[float] = deque(maxlen=RECENT_SESSIONS)
+        self._kaltura_limit: tuple[int, float] | None = None
         self._changed = asyncio.Event()
-        self._taking = asyncio.Lock()
+        self._take_lock = asyncio.Lock()
 
     @property
     def waiting(self) -> int:
-        """How many are in line."""
-        return len(self._room)
+        """The number of tickets in line."""
+        return len(self._waiting_room)
 
     async def take(self, requester: Requester) -> QueuePosition | None:
-        """Reserve a place, or wait in line for one.
+        """Reserve a place, or return a position in line.
 
-        Raises `TooManySessions`, or `AtCapacity` for whom there is no place in the line either.
+        Raises `TooManySessions` when the owner has as many sessions as allowed, and `AtCapacity`
+        when there is no place in line either.
         """
-        async with self._taking:
+        async with self._take_lock:
             return await self._take(requester)
 
     async def _take(self, requester: Requester) -> QueuePosition | None:
         sessions = self._registry.sessions()
-        mine = sum(s.owner == requester.owner and s.ended is None for s in sessions)
-        mine += sum(n for one, n in self._reserved.items() if one.owner == requester.owner)
-        if requester.at_most is not None and mine >= requester.at_most:
+        owned = sum(s.owner == requester.owner and s.ended is None for s in sessions)
+        owned += sum(
+            n for reserved, n in self._reserved.items() if reserved.owner == requester.owner
+        )
+        if requester.at_most is not None and owned >= requester.at_most:
             raise TooManySessions(retry_after=RETRY_AFTER_SECONDS)
-        ticket = self._room.ticket_of(requester.name)
+        ticket = self._waiting_room.ticket_of(requester.ticket_key)
         if ticket is not None:
-            ticket.address = requester.address  # who has moved counts where they are now
+            ticket.address = requester.address  # the visitor may have changed networks
         await self.advance()
-        ticket = self._room.ticket_of(requester.name)
-        if ticket is None and not self._has_room(requester, sessions):
-            ticket = self._wait(requester, sessions)
+        ticket = self._waiting_room.ticket_of(requester.ticket_key)
+        if ticket is None and not self._has_free_place(requester, sessions):
+            ticket = self._join_line(requester, sessions)
         if ticket is not None:
             if ticket.called_at is None:
-                self._room.asked(ticket)
-                return self._told(ticket, sessions)
-            self._room.leave(ticket)
+                self._waiting_room.note_seen(ticket)
+                return self._position_of(ticket, sessions)
+            self._waiting_room.leave(ticket)
         self._reserved[requester] += 1
         return None
 
     def release(self, requester: Requester) -> None:
-        """Give back a reservation: it has become a session, or come to nothing."""
+        """Give back a reservation, whether a session was opened for it or not."""
         self._reserved -= Counter({requester: 1})
 
-    async def full(self, requester: Requester, retry_after: int) -> QueuePosition | None:
-        """Kaltura has no room for one more: wait as the first in line.
+    async def kaltura_full(self, requester: Requester, retry_after: int) -> QueuePosition | None:
+        """Note that Kaltura refuses more sessions, and put the requester first in line.
 
-        Until one of ours ends, or `retry_after` seconds have gone by, there are only as many
-        places as we have sessions. None when we have none: then none of ours could make room.
+        Until a session of this broker ends, or `retry_after` seconds have passed, the number of
+        places is the number of sessions open now. Returns None when the requester can't wait, when
+        the line is full, and when no session is open that could make room.
         """
         sessions = [s for s in self._registry.sessions() if not s.is_elsewhere]
-        if not sessions or not requester.may_wait or self._room.is_full:
+        if not sessions or not requester.may_wait or self._waiting_room.is_full:
             return None
-        self._full_at = (len(sessions), self._clock() + retry_after)
-        ticket = self._room.ticket_of(requester.name)
+        self._kaltura_limit = (len(sessions), self._clock() + retry_after)
+        ticket = self._waiting_room.ticket_of(requester.ticket_key)
         if ticket is None:
-            ticket = self._room.join(requester.name, requester.owner, requester.address, first=True)
-        return self._told(ticket, sessions)
+            ticket = self._waiting_room.join(
+                requester.ticket_key, requester.owner, requester.address, first=True
+            )
+        return self._position_of(ticket, sessions)
 
     async def freed(self, session: AvatarSession) -> None:
-        """A session is over upstream, so its place is the next one's."""
+        """Note that Kaltura has ended a session, and give its place to the next in line."""
         if session.ended_at is not None:
-            self._lengths.append(session.ended_at - session.opened_at)
+            self._recent_lengths.append(session.ended_at - session.opened_at)
         await self.advance()
 
     async def advance(self) -> None:
-        """Let the line move on: the late and the gone lose their place, the next are called."""
+        """Remove tickets of absent visitors and missed turns, and call the next in line."""
         sessions = self._registry.sessions()
-        if self._room.advance(self._free(sessions), self._left(sessions)):
-            self._move()
+        if self._waiting_room.advance(self._free(sessions), self._places_left(sessions)):
+            self._notify()
 
     async def has_place(self, requester: Requester) -> bool:
-        """Whether they are in line, and have not missed their turn."""
+        """Whether a requester is in line and has not missed the turn."""
         await self.advance()
-        return self._room.ticket_of(requester.name) is not None
+        return self._waiting_room.ticket_of(requester.ticket_key) is not None
 
-    # What the holder of a ticket asks
+    # Calls by the holder of a ticket
 
     def owner_of(self, ticket_id: str) -> str:
-        """Who waits with this ticket; raises `TicketNotFound`."""
+        """The owner who waits with a ticket; raises `TicketNotFound`."""
         return self._ticket(ticket_id).owner
 
-    async def ask(self, ticket_id: str, wait_seconds: float) -> QueuePosition:
-        """A place in line, as soon as it is another, or after `wait_seconds`.
+    async def wait_for_change(self, ticket_id: str, wait_seconds: float) -> QueuePosition:
+        """Wait until a position in line changes, or `wait_seconds`, and return it.
 
         Raises `TicketNotFound`.
         """
         await self.advance()
-        told = before = await self._asked(ticket_id)
+        current = before = await self._current_position(ticket_id)
         deadline = asyncio.get_running_loop().time() + wait_seconds
-        while told.position == before.position and told.turn_seconds_left is None:
+        while current.position == before.position and current.turn_seconds_left is None:
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._changed.wait()
             except TimeoutError:
-                return await self._asked(ticket_id)
-            told = await self._asked(ticket_id)
-        return told
+                return await self._current_position(ticket_id)
+            current = await self._current_position(ticket_id)
+        return current
 
     async def leave(self, ticket_id: str) -> None:
-        """Give up a place in line; harmless when it is given up already."""
-        ticket = self._room.ticket(ticket_id)
+        """Remove a ticket from the line; an unknown ticket is ignored."""
+        ticket = self._waiting_room.ticket(ticket_id)
         if ticket is not None:
-            self._room.leave(ticket)
-            self._move()
+            self._waiting_room.leave(ticket)
+            self._notify()
             await self.advance()
 
-    async def _asked(self, ticket_id: str) -> QueuePosition:
+    async def _current_position(self, ticket_id: str) -> QueuePosition:
         ticket = self._ticket(ticket_id)
-        self._room.asked(ticket)
-        return self._told(ticket, self._registry.sessions())
+        self._waiting_room.note_seen(ticket)
+        return self._position_of(ticket, self._registry.sessions())
 
     def _ticket(self, ticket_id: str) -> Ticket:
-        ticket = self._room.ticket(ticket_id)
+        ticket = self._waiting_room.ticket(ticket_id)
         if ticket is None:
             raise TicketNotFound
         return ticket
 
-    def _wait(self, requester: Requester, sessions: list[AvatarSession]) -> Ticket:
-        address, share = requester.address, self._share_of_line
-        line_is_theirs = (
-            address is not None and share is not None and self._room.waiting_from(address) >= share
+    def _join_line(self, requester: Requester, sessions: list[AvatarSession]) -> Ticket:
+        address, share = requester.address, self._line_share
+        share_is_taken = (
+            address is not None
+            and share is not None
+            and self._waiting_room.waiting_from(address) >= share
         )
-        if self._room.is_full or not requester.may_wait or line_is_theirs:
-            others_have_room = line_is_theirs or self._free(sessions) > len(self._room.called)
-            raise AtCapacity(
-                OF_THE_ADDRESS if others_have_room else None, retry_after=RETRY_AFTER_SECONDS
+        if self._waiting_room.is_full or not requester.may_wait or share_is_taken:
+            others_have_places = share_is_taken or self._free(sessions) > len(
+                self._waiting_room.called
             )
-        return self._room.join(requester.name, requester.owner, address)
+            raise AtCapacity(
+                ADDRESS_SHARE_IS_TAKEN if others_have_places else None,
+                retry_after=RETRY_AFTER_SECONDS,
+            )
+        return self._waiting_room.join(requester.ticket_key, requester.owner, address)
 
-    def _has_room(self, requester: Requester, sessions: list[AvatarSession]) -> bool:
-        """Whether there is a place for someone new that is promised to nobody in line."""
-        called = self._room.called
+    def _has_free_place(self, requester: Requester, sessions: list[AvatarSession]) -> bool:
+        """Whether a place is free for a new visitor, and no ticket in line is called for it."""
+        called = self._waiting_room.called
         promised = sum(ticket.address == requester.address for ticket in called)
         return (
             self._free(sessions) > len(called)
-            and self._left(sessions)(requester.address) > promised
+            and self._places_left(sessions)(requester.address) > promised
         )
 
-    def _move(self) -> None:
-        """Wake everyone who waits for a change."""
+    def _notify(self) -> None:
+        """Wake every call that waits for a change of its position."""
         self._changed.set()
         self._changed = asyncio.Event()
 
     def _free(self, sessions: list[AvatarSession]) -> int:
-        """Places that are neither taken nor reserved; they may be promised to the next in line."""
+        """The number of places neither taken nor reserved; tickets may be called for some."""
         limit, now = self.capacity, self._clock()
-        if self._full_at is not None and now < self._full_at[1]:
-            limit = min(limit, self._full_at[0])
+        if self._kaltura_limit is not None and now < self._kaltura_limit[1]:
+            limit = min(limit, self._kaltura_limit[0])
         taken = sum(not session.is_elsewhere for session in sessions)
         return limit - taken - self._reserved.total() - self._late_creates()
 
-    def _left(self, sessions: list[AvatarSession]) -> Left:
-        """How many more places each address may have, those aside that are promised in line."""
+    def _places_left(self, sessions: list[AvatarSession]) -> PlacesLeft:
+        """A function that gives the number of places left to the visitors of an address."""
         share = self._share
         if share is None:
-            return no_share
+            return unlimited
         taken = Counter(session.address for session in sessions if not session.is_elsewhere)
         for requester, count in self._reserved.items():
             taken[requester.address] += count
-        return lambda address: no_share(address) if address is None else share - taken[address]
+        return lambda address: unlimited(address) if address is None else share - taken[address]
 
-    def _told(self, ticket: Ticket, sessions: list[AvatarSession]) -> QueuePosition:
-        left = self._room.turn_seconds_left(ticket)
-        position = self._room.position(ticket, self._left(sessions))
+    def _position_of(self, ticket: Ticket, sessions: list[AvatarSession]) -> QueuePosition:
+        left = self._waiting_room.turn_seconds_left(ticket)
+        position = self._waiting_room.position(ticket, self._places_left(sessions))
         return QueuePosition(
             ticket_id=ticket.ticket_id,
             position=position,
@@ -252,20 +266,24 @@ class CapacityManager:
         )
 
     def _estimate(self, position: int, sessions: list[AvatarSession]) -> int:
-        """Seconds until so many places have become free, if sessions last as they lately did."""
+        """Estimate the seconds until `position` places are free, by recent sessions' lengths."""
         now = self._clock()
         typical = self._typical_seconds
-        if self._lengths:
-            typical = sum(self._lengths) / len(self._lengths)
-        ends = sorted(max(_over_at(s, typical), now) - now for s in sessions)
+        if self._recent_lengths:
+            typical = sum(self._recent_lengths) / len(self._recent_lengths)
+        ends = sorted(max(_place_free_at(s, typical), now) - now for s in sessions)
         if not ends:
             return 1
         rounds, place = divmod(position - 1, len(ends))
         return max(1, round(ends[place] + rounds * typical))
 
 
-def _over_at(session: AvatarSession, typical_seconds: float) -> float:
-    """When its place may become free; Kaltura may have refused to end it, and is asked again."""
+def _place_free_at(session: AvatarSession, typical_seconds: float) -> float:
+    """The time at which a session's place may become free.
+
+    For a session that has ended here but not at Kaltura, that is when Kaltura is next asked to end
+    it.
+    """
     if session.ended is not None:
         return session.end_again_at
     return min(session.opened_at + typical_seconds, session.expires_at)

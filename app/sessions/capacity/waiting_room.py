@@ -1,4 +1,4 @@
-"""The line before the avatars: first come, first served."""
+"""The line of visitors who wait for a place, served in the order of arrival."""
 
 import secrets
 from collections import Counter
@@ -9,43 +9,44 @@ from typing import Final
 from app.sessions.clock import Clock
 
 TURN_SECONDS: Final = 30
-"""A turn that is not taken within this time goes to the next."""
+"""Seconds within which a turn must be taken; then the place goes to the next in line."""
 
 ABSENT_SECONDS: Final = 45
-"""Whoever has not asked for so long is taken for gone; a long poll asks every 25 s."""
+"""Seconds without a request after which a visitor counts as gone; a long poll asks every 25 s."""
 
-Left = Callable[[str | None], float]
-"""How many more places the visitors of an address may have; None is an address that is not known.
+PlacesLeft = Callable[[str | None], float]
+"""Function that gives the number of places left to the visitors of an address; None stands for an
+address that is not known.
 """
 
 
-def no_share(_: str | None) -> float:
-    """Let the visitors of any address have every place."""
+def unlimited(_: str | None) -> float:
+    """Leave every place to the visitors of any address."""
     return float("inf")
 
 
 @dataclass
 class Ticket:
-    """A place in line; times are those of the room's clock.
+    """A place in line; its times are seconds of the waiting room's clock.
 
-    `called_at` is set while it is its turn. `came_back` tells that it had a turn before, which came
-    to nothing.
+    `called_at` is set while it is the ticket's turn. `came_back` tells that its holder had a turn
+    before, after which no session could be opened.
     """
 
     ticket_id: str
-    requester: str
+    key: str
     owner: str
     address: str | None
-    asked_at: float
+    last_seen_at: float
     called_at: float | None = None
     came_back: bool = False
 
 
 class WaitingRoom:
-    """Who waits, in which order, and whose turn it is.
+    """Keeps the tickets in line, and decides whose turn it is.
 
-    It knows nothing of sessions: it is told how many places are free, and how many of them are
-    left to each address. `clock` gives seconds that stand still while the process does.
+    The class does not know sessions: its caller passes the number of free places, and the number
+    left to each address. `clock` gives seconds that do not pass while the process is paused.
     """
 
     def __init__(self, *, size: int, clock: Clock) -> None:
@@ -54,75 +55,76 @@ class WaitingRoom:
         self._line: list[Ticket] = []
 
     def __len__(self) -> int:
-        """How many wait, those whose turn it is included."""
+        """The number of tickets, including those whose turn it is."""
         return len(self._line)
 
     @property
     def is_full(self) -> bool:
-        """Whether nobody else may wait."""
+        """Whether the line is full, so that no more tickets are given."""
         return len(self._line) >= self._size
 
     def ticket(self, ticket_id: str) -> Ticket | None:
-        """The ticket of this id, if it is in line."""
-        asked = ticket_id.encode()
+        """The ticket with this id; None when it is not in line."""
+        encoded = ticket_id.encode()
         return next(
-            (t for t in self._line if secrets.compare_digest(t.ticket_id.encode(), asked)), None
+            (t for t in self._line if secrets.compare_digest(t.ticket_id.encode(), encoded)), None
         )
 
-    def ticket_of(self, requester: str) -> Ticket | None:
-        """The ticket of this applicant, who has one place in line."""
-        return next((ticket for ticket in self._line if ticket.requester == requester), None)
+    def ticket_of(self, key: str) -> Ticket | None:
+        """The ticket with this key; None when there is none. There is at most one for each key."""
+        return next((ticket for ticket in self._line if ticket.key == key), None)
 
     @property
     def called(self) -> list[Ticket]:
-        """The tickets whose turn it is: each has the promise of a place."""
+        """The tickets whose turn it is; a place is kept free for each."""
         return [ticket for ticket in self._line if ticket.called_at is not None]
 
     def waiting_from(self, address: str) -> int:
-        """How many of an address are in line."""
+        """The number of tickets of visitors of one address."""
         return sum(ticket.address == address for ticket in self._line)
 
     def join(
-        self, requester: str, owner: str, address: str | None = None, *, first: bool = False
+        self, key: str, owner: str, address: str | None = None, *, first: bool = False
     ) -> Ticket:
-        """A new place, at the end of the line or, for someone who had their turn, at its head.
+        """Add a ticket at the end of the line, or with `first` ahead of those who had no turn yet.
 
-        Those at the head stand in the order in which they came back.
+        `first` is for holders who had a turn; among themselves they keep the order in which they
+        came back.
         """
         ticket = Ticket(
-            secrets.token_urlsafe(18), requester, owner, address, self._clock(), came_back=first
+            secrets.token_urlsafe(18), key, owner, address, self._clock(), came_back=first
         )
-        behind = sum(other.came_back for other in self._line) if first else len(self._line)
-        self._line.insert(behind, ticket)
+        index = sum(other.came_back for other in self._line) if first else len(self._line)
+        self._line.insert(index, ticket)
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
-        """Give the place up."""
+        """Remove a ticket from the line."""
         self._line.remove(ticket)
 
-    def asked(self, ticket: Ticket) -> None:
-        """Note that its holder is still there."""
-        ticket.asked_at = self._clock()
+    def note_seen(self, ticket: Ticket) -> None:
+        """Note that a ticket's holder is still there."""
+        ticket.last_seen_at = self._clock()
 
-    def position(self, ticket: Ticket, left: Left = no_share) -> int:
-        """How many are called up to it, as things stand; 1 is next."""
+    def position(self, ticket: Ticket, left: PlacesLeft = unlimited) -> int:
+        """The position of a ticket in the order in which tickets are called; 1 is next."""
         callable_now, held_back = self._in_order(left)
         return [*callable_now, *held_back].index(ticket) + 1
 
     def turn_seconds_left(self, ticket: Ticket) -> float | None:
-        """How long its turn still lasts; None while it has not come."""
+        """Seconds for which a ticket's turn still lasts; None while it is not its turn."""
         if ticket.called_at is None:
             return None
         return ticket.called_at + TURN_SECONDS - self._clock()
 
-    def advance(self, free: int, left: Left = no_share) -> bool:
-        """Drop who is gone, and call as many as there are places free.
+    def advance(self, free: int, left: PlacesLeft = unlimited) -> bool:
+        """Remove tickets of absent holders and missed turns, and call one for each free place.
 
-        A turn whose place is free no more is taken back: it could not be taken. Returns whether
-        anything has changed.
+        A turn is taken back when its place is no longer free, since it could not be used. Returns
+        whether anything has changed.
         """
         now = self._clock()
-        staying = [ticket for ticket in self._line if not _is_over(ticket, now)]
+        staying = [ticket for ticket in self._line if not _is_lost(ticket, now)]
         changed = len(staying) < len(self._line)
         self._line = staying
         callable_now, held_back = self._in_order(left)
@@ -133,8 +135,8 @@ class WaitingRoom:
                 changed = True
         return changed
 
-    def _in_order(self, left: Left) -> tuple[list[Ticket], list[Ticket]]:
-        """Who may be called, first come first served, and whose address has its share already."""
+    def _in_order(self, left: PlacesLeft) -> tuple[list[Ticket], list[Ticket]]:
+        """The tickets that may be called, and those whose address has its share, both in order."""
         callable_now: list[Ticket] = []
         held_back: list[Ticket] = []
         before: Counter[str | None] = Counter()
@@ -145,6 +147,6 @@ class WaitingRoom:
         return callable_now, held_back
 
 
-def _is_over(ticket: Ticket, now: float) -> bool:
+def _is_lost(ticket: Ticket, now: float) -> bool:
     missed = ticket.called_at is not None and now - ticket.called_at >= TURN_SECONDS
-    return missed or now - ticket.asked_at >= ABSENT_SECONDS
+    return missed or now - ticket.last_seen_at >= ABSENT_SECONDS
