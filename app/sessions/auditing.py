@@ -200,7 +200,7 @@ class SessionAuditor:
     # The opening and end of sessions
 
     async def opened(self, session: AvatarSession, **detail: Any) -> None:
-        """Record that a session was handed to its visitor; raises `RecordUnavailable`."""
+        """Record that a session was opened for its visitor; raises `RecordUnavailable`."""
         pending_entry = self._record.begin(self._entry(Event.OPENED, session, **detail))
         await self._record.durable(pending_entry)
 

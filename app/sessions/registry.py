@@ -118,7 +118,7 @@ class SessionRegistry:
             await self.mark_ended(runtime, session.last_moment)
 
     async def mark_opened(self, runtime: SessionRuntime, **detail: str | None) -> None:
-        """Record that a session was handed to its visitor; raises `RecordUnavailable`."""
+        """Record that a session was opened for its visitor; raises `RecordUnavailable`."""
         await self._auditor.opened(runtime.session, **detail)
 
     async def mark_ended(self, runtime: SessionRuntime, reason: EndReason) -> None:

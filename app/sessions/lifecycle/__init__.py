@@ -1,1 +1,1 @@
-"""How sessions are opened and ended."""
+"""The life of a session: creation, presence of its page, and termination."""

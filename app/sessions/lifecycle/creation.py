@@ -1,4 +1,4 @@
-"""Opens sessions, so that each one that Kaltura opened is known here."""
+"""Creates sessions, so that the broker knows every session that Kaltura opened for it."""
 
 import asyncio
 import contextlib
@@ -27,13 +27,13 @@ from app.sessions.store.model import AvatarSession, EndReason, IdempotencyRecord
 from app.sessions.tokens import expiry
 
 KALTURA_TOKEN_SECONDS: Final = 24 * 3600
-"""How long Kaltura's JWT lives when it does not say so itself (2.1)."""
+"""Lifetime in seconds of a JWT of Kaltura's that does not state its expiry (reference 2.1)."""
 
 log = structlog.get_logger(__name__)
 
 
 class SessionCreator:
-    """Creates a session at Kaltura, keeps it, and asks once for its media."""
+    """Creates a session at Kaltura, stores it, and asks for its media once."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class SessionCreator:
         self._readiness = readiness
         self._clock = clock
         self.opened_count = 0
-        """Sessions that Kaltura opened for this process."""
+        """The number of sessions that Kaltura opened for this process."""
 
     async def create(
         self,
@@ -61,9 +61,10 @@ class SessionCreator:
         origin: IdempotencyRecord | None,
         seconds: float | None,
     ) -> SessionRuntime:
-        """Create a session at Kaltura that may last for `seconds`, and keep it in memory.
+        """Create a session at Kaltura that lasts for `seconds` or the default; keep it in memory.
 
-        Nothing is awaited after it is kept, so that its place is taken all the time.
+        The method does not await after it has kept the session, so that the session's place is
+        taken without a gap.
         """
         try:
             created = await self._gateway.create(
@@ -79,9 +80,9 @@ class SessionCreator:
     async def complete(
         self, runtime: SessionRuntime, requester: Requester, request: CreateRequest
     ) -> None:
-        """Write a session down, ask for its media, and put on record whose it is.
+        """Store a session, ask for its media, and record that it was opened for its visitor.
 
-        A session of which one of these can't be done is ended, and the problem raised.
+        When one of these steps fails, the session is ended and the problem raised.
         """
         await self._written(runtime, self._registry.save(runtime))
         if self._settings.sealed:
@@ -90,9 +91,10 @@ class SessionCreator:
         await self._written(runtime, self._registry.mark_opened(runtime, **detail))
 
     async def ask_for_media(self, runtime: SessionRuntime) -> None:
-        """Have a session know its media: init-client reaches Kaltura once (invariant 4).
+        """Ask Kaltura for a session's media, which is done once a session (invariant 4).
 
-        A session whose media can't be had is of no use, so it is ended.
+        A session without media is of no use, so it is ended when the call fails, and the problem is
+        raised.
         """
         try:
             async with runtime.call_lock.held():
@@ -110,7 +112,7 @@ class SessionCreator:
         runtime.require_open()
 
     async def _end_late(self, requester: Requester, creating: asyncio.Future[Created]) -> None:
-        """End what Kaltura opened after all, when its visitor had been told that it did not."""
+        """End a session that Kaltura opened after its visitor was told of a failure."""
         try:
             created = await creating
         except errors.KalturaError as error:
@@ -126,12 +128,12 @@ class SessionCreator:
     def _keep(self, session: AvatarSession) -> SessionRuntime:
         runtime = self._registry.add(session)
         if runtime is None:
-            # Ending it would end the other session of that id, which is someone's.
+            # The id belongs to another open session, which an end call would end.
             raise KalturaFailed
         return runtime
 
     async def _written(self, runtime: SessionRuntime, writing: Awaitable[None]) -> None:
-        """Wait until it is on disk; a session of which that can't be is ended."""
+        """Wait until a session is on disk; end the session, and raise, when it can't be written."""
         try:
             await writing
         except RecordUnavailable as failure:
@@ -150,7 +152,7 @@ class SessionCreator:
         token_expires_at = expiry(created.token, wall) or wall + KALTURA_TOKEN_SECONDS
         token_expires_at = self._clock.from_wall(token_expires_at)
         ends = min(now + self._settings.session_max_seconds, token_expires_at)
-        # From now on: what Kaltura took to open it is on nobody's account.
+        # Counted from now: the time that Kaltura took to open the session is charged to nobody.
         on_budget = seconds is not None and now + seconds < ends
         sealed = self._settings.sealed
         return AvatarSession(
@@ -158,12 +160,12 @@ class SessionCreator:
             owner=requester.owner,
             address=requester.address,
             opened_at=now,
-            # Whole seconds, as in a token: both end at the same moment.
+            # Whole seconds, as in the token: session and token end at the same moment.
             expires_at=int(now + seconds if seconds is not None and on_budget else ends),
             last_moment=EndReason.BUDGET if on_budget else EndReason.EXPIRED,
             origin=origin,
             token_expires_at=token_expires_at,
-            # A page of Kaltura's direct flow owes the broker no sign of life.
+            # In direct mode the page calls Kaltura, and sends the broker no sign of life.
             seen_at=self._clock.running() if sealed else None,
             ready=not sealed,
         )

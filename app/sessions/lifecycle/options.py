@@ -1,4 +1,4 @@
-"""What a visitor may wish for, and what is asked of Kaltura for it."""
+"""The choices of a visitor for a session, and the create request made of them."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ from app.problems import ControlNotAllowed
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """Which avatar and voice a visitor would like; None is the operator's default."""
+    """The avatar and voice that a visitor asks for; None stands for the operator's default."""
 
     avatar_id: str | None = None
     voice_id: str | None = None
 
 
 def create_request(settings: Settings, options: SessionOptions) -> CreateRequest:
-    """The request for `options`; raises `ControlNotAllowed` for what is not offered here."""
+    """The create request for `options`; raises `ControlNotAllowed` for what is not offered."""
     avatar_id = options.avatar_id or settings.avatar_id
     if avatar_id is None or avatar_id not in {settings.avatar_id, *settings.avatar_allowed_ids}:
         raise ControlNotAllowed("avatarId: this avatar is not offered here.", field="avatarId")

@@ -1,4 +1,4 @@
-"""Whether the page of a session is there: it gets the session, goes away, and comes back."""
+"""Notes when the page of a session gets it, goes away and comes back."""
 
 from typing import Final
 
@@ -10,11 +10,11 @@ from app.sessions.store.model import EndReason
 from app.sessions.tokens import OpenedSession, SessionTokens
 
 LEAVE_SECONDS: Final = 3
-"""How long a session outlives its page: enough for a reload, little to pay for."""
+"""Seconds that a session outlives its page: enough for a reload, and cheap."""
 
 
 class SessionPresence:
-    """Notes that pages come and go; raises `SessionEnded` for a session that is over."""
+    """Notes that pages come and go; `resume` raises `SessionEnded` when the session is over."""
 
     def __init__(
         self,
@@ -30,9 +30,10 @@ class SessionPresence:
         self._clock = clock
 
     async def hand_over(self, runtime: SessionRuntime, *, hung_up: bool) -> OpenedSession:
-        """Let a new session be its visitor's; one who hung up gets none.
+        """Issue a new session's token, and note whether the session reached its visitor.
 
-        They may ask again with the same Idempotency-Key, so it is kept for them for a moment.
+        When the visitor hung up before the answer, the session is ended; with an Idempotency-Key,
+        only after `LEAVE_SECONDS`, in which the visitor may repeat the request.
         """
         if not hung_up:
             await self._registry.update(runtime, delivered=True, leaves_at=None)
@@ -43,13 +44,13 @@ class SessionPresence:
         return self._tokens.issue(runtime)
 
     async def leave(self, runtime: SessionRuntime) -> None:
-        """Note that the page goes away: the session ends in a moment, unless the page is back."""
+        """Note that a session's page goes away; the session ends unless the page is back soon."""
         if runtime.session.ended is None and runtime.session.leaves_at is None:
             leaves_at = self._clock.running() + LEAVE_SECONDS
             await self._registry.update(runtime, leaves_at=leaves_at)
 
     async def resume(self, runtime: SessionRuntime) -> OpenedSession:
-        """Note that the page is back; it gets what it got from create."""
+        """Note that a session's page is back, and issue its token again; raises `SessionEnded`."""
         runtime.require_open()
         await self._registry.update(runtime, seen_at=self._clock.running(), leaves_at=None)
         return self._tokens.issue(runtime)

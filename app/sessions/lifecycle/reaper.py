@@ -1,4 +1,4 @@
-"""Ends the sessions that nobody ends."""
+"""Ends sessions that no caller ends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,16 +15,17 @@ from app.sessions.registry import SessionRegistry
 from app.sessions.store.model import AvatarSession, EndReason
 
 SWEEP_SECONDS: Final = 1.0
+"""Seconds between two sweeps over the open sessions."""
 TAKE_OVER_SECONDS: Final = 5.0
-"""What other processes have left is looked for less often; it is a query."""
+"""Seconds between two searches for sessions of processes that no longer run; each is a query."""
 
 log = structlog.get_logger(__name__)
 
 
 class Reaper:
-    """Ends sessions that are idle, left or over their time, and those Kaltura did not end at once.
+    """Ends sessions that are idle, left or expired, and those that Kaltura has not ended yet.
 
-    It also brings in what dead processes left, and lets the line move on.
+    It also takes over sessions of processes that no longer run, and moves the waiting line on.
     """
 
     def __init__(
@@ -45,17 +46,18 @@ class Reaper:
         self._clock = clock
 
     async def run(self) -> None:
-        """Sweep, and look for what other processes have left, until cancelled.
+        """Sweep and take over sessions repeatedly, until cancelled.
 
-        Each at its own pace: a disk that hangs keeps no session from being ended.
+        The two loops are independent, so that a disk that hangs does not keep sessions from being
+        ended.
         """
         await asyncio.gather(
-            _over_and_over(self.sweep, SWEEP_SECONDS),
-            _over_and_over(self._registry.take_over, TAKE_OVER_SECONDS),
+            _repeat(self.sweep, SWEEP_SECONDS),
+            _repeat(self._registry.take_over, TAKE_OVER_SECONDS),
         )
 
     async def sweep(self) -> None:
-        """See to it that everything that is due now is ended; waits for none of it."""
+        """Begin to end every session that is due now, without waiting for any of the calls."""
         now, running = self._clock(), self._clock.running()
         for runtime in self._registry.runtimes():
             reason = self._due(runtime.session, now, running)
@@ -79,13 +81,13 @@ class Reaper:
         return EndReason.IDLE if idle else None
 
 
-async def _over_and_over(work: Callable[[], Awaitable[None]], pause_seconds: float) -> NoReturn:
-    """Do the work again and again, whatever goes wrong."""
+async def _repeat(work: Callable[[], Awaitable[None]], pause_seconds: float) -> NoReturn:
+    """Repeat the work with a pause after each run, whatever it raises."""
     while True:
         try:
             await work()
         except RecordUnavailable:
-            pass  # the database has said so in the log; the next time may be better
+            pass  # the database has logged the failure
         except Exception:
             log.exception("sweep failed")
         await asyncio.sleep(pause_seconds)

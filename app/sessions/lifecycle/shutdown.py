@@ -1,4 +1,4 @@
-"""Leaves no session open behind when the process ends."""
+"""Ends the open sessions when the process ends."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,14 +11,14 @@ from app.sessions.speech.service import SpeechService
 from app.sessions.store.model import EndReason
 
 PAUSE_SECONDS: Final = 0.1
-"""How long `close` waits before it looks again, and tries again what was refused."""
+"""Seconds until `close` checks again, and repeats end calls that were refused."""
 
 
 class SessionShutdown:
-    """Ends every session, and those that may still be opened.
+    """Ends every session, including those that are still being opened.
 
-    `keeps_sessions` leaves open sessions to a next process; only those that are over are ended.
-    `creates_under_way` tells how many sessions may still be opened.
+    With `keeps_sessions`, open sessions are left to a next process, and only sessions that are over
+    are ended. `creates_under_way` gives the number of sessions that may still be opened.
     """
 
     def __init__(
@@ -37,17 +37,17 @@ class SessionShutdown:
         self._creates_under_way = creates_under_way
 
     async def close(self) -> None:
-        """Do it, however long it takes: the caller sets the deadline."""
+        """End the sessions; returns when none is left, so the caller sets the deadline."""
         while any(left := self.left()):
             for runtime in left[0]:
                 self._terminator.end_soon(runtime, EndReason.SHUTDOWN)
             await asyncio.sleep(PAUSE_SECONDS)
-        # Over at Kaltura; that shall also be on record.
+        # Kaltura has ended the sessions; now their entries are written.
         await self._terminator.settle()
         await self._speech.settle()
 
     def left(self) -> tuple[list[SessionRuntime], int]:
-        """The sessions that have still to be ended, and how many more may still be opened."""
+        """The sessions that are still to be ended, and the number that may still be opened."""
         here = [each for each in self._registry.runtimes() if not each.session.is_elsewhere]
         due = [each for each in here if each.session.ended or not self._keeps_sessions]
         return due, self._creates_under_way()

@@ -1,4 +1,4 @@
-"""Ends sessions here and at Kaltura, and does not give up on it."""
+"""Ends sessions here and at Kaltura, and repeats the call to Kaltura when it fails."""
 
 import asyncio
 from typing import Final
@@ -16,12 +16,13 @@ from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import EndReason
 
 MAX_PAUSE_SECONDS: Final = 60
+"""Longest pause before a failed end call is repeated; the pause doubles from 2 seconds."""
 
 log = structlog.get_logger(__name__)
 
 
 class SessionTerminator:
-    """Ends sessions; at most one end of each is under way in the background."""
+    """Ends sessions; for each, at most one end call is under way in the background."""
 
     def __init__(
         self,
@@ -40,9 +41,9 @@ class SessionTerminator:
         self._endings: set[asyncio.Task[None]] = set()
 
     async def end(self, runtime: SessionRuntime, reason: EndReason, call: AuditedCall) -> None:
-        """End a session here at once, and at Kaltura as soon as the call before it is through.
+        """End a session here at once, and at Kaltura after the session's call that is under way.
 
-        When Kaltura does not agree, the problem is raised and the reaper tries again.
+        When the call to Kaltura fails, its problem is raised, and the reaper repeats the call.
         """
         await self._registry.mark_ended(runtime, reason)
         async with runtime.call_lock.held(bypass_limits=True):
@@ -58,21 +59,22 @@ class SessionTerminator:
             await self._ended_upstream(runtime)
 
     def end_soon(self, runtime: SessionRuntime, reason: EndReason) -> None:
-        """End a session that nobody waits for; one slow end holds up no other."""
+        """End a session in the background, so that a slow call holds up no other session."""
         if runtime.ending is None or runtime.ending.done():
             runtime.ending = asyncio.create_task(self.end_quietly(runtime, reason))
             self._endings.add(runtime.ending)
             runtime.ending.add_done_callback(self._endings.discard)
 
     async def settle(self) -> None:
-        """Wait for the ends that are under way."""
+        """Wait for the end calls that are under way."""
         while self._endings:
             await asyncio.wait(self._endings)
 
     async def end_quietly(self, runtime: SessionRuntime, reason: EndReason) -> None:
-        """End a session, and leave it to the reaper when that fails.
+        """End a session without raising; the reaper repeats the call when it fails.
 
-        Past the time of the session's own token nothing is left that could be done.
+        Once the session's token at Kaltura has expired, the broker can't end the session any more,
+        so it counts as ended.
         """
         try:
             async with self._auditor.call(Operation.END, runtime.session) as call:
