@@ -47,7 +47,7 @@ class SpeechSender:
             if len(chunk.text) > self._voice.max_chunk_length:
                 raise InParts
         if recording is None:
-            recording = await self._voice.make(chunk.text)
+            recording = await self._voice.synthesise(chunk.text)
             utterances.said_by_fallback(utterance)
         await self._gateway.say_audio(runtime, call, recording, turn_id, is_wanted)
         # Each recording is a turn at Kaltura, whatever text it is a part of.

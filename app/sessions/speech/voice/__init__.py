@@ -1,1 +1,1 @@
-"""The voice of speech: Kaltura's own, or a text-to-speech service."""
+"""The voices that say texts: Kaltura's own, and a text-to-speech service."""

@@ -1,4 +1,4 @@
-"""One call of a service that the operator has named: bounded in time and in bytes."""
+"""Calls of HTTP services that the operator configures, bounded in time and in bytes."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,15 +10,15 @@ import httpx
 from app.kaltura.transport import read_bounded
 
 
-class ServiceFailed(Exception):  # noqa: N818 - the caller knows what it means
-    """It gave no answer that can be used; the message says why, without a word of the answer."""
+class ServiceFailed(Exception):  # noqa: N818 - each caller decides what a failure means
+    """Raised when a service gave no usable answer; the message does not quote the answer."""
 
 
 _IDENTITY: Final = {"Accept-Encoding": "identity"}
-"""A compressed answer could be small on the wire and huge in memory."""
+"""Headers that forbid compression: a small compressed answer can be huge in memory."""
 
 
-async def ask(
+async def post_bounded(
     transport: httpx.AsyncBaseTransport,
     url: str,
     *,
@@ -27,7 +27,10 @@ async def ask(
     seconds: float,
     at_most: int,
 ) -> bytes:
-    """The body of a successful answer; follows no redirect. Raises `ServiceFailed`."""
+    """Send a POST request and return the body of a successful answer; redirects are not followed.
+
+    Raises `ServiceFailed` without a whole answer of at most `at_most` bytes within `seconds`.
+    """
     request = httpx.Request("POST", url, headers={**_IDENTITY, **headers}, content=content)
     try:
         async with asyncio.timeout(seconds):

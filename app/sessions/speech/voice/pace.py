@@ -1,24 +1,26 @@
-"""How long a text takes to be said, as long as nobody has listened."""
+"""Estimates how long a text takes to be said, and corrects the estimate by what players hear."""
 
 import unicodedata
 from typing import Final
 
 SECONDS_PER_CHARACTER: Final = 1 / 15
-"""Of an alphabet; about 165 words a minute in English."""
+"""Seconds for a letter of an alphabet; about 165 words a minute in English."""
 
 SECONDS_PER_SYLLABLE: Final = 1 / 5
-"""Of what is written wide: a Chinese character, a Japanese or Korean syllable."""
+"""Seconds for a wide character: a Chinese character, a Japanese or Korean syllable."""
 
 SECONDS_PER_DIGIT: Final = 1 / 4
+"""Seconds for a digit, which is said as a word."""
 LEAST_SECONDS: Final = 0.3
+"""Seconds that the shortest text takes."""
 
 SLOWEST: Final = 2.0
 FASTEST: Final = 0.5
-"""How far a voice may be from what is assumed, as a factor of the time it takes."""
+"""Bounds of `Pace`'s factor; above 1 a voice takes longer than estimated."""
 
 
 def seconds_to_say(text: str) -> float:
-    """A guess, by the script; good to a third or so."""
+    """Estimate the seconds that a text takes, by its script; accurate to about a third."""
     return max(LEAST_SECONDS, sum(map(_seconds, text)))
 
 
@@ -26,22 +28,22 @@ def _seconds(character: str) -> float:
     if character.isdecimal():
         return SECONDS_PER_DIGIT
     if unicodedata.category(character)[0] in "MC":
-        return 0  # a mark is said with its letter
+        return 0  # a combining mark is said with its letter
     wide = unicodedata.east_asian_width(character) in {"W", "F"}
     return SECONDS_PER_SYLLABLE if wide else SECONDS_PER_CHARACTER
 
 
 class Pace:
-    """How fast one session's voice turned out to speak; 2.0 takes twice as long as assumed."""
+    """The pace of one session's voice, as a factor: 2.0 takes twice as long as estimated."""
 
     def __init__(self) -> None:
         self._factor = 1.0
 
     def seconds(self, text: str) -> float:
-        """How long a text should take in this voice."""
+        """Estimate the seconds that a text takes at this pace."""
         return seconds_to_say(text) * self._factor
 
     def learn(self, assumed: float, took: float) -> None:
-        """What was thought to take `assumed` seconds at this pace was heard to end after `took`."""
+        """Adapt the pace after speech that was estimated to take `assumed` seconds took `took`."""
         factor = self._factor * took / assumed
         self._factor = min(SLOWEST, max(FASTEST, (self._factor + factor) / 2))

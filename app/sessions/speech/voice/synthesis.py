@@ -1,4 +1,4 @@
-"""Another voice than Kaltura's: an OpenAI-compatible text-to-speech service."""
+"""Synthesises speech with an OpenAI-compatible text-to-speech service."""
 
 import json
 from typing import Final
@@ -9,15 +9,16 @@ from pydantic import SecretStr
 from app.kaltura.client import Recording
 from app.problems import Problem
 from app.sessions.audio.recordings import Transcoder
-from app.sessions.speech.voice.http_services import ServiceFailed, ask
+from app.sessions.speech.voice.http_services import ServiceFailed, post_bounded
 
 MAX_SPEECH_BYTES: Final = 10 * 1024 * 1024
+"""Largest answer of the service, in bytes."""
 SPEECH_SECONDS: Final = 30.0
-"""How long the service may take over one piece."""
+"""Seconds that the service may take for one chunk of text."""
 
 
 class Synthesis:
-    """Makes speech of texts; `transport` carries the calls."""
+    """Synthesises texts by the service's HTTP API; `transport` carries the calls."""
 
     def __init__(
         self,
@@ -35,13 +36,13 @@ class Synthesis:
         self._transcoder = Transcoder()
 
     async def speech(self, text: str) -> Recording:
-        """A text as an MP3 of measured length, whatever is answered; raises `ServiceFailed`."""
+        """Synthesise a text as an MP3 of measured length; raises `ServiceFailed`."""
         options = {"input": text, "response_format": "mp3", **self._choice}
         content = json.dumps({name: value for name, value in options.items() if value is not None})
         headers = {"Content-Type": "application/json", "Accept": "audio/mpeg"}
         if self._api_key is not None:
             headers["Authorization"] = f"Bearer {self._api_key.get_secret_value()}"
-        audio = await ask(
+        audio = await post_bounded(
             self._transport,
             self._url,
             headers=headers,
@@ -55,5 +56,5 @@ class Synthesis:
             raise ServiceFailed("an answer that is no sound that can be read") from None
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the transport's connections."""
         await self._transport.aclose()

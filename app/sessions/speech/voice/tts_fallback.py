@@ -1,4 +1,4 @@
-"""Whose voice says texts: Kaltura's own, or another when Kaltura has none."""
+"""Selects the voice for texts: Kaltura's own, or a text-to-speech service when Kaltura refuses."""
 
 from enum import StrEnum
 from typing import Final, Literal
@@ -13,18 +13,20 @@ from app.sessions.speech.voice.synthesis import Synthesis
 
 FIRST_PAUSE_SECONDS: Final = 10
 LONGEST_PAUSE_SECONDS: Final = 600
-"""How long Kaltura's own voice is left alone after it refused, at first and in the end."""
+"""Seconds until Kaltura's own voice is tried again after it refused: at first, and at most."""
 
-MADE_LENGTH: Final = 300
-"""Characters that the other voice is given at once: nothing is heard before all of it is made."""
+SYNTHESIS_LENGTH: Final = 300
+"""Characters that the text-to-speech service is given at once; playback begins only when all of
+them are synthesised.
+"""
 
-_SILENT: Final = "Kaltura's own voice answers 503"
+_REFUSES: Final = "Kaltura's own voice answers 503"
 
 log = structlog.get_logger(__name__)
 
 
 class SpeechMode(StrEnum):
-    """How texts are said."""
+    """The voice that says texts."""
 
     TEXT = "text"
     AUDIO = "audio"
@@ -32,10 +34,10 @@ class SpeechMode(StrEnum):
 
 
 class VoiceSelector:
-    """Remembers for all sessions whether Kaltura's own voice speaks, and tries it now and then.
+    """Selects the voice for all sessions, and retries Kaltura's own from time to time.
 
-    `monotonic` gives seconds that never jump. `switches` counts how often it changed, and `said`
-    how many pieces each voice has said.
+    `monotonic` gives seconds that never jump. `switches` counts the changes between the voices, and
+    `said` the chunks that each voice has said.
     """
 
     def __init__(
@@ -58,31 +60,31 @@ class VoiceSelector:
 
     @property
     def speech(self) -> SpeechMode:
-        """How texts are said just now."""
+        """The voice that says texts now."""
         if self._mode == "audio" or (self._refused and self._synthesis is not None):
             return SpeechMode.AUDIO
         return SpeechMode.UNAVAILABLE if self._refused else SpeechMode.TEXT
 
     @property
     def wants_audio(self) -> bool:
-        """Whether the next piece is to be made here; False also when Kaltura is tried again."""
+        """Whether the next chunk is to be synthesised here; False when Kaltura is to be tried."""
         if self._mode == "audio":
             return True
         return self.speech is SpeechMode.AUDIO and self._monotonic() < self._try_again_at
 
     @property
     def has_fallback(self) -> bool:
-        """Whether there is another voice for what Kaltura refuses."""
+        """Whether a text-to-speech service is there for texts that Kaltura refuses."""
         return self._synthesis is not None
 
     @property
     def max_chunk_length(self) -> int:
-        """Characters that may be said in one call."""
-        short = min(MADE_LENGTH, self._chunk_length)
-        return short if self.wants_audio else self._chunk_length
+        """Characters that the current voice may be given in one call."""
+        synthesis_length = min(SYNTHESIS_LENGTH, self._chunk_length)
+        return synthesis_length if self.wants_audio else self._chunk_length
 
     def kaltura_spoke(self) -> None:
-        """Kaltura's own voice took a text."""
+        """Note that Kaltura's own voice took a text."""
         if self._refused:
             self.switches += 1
             log.info("kaltura's own voice is back")
@@ -90,7 +92,7 @@ class VoiceSelector:
         self.said[SpeechMode.TEXT] += 1
 
     def kaltura_refused(self) -> None:
-        """Kaltura's own voice is out: 503 to say-text, so nothing was said."""
+        """Note that Kaltura answered say-text with 503, so that nothing was said."""
         if not self._refused:
             self.switches += 1
             log.warning("kaltura's own voice refuses", another_voice=self.has_fallback)
@@ -98,12 +100,12 @@ class VoiceSelector:
         self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2 or FIRST_PAUSE_SECONDS)
         self._try_again_at = self._monotonic() + self._pause
 
-    async def make(self, text: str) -> Recording:
-        """A text in the other voice; raises `SpeechUnavailable`."""
+    async def synthesise(self, text: str) -> Recording:
+        """Synthesise a text with the text-to-speech service; raises `SpeechUnavailable`."""
         if self._synthesis is None:
             raise SpeechUnavailable
         try:
-            made = await self._synthesis.speech(text)
+            recording = await self._synthesis.speech(text)
         except ServiceFailed as failure:
             log.warning("text-to-speech failed", error=str(failure))
             raise SpeechUnavailable(
@@ -113,12 +115,12 @@ class VoiceSelector:
                 else "The text-to-speech service failed. The session goes on."
             ) from failure
         self.said[SpeechMode.AUDIO] += 1
-        return made
+        return recording
 
     def warnings(self) -> list[str]:
-        """What the operator should know."""
+        """Warnings for the operator about Kaltura's own voice."""
         if self._mode == "audio" or not self._refused:
             return []
         if self.has_fallback:
-            return [f"{_SILENT}: texts are said by TTS_BASE_URL; Kaltura is tried now and then"]
-        return [f"{_SILENT}, and there is no other: set AVATAR_VOICE_ID, or TTS_BASE_URL"]
+            return [f"{_REFUSES}: texts are said by TTS_BASE_URL; Kaltura is tried now and then"]
+        return [f"{_REFUSES}, and there is no other: set AVATAR_VOICE_ID, or TTS_BASE_URL"]
