@@ -255,7 +255,7 @@ class SpeechService:
     async def _read(
         self, grant: SessionGrant, texts: AsyncIterator[str], turn_id: TurnId, attempt: Attempt
     ) -> Receipt:
-        async def sentence(text: str, *, is_final: bool) -> SpeechChunk:
+        async def make_chunk(text: str, *, is_final: bool) -> SpeechChunk:
             async with self._call(Operation.SAY_TEXT, grant) as call:
                 attempt.calls.append(call)
                 text = await self._moderate(grant.runtime, call, turn_id, text, is_final=is_final)
@@ -265,7 +265,7 @@ class SpeechService:
         streamed = StreamedText(
             queue=self._speech_of(grant.runtime).queue,
             turn_id=turn_id,
-            sentence=sentence,
+            make_chunk=make_chunk,
             chunk_length=self._settings.speech_chunk_length,
             max_length=self._settings.max_text_length,
         )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unicode_segmentation_rs import graphemes
 
-from app.sessions.speech.text.segmentation import Sentences, split
+from app.sessions.speech.text.segmentation import SentenceBuffer, split
 from app.sessions.speech.text.sentences import sentences
 
 ANYTHING = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
@@ -53,7 +53,7 @@ def test_sentences_join_to_the_same_text(text: str) -> None:
 def test_a_text_that_comes_in_pieces_comes_out_whole_and_in_order(
     text: str, limit: int, data: st.DataObject
 ) -> None:
-    sentences = Sentences(limit)
+    sentences = SentenceBuffer(limit)
     said, at = [], 0
     while at < len(text):
         until = data.draw(st.integers(at + 1, len(text)))
@@ -84,7 +84,7 @@ def test_it_is_cut_at_sentence_ends_else_between_words_else_between_characters(
 
 
 def test_a_sentence_comes_out_as_soon_as_the_next_one_begins() -> None:
-    sentences = Sentences(100)
+    sentences = SentenceBuffer(100)
     assert sentences.feed("Let me see. ") == []
     assert sentences.feed("Y") == ["Let me see. "]
     assert sentences.feed("our parcel, Dr. ") == []
@@ -117,6 +117,6 @@ def test_whether_a_sentence_is_complete_can_be_told_before_the_next(
     text: str,
     complete: bool,  # noqa: FBT001
 ) -> None:
-    sentences = Sentences(100)
+    sentences = SentenceBuffer(100)
     sentences.feed(text)
     assert sentences.seems_complete is complete

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.sessions.speech.text import segmentation
-from app.sessions.speech.text.segmentation import Sentences, split
-from app.sessions.speech.text.sentences import SentenceEnds, sentences
+from app.sessions.speech.text.segmentation import SentenceBuffer, split
+from app.sessions.speech.text.sentences import SentenceDetector, sentences
 from tests.sessions.speech.test_segmentation import TEXTS
 
 LONG, TIMES = 20_000, 10
@@ -73,14 +73,14 @@ def test_a_sentence_ends_where_a_voice_may_pause(whole: str) -> None:
     text = "".join(parts)
     assert sentences(text) == parts
     for at in range(len(text)):
-        ends = SentenceEnds()
+        ends = SentenceDetector()
         assert [*ends.feed(text[:at]), *ends.feed(text[at:]), ends.rest] == parts
 
 
 @given(TEXTS, st.data())
 def test_how_a_text_is_cut_on_its_way_changes_no_sentence(text: str, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=10)))
-    ends = SentenceEnds()
+    ends = SentenceDetector()
     ended = [
         sentence
         for start, end in pairwise([0, *cuts, len(text)])
@@ -96,7 +96,7 @@ def test_what_a_text_costs_grows_with_its_length_and_no_faster(unit: str, use: s
         split(text, 1000)
 
     def write(text: str) -> None:
-        written = Sentences(len(text))
+        written = SentenceBuffer(len(text))
         for at in range(0, len(text), 8):
             written.feed(text[at : at + 8])
             written.feed("")

@@ -43,7 +43,7 @@ async def test_each_sentence_is_said_as_soon_as_the_next_begins(
 async def test_a_writer_that_pauses_has_said_what_is_whole(
     house: Domain, kaltura: FakeKaltura, pen: Pen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "BREATH_SECONDS", 0.01)
+    monkeypatch.setattr(streaming, "PAUSE_SECONDS", 0.01)
     session = await house.open()
     speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), "turn-1"))
     await pen.write("Let me look.")
@@ -62,7 +62,7 @@ async def test_a_writer_that_pauses_has_said_what_is_whole(
 async def test_a_writer_that_stalls_is_not_waited_for_and_its_turn_is_closed(
     house: Domain, kaltura: FakeKaltura, pen: Pen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "BREATH_SECONDS", 0.01)
+    monkeypatch.setattr(streaming, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(streaming, "STALL_SECONDS", 0.05)
     session = await house.open()
     speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), None))

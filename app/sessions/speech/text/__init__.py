@@ -1,1 +1,1 @@
-"""The text of speech: validated, moderated, and cut into sentences."""
+"""Texts to be said: validated, moderated, and cut into sentences and chunks."""

@@ -1,4 +1,4 @@
-"""The house's last word: who sees each text before it is said, and may change or refuse it."""
+"""Moderates texts: each speech hook sees a text before it is said, and may change or refuse it."""
 
 import asyncio
 import hmac
@@ -13,25 +13,27 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints, TypeAdapter
 
 from app.problems import InvalidRequest, SpeechRefused
 from app.sessions.speech.text.validation import JsonText, speakable
-from app.sessions.speech.voice.http_services import ServiceFailed, ask
+from app.sessions.speech.voice.http_services import ServiceFailed, post_bounded
 
 HOOK_SECONDS: Final = 3.0
+"""Seconds within which a speech hook must answer."""
 MAX_ANSWER_BYTES: Final = 1024 * 1024
+"""Largest answer of an HTTP speech hook, in bytes."""
 
-Said = dict[str, Any]
-"""`{sessionId, visitor, text, turnId}`, as it goes over the wire."""
+HookRequest = dict[str, Any]
+"""The hook's request: `{sessionId, visitor, text, turnId}`, in the form of the HTTP body."""
 
-PythonHook = Callable[[Said], Any]
-"""Answers what the service would, at once or as an awaitable."""
+PythonHook = Callable[[HookRequest], Any]
+"""A Python speech hook; returns the JSON answer of an HTTP hook, directly or as an awaitable."""
 
 log = structlog.get_logger(__name__)
 
 
 class Hook(Protocol):
-    """One who is asked; answers JSON, or raises whatever it likes."""
+    """A speech hook; returns a JSON answer, or raises any exception when it fails."""
 
-    async def __call__(self, said: Said) -> Any:
-        """What is to become of a text."""
+    async def __call__(self, request: HookRequest) -> Any:
+        """The hook's answer for a text."""
 
 
 class _Allow(BaseModel):
@@ -53,12 +55,12 @@ _ANSWER: Final[TypeAdapter[_Allow | _Replace | _Refuse]] = TypeAdapter(
 )
 
 
-class HookFailed(Exception):  # noqa: N818 - what that means is a setting
-    """A hook gave no answer that can be used."""
+class HookFailed(Exception):  # noqa: N818 - `SPEECH_HOOK_FAILURE` decides what a failure means
+    """Raised when a speech hook gave no usable answer."""
 
 
 class SpeechHooks:
-    """Asks each hook in turn; the next one sees what the last one made of the text."""
+    """Asks the speech hooks one after the other; each sees the text as the one before left it."""
 
     def __init__(
         self,
@@ -75,11 +77,11 @@ class SpeechHooks:
         return bool(self._hooks)
 
     async def moderate(self, *, session_id: str, visitor: str, text: str, turn_id: str) -> str:
-        """The text that may be said; raises `SpeechRefused`."""
+        """The text that may be said, as the hooks leave it; raises `SpeechRefused`."""
         for hook in self._hooks:
-            said = {"sessionId": session_id, "visitor": visitor, "text": text, "turnId": turn_id}
+            request = {"sessionId": session_id, "visitor": visitor, "text": text, "turnId": turn_id}
             try:
-                text = self._judged(text, await _asked(hook, said))
+                text = self._apply_answer(text, await _ask(hook, request))
             except HookFailed as failure:
                 log.warning("speech hook failed", error=str(failure), then=self._on_failure)
                 if self._on_failure == "refuse":
@@ -88,27 +90,28 @@ class SpeechHooks:
                     ) from None
         return text
 
-    def _judged(self, text: str, answer: Any) -> str:
+    def _apply_answer(self, text: str, answer: Any) -> str:
         try:
-            verdict = _ANSWER.validate_python(answer)
+            parsed = _ANSWER.validate_python(answer)
         except ValidationError:
             raise HookFailed("an answer that is none of allow, replace and refuse") from None
-        match verdict:
+        match parsed:
             case _Allow():
                 return text
             case _Replace():
                 try:
-                    return speakable(verdict.text, self._max_text_length)
+                    return speakable(parsed.text, self._max_text_length)
                 except InvalidRequest:
-                    # It was not to be said as it was, whatever SPEECH_HOOK_FAILURE allows.
+                    # The hook rejected the original text, so it is not said even if
+                    # `SPEECH_HOOK_FAILURE` is allow.
                     log.warning("speech hook replaced a text by one that can't be said")
                     raise SpeechRefused from None
             case _Refuse():
-                raise SpeechRefused(_public(verdict.reason) or None)
+                raise SpeechRefused(_printable(parsed.reason) or None)
 
 
 class HttpHook:
-    """Asks a service; each call is signed, so that it knows who asks."""
+    """A speech hook over HTTP; each request is signed, so that the service can check its sender."""
 
     def __init__(
         self, url: str, secret: SecretStr | None, transport: httpx.AsyncBaseTransport
@@ -117,14 +120,14 @@ class HttpHook:
         self._secret = secret
         self._transport = transport
 
-    async def __call__(self, said: Said) -> Any:
-        """The service's answer."""
-        content = json.dumps(said, ensure_ascii=False).encode()
+    async def __call__(self, request: HookRequest) -> Any:
+        """Send a request to the service; return its JSON answer."""
+        content = json.dumps(request, ensure_ascii=False).encode()
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if self._secret is not None:
             key = self._secret.get_secret_value().encode()
             headers["X-Signature"] = hmac.new(key, content, "sha256").hexdigest()
-        body = await ask(
+        body = await post_bounded(
             self._transport,
             self._url,
             headers=headers,
@@ -136,27 +139,27 @@ class HttpHook:
 
 
 def in_process(hook: PythonHook) -> Hook:
-    """A function as a hook; one that is not async runs in a thread, and holds up nobody."""
+    """Wrap a Python function as a hook; a function that is not async runs in a thread."""
 
-    async def asked(said: Said) -> Any:
+    async def call(request: HookRequest) -> Any:
         if inspect.iscoroutinefunction(hook):
-            return await hook(said)
-        answer = await asyncio.to_thread(hook, said)
+            return await hook(request)
+        answer = await asyncio.to_thread(hook, request)
         return await answer if isinstance(answer, Awaitable) else answer
 
-    return asked
+    return call
 
 
-async def _asked(hook: Hook, said: Said) -> Any:
+async def _ask(hook: Hook, request: HookRequest) -> Any:
     try:
         async with asyncio.timeout(HOOK_SECONDS):
-            return await hook(said)
+            return await hook(request)
     except ServiceFailed as failure:
         raise HookFailed(str(failure)) from None
     except Exception as error:
         raise HookFailed(type(error).__name__) from error
 
 
-def _public(reason: str) -> str:
-    """The hook's reason as a visitor may read it."""
+def _printable(reason: str) -> str:
+    """The reason of a refusal with unprintable characters removed, to be shown to a visitor."""
     return " ".join("".join(c if c.isprintable() else " " for c in reason).split())

@@ -1,4 +1,4 @@
-"""Cuts texts where a voice may pause: behind a sentence, else behind a word."""
+"""Cuts texts into chunks where a voice may pause: after a sentence, or else after a word."""
 
 from collections.abc import Iterable
 from itertools import accumulate, pairwise
@@ -6,17 +6,17 @@ from typing import Final
 
 from unicode_segmentation_rs import graphemes, line_break_units
 
-from app.sessions.speech.text.sentences import SentenceEnds, sentences
+from app.sessions.speech.text.sentences import SentenceDetector, sentences
 
 WINDOW: Final = 2048
-"""Characters before the limit among which a place to cut is looked for."""
+"""Characters before the limit in which a place to cut is searched."""
 
 _AHEAD: Final = 64
-"""Characters behind the limit that are looked at: what follows tells whether a sentence ended."""
+"""Characters after the limit that are examined: they show whether a sentence ended before it."""
 
 
 def split(text: str, limit: int) -> list[str]:
-    """Chunks of at most `limit` characters that join to `text`; see `chunk_end`."""
+    """Split a text into chunks of at most `limit` characters that join to it; see `chunk_end`."""
     chunks = []
     while len(text) > limit:
         end = chunk_end(text, limit)
@@ -26,11 +26,11 @@ def split(text: str, limit: int) -> list[str]:
 
 
 def chunk_end(text: str, limit: int) -> int:
-    """Where the first chunk of at most `limit` characters ends.
+    """The index at which the first chunk of at most `limit` characters ends.
 
-    That is behind its last sentence. Where not one fits it is behind a word, and within one only
-    between what readers take for characters (graphemes), unless one of those alone is too long.
-    What it costs depends on neither the text nor its length.
+    The cut is after the last sentence that fits, or else after a word. Within a word it is between
+    graphemes, unless a single grapheme is longer than the limit. The time taken is bounded,
+    whatever the text and its length.
     """
     if len(text) <= limit:
         return len(text)
@@ -38,7 +38,7 @@ def chunk_end(text: str, limit: int) -> int:
 
 
 def sentence_end(text: str, limit: int) -> int:
-    """Where the last sentence that fits ends; 0 when none does."""
+    """The index at which the last sentence within `limit` characters ends; 0 without one."""
     window = _Window(text, limit)
     return window.last(accumulate(map(len, sentences(window.text)[:-1])))
 
@@ -55,7 +55,7 @@ def _word_end(text: str, limit: int) -> int:
 
 
 class _Window:
-    """The part of a text in which it may be cut; gives places as those of the whole text."""
+    """The part of a text in which it may be cut; results are indices into the whole text."""
 
     def __init__(self, text: str, limit: int) -> None:
         self._start = max(0, limit - WINDOW)
@@ -64,45 +64,45 @@ class _Window:
         self._whole = set(accumulate(map(len, graphemes(self.text, is_extended=True))))
 
     def last(self, ends: Iterable[int]) -> int:
-        """The last end that keeps the limit and cuts no grapheme; 0 when there is none."""
+        """The last end within the limit that is a grapheme boundary; 0 when there is none."""
         fitting = [end for end in ends if end <= self._limit]
         return max((self._start + end for end in self._whole.intersection(fitting)), default=0)
 
 
-class Sentences:
-    """Sentences out of a text that comes in pieces; the last one is kept until more is known."""
+class SentenceBuffer:
+    """Collects a text that arrives in parts; gives out sentences once they are complete."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._ends = SentenceEnds()
+        self._detector = SentenceDetector()
         self._begins_sentence = False
 
     def feed(self, text: str) -> list[str]:
-        """The sentences that are complete now, each at most `limit` characters."""
-        ended = self._ends.feed(text)
+        """Add a part of the text; return complete sentences of at most `limit` characters."""
+        ended = self._detector.feed(text)
         parts = [part for sentence in ended for part in split(sentence, self._limit)]
         self._begins_sentence = self._begins_sentence or bool(ended)
-        if len(self._ends.rest) > self._limit:
-            *more, rest = split(self._ends.rest, self._limit)
+        if len(self._detector.rest) > self._limit:
+            *more, rest = split(self._detector.rest, self._limit)
             self._keep(rest)
             self._begins_sentence = False
             parts += more
         return parts
 
     def rest(self) -> str:
-        """What was kept, which is the end of it."""
-        rest = self._ends.rest
+        """Return and remove the text that is kept, when no more text follows."""
+        rest = self._detector.rest
         self._keep("")
         self._begins_sentence = True
         return rest
 
     def break_off(self, more: str) -> None:
-        """Keep only what may be said if `more` can't be.
+        """Keep only what may still be said when `more`, which would follow, may not.
 
-        Those are whole sentences, and of one of which nothing was said or the beginning was, whole
-        words.
+        Whole sentences are kept. When none is complete and no part of the first was given out yet,
+        its whole words are kept.
         """
-        text, more = self._ends.rest, more[:_AHEAD]
+        text, more = self._detector.rest, more[:_AHEAD]
         limit = len(text) + len(more) - len(more.lstrip())
         end = sentence_end(text + more, limit)
         if not end and not self._begins_sentence:
@@ -110,10 +110,10 @@ class Sentences:
         self._keep(text[:end])
 
     def _keep(self, text: str) -> None:
-        self._ends = SentenceEnds()
-        self._ends.feed(text)
+        self._detector = SentenceDetector()
+        self._detector.feed(text)
 
     @property
     def seems_complete(self) -> bool:
-        """Whether what is kept would be a whole sentence if another began."""
-        return self._ends.seems_ended
+        """Whether the text that is kept would be a whole sentence if another one began."""
+        return self._detector.seems_ended

@@ -1,9 +1,10 @@
-"""Where sentences end: Unicode's rules (UAX #29), tailored to what a voice can pause at.
+"""Finds the ends of sentences: Unicode's rules (UAX #29), adapted to where a voice can pause.
 
-Unlike there, no sentence ends within a word such as an address, behind an abbreviation of CLDR, or
-behind a number that may be an ordinal; and an opening bracket or quote belongs to what follows.
-Nobody names the language of a text, so the abbreviations of all languages count in each. One too
-many costs a pause that could have been; one too few is a pause where nobody makes one.
+In addition to those rules, no sentence ends within a word such as an address, after an abbreviation
+of CLDR, or after a number that may be an ordinal; and an opening bracket or quote belongs to the
+text that follows. The language of a text is not known, so the abbreviations of all languages apply
+to every text. An abbreviation too many loses a pause; one that is missing makes a pause within a
+sentence.
 """
 
 from typing import Final
@@ -15,7 +16,7 @@ from app.sessions.speech.text.abbreviations import ABBREVIATIONS
 
 _STOP: Final = regex.compile(r"[\p{SB=STerm}\p{SB=ATerm}\p{SB=Sep}\r\n]")
 _FOLLOWING: Final = regex.compile(r"[\p{Alphabetic}\p{N}\p{SB=SContinue}]")
-"""What tells whether a sentence has ended: what is written between is said with neither."""
+"""The next character that tells whether a sentence ended: a letter, a digit or a continuation."""
 
 _WORD: Final = regex.compile(r"[\p{Alphabetic}\p{N}]")
 _LINE_END: Final = regex.compile(r"(?r)[\p{SB=Sep}\r\n]")
@@ -26,12 +27,12 @@ _STOPS: Final = regex.compile(
 )
 _OPENING: Final = regex.compile(r"(?r)[\p{Ps}\p{Pi}]*$")
 _OPENING_APART: Final = regex.compile(r"(?r)(?<=\s)[\p{Ps}\p{Pi}]+\s+$")
-"""An opening quote with a space behind it, as in French."""
+"""An opening quote with a space after it, as in French."""
 
 _TOKEN: Final = regex.compile(r"(?r)[^\s\p{Ps}\p{Pi}—–]*$")
 _LONGEST_TOKEN: Final = 40
-_GROWING: Final = regex.compile(r"[./:@=&#_~\\]|\p{N}$")
-"""In an address or a number: more of it may follow without a space."""
+_ADDRESS_OR_NUMBER: Final = regex.compile(r"[./:@=&#_~\\]|\p{N}$")
+"""Signs of an address or a number, which may go on without a space."""
 
 _INITIALS: Final = regex.compile(r"\p{L}\p{M}*(\.\p{L}\p{M}*)*")
 _ORDINAL: Final = regex.compile(r"\p{N}{1,3}(\.\p{N}{1,3})*|[IVXLCDM]+")
@@ -40,26 +41,26 @@ _CONTINUE: Final = regex.compile(r"\p{SB=SContinue}")
 _FULL_STOPS: Final = frozenset(".․﹒．")
 
 
-class SentenceEnds:
-    """Finds the sentences of a text that grows; how it is cut on its way changes nothing.
+class SentenceDetector:
+    """Finds the sentences of a text that arrives in parts; where it is divided makes no difference.
 
-    Each character is looked at a fixed number of times, whatever the text is.
+    Each character is examined a fixed number of times, whatever the text.
     """
 
     def __init__(self) -> None:
         self._text = ""
         self._seen = 0
         self._stop: int | None = None
-        """Where a sentence perhaps ended: that depends on what follows."""
+        """Index of a terminator that may end a sentence, depending on what follows it."""
         self._has_word = False
 
     @property
     def rest(self) -> str:
-        """The sentence that has not ended yet."""
+        """The text of the sentence that has not ended yet."""
         return self._text
 
     def feed(self, text: str) -> list[str]:
-        """The sentences that have ended with this much more of the text."""
+        """Add a part of the text; return the sentences that have ended."""
         self._text += text
         ended, start = [], 0
         while (end := self._next_end()) is not None:
@@ -73,16 +74,16 @@ class SentenceEnds:
 
     @property
     def seems_ended(self) -> bool:
-        """Whether the rest would be a whole sentence if nothing of it followed."""
+        """Whether `rest` would be a whole sentence if no more of it followed."""
         stop = self._stop
         if stop is None or not self._has_word:
             return False
         token = _token(self._text, stop)
         is_apart = _SPACE.search(self._text, stop) is not None or not self._text[stop].isascii()
-        if not is_apart and _GROWING.search(token):
+        if not is_apart and _ADDRESS_OR_NUMBER.search(token):
             return False
         is_short = self._text[stop] in _FULL_STOPS and _SHORT_TITLE.fullmatch(token)
-        return not is_short and not _goes_on(self._text, stop)
+        return not is_short and not _is_abbreviation_or_ordinal(self._text, stop)
 
     def _next_end(self) -> int | None:
         while True:
@@ -106,19 +107,19 @@ class SentenceEnds:
 
 
 def sentences(text: str) -> list[str]:
-    """The sentences of a text, which join to it; what has no letter or digit is none by itself."""
-    ends = SentenceEnds()
+    """Split a text into sentences that join to it; symbols alone do not count as a sentence."""
+    ends = SentenceDetector()
     ended = ends.feed(text)
     return [*ended, ends.rest] if ends.rest else ended
 
 
 def _is_end(text: str, stop: int, following: int) -> bool:
-    """Whether a sentence ends between a full stop or its like and what follows."""
+    """Whether a sentence ends between a terminator at `stop` and the text at `following`."""
     gap, after = text[stop:following], text[following]
     is_full_stop = gap[0] in _FULL_STOPS
     if _PARAGRAPH.search(gap) is not None:
         return True
-    if is_full_stop and _goes_on(text, stop):
+    if is_full_stop and _is_abbreviation_or_ordinal(text, stop):
         return False
     if _LINE_END.search(gap) is not None:
         return True
@@ -127,13 +128,13 @@ def _is_end(text: str, stop: int, following: int) -> bool:
     if is_full_stop and after.isdecimal():
         return False
     is_within_word = _SPACE.search(gap) is None and gap[0].isascii()
-    # An address may have such within, but so has a sentence of a script without spaces.
+    # An address may contain such a terminator, but so may text in a script without spaces.
     is_unspaced = gap[0] != "." and _is_wide(text[stop - 1]) and _is_wide(after)
     return not is_within_word or is_unspaced
 
 
 def _end(text: str, stop: int, following: int) -> int:
-    """Where the next sentence begins, which is with its opening bracket or quote."""
+    """The index at which the next sentence begins, including its opening bracket or quote."""
     gap = text[stop:following]
     line_end = _LINE_END.search(gap)
     if line_end is not None:
@@ -146,8 +147,8 @@ def _end(text: str, stop: int, following: int) -> int:
     return stop + (space.end() if apart is None else apart.start())
 
 
-def _goes_on(text: str, stop: int) -> bool:
-    """Whether a full stop is an abbreviation's, or that of a number that may be an ordinal."""
+def _is_abbreviation_or_ordinal(text: str, stop: int) -> bool:
+    """Whether a full stop belongs to an abbreviation, or to a number that may be an ordinal."""
     if text[stop] not in _FULL_STOPS or text[stop + 1 : stop + 2] == text[stop]:
         return False
     token = _token(text, stop)
@@ -157,7 +158,7 @@ def _goes_on(text: str, stop: int) -> bool:
 
 
 def _token(text: str, stop: int) -> str:
-    """What stands before a full stop without a space; empty if it is too long to be a word."""
+    """The word before a full stop; empty when it is too long to be a word."""
     found = _TOKEN.search(text, max(0, stop - _LONGEST_TOKEN), stop)
     token: str = "" if found is None else found.group()
     return token.lstrip("\"'’»*_`") if len(token) < _LONGEST_TOKEN else ""

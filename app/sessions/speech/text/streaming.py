@@ -1,4 +1,4 @@
-"""A text that is said while it is being written, as by a language model."""
+"""Says a text while it is being written, as by a language model."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,29 +7,29 @@ from typing import Final, Protocol
 from app.kaltura.contract import TurnId
 from app.problems import InvalidRequest, NothingToSay, Problem
 from app.sessions.speech.queue import SpeechQueue
-from app.sessions.speech.text.segmentation import WINDOW, Sentences
+from app.sessions.speech.text.segmentation import WINDOW, SentenceBuffer
 from app.sessions.speech.text.validation import Cleaner, is_blank, too_long
 from app.sessions.speech.utterances import Receipt, SpeechChunk, Utterance
 
-BREATH_SECONDS: Final = 1.5
-"""When no text came for so long, what seems a whole sentence is said without the next."""
+PAUSE_SECONDS: Final = 1.5
+"""Seconds without text after which a sentence that seems whole is said."""
 
 STALL_SECONDS: Final = 30.0
-"""When no text came for so long, no more is waited for."""
+"""Seconds without text after which the text is refused as stalled; what has come is said."""
 
 
 class MakeChunk(Protocol):
-    """Asks whether a sentence may be said."""
+    """Function that makes a chunk of a sentence, if the sentence may be said."""
 
     async def __call__(self, text: str, *, is_final: bool) -> SpeechChunk:
-        """The piece that may; raises `SpeechRefused`."""
+        """The chunk to be said; raises `SpeechRefused`."""
 
 
 class StreamedText:
-    """One text on its way in: each sentence is said as soon as it is complete.
+    """Reads one text that is being written, and lines up each sentence once it is complete.
 
-    Whatever becomes of the writer, what is there of the text is said and the turn is closed. A
-    text that is too long is said up to its last sentence that fits.
+    When the writer breaks off, the text that has arrived is said and its turn is closed. A text
+    that is too long is said up to the last sentence that fits.
     """
 
     def __init__(
@@ -37,37 +37,41 @@ class StreamedText:
         *,
         queue: SpeechQueue,
         turn_id: TurnId,
-        sentence: MakeChunk,
+        make_chunk: MakeChunk,
         chunk_length: int,
         max_length: int,
     ) -> None:
         self._queue = queue
         self._turn_id = turn_id
-        self._sentence = sentence
+        self._make_chunk = make_chunk
         self._max_length = max_length
         self._cleaner = Cleaner()
-        self._sentences = Sentences(min(chunk_length, max_length))
+        self._buffer = SentenceBuffer(min(chunk_length, max_length))
         self._length = 0
-        self._arrived = 0
+        self._stop_count = 0
 
     async def read(self, texts: AsyncIterator[str]) -> Receipt:
-        """Say what comes; raises a `Problem` when it is refused, too long, or can't be said."""
-        async with self._queue.in_order() as self._arrived:
+        """Read and say the text; raises a `Problem` when it is refused, too long or unsayable."""
+        async with self._queue.in_order() as self._stop_count:
             self._queue.require_room(self._turn_id, "")
             utterance = self._queue.begin(self._turn_id, "")
             utterance.open = True
-            self._queue.put(utterance, [], self._arrived)
+            self._queue.put(utterance, [], self._stop_count)
         try:
-            async for text in _arrivals(texts):
+            async for text in _texts_and_pauses(texts):
                 if utterance.over:
                     break
-                await (self._breathe(utterance) if text is None else self._take(utterance, text))
+                await (
+                    self._handle_pause(utterance)
+                    if text is None
+                    else self._add_text(utterance, text)
+                )
             self._cleaner.end()
-        except (Problem, asyncio.CancelledError) as broken_off:
-            if isinstance(broken_off, Problem):
-                utterance.problem = broken_off
-            if not isinstance(broken_off, InvalidRequest):
-                self._sentences.rest()  # what follows makes no sense, or nobody can wait for it
+        except (Problem, asyncio.CancelledError) as failure:
+            if isinstance(failure, Problem):
+                utterance.problem = failure
+            if not isinstance(failure, InvalidRequest):
+                self._buffer.rest()  # what follows makes no sense, or cannot be waited for
             raise
         finally:
             await self._close(utterance)
@@ -78,7 +82,7 @@ class StreamedText:
             raise NothingToSay("text: there is nothing to say.")
         return utterance.receipt
 
-    async def _take(self, utterance: Utterance, text: str) -> None:
+    async def _add_text(self, utterance: Utterance, text: str) -> None:
         text = self._cleaner.clean(text)
         if not self._length:
             text = "" if is_blank(text) else text.lstrip()
@@ -87,21 +91,21 @@ class StreamedText:
         self._length += len(fits)
         for start in range(0, len(fits), WINDOW):
             if start:
-                await asyncio.sleep(0)  # others are served between the parts of a long text
-            for sentence in self._sentences.feed(fits[start : start + WINDOW]):
+                await asyncio.sleep(0)  # lets other tasks run between the parts of a long text
+            for sentence in self._buffer.feed(fits[start : start + WINDOW]):
                 await self._say(utterance, sentence, is_final=False)
         if not is_blank(more):
-            self._sentences.break_off(more)
+            self._buffer.break_off(more)
             raise too_long(self._max_length)
 
-    async def _breathe(self, utterance: Utterance) -> None:
-        """The writer pauses: at work on something else, perhaps."""
-        if self._sentences.seems_complete:
-            await self._say(utterance, self._sentences.rest(), is_final=True)
+    async def _handle_pause(self, utterance: Utterance) -> None:
+        """Say a sentence that seems whole, while the writer pauses."""
+        if self._buffer.seems_complete:
+            await self._say(utterance, self._buffer.rest(), is_final=True)
 
     async def _close(self, utterance: Utterance) -> None:
         try:
-            rest = self._sentences.rest()
+            rest = self._buffer.rest()
             if not utterance.over:
                 await self._say(utterance, rest, is_final=True)
         finally:
@@ -110,27 +114,29 @@ class StreamedText:
     async def _say(self, utterance: Utterance, text: str, *, is_final: bool) -> None:
         if is_blank(text) or not await self._queue.room_for_more(utterance):
             return
-        self._queue.add(utterance, await self._sentence(text, is_final=is_final), self._arrived)
+        self._queue.add(
+            utterance, await self._make_chunk(text, is_final=is_final), self._stop_count
+        )
 
 
-async def _arrivals(texts: AsyncIterator[str]) -> AsyncIterator[str | None]:
-    """The texts, and None each time that the next one has not come for a while."""
-    coming = asyncio.ensure_future(anext(texts, None))
-    waited = 0.0
+async def _texts_and_pauses(texts: AsyncIterator[str]) -> AsyncIterator[str | None]:
+    """Yield the texts, and None each time that no text has come for `PAUSE_SECONDS`."""
+    next_text = asyncio.ensure_future(anext(texts, None))
+    seconds_waited = 0.0
     try:
         while True:
-            done, _ = await asyncio.wait({coming}, timeout=BREATH_SECONDS)
+            done, _ = await asyncio.wait({next_text}, timeout=PAUSE_SECONDS)
             if not done:
-                waited += BREATH_SECONDS
-                if waited >= STALL_SECONDS:
+                seconds_waited += PAUSE_SECONDS
+                if seconds_waited >= STALL_SECONDS:
                     raise InvalidRequest("The text does not go on; what came is said.", status=408)
                 yield None
                 continue
-            text = coming.result()
+            text = next_text.result()
             if text is None:
                 return
             yield text
-            waited = 0.0
-            coming = asyncio.ensure_future(anext(texts, None))
+            seconds_waited = 0.0
+            next_text = asyncio.ensure_future(anext(texts, None))
     finally:
-        coming.cancel()
+        next_text.cancel()

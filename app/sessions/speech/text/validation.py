@@ -1,4 +1,4 @@
-"""What may be said."""
+"""Checks and cleans texts that are to be said."""
 
 import secrets
 import time
@@ -18,30 +18,30 @@ def _string(value: object) -> str:
 
 
 JsonText = Annotated[str, PlainValidator(_string, json_schema_input_type=str)]
-"""Any string that JSON can carry, halves of characters included: `speakable` judges them."""
+"""Any string that JSON can carry, including unpaired surrogates, which `speakable` refuses."""
 
-_HALF: Final = regex.compile(r"[\ud800-\udfff]")
-"""Half a character: UTF-16 has two for each outside the BMP, and JSON can name one alone."""
+_SURROGATE: Final = regex.compile(r"[\ud800-\udfff]")
+"""A surrogate: UTF-16 has two for each character outside the BMP, and JSON can name one alone."""
 
-_FIRST_HALF_AT_END: Final = regex.compile(r"[\ud800-\udbff]$")
-_UNSAYABLE: Final = regex.compile(
+_HIGH_SURROGATE_AT_END: Final = regex.compile(r"[\ud800-\udbff]$")
+_TO_SPACE: Final = regex.compile(
     r"[[\p{Cc}--[\t\n\r]]\p{Zl}\p{Zp}\p{Co}\p{Noncharacter_Code_Point}]", regex.V1
 )
 """Control characters, line separators, private use (bullets of slides), and noncharacters."""
 
-_INVISIBLE: Final = regex.compile(
+_TO_REMOVE: Final = regex.compile(
     r"[[\p{Cf}&&\p{Default_Ignorable_Code_Point}]--[\u200c\u200d]]", regex.V1
 )
 """Bidi controls, byte order marks, soft hyphens; not the joiners that letters and emoji need."""
 
 _VISIBLE: Final = regex.compile(r"[^\s\p{Cf}]")
-_SAYABLE: Final = regex.compile(r"[\p{Alphabetic}\p{N}]")
+_SPOKEN: Final = regex.compile(r"[\p{Alphabetic}\p{N}]")
 
 
 def speakable(text: str, max_length: int) -> str:
-    """The text as it can be said, without the white space around it; raises `InvalidRequest`.
+    """Clean a text and strip white space around it; raises `InvalidRequest`.
 
-    Length is counted in characters (Unicode code points), after the white space is gone.
+    Length is counted in characters (Unicode code points) after that.
     """
     cleaner = Cleaner()
     text = cleaner.clean(text).strip()
@@ -56,10 +56,9 @@ def speakable(text: str, max_length: int) -> str:
 
 
 class Cleaner:
-    """Makes a text that may come in pieces fit to be said.
+    """Cleans a text that may arrive in parts.
 
-    Halves of characters are joined, control characters become spaces, and marks that are neither
-    seen nor heard are left out.
+    Surrogate pairs are joined, control characters become spaces, and invisible marks are removed.
     """
 
     def __init__(self) -> None:
@@ -67,36 +66,36 @@ class Cleaner:
         self._position = 1
 
     def clean(self, text: str) -> str:
-        """One piece; raises `InvalidRequest` for half a character whose other half is missing."""
+        """Clean one part; raises `InvalidRequest` for half a character without its other half."""
         text = self._half + text
         self._half = ""
-        if _HALF.search(text):
+        if _SURROGATE.search(text):
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
-            if _FIRST_HALF_AT_END.search(text):
+            if _HIGH_SURROGATE_AT_END.search(text):
                 text, self._half = text[:-1], text[-1]
-            if (half := _HALF.search(text)) is not None:
-                raise _half_alone(half.group(), self._position + half.start())
+            if (half := _SURROGATE.search(text)) is not None:
+                raise _unpaired_surrogate(half.group(), self._position + half.start())
         self._position += len(text)
-        return str(_INVISIBLE.sub("", _UNSAYABLE.sub(" ", text)))
+        return str(_TO_REMOVE.sub("", _TO_SPACE.sub(" ", text)))
 
     def end(self) -> None:
-        """Nothing more comes; raises `InvalidRequest` where the text ends in half a character."""
+        """End the text; raises `InvalidRequest` when it ends in half a character."""
         if self._half:
-            raise _half_alone(self._half, self._position)
+            raise _unpaired_surrogate(self._half, self._position)
 
 
 def is_blank(text: str) -> bool:
-    """Whether there is nothing in a clean text that could be seen."""
+    """Whether a cleaned text has no visible character."""
     return _VISIBLE.search(text) is None
 
 
 def is_silent(text: str) -> bool:
-    """Whether a voice makes no sound of it: no letter and no digit is in it."""
-    return _SAYABLE.search(text) is None
+    """Whether a text has no letter and no digit, so that a voice makes no sound of it."""
+    return _SPOKEN.search(text) is None
 
 
 def too_long(max_length: int) -> InvalidRequest:
-    """The problem with a text that has been longer than that already."""
+    """The problem for a text that is longer than allowed, while it is being written."""
     return _invalid(
         InvalidRequest,
         f"at most {max_length} characters can be said at once; it is said up to the last sentence "
@@ -105,11 +104,11 @@ def too_long(max_length: int) -> InvalidRequest:
 
 
 def new_turn_id() -> str:
-    """An id in the form that Kaltura suggests (reference 1.4)."""
+    """Make a turn id in the form that Kaltura suggests (reference 1.4)."""
     return f"turn-{time.time_ns() // 1_000_000}-{secrets.token_hex(4)}"
 
 
-def _half_alone(half: str, position: int) -> InvalidRequest:
+def _unpaired_surrogate(half: str, position: int) -> InvalidRequest:
     return _invalid(
         InvalidRequest,
         f"character {position} is half a character (U+{ord(half):04X}) whose other half is missing",
