@@ -1,4 +1,4 @@
-"""What every problem is."""
+"""The base class of all problems."""
 
 from typing import Any, ClassVar
 
@@ -28,7 +28,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem, and so do
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that go with it."""
+        """The headers of the answer."""
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
     def as_dict(self, request_id: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is wrong with a request, or with knowing who sends it."""
+"""Problems of a request, or of knowing its sender."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -46,7 +46,7 @@ class Unauthenticated(Problem):
 
 
 class SignInUnavailable(Problem):
-    """The login's keys can't be had, so nobody can be told from anybody."""
+    """The login's keys can't be fetched, so no visitor can be recognised."""
 
     name = "sign-in-unavailable"
     status = 503
@@ -85,9 +85,9 @@ class ControlNotAllowed(Problem):
 
 
 class RateLimited(Problem):
-    """More calls of one kind than one visitor, or one address, may make in a time.
+    """One visitor or one address has made more calls of a kind than the rate allows.
 
-    `quota` is headers that say how many that is.
+    `quota` holds the headers that tell the rate.
     """
 
     name = "rate-limited"

@@ -1,4 +1,4 @@
-"""What is wrong with a session, or in the way of one."""
+"""Problems of a session, or of opening one."""
 
 from app.problems.base import Problem
 
@@ -60,7 +60,7 @@ class BudgetSpent(Problem):
 
 
 class QueueFull(Problem):
-    """More of one session waits than may wait."""
+    """One session has too many texts or calls waiting."""
 
     name = "queue-full"
     status = 429
@@ -73,7 +73,7 @@ class QueueFull(Problem):
 
 
 class AtCapacity(Problem):
-    """As many sessions are open as may be open."""
+    """All places for sessions are taken, and so are those in the waiting room."""
 
     name = "at-capacity"
     status = 503

@@ -1,4 +1,4 @@
-"""What went wrong between the broker and Kaltura."""
+"""Problems between the broker and Kaltura."""
 
 from app.problems.base import Problem
 
@@ -85,4 +85,4 @@ UPSTREAM: tuple[type[Problem], ...] = (
     KalturaFailed,
     KalturaUnavailable,
 )
-"""What any call of Kaltura's may end in."""
+"""The problems that any call to Kaltura may end in."""

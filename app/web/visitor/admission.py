@@ -1,4 +1,4 @@
-"""Where sessions are asked for: who asks, whether they may now, and what they are handed."""
+"""Requests for sessions: the caller's identity and limits, and the answer."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +22,7 @@ from app.web.visitor.rate_limits import CreateMeter, CreateMeterDep
 
 @dataclass(frozen=True)
 class SessionRequest:
-    """One caller's wish for a session, whoever they are."""
+    """One caller's request for a session."""
 
     request: Request
     response: Response
@@ -75,7 +75,7 @@ class SessionRequest:
             raise
 
     def _token_of_service(self) -> str | None:
-        """The token that must be a service's, though it may be mistyped."""
+        """The token of the request if it can only be a service's, though perhaps a wrong one."""
         token = self.caller.token
         is_none = self.caller.token_is_a_proxys and self.admission.service_of(token or "") is None
         return None if is_none else token

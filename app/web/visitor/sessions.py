@@ -1,4 +1,4 @@
-"""The visitor surface."""
+"""The visitor API: sessions and their controls."""
 
 from typing import Annotated, Final
 
@@ -122,7 +122,7 @@ async def leave(grant: OwnSession, admission: AdmissionDep) -> Done:
     responses=problems(*_OWN, ControlNotAllowed, SessionEnded),
 )
 async def get_media(grant: OwnSession, broker: SessionServiceDep) -> Media:
-    """Where the sound and the picture are, for players that need no token."""
+    """The address of sound and picture, for players that need no token."""
     media = await broker.media(grant)
     return Media(whep_url=media.whep_url, turn=media.turn)
 
@@ -141,7 +141,7 @@ async def speak(
     body: SpeakRequest | None = None,
     turn_id: Annotated[TurnId | None, Query(alias="turnId", description=TURN_OF_WRITTEN)] = None,
 ) -> Spoken:
-    """Say a text, or while it is being written; behind others it is `queued`."""
+    """Say a text, or one that is still being written; while others are said it is `queued`."""
     if written is not None:
         return Spoken.of(await broker.say_written(grant, written, turn_id, idempotency_key))
     if body is None:
@@ -175,7 +175,7 @@ async def speak_audio(
 
 @router.get("/avatar-sessions/{sessionId}/utterances", responses=problems(*_OWN))
 async def list_utterances(grant: OwnSession, broker: SessionServiceDep) -> UtteranceList:
-    """What was asked to be said, and its fate."""
+    """The utterances of a session, and their fates."""
     found = broker.utterances(grant)
     return UtteranceList(utterances=[UtteranceReceipt.of(receipt) for receipt in found])
 
