@@ -1,4 +1,4 @@
-"""The record's table, and how entries get into it."""
+"""The audit record's table, and the statements that write to it."""
 
 import json
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from app.db.database import METADATA, POSTGRES, insert_into
 AUDIT: Final = Table(
     "audit",
     METADATA,
-    # In the order of commits: whoever has read up to one has missed none before it.
+    # In the order of commits: a reader who has seen one has missed none before it.
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("at", Float, nullable=False),
     Column("event", String, nullable=False),
@@ -41,9 +41,9 @@ AUDIT: Final = Table(
     Column("text", Text),
     Column("detail", Text, nullable=False),
     Column("once", String, unique=True),
-    # Whose entry it is: what is pending of a process that is no more stays unknown.
+    # The process that wrote the entry: one that died will not complete its pending entries.
     Column("holder", String, nullable=False),
-    # Each ends in the id, so that a page of any filter is read from where the last one ended.
+    # Each ends in the id, so that a page of any filter begins where the one before ended.
     Index("audit_in_time", "at"),
     Index("audit_of_session", "session_id", "id"),
     Index("audit_of_session_and_event", "session_id", "event", "id"),
@@ -55,7 +55,7 @@ AUDIT: Final = Table(
 
 @dataclass(frozen=True)
 class Change:
-    """An entry to be written down; `row_id` is its own where it is there already."""
+    """An entry to insert, or to update where it has a `row_id`."""
 
     entry: Entry
     row_id: int | None
@@ -64,7 +64,7 @@ class Change:
 async def write(
     connection: AsyncConnection, holder: str, changes: Sequence[Change]
 ) -> list[int | None]:
-    """Write all of it, new entries in this order; the id of each, None where nobody needs it."""
+    """Insert and update entries in this order; the id of each new one, else None."""
     ids: list[int | None] = []
     if connection.dialect.name == POSTGRES:
         await connection.execute(_IN_TURN)
@@ -128,7 +128,7 @@ def _row(entry: Entry, holder: str) -> dict[str, Any]:
 
 
 def _changed(change: Change) -> dict[str, Any]:
-    """What is known of an entry only when its call is over."""
+    """The columns that become known when a call is over."""
     entry = change.entry
     return {
         "row_id": change.row_id,

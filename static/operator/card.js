@@ -12,13 +12,13 @@ const LAST_SECONDS = 60;
  * }} LiveSession
  */
 
-/** One live session: who, how long, which words, and its end. */
+/** The card of one live session: its visitor, times and last words, and the button that ends it. */
 export class Card {
   #part;
   #keepsWords;
   /** @type {LiveSession | undefined} */
   #session;
-  /** Of `performance.now()`, when this session began and when it will be over. */
+  /** The begin and the end of this session, as values of `performance.now()`. */
   #beganAt = 0;
   #endsAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -43,7 +43,7 @@ export class Card {
 
   /**
    * @param {LiveSession} session
-   * @param {number} now By the broker's clock, in milliseconds; the operator's may be wrong.
+   * @param {number} now Milliseconds by the broker's clock; the operator's may be wrong.
    */
   show(session, now) {
     this.#session = session;
@@ -70,7 +70,7 @@ export class Card {
     spent.value = Math.min(1, open / Math.max(1, open + Math.max(0, left)));
   }
 
-  /** The first press asks, the second within a few seconds ends it. */
+  /** Asks at the first press, and ends the session at a second one within a few seconds. */
   async #end() {
     if (this.#asking === undefined) {
       this.#ask(true);

@@ -17,7 +17,7 @@ signOut.addEventListener("click", async () => {
 inOwnTime(document);
 
 /**
- * Says beside the name of the page whether what is shown is live.
+ * Shows in the head of the page whether its data is live.
  *
  * @param {import("./stream.js").Standing} standing
  */

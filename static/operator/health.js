@@ -8,14 +8,14 @@ const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.
  * }} Report
  */
 
-/** @type {Record<string, [string, string]>} How the lamp is lit, and what it says. */
+/** @type {Record<string, [string, string]>} The colour and the text of each state of the breaker. */
 const BREAKER = {
   closed: ["live", "Calls go through."],
   open: ["problem", "It failed several times in a row, and is not asked for a few seconds."],
   half_open: ["connecting", "It is asked once, to see whether it is back."],
 };
 
-/** How full the house is, and how Kaltura and the record are doing. */
+/** The panel that shows how full the broker is, and the state of Kaltura and the record. */
 export class Health {
   /** @param {Report} report */
   show(report) {

@@ -16,7 +16,7 @@ const cards = new Map();
 
 /**
  * @param {{at: string, sessions: import("./card.js").LiveSession[]}} news
- * @param {boolean} [first] What was there already is not announced.
+ * @param {boolean} [first] Whether these are the sessions at the start, which are not announced.
  */
 function show({ at, sessions }, first = false) {
   const open = new Set(sessions.map(({ sessionId }) => sessionId));
@@ -43,7 +43,7 @@ function remove(id) {
 }
 
 /**
- * In this order, without moving what stands right: a moved element loses its focus.
+ * Puts the cards in this order, moving as few as possible: a moved element loses its focus.
  *
  * @param {string[]} ids
  */

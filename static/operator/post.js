@@ -3,7 +3,7 @@ import { Problem } from "../page/problems.js";
 const PATIENCE_MS = 15_000;
 
 /**
- * Asks the broker to do something; the operator's cookie says who asks.
+ * Sends a POST request to the operator's API; the cookie authenticates it.
  *
  * @param {string} path
  * @param {object} [body]

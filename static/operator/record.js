@@ -8,7 +8,7 @@ const filters = /** @type {HTMLFormElement} */ (document.getElementById("filters
 const news = /** @type {HTMLAnchorElement | null} */ (document.getElementById("news"));
 const moments = /** @type {NodeListOf<HTMLInputElement>} */ (filters.querySelectorAll("[data-utc]"));
 
-// On a phone the entries come first; with a filter set one sees which.
+// On a phone the filters are folded, so that entries come first, unless one is set.
 if (matchMedia("(max-width: 34rem)").matches && !location.search)
   /** @type {HTMLDetailsElement} */ (document.getElementById("drawer")).open = false;
 

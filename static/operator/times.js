@@ -2,7 +2,7 @@ const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-di
 const DATE = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 
 /**
- * Every moment inside `root` in the operator's own time; its title keeps UTC.
+ * Shows every time inside `root` in the operator's time zone; its title keeps UTC.
  *
  * @param {ParentNode} root
  */
@@ -16,7 +16,7 @@ export function inOwnTime(root) {
 }
 
 /**
- * A moment as `<input type="datetime-local">` wants it.
+ * A time in the format of `<input type="datetime-local">`.
  *
  * @param {string} moment ISO 8601; without a zone it is UTC
  */
@@ -28,7 +28,7 @@ export function toLocalInput(moment) {
 }
 
 /**
- * How long something takes, as a clock shows it.
+ * A duration as a clock shows it, such as 14:59.
  *
  * @param {number} seconds
  */
