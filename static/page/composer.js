@@ -7,40 +7,55 @@ const EXAMPLES = [
   "Did you know? Honey does not spoil. What was found in old tombs can still be eaten.",
 ];
 
-/** The box in which one writes what the avatar shall say; what is not sent outlives a reload. */
+const PENDING = "It is said once the avatar is here.";
+
+/**
+ * The box in which one writes what the avatar shall say; what is not sent outlives a reload.
+ *
+ * A text that is sent while there is no session stays until there is one, and is pending unless it
+ * is changed meanwhile.
+ */
 export class Composer {
   #text = /** @type {HTMLTextAreaElement} */ (byId("text"));
   #count = byId("count");
   #speak = /** @type {HTMLButtonElement} */ (byId("speak"));
   #example = byId("example");
+  #note = byId("pending");
   #examples = 0;
   #maxLength;
-  #enabled = false;
+  #isLive = false;
+  #isPending = false;
+  #handlers;
 
   /**
    * @param {number} maxLength In characters as the server counts them: code points.
-   * @param {(text: string) => void} onSpeak
+   * @param {{onSpeak: (text: string) => void, onPending: () => void}} handlers `onPending`: a text
+   *   needs a session.
    */
-  constructor(maxLength, onSpeak) {
+  constructor(maxLength, handlers) {
     this.#maxLength = maxLength;
+    this.#handlers = handlers;
     byId("composer").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#submit(onSpeak);
+      this.#submit();
     });
-    this.#text.addEventListener("input", () => this.#update());
+    this.#text.addEventListener("input", () => this.#withdrawPending());
     this.#example.addEventListener("click", () => this.#propose());
     this.#text.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
       event.preventDefault();
-      this.#submit(onSpeak);
+      this.#submit();
     });
     this.restore(keptDraft());
   }
 
-  /** @param {boolean} enabled */
-  enable(enabled) {
-    this.#enabled = enabled;
+  /** @param {import("./session.js").State} state */
+  become(state) {
+    this.#isLive = state === "live";
+    const isPending = this.#isPending;
+    this.#isPending &&= state === "connecting";
     this.#update();
+    if (this.#isLive && isPending) this.#submit();
   }
 
   /** Without scrolling, and not on a touch screen, where a keyboard would cover the stage. */
@@ -74,14 +89,20 @@ export class Composer {
     (this.#sayable ? this.#speak : this.#text).focus();
   }
 
-  /** @param {(text: string) => void} onSpeak */
-  #submit(onSpeak) {
+  #submit() {
     if (!this.#sayable) return;
     const text = this.#text.value.trim();
-    this.#text.value = "";
+    if (this.#isLive) this.#text.value = "";
+    else this.#isPending = true;
     this.#update();
     this.focus();
-    onSpeak(text);
+    if (this.#isLive) this.#handlers.onSpeak(text);
+    else this.#handlers.onPending();
+  }
+
+  #withdrawPending() {
+    this.#isPending = false;
+    this.#update();
   }
 
   get #length() {
@@ -89,7 +110,7 @@ export class Composer {
   }
 
   get #sayable() {
-    return this.#enabled && this.#length > 0 && this.#length <= this.#maxLength;
+    return !this.#isPending && this.#length > 0 && this.#length <= this.#maxLength;
   }
 
   #update() {
@@ -97,6 +118,7 @@ export class Composer {
     this.#count.textContent = excess > 0 ? `${excess} too many` : `${this.#length} / ${this.#maxLength}`;
     this.#count.toggleAttribute("data-excess", excess > 0);
     this.#speak.disabled = !this.#sayable;
+    this.#note.textContent = this.#isPending ? PENDING : "";
     this.#example.toggleAttribute("data-away", this.#length > 0);
     keepDraft(this.#text.value);
   }

@@ -51,7 +51,10 @@ const speech = new Speech(changed, new Captions(byId("caption"), byId("spoken"),
 const ear = new Ear((voice) => speech.heard(voice, true));
 const player = loadPlayer(config);
 const session = new Session(new Api((call) => inspector.call(call)), player, stage);
-const composer = new Composer(config.maxTextLength, (text) => void conversation.speak(text));
+const composer = new Composer(config.maxTextLength, {
+  onSpeak: (text) => void conversation.speak(text),
+  onPending: () => void session.start(),
+});
 const conversation = new Conversation(session, speech, {
   added: (line) => {
     transcript.add(line);
@@ -167,13 +170,13 @@ session.on("state", ({ state, problem }) => {
   start.disabled = state === "connecting" || state === "live";
   end.disabled = state !== "connecting" && state !== "live";
   stop.disabled = state !== "live";
-  composer.enable(state === "live");
   recorder?.enable(state === "live");
   viewing.enable(state === "live");
   alarms.end();
+  if (state === "live") transcript.begin();
+  composer.become(state);
   if (state === "live") {
     composer.focus();
-    transcript.begin();
     ear.listen(stage.source);
     clock.remind();
   } else if (!isUsable(document.activeElement)) start.focus({ preventScroll: true });
@@ -189,10 +192,7 @@ session.on("state", ({ state, problem }) => {
     inspector.closed();
   }
 });
-session.on("waiting", (wait) => {
-  waiting.show(wait);
-  status.queue();
-});
+session.on("waiting", (wait) => waiting.show(wait));
 session.offer.on("made", (opened) => resuming.show(opened));
 session.offer.on("withdrawn", () => resuming.hide());
 session.on("opened", (opened) => {
@@ -247,4 +247,5 @@ player.then(
   },
   (error) => alarms.raise("state", newsOf(Problem.fromPlayer(error), remedyFor(Problem.fromPlayer(error)))),
 );
+document.body.dataset.state = session.state;
 void session.recover();

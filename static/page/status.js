@@ -5,8 +5,6 @@ const PASSING_MS = 6000;
 /** @type {Record<import("./session.js").State, string>} A problem is named by its own title. */
 const WORDS = { ready: "Ready", connecting: "Connecting", live: "Live", ended: "Ended", problem: "" };
 
-const IN_LINE = "In line";
-
 /** The one line that says how things are, also to those who only hear the page. */
 export class StatusLine {
   #element = byId("status");
@@ -20,12 +18,6 @@ export class StatusLine {
    */
   become(state, problem) {
     this.#words = WORDS[state] || (problem?.title ?? "");
-    this.settle();
-  }
-
-  /** One waits in line for a session, which is a way of connecting that takes its time. */
-  queue() {
-    this.#words = IN_LINE;
     this.settle();
   }
 
