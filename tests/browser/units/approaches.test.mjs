@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { holdingsAtRest, holdingsWithSession } from "../../../static/approaches/holdings.js";
-import { watchFetch } from "../../../static/approaches/traffic.js";
+import { secretsAtRest, secretsWithSession } from "../../../static/approaches/secrets-panel.js";
+import { watchFetch } from "../../../static/approaches/network-log.js";
 
 globalThis.location = new URL("https://broker.example/approaches");
 
@@ -86,10 +86,10 @@ test("while nobody watches, calls go through untold", async () => {
 test("what is held names the mode and the time, and never the token", () => {
   const payload = Buffer.from(JSON.stringify({ exp: 1_800_000_000 })).toString("base64url");
   const token = `header.${payload}.signature`;
-  const said = (tokenMode, held) => Object.values(holdingsWithSession({ idle: "", tokenMode }, held)).join(" ");
+  const said = (tokenMode, held) => Object.values(secretsWithSession({ idle: "", tokenMode }, held)).join(" ");
   assert.match(said("sealed", token), /A token of this broker: this one session, until Friday \d/);
   assert.match(said("direct", token), /Kaltura's own token, until Friday \d/);
   assert.match(said("sealed", "no token"), /until nobody says when/);
   for (const part of token.split(".")) assert.ok(!said("direct", token).includes(part));
-  assert.equal(holdingsAtRest({ idle: "Nothing.", tokenMode: "sealed" }).page, "Nothing.");
+  assert.equal(secretsAtRest({ idle: "Nothing.", tokenMode: "sealed" }).page, "Nothing.");
 });

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { claims } from "../../../static/page/claims.js";
-import { Problem } from "../../../static/page/problems.js";
-import { Speech } from "../../../static/page/speech.js";
-import { LevelGate } from "../../../static/player/speaking.js";
+import { describeClaims } from "../../../static/shared/jwt.js";
+import { Problem } from "../../../static/shared/broker/problems.js";
+import { SpeechTracker } from "../../../static/page/speech/speech-tracker.js";
+import { LevelGate } from "../../../static/shared/level-gate.js";
 
 const problemJson = (name, headers = {}) =>
   new Response(JSON.stringify({ type: `/problems/${name}`, title: "T", detail: "D.", requestId: "r" }), {
@@ -100,8 +100,8 @@ test("what a player reports becomes words, whatever it is", () => {
 test("a token's claims are told with readable times, and what is no token is told to be none", () => {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const token = `${part({ alg: "HS256" })}.${part({ sub: "visitör", exp: 1_800_000_000 })}.c2ln`;
-  assert.equal(claims(token), "sub visitör\nexp 2027-01-15T08:00:00.000Z");
-  for (const odd of ["", "a.b.c", "a.bnVsbA.c"]) assert.equal(claims(odd), "not readable");
+  assert.equal(describeClaims(token), "sub visitör\nexp 2027-01-15T08:00:00.000Z");
+  for (const odd of ["", "a.b.c", "a.bnVsbA.c"]) assert.equal(describeClaims(odd), "not readable");
 });
 
 test("a voice begins after a short while of loudness and ends after a longer one of quiet", () => {
@@ -121,7 +121,7 @@ test("a click is no voice, and a level between the thresholds changes nothing", 
   for (let now = 100; now < 1000; now += 50) assert.equal(gate.feed(0.07, now), false);
 });
 
-/** A `Speech` over a clock that a test moves, whose fates and captions can be read. */
+/** A `SpeechTracker` over a clock that a test moves, whose lines' states and captions can be read. */
 function speech(t) {
   let now = 0;
   t.mock.timers.enable({ apis: ["setTimeout"] });
@@ -139,9 +139,9 @@ function speech(t) {
     heard: (voice) => voice && told.isOver,
     hide: () => captions.push(""),
   };
-  const desk = new Speech(() => {}, told);
+  const desk = new SpeechTracker(() => {}, told);
   const send = (text, about) => {
-    const line = { turnId: text, text, fate: "sending", reason: "", ...about };
+    const line = { turnId: text, text, state: "sending", reason: "", ...about };
     desk.sent(line);
     return line;
   };
@@ -156,14 +156,14 @@ function speech(t) {
 test("a line is spoken while a voice is heard, and said once it has been silent", (t) => {
   const { desk, say, pass } = speech(t);
   const line = say("Hello there.");
-  assert.equal(line.fate, "accepted");
+  assert.equal(line.state, "accepted");
   desk.heard(true);
-  assert.equal(line.fate, "speaking");
+  assert.equal(line.state, "speaking");
   desk.heard(false);
   pass(1000);
-  assert.equal(line.fate, "speaking");
+  assert.equal(line.state, "speaking");
   pass(500);
-  assert.equal(line.fate, "said");
+  assert.equal(line.state, "said");
 });
 
 test("a pause for breath ends no line and begins no other", (t) => {
@@ -173,7 +173,7 @@ test("a pause for breath ends no line and begins no other", (t) => {
   desk.heard(false);
   pass(500);
   desk.heard(true);
-  assert.deepEqual([first.fate, second.fate], ["speaking", "accepted"]);
+  assert.deepEqual([first.state, second.state], ["speaking", "accepted"]);
 });
 
 test("a second line in the same breath begins when the first should be over", (t) => {
@@ -181,10 +181,10 @@ test("a second line in the same breath begins when the first should be over", (t
   const [first, second] = [say("First line."), say("Second line.")];
   desk.heard(true);
   pass(3000);
-  assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
+  assert.deepEqual([first.state, second.state], ["said", "speaking"]);
   desk.heard(false);
   pass(1500);
-  assert.equal(second.fate, "said");
+  assert.equal(second.state, "said");
 });
 
 test("a line accepted while another is said begins after it", (t) => {
@@ -192,9 +192,9 @@ test("a line accepted while another is said begins after it", (t) => {
   const first = say("First line.");
   desk.heard(true);
   const second = say("Second line.");
-  assert.equal(second.fate, "accepted");
+  assert.equal(second.state, "accepted");
   pass(3000);
-  assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
+  assert.deepEqual([first.state, second.state], ["said", "speaking"]);
 });
 
 test("a long silence early in a long line does not end it", (t) => {
@@ -203,10 +203,10 @@ test("a long silence early in a long line does not end it", (t) => {
   desk.heard(true);
   desk.heard(false);
   pass(2500);
-  assert.equal(line.fate, "speaking");
+  assert.equal(line.state, "speaking");
   desk.heard(true);
   pass(5000);
-  assert.equal(line.fate, "speaking");
+  assert.equal(line.state, "speaking");
 });
 
 test("a recording lasts as long as it was measured to", (t) => {
@@ -215,9 +215,9 @@ test("a recording lasts as long as it was measured to", (t) => {
   const second = say("Second line.");
   desk.heard(true);
   pass(9000);
-  assert.deepEqual([first.fate, second.fate], ["speaking", "accepted"]);
+  assert.deepEqual([first.state, second.state], ["speaking", "accepted"]);
   pass(1500);
-  assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
+  assert.deepEqual([first.state, second.state], ["said", "speaking"]);
 });
 
 test("stop leaves nothing to be said", (t) => {
@@ -226,7 +226,7 @@ test("stop leaves nothing to be said", (t) => {
   desk.heard(true);
   desk.stopped();
   pass(60_000);
-  assert.deepEqual([first.fate, second.fate], ["stopped", "stopped"]);
+  assert.deepEqual([first.state, second.state], ["stopped", "stopped"]);
   assert.equal(captions.at(-1), "");
 });
 
@@ -235,7 +235,7 @@ test("where no voice is ever reported a line stays accepted, and its words go af
   const line = say("Nobody tells.");
   assert.equal(captions.at(-1), "Nobody tells.");
   pass(60_000);
-  assert.equal(line.fate, "accepted");
+  assert.equal(line.state, "accepted");
   assert.equal(captions.at(-1), "");
 });
 
@@ -243,16 +243,16 @@ test("a voice that comes before the answer says the line that was sent, and the 
   const { desk, send, captions, pass } = speech(t);
   const first = send("First line.");
   desk.heard(true, true);
-  assert.deepEqual([first.fate, captions.at(-1)], ["speaking", "First line."]);
+  assert.deepEqual([first.state, captions.at(-1)], ["speaking", "First line."]);
   const second = send("Second line.");
   pass(800);
   desk.heard(false, true);
   pass(1400);
   desk.told(first, "accepted"); // Kaltura was slow to answer
   desk.heard(true, true);
-  assert.deepEqual([first.fate, second.fate, captions.at(-1)], ["said", "speaking", "Second line."]);
+  assert.deepEqual([first.state, second.state, captions.at(-1)], ["said", "speaking", "Second line."]);
   desk.told(second, "accepted");
-  assert.equal(second.fate, "speaking");
+  assert.equal(second.state, "speaking");
 });
 
 for (const [how, falls] of [["falls silent for a moment", true], ["seems to go on", false]])
@@ -262,15 +262,15 @@ for (const [how, falls] of [["falls silent for a moment", true], ["seems to go o
     desk.heard(true, true);
     pass(500);
     desk.stopped();
-    assert.equal(old.fate, "stopped");
+    assert.equal(old.state, "stopped");
     pass(200);
     const line = send("And now this.");
     desk.told(line, "accepted");
-    assert.equal(line.fate, "accepted"); // what is heard was stopped
+    assert.equal(line.state, "accepted"); // what is heard was stopped
     if (falls) desk.heard(false, true);
     pass(falls ? 100 : 600);
     if (falls) desk.heard(true, true);
-    assert.deepEqual([line.fate, captions.at(-1)], ["speaking", "And now this."]);
+    assert.deepEqual([line.state, captions.at(-1)], ["speaking", "And now this."]);
   });
 
 test("a line that is sent while Stop is on its way is not stopped by it", (t) => {
@@ -280,7 +280,7 @@ test("a line that is sent while Stop is on its way is not stopped by it", (t) =>
   const asked = desk.unsaid;
   const third = send("Third line.");
   desk.stopped(asked);
-  assert.deepEqual([first.fate, second.fate, third.fate], ["stopped", "stopped", "sending"]);
+  assert.deepEqual([first.state, second.state, third.state], ["stopped", "stopped", "sending"]);
 });
 
 test("the pause behind a line begins the next, sooner or later than expected", (t) => {
@@ -290,11 +290,11 @@ test("the pause behind a line begins the next, sooner or later than expected", (
   pass(700);
   desk.heard(false, true);
   desk.heard(true, true);
-  assert.equal(first.fate, "speaking");
+  assert.equal(first.state, "speaking");
   told.isOver = true;
   desk.heard(false, true);
   desk.heard(true, true);
-  assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
+  assert.deepEqual([first.state, second.state], ["said", "speaking"]);
 });
 
 test("a line whose answer was lost is captioned when a voice comes, and dropped when it is known", (t) => {
@@ -302,11 +302,11 @@ test("a line whose answer was lost is captioned when a voice comes, and dropped 
   const [heard, missing] = [send("Heard."), send("Missing.")];
   for (const line of [heard, missing]) desk.told(line, "unclear");
   desk.heard(true, true);
-  assert.deepEqual([heard.fate, captions.at(-1)], ["speaking", "Heard."]);
+  assert.deepEqual([heard.state, captions.at(-1)], ["speaking", "Heard."]);
   desk.dropped(missing, "failed");
   desk.heard(false, true);
   pass(1500);
-  assert.deepEqual([heard.fate, missing.fate], ["said", "failed"]);
+  assert.deepEqual([heard.state, missing.state], ["said", "failed"]);
 });
 
 test("a line that was refused is not taken for the voice of another", (t) => {
@@ -314,7 +314,7 @@ test("a line that was refused is not taken for the voice of another", (t) => {
   const line = send("Refused.");
   desk.heard(true, true);
   desk.refused(line);
-  assert.deepEqual([line.fate, captions.at(-1)], ["failed", ""]);
+  assert.deepEqual([line.state, captions.at(-1)], ["failed", ""]);
 });
 
 test("a line that was begun on the page before goes on where it was", (t) => {
@@ -323,7 +323,7 @@ test("a line that was begun on the page before goes on where it was", (t) => {
   const second = send("Second line.");
   desk.heard(true, true);
   pass(1800);
-  assert.deepEqual([first.fate, second.fate], ["said", "speaking"]);
+  assert.deepEqual([first.state, second.state], ["said", "speaking"]);
 });
 
 test("what waits is not taken for said because a voice fell silent before it was accepted", (t) => {
@@ -334,5 +334,5 @@ test("what waits is not taken for said because a voice fell silent before it was
   const late = send("Late line.");
   desk.told(late, "accepted");
   pass(10_000);
-  assert.equal(late.fate, "accepted");
+  assert.equal(late.state, "accepted");
 });

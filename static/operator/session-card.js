@@ -1,0 +1,124 @@
+import { Problem } from "../shared/broker/problems.js";
+import { post } from "./operator-api.js";
+import { asClock } from "./time-format.js";
+
+const CONFIRM_MS = 4000;
+const LAST_SECONDS = 60;
+
+/**
+ * @typedef {{
+ *   sessionId: string, visitor: string, avatarId: string | null, openedAt: string,
+ *   expiresAt: string, secondsLeft: number, watched: boolean, lastWords: string | null,
+ * }} LiveSession
+ */
+
+/** One live session: who, how long, which words, and its end. */
+export class SessionCard {
+  #part;
+  #keepsWords;
+  /** @type {LiveSession | undefined} */
+  #session;
+  /** Of `performance.now()`, when this session began and when it will be over. */
+  #beganAt = 0;
+  #endsAt = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #asking;
+
+  /**
+   * @param {HTMLTemplateElement} template
+   * @param {{keepsWords: boolean}} options Whether the record keeps what is said.
+   */
+  constructor(template, { keepsWords }) {
+    const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+    this.element = /** @type {HTMLElement} */ (copy.firstElementChild);
+    this.#keepsWords = keepsWords;
+    this.#part = (/** @type {string} */ name) =>
+      /** @type {HTMLElement} */ (this.element.querySelector(name));
+    this.#part(".end").addEventListener("click", () => void this.#end());
+    this.#part(".end").addEventListener("blur", () => this.#ask(false));
+    this.#part(".end").addEventListener("keydown", (event) => {
+      if (event.key === "Escape") this.#ask(false);
+    });
+  }
+
+  /**
+   * @param {LiveSession} session
+   * @param {number} now By the broker's clock, in milliseconds; the operator's may be wrong.
+   */
+  show(session, now) {
+    this.#session = session;
+    this.#beganAt = performance.now() - (now - Date.parse(session.openedAt));
+    this.#endsAt = performance.now() + session.secondsLeft * 1000;
+    this.element.dataset.state = session.watched ? "live" : "ready";
+    this.#write(".watched", session.watched ? "Watched" : "Not watched");
+    this.#write(".avatar", session.avatarId ?? "the default");
+    this.#link(".visitor", session.visitor, { visitor: session.visitor });
+    this.#link(".session", session.sessionId, { sessionId: session.sessionId });
+    const silent = this.#keepsWords ? "Nothing was said yet." : "Words are not kept.";
+    this.#write(".words", session.lastWords ?? silent);
+    this.#part(".words").toggleAttribute("data-silent", session.lastWords === null);
+    this.tick();
+  }
+
+  tick() {
+    const open = (performance.now() - this.#beganAt) / 1000;
+    const left = (this.#endsAt - performance.now()) / 1000;
+    this.#write(".open", asClock(open));
+    this.#write(".left", `${asClock(left)} left`);
+    this.#part(".left").toggleAttribute("data-last", left <= LAST_SECONDS);
+    const spent = /** @type {HTMLProgressElement} */ (this.#part(".spent"));
+    spent.value = Math.min(1, open / Math.max(1, open + Math.max(0, left)));
+  }
+
+  /** The first press asks, the second within a few seconds ends it. */
+  async #end() {
+    if (this.#asking === undefined) {
+      this.#ask(true);
+      return;
+    }
+    this.#ask(false);
+    const button = /** @type {HTMLButtonElement} */ (this.#part(".end"));
+    button.disabled = true;
+    this.#write(".end", "Ending");
+    this.#write(".wrong", "");
+    try {
+      await post(`/operator/api/sessions/${encodeURIComponent(this.#session?.sessionId ?? "")}/end`);
+    } catch (error) {
+      const { title, detail } = Problem.fromFailure(error);
+      this.#write(".wrong", `${title}. ${detail}`);
+      this.#write(".end", "End");
+      button.disabled = false;
+      button.focus();
+    }
+  }
+
+  /** @param {boolean} asks */
+  #ask(asks) {
+    if (!asks && this.#asking === undefined) return;
+    clearTimeout(this.#asking);
+    this.#asking = asks ? setTimeout(() => this.#ask(false), CONFIRM_MS) : undefined;
+    this.#write(".end", asks ? "Really end it" : "End");
+    this.#part(".end").toggleAttribute("data-asks", asks);
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} text
+   */
+  #write(name, text) {
+    const part = this.#part(name);
+    if (part.textContent !== text) part.textContent = text;
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} id
+   * @param {Record<string, string>} filter
+   */
+  #link(name, id, filter) {
+    const link = /** @type {HTMLAnchorElement} */ (this.#part(name));
+    link.href = `/operator/record?${new URLSearchParams(filter)}`;
+    link.title = id;
+    this.#write(name, id.length > 20 ? `${id.slice(0, 8)}…` : id);
+  }
+}

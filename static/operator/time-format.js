@@ -1,0 +1,39 @@
+const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const DATE = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
+
+/**
+ * Every moment inside `root` in the operator's own time; its title keeps UTC.
+ *
+ * @param {ParentNode} root
+ */
+export function localizeTimes(root) {
+  const today = new Date().toDateString();
+  for (const element of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(/** @type {HTMLTimeElement} */ (element).dateTime);
+    const time = TIME.format(at);
+    element.textContent = at.toDateString() === today ? time : `${DATE.format(at)}, ${time}`;
+  }
+}
+
+/**
+ * A moment as `<input type="datetime-local">` wants it.
+ *
+ * @param {string} moment ISO 8601; without a zone it is UTC
+ */
+export function toLocalInput(moment) {
+  const at = new Date(/[zZ]|[+-]\d\d:?\d\d$/.test(moment) ? moment : `${moment}Z`);
+  if (Number.isNaN(at.getTime())) return "";
+  const shifted = new Date(at.getTime() - at.getTimezoneOffset() * 60_000);
+  return shifted.toISOString().slice(0, 16);
+}
+
+/**
+ * How long something takes, as a clock shows it.
+ *
+ * @param {number} seconds
+ */
+export function asClock(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const rest = `${String(Math.floor(whole / 60) % 60).padStart(whole >= 3600 ? 2 : 1, "0")}:${String(whole % 60).padStart(2, "0")}`;
+  return whole >= 3600 ? `${Math.floor(whole / 3600)}:${rest}` : rest;
+}

@@ -1,0 +1,114 @@
+import { Problem } from "../broker/problems.js";
+import { Emitter } from "../emitter.js";
+
+const PICTURE_MS = 25_000;
+
+/**
+ * @typedef {import("../player-loader.js").AvatarClass} AvatarClass
+ * @typedef {{containerId: string, clear(): void, playable(): Promise<void>}} AvatarContainer Where the avatar is shown.
+ */
+
+/**
+ * The SDK's session, reduced to what the page acts upon: shown, speaking, in trouble, lost.
+ *
+ * Needs nothing of the SDK but what is documented, and little of that to happen: READY may never
+ * come, states may have any letter case, and endSession may reject (reference 4.4).
+ *
+ * @extends {Emitter<{speaking: boolean, trouble: Problem | null, lost: Problem}>}
+ */
+export class AvatarPlayer extends Emitter {
+  #session;
+  #shown = false;
+  #closed = false;
+  /** @type {Problem | null} */
+  #trouble = null;
+  /** @type {Promise<void>} Resolves when the avatar says that it is there. */
+  #present;
+
+  /**
+   * @param {AvatarClass} AvatarSession
+   * @param {string} baseUrl
+   */
+  constructor(AvatarSession, baseUrl) {
+    super();
+    const session = (this.#session = new AvatarSession(undefined, { baseUrl }));
+    session.on("speakingStart", () => this.#tell("speaking", true));
+    session.on("speakingEnd", () => this.#tell("speaking", false));
+    session.on("error", (error) => {
+      this.#trouble = Problem.fromPlayer(error);
+      if (this.#shown) this.#tell("trouble", this.#trouble);
+    });
+    this.#present = new Promise((resolve) => {
+      session.on("stateChange", (state) => this.#become(state, resolve));
+      session.on("connectionChange", (state) => this.#become(state, resolve));
+    });
+  }
+
+  /**
+   * Resolves when the avatar can be seen; rejects with whatever the SDK gave, or a `Problem`.
+   *
+   * @param {{sessionId: string, token: string}} credentials
+   * @param {AvatarContainer} place
+   */
+  async show({ sessionId, token }, place) {
+    place.clear();
+    const begun = this.#session.initSession({ sessionId, token }, { videoContainerId: place.containerId });
+    // Some versions resolve before they are connected, so both are waited for.
+    await Promise.race([Promise.all([begun, this.#present]), pictureDeadline()]);
+    await place.playable();
+    this.#shown = true;
+  }
+
+  /** Tells nothing any more, and leaves the session as it is: `endSession` would end it. */
+  abandon() {
+    this.#closed = true;
+  }
+
+  /** Ends the session and gives everything back; never rejects, and tells nothing any more. */
+  async close() {
+    this.abandon();
+    try {
+      await this.#session.endSession();
+    } catch {
+      // The page ends the session itself too, so there is nothing left to mend.
+    }
+  }
+
+  /**
+   * @param {string} state Of the session or of its connection: the words are all different.
+   * @param {() => void} present
+   */
+  #become(state, present) {
+    const now = String(state).toUpperCase();
+    if (["READY", "CONNECTED"].includes(now)) present();
+    if (!this.#shown) return;
+    if (now === "CONNECTED") this.#tell("trouble", null);
+    if (["DISCONNECTED", "CONNECTING"].includes(now)) this.#tell("trouble", reconnecting());
+    if (["ENDED", "ERROR", "FAILED"].includes(now)) this.#tell("lost", this.#trouble ?? lost());
+  }
+
+  /**
+   * @template {"speaking" | "trouble" | "lost"} Name
+   * @param {Name} event
+   * @param {any} payload
+   */
+  #tell(event, payload) {
+    if (!this.#closed) this.emit(event, payload);
+  }
+}
+
+/** @returns {Promise<never>} */
+function pictureDeadline() {
+  const problem = new Problem("media-timeout", { detail: "The avatar's picture took too long." });
+  return new Promise((_, reject) => setTimeout(reject, PICTURE_MS, problem));
+}
+
+function reconnecting() {
+  return new Problem("reconnecting", {
+    detail: "The picture was lost for a moment and is being fetched again.",
+  });
+}
+
+function lost() {
+  return new Problem("ice-failed", { detail: "The connection to the avatar was lost." });
+}

@@ -1,0 +1,184 @@
+import { Problem } from "../broker/problems.js";
+import { Emitter } from "../emitter.js";
+import { sleep } from "../sleep.js";
+import { Admission } from "./admission.js";
+import { AvatarPlayer } from "./avatar-player.js";
+import { SessionMonitor } from "./session-monitor.js";
+import { storeTicket } from "./waiting-ticket.js";
+
+const RESUME_TRIES = 3;
+const RESUME_PAUSE_MS = 3000;
+
+/**
+ * @typedef {import("../broker/broker-api.js").SessionReference} SessionReference
+ * @typedef {import("../broker/broker-api.js").OpenedSession} OpenedSession
+ * @typedef {{cause: "connection" | "picture", problem: Problem | null}} SessionTrouble Null when it is over.
+ * @typedef {{
+ *   api: import("../broker/broker-api.js").BrokerApi,
+ *   terminator: import("./termination.js").SessionTerminator,
+ *   player: Promise<import("../player-loader.js").Player>,
+ *   stage: import("./avatar-player.js").AvatarContainer,
+ * }} SessionResources
+ * @typedef {{
+ *   waiting: import("./admission.js").WaitingStatus,
+ *   opened: OpenedSession,
+ *   live: undefined,
+ *   timeLeft: number,
+ *   speaking: boolean,
+ *   trouble: SessionTrouble,
+ *   utterance: import("../broker/event-stream.js").Utterance,
+ *   failed: Problem,
+ * }} SessionRunEvents "failed" also tells of a session that has ended; it is told once, and last.
+ */
+
+/**
+ * One start and what comes of it, until it is over: a session, and the avatar that shows it.
+ *
+ * What comes late for a run that is over is ended and forgotten, so that no session is left behind
+ * whatever the order of clicks and answers.
+ *
+ * @extends {Emitter<SessionRunEvents>}
+ */
+export class SessionRun extends Emitter {
+  over = false;
+  #means;
+  /** @type {Promise<OpenedSession> | undefined} */
+  #opening;
+  /** @type {Admission | undefined} */
+  #admission;
+  /** @type {SessionReference | undefined} Known from the answer on, or from the question on when resumed. */
+  #session;
+  /** @type {SessionMonitor | undefined} */
+  #monitor;
+  /** @type {AvatarPlayer | undefined} */
+  #avatar;
+
+  /** @param {SessionResources} means */
+  constructor(means) {
+    super();
+    this.#means = means;
+  }
+
+  /**
+   * Resolves when the avatar is there, or when it is clear that it will not be.
+   *
+   * @param {(run: SessionRun) => Promise<OpenedSession>} open Ends in one of `admit` and `resume`.
+   */
+  async go(open) {
+    try {
+      // A player that does not come must not cost a session.
+      await this.#means.player;
+      // A visitor may have one session at a time, so the last one must be gone first.
+      await this.#means.terminator.settled();
+      if (this.over) return;
+      this.#opening = open(this);
+      const opened = await this.#opening;
+      if (this.over) return;
+      const resumed = this.#session !== undefined;
+      this.#opened(opened);
+      await this.#show(opened, resumed);
+      if (!this.over) this.emit("live", undefined);
+    } catch (error) {
+      this.#fail(Problem.fromPlayer(error));
+    }
+  }
+
+  /** @param {import("./waiting-ticket.js").WaitingTicket} [kept] */
+  async admit(kept) {
+    if (this.over) throw new Problem("session-ended");
+    this.#admission = new Admission(this.#means.api, (wait) => this.emit("waiting", wait), kept);
+    return this.#admission.enter();
+  }
+
+  /** @param {SessionReference} session */
+  async resume(session) {
+    this.#session = session;
+    return this.#means.api.resume(session.sessionId);
+  }
+
+  /** The session's, while there is one. */
+  get monitor() {
+    return this.over ? undefined : this.#monitor;
+  }
+
+  /** Ends what there is, and what may still come. */
+  finish() {
+    if (this.over) return;
+    this.over = true;
+    this.#admission?.cancel();
+    this.#monitor?.stop();
+    const closing = this.#avatar?.close();
+    if (this.#session) this.#means.terminator.end(this.#session, closing);
+    else if (this.#opening) this.#means.terminator.endLate(this.#opening);
+  }
+
+  /**
+   * The page goes away, and the next one may go on with what there is.
+   *
+   * @returns {SessionReference | null} The session, which is not this run's any more.
+   */
+  leave() {
+    if (this.over) return null;
+    if (this.#admission?.ticket) storeTicket(this.#admission.ticket);
+    if (!this.#session) return null;
+    this.over = true;
+    this.#monitor?.stop();
+    this.#avatar?.abandon();
+    void this.#means.api.leave(this.#session).catch(() => {});
+    return this.#session;
+  }
+
+  /** @param {OpenedSession} opened */
+  #opened(opened) {
+    this.#session = opened;
+    const monitor = (this.#monitor = new SessionMonitor(this.#means.api, opened));
+    monitor.on("timeLeft", (seconds) => this.emit("timeLeft", seconds));
+    monitor.on("trouble", (problem) => this.emit("trouble", { cause: "connection", problem }));
+    monitor.on("utterance", (utterance) => this.emit("utterance", utterance));
+    monitor.on("over", (problem) => this.#fail(problem));
+    this.emit("opened", opened);
+  }
+
+  /**
+   * Shows the avatar; a page that resumes may have to wait until the last one's viewer is gone.
+   *
+   * Being refused for that is a matter of moments, so only what fails fast is tried again.
+   *
+   * @param {OpenedSession} opened
+   * @param {boolean} resumed
+   */
+  async #show(opened, resumed) {
+    const { KalturaAvatarSession } = await this.#means.player;
+    for (let tries = resumed ? RESUME_TRIES : 1; !this.over; tries -= 1) {
+      const avatar = (this.#avatar = new AvatarPlayer(KalturaAvatarSession, opened.baseUrl));
+      avatar.on("speaking", (speaking) => this.emit("speaking", speaking));
+      avatar.on("trouble", (problem) => this.emit("trouble", { cause: "picture", problem }));
+      avatar.on("lost", (problem) => void this.#lost(problem));
+      const began = performance.now();
+      try {
+        return await avatar.show(opened, this.#means.stage);
+      } catch (error) {
+        if (tries === 1 || performance.now() - began > RESUME_PAUSE_MS) throw error;
+        avatar.abandon();
+        await sleep(RESUME_PAUSE_MS);
+      }
+    }
+  }
+
+  /**
+   * The broker knows whether the session ended or only its picture was lost.
+   *
+   * @param {Problem} problem
+   */
+  async #lost(problem) {
+    await this.#monitor?.check();
+    this.#fail(problem);
+  }
+
+  /** @param {Problem} problem */
+  #fail(problem) {
+    if (this.over) return;
+    this.finish();
+    this.emit("failed", problem);
+  }
+}
