@@ -66,6 +66,7 @@ async def test_start_works_before_the_modules_have_come(
     await press(tab)
     await tab.status_is("Connecting")
     await expect(tab.button("Start")).to_have_attribute("aria-busy", "true")
+    assert await tab.barriers() == []
     come.set()
     await tab.status_is("Live")
     await expect(tab.page.locator("[aria-busy]")).to_have_count(0)
