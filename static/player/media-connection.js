@@ -1,7 +1,7 @@
 import { AvatarError } from "./errors.js";
-import { gatheringComplete } from "./ice-gathering.js";
 import { iceServers, withoutTransport } from "./ice-servers.js";
 import { allowedMediaUrl, isLoopback } from "./media-hosts.js";
+import { PeerOffer } from "./peer-offer.js";
 import { subscribe, unsubscribe } from "./whep.js";
 
 const CONNECT_MS = 15_000;
@@ -18,6 +18,7 @@ export class MediaConnection {
   stream = new MediaStream();
   #url;
   #baseUrl;
+  #offer;
   #peer;
   #onHealth;
   /** @type {URL | null} */
@@ -28,24 +29,22 @@ export class MediaConnection {
    * @param {{whepUrl: string, turn: import("./ice-servers.js").Turn | null}} media
    * @param {string} baseUrl The Control API's, which decides what addresses are trusted.
    * @param {(health: ConnectionHealth) => void} onHealth Told how a connection fares once it is open.
+   * @param {PeerOffer | null} [prepared] Used where no relay is needed; it is this one's to close.
    */
-  constructor({ whepUrl, turn }, baseUrl, onHealth) {
+  constructor({ whepUrl, turn }, baseUrl, onHealth, prepared = null) {
     this.#url = allowedMediaUrl(whepUrl, baseUrl);
     this.#baseUrl = baseUrl;
     this.#onHealth = onHealth;
-    this.#peer = createPeer(turn, this.#url);
-    this.#peer.addTransceiver("video", { direction: "recvonly" });
-    this.#peer.addTransceiver("audio", { direction: "recvonly" });
+    this.#offer = createOffer(iceServers(turn), this.#url, prepared);
+    this.#peer = this.#offer.peer;
     this.#peer.ontrack = ({ track }) => this.stream.addTrack(track);
   }
 
   /** Resolves when media can flow. */
   async open() {
     const { signal } = this.#closed;
-    await this.#peer.setLocalDescription();
-    await gatheringComplete(this.#peer);
+    const offer = await this.#offer.sdp();
     signal.throwIfAborted();
-    const offer = this.#peer.localDescription?.sdp ?? "";
     const { answer, viewerUrl } = await subscribe(this.#url, offer, { signal });
     this.#viewerUrl = this.#allowed(viewerUrl);
     await this.#peer.setRemoteDescription({ type: "answer", sdp: answer });
@@ -61,7 +60,7 @@ export class MediaConnection {
     // Before the peer is closed, or the server notices that first and no longer knows the viewer.
     if (this.#viewerUrl) await unsubscribe(this.#viewerUrl);
     // Closing inside the peer's own event handler hangs Chromium's renderer (reference 3).
-    setTimeout(() => this.#peer.close());
+    setTimeout(() => this.#offer.close());
   }
 
   /** @param {URL | null} viewerUrl */
@@ -97,26 +96,24 @@ export class MediaConnection {
 }
 
 /**
- * A peer that goes through the relay when there is one: the media hosts want it so (reference 3).
+ * An offer that goes through the relay when there is one: the media hosts want it so (reference 3).
  *
- * @param {import("./ice-servers.js").Turn | null} turn
+ * @param {RTCIceServer[]} servers
  * @param {URL} url
+ * @param {PeerOffer | null} prepared
  */
-function createPeer(turn, url) {
-  const servers = iceServers(turn);
+function createOffer(servers, url, prepared) {
+  if (prepared && servers.length === 0) return prepared;
+  prepared?.close();
   const firefox = /\bFirefox\//.test(navigator.userAgent);
   const relay = servers.length > 0 && !isLoopback(url.hostname) && !firefox;
   /** @param {RTCIceServer[]} given */
-  const peerWith = (given) =>
-    new RTCPeerConnection({
-      iceServers: given,
-      iceTransportPolicy: relay ? "relay" : "all",
-      bundlePolicy: "max-bundle",
-    });
+  const offerWith = (given) =>
+    new PeerOffer({ iceServers: given, iceTransportPolicy: relay ? "relay" : "all" });
   try {
-    return peerWith(servers);
+    return offerWith(servers);
   } catch {
-    return peerWith(withoutTransport(servers));
+    return offerWith(withoutTransport(servers));
   }
 }
 

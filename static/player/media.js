@@ -20,6 +20,7 @@ export class Media extends Emitter {
   #address;
   #baseUrl;
   #screen;
+  #prepared;
   /** @type {MediaConnection | null} */
   #connection = null;
   /** @type {SpeakingDetector | null} */
@@ -30,9 +31,11 @@ export class Media extends Emitter {
    * @param {MediaAddress} address
    * @param {string} baseUrl
    * @param {string | undefined} containerId
+   * @param {import("./peer-offer.js").PeerOffer | null} [prepared] For the first connection.
    */
-  constructor(address, baseUrl, containerId) {
+  constructor(address, baseUrl, containerId, prepared = null) {
     super();
+    this.#prepared = prepared;
     this.#address = address;
     this.#baseUrl = baseUrl;
     this.#screen = new VideoView(containerId);
@@ -42,7 +45,9 @@ export class Media extends Emitter {
   async open() {
     this.#become("CONNECTING");
     try {
-      const connection = new MediaConnection(this.#address, this.#baseUrl, (health) => this.#fare(health));
+      const onHealth = (/** @type {import("./media-connection.js").ConnectionHealth} */ health) => this.#fare(health);
+      const connection = new MediaConnection(this.#address, this.#baseUrl, onHealth, this.#prepared);
+      this.#prepared = null;
       this.#connection = connection;
       await connection.open();
       this.#become("CONNECTED");
@@ -76,6 +81,8 @@ export class Media extends Emitter {
     this.#speak(false);
     const [detector, connection] = [this.#detector, this.#connection];
     [this.#detector, this.#connection] = [null, null];
+    this.#prepared?.close();
+    this.#prepared = null;
     await Promise.all([detector?.close(), connection?.close()]);
   }
 

@@ -4,7 +4,9 @@ import { hasWebRtc } from "./browser-compat.js";
 const LOAD_MS = 8000;
 
 /**
- * @typedef {typeof import("@unisphere/models-sdk-js").KalturaAvatarSession} AvatarClass
+ * @typedef {{close(): void}} Prepared What a session can go on with, or else is to be closed.
+ * @typedef {typeof import("@unisphere/models-sdk-js").KalturaAvatarSession & {prepare?(): Prepared}}
+ *   AvatarClass `prepare` is the bundled player's own.
  * @typedef {{KalturaAvatarSession: AvatarClass, name: string, replaced: boolean}} Player
  */
 

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from playwright.async_api import Browser, Route, expect
 
-from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
 from tests.support.waiting_room import CREATE, WaitingRoom
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -116,6 +116,37 @@ async def test_without_javascript_the_page_says_so(browser: Browser, demo: Demo)
         page = await context.new_page()
         await page.goto(demo.url)
         assert "This page needs JavaScript" in await page.inner_text("body")
+
+
+async def test_addresses_are_gathered_while_the_session_is_opened(
+    tab: AvatarPage, demo: Demo
+) -> None:
+    await tab.page.add_init_script(
+        """const Peer = RTCPeerConnection;
+        window.peers = [];
+        window.RTCPeerConnection = class extends Peer {
+          constructor(...all) { super(...all); peers.push(this); }
+        };"""
+    )
+
+    async def has_gathered() -> bool:
+        return bool(await tab.page.evaluate("peers[0]?.iceGatheringState == 'complete'"))
+
+    async def open_when_gathered(route: Route) -> None:
+        await eventually(has_gathered, "the addresses are gathered")
+        await route.continue_()
+
+    await tab.page.route(CREATE, open_when_gathered)
+    await tab.page.goto(demo.url)
+    await tab.start()
+    assert await tab.page.evaluate("peers.map(each => each.connectionState)") == ["connected"]
+    await tab.button("End").click()
+    await tab.status_is("Ended")
+
+    async def is_closed() -> bool:
+        return bool(await tab.page.evaluate("peers.every(each => each.signalingState == 'closed')"))
+
+    await eventually(is_closed, "the peer is closed")
 
 
 @pytest.mark.parametrize("press", [click_speak, press_control_enter])

@@ -49,10 +49,12 @@ export class AvatarPlayer extends Emitter {
    *
    * @param {{sessionId: string, token: string}} credentials
    * @param {AvatarContainer} place
+   * @param {import("../player-loader.js").Prepared | null} [prepared]
    */
-  async show({ sessionId, token }, place) {
+  async show({ sessionId, token }, place, prepared) {
     place.clear();
-    const begun = this.#session.initSession({ sessionId, token }, { videoContainerId: place.containerId });
+    const options = { videoContainerId: place.containerId, ...(prepared && { prepared }) };
+    const begun = this.#session.initSession({ sessionId, token }, options);
     // Some versions resolve before they are connected, so both are waited for.
     await Promise.race([Promise.all([begun, this.#present]), pictureDeadline()]);
     await place.playable();

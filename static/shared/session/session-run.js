@@ -52,6 +52,8 @@ export class SessionRun extends Emitter {
   #monitor;
   /** @type {AvatarPlayer | undefined} */
   #avatar;
+  /** @type {import("../player-loader.js").Prepared | null} */
+  #prepared = null;
 
   /** @param {SessionResources} means */
   constructor(means) {
@@ -67,10 +69,11 @@ export class SessionRun extends Emitter {
   async go(open) {
     try {
       // A player that does not come must not cost a session.
-      await this.#means.player;
+      const { KalturaAvatarSession } = await this.#means.player;
       // A visitor may have one session at a time, so the last one must be gone first.
       await this.#means.terminator.settled();
       if (this.over) return;
+      this.#prepared = KalturaAvatarSession.prepare?.() ?? null;
       this.#opening = open(this);
       const opened = await this.#opening;
       if (this.over) return;
@@ -86,7 +89,7 @@ export class SessionRun extends Emitter {
   /** @param {import("./waiting-ticket.js").WaitingTicket} [kept] */
   async admit(kept) {
     if (this.over) throw new Problem("session-ended");
-    this.#admission = new Admission(this.#means.api, (wait) => this.emit("waiting", wait), kept);
+    this.#admission = new Admission(this.#means.api, (wait) => this.#wait(wait), kept);
     return this.#admission.enter();
   }
 
@@ -105,6 +108,7 @@ export class SessionRun extends Emitter {
   finish() {
     if (this.over) return;
     this.over = true;
+    this.#drop();
     this.#admission?.cancel();
     this.#monitor?.stop();
     const closing = this.#avatar?.close();
@@ -126,6 +130,18 @@ export class SessionRun extends Emitter {
     this.#avatar?.abandon();
     void this.#means.api.leave(this.#session).catch(() => {});
     return this.#session;
+  }
+
+  // What was prepared grows stale: networks change while one waits.
+  /** @param {import("./admission.js").WaitingStatus} wait */
+  #wait(wait) {
+    this.#drop();
+    this.emit("waiting", wait);
+  }
+
+  #drop() {
+    this.#prepared?.close();
+    this.#prepared = null;
   }
 
   /** @param {OpenedSession} opened */
@@ -156,7 +172,9 @@ export class SessionRun extends Emitter {
       avatar.on("lost", (problem) => void this.#lost(problem));
       const began = performance.now();
       try {
-        return await avatar.show(opened, this.#means.stage);
+        const prepared = this.#prepared;
+        this.#prepared = null;
+        return await avatar.show(opened, this.#means.stage, prepared);
       } catch (error) {
         if (tries === 1 || performance.now() - began > RESUME_PAUSE_MS) throw error;
         avatar.abandon();

@@ -17,12 +17,13 @@ function deferred() {
 }
 
 /** A page's session whose broker and player do as the test says. */
-function visit({ create = async () => OPENED, init = async () => {}, close = async () => {}, api = {}, player } = {}) {
+function visit({ create = async () => OPENED, init = async () => {}, close = async () => {}, api = {}, player, prepares } = {}) {
   const calls = [];
   const states = [];
   const handlers = {};
   globalThis.sessionStorage = new FakeStorage();
   class Player {
+    static prepare = prepares && (() => (calls.push("prepare"), { close: () => calls.push("close") }));
     on = (event, handler) => (handlers[event] = handler);
     initSession = () => init(handlers);
     endSession = () => (calls.push("endSession"), close());
@@ -68,6 +69,23 @@ test("a session is live once the avatar is connected, whatever the letter case",
     assert.deepEqual(states, ["connecting", "live"]);
     session.leave();
   }
+});
+
+test("a picture is prepared while its session is opened, and closed when there is none", async () => {
+  const opening = deferred();
+  const { session, calls } = visit({ create: () => opening.promise, init: connect, prepares: true });
+  const started = session.start();
+  await soon();
+  assert.deepEqual(calls, ["prepare", "create"]);
+  opening.reject(new Problem("kaltura-error"));
+  await started;
+  assert.deepEqual(calls, ["prepare", "create", "close"]);
+
+  const line = visit({ create: async () => PLACE, api: { place: () => new Promise(() => {}) }, prepares: true });
+  void line.session.start();
+  await soon();
+  assert.deepEqual(line.calls, ["prepare", "create", "close"]);
+  line.session.end();
 });
 
 test("READY counts as live too", async () => {
