@@ -11,7 +11,7 @@
     event.preventDefault();
     pressed.add(button);
     button.setAttribute("aria-busy", "true");
-    if (button.matches(".primary")) byId("status").textContent = "Connecting";
+    if (button.matches("#start, #speak")) byId("status").textContent = "Connecting";
   }
 
   function onClick(/** @type {MouseEvent} */ event) {
@@ -40,8 +40,9 @@
     if (state === "ready") byId("status").textContent = "Ready";
     if (state) return;
     byId("status").textContent = "This page did not load";
-    byId("notice").textContent = "A part of it did not come. Reload it, or open it in a newer browser.";
+    byId("notice").textContent = "A part of it is missing. Reload this page, or open it in a newer browser.";
     byId("notice").hidden = false;
+    /** @type {HTMLButtonElement} */ (byId("start")).disabled = true;
   }
 
   document.addEventListener("click", onClick, options);

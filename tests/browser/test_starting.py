@@ -106,7 +106,8 @@ async def test_a_page_whose_modules_do_not_come_says_so(tab: AvatarPage, demo: D
     tab.tolerated = ("Failed to load resource",)
     await tab.page.route(MODULES, lambda route: route.abort())
     await tab.page.goto(demo.url, wait_until="commit")
-    await expect(tab.page.get_by_role("alert")).to_contain_text("Reload it")
+    await expect(tab.page.get_by_role("alert")).to_contain_text("Reload this page")
+    await expect(tab.button("Start")).to_be_disabled()
     await expect(tab.page.locator("[aria-busy]")).to_have_count(0)
     assert await tab.barriers() == []
 

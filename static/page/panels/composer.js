@@ -118,6 +118,7 @@ export class Composer {
     this.#count.textContent = excess > 0 ? `${excess} too many` : `${this.#length} / ${this.#maxLength}`;
     this.#count.toggleAttribute("data-excess", excess > 0);
     this.#speak.disabled = !this.#sayable;
+    this.#speak.classList.toggle("primary", this.#isLive); // Before that, Start is the first way.
     this.#note.textContent = this.#isPending ? PENDING : "";
     this.#example.toggleAttribute("data-away", this.#length > 0);
     saveDraft(this.#text.value);
