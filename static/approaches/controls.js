@@ -4,14 +4,14 @@ import { Problem } from "../shared/broker/problems.js";
  * What one has in hand once a session was asked for; `show` may still fail, and then `end` follows.
  *
  * @typedef {{
- *   session: InstanceType<import("../shared/player-loader.js").AvatarClass>,
+ *   session: InstanceType<import("../shared/session/player-loader.js").AvatarClass>,
  *   show(): Promise<void>,
  *   speak(text: string): Promise<unknown>,
  *   stop(): Promise<unknown>,
  *   end(): Promise<unknown>,
  *   keepAlive?(): Promise<unknown>,
  * }} Controls
- * @typedef {{KalturaAvatarSession: import("../shared/player-loader.js").AvatarClass, avatarId: string}} Tools
+ * @typedef {{KalturaAvatarSession: import("../shared/session/player-loader.js").AvatarClass, avatarId: string}} Tools
  * @typedef {(tools: Tools) => Promise<Controls>} Approach
  */
 

@@ -1,6 +1,6 @@
 import { byId } from "../shared/dom.js";
 import { watchPlayerCalls } from "../shared/network-calls.js";
-import { loadPlayer } from "../shared/player-loader.js";
+import { loadPlayer } from "../shared/session/player-loader.js";
 import { apiControl, backend, hybrid, sdkControl } from "./controls.js";
 import { DemoPanel } from "./demo-panel.js";
 import { DemoRunner } from "./demo-runner.js";

@@ -2,7 +2,7 @@ import { BrokerApi } from "../shared/broker/broker-api.js";
 import { Problem } from "../shared/broker/problems.js";
 import { byId } from "../shared/dom.js";
 import { watchPlayerCalls } from "../shared/network-calls.js";
-import { loadPlayer } from "../shared/player-loader.js";
+import { loadPlayer } from "../shared/session/player-loader.js";
 import { SessionController } from "../shared/session/session-controller.js";
 import { Captions } from "./captions/captions.js";
 import { Alerts } from "./panels/alerts.js";

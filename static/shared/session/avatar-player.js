@@ -4,7 +4,7 @@ import { Emitter } from "../emitter.js";
 const PICTURE_MS = 25_000;
 
 /**
- * @typedef {import("../player-loader.js").AvatarClass} AvatarClass
+ * @typedef {import("./player-loader.js").AvatarClass} AvatarClass
  * @typedef {{containerId: string, clear(): void, playable(): Promise<void>}} AvatarContainer Where the avatar is shown.
  */
 

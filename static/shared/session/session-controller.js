@@ -39,7 +39,7 @@ export class SessionController extends Emitter {
 
   /**
    * @param {import("../broker/broker-api.js").BrokerApi} api
-   * @param {Promise<import("../player-loader.js").Player>} player
+   * @param {Promise<import("./player-loader.js").Player>} player
    * @param {import("./avatar-player.js").AvatarContainer} stage
    */
   constructor(api, player, stage) {

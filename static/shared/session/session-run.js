@@ -16,7 +16,7 @@ const RESUME_PAUSE_MS = 3000;
  * @typedef {{
  *   api: import("../broker/broker-api.js").BrokerApi,
  *   terminator: import("./termination.js").SessionTerminator,
- *   player: Promise<import("../player-loader.js").Player>,
+ *   player: Promise<import("./player-loader.js").Player>,
  *   stage: import("./avatar-player.js").AvatarContainer,
  * }} SessionResources
  * @typedef {{
