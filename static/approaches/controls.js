@@ -1,5 +1,16 @@
 import { Problem } from "../shared/broker/problems.js";
 
+/** @typedef {import("../shared/broker/broker-api.js").QueuePosition} QueuePosition */
+
+/** A place in line, where a session was asked for. */
+export class InLine extends Error {
+  /** @param {QueuePosition} place */
+  constructor(place) {
+    super("Every session is taken.");
+    this.place = place;
+  }
+}
+
 /**
  * What one has in hand once a session was asked for; `show` may still fail, and then `end` follows.
  *
@@ -101,11 +112,13 @@ export const backend = (sessionId, token) => {
 };
 
 /**
- * The body of a success; a `Problem` is thrown for everything else.
+ * The body of a success; a `Problem`, or a place in line, is thrown for everything else.
  *
  * @param {Response} response
  */
 async function answered(response) {
   if (!response.ok) throw await Problem.fromResponse(response);
-  return response.json();
+  const body = await response.json();
+  if (response.status === 202) throw new InLine(body);
+  return body;
 }

@@ -1,3 +1,5 @@
+import { estimateText, positionText } from "../shared/broker/queue-position.js";
+
 const MOST_CALLS = 50;
 
 /** @type {Record<import("../shared/session/session-controller.js").State, string>} A problem is named by its own title. */
@@ -63,6 +65,12 @@ export class DemoPanel {
     if (state === "ended" || state === "problem") this.#part("screen").replaceChildren();
     this.#part("status").textContent = problem ? inWords(problem) : WORDS[state];
     this.#keepFocus();
+  }
+
+  /** @param {import("../shared/broker/broker-api.js").QueuePosition | null} place In line. */
+  wait(place) {
+    const words = [positionText(place?.position ?? null), estimateText(place?.estimatedSeconds ?? null)];
+    this.#part("status").textContent = words.filter(Boolean).join(". ");
   }
 
   /** @param {import("../shared/broker/problems.js").Problem} problem */

@@ -3,6 +3,7 @@ import { Problem } from "../shared/broker/problems.js";
 import { byId } from "../shared/dom.js";
 import { watchPlayerCalls } from "../shared/network-calls.js";
 import { loadPlayer } from "../shared/session/player-loader.js";
+import { displayIn } from "../shared/session/avatar-player.js";
 import { SessionController } from "../shared/session/session-controller.js";
 import { Captions } from "./captions/captions.js";
 import { Alerts } from "./panels/alerts.js";
@@ -51,7 +52,7 @@ const speakingRate = new SpeakingRate();
 const speech = new SpeechTracker(changed, new Captions(byId("caption"), byId("spoken"), speakingRate), speakingRate);
 const voiceActivity = new VoiceActivityDetector((voice) => speech.heard(voice, true));
 const player = loadPlayer(config);
-const session = new SessionController(new BrokerApi((call) => inspector.call(call)), player, stage);
+const session = new SessionController(new BrokerApi((call) => inspector.call(call)), displayIn(player, stage));
 const composer = new Composer(config.maxTextLength, (text) => void conversation.speak(text));
 const conversation = new Conversation(session, speech, {
   added: (line) => {

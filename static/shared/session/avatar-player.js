@@ -4,8 +4,14 @@ import { Emitter } from "../emitter.js";
 const PICTURE_MS = 25_000;
 
 /**
- * @typedef {import("./player-loader.js").AvatarClass} AvatarClass
+ * @typedef {InstanceType<import("./player-loader.js").AvatarClass>} SdkSession
+ * @typedef {import("../broker/broker-api.js").OpenedSession} OpenedSession
  * @typedef {{containerId: string, clear(): void, playable(): Promise<void>}} AvatarContainer Where the avatar is shown.
+ * @typedef {{
+ *   ready(): Promise<unknown>,
+ *   playerOf(opened: OpenedSession): Promise<AvatarPlayer>,
+ *   container: Pick<AvatarContainer, "clear" | "playable">,
+ * }} AvatarDisplay What shows sessions: none is opened before it is ready.
  */
 
 /**
@@ -17,7 +23,8 @@ const PICTURE_MS = 25_000;
  * @extends {Emitter<{speaking: boolean, trouble: Problem | null, lost: Problem}>}
  */
 export class AvatarPlayer extends Emitter {
-  #session;
+  #begin;
+  #end;
   #shown = false;
   #closed = false;
   /** @type {Problem | null} */
@@ -26,12 +33,14 @@ export class AvatarPlayer extends Emitter {
   #present;
 
   /**
-   * @param {AvatarClass} AvatarSession
-   * @param {string} baseUrl
+   * @param {SdkSession} session
+   * @param {() => Promise<unknown>} begin Has the SDK show the session.
+   * @param {() => Promise<unknown>} [end]
    */
-  constructor(AvatarSession, baseUrl) {
+  constructor(session, begin, end = () => session.endSession()) {
     super();
-    const session = (this.#session = new AvatarSession(undefined, { baseUrl }));
+    this.#begin = begin;
+    this.#end = end;
     session.on("speakingStart", () => this.#tell("speaking", true));
     session.on("speakingEnd", () => this.#tell("speaking", false));
     session.on("error", (error) => {
@@ -47,15 +56,14 @@ export class AvatarPlayer extends Emitter {
   /**
    * Resolves when the avatar can be seen; rejects with whatever the SDK gave, or a `Problem`.
    *
-   * @param {{sessionId: string, token: string}} credentials
-   * @param {AvatarContainer} place
+   * @param {AvatarDisplay["container"]} container
    */
-  async show({ sessionId, token }, place) {
-    place.clear();
-    const begun = this.#session.initSession({ sessionId, token }, { videoContainerId: place.containerId });
+  async show(container) {
+    container.clear();
+    const begun = this.#begin();
     // Some versions resolve before they are connected, so both are waited for.
     await Promise.race([Promise.all([begun, this.#present]), pictureDeadline()]);
-    await place.playable();
+    await container.playable();
     this.#shown = true;
   }
 
@@ -68,7 +76,7 @@ export class AvatarPlayer extends Emitter {
   async close() {
     this.abandon();
     try {
-      await this.#session.endSession();
+      await this.#end();
     } catch {
       // The page ends the session itself too, so there is nothing left to mend.
     }
@@ -95,6 +103,26 @@ export class AvatarPlayer extends Emitter {
   #tell(event, payload) {
     if (!this.#closed) this.emit(event, payload);
   }
+}
+
+/**
+ * Shows sessions in a container, by a player that is still being loaded.
+ *
+ * @param {Promise<import("./player-loader.js").Player>} player
+ * @param {AvatarContainer} container
+ * @returns {AvatarDisplay}
+ */
+export function displayIn(player, container) {
+  return {
+    container,
+    ready: () => player,
+    async playerOf({ sessionId, token, baseUrl }) {
+      const { KalturaAvatarSession } = await player;
+      const session = new KalturaAvatarSession(undefined, { baseUrl });
+      const options = { videoContainerId: container.containerId };
+      return new AvatarPlayer(session, () => session.initSession({ sessionId, token }, options));
+    },
+  };
 }
 
 /** @returns {Promise<never>} */

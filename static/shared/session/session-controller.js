@@ -21,7 +21,7 @@ import { takeTicket } from "./waiting-ticket.js";
  */
 
 /**
- * The life of the page's avatar session: ready, connecting, live, ended or problem, and again.
+ * The life of one avatar session after another: ready, connecting, live, ended or problem, and again.
  *
  * @extends {Emitter<SessionEvents>}
  */
@@ -39,14 +39,13 @@ export class SessionController extends Emitter {
 
   /**
    * @param {import("../broker/broker-api.js").BrokerApi} api
-   * @param {Promise<import("./player-loader.js").Player>} player
-   * @param {import("./avatar-player.js").AvatarContainer} stage
+   * @param {import("./avatar-player.js").AvatarDisplay} display
    */
-  constructor(api, player, stage) {
+  constructor(api, display) {
     super();
     const terminator = new SessionTerminator(api);
     this.#api = api;
-    this.#resources = { api, terminator, player, stage };
+    this.#resources = { api, terminator, display };
     this.resumable = new ResumableSession(api, terminator);
     this.resumable.on("ended", (problem) => this.#become("ended", problem));
   }
@@ -118,6 +117,11 @@ export class SessionController extends Emitter {
     this.resumable.refuse();
     this.#run?.finish();
     this.#become("ended");
+  }
+
+  /** Resolves when no session of before is left, or when that takes too long to be waited for. */
+  async settled() {
+    await this.#resources.terminator.settled();
   }
 
   /** The page goes away, for good or for a moment; the next page may go on with what it had. */

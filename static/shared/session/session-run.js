@@ -2,7 +2,6 @@ import { Problem } from "../broker/problems.js";
 import { Emitter } from "../emitter.js";
 import { sleep } from "../sleep.js";
 import { Admission } from "./admission.js";
-import { AvatarPlayer } from "./avatar-player.js";
 import { SessionMonitor } from "./session-monitor.js";
 import { storeTicket } from "./waiting-ticket.js";
 
@@ -16,8 +15,7 @@ const RESUME_PAUSE_MS = 3000;
  * @typedef {{
  *   api: import("../broker/broker-api.js").BrokerApi,
  *   terminator: import("./termination.js").SessionTerminator,
- *   player: Promise<import("./player-loader.js").Player>,
- *   stage: import("./avatar-player.js").AvatarContainer,
+ *   display: import("./avatar-player.js").AvatarDisplay,
  * }} SessionResources
  * @typedef {{
  *   waiting: import("./admission.js").WaitingStatus,
@@ -41,7 +39,7 @@ const RESUME_PAUSE_MS = 3000;
  */
 export class SessionRun extends Emitter {
   over = false;
-  #means;
+  #resources;
   /** @type {Promise<OpenedSession> | undefined} */
   #opening;
   /** @type {Admission | undefined} */
@@ -50,13 +48,13 @@ export class SessionRun extends Emitter {
   #session;
   /** @type {SessionMonitor | undefined} */
   #monitor;
-  /** @type {AvatarPlayer | undefined} */
+  /** @type {import("./avatar-player.js").AvatarPlayer | undefined} */
   #avatar;
 
-  /** @param {SessionResources} means */
-  constructor(means) {
+  /** @param {SessionResources} resources */
+  constructor(resources) {
     super();
-    this.#means = means;
+    this.#resources = resources;
   }
 
   /**
@@ -67,9 +65,9 @@ export class SessionRun extends Emitter {
   async go(open) {
     try {
       // A player that does not come must not cost a session.
-      await this.#means.player;
+      await this.#resources.display.ready();
       // A visitor may have one session at a time, so the last one must be gone first.
-      await this.#means.terminator.settled();
+      await this.#resources.terminator.settled();
       if (this.over) return;
       this.#opening = open(this);
       const opened = await this.#opening;
@@ -86,14 +84,14 @@ export class SessionRun extends Emitter {
   /** @param {import("./waiting-ticket.js").WaitingTicket} [kept] */
   async admit(kept) {
     if (this.over) throw new Problem("session-ended");
-    this.#admission = new Admission(this.#means.api, (wait) => this.emit("waiting", wait), kept);
+    this.#admission = new Admission(this.#resources.api, (wait) => this.emit("waiting", wait), kept);
     return this.#admission.enter();
   }
 
   /** @param {SessionReference} session */
   async resume(session) {
     this.#session = session;
-    return this.#means.api.resume(session.sessionId);
+    return this.#resources.api.resume(session.sessionId);
   }
 
   /** The session's, while there is one. */
@@ -108,8 +106,8 @@ export class SessionRun extends Emitter {
     this.#admission?.cancel();
     this.#monitor?.stop();
     const closing = this.#avatar?.close();
-    if (this.#session) this.#means.terminator.end(this.#session, closing);
-    else if (this.#opening) this.#means.terminator.endLate(this.#opening);
+    if (this.#session) this.#resources.terminator.end(this.#session, closing);
+    else if (this.#opening) this.#resources.terminator.endLate(this.#opening);
   }
 
   /**
@@ -124,14 +122,14 @@ export class SessionRun extends Emitter {
     this.over = true;
     this.#monitor?.stop();
     this.#avatar?.abandon();
-    void this.#means.api.leave(this.#session).catch(() => {});
+    void this.#resources.api.leave(this.#session).catch(() => {});
     return this.#session;
   }
 
   /** @param {OpenedSession} opened */
   #opened(opened) {
     this.#session = opened;
-    const monitor = (this.#monitor = new SessionMonitor(this.#means.api, opened));
+    const monitor = (this.#monitor = new SessionMonitor(this.#resources.api, opened));
     monitor.on("timeLeft", (seconds) => this.emit("timeLeft", seconds));
     monitor.on("trouble", (problem) => this.emit("trouble", { cause: "connection", problem }));
     monitor.on("utterance", (utterance) => this.emit("utterance", utterance));
@@ -148,15 +146,17 @@ export class SessionRun extends Emitter {
    * @param {boolean} resumed
    */
   async #show(opened, resumed) {
-    const { KalturaAvatarSession } = await this.#means.player;
+    const { display } = this.#resources;
     for (let tries = resumed ? RESUME_TRIES : 1; !this.over; tries -= 1) {
-      const avatar = (this.#avatar = new AvatarPlayer(KalturaAvatarSession, opened.baseUrl));
+      const avatar = await display.playerOf(opened);
+      if (this.over) return;
+      this.#avatar = avatar;
       avatar.on("speaking", (speaking) => this.emit("speaking", speaking));
       avatar.on("trouble", (problem) => this.emit("trouble", { cause: "picture", problem }));
       avatar.on("lost", (problem) => void this.#lost(problem));
       const began = performance.now();
       try {
-        return await avatar.show(opened, this.#means.stage);
+        return await avatar.show(display.container);
       } catch (error) {
         if (tries === 1 || performance.now() - began > RESUME_PAUSE_MS) throw error;
         avatar.abandon();
