@@ -8,11 +8,11 @@ const ENDING_MS = 3000;
 
 /**
  * @typedef {import("../shared/broker/broker-api.js").OpenedSession} OpenedSession
- * @typedef {import("../shared/broker/broker-api.js").QueuePosition} QueuePosition
+ * @typedef {import("../shared/broker/broker-api.js").PlaceInLine} PlaceInLine
  * @typedef {import("../shared/broker/broker-api.js").SessionReference} SessionReference
  * @typedef {import("../shared/broker/broker-api.js").SessionStatus} SessionStatus
  * @typedef {import("./controls.js").Controls} Controls
- * @typedef {{sessionId: string, token: string}} SeenSession
+ * @typedef {Pick<import("../../types/broker-api").Created, "sessionId" | "token">} SeenSession
  */
 
 /** @type {SeenSession} Stands for a session that an SDK opens by other means than `fetch`. */
@@ -64,7 +64,7 @@ export class ApproachApi extends BrokerApi {
 
   /**
    * @override
-   * @returns {Promise<OpenedSession | QueuePosition>}
+   * @returns {Promise<OpenedSession | PlaceInLine>}
    */
   async create() {
     /** @type {SeenSession | undefined} */

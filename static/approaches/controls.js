@@ -1,10 +1,10 @@
 import { Problem } from "../shared/broker/problems.js";
 
-/** @typedef {import("../shared/broker/broker-api.js").QueuePosition} QueuePosition */
+/** @typedef {import("../shared/broker/broker-api.js").PlaceInLine} PlaceInLine */
 
 /** A place in line, where a session was asked for. */
 export class InLine extends Error {
-  /** @param {QueuePosition} place */
+  /** @param {PlaceInLine} place */
   constructor(place) {
     super("Every session is taken.");
     this.place = place;

@@ -67,7 +67,7 @@ export class DemoPanel {
     this.#keepFocus();
   }
 
-  /** @param {import("../shared/broker/broker-api.js").QueuePosition | null} place In line. */
+  /** @param {import("../shared/broker/broker-api.js").PlaceInLine | null} place In line. */
   wait(place) {
     const words = [positionText(place?.position ?? null), estimateText(place?.estimatedSeconds ?? null)];
     this.#part("status").textContent = words.filter(Boolean).join(". ");

@@ -5,7 +5,7 @@ import { displayAddress } from "../shared/network-calls.js";
  *
  * @typedef {{
  *   called(call: import("../shared/network-calls.js").NetworkCall): void,
- *   opened(session: {sessionId: string, token: string}): void,
+ *   opened(session: import("./approach-api.js").SeenSession): void,
  * }} Watcher
  */
 

@@ -5,12 +5,7 @@ import { post } from "./operator-api.js";
 const CONFIRM_MS = 4000;
 const LAST_SECONDS = 60;
 
-/**
- * @typedef {{
- *   sessionId: string, visitor: string, avatarId: string | null, openedAt: string,
- *   expiresAt: string, secondsLeft: number, watched: boolean, lastWords: string | null,
- * }} LiveSession
- */
+/** @typedef {import("../../types/broker-api").LiveSession} LiveSession */
 
 /** One live session: who, how long, which words, and its end. */
 export class SessionCard {

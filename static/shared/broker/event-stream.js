@@ -3,7 +3,7 @@ import { sleep } from "../sleep.js";
 const AGAIN_MS = 2000;
 
 /**
- * @typedef {{turnId: string, text: string, state: "queued" | "speaking" | "done" | "interrupted" | "failed", reason: string | null, fallback: boolean, startedAt?: string | null, endedAt?: string | null}} Utterance
+ * @typedef {import("../../../types/broker-api").UtteranceReceipt} Utterance
  * @typedef {{name: string, id: string, data: any}} ServerEvent One server-sent event.
  * @typedef {(lastId: string, signal: AbortSignal) => Promise<ReadableStream<Uint8Array>>} OpenStream
  */

@@ -76,7 +76,7 @@ export class SessionController extends Emitter {
   /**
    * @param {string} text
    * @param {string} turnId
-   * @returns {Promise<{turnId: string, state?: string}>} Rejects with a `Problem`.
+   * @returns {Promise<import("../broker/broker-api.js").Spoken>} Rejects with a `Problem`.
    */
   async speak(text, turnId) {
     return this.#monitor.call((opened) => this.#api.speak(opened, text, turnId));
@@ -91,7 +91,7 @@ export class SessionController extends Emitter {
    * Tells what is heard, if there is anybody to tell.
    *
    * @param {string | undefined} turnId
-   * @param {"started" | "ended"} state
+   * @param {import("../../../types/broker-api").Heard["state"]} state
    */
   async heard(turnId, state) {
     const monitor = this.#run?.monitor;
@@ -102,7 +102,7 @@ export class SessionController extends Emitter {
   /**
    * @param {Blob} audio
    * @param {string} turnId
-   * @returns {Promise<{turnId: string, state?: string}>} Rejects with a `Problem`.
+   * @returns {Promise<import("../broker/broker-api.js").Spoken>} Rejects with a `Problem`.
    */
   async speakAudio(audio, turnId) {
     return this.#monitor.call((opened) => this.#api.speakAudio(opened, audio, turnId));
