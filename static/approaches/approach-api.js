@@ -19,7 +19,7 @@ const ENDING_MS = 3000;
 const UNSEEN = { sessionId: "", token: "" };
 
 /**
- * The broker as one approach asks it: its own code opens, keeps, controls and ends a session.
+ * Calls the broker as one approach does: its own code opens, keeps, controls and ends a session.
  *
  * The page shows every request as the approach's, so none is made besides, but to wait in line, to
  * learn why a session was lost, and to end one that the approach's code failed to end.
@@ -136,7 +136,7 @@ export class ApproachApi extends BrokerApi {
    */
   async end(session) {
     const attempt = this.#attempts.get(session.sessionId);
-    // Whatever was opened too late to be shown has not been closed.
+    // A session that was opened too late to be shown has not been closed yet.
     if (attempt && !attempt.isClosing) await Promise.race([attempt.player.close(), sleep(ENDING_MS)]);
     if (!attempt?.isEnded && session.sessionId) await super.end(session);
     this.#attempts.delete(session.sessionId);
@@ -188,7 +188,7 @@ class Attempt {
 }
 
 /**
- * What an approach's code threw; nobody who sees it knows whether the call came through.
+ * An error of an approach's code, as a problem after which no call is repeated.
  *
  * @param {unknown} error
  * @returns {Problem}

@@ -1,4 +1,4 @@
-import { estimateText, positionText } from "../shared/broker/queue-position.js";
+import { positionText } from "../shared/broker/queue-position.js";
 
 const MOST_CALLS = 50;
 
@@ -69,8 +69,7 @@ export class DemoPanel {
 
   /** @param {import("../shared/broker/broker-api.js").PlaceInLine | null} place In line. */
   wait(place) {
-    const words = [positionText(place?.position ?? null), estimateText(place?.estimatedSeconds ?? null)];
-    this.#part("status").textContent = words.filter(Boolean).join(". ");
+    this.#part("status").textContent = positionText(place?.position ?? null);
   }
 
   /** @param {import("../shared/broker/problems.js").Problem} problem */

@@ -3,10 +3,10 @@ import { ApproachApi } from "./approach-api.js";
 
 /** @typedef {import("../shared/network-calls.js").NetworkCall} NetworkCall */
 
-/** Nothing is in the way of a player, which fills its place by itself and plays by itself. */
+/** A player fills and plays its own container here; the page adds nothing. */
 const CONTAINER = { clear() {}, async playable() {} };
 
-/** One approach as it is tried: the life cycle of the page's session, with the approach's own calls. */
+/** One approach that can be tried: the session life cycle of the page, with the approach's own calls. */
 export class DemoSession extends SessionController {
   #api;
   #onCall;
@@ -36,21 +36,27 @@ export class DemoSession extends SessionController {
     return ["connecting", "live"].includes(this.state);
   }
 
-  /** The page goes away, and nothing goes on with what a demo has. */
+  /** Ends the session as the page goes away: no page resumes a demo. */
   leave() {
     if (this.isUnderWay) this.end();
     super.leave();
   }
 
-  // What follows is told by whoever watches the calls.
-
-  /** @param {import("./approach-api.js").SeenSession} session */
+  /**
+   * Takes note of the session that one of its calls has opened.
+   *
+   * @param {import("./approach-api.js").SeenSession} session
+   */
   opened(session) {
     this.#sessionId = session.sessionId;
     this.#api.seen(session);
   }
 
-  /** @param {NetworkCall} call */
+  /**
+   * Shows one of its calls, without the session's id.
+   *
+   * @param {NetworkCall} call
+   */
   called(call) {
     this.#onCall({ ...call, path: this.#sessionId ? call.path.replaceAll(this.#sessionId, "…") : call.path });
   }

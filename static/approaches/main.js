@@ -13,8 +13,6 @@ import { secretsAtRest, secretsWithSession } from "./secrets-panel.js";
 /** @type {{avatarId: string, tokenMode: "sealed" | "direct", player: "builtin" | "sdk", builtinPlayerUrl: string}} */
 const config = JSON.parse(byId("config").textContent ?? "");
 
-// In direct mode the page itself must ask Kaltura where the media is, and not by the broker's address.
-
 const runner = new DemoRunner();
 watchFetch(() => runner.current);
 watchPlayerCalls((call) => runner.current?.called(call), "xmlhttprequest");

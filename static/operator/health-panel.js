@@ -12,7 +12,7 @@ const BREAKER = {
   half_open: ["connecting", "It is asked once, to see whether it is back."],
 };
 
-/** How full the house is, and how Kaltura and the record are doing. */
+/** Shows how many sessions are open, and how Kaltura and the record are doing. */
 export class HealthPanel {
   /** @param {HealthReport} report */
   show(report) {

@@ -195,8 +195,8 @@ session.on("waiting", (wait) => {
   waitingPanel.show(wait);
   status.queue();
 });
-session.resumable.on("made", (opened) => resumePanel.show(opened));
-session.resumable.on("withdrawn", () => resumePanel.hide());
+session.resumable.on("found", (opened) => resumePanel.show(opened));
+session.resumable.on("gone", () => resumePanel.hide());
 session.on("opened", (opened) => {
   conversation.begin(opened, kept);
   kept = null;

@@ -4,7 +4,7 @@ import { byId } from "../../shared/dom.js";
 const NEW_PLACE = "Your turn had passed, so you have a new place.";
 const CUT_OFF = "The connection was lost and is being tried again. Your place is kept for a while.";
 
-/** Tells whoever waits where in line they are, and calls them when it is their turn. */
+/** Tells waiting visitors their place in line, and calls them when it is their turn. */
 export class WaitingPanel {
   #title = document.title;
   #element = byId("waiting");

@@ -27,7 +27,7 @@ const RECORDING_MS = 180_000;
  * }} RequestOptions
  */
 
-/** The broker's visitor surface; every failure is thrown as a `Problem`. */
+/** Calls the broker's API for visitors; every failure is thrown as a `Problem`. */
 export class BrokerApi {
   #onCall;
   #fetch;

@@ -16,9 +16,9 @@ const LONGEST_PAUSE_MS = 4000;
  */
 
 /**
- * One click's way to a session: at once, or through the line when there is no room.
+ * Opens the session that one click asks for: at once, or by waiting in line when there is no room.
  *
- * One click is one key, so that it can never open two sessions, whatever is asked again.
+ * One click is one idempotency key, so that no call that is repeated opens a second session.
  */
 export class Admission {
   #api;
@@ -71,7 +71,7 @@ export class Admission {
     }
   }
 
-  /** Nobody wants to get in any more. */
+  /** Gives up, and leaves the line. */
   cancel() {
     this.#cancelled.abort();
   }

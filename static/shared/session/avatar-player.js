@@ -15,7 +15,7 @@ const PICTURE_MS = 25_000;
  */
 
 /**
- * The SDK's session, reduced to what the page acts upon: shown, speaking, in trouble, lost.
+ * Shows one session by the SDK, and tells when the avatar speaks, is in trouble or is lost.
  *
  * Needs nothing of the SDK but what is documented, and little of that to happen: READY may never
  * come, states may have any letter case, and endSession may reject (reference 4.4).
@@ -54,7 +54,7 @@ export class AvatarPlayer extends Emitter {
   }
 
   /**
-   * Resolves when the avatar can be seen; rejects with whatever the SDK gave, or a `Problem`.
+   * Resolves when the avatar can be seen; rejects with the SDK's error, or a `Problem`.
    *
    * @param {AvatarDisplay["container"]} container
    */
@@ -67,12 +67,12 @@ export class AvatarPlayer extends Emitter {
     this.#shown = true;
   }
 
-  /** Tells nothing any more, and leaves the session as it is: `endSession` would end it. */
+  /** Stops telling, without `endSession`, which would end the session. */
   abandon() {
     this.#closed = true;
   }
 
-  /** Ends the session and gives everything back; never rejects, and tells nothing any more. */
+  /** Stops telling, and ends the session by the SDK; never rejects. */
   async close() {
     this.abandon();
     try {

@@ -30,10 +30,10 @@ const RESUME_PAUSE_MS = 3000;
  */
 
 /**
- * One start and what comes of it, until it is over: a session, and the avatar that shows it.
+ * One session from the click that asks for it to its end, and the avatar that shows it.
  *
- * What comes late for a run that is over is ended and forgotten, so that no session is left behind
- * whatever the order of clicks and answers.
+ * A session that is opened after the run is over is ended at once, so that none is left behind in
+ * any order of clicks and answers.
  *
  * @extends {Emitter<SessionRunEvents>}
  */
@@ -99,7 +99,7 @@ export class SessionRun extends Emitter {
     return this.over ? undefined : this.#monitor;
   }
 
-  /** Ends what there is, and what may still come. */
+  /** Ends the session, or the one that may still be opened, and leaves the line. */
   finish() {
     if (this.over) return;
     this.over = true;
@@ -111,7 +111,7 @@ export class SessionRun extends Emitter {
   }
 
   /**
-   * The page goes away, and the next one may go on with what there is.
+   * Leaves the session, or the place in line, for the next page, as this one goes away.
    *
    * @returns {SessionReference | null} The session, which is not this run's any more.
    */

@@ -555,7 +555,7 @@ test("a server that could not be reached is no problem any more once it can", as
   const asked = [refuse(new Problem("unreachable")), async () => []];
   const create = refuse(new Problem("unreachable"));
   const { session, states } = visit({ create, api: { sessions: () => asked.shift()() } });
-  await session.resumable.look();
+  await session.resumable.find();
   asked.unshift(refuse(new Problem("unreachable")));
   const started = session.start();
   for (let passed = 0; passed < 6; passed += 1) {
