@@ -109,7 +109,7 @@ export class ApproachApi extends BrokerApi {
    * @param {SessionReference} session
    */
   async keepAlive(session) {
-    await this.#control(session, async ({ keepAlive }) => keepAlive?.());
+    await this.#attempts.get(session.sessionId)?.controls.keepAlive?.();
   }
 
   /**

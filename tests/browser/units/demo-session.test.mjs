@@ -20,8 +20,10 @@ const settle = async () => {
   for (let turn = 0; turn < 20; turn += 1) await soon();
 };
 
+const openByFetch = () => fetch("https://broker.example/v1/avatar-session/create", { method: "POST" });
+
 /** The page of the approaches; `answers` says by "METHOD /path" what the broker answers, in order. */
-function page(answers = {}, { endSession = async () => {} } = {}) {
+function page(answers = {}, { endSession = async () => {}, createSession = openByFetch } = {}) {
   const asked = [];
   const handlers = {};
   const scope = {
@@ -41,10 +43,7 @@ function page(answers = {}, { endSession = async () => {} } = {}) {
   class KalturaAvatarSession {
     on = (event, handler) => (handlers[event] = handler);
     initSession = async () => handlers.stateChange("READY");
-    async createSession() {
-      await fetch("https://broker.example/v1/avatar-session/create", { method: "POST" });
-      handlers.stateChange("READY");
-    }
+    createSession = async () => (await createSession(), handlers.stateChange("READY"));
     endSession = endSession;
   }
   const tools = Promise.resolve({ KalturaAvatarSession, avatarId: "a" });
@@ -138,6 +137,23 @@ for (const [name, approach, opens] of [
     assert.deepEqual([told.at(-1), words], ["ended: session-ended", "It was idle for too long."]);
   });
 }
+
+test("a session that the SDK opens unseen is live all the same, and the SDK's to end", async () => {
+  let ended = 0;
+  const { open, asked } = page({}, { createSession: async () => {}, endSession: async () => (ended += 1) });
+  const { demo, told } = open(sdkControl);
+  await demo.start();
+  demo.end();
+  await settle();
+  assert.deepEqual([told, ended, asked], [["connecting", "live", "ended"], 1, []]);
+});
+
+test("an approach that fails is told in its own words, and opens no second session", async () => {
+  const { open, asked } = page({ [CREATE]: () => Promise.reject(new TypeError("Failed to fetch")) });
+  const { demo, told } = open(apiControl);
+  await demo.start();
+  assert.deepEqual([told, asked], [["connecting", "problem: player-error"], [CREATE]]);
+});
 
 test("a session that a visitor may not end is left, so that the broker ends it", async () => {
   const endSession = async () => Promise.reject(new Error());
