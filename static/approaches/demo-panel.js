@@ -1,3 +1,5 @@
+import { positionText } from "../shared/broker/queue-position.js";
+
 const MOST_CALLS = 50;
 
 /** @type {Record<import("../shared/session/session-controller.js").State, string>} A problem is named by its own title. */
@@ -63,6 +65,11 @@ export class DemoPanel {
     if (state === "ended" || state === "problem") this.#part("screen").replaceChildren();
     this.#part("status").textContent = problem ? inWords(problem) : WORDS[state];
     this.#keepFocus();
+  }
+
+  /** @param {import("../shared/broker/broker-api.js").PlaceInLine | null} place In line. */
+  wait(place) {
+    this.#part("status").textContent = positionText(place?.position ?? null);
   }
 
   /** @param {import("../shared/broker/problems.js").Problem} problem */

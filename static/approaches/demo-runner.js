@@ -1,35 +1,31 @@
-/**
- * Lets one demo run at a time: a visitor may have one session, and the last must be gone first.
- */
-export class DemoRunner {
-  /** @type {import("./demo-session.js").DemoSession | null} */
-  #current = null;
-  #turn = Promise.resolve();
-  #tools;
+/** @typedef {import("./demo-session.js").DemoSession} DemoSession */
 
-  /** @param {Promise<import("./controls.js").Tools>} tools */
-  constructor(tools) {
-    this.#tools = tools;
-    tools.catch(() => {}); // Whichever demo is run tells it.
-  }
+/** Lets one demo run at a time: a visitor may have one session, and the last must be gone first. */
+export class DemoRunner {
+  /** @type {DemoSession[]} */
+  #demos = [];
+  /** @type {DemoSession | null} */
+  #current = null;
 
   /** The demo to which the calls that begin now belong. */
   get current() {
     return this.#current;
   }
 
-  /** @param {import("./demo-session.js").DemoSession} demo */
-  run(demo) {
-    demo.prepare();
-    this.#turn = this.#turn.then(() => this.#next(demo));
+  /** @param {DemoSession} demo */
+  add(demo) {
+    this.#demos.push(demo);
   }
 
-  /** @param {import("./demo-session.js").DemoSession} demo */
-  async #next(demo) {
-    await (this.#current === demo ? demo.finish() : this.#current?.end());
+  /**
+   * Resolves when the others have ended, so that it is this demo's turn.
+   *
+   * @param {DemoSession} demo
+   */
+  async turn(demo) {
+    for (const other of this.#demos) if (other !== demo && other.isUnderWay) other.end();
+    await Promise.all(this.#demos.map((each) => each.settled()));
     // Someone may have clicked End, or Run of another, while this one waited.
-    if (demo.state !== "connecting") return;
-    this.#current = demo;
-    void demo.run(this.#tools);
+    if (demo.isUnderWay) this.#current = demo;
   }
 }

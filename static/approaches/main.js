@@ -1,6 +1,8 @@
+import { Problem } from "../shared/broker/problems.js";
 import { byId } from "../shared/dom.js";
 import { watchPlayerCalls } from "../shared/network-calls.js";
-import { loadPlayer } from "../shared/player-loader.js";
+import { randomId } from "../shared/random-id.js";
+import { loadPlayer } from "../shared/session/player-loader.js";
 import { apiControl, backend, hybrid, sdkControl } from "./controls.js";
 import { DemoPanel } from "./demo-panel.js";
 import { DemoRunner } from "./demo-runner.js";
@@ -11,15 +13,15 @@ import { secretsAtRest, secretsWithSession } from "./secrets-panel.js";
 /** @type {{avatarId: string, tokenMode: "sealed" | "direct", player: "builtin" | "sdk", builtinPlayerUrl: string}} */
 const config = JSON.parse(byId("config").textContent ?? "");
 
-// In direct mode the page itself must ask Kaltura where the media is, and not by the broker's address.
-
-const runner = new DemoRunner(
-  loadPlayer(config).then(({ KalturaAvatarSession, name, replaced }) => {
-    byId("note").hidden = !replaced;
-    byId("player").textContent = name;
-    return { KalturaAvatarSession, avatarId: config.avatarId };
-  }),
-);
+const runner = new DemoRunner();
+watchFetch(() => runner.current);
+watchPlayerCalls((call) => runner.current?.called(call), "xmlhttprequest");
+const tools = loadPlayer(config).then(({ KalturaAvatarSession, name, replaced }) => {
+  byId("note").hidden = !replaced;
+  byId("player").textContent = name;
+  return { KalturaAvatarSession, avatarId: config.avatarId };
+});
+tools.catch(() => {}); // Whichever demo is run tells it.
 
 /**
  * Brings one approach to life in its part of the page.
@@ -30,13 +32,18 @@ const runner = new DemoRunner(
  */
 function demo(id, { approach, source, idle }) {
   const setup = { idle, tokenMode: config.tokenMode };
-  const demo = new DemoSession(approach);
-  const panel = new DemoPanel(byId(id), {
-    run: () => runner.run(demo),
-    speak: (text) => void demo.speak(text).then((done) => done && panel.settle()),
-    stop: () => void demo.stop().then((done) => done && panel.settle()),
-    end: () => void demo.end(),
+  const demo = new DemoSession(approach, {
+    tools,
+    turn: (demo) => runner.turn(demo),
+    onCall: (call) => panel.call(call),
   });
+  const panel = new DemoPanel(byId(id), {
+    run: () => void demo.start(),
+    speak: (text) => void tried(demo.speak(text, randomId())),
+    stop: () => void tried(demo.interrupt()),
+    end: () => demo.end(),
+  });
+  runner.add(demo);
   panel.code(source);
   panel.holds(secretsAtRest(setup));
   panel.become("ready");
@@ -44,10 +51,20 @@ function demo(id, { approach, source, idle }) {
     panel.become(state, problem);
     if (state !== "live") panel.holds(secretsAtRest(setup));
   });
-  demo.on("opened", ({ token }) => panel.holds(secretsWithSession(setup, token)));
-  demo.on("called", (call) => panel.call(call));
-  demo.on("trouble", (problem) => panel.trouble(problem));
+  demo.on("waiting", ({ place }) => panel.wait(place));
+  demo.on("opened", ({ token }) => token && panel.holds(secretsWithSession(setup, token)));
+  demo.on("trouble", ({ problem }) => (problem ? panel.trouble(problem) : panel.settle()));
   addEventListener("pagehide", () => demo.leave());
+
+  /** @param {Promise<unknown>} call */
+  async function tried(call) {
+    try {
+      await call;
+      panel.settle();
+    } catch (error) {
+      if (demo.state === "live") panel.trouble(Problem.fromFailure(error));
+    }
+  }
 }
 
 demo("sdk", {
@@ -67,5 +84,3 @@ demo("hybrid", {
 });
 
 for (const origin of document.querySelectorAll("[data-origin]")) origin.textContent = location.origin;
-watchFetch(() => runner.current);
-watchPlayerCalls((call) => runner.current?.called(call), "xmlhttprequest");

@@ -1,18 +1,18 @@
 import { displayAddress } from "../shared/network-calls.js";
 
 /**
- * Who is told of the calls that begin now, and of the session that one of them opens.
+ * Is told of the calls that begin now, and of the session that one of them opens.
  *
  * @typedef {{
  *   called(call: import("../shared/network-calls.js").NetworkCall): void,
- *   opened(session: {sessionId: string, token: string}): void,
+ *   opened(session: import("./approach-api.js").SeenSession): void,
  * }} Watcher
  */
 
 /**
- * Watches `fetch`, whoever calls it on this page: the browser's own record knows no methods.
+ * Reports every call of `fetch` on this page with its method, which the browser's own record lacks.
  *
- * A call belongs to whoever watched when it began, however late it is answered.
+ * A call belongs to the watcher of the time when it began, however late it is answered.
  *
  * @param {() => Watcher | null} watching
  * @param {{fetch: typeof globalThis.fetch}} scope Whose `fetch` is replaced.
@@ -43,7 +43,7 @@ export function watchFetch(watching, scope = globalThis) {
 }
 
 /**
- * Whatever cannot be read here is for the caller to notice.
+ * Reports the session that an answer opens; an answer that cannot be read is the caller's to notice.
  *
  * @param {Response} response
  * @param {Watcher | null} watcher

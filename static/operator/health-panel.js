@@ -1,11 +1,8 @@
 import { byId } from "../shared/dom.js";
 
 /**
- * @typedef {{operation: string, calls: number, failed: number, medianMs: number, p95Ms: number}} Operation
- * @typedef {{
- *   live: number, capacity: number, waiting: number, waitingCapacity: number, breaker: string,
- *   operations: Operation[], recordWaiting: number, recordFails: boolean,
- * }} HealthReport
+ * @typedef {import("../../types/broker-api").OperationHealth} OperationHealth
+ * @typedef {import("../../types/broker-api").HealthReport} HealthReport
  */
 
 /** @type {Record<string, [string, string]>} How the lamp is lit, and what it says. */
@@ -15,7 +12,7 @@ const BREAKER = {
   half_open: ["connecting", "It is asked once, to see whether it is back."],
 };
 
-/** How full the house is, and how Kaltura and the record are doing. */
+/** Shows how many sessions are open, and how Kaltura and the record are doing. */
 export class HealthPanel {
   /** @param {HealthReport} report */
   show(report) {
@@ -62,7 +59,7 @@ function recordState({ recordFails, recordWaiting }) {
   return ["live", "Everything is written down."];
 }
 
-/** @param {Operation} operation */
+/** @param {OperationHealth} operation */
 function row({ operation, calls, failed, medianMs, p95Ms }) {
   const line = document.createElement("tr");
   const name = document.createElement("th");

@@ -4,7 +4,7 @@ const AGAIN_MS = 5000;
 
 /**
  * Follows server-sent events for as long as the page is there; a browser reconnects by itself, but
- * not after a refusal. Whoever is not signed in any more is led to sign in.
+ * not after a refusal. An operator whose sign-in has ended is led to sign in again.
  */
 export class LiveUpdates {
   #url;

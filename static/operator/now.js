@@ -15,7 +15,7 @@ const health = new HealthPanel();
 const cards = new Map();
 
 /**
- * @param {{at: string, sessions: import("./session-card.js").LiveSession[]}} news
+ * @param {import("../../types/broker-api").LiveSessionList} news
  * @param {boolean} [first] What was there already is not announced.
  */
 function show({ at, sessions }, first = false) {

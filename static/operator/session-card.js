@@ -1,16 +1,11 @@
 import { Problem } from "../shared/broker/problems.js";
+import { formatDuration } from "../shared/duration.js";
 import { post } from "./operator-api.js";
-import { asClock } from "./time-format.js";
 
 const CONFIRM_MS = 4000;
 const LAST_SECONDS = 60;
 
-/**
- * @typedef {{
- *   sessionId: string, visitor: string, avatarId: string | null, openedAt: string,
- *   expiresAt: string, secondsLeft: number, watched: boolean, lastWords: string | null,
- * }} LiveSession
- */
+/** @typedef {import("../../types/broker-api").LiveSession} LiveSession */
 
 /** One live session: who, how long, which words, and its end. */
 export class SessionCard {
@@ -63,8 +58,8 @@ export class SessionCard {
   tick() {
     const open = (performance.now() - this.#beganAt) / 1000;
     const left = (this.#endsAt - performance.now()) / 1000;
-    this.#write(".open", asClock(open));
-    this.#write(".left", `${asClock(left)} left`);
+    this.#write(".open", formatDuration(open));
+    this.#write(".left", `${formatDuration(left)} left`);
     this.#part(".left").toggleAttribute("data-last", left <= LAST_SECONDS);
     const spent = /** @type {HTMLProgressElement} */ (this.#part(".spent"));
     spent.value = Math.min(1, open / Math.max(1, open + Math.max(0, left)));

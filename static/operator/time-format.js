@@ -26,14 +26,3 @@ export function toLocalInput(moment) {
   const shifted = new Date(at.getTime() - at.getTimezoneOffset() * 60_000);
   return shifted.toISOString().slice(0, 16);
 }
-
-/**
- * How long something takes, as a clock shows it.
- *
- * @param {number} seconds
- */
-export function asClock(seconds) {
-  const whole = Math.max(0, Math.round(seconds));
-  const rest = `${String(Math.floor(whole / 60) % 60).padStart(whole >= 3600 ? 2 : 1, "0")}:${String(whole % 60).padStart(2, "0")}`;
-  return whole >= 3600 ? `${Math.floor(whole / 3600)}:${rest}` : rest;
-}

@@ -2,7 +2,8 @@ import { BrokerApi } from "../shared/broker/broker-api.js";
 import { Problem } from "../shared/broker/problems.js";
 import { byId } from "../shared/dom.js";
 import { watchPlayerCalls } from "../shared/network-calls.js";
-import { loadPlayer } from "../shared/player-loader.js";
+import { loadPlayer } from "../shared/session/player-loader.js";
+import { displayIn } from "../shared/session/avatar-player.js";
 import { SessionController } from "../shared/session/session-controller.js";
 import { Captions } from "./captions/captions.js";
 import { Alerts } from "./panels/alerts.js";
@@ -51,7 +52,7 @@ const speakingRate = new SpeakingRate();
 const speech = new SpeechTracker(changed, new Captions(byId("caption"), byId("spoken"), speakingRate), speakingRate);
 const voiceActivity = new VoiceActivityDetector((voice) => speech.heard(voice, true));
 const player = loadPlayer(config);
-const session = new SessionController(new BrokerApi((call) => inspector.call(call)), player, stage);
+const session = new SessionController(new BrokerApi((call) => inspector.call(call)), displayIn(player, stage));
 const composer = new Composer(config.maxTextLength, {
   onSpeak: (text) => void conversation.speak(text),
   onPending: () => void session.start(),
@@ -194,8 +195,8 @@ session.on("state", ({ state, problem }) => {
   }
 });
 session.on("waiting", (wait) => waitingPanel.show(wait));
-session.resumable.on("made", (opened) => resumePanel.show(opened));
-session.resumable.on("withdrawn", () => resumePanel.hide());
+session.resumable.on("found", (opened) => resumePanel.show(opened));
+session.resumable.on("gone", () => resumePanel.hide());
 session.on("opened", (opened) => {
   conversation.begin(opened, kept);
   kept = null;

@@ -5,8 +5,7 @@ const ANSWER_MS = 15_000;
 const DEFAULT_VOICE_MODEL = "eleven_flash_v2_5";
 
 /**
- * @typedef {import("./ice-servers.js").Turn} Turn
- * @typedef {{sessionId: string, token: string}} Credentials
+ * @typedef {Pick<import("../../types/broker-api").Created, "sessionId" | "token">} Credentials
  * @typedef {"init-client" | "keep-alive" | "say-text" | "say-audio" | "interrupt" | "end"} Operation
  */
 
@@ -70,7 +69,7 @@ export class ControlClient {
    *
    * @param {Credentials} credentials
    * @param {AbortSignal} [signal]
-   * @returns {Promise<{whepUrl: string, turn: Turn | null}>}
+   * @returns {Promise<import("./media.js").MediaAddress>}
    */
   async initClient(credentials, signal) {
     const { whepUrl, turn = null } = await this.call(credentials, "init-client", "{}", { signal });

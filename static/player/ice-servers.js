@@ -1,7 +1,7 @@
 /**
  * How init-client names its relay; `url` may be a bare host, an ICE URL, or several (D15).
  *
- * @typedef {{url: string | string[], username?: string | null, credential?: string | null}} Turn
+ * @typedef {import("../../types/broker-api").Turn} Turn
  */
 
 // A scheme or none, a name or an address or an IPv6 address in brackets, a port and a query.

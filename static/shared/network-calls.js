@@ -5,7 +5,7 @@
  */
 
 /**
- * Tells of the calls that the player makes by itself, whichever player it is.
+ * Observes the calls that any player makes by itself.
  *
  * The browser's own record says where a call went and how it was answered, but not its method;
  * the page's own calls are left out, since `BrokerApi` tells more of them.

@@ -1,3 +1,5 @@
+import { formatDuration } from "../../shared/duration.js";
+
 const TICK_MS = 500;
 const LAST_MINUTE = 60;
 
@@ -74,6 +76,6 @@ export class Countdown {
     this.#element.hidden = false;
     this.#element.toggleAttribute("data-last-minute", whole <= LAST_MINUTE);
     this.#time.dateTime = `PT${whole}S`;
-    this.#time.textContent = `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+    this.#time.textContent = formatDuration(whole);
   }
 }

@@ -1,9 +1,10 @@
+import { estimateText, positionText } from "../../shared/broker/queue-position.js";
 import { byId } from "../../shared/dom.js";
 
 const NEW_PLACE = "Your turn had passed, so you have a new place.";
 const CUT_OFF = "The connection was lost and is being tried again. Your place is kept for a while.";
 
-/** Tells whoever waits where in line they are, and calls them when it is their turn. */
+/** Tells waiting visitors their place in line, and calls them when it is their turn. */
 export class WaitingPanel {
   #title = document.title;
   #element = byId("waiting");
@@ -46,26 +47,4 @@ export class WaitingPanel {
  */
 function write(element, words) {
   if (element.textContent !== words) element.textContent = words;
-}
-
-/** @param {number | null} position */
-export function positionText(position) {
-  if (position === null) return "You are in line";
-  return position === 1 ? "You are next in line" : `You are ${ordinal(position)} in line`;
-}
-
-/** @param {number | null} seconds */
-export function estimateText(seconds) {
-  if (seconds === null) return "";
-  if (seconds <= 20) return "It is only a moment now.";
-  if (seconds <= 45) return "It takes about half a minute.";
-  if (seconds < 90) return "It takes about a minute.";
-  if (seconds < 90 * 60) return `It takes about ${Math.round(seconds / 60)} minutes.`;
-  return `It takes about ${Math.round(seconds / 3600)} hours.`;
-}
-
-/** @param {number} number */
-function ordinal(number) {
-  const teen = number % 100 >= 11 && number % 100 <= 13;
-  return number + (teen ? "th" : (["th", "st", "nd", "rd"][number % 10] ?? "th"));
 }

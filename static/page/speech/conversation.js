@@ -134,7 +134,7 @@ export class Conversation {
 
   /**
    * @param {{text: string, seconds?: number}} about
-   * @param {(turnId: string) => Promise<{state?: string}>} call
+   * @param {(turnId: string) => Promise<import("../../shared/broker/broker-api.js").Spoken>} call
    */
   async #say(about, call) {
     /** @type {Line} */

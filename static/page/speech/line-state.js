@@ -47,7 +47,7 @@ export function lineStateOf({ state, reason }) {
 /**
  * Whether a text may be said although it failed by the name of its problem.
  *
- * @param {string | null} problem
+ * @param {string | null | undefined} problem
  */
 export function isUnclear(problem) {
   return UNCLEAR.includes(problem ?? "");

@@ -9,12 +9,13 @@ const CONTROL_MS = 15_000;
 const RECORDING_MS = 180_000;
 
 /**
- * @typedef {{sessionId: string, token: string, tokenMode: "sealed" | "direct", baseUrl: string, expiresAt: string}} CreatedSession
+ * @typedef {import("../../../types/broker-api").CreatedSession} CreatedSession
+ * @typedef {import("../../../types/broker-api").SessionState} SessionState
+ * @typedef {import("../../../types/broker-api").Spoken} Spoken
+ * @typedef {import("../../../types/broker-api").PlaceInLine} PlaceInLine
  * @typedef {CreatedSession & {secondsLeft: number}} OpenedSession A session, and its time as of the answer.
  * @typedef {{sessionId: string, token?: string}} SessionReference Without a token the visitor's cookie counts.
- * @typedef {{ticket: string, position: number, estimatedSeconds: number | null, turnSecondsLeft: number | null}} QueuePosition
- *   In line: `position` 1 is next, and `turnSecondsLeft` is a number once it is this visitor's turn.
- * @typedef {{state: "live" | "ended", secondsLeft: number, endReason?: string | null}} SessionStatus
+ * @typedef {Pick<SessionState, "state" | "secondsLeft" | "endReason">} SessionStatus
  * @typedef {{
  *   body?: object,
  *   form?: FormData,
@@ -26,7 +27,7 @@ const RECORDING_MS = 180_000;
  * }} RequestOptions
  */
 
-/** The broker's visitor surface; every failure is thrown as a `Problem`. */
+/** Calls the broker's API for visitors; every failure is thrown as a `Problem`. */
 export class BrokerApi {
   #onCall;
   #fetch;
@@ -45,11 +46,11 @@ export class BrokerApi {
    *
    * @param {string} idempotencyKey
    * @param {string | null} [ticket] Of the place in line whose turn it is.
-   * @returns {Promise<OpenedSession | QueuePosition>}
+   * @returns {Promise<OpenedSession | PlaceInLine>}
    */
   async create(idempotencyKey, ticket = null) {
     const { body, response } = await this.#send("POST", "/api/create-avatar-session", {
-      body: ticket === null ? {} : { ticket },
+      body: /** @type {import("../../../types/broker-api").CreateBody} */ (ticket === null ? {} : { ticket }),
       headers: { "Idempotency-Key": idempotencyKey },
       deadlineMs: CREATE_MS,
     });
@@ -61,7 +62,7 @@ export class BrokerApi {
    *
    * @param {string} ticket
    * @param {{waitSeconds: number, signal: AbortSignal}} options
-   * @returns {Promise<QueuePosition>}
+   * @returns {Promise<PlaceInLine>}
    */
   async place(ticket, { waitSeconds, signal }) {
     const address = `${WAITING_ROOM}/${encodeURIComponent(ticket)}?wait=${waitSeconds}`;
@@ -78,7 +79,7 @@ export class BrokerApi {
   /**
    * This visitor's live sessions, whichever tab they are in; the cookie says whose they are.
    *
-   * @returns {Promise<(SessionStatus & {sessionId: string, watched?: boolean})[]>}
+   * @returns {Promise<SessionState[]>}
    */
   async sessions() {
     return (await this.#send("GET", SESSIONS, {})).body.sessions;
@@ -99,17 +100,19 @@ export class BrokerApi {
    * @param {SessionReference} session
    * @param {string} text
    * @param {string} turnId Its name, by which its state can be asked for when the answer is lost.
-   * @returns {Promise<{turnId: string, state?: string}>}
+   * @returns {Promise<Spoken>}
    */
   async speak(session, text, turnId) {
-    return (await this.#control("POST", session, "/speak", { body: { text, turnId } })).body;
+    /** @type {import("../../../types/broker-api").SpeakRequest} */
+    const body = { text, turnId };
+    return (await this.#control("POST", session, "/speak", { body })).body;
   }
 
   /**
    * @param {SessionReference} session
    * @param {Blob} audio
    * @param {string} turnId
-   * @returns {Promise<{turnId: string, state?: string}>}
+   * @returns {Promise<Spoken>}
    */
   async speakAudio(session, audio, turnId) {
     const form = new FormData();
@@ -123,7 +126,7 @@ export class BrokerApi {
    * What was asked to be said in a session, oldest first, and what became of it.
    *
    * @param {SessionReference} session
-   * @returns {Promise<import("./event-stream.js").Utterance[]>}
+   * @returns {Promise<import("../../../types/broker-api").UtteranceReceipt[]>}
    */
   async utterances(session) {
     return (await this.#control("GET", session, "/utterances")).body.utterances;
@@ -134,7 +137,7 @@ export class BrokerApi {
    *
    * @param {SessionReference} session
    * @param {string} turnId
-   * @param {"started" | "ended"} state
+   * @param {import("../../../types/broker-api").Heard["state"]} state
    */
   async heard(session, turnId, state) {
     const path = `/utterances/${encodeURIComponent(turnId)}/heard`;

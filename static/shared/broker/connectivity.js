@@ -22,7 +22,7 @@ export async function sleepUntilOnline(ms, signal) {
 }
 
 /**
- * Asks again and again until there is an answer, whatever it says.
+ * Asks again and again until there is an answer, a refusal included.
  *
  * @param {() => Promise<unknown>} ask
  * @param {() => boolean} isOver Whether nobody wants to know any more.

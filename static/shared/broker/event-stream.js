@@ -3,12 +3,12 @@ import { sleep } from "../sleep.js";
 const AGAIN_MS = 2000;
 
 /**
- * @typedef {{turnId: string, text: string, state: "queued" | "speaking" | "done" | "interrupted" | "failed", reason: string | null, fallback: boolean, startedAt?: string | null, endedAt?: string | null}} Utterance
+ * @typedef {import("../../../types/broker-api").UtteranceReceipt} Utterance
  * @typedef {{name: string, id: string, data: any}} ServerEvent One server-sent event.
  * @typedef {(lastId: string, signal: AbortSignal) => Promise<ReadableStream<Uint8Array>>} OpenStream
  */
 
-/** What the broker tells of a session as it happens; a lost connection is made again. */
+/** Follows the server-sent events of a session; a lost connection is made again. */
 export class EventStream {
   #open;
   #onEvent;
@@ -34,7 +34,7 @@ export class EventStream {
       try {
         await this.#read(await this.#open(this.#lastId, this.#stop.signal));
       } catch {
-        // Whatever it was, signs of life and check-ups tell of it too.
+        // The monitor's other calls meet the same failure, and tell it.
       }
       if (!this.#stop.signal.aborted) await sleep(AGAIN_MS);
     }

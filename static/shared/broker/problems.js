@@ -70,6 +70,12 @@ const LASTING = [
   "kaltura-credentials-rejected",
 ];
 
+/**
+ * What the broker answers when it refuses; members that only some problems have are of RFC 9457's kind.
+ *
+ * @typedef {import("../../../types/broker-api").Problem & {signIn: boolean, endReason: string | null}} ProblemDetails
+ */
+
 /** Something that went wrong, in words: problem+json of the broker, or the page's own. */
 export class Problem extends Error {
   /**
@@ -123,7 +129,8 @@ export class Problem extends Error {
    * @returns {Promise<Problem>}
    */
   static async fromResponse(response) {
-    const body = await response.json().catch(() => ({}));
+    /** @type {Partial<ProblemDetails> | null} */
+    const body = await response.json().catch(() => null);
     const kind = String(body?.type ?? "").split("/").pop() || "unknown";
     // Where only an app's own visitors are let in, another click on Start would change nothing.
     const name = body?.signIn ? "sign-in" : kind;

@@ -9,16 +9,16 @@ const LONGEST_PAUSE_MS = 4000;
 
 /**
  * @typedef {import("../broker/broker-api.js").OpenedSession} OpenedSession
- * @typedef {import("../broker/broker-api.js").QueuePosition} QueuePosition
+ * @typedef {import("../broker/broker-api.js").PlaceInLine} PlaceInLine
  * @typedef {import("./waiting-ticket.js").WaitingTicket} WaitingTicket
- * @typedef {{place: QueuePosition | null, again: boolean, cutOff: boolean}} WaitingStatus How one waits: `place` null
+ * @typedef {{place: PlaceInLine | null, again: boolean, cutOff: boolean}} WaitingStatus How one waits: `place` null
  *   is not known yet, `again` is after a turn was missed, `cutOff` is without a connection.
  */
 
 /**
- * One click's way to a session: at once, or through the line when there is no room.
+ * Opens the session that one click asks for: at once, or by waiting in line when there is no room.
  *
- * One click is one key, so that it can never open two sessions, whatever is asked again.
+ * One click is one idempotency key, so that no call that is repeated opens a second session.
  */
 export class Admission {
   #api;
@@ -26,7 +26,7 @@ export class Admission {
   #key;
   /** @type {string | null} */
   #ticket;
-  /** @type {QueuePosition | null} */
+  /** @type {PlaceInLine | null} */
   #place = null;
   #again = false;
   #cancelled = new AbortController();
@@ -71,7 +71,7 @@ export class Admission {
     }
   }
 
-  /** Nobody wants to get in any more. */
+  /** Gives up, and leaves the line. */
   cancel() {
     this.#cancelled.abort();
   }
@@ -82,7 +82,7 @@ export class Admission {
     return opened;
   }
 
-  /** @param {QueuePosition} place */
+  /** @param {PlaceInLine} place */
   async #getInLine(place) {
     // A turn that came to nothing must not become a flood of calls.
     if (this.#ticket) await sleep(SHORTEST_MS, this.#cancelled.signal);
@@ -155,7 +155,7 @@ export class Admission {
   }
 
   /**
-   * @param {QueuePosition | null} place
+   * @param {PlaceInLine | null} place
    * @param {boolean} [cutOff]
    */
   #tell(place, cutOff = false) {

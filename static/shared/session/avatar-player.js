@@ -4,12 +4,20 @@ import { Emitter } from "../emitter.js";
 const PICTURE_MS = 25_000;
 
 /**
- * @typedef {import("../player-loader.js").AvatarClass} AvatarClass
+ * @typedef {InstanceType<import("./player-loader.js").AvatarClass>} SdkSession
+ * @typedef {import("../broker/broker-api.js").OpenedSession} OpenedSession
  * @typedef {{containerId: string, clear(): void, playable(): Promise<void>}} AvatarContainer Where the avatar is shown.
+ * @typedef {{
+ *   ready(): Promise<unknown>,
+ *   prepare?(): Promise<import("./player-loader.js").Prepared | undefined>,
+ *   playerOf(opened: OpenedSession, prepared: import("./player-loader.js").Prepared | null): Promise<AvatarPlayer>,
+ *   container: Pick<AvatarContainer, "clear" | "playable">,
+ * }} AvatarDisplay What shows sessions: none is opened before it is ready. `prepare` begins what
+ *   needs no session.
  */
 
 /**
- * The SDK's session, reduced to what the page acts upon: shown, speaking, in trouble, lost.
+ * Shows one session by the SDK, and tells when the avatar speaks, is in trouble or is lost.
  *
  * Needs nothing of the SDK but what is documented, and little of that to happen: READY may never
  * come, states may have any letter case, and endSession may reject (reference 4.4).
@@ -17,7 +25,8 @@ const PICTURE_MS = 25_000;
  * @extends {Emitter<{speaking: boolean, trouble: Problem | null, lost: Problem}>}
  */
 export class AvatarPlayer extends Emitter {
-  #session;
+  #begin;
+  #end;
   #shown = false;
   #closed = false;
   /** @type {Problem | null} */
@@ -26,12 +35,14 @@ export class AvatarPlayer extends Emitter {
   #present;
 
   /**
-   * @param {AvatarClass} AvatarSession
-   * @param {string} baseUrl
+   * @param {SdkSession} session
+   * @param {() => Promise<unknown>} begin Has the SDK show the session.
+   * @param {() => Promise<unknown>} [end]
    */
-  constructor(AvatarSession, baseUrl) {
+  constructor(session, begin, end = () => session.endSession()) {
     super();
-    const session = (this.#session = new AvatarSession(undefined, { baseUrl }));
+    this.#begin = begin;
+    this.#end = end;
     session.on("speakingStart", () => this.#tell("speaking", true));
     session.on("speakingEnd", () => this.#tell("speaking", false));
     session.on("error", (error) => {
@@ -45,32 +56,29 @@ export class AvatarPlayer extends Emitter {
   }
 
   /**
-   * Resolves when the avatar can be seen; rejects with whatever the SDK gave, or a `Problem`.
+   * Resolves when the avatar can be seen; rejects with the SDK's error, or a `Problem`.
    *
-   * @param {{sessionId: string, token: string}} credentials
-   * @param {AvatarContainer} place
-   * @param {import("../player-loader.js").Prepared | null} [prepared]
+   * @param {AvatarDisplay["container"]} container
    */
-  async show({ sessionId, token }, place, prepared) {
-    place.clear();
-    const options = { videoContainerId: place.containerId, ...(prepared && { prepared }) };
-    const begun = this.#session.initSession({ sessionId, token }, options);
+  async show(container) {
+    container.clear();
+    const begun = this.#begin();
     // Some versions resolve before they are connected, so both are waited for.
     await Promise.race([Promise.all([begun, this.#present]), pictureDeadline()]);
-    await place.playable();
+    await container.playable();
     this.#shown = true;
   }
 
-  /** Tells nothing any more, and leaves the session as it is: `endSession` would end it. */
+  /** Stops telling, without `endSession`, which would end the session. */
   abandon() {
     this.#closed = true;
   }
 
-  /** Ends the session and gives everything back; never rejects, and tells nothing any more. */
+  /** Stops telling, and ends the session by the SDK; never rejects. */
   async close() {
     this.abandon();
     try {
-      await this.#session.endSession();
+      await this.#end();
     } catch {
       // The page ends the session itself too, so there is nothing left to mend.
     }
@@ -97,6 +105,27 @@ export class AvatarPlayer extends Emitter {
   #tell(event, payload) {
     if (!this.#closed) this.emit(event, payload);
   }
+}
+
+/**
+ * Shows sessions in a container, by a player that is still being loaded.
+ *
+ * @param {Promise<import("./player-loader.js").Player>} player
+ * @param {AvatarContainer} container
+ * @returns {AvatarDisplay}
+ */
+export function displayIn(player, container) {
+  return {
+    container,
+    ready: () => player,
+    prepare: async () => (await player).KalturaAvatarSession.prepare?.(),
+    async playerOf({ sessionId, token, baseUrl }, prepared) {
+      const { KalturaAvatarSession } = await player;
+      const session = new KalturaAvatarSession(undefined, { baseUrl });
+      const options = { videoContainerId: container.containerId, ...(prepared && { prepared }) };
+      return new AvatarPlayer(session, () => session.initSession({ sessionId, token }, options));
+    },
+  };
 }
 
 /** @returns {Promise<never>} */

@@ -15,18 +15,18 @@ const BEATING_MS = 30_000;
 /** @typedef {import("../broker/broker-api.js").OpenedSession} OpenedSession */
 
 /**
- * A session that a page before this one left, such as this page before it was reloaded.
+ * Finds a session that an earlier page left, as a reload does, and holds it until the visitor decides.
  *
- * It is held for a while, so that its visitor can say whether it shall go on.
+ * It is kept alive for a while, and ended when the visitor declines it or does not come back.
  *
- * @extends {Emitter<{made: OpenedSession, withdrawn: undefined, ended: Problem}>}
+ * @extends {Emitter<{found: OpenedSession, gone: undefined, ended: Problem}>}
  */
 export class ResumableSession extends Emitter {
   #api;
   #terminator;
   /** @type {OpenedSession | null} */
   #held = null;
-  #looking = Promise.resolve();
+  #searching = Promise.resolve();
   /** @type {ReturnType<typeof setTimeout>[]} */
   #timers = [];
   #heartbeat = new Heartbeat(() => this.#keepAlive());
@@ -41,40 +41,41 @@ export class ResumableSession extends Emitter {
     this.#terminator = terminator;
   }
 
-  /** Looks for a session that nobody watches, and holds it; one in another tab is left alone. */
-  look() {
-    this.#looking = this.#find();
-    return this.#looking;
+  /** Finds a session that no page watches, and holds it; one in another tab is left alone. */
+  find() {
+    this.#searching = this.#search();
+    return this.#searching;
   }
 
   /**
-   * Gives the session to whoever resumes it now.
+   * Hands the held session over, to be resumed.
    *
    * @returns {Promise<OpenedSession | null>} null when there is none.
    */
-  async take() {
-    await this.#looking;
-    return this.#withdraw();
+  async claim() {
+    await this.#searching;
+    return this.#release();
   }
 
-  refuse() {
-    const held = this.#withdraw();
+  /** Ends the held session. */
+  decline() {
+    const held = this.#release();
     if (held) this.#terminator.end(held);
   }
 
-  /** The page goes away, and the next one may offer it again. */
+  /** Leaves the held session for the next page, as this one goes away. */
   leave() {
-    const held = this.#withdraw();
+    const held = this.#release();
     if (held) void this.#api.leave(held).catch(() => {});
   }
 
-  async #find() {
-    this.#withdraw();
+  async #search() {
+    this.#release();
     try {
       const left = await this.#left();
       if (left) this.#hold(await this.#api.resume(left.sessionId));
     } catch {
-      // Then there is nothing to offer; whatever is the matter, Start will meet it too.
+      // Then there is nothing to resume, and Start meets the same failure and tells it.
     }
   }
 
@@ -96,7 +97,7 @@ export class ResumableSession extends Emitter {
       setTimeout(() => this.#heartbeat.stop(), BEATING_MS),
       setTimeout(() => void this.#expire(opened), HELD_MS),
     ];
-    this.emit("made", opened);
+    this.emit("found", opened);
   }
 
   // Another tab may have taken it up meanwhile, and then it is not this one's to end.
@@ -105,13 +106,13 @@ export class ResumableSession extends Emitter {
     const sessions = await this.#api.sessions().catch(() => []);
     const { watched = true } = sessions.find((session) => session.sessionId === sessionId) ?? {};
     if (this.#held?.sessionId !== sessionId) return;
-    if (watched) this.#withdraw();
+    if (watched) this.#release();
     else this.#end(new Problem("session-ended", { detail: "Nobody came back to it." }));
   }
 
   /** @param {Problem} problem */
   #end(problem) {
-    this.refuse();
+    this.decline();
     this.emit("ended", problem);
   }
 
@@ -124,12 +125,12 @@ export class ResumableSession extends Emitter {
     }
   }
 
-  #withdraw() {
+  #release() {
     const held = this.#held;
     this.#held = null;
     this.#heartbeat.stop();
     for (const timer of this.#timers) clearTimeout(timer);
-    if (held) this.emit("withdrawn", undefined);
+    if (held) this.emit("gone", undefined);
     return held;
   }
 }

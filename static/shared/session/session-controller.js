@@ -21,14 +21,14 @@ import { takeTicket } from "./waiting-ticket.js";
  */
 
 /**
- * The life of the page's avatar session: ready, connecting, live, ended or problem, and again.
+ * The life of one avatar session after another: ready, connecting, live, ended or problem, and again.
  *
  * @extends {Emitter<SessionEvents>}
  */
 export class SessionController extends Emitter {
   /** @type {State} */
   state = "ready";
-  /** What the page before this one left. */
+  /** The session that an earlier page left. */
   resumable;
   #api;
   #resources;
@@ -39,29 +39,28 @@ export class SessionController extends Emitter {
 
   /**
    * @param {import("../broker/broker-api.js").BrokerApi} api
-   * @param {Promise<import("../player-loader.js").Player>} player
-   * @param {import("./avatar-player.js").AvatarContainer} stage
+   * @param {import("./avatar-player.js").AvatarDisplay} display
    */
-  constructor(api, player, stage) {
+  constructor(api, display) {
     super();
     const terminator = new SessionTerminator(api);
     this.#api = api;
-    this.#resources = { api, terminator, player, stage };
+    this.#resources = { api, terminator, display };
     this.resumable = new ResumableSession(api, terminator);
     this.resumable.on("ended", (problem) => this.#become("ended", problem));
   }
 
-  /** Goes on with what a page before this one left: its place in line, or its session. */
+  /** Takes up the place in line, or finds the session, that an earlier page left. */
   async recover() {
     const ticket = takeTicket();
     if (ticket) await this.#go((run) => run.admit(ticket));
-    else await this.resumable.look();
+    else await this.resumable.find();
   }
 
-  /** Resumes the session that is offered, or opens one. */
+  /** Resumes the session that an earlier page left, or opens one. */
   async start() {
     await this.#go(async (run) => {
-      const left = await this.resumable.take();
+      const left = await this.resumable.claim();
       return left ? run.resume(left) : run.admit();
     });
   }
@@ -77,22 +76,22 @@ export class SessionController extends Emitter {
   /**
    * @param {string} text
    * @param {string} turnId
-   * @returns {Promise<{turnId: string, state?: string}>} Rejects with a `Problem`.
+   * @returns {Promise<import("../broker/broker-api.js").Spoken>} Rejects with a `Problem`.
    */
   async speak(text, turnId) {
     return this.#monitor.call((opened) => this.#api.speak(opened, text, turnId));
   }
 
-  /** What was asked to be said, and what became of it; rejects with a `Problem`. */
+  /** Lists the session's utterances with their states; rejects with a `Problem`. */
   async utterances() {
     return this.#monitor.call((opened) => this.#api.utterances(opened));
   }
 
   /**
-   * Tells what is heard, if there is anybody to tell.
+   * Reports that the voice of an utterance begins or ends; does nothing without a session.
    *
    * @param {string | undefined} turnId
-   * @param {"started" | "ended"} state
+   * @param {import("../../../types/broker-api").Heard["state"]} state
    */
   async heard(turnId, state) {
     const monitor = this.#run?.monitor;
@@ -103,7 +102,7 @@ export class SessionController extends Emitter {
   /**
    * @param {Blob} audio
    * @param {string} turnId
-   * @returns {Promise<{turnId: string, state?: string}>} Rejects with a `Problem`.
+   * @returns {Promise<import("../broker/broker-api.js").Spoken>} Rejects with a `Problem`.
    */
   async speakAudio(audio, turnId) {
     return this.#monitor.call((opened) => this.#api.speakAudio(opened, audio, turnId));
@@ -113,21 +112,26 @@ export class SessionController extends Emitter {
     await this.#monitor.call((opened) => this.#api.interrupt(opened));
   }
 
-  /** Ends what is under way or offered, a place in line included. */
+  /** Ends the session, open or to be resumed, or leaves the line. */
   end() {
-    this.resumable.refuse();
+    this.resumable.decline();
     this.#run?.finish();
     this.#become("ended");
   }
 
-  /** The page goes away, for good or for a moment; the next page may go on with what it had. */
+  /** Resolves when every earlier session has ended, or after a few seconds. */
+  async settled() {
+    await this.#resources.terminator.settled();
+  }
+
+  /** Leaves the session, or the place in line, for the next page, as this one goes away. */
   leave() {
     this.#resources.terminator.hurry();
     this.resumable.leave();
     this.#left = this.#run?.leave() ?? null;
   }
 
-  /** The page was kept while it was away, and is shown again. */
+  /** Resumes, where the browser kept the page while it was away and shows it again. */
   async comeBack() {
     const left = this.#left;
     if (left) await this.#go((run) => run.resume(left));
@@ -135,7 +139,7 @@ export class SessionController extends Emitter {
     else await this.recover();
   }
 
-  /** Asks the broker how things are, when there is reason to doubt it. */
+  /** Asks the broker for the session's state, where there is reason to doubt it. */
   async check() {
     await this.#run?.monitor?.check();
   }

@@ -12,9 +12,9 @@ const PROBE_DEADLINE_MS = 5000;
 /** @typedef {import("../broker/broker-api.js").OpenedSession} OpenedSession */
 
 /**
- * The calls for one open session: signs of life, and whatever is asked for it.
+ * Keeps one open session alive, follows its events, and makes the calls for it.
  *
- * Any of them may be answered with the session's end, which is told once, whoever called.
+ * Each answer may be that the session has ended, which is told once.
  *
  * @extends {Emitter<{timeLeft: number, trouble: Problem | null, over: Problem, utterance: import("../broker/event-stream.js").Utterance}>}
  */
@@ -45,7 +45,7 @@ export class SessionMonitor extends Emitter {
     );
   }
 
-  /** Nothing is told any more. */
+  /** Stops every call and every event. */
   stop() {
     this.#stopped = true;
     this.#heartbeat.stop();
@@ -53,7 +53,7 @@ export class SessionMonitor extends Emitter {
     this.#events.stop();
   }
 
-  /** Asks the broker how things are: now and then, after sleep, or when time should be up. */
+  /** Asks the broker for the session's state: now and then, after sleep, or when time should be up. */
   async check() {
     try {
       this.#stands(await this.call((opened) => this.#api.state(opened)));
@@ -78,7 +78,7 @@ export class SessionMonitor extends Emitter {
     }
   }
 
-  // An alert must not outlive its cause, and ten seconds are long for whoever looks at it.
+  // An alert must not outlive its cause, and ten seconds are long to look at it.
   async #probe() {
     if (this.#isProbing || this.#stopped) return;
     this.#isProbing = true;

@@ -2,7 +2,6 @@ import { Problem } from "../broker/problems.js";
 import { Emitter } from "../emitter.js";
 import { sleep } from "../sleep.js";
 import { Admission } from "./admission.js";
-import { AvatarPlayer } from "./avatar-player.js";
 import { SessionMonitor } from "./session-monitor.js";
 import { storeTicket } from "./waiting-ticket.js";
 
@@ -16,8 +15,7 @@ const RESUME_PAUSE_MS = 3000;
  * @typedef {{
  *   api: import("../broker/broker-api.js").BrokerApi,
  *   terminator: import("./termination.js").SessionTerminator,
- *   player: Promise<import("../player-loader.js").Player>,
- *   stage: import("./avatar-player.js").AvatarContainer,
+ *   display: import("./avatar-player.js").AvatarDisplay,
  * }} SessionResources
  * @typedef {{
  *   waiting: import("./admission.js").WaitingStatus,
@@ -32,16 +30,16 @@ const RESUME_PAUSE_MS = 3000;
  */
 
 /**
- * One start and what comes of it, until it is over: a session, and the avatar that shows it.
+ * One session from the click that asks for it to its end, and the avatar that shows it.
  *
- * What comes late for a run that is over is ended and forgotten, so that no session is left behind
- * whatever the order of clicks and answers.
+ * A session that is opened after the run is over is ended at once, so that none is left behind in
+ * any order of clicks and answers.
  *
  * @extends {Emitter<SessionRunEvents>}
  */
 export class SessionRun extends Emitter {
   over = false;
-  #means;
+  #resources;
   /** @type {Promise<OpenedSession> | undefined} */
   #opening;
   /** @type {Admission | undefined} */
@@ -50,15 +48,15 @@ export class SessionRun extends Emitter {
   #session;
   /** @type {SessionMonitor | undefined} */
   #monitor;
-  /** @type {AvatarPlayer | undefined} */
+  /** @type {import("./avatar-player.js").AvatarPlayer | undefined} */
   #avatar;
-  /** @type {import("../player-loader.js").Prepared | null} */
+  /** @type {import("./player-loader.js").Prepared | null} */
   #prepared = null;
 
-  /** @param {SessionResources} means */
-  constructor(means) {
+  /** @param {SessionResources} resources */
+  constructor(resources) {
     super();
-    this.#means = means;
+    this.#resources = resources;
   }
 
   /**
@@ -69,11 +67,12 @@ export class SessionRun extends Emitter {
   async go(open) {
     try {
       // A player that does not come must not cost a session.
-      const { KalturaAvatarSession } = await this.#means.player;
+      await this.#resources.display.ready();
       // A visitor may have one session at a time, so the last one must be gone first.
-      await this.#means.terminator.settled();
-      if (this.over) return;
-      this.#prepared = KalturaAvatarSession.prepare?.() ?? null;
+      await this.#resources.terminator.settled();
+      const prepared = (await this.#resources.display.prepare?.()) ?? null;
+      if (this.over) return prepared?.close();
+      this.#prepared = prepared;
       this.#opening = open(this);
       const opened = await this.#opening;
       if (this.over) return;
@@ -89,14 +88,14 @@ export class SessionRun extends Emitter {
   /** @param {import("./waiting-ticket.js").WaitingTicket} [kept] */
   async admit(kept) {
     if (this.over) throw new Problem("session-ended");
-    this.#admission = new Admission(this.#means.api, (wait) => this.#wait(wait), kept);
+    this.#admission = new Admission(this.#resources.api, (wait) => this.#wait(wait), kept);
     return this.#admission.enter();
   }
 
   /** @param {SessionReference} session */
   async resume(session) {
     this.#session = session;
-    return this.#means.api.resume(session.sessionId);
+    return this.#resources.api.resume(session.sessionId);
   }
 
   /** The session's, while there is one. */
@@ -104,7 +103,7 @@ export class SessionRun extends Emitter {
     return this.over ? undefined : this.#monitor;
   }
 
-  /** Ends what there is, and what may still come. */
+  /** Ends the session, or the one that may still be opened, and leaves the line. */
   finish() {
     if (this.over) return;
     this.over = true;
@@ -112,12 +111,12 @@ export class SessionRun extends Emitter {
     this.#admission?.cancel();
     this.#monitor?.stop();
     const closing = this.#avatar?.close();
-    if (this.#session) this.#means.terminator.end(this.#session, closing);
-    else if (this.#opening) this.#means.terminator.endLate(this.#opening);
+    if (this.#session) this.#resources.terminator.end(this.#session, closing);
+    else if (this.#opening) this.#resources.terminator.endLate(this.#opening);
   }
 
   /**
-   * The page goes away, and the next one may go on with what there is.
+   * Leaves the session, or the place in line, for the next page, as this one goes away.
    *
    * @returns {SessionReference | null} The session, which is not this run's any more.
    */
@@ -128,7 +127,7 @@ export class SessionRun extends Emitter {
     this.over = true;
     this.#monitor?.stop();
     this.#avatar?.abandon();
-    void this.#means.api.leave(this.#session).catch(() => {});
+    void this.#resources.api.leave(this.#session).catch(() => {});
     return this.#session;
   }
 
@@ -147,7 +146,7 @@ export class SessionRun extends Emitter {
   /** @param {OpenedSession} opened */
   #opened(opened) {
     this.#session = opened;
-    const monitor = (this.#monitor = new SessionMonitor(this.#means.api, opened));
+    const monitor = (this.#monitor = new SessionMonitor(this.#resources.api, opened));
     monitor.on("timeLeft", (seconds) => this.emit("timeLeft", seconds));
     monitor.on("trouble", (problem) => this.emit("trouble", { cause: "connection", problem }));
     monitor.on("utterance", (utterance) => this.emit("utterance", utterance));
@@ -164,17 +163,18 @@ export class SessionRun extends Emitter {
    * @param {boolean} resumed
    */
   async #show(opened, resumed) {
-    const { KalturaAvatarSession } = await this.#means.player;
+    const { display } = this.#resources;
     for (let tries = resumed ? RESUME_TRIES : 1; !this.over; tries -= 1) {
-      const avatar = (this.#avatar = new AvatarPlayer(KalturaAvatarSession, opened.baseUrl));
+      const avatar = await display.playerOf(opened, this.#prepared);
+      this.#prepared = null;
+      if (this.over) return;
+      this.#avatar = avatar;
       avatar.on("speaking", (speaking) => this.emit("speaking", speaking));
       avatar.on("trouble", (problem) => this.emit("trouble", { cause: "picture", problem }));
       avatar.on("lost", (problem) => void this.#lost(problem));
       const began = performance.now();
       try {
-        const prepared = this.#prepared;
-        this.#prepared = null;
-        return await avatar.show(opened, this.#means.stage, prepared);
+        return await avatar.show(display.container);
       } catch (error) {
         if (tries === 1 || performance.now() - began > RESUME_PAUSE_MS) throw error;
         avatar.abandon();

@@ -6,7 +6,7 @@ const END_TRIES = 6;
 
 /** @typedef {import("../broker/broker-api.js").SessionReference} SessionReference */
 
-/** Sees to it that no session is left behind: one that is not ended costs minutes. */
+/** Ends sessions and makes sure that they are ended: one that goes on costs minutes. */
 export class SessionTerminator {
   #api;
   /** @type {Set<SessionReference>} Sessions whose end nobody has confirmed yet. */
@@ -29,7 +29,7 @@ export class SessionTerminator {
   }
 
   /**
-   * Ends what an opening that nobody wants any more still brings.
+   * Ends the session of an opening that is no longer wanted, once it is there.
    *
    * @param {Promise<SessionReference>} opening
    */
@@ -37,7 +37,7 @@ export class SessionTerminator {
     this.#track(opening.then((late) => this.end(late)).catch(() => {}));
   }
 
-  /** Resolves when no session of before is left, or when that takes too long to be waited for. */
+  /** Resolves when every earlier session has ended, or after a few seconds. */
   async settled() {
     const late = sleep(ENDING_MS);
     while (this.#underWay.size > 0) {
@@ -46,7 +46,7 @@ export class SessionTerminator {
     }
   }
 
-  /** Ends at once what is still on its way out: the page goes. */
+  /** Ends at once each session whose end is not confirmed yet, as the page goes away. */
   hurry() {
     for (const session of this.#unended) void this.#api.end(session).catch(() => {});
   }

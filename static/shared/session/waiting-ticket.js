@@ -1,6 +1,6 @@
 const KEY = "place-in-line";
 
-/** The broker takes whoever does not ask for 45 s for gone; a page may be slow to come back. */
+/** The broker drops a place after 45 s without a question; a page may be slow to come back. */
 const KEPT_MS = 60_000;
 
 /** @typedef {{key: string, ticket: string}} WaitingTicket A place in line, and the click that asked for it. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { Problem } from "../../../static/shared/broker/problems.js";
+import { displayIn } from "../../../static/shared/session/avatar-player.js";
 import { SessionController } from "../../../static/shared/session/session-controller.js";
 
 const OPENED = { sessionId: "s-1", token: "t", tokenMode: "sealed", baseUrl: "http://b", expiresAt: "", secondsLeft: 900 };
@@ -47,7 +48,8 @@ function visit({ create = async () => OPENED, init = async () => {}, close = asy
   };
   const shown = [];
   const stage = { containerId: "c", clear: () => shown.push("cleared"), playable: async () => shown.push("played") };
-  const session = new SessionController(broker, player ?? Promise.resolve({ KalturaAvatarSession: Player }), stage);
+  const display = displayIn(player ?? Promise.resolve({ KalturaAvatarSession: Player }), stage);
+  const session = new SessionController(broker, display);
   session.on("state", ({ state, problem }) => states.push(problem ? `${state}: ${problem.name}` : state));
   const problems = [];
   session.on("state", ({ problem }) => problem && problems.push(problem));
@@ -124,6 +126,20 @@ test("a session that opens after End was clicked is ended at once and never show
   await soon();
   assert.deepEqual(calls, ["create", "end"]);
   assert.deepEqual(states, ["connecting", "ended"]);
+});
+
+test("a player that is made after End was clicked shows nothing", async () => {
+  const made = deferred();
+  const shown = [];
+  const display = { ready: async () => {}, playerOf: () => made.promise, container: {} };
+  const api = { create: async () => OPENED, follow: () => new Promise(() => {}), end: async () => {} };
+  const session = new SessionController(api, display);
+  const started = session.start();
+  await soon();
+  session.end();
+  made.resolve({ on() {}, show: async () => shown.push("avatar") });
+  await started;
+  assert.deepEqual(shown, []);
 });
 
 test("a player that does not come costs no session", async () => {
@@ -557,7 +573,7 @@ test("a server that could not be reached is no problem any more once it can", as
   const asked = [refuse(new Problem("unreachable")), async () => []];
   const create = refuse(new Problem("unreachable"));
   const { session, states } = visit({ create, api: { sessions: () => asked.shift()() } });
-  await session.resumable.look();
+  await session.resumable.find();
   asked.unshift(refuse(new Problem("unreachable")));
   const started = session.start();
   for (let passed = 0; passed < 6; passed += 1) {

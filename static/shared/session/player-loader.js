@@ -1,5 +1,5 @@
-import { Problem } from "./broker/problems.js";
-import { hasWebRtc } from "./browser-compat.js";
+import { Problem } from "../broker/problems.js";
+import { hasWebRtc } from "../browser-compat.js";
 
 const LOAD_MS = 8000;
 

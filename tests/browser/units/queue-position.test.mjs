@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { storeTicket, takeTicket } from "../../../static/shared/session/waiting-ticket.js";
-import { estimateText, positionText } from "../../../static/page/panels/waiting-panel.js";
+import { estimateText, positionText } from "../../../static/shared/broker/queue-position.js";
 
 test("a place in line has an ordinal, and the first is next", () => {
   const words = [null, 1, 2, 3, 4, 11, 12, 13, 21, 22, 23, 101, 111].map(positionText);
