@@ -1,6 +1,6 @@
-import { tellLine } from "./frame.js";
-import { Stream } from "./stream.js";
-import { toLocalInput } from "./times.js";
+import { showLiveStatus } from "./frame.js";
+import { LiveUpdates } from "./live-updates.js";
+import { toLocalInput } from "./time-format.js";
 
 const MANY = 999;
 
@@ -53,5 +53,5 @@ if (news && follow) {
     news.hidden = false;
     news.textContent = `${count > MANY ? `${MANY}+` : count} new`;
   };
-  new Stream(follow, { audit: told }, tellLine);
+  new LiveUpdates(follow, { audit: told }, showLiveStatus);
 }

@@ -1,7 +1,7 @@
 """The places for sessions: who may have one now, and who waits for one."""
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 from app.config.settings import Settings
 from app.problems import AtCapacity, TicketNotFound, TooManySessions
 from app.sessions.capacity.address_share import share_of
+from app.sessions.capacity.wait_estimate import WaitEstimate
 from app.sessions.capacity.waiting_room import Left, Ticket, WaitingRoom, no_share
 from app.sessions.clock import SessionClock
 from app.sessions.registry import SessionRegistry
@@ -19,8 +20,6 @@ OF_THE_ADDRESS: Final = (
     "As many visitors of your network address have a session, or wait for one, as may from one "
     "address."
 )
-LATELY: Final = 20
-"""Sessions whose length tells how long the next ones may last."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,11 @@ class CapacityManager:
     ) -> None:
         self.capacity = settings.max_concurrent_sessions
         self.waiting_capacity = settings.max_waiting
-        self._typical_seconds = settings.session_max_seconds / 2
+        self._estimate = WaitEstimate(
+            max_seconds=settings.session_max_seconds,
+            idle_seconds=settings.session_idle_seconds,
+            clock=clock,
+        )
         self._registry = registry
         self._clock = clock
         self._late_creates = late_creates
@@ -80,7 +83,6 @@ class CapacityManager:
         self._share = share_of(self.capacity, percent)
         self._share_of_line = share_of(self.waiting_capacity, percent)
         self._reserved: Counter[Requester] = Counter()
-        self._lengths: deque[float] = deque(maxlen=LATELY)
         self._full_at: tuple[int, float] | None = None
         self._changed = asyncio.Event()
         self._taking = asyncio.Lock()
@@ -140,8 +142,7 @@ class CapacityManager:
 
     async def freed(self, session: AvatarSession) -> None:
         """A session is over upstream, so its place is the next one's."""
-        if session.ended_at is not None:
-            self._lengths.append(session.ended_at - session.opened_at)
+        self._estimate.learn(session)
         await self.advance()
 
     async def advance(self) -> None:
@@ -244,28 +245,10 @@ class CapacityManager:
     def _told(self, ticket: Ticket, sessions: list[AvatarSession]) -> QueuePosition:
         left = self._room.turn_seconds_left(ticket)
         position = self._room.position(ticket, self._left(sessions))
+        ours = (session for session in sessions if not session.is_elsewhere)
         return QueuePosition(
             ticket_id=ticket.ticket_id,
             position=position,
-            estimated_seconds=0 if left is not None else self._estimate(position, sessions),
+            estimated_seconds=0 if left is not None else self._estimate.seconds(position, ours),
             turn_seconds_left=None if left is None else int(left),
         )
-
-    def _estimate(self, position: int, sessions: list[AvatarSession]) -> int:
-        """Seconds until so many places have become free, if sessions last as they lately did."""
-        now = self._clock()
-        typical = self._typical_seconds
-        if self._lengths:
-            typical = sum(self._lengths) / len(self._lengths)
-        ends = sorted(max(_over_at(s, typical), now) - now for s in sessions)
-        if not ends:
-            return 1
-        rounds, place = divmod(position - 1, len(ends))
-        return max(1, round(ends[place] + rounds * typical))
-
-
-def _over_at(session: AvatarSession, typical_seconds: float) -> float:
-    """When its place may become free; Kaltura may have refused to end it, and is asked again."""
-    if session.ended is not None:
-        return session.end_again_at
-    return min(session.opened_at + typical_seconds, session.expires_at)
