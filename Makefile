@@ -1,4 +1,4 @@
-# avatar-broker: every command a person or CI needs. `make` alone lists them.
+# avatar-broker: the commands for developers and CI. `make` alone lists them.
 PYTHON ?= python3
 MINUTES ?= 2
 FUZZ_CASES ?= 100000
@@ -17,8 +17,9 @@ run: .venv/.installed ## set up and start (with the emulator when no Kaltura Ses
 
 install: .venv/.installed ## set up .venv, nothing else
 
-test: .venv/.dev lint ## set up and check everything, a real browser included
-	@scripts/ensure-chromium >/dev/null
+test: .venv/.dev lint ## set up and check everything, two real browsers included
+	@scripts/ensure-browser chromium >/dev/null
+	@scripts/ensure-browser firefox >/dev/null
 	@scripts/ensure-postgres >/dev/null
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
@@ -29,12 +30,12 @@ lint: .venv/.dev node_modules/.installed ## ruff, mypy, tsc, hadolint
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx --no-install tsc --project tsconfig.json
 	$(BIN)/hadolint Dockerfile
 
-bench: .venv/.installed ## what a speak costs, how long others wait, and a million entries of the record
-	$(BIN)/python -m bench.speak
-	$(BIN)/python -m bench.stalls
-	$(BIN)/python -m bench.record
+bench: .venv/.dev node_modules/.installed ## what a speak costs, against other servers; FULL=1 for all that is measured
+	$(BIN)/python -m bench.speak $(if $(FULL),--full) $(if $(ROUNDS),--rounds $(ROUNDS))
+	$(if $(FULL),$(BIN)/python -m bench.stalls)
+	$(if $(FULL),$(BIN)/python -m bench.record)
 
-soak: .venv/.installed ## MINUTES of visitors, faults and kills, after which no session may be open
+soak: .venv/.installed ## MINUTES of visitors, faults and kills, then check that no session is left open
 	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 fuzz: .venv/.dev ## FUZZ_CASES requests made from the OpenAPI document, and broken bytes

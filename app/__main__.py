@@ -1,4 +1,4 @@
-"""`python -m app` is `avatar-broker`."""
+"""The entry point of `python -m app`, which is the command `avatar-broker`."""
 
 from app.cli import main
 

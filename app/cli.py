@@ -1,59 +1,61 @@
 """The command `avatar-broker`.
 
-What only the broker needs is imported by those who start it: it takes longer than all the rest, and
-whoever mistyped a setting, asks for help or is the demo's emulator can do without.
+The broker's own modules are imported only by the commands that start it: loading them takes longer
+than everything else, and `--help`, a wrong setting and the demo's emulator do not need them.
 """
 
 import argparse
 import asyncio
 import gc
 import importlib.util
-import ipaddress
-import logging
 import os
 import secrets
 import socket
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import structlog
 
 from app import __version__
 from app.config.ks_settings import KS_SETTINGS, MINT_SETTINGS
+from app.config.setting_types import MAX_PORT
 from app.config.settings import ENV_FILE, Settings, load_settings
 from app.config.sources import SettingsError, configured, lend_to_libraries, read_env_file
-from app.demo import emulator_beside, is_emulator
+from app.demo import is_emulator, run_emulator
 from app.kaltura.contract import MIRROR_PATH
 from app.observability.logs import configure_logging
 from app.observability.pseudonyms import Pseudonyms
-from app.server.output import never_wait_for_readers, open_standard_streams
-from app.server.process import keep_what_is_loaded, listen, serve, serve_for_parent, url_of
+from app.server.output import open_standard_streams, use_non_blocking_output
+from app.server.process import freeze_loaded_objects, listen, serve, serve_for_parent, url_of
 from app.server.startup import Startup
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
-HOST: Final = "127.0.0.1"
 PORT: Final = 8000
 EMULATOR_PORT: Final = 8001
-MAX_PORT: Final = 65535
 MISCONFIGURED: Final = 2
 INTERRUPTED: Final = 130
 
+log = structlog.get_logger(__name__)
+
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command; a wrong setting ends it with one line and exit code 2."""
-    gc.disable()  # while code is loaded there is none
+    """Run a command; wrong settings end it with a line for each and exit code 2."""
+    gc.disable()  # loading code makes no garbage; `freeze_loaded_objects` enables it again
     open_standard_streams()
     try:
         options = _parser().parse_args(arguments)
-        sys.exit(options.run(options if options.run is _log_id else _with_address(options)))
+        sys.exit(options.run(options))
     except SettingsError as error:
-        print(f"avatar-broker: {error}", file=sys.stderr)
+        for mistake in error.mistakes:
+            print(f"avatar-broker: {mistake}", file=sys.stderr)
         sys.exit(MISCONFIGURED)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     finally:
-        keep_what_is_loaded()
+        freeze_loaded_objects()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,12 +75,14 @@ def _parser() -> argparse.ArgumentParser:
         ("doctor", _doctor, PORT, "try every step with Kaltura and name the one that fails"),
     ):
         command = commands.add_parser(name, help=text, description=text)
-        _add_address(command, port, unset=argparse.SUPPRESS)  # as before the command
+        # SUPPRESS: an address given before the command stays.
+        _add_address(command, port, unset=argparse.SUPPRESS)
         command.set_defaults(run=run)
         if name == "emulator":
-            command.add_argument("--fd", type=int, help=argparse.SUPPRESS)  # for `demo` alone
+            # The descriptor of a listening socket, which `run_emulator` passes on.
+            command.add_argument("--fd", type=int, help=argparse.SUPPRESS)
         if name == "doctor":
-            command.add_argument("--json", action="store_true", help="tell it to a machine")
+            command.add_argument("--json", action="store_true", help="print the results as JSON")
     text = "what the log says in place of an id"
     command = commands.add_parser("log-id", help=text, description=text)
     command.add_argument("id", help="the id of a session, of a visitor or of a ticket")
@@ -87,11 +91,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_address(parser: argparse.ArgumentParser, port: int, unset: str | None) -> None:
-    text = "address to listen on (default: HOST of the environment, or %s)"
-    parser.add_argument("--host", default=unset, help=text % HOST)
-    text = "default: PORT of the environment, or %d"
+    text = "address to listen on (default: HOST of the environment or of .env, or 127.0.0.1)"
+    parser.add_argument("--host", default=unset, help=text)
+    text = "default: PORT of the environment or of .env, or %d"
     parser.add_argument("--port", default=unset, type=_port, help=text % port)
-    parser.set_defaults(default_port=port)
 
 
 def _port(text: str) -> int:
@@ -100,30 +103,10 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _with_address(options: argparse.Namespace) -> argparse.Namespace:
-    """The options, with the environment's `PORT` and `HOST` where the command line has none.
-
-    Some shells set `HOST` to the name of the machine. Listening there would open the broker to the
-    network unasked, so only an address, or `localhost`, counts.
-    """
-    if options.port is None:
-        port = os.environ.get("PORT") or str(options.default_port)
-        try:
-            options.port = _port(port)
-        except argparse.ArgumentTypeError as error:
-            raise SettingsError(f"PORT is malformed: {error}") from error
-    if options.host is None:
-        host = os.environ.get("HOST", "")
-        options.host = host if _is_address(host) else HOST
-    return options
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return True
+def _address(options: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of where to listen, as settings."""
+    given = {"host": options.host, "port": options.port}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _serve_or_demo(options: argparse.Namespace) -> int:
@@ -134,10 +117,10 @@ def _serve_or_demo(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    settings, without_effect = load_settings()
+    settings, without_effect = load_settings(to_serve=True, **_address(options))
     if settings.environment == "production" and settings.upstream_is_local:
         _refuse_emulator(settings.avatar_base_url)
-    return _run_broker(settings, without_effect, options)
+    return _run_broker(settings, without_effect)
 
 
 def _refuse_emulator(base_url: str) -> None:
@@ -154,16 +137,16 @@ def _demo(options: argparse.Namespace) -> int:
     from app.emulator.settings import DEFAULT_AVATAR_ID, DEFAULT_VOICE_ID  # noqa: PLC0415 - an extra
 
     ks = secrets.token_urlsafe(16)
-    with emulator_beside(ks) as base_url:
-        settings, without_effect = load_settings(
+    with run_emulator(ks) as base_url:
+        demo: dict[str, Any] = {
             **dict.fromkeys(MINT_SETTINGS),
-            avatar_ks=ks,
-            avatar_base_url=base_url,
-            avatar_id=DEFAULT_AVATAR_ID,
-            avatar_voice_id=DEFAULT_VOICE_ID,
-            **_forgetful(),
-        )
-        return _run_broker(settings, without_effect, options)
+            "avatar_ks": ks,
+            "avatar_base_url": base_url,
+            "avatar_id": DEFAULT_AVATAR_ID,
+            "avatar_voice_id": DEFAULT_VOICE_ID,
+        }
+        settings, without_effect = load_settings(**demo, **_demo_database(), **_address(options))
+        return _run_broker(settings, without_effect)
 
 
 def _require_development() -> None:
@@ -174,17 +157,18 @@ def _require_development() -> None:
         )
 
 
-def _forgetful() -> dict[str, str]:
-    """The demo's emulator ends with it, and so do its sessions: no need to write them down."""
+def _demo_database() -> dict[str, Any]:
+    """The demo's default database, in memory: its sessions end with its emulator."""
     from app.db.database import IN_MEMORY  # noqa: PLC0415 - see above
 
     return {} if configured(ENV_FILE).get("DATABASE_URL") else {"database_url": IN_MEMORY}
 
 
 def _with_database(settings: Settings) -> Settings:
-    """The settings, with the database in memory where the default one can't be written.
+    """The settings, with the database in memory where the default file can't be written.
 
-    So that the broker also runs where it may write nothing; it warns of what that costs.
+    So the broker runs on a read-only disk too; a warning at the start says what is lost then.
+    Raises `SettingsError` when a database that DATABASE_URL names can't be written.
     """
     from app.db.database import IN_MEMORY, require_writable  # noqa: PLC0415 - see above
 
@@ -197,35 +181,42 @@ def _with_database(settings: Settings) -> Settings:
     return settings
 
 
-def _run_broker(settings: Settings, without_effect: list[str], options: argparse.Namespace) -> int:
+def _run_broker(settings: Settings, without_effect: list[str]) -> int:
     from app.main import create_app  # noqa: PLC0415 - see above
     from app.sessions.keyring import keyring_of  # noqa: PLC0415 - see above
 
-    never_wait_for_readers()
+    use_non_blocking_output()
     settings = _with_database(settings)
     traces = _tracer_provider()
     pseudonyms = Pseudonyms(keyring_of(settings).logs()[0])
-    configure_logging(pseudonyms=pseudonyms, traced=traces is not None)
+    configure_logging(pseudonyms=pseudonyms, traced=traces is not None, level=settings.log_level)
     app = create_app(settings, tracer_provider=traces)
-    listening = listen(options.host, options.port)
+    listening = listen(settings.host, settings.port)
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
-    starting = Startup(app, lambda: print(f"Avatar Broker: open {url_of(listening)}", flush=True))
+
+    def announce() -> None:
+        print(f"Avatar Broker: open {url_of(listening)}", flush=True)
+        log.info("started", version=__version__, environment=settings.environment)
+
+    starting = Startup(app, announce)
     try:
-        return serve(starting, listening)
+        code = serve(starting, listening)
     except SystemExit:
-        starting.require()
+        starting.raise_failure()
         raise
+    log.info("stopped", exit_code=code)
+    return code
 
 
 def _tracer_provider() -> "TracerProvider | None":
-    """What makes spans, where the environment or `.env` says where they go."""
+    """The provider of spans; None unless the environment or `.env` names an endpoint for them."""
     from app.observability.tracing import are_traces_wanted  # noqa: PLC0415 - see above
 
     lend_to_libraries(read_env_file(ENV_FILE), os.environ)
     if not are_traces_wanted(os.environ):
         return None
-    from app.observability.spans import tracer_provider  # noqa: PLC0415 - costs nothing where off
+    from app.observability.spans import tracer_provider  # noqa: PLC0415 - loaded only when traced
 
     return tracer_provider(os.environ)
 
@@ -236,16 +227,17 @@ def _emulator(options: argparse.Namespace) -> int:
     from app.emulator.settings import EmulatorSettings  # noqa: PLC0415 - an extra
 
     if options.fd is not None:
-        never_wait_for_readers()
+        use_non_blocking_output()
         configure_logging()
         emulator = create_emulator(EmulatorSettings(ks=os.environ["AVATAR_KS"]))
         return serve_for_parent(emulator, socket.socket(fileno=options.fd))
-    given = load_settings()[0].avatar_ks
-    never_wait_for_readers()
+    settings, _ = load_settings(**_address(options))
+    port = settings.port if "port" in settings.model_fields_set else EMULATOR_PORT
+    use_non_blocking_output()
     configure_logging()
-    ks = given.get_secret_value() if given else None
+    ks = settings.avatar_ks.get_secret_value() if settings.avatar_ks else None
     emulator = create_emulator(EmulatorSettings(ks=ks))
-    listening = listen(options.host, options.port)
+    listening = listen(settings.host, port)
     url = url_of(listening)
     print(f"Emulator: AVATAR_BASE_URL={url}{MIRROR_PATH}")
     print(f"          AVATAR_KS: {'the configured one' if ks else 'any'}")
@@ -259,7 +251,7 @@ def _require_emulator() -> None:
 
 
 def _log_id(options: argparse.Namespace) -> int:
-    """One line for each key of SECRET_KEY, the present one first."""
+    """Print an id's pseudonym in the log, one line for each key of SECRET_KEY, the first first."""
     from app.sessions.keyring import keyring_of  # noqa: PLC0415 - see above
 
     settings, _ = load_settings()
@@ -271,11 +263,10 @@ def _log_id(options: argparse.Namespace) -> int:
 def _doctor(options: argparse.Namespace) -> int:
     from app.doctor.examination import examine  # noqa: PLC0415 - see above
 
-    settings, _ = load_settings()
-    never_wait_for_readers()  # it has a session open meanwhile
-    configure_logging()
-    logging.getLogger().setLevel(logging.WARNING)  # it tells of each step itself
-    keep_what_is_loaded()
+    settings, _ = load_settings(to_serve=True, **_address(options))
+    use_non_blocking_output()  # a blocked output would keep a session open
+    configure_logging(level="error")  # the doctor prints each step itself
+    freeze_loaded_objects()
     return asyncio.run(
-        examine(settings, host=options.host, port=options.port, in_json=options.json)
+        examine(settings, host=settings.host, port=settings.port, in_json=options.json)
     )

@@ -1,4 +1,4 @@
-"""An emulator beside the broker, in a process of its own."""
+"""The demo's emulator, in a process of its own beside the broker."""
 
 import os
 import signal
@@ -19,24 +19,24 @@ PROBE_SECONDS: Final = 2
 
 
 def is_emulator(base_url: str) -> bool:
-    """Whether it is an emulator that answers there, as only one has a backstage."""
+    """Whether an emulator answers at `base_url`: only an emulator has `/emulator/sessions`."""
     try:
-        backstage = httpx.URL(base_url).copy_with(raw_path=b"/emulator/sessions")
-        answer = httpx.get(backstage, timeout=PROBE_SECONDS, trust_env=False)
+        inspection = httpx.URL(base_url).copy_with(raw_path=b"/emulator/sessions")
+        answer = httpx.get(inspection, timeout=PROBE_SECONDS, trust_env=False)
         return answer.is_success and "highestOpen" in answer.json()
     except (httpx.HTTPError, ValueError, TypeError):
         return False
 
 
 @contextmanager
-def emulator_beside(ks: str) -> Iterator[str]:
-    """Runs an emulator that takes `ks`, as long as the block; gives its base URL.
+def run_emulator(ks: str) -> Iterator[str]:
+    """Run an emulator that accepts `ks` during the block; yields its base URL.
 
-    A process of its own, so that drawing and encoding never delay the broker. It has its own
-    session, so that Ctrl+C reaches the broker alone, which ends its avatar sessions first. Its
-    socket listens before it does, so no port can be lost between; its standard input is the
-    lifeline (`app.server.process.serve_for_parent`). When it dies, this process is stopped: a demo
-    without its emulator only confuses.
+    The emulator has its own process, so that drawing and encoding never delay the broker, and its
+    own process group, so that Ctrl+C reaches only the broker, which first ends its sessions. This
+    process opens the listening socket and passes it on, so the port can't be taken in between. The
+    emulator stops when its standard input closes (`app.server.process.serve_for_parent`). When the
+    emulator dies, this process gets SIGTERM, as a demo without an emulator is of no use.
     """
     with socket.create_server((LOOPBACK, 0)) as listening:
         base_url = f"http://{LOOPBACK}:{listening.getsockname()[1]}{MIRROR_PATH}"

@@ -1,10 +1,10 @@
-"""The application, wired together."""
+"""The broker's ASGI application: its wiring, its lifespan and its middleware."""
 
 import asyncio
 import contextlib
 import functools
-import time
 from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,17 +32,15 @@ from app.observability.metrics import Metrics
 from app.observability.recent_calls import RecentCalls
 from app.observability.tracing import UNTRACED, Traces
 from app.problems import Problem
+from app.sessions.access import Services
 from app.sessions.assembly import assemble, kaltura_client
-from app.sessions.clock import SessionClock, seconds_since_boot
+from app.sessions.clock import Clock, Clocks, SessionClock
 from app.sessions.keyring import keyring_of
-from app.sessions.service import SessionService
+from app.sessions.lifecycle.shutdown import SessionShutdown
 from app.sessions.speech.assembly import speech_services
 from app.sessions.speech.text.installed_hooks import installed_hooks
-from app.sessions.speech.timers import Sleep
 from app.sessions.store.repository import SessionRepository
 from app.sessions.store.usage import Usage
-from app.sessions.store.write_through import WriteThroughSessionStore
-from app.sessions.tokens import Clock
 from app.web.authorization import TOKEN_HEADER
 from app.web.deps import State
 from app.web.docs.openapi import describe
@@ -68,15 +66,17 @@ from app.web.visitor.identification import visitors_of
 
 ROOT: Final = Path(__file__).parent.parent
 SHUTDOWN_SECONDS: Final = 6
-"""How long ending every session may take; with `app.server.process.GRACE_SECONDS` before it,
-less than the 10 s after which containers are killed.
+"""How long ending every session may take at shutdown.
+
+`app.server.process.GRACE_SECONDS` come before it; both together are less than the 10 s after which
+a container is killed.
 """
 
 CORS_ALLOWED: Final = (
     *("Authorization", TOKEN_HEADER, "Content-Type", "Idempotency-Key", REQUEST_ID),
-    # What stand-ins for EventSource and for fetch send.
+    # Headers that replacements of EventSource and of fetch send.
     *("Last-Event-ID", "Cache-Control", "X-Requested-With"),
-    # What tracing adds: W3C Trace Context and Baggage, Zipkin, Sentry.
+    # Headers that tracing adds: W3C Trace Context and Baggage, Zipkin, Sentry.
     *("traceparent", "tracestate", "baggage", "b3", "sentry-trace"),
 )
 CORS_EXPOSED: Final = (
@@ -86,31 +86,35 @@ CORS_EXPOSED: Final = (
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class Transports:
+    """What carries the broker's own calls; None is the real network. Tests bring their own."""
+
+    kaltura: httpx.AsyncBaseTransport | None = None
+    login: httpx.AsyncBaseTransport | None = None
+    speech: httpx.AsyncBaseTransport | None = None
+    """Calls to another voice, and to the speech hook."""
+
+
 def create_app(
     settings: Settings,
     *,
-    transport: httpx.AsyncBaseTransport | None = None,
-    login_transport: httpx.AsyncBaseTransport | None = None,
-    speech_transport: httpx.AsyncBaseTransport | None = None,
-    clock: Clock = time.time,
-    monotonic: Clock = seconds_since_boot,
-    sleep: Sleep = asyncio.sleep,
+    transports: Transports = Transports(),
+    clocks: Clocks = Clocks(),  # noqa: B008 - a frozen value
     tracer_provider: TracerProvider | None = None,
 ) -> FastAPI:
-    """The broker; raises `SettingsError` without a KS or an avatar, or where a hook can't be asked.
+    """Make the broker's application.
 
-    `transport` carries calls to Kaltura, `login_transport` those to the app's login, and
-    `speech_transport` those to another voice and to the speech hook; `clock` gives unix seconds,
-    `monotonic` seconds that never jump, and `sleep` waits for such. Tests bring their own.
-    Where there is a `tracer_provider`, requests are traced.
+    Raises `SettingsError` without a KS or an avatar, or when an installed speech hook can't be
+    loaded. With a `tracer_provider` requests are traced.
     """
     settings.required_to_serve()
     hooks = installed_hooks()
-    metrics, recent = Metrics(), RecentCalls(monotonic)
+    metrics, recent_calls = Metrics(), RecentCalls(clocks.monotonic)
     assets, templates = PageFiles(ROOT / "static"), Jinja2Templates(ROOT / "templates")
     templates.env.globals["asset"] = assets.url
     traces = None if tracer_provider is None else Traces(tracer_provider)
-    observer = combined(metrics.observe, recent.observe)
+    observer = combined(metrics.observe, recent_calls.observe)
     if traces is not None:
         observer = combined(traces.observe, observer)
 
@@ -119,66 +123,74 @@ def create_app(
         async with (
             open_database(settings.database_url, prepare) as database,
             contextlib.aclosing(
-                kaltura_client(settings, transport, clock, monotonic, observer)
+                kaltura_client(settings, transports.kaltura, clocks, observer)
             ) as client,
             login_of(
-                settings, transport=login_transport, clock=clock, monotonic=monotonic
+                settings,
+                transport=transports.login,
+                clock=clocks.wall,
+                monotonic=clocks.monotonic,
             ) as login,
             speech_services(
-                settings, hooks=hooks, monotonic=monotonic, transport=speech_transport
-            ) as services,
+                settings, hooks=hooks, monotonic=clocks.monotonic, transport=transports.speech
+            ) as speech_parts,
         ):
-            keyring, times = keyring_of(settings), SessionClock(clock, monotonic)
-            record = AuditWriter(
-                database, required=settings.audit_required, monotonic=monotonic, clock=clock
+            keyring, clock = keyring_of(settings), SessionClock(clocks.wall, clocks.monotonic)
+            audit_writer = AuditWriter(
+                database,
+                required=settings.audit_required,
+                monotonic=clocks.monotonic,
+                clock=clocks.wall,
             )
-            retention = Retention(database, days=settings.audit_retention_days, clock=clock)
-            repository = SessionRepository(
-                database, keyring.at_rest(), base_url=settings.avatar_base_url, clock=times
-            )
-            store = WriteThroughSessionStore(times, repository)
-            sessions = assemble(
+            retention = Retention(database, days=settings.audit_retention_days, clock=clocks.wall)
+            domain = assemble(
                 settings,
                 client=client,
-                sessions=store,
+                store=SessionRepository(
+                    database, keyring.at_rest(), base_url=settings.avatar_base_url, clock=clock
+                ),
                 keyring=keyring,
-                record=record,
-                speech=services,
-                clock=times,
-                monotonic=monotonic,
-                sleep=sleep,
+                record=audit_writer,
+                services=speech_parts,
+                clocks=clocks,
+                clock=clock,
                 is_record_down=lambda: not database.is_available,
             )
-            for warning in sessions.readiness.warnings():
+            for warning in domain.readiness.warnings():
                 log.warning(warning)
             async with (
-                record.running(),
-                contextlib.aclosing(store),
-                _running(sessions.reaper.run()),
-                _running(retention.run()),
-                _ending(sessions.broker),
+                audit_writer.running(),
+                contextlib.aclosing(domain.registry),
+                _in_background(domain.reaper.run()),
+                _in_background(retention.run()),
+                _closed_at_exit(domain.shutdown),
             ):
-                await sessions.terminator.take_over()
+                await domain.registry.take_over()
                 yield State(
-                    admission=sessions.admission,
-                    broker=sessions.broker,
-                    auditor=sessions.auditor,
-                    record=record,
-                    audit_reader=AuditReader(database, record),
-                    usage=Usage(database, base_url=settings.avatar_base_url, clock=clock),
-                    operators=Operators(settings, keyring.operators(), clock),
-                    settings=settings,
-                    clock=times,
-                    readiness=sessions.readiness,
-                    stats_reader=sessions.stats_reader,
-                    metrics=metrics,
-                    recent=recent,
-                    streams=StreamLimit(of_one=MAX_STREAMS, of_all=MAX_STREAMS),
-                    rates=Rates.of(settings),
-                    followers=StreamLimit(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS),
-                    visitors=visitors_of(settings, login),
+                    access_control=domain.access_control,
+                    admission=domain.admission,
                     assets=assets,
+                    audit_reader=AuditReader(database, audit_writer),
+                    audit_writer=audit_writer,
+                    auditor=domain.auditor,
+                    budgets=domain.budgets,
+                    clock=clock,
+                    followers=StreamLimit(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS),
+                    metrics=metrics,
+                    operator_streams=StreamLimit(of_one=MAX_STREAMS, of_all=MAX_STREAMS),
+                    operators=Operators(settings, keyring.operators(), clocks.wall),
+                    presence=domain.presence,
+                    rates=Rates.of(settings),
+                    readiness=domain.readiness,
+                    recent_calls=recent_calls,
+                    services=Services(settings.service_tokens),
+                    sessions=domain.service,
+                    settings=settings,
+                    speech=domain.speech,
+                    stats_reader=domain.stats_reader,
                     templates=templates,
+                    usage=Usage(database, base_url=settings.avatar_base_url, clock=clocks.wall),
+                    visitors=visitors_of(settings, login),
                 )
 
     app = FastAPI(
@@ -189,29 +201,29 @@ def create_app(
         telemetry=UNTRACED if traces is None else traces.telemetry,
         docs_url=None,
         redoc_url=None,
-        redirect_slashes=False,  # a redirect would be to http, where a proxy has the https
-        middleware=_guards(settings, metrics),
+        redirect_slashes=False,  # behind a proxy with TLS a redirect would lead to http
+        middleware=_middleware(settings, metrics, clocks.monotonic),
         exception_handlers={
             Problem: on_problem,
             RequestValidationError: on_invalid,
             HTTPException: on_http_exception,
         },
     )
-    # Not `include_router`, which makes every route anew for each app, at its first request.
+    # Not `include_router`, which builds every route again for each app, at its first request.
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
     app.mount("/static", assets, name="static")
-    # Made once, as FastAPI does: it takes a tenth of a second.
+    # Cached, as FastAPI's own is: making the document takes a tenth of a second.
     app.openapi = functools.cache(lambda: describe(app))  # type: ignore[method-assign] # FastAPI's documented way
     return app
 
 
-def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
-    """Outermost first."""
+def _middleware(settings: Settings, metrics: Metrics, monotonic: Clock) -> list[Middleware]:
+    """The middleware, the outermost first."""
     return [
-        *_proxies(settings),
-        Middleware(RequestContext, metrics=metrics),
+        *_proxy_middleware(settings),
         Middleware(SecurityHeaders, https=settings.is_https),
+        Middleware(RequestContext, metrics=metrics, monotonic=monotonic),
         Middleware(HostGuard, policy=HostPolicy.of(settings)),
         Middleware(
             CORSMiddleware,
@@ -225,20 +237,22 @@ def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
     ]
 
 
-def _proxies(settings: Settings) -> list[Middleware]:
-    """What believes proxies; whom one has signed in is asked of it before addresses change."""
+def _proxy_middleware(settings: Settings) -> list[Middleware]:
+    """The middleware that reads trusted proxies' headers, the outermost first."""
     trusted = list(settings.trusted_proxies)
     if not trusted:
         return [Middleware(UntrustedProxyWarning)]
-    believed = [Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)]
+    middleware = [Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)]
     if settings.auth_mode == "header" and settings.auth_header is not None:
-        asked = Middleware(SignedInByProxy, header=settings.auth_header, proxies=trusted)
-        believed.insert(0, asked)
-    return believed
+        # Outermost: it needs the proxy's address, which the other replaces by the visitor's.
+        sign_in = Middleware(SignedInByProxy, header=settings.auth_header, proxies=trusted)
+        middleware.insert(0, sign_in)
+    return middleware
 
 
 @contextlib.asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run `work` in a task during the block, and cancel it afterwards."""
     task = asyncio.create_task(work)
     try:
         yield
@@ -249,17 +263,17 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _ending(broker: SessionService) -> AsyncIterator[None]:
-    """Leaves no session open behind."""
+async def _closed_at_exit(shutdown: SessionShutdown) -> AsyncIterator[None]:
+    """End every session after the block, and log those that remain."""
     try:
         yield
     finally:
         try:
             async with asyncio.timeout(SHUTDOWN_SECONDS):
-                await broker.close()
+                await shutdown.close()
         except TimeoutError:
-            sessions, creates = await broker.left()
-            log.error(  # noqa: TRY400 - a traceback says nothing here
+            sessions, creates = shutdown.left()
+            log.error(  # noqa: TRY400 - a traceback would only show this timeout
                 "some sessions could not be ended before the deadline",
                 session_ids=[session.session_id for session in sessions],
                 unanswered_creates=creates,

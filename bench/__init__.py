@@ -1,1 +1,1 @@
-"""Benchmarks: ratios of two things in one run, because machines differ and are noisy."""
+"""Benchmarks and the soak test; a benchmark compares two things in one run on one machine."""

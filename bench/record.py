@@ -1,7 +1,7 @@
-"""What the record costs: who speaks, and who looks through a million entries.
+"""The cost of the audit record: for a speaking visitor, and for queries on a million entries.
 
-Run by `make bench`. The million is on SQLite in a file; each question is asked several times, and
-the quickest answer counts: what neighbours on the machine take is not the question's.
+Run by `make bench FULL=1`. The entries are in a SQLite file. Each query runs several times, and its
+shortest time counts, so that other load on the machine does not.
 """
 
 import asyncio
@@ -38,8 +38,8 @@ WORDS: Final = ("hello", "parcel", "avatar", "weather", "tomorrow", "welcome", "
 Question = Callable[[], Awaitable[object]]
 
 
-async def main() -> None:
-    """Print how long each question takes with a million entries, and what it takes of memory."""
+async def main(entries: int = ENTRIES) -> None:
+    """Print the cost of an entry, the time of each query, and the memory of reading all entries."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "broker.db"
         async with AsyncExitStack() as stack:
@@ -50,18 +50,18 @@ async def main() -> None:
                 database, required=True, monotonic=time.monotonic, clock=lambda: NOW
             )
             await stack.enter_async_context(record.running())
-            await _calm(record)
+            await _compare_latency(record)
             await _commits(database, record)
-            _fill(file, database.holder)
-            print(f"{ENTRIES} entries: {file.stat().st_size / 1e6:.0f} MB")
-            slowest = await _questions(database, record)
+            _fill(file, database.process_name, entries)
+            print(f"{entries} entries: {file.stat().st_size / 1e6:.0f} MB")
+            slowest = await _queries(database, record)
             await _memory(AuditReader(database, record))
     if slowest > LIMIT_MS:
         raise SystemExit(f"a question took {slowest:.0f} ms; at most {LIMIT_MS} are allowed")
 
 
-async def _calm(record: AuditWriter) -> None:
-    """What a call that Kaltura answers in 20 ms takes, with its entry and without."""
+async def _compare_latency(record: AuditWriter) -> None:
+    """Compare the time of a call that Kaltura answers in 20 ms with and without its entry."""
 
     async def call(*, on_record: bool) -> float:
         started = time.perf_counter()
@@ -79,7 +79,7 @@ async def _calm(record: AuditWriter) -> None:
 
 
 async def _commits(database: Database, record: AuditWriter) -> None:
-    """How many entries share a commit, and what one entry alone waits for."""
+    """Print how many entries share a commit, and how long a single entry waits for its own."""
     commits: list[int] = []
     write = database.write
 
@@ -88,7 +88,7 @@ async def _commits(database: Database, record: AuditWriter) -> None:
         commits.append(len(ids))
         return ids
 
-    database.write = counted  # type: ignore[method-assign,assignment] # to look, not to change
+    database.write = counted  # type: ignore[method-assign,assignment] # only counts the entries
     alone = []
     for _ in range(50):
         started = time.perf_counter()
@@ -103,7 +103,7 @@ async def _commits(database: Database, record: AuditWriter) -> None:
     started = time.perf_counter()
     await asyncio.gather(*(speaker() for _ in range(64)))
     rate = sum(commits) / (time.perf_counter() - started)
-    database.write = write  # type: ignore[method-assign] # as it was
+    database.write = write  # type: ignore[method-assign] # restores the method
     print(f"one call alone: on disk in {median(alone):.1f} ms, while Kaltura works")
     print(
         f"64 callers: {rate:.0f} entries/s, {sum(commits) / len(commits):.0f} in a commit, "
@@ -111,23 +111,23 @@ async def _commits(database: Database, record: AuditWriter) -> None:
     )
 
 
-def _fill(file: Path, holder: str) -> None:
+def _fill(file: Path, holder: str, entries: int) -> None:
     chance = random.Random(1)
-    span = DAYS * DAY_SECONDS / ENTRIES
+    span = DAYS * DAY_SECONDS / entries
     events = [Event.SAY_TEXT] * 6 + [Event.KEEP_ALIVE] * 3 + [Event.INTERRUPT]
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
-        for begin in range(0, ENTRIES, ROWS_AT_ONCE):
+        for begin in range(0, entries, ROWS_AT_ONCE):
             rows = []
-            for n in range(begin, begin + ROWS_AT_ONCE):
-                session = n * SESSIONS // ENTRIES
+            for n in range(begin, min(begin + ROWS_AT_ONCE, entries)):
+                session = n * SESSIONS // entries
                 event = Event.ENDED if n % 50 == 0 else chance.choice(events)
                 text = None
                 if event is Event.SAY_TEXT:
                     text = " ".join(chance.choices(WORDS, k=12)) + f" number {n}"
                 rows.append(
                     (
-                        NOW - (ENTRIES - n) * span + chance.uniform(-2, 2),
+                        NOW - (entries - n) * span + chance.uniform(-2, 2),
                         *(event.value, f"request-{n}", f"session-{session}"),
                         *(f"visitor-{session % VISITORS}", "ok", 200, 40.0, text),
                         *('{"surface": "api", "turnId": "turn-1"}', holder),
@@ -152,7 +152,8 @@ def _fill(file: Path, holder: str) -> None:
         connection.commit()
 
 
-async def _questions(database: Database, record: AuditWriter) -> float:
+async def _queries(database: Database, record: AuditWriter) -> float:
+    """Print the shortest time of each query; returns the longest of them, in milliseconds."""
     audit_reader, usage = (
         AuditReader(database, record),
         Usage(database, base_url="k", clock=lambda: NOW),
@@ -160,7 +161,7 @@ async def _questions(database: Database, record: AuditWriter) -> float:
     yesterday, month = NOW - 2 * DAY_SECONDS, NOW - 60 * DAY_SECONDS
 
     def page(before: int | None = None, **wanted: object) -> Question:
-        return lambda: audit_reader.page(Filter(**wanted), limit=100, before=before)  # type: ignore[arg-type] # ours
+        return lambda: audit_reader.page(Filter(**wanted), limit=100, before=before)  # type: ignore[arg-type] # fields of Filter
 
     questions: dict[str, Question] = {
         "the newest": page(),
@@ -203,7 +204,7 @@ async def _questions(database: Database, record: AuditWriter) -> float:
 
 
 async def _memory(audit_reader: AuditReader) -> None:
-    """All of it is read, a page at a time."""
+    """Print the time and memory of reading every entry, a page at a time."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started, count = time.perf_counter(), 0
     async for _ in audit_reader.every(Filter()):

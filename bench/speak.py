@@ -1,86 +1,117 @@
-"""How much a speak costs through the broker, against the same call made straight to Kaltura.
+"""The processor time of a speak, in the broker and in servers that do comparable work.
 
-Run by `make bench`. Everything is on loopback and bounded: 32 sessions, a fixed count of calls.
-Calls of one session go one after the other, so each of the connections has a session of its own.
+Run by `make bench`. Everything is on loopback and bounded. The server runs on one core, the
+stand-in Kaltura and the load on another. The measure is the server's processor time, as the kernel
+counts it. The servers take turns in several rounds, and the median counts, because other load on
+the machine varies. Ratios are to Express with the same protections.
 """
 
-import asyncio
+import argparse
+import contextlib
+import sys
 import tempfile
-import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from typing import Final
 
-import aiohttp
+import uvloop
 
-from bench.processes import answers, free_port, process
+from bench.other_costs import print_other_costs
+from bench.plan import FULL, QUICK, Plan
+from bench.processor import CLIENT_CORE, memory_bytes, on_core
+from bench.profile import profile
+from bench.servers import (
+    BROKER,
+    EXPRESS,
+    FASTAPI,
+    PROTECTED,
+    UPSTREAM_MS,
+    Cost,
+    Server,
+    server,
+    upstream,
+)
 
-SESSIONS: Final = 32
-CALLS_EACH: Final = 100
-ROUNDS: Final = 3
-SAID: Final = {"text": "Hello, I am an avatar.", "turnId": "turn-1", "isFinal": True}
+SERVERS: Final = (BROKER, FASTAPI, EXPRESS, PROTECTED)
+INTERRUPTED: Final = 130
 
-Target = tuple[str, dict[str, str]]
-
-
-async def main() -> None:
-    """Print calls a second and milliseconds, straight and through the broker, and the ratio."""
-    kaltura, broker = free_port(), free_port()
-    base_url = f"http://127.0.0.1:{kaltura}/v1/avatar-session"
-    settings = {
-        "AVATAR_BASE_URL": base_url,
-        "AVATAR_KS": "bench",
-        "AVATAR_ID": "bench",
-        "MAX_CONCURRENT_SESSIONS": str(SESSIONS),
-        "CREATE_RATE_LIMIT": "1000000/minute",
-        "SPEAK_RATE_LIMIT": "1000000/minute",
-        "ADDRESS_SHARE_PERCENT": "100",
-    }
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        process(Path(directory), "-m", "bench.kaltura", str(kaltura)),
-        process(Path(directory), "-m", "app", "serve", "--port", str(broker), **settings),
-    ):
-        await answers(f"http://127.0.0.1:{broker}/healthz")
-        straight = [(f"{base_url}/bench/say-text", {"Authorization": "Bearer bench"})] * SESSIONS
-        through = [await _open_session(broker) for _ in range(SESSIONS)]
-        best: dict[str, float] = {}
-        for _ in range(ROUNDS):
-            for name, targets in (("straight", straight), ("through the broker", through)):
-                rate, times = await _round(targets)
-                best[name] = max(best.get(name, 0), rate)
-                p99 = quantiles(times, n=100)[-1]
-                print(f"{name:>20}: {rate:6.0f}/s  p50 {median(times):5.1f} ms  p99 {p99:5.1f} ms")
-    print(f"ratio of the best: {best['through the broker'] / best['straight']:.2f}")
+Costs = dict[tuple[str, int], list[Cost]]
+"""The costs of each server at each number of connections, one for each round."""
 
 
-async def _open_session(port: int) -> Target:
-    broker = f"http://127.0.0.1:{port}/api"
-    async with (
-        aiohttp.ClientSession() as http,
-        http.post(f"{broker}/create-avatar-session") as answer,
-    ):
-        session = await answer.json()
-    speak = f"{broker}/avatar-sessions/{session['sessionId']}/speak"
-    return speak, {"Authorization": f"Bearer {session['token']}"}
+def main() -> None:
+    """Print the tables, or with `--profile` the profile of a speak."""
+    parser = argparse.ArgumentParser(description="What a speak costs.")
+    parser.add_argument("--full", action="store_true", help="figures to decide by: ten minutes")
+    parser.add_argument("--rounds", type=int, help="how often each server has its turn")
+    parser.add_argument("--profile", action="store_true", help="where a speak's time goes")
+    options = parser.parse_args()
+    if sys.platform != "linux":
+        sys.exit("The processor time of another process is read as Linux has it.")
+    plan = FULL if options.full else QUICK
+    if options.rounds:
+        plan = replace(plan, rounds=options.rounds)
+    try:
+        with on_core(CLIENT_CORE):
+            uvloop.run(profile(plan) if options.profile else report(plan))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
-async def _round(targets: list[Target]) -> tuple[float, list[float]]:
-    """Calls a second, and how many milliseconds each took."""
-    times: list[float] = []
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=SESSIONS)) as http:
+async def report(plan: Plan) -> None:
+    """Compare the servers, and print the broker's other costs."""
+    with tempfile.TemporaryDirectory() as name, upstream(Path(name)) as base_url:
+        await _compare(plan, Path(name), base_url)
+        await print_other_costs(plan, Path(name), base_url)
 
-        async def visitor(url: str, headers: dict[str, str]) -> None:
-            for _ in range(CALLS_EACH):
-                started = time.perf_counter()
-                async with http.post(url, json=SAID, headers=headers, raise_for_status=True) as got:
-                    await got.read()
-                times.append((time.perf_counter() - started) * 1000)
 
-        started = time.perf_counter()
-        await asyncio.gather(*(visitor(*target) for target in targets))
-        return len(times) / (time.perf_counter() - started), times
+async def _compare(plan: Plan, directory: Path, base_url: str) -> None:
+    print(
+        f"A speak, with {plan.sessions} sessions and {UPSTREAM_MS} ms of Kaltura "
+        f"(median of {plan.rounds} rounds of {plan.calls}):"
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        servers = [
+            await stack.enter_async_context(server(name, directory, base_url)) for name in SERVERS
+        ]
+        for each in servers:
+            await each.open(plan.sessions)
+            await each.speak(plan.sessions, max(plan.connections))  # the first of each costs more
+        _print_table(plan, servers, await _take_turns(plan, servers))
+
+
+async def _take_turns(plan: Plan, servers: list[Server]) -> Costs:
+    costs: Costs = {}
+    for _ in range(plan.rounds):
+        for connections in plan.connections:
+            calls = plan.calls_alone if connections == 1 else plan.calls
+            for each in servers:
+                cost = await each.speak(calls, connections)
+                costs.setdefault((each.name, connections), []).append(cost)
+    return costs
+
+
+def _print_table(plan: Plan, servers: list[Server], costs: Costs) -> None:
+    def row(title: str, form: str, values: list[float]) -> None:
+        print(f"{title:>36}" + "".join(f"{value:>20{form}}" for value in values))
+
+    def medians(of: Callable[[Cost], float], connections: int) -> list[float]:
+        return [median(map(of, costs[each.name, connections])) for each in servers]
+
+    print(" " * 36 + "".join(f"{each.name:>20}" for each in servers))
+    for connections in plan.connections:
+        spent = medians(lambda cost: cost.cpu_ms, connections)
+        print(f"with {connections} connection{'s'[: connections - 1]}")
+        row("processor ms", ".3f", spent)
+        row("ratio", ".2f", [each / spent[-1] for each in spent])
+        row("speaks a second", ".0f", medians(lambda cost: cost.load.rate, connections))
+        row("p50 ms", ".1f", medians(lambda cost: cost.load.percentile(50), connections))
+        row("p99 ms", ".1f", medians(lambda cost: cost.load.percentile(99), connections))
+    row("processor ms until ready", ".0f", [each.start_seconds * 1000 for each in servers])
+    row("memory MB", ".0f", [memory_bytes(each.process_id) / 2**20 for each in servers])
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -1,14 +1,16 @@
-"""The longest that one visitor's crafted input keeps everybody else waiting.
+"""The longest time that one visitor's crafted input delays the answers to everybody else.
 
-Run by `make bench`. A prober asks `/healthz` every few milliseconds, while texts, streams, bodies,
-forms and recordings that were made to be slow come in one after the other. What counts is how much
-processor time the broker takes between a question and its answer (on Linux), so that neighbours on
-the machine do not; and each input comes a few times, of which the best counts.
+Run by `make bench FULL=1`. A prober requests `/healthz` every few milliseconds, while texts,
+streams, bodies, forms and recordings that were made to be slow are sent one after the other. The
+measure is the processor time that the broker takes between a probe and its answer (on Linux), so
+that other load on the machine does not count. Each input is sent a few times, of which the best
+counts.
 """
 
 import asyncio
 import contextlib
 import io
+import itertools
 import json
 import random
 import socket
@@ -23,13 +25,13 @@ from typing import Final
 
 import aiohttp
 
-from bench.processes import answers, free_port, process, start, stop
+from bench.processes import free_port, process, wait_until_ready
 
 LIMIT_MS: Final = 50
 ROUNDS: Final = 3
 PAUSE_SECONDS: Final = 0.002
 GIVE_UP_SECONDS: Final = 2.0
-"""A text that is being written waits while what is before it is said."""
+"""How long an answer is awaited: a streamed text waits while the one before it is said."""
 
 LINE_CHARACTERS: Final = 60_000
 UNITS: Final = {
@@ -55,7 +57,7 @@ UNITS: Final = {
 
 @dataclass(frozen=True)
 class Input:
-    """One request; a body of several parts is written part by part."""
+    """One request of the benchmark; a body of several parts is sent part by part."""
 
     name: str
     control: str
@@ -63,17 +65,17 @@ class Input:
     parts: list[bytes]
 
 
-async def main() -> None:
-    """Print the longest wait that each input makes; fails where one is too long by default."""
+async def main(rounds: int = ROUNDS, most_inputs: int | None = None) -> None:
+    """Print the longest delay that each input causes; fail if one exceeds `LIMIT_MS`."""
     print(f"By default (at most {LIMIT_MS} ms are allowed):")
-    worst = await _measured({})
+    worst = await _measured({}, rounds, most_inputs)
     print("With MAX_TEXT_LENGTH=100000:")
-    await _measured({"MAX_TEXT_LENGTH": "100000"})
+    await _measured({"MAX_TEXT_LENGTH": "100000"}, rounds, most_inputs)
     if worst > LIMIT_MS:
         raise SystemExit(f"others waited {worst:.0f} ms; at most {LIMIT_MS} are allowed")
 
 
-async def _measured(settings: dict[str, str]) -> float:
+async def _measured(settings: dict[str, str], rounds: int, most_inputs: int | None) -> float:
     kaltura, broker = free_port(), free_port()
     settings = settings | {
         "AVATAR_BASE_URL": f"http://127.0.0.1:{kaltura}/v1/avatar-session",
@@ -84,20 +86,23 @@ async def _measured(settings: dict[str, str]) -> float:
     worst = 0.0
     with (
         tempfile.TemporaryDirectory() as directory,
-        process(Path(directory), "-m", "bench.kaltura", str(kaltura)),
-        _broker(Path(directory), broker, settings) as process_id,
+        process(Path(directory), "-m", "bench.kaltura_stub", str(kaltura)),
+        process(
+            Path(directory), "-m", "app", "serve", "--port", str(broker), **settings
+        ) as process_id,
     ):
         url = f"http://127.0.0.1:{broker}"
-        await answers(f"{url}/healthz")
+        await wait_until_ready(f"{url}/healthz")
         async with aiohttp.ClientSession(base_url=url) as http:
             async with http.post("/api/create-avatar-session") as answer:
                 session = await answer.json()
             http.headers["Authorization"] = f"Bearer {session['token']}"
             path = f"/api/avatar-sessions/{session['sessionId']}"
-            for each in _inputs(int(settings.get("MAX_TEXT_LENGTH", "1000"))):
+            inputs = _inputs(int(settings.get("MAX_TEXT_LENGTH", "1000")))
+            for each in itertools.islice(inputs, most_inputs):
                 answered = [
                     await _longest_wait(http, (broker, process_id), path, each)
-                    for _ in range(ROUNDS)
+                    for _ in range(rounds)
                 ]
                 shortest = min(wait for wait, _ in answered)
                 worst = max(worst, shortest)
@@ -111,7 +116,7 @@ async def _longest_wait(
     status = "after more than is waited for"
     with _prober(*broker) as longest_ms:
         await asyncio.sleep(0.05)
-        # It may be refused before all of it was sent, or wait in line.
+        # The input may be refused before all of it was sent, or wait behind others.
         with contextlib.suppress(TimeoutError, aiohttp.ClientError):
             status = await asyncio.wait_for(_send(http, path, sent), GIVE_UP_SECONDS)
         await asyncio.sleep(0.2)
@@ -133,17 +138,8 @@ async def _send(http: aiohttp.ClientSession, path: str, sent: Input) -> str:
 
 
 @contextlib.contextmanager
-def _broker(directory: Path, port: int, settings: dict[str, str]) -> Iterator[int]:
-    broker = start(directory, "-m", "app", "serve", "--port", str(port), **settings)
-    try:
-        yield broker.pid
-    finally:
-        stop(broker)
-
-
-@contextlib.contextmanager
 def _prober(port: int, process_id: int) -> Iterator[Callable[[], float]]:
-    """Asks in a thread of its own; gives how long the slowest answer took, in milliseconds."""
+    """Probe in a thread during the block; yields a function for the longest delay so far, in ms."""
     over = threading.Event()
     waits = [0.0]
 
@@ -166,7 +162,7 @@ def _prober(port: int, process_id: int) -> Iterator[Callable[[], float]]:
 
 
 def _spent_ms(process_id: int) -> float:
-    """Processor time of all threads of a process; any time where the system does not tell."""
+    """The processor time of a process, in milliseconds; wall time where /proc does not exist."""
     threads = list(Path(f"/proc/{process_id}/task").glob("*/schedstat"))
     if not threads:
         return time.perf_counter() * 1000

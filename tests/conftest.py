@@ -16,7 +16,8 @@ from asgi_lifespan import LifespanManager
 
 from app.config.settings import Settings
 from app.config.sources import PLANNED_HARMLESS
-from app.main import create_app
+from app.main import Transports, create_app
+from app.sessions.clock import Clocks
 from app.web.operator import streams
 from tests.support.doubles import FakeClock, FakeKaltura, FakeServices, settings
 from tests.support.postgres import Postgres, postgres
@@ -120,11 +121,8 @@ async def visit(
             if not started:
                 app = create_app(
                     settings(**changes),
-                    transport=kaltura,
-                    speech_transport=speech,
-                    clock=clock,
-                    monotonic=clock,
-                    sleep=clock.sleep,
+                    transports=Transports(kaltura=kaltura, speech=speech),
+                    clocks=Clocks(wall=clock, monotonic=clock, sleep=clock.sleep),
                 )
                 manager = await stack.enter_async_context(LifespanManager(app))
                 started.append(manager.app)

@@ -26,15 +26,16 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from app.kaltura import errors
 from app.kaltura.breaker import OPEN_SECONDS
-from app.kaltura.contract import MIRROR_PATH, Operation, Refusal
+from app.kaltura.contract import MIRROR_PATH, DocumentedRefusal, Operation
 from app.kaltura.credentials import PAUSE_SECONDS, RENEWED_AFTER
 from app.kaltura.minting import LIFETIME_SECONDS
 from app.kaltura.transport import MAX_ANSWER_BYTES
-from app.main import ROOT, create_app
+from app.main import ROOT, Transports, create_app
 from app.observability.logs import configure_logging
 from app.observability.spans import tracer_provider
 from app.problems import PROBLEMS
 from app.sessions.audio import subprocess_runner
+from app.sessions.clock import Clocks
 from app.sessions.service import KEEP_ALIVE_SECONDS
 from tests.support.doubles import (
     ADMIN_SECRET,
@@ -251,7 +252,9 @@ OUTCOMES -= {errors.KalturaError.__name__, errors.CircuitOpenError.__name__}
 OF_CONTROLS = {errors.SpeechFailedError.__name__}
 """Those that no create ends in."""
 
-KALTURA_ERRORS = {refusal.error for refusal in Refusal} | {kind.title for kind in PROBLEMS}
+KALTURA_ERRORS = {refusal.error for refusal in DocumentedRefusal} | {
+    kind.title for kind in PROBLEMS
+}
 
 
 def assert_is_an_answer_of_ours(target: str, answer: httpx.Response) -> None:
@@ -289,7 +292,10 @@ async def told_by_a_broker(
     traces, spans = tracer_provider({}), InMemorySpanExporter()
     traces.add_span_processor(SimpleSpanProcessor(spans))
     app = create_app(
-        configured, transport=kaltura, clock=clock, monotonic=clock, tracer_provider=traces
+        configured,
+        transports=Transports(kaltura=kaltura),
+        clocks=Clocks(wall=clock, monotonic=clock),
+        tracer_provider=traces,
     )
     async with (
         LifespanManager(app) as manager,

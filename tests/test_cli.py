@@ -12,12 +12,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 
 from app import __version__, cli
+from app.config.settings import load_settings
 from app.kaltura.contract import MIRROR_PATH
 from app.main import SHUTDOWN_SECONDS
 from app.server.process import ENDING_SIGNALS, _Server, on_ending_signals
@@ -133,29 +135,36 @@ def test_when_it_serves_code_is_no_garbage_and_it_may_open_all_that_it_is_allowe
 @pytest.mark.parametrize(
     ("configured", "names"),
     [
-        ({}, "AVATAR_KS is missing: set it"),
-        ({"AVATAR_KS": KS}, "AVATAR_ID is missing: set it"),
-        (MAKES_KS, "AVATAR_ID is missing: set it"),
-        ({"KALTURA_ADMIN_SECRET": KS}, "KALTURA_PARTNER_ID is missing"),
-        ({**KALTURA, **MAKES_KS}, "AVATAR_KS is set beside KALTURA_ settings"),
-        ({**KALTURA, "MAX_TEXT_LENGTH": "x"}, "MAX_TEXT_LENGTH is malformed"),
-        ({**KALTURA, "AVATAR_VOICEID": "x"}, "did you mean AVATAR_VOICE_ID?"),
+        ({}, ["AVATAR_KS is missing: set it", "AVATAR_ID is missing: set it"]),
+        ({"AVATAR_KS": KS}, ["AVATAR_ID is missing: set it"]),
+        (MAKES_KS, ["AVATAR_ID is missing: set it"]),
+        (
+            {"KALTURA_ADMIN_SECRET": KS, "AVATAR_VOICEID": "x", "MAX_TEXT_LENGTH": "x"},
+            [
+                "did you mean AVATAR_VOICE_ID?",
+                "MAX_TEXT_LENGTH is malformed",
+                "KALTURA_PARTNER_ID is missing",
+                "AVATAR_ID is missing: set it",
+            ],
+        ),
+        ({**KALTURA, **MAKES_KS}, ["AVATAR_KS is set beside KALTURA_ settings"]),
     ],
 )
-def test_a_wrong_setting_is_one_line_and_exit_code_2(
-    tmp_path: Path, command: str, configured: dict[str, str], names: str
+def test_wrong_settings_are_a_line_each_and_exit_code_2(
+    tmp_path: Path, command: str, configured: dict[str, str], names: list[str]
 ) -> None:
     told = run(tmp_path, command, **configured)
     assert told.returncode == 2
-    assert names in told.stderr
-    assert len(told.stderr.splitlines()) == 1
+    for line, name in zip(told.stderr.splitlines(), names, strict=True):
+        assert line.startswith("avatar-broker: ")
+        assert name in line
     assert KS not in told.stderr
 
 
 @pytest.mark.parametrize(
     ("command", "configured", "names"),
     [
-        (["serve"], KALTURA, "SECRET_KEY is missing"),
+        (["serve"], {**KALTURA, "PUBLIC_URL": "https://a.example"}, "SECRET_KEY is missing"),
         (["demo"], {}, "ENVIRONMENT=production has no demo"),
         ([], {}, "ENVIRONMENT=production has no demo"),
     ],
@@ -191,44 +200,80 @@ def test_what_is_no_port_is_told(tmp_path: Path, command: str, port: str) -> Non
     assert "Traceback" not in told.stderr
 
 
-@pytest.mark.parametrize(
-    ("arguments", "configured", "address"),
-    [
-        ([], {}, ("127.0.0.1", 8000)),
-        (["serve"], {"PORT": "9000", "HOST": "::"}, ("::", 9000)),
-        (["demo"], {"PORT": "9000", "HOST": "localhost"}, ("localhost", 9000)),
-        (["emulator"], {"PORT": "", "HOST": ""}, ("127.0.0.1", 8001)),
-        (["doctor"], {"PORT": "0", "HOST": "0.0.0.0"}, ("0.0.0.0", 0)),  # noqa: S104 - asked for
-        (["serve"], {"HOST": "a-machine.example.com"}, ("127.0.0.1", 8000)),
-        (["--port", "7000", "serve"], {"PORT": "9000"}, ("127.0.0.1", 7000)),
-        (["--host", "::1", "serve", "--port", "7000"], {"PORT": "x"}, ("::1", 7000)),
-    ],
-)
-def test_where_the_command_line_does_not_say_where_to_listen_the_environment_does(
+ADDRESSES: list[tuple[list[str], dict[str, str], str, tuple[str, int]]] = [
+    ([], {}, "", ("127.0.0.1", 8000)),
+    (["serve"], {"PORT": "9000", "HOST": "::"}, "", ("::", 9000)),
+    (["demo"], {"PORT": "9000", "HOST": "localhost"}, "", ("localhost", 9000)),
+    (["doctor"], {"PORT": "0", "HOST": "0.0.0.0"}, "", ("0.0.0.0", 0)),  # noqa: S104 - asked for
+    (["serve"], {"HOST": "a-machine.example.com"}, "", ("127.0.0.1", 8000)),
+    (["serve"], {"HOST": '"::1"', "PORT": "'9000'"}, "", ("::1", 9000)),
+    (["--port", "7000", "serve"], {"PORT": "9000"}, "PORT=6000", ("127.0.0.1", 7000)),
+    (["--host", "::1", "serve", "--port", "7000"], {"PORT": "x"}, "HOST=x", ("::1", 7000)),
+    (["serve"], {}, "PORT=9000\nHOST='::'", ("::", 9000)),
+    (["serve"], {"PORT": "9000", "HOST": "a-machine"}, "PORT=6000\nHOST=::", ("::", 9000)),
+    (["serve"], {"PORT": "", "HOST": ""}, "port=6000\nHOST=", ("127.0.0.1", 6000)),
+]
+
+
+@pytest.mark.parametrize(("arguments", "environ", "dotenv", "address"), ADDRESSES)
+def test_the_command_line_says_where_to_listen_and_else_the_environment_and_else_env(
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     arguments: list[str],
-    configured: dict[str, str],
+    environ: dict[str, str],
+    dotenv: str,
     address: tuple[str, int],
 ) -> None:
-    for name in ("PORT", "HOST"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(dotenv, encoding="utf-8")
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    settings, _ = load_settings(**cli._address(cli._parser().parse_args(arguments)))
+    assert (settings.host, settings.port) == address
+
+
+@pytest.mark.parametrize(
+    ("configured", "port"), [({}, 8001), ({"PORT": ""}, 8001), ({"PORT": "9000"}, 9000)]
+)
+def test_the_emulator_has_a_port_of_its_own_unless_one_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, configured: dict[str, str], port: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
     for name, value in configured.items():
         monkeypatch.setenv(name, value)
-    options = cli._with_address(cli._parser().parse_args(arguments))
-    assert (options.host, options.port) == address
+    listening: list[tuple[str, int]] = []
+
+    def listen(*address: Any) -> Any:
+        listening.append(address)
+        raise KeyboardInterrupt
+
+    for name in ("use_non_blocking_output", "configure_logging"):
+        monkeypatch.setattr(cli, name, lambda: None)
+    monkeypatch.setattr(cli, "listen", listen)
+    with pytest.raises(SystemExit):
+        cli.main(["emulator"])
+    assert listening == [("127.0.0.1", port)]
 
 
 @pytest.mark.parametrize("port", ["http", "-1", "65536", "80 80", "\N{SUPERSCRIPT TWO}"])
-def test_a_port_of_the_environment_that_is_none_is_one_line_and_exit_code_2(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], port: str
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_port_that_is_none_is_one_line_and_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    port: str,
+    in_file: bool,  # noqa: FBT001 - a column of the table
 ) -> None:
-    monkeypatch.setenv("PORT", port)
+    monkeypatch.chdir(tmp_path)
+    if in_file:
+        (tmp_path / ".env").write_text(f"PORT={port}", encoding="utf-8")
+    else:
+        monkeypatch.setenv("PORT", port)
     with pytest.raises(SystemExit) as ended:
-        cli.main(["serve"])
+        cli.main(["emulator"])
     assert ended.value.code == 2
-    assert capsys.readouterr().err == (
-        f"avatar-broker: PORT is malformed: {port!r} is no port: 0 to 65535\n"
-    )
+    [told] = capsys.readouterr().err.splitlines()
+    assert told.startswith("avatar-broker: PORT is malformed: not a port: 0 to 65535")
 
 
 def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -283,7 +328,11 @@ def test_whoever_reads_the_broker_and_whatever_ends_it_its_sessions_are_ended_fi
         broker.process.send_signal(ended_by)
         assert broker.process.wait(STOP_SECONDS) == code
         assert _states(kaltura) == ["ended"]
-        assert KS not in broker.log.read_text(encoding="utf-8")
+        log = broker.log.read_text(encoding="utf-8")
+        assert KS not in log
+        if shell == LOGGED:
+            events = re.findall(r'"event": "(started|stopped)"', log)
+            assert events == ["started", "stopped"]
 
 
 def test_a_second_signal_ends_the_broker_soon_whatever_it_waits_for(
@@ -383,7 +432,7 @@ def test_the_doctor_names_what_is_wrong_and_ends_what_it_opened(
     assert _states(kaltura) == ["ended"]
 
     wrong = run(tmp_path, "doctor", *port, **{**KALTURA, **upstream, "AVATAR_KS": "x"})
-    assert wrong.returncode == 1
+    assert (wrong.returncode, wrong.stderr) == (1, "")
     [cross] = [line for line in wrong.stdout.splitlines() if line.startswith("\N{BALLOT X}")]
     assert re.fullmatch(
         r". create +\d+ ms  Kaltura refused the broker's credentials \(status 401\)", cross

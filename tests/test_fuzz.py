@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from app.main import create_app
+from app.main import Transports, create_app
 from app.server import connection
 from app.web.middleware import bodies
 from tests.support.doubles import FakeKaltura, settings
@@ -35,7 +35,7 @@ from tests.support.visitor_api import path as session_path
 CASES: Final = int(os.environ.get("FUZZ_CASES", "3000"))
 """Requests made from the document; `make fuzz` asks for more."""
 
-DOCUMENT: Final = create_app(settings(), transport=FakeKaltura()).openapi()
+DOCUMENT: Final = create_app(settings(), transports=Transports(kaltura=FakeKaltura())).openapi()
 CHECKS: Final = [
     status_code_conformance,
     content_type_conformance,
@@ -102,7 +102,7 @@ async def visited(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[Broker]:
-    app = create_app(settings(**NO_LIMITS), transport=FakeKaltura())
+    app = create_app(settings(**NO_LIMITS), transports=Transports(kaltura=FakeKaltura()))
     with asyncio.Runner() as runner:
         running = visited(app)
         visitor = runner.run(running.__aenter__())
@@ -229,7 +229,9 @@ async def test_whatever_bytes_come_the_server_answers_or_closes_and_lives_on(
     chance = random.Random(SEED)
     for _ in range(0, BROKEN, AT_ONCE):
         sent = [broken(chance) for _ in range(AT_ONCE)]
-        async with serving(create_app(settings(**NO_LIMITS), transport=FakeKaltura())) as house:
+        async with serving(
+            create_app(settings(**NO_LIMITS), transports=Transports(kaltura=FakeKaltura()))
+        ) as house:
             received = await asyncio.gather(*(answers(house, data) for data in sent))
             assert (await answers(house, REQUESTS[0])).startswith(b"HTTP/1.1 200")
         for data, answer in zip(sent, received, strict=True):

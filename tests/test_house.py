@@ -1,7 +1,9 @@
-"""The house's shape: data flows one way, and modules stay small."""
+"""The shape of the code: data flows one way, and modules, rooms and constructors stay small."""
 
 import ast
 import inspect
+from collections.abc import Container
+from graphlib import TopologicalSorter
 from pathlib import Path
 from types import ModuleType
 
@@ -42,15 +44,24 @@ MOST_MODULES = 14
 """A list of names that a reader takes in at once."""
 
 
-def imports_of(module: Path) -> set[str]:
-    """The modules of the app that `module` imports, without the leading `app.`."""
+def imports_of(module: Path, *, types_too: bool = True) -> set[str]:
+    """The names of the app that `module` imports, without the leading `app.`."""
     found = set()
-    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+    tree = ast.parse(module.read_text(encoding="utf-8"))
+    if not types_too:
+        tree.body = [node for node in tree.body if not isinstance(node, ast.If)]
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "app":
             found |= {f"{node.module}.{name.name}" for name in node.names}
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names if name.name.split(".")[0] == "app"}
     return {name.removeprefix("app.") for name in found}
+
+
+def modules_of(imported: set[str], names: Container[str]) -> set[str]:
+    """The modules that hold the imported names: a name may be a module or stand in one."""
+    holders = {name if name in names else name.rpartition(".")[0] for name in imported}
+    return {name for name in holders if name in names}
 
 
 @pytest.mark.parametrize("folder", MAY_IMPORT)
@@ -61,6 +72,18 @@ def test_data_flows_one_way(folder: str) -> None:
         for name in imports_of(module):
             allowed = any(f"{name}.".startswith(f"{start}.") for start in MAY_IMPORT[folder])
             assert allowed, f"{module.relative_to(APP)} imports app.{name}"
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    names = {".".join(m.relative_to(APP).with_suffix("").parts): m for m in MODULES}
+    graph = {
+        name: {
+            each.removesuffix(".__init__")
+            for each in modules_of(imports_of(module, types_too=False), names)
+        }
+        for name, module in names.items()
+    }
+    TopologicalSorter(graph).prepare()  # raises `CycleError`, which names the modules
 
 
 def test_every_module_is_in_a_room_but_the_entrances() -> None:
@@ -77,6 +100,14 @@ def test_the_modules_of_a_room_are_seen_at_a_glance() -> None:
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(APP)))
 def test_no_module_outgrows_a_reader(module: Path) -> None:
     assert len(module.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(APP)))
+def test_no_constructor_takes_more_than_six_arguments(module: Path) -> None:
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            taken = [each.arg for each in (*node.args.args, *node.args.kwonlyargs)]
+            assert len(taken) - 1 <= 6, taken
 
 
 @pytest.mark.parametrize("module", [deps, rate_limits])

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from bench.soak import __main__ as command
-from bench.soak.findings import Findings, Upstream, most_at_once
-from bench.soak.ledger import Ledger
+from bench.soak.outcome import SoakOutcome, UpstreamSession, most_at_once
 from bench.soak.run import Report
+from bench.soak.tally import Tally
 from tests.support.processes import ROOT, environment
 
-ENDED = Upstream("known", created_at=100, ended_at=110, answered=True)
-LOST = Upstream("lost", created_at=100, ended_at=None, answered=False)
-CUT = Upstream("cut", created_at=119, ended_at=None, answered=True)
-KEPT = Findings(
+ENDED = UpstreamSession("known", created_at=100, ended_at=110, answered=True)
+LOST = UpstreamSession("lost", created_at=100, ended_at=None, answered=False)
+CUT = UpstreamSession("cut", created_at=119, ended_at=None, answered=True)
+KEPT = SoakOutcome(
     upstream=[ENDED, LOST, CUT],
     record={"known": True},
     killed_at=[120],
@@ -84,10 +84,10 @@ def test_a_broken_promise_is_told(changed: dict[str, Any], told: str) -> None:
 def test_a_failure_that_is_no_documented_problem_is_a_surprise(
     status: int, content: Any, *, surprising: bool
 ) -> None:
-    ledger = Ledger()
-    ledger.answered(status, content)
-    assert bool(ledger.surprises) == surprising
-    assert ledger.answers.total() == 1
+    tally = Tally()
+    tally.answered(status, content)
+    assert bool(tally.violations) == surprising
+    assert tally.answers.total() == 1
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_the_soak_ends_with_1_when_a_promise_was_broken(
     ended_with: int,
 ) -> None:
     async def soak(_seconds: float, _seed: int) -> Report:
-        findings = replace(KEPT, exit_code=exit_code)
-        return Report(Ledger(), findings, memory_then=1, memory_now=2, quiet_seconds=3)
+        outcome = replace(KEPT, exit_code=exit_code)
+        return Report(Tally(), outcome, memory_at_start=1, memory_at_end=2, quiet_seconds=3)
 
     monkeypatch.setattr(command, "soak", soak)
     monkeypatch.setattr(sys, "argv", ["bench.soak", "--seed", "7"])

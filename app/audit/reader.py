@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 
 from app.audit.model import OK, PENDING, UNKNOWN, Entry, Event
 from app.audit.schema import AUDIT
@@ -24,6 +24,7 @@ class Filter:
     """Which entries: all of what is given must hold.
 
     `since` and `until` are unix seconds. `outcome` is one, or `FAILED`: neither ok nor under way.
+    Without `keep_alives`, those that went well or are under way are left out.
     """
 
     session_id: str | None = None
@@ -33,6 +34,12 @@ class Filter:
     since: float | None = None
     until: float | None = None
     text: str | None = None
+    keep_alives: bool = True
+
+    @property
+    def is_search(self) -> bool:
+        """Whether no index finds the entries, so that others are looked through for them."""
+        return bool(_searched_for(AUDIT.c, self))
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ class StoredEntry:
 class Page:
     """Some entries, newest first; `older` leads to those before them, None when there are none.
 
-    A search for words or an outcome may find none on a page and yet have `older` to look through.
+    A search (`Filter.is_search`) may find none on a page and yet have `older` to look through.
     """
 
     found: list[StoredEntry]
@@ -72,7 +79,7 @@ class AuditReader:
         if before is not None:
             query = query.where(AUDIT.c.id < before)
         query = await self._where(query, wanted)
-        if wanted.text is not None or wanted.outcome is not None:
+        if wanted.is_search:
             return await self._search(query, wanted, limit)
         rows = await self._database.read(query.limit(limit + 1))
         older = rows[limit - 1].id if len(rows) > limit else None
@@ -170,7 +177,7 @@ class AuditReader:
 
     async def _found(self, rows: Sequence[Row[Any]]) -> list[StoredEntry]:
         holders = {row.holder for row in rows if row.outcome == PENDING}
-        dead = {holder for holder in holders if not await self._database.is_held(holder)}
+        dead = {holder for holder in holders if not await self._database.is_process_running(holder)}
         return [StoredEntry(row.id, _entry(row, dead)) for row in rows]
 
 
@@ -191,8 +198,11 @@ def _entry(row: Row[Any], dead: set[str]) -> Entry:
 
 
 def _searched_for(columns: Any, wanted: Filter) -> list[ColumnElement[bool]]:
-    """What no index finds."""
+    """The conditions that no index serves."""
     conditions: list[ColumnElement[bool]] = []
+    if not wanted.keep_alives:
+        failed = columns.outcome.not_in([OK, PENDING])
+        conditions.append(or_(columns.event != Event.KEEP_ALIVE.value, failed))
     if wanted.text is not None:
         conditions.append(mentions(columns.text, wanted.text))
     if wanted.outcome == FAILED:

@@ -184,7 +184,7 @@ class AuditWriter:
         changes = [Change(line.entry, line.row_id) for line in lines]
 
         async def work(connection: AsyncConnection) -> list[int | None]:
-            return await write(connection, self._database.holder, changes)
+            return await write(connection, self._database.process_name, changes)
 
         self._since = self._monotonic()
         try:

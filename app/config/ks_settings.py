@@ -1,13 +1,13 @@
 """The settings that say where the Kaltura Session (KS) comes from."""
 
 from collections.abc import Mapping
-from typing import Final, Self
+from typing import Final
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
 from app.config.addresses import ApiUrl
-from app.config.setting_types import PartnerId, Secret
+from app.config.setting_types import PartnerId, Secret, is_address
 from app.config.sources import FileSource, unquoted
 from app.kaltura.account import AdminSecret, AppToken
 from app.kaltura.contract import ItemId
@@ -67,15 +67,10 @@ class KsSettings(BaseSettings):
         for source in (dotenv_settings, env_settings):
             if isinstance(source, EnvSettingsSource):
                 if source is env_settings:
-                    source.env_vars = _without_quotes(source.env_vars)
+                    source.env_vars = _without_machine_name(_without_quotes(source.env_vars))
                 variables |= source.env_vars
         files = FileSource(settings_cls, variables)
         return init_settings, files, env_settings, dotenv_settings
-
-    @model_validator(mode="after")
-    def _ks_comes_from_one_place(self) -> Self:
-        self.ks_credentials()
-        return self
 
     def ks_credentials(self) -> Credentials | None:
         """The KS or what makes one; raises `ValueError` on half of a pair and on both at once."""
@@ -99,6 +94,18 @@ class KsSettings(BaseSettings):
                     "KALTURA_ADMIN_SECRET is set beside an app token: unset KALTURA_ADMIN_SECRET, "
                     "because an app token can be revoked"
                 )
+
+
+def _without_machine_name(variables: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The variables without a `HOST` that is no address: some shells name the machine there.
+
+    Listening at that name would open the broker to the network unasked.
+    """
+    return {
+        name: value
+        for name, value in variables.items()
+        if name.upper() != "HOST" or is_address(value or "")
+    }
 
 
 def _without_quotes(variables: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -14,6 +14,7 @@ MIN_SERVICE_TOKEN_LENGTH: Final = 16
 MAX_SECONDS: Final = 7 * 24 * 3600
 """A week: no duration that is meant is longer."""
 
+MAX_PORT: Final = 65535
 MAX_RATE: Final = 1_000_000
 MAX_RATE_SECONDS: Final = 24 * 3600
 """A day: rates are counted in memory, and what is counted longer is a budget."""
@@ -33,6 +34,28 @@ def _header_name(value: str) -> str:
     return value
 
 
+def is_address(host: str) -> bool:
+    """Whether it is an address to listen at, rather than the name of a machine."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return True
+
+
+def _host(value: str) -> str:
+    if not is_address(value):
+        raise ValueError("not an address such as 127.0.0.1 or ::, nor localhost")
+    return value
+
+
+def _port(value: object) -> object:
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and int(text) <= MAX_PORT):
+        raise ValueError(f"not a port: 0 to {MAX_PORT}")
+    return int(text)
+
+
 def _network(value: str) -> str:
     return str(ipaddress.ip_network(value))
 
@@ -45,6 +68,10 @@ def _rate(value: str) -> str:
     if not (1 <= limit.amount <= MAX_RATE and limit.get_expiry() <= MAX_RATE_SECONDS):
         raise ValueError(f"not a rate such as 10/minute, of 1 to {MAX_RATE} calls in a day or less")
     return value
+
+
+def _lower_case(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 def _named_tokens(value: object) -> object:
@@ -88,10 +115,13 @@ ServiceToken = Annotated[Secret, AfterValidator(_long_enough)]
 PartnerId = Annotated[int, Field(ge=1, lt=2**63)]
 Seconds = Annotated[int, Field(ge=1, le=MAX_SECONDS)]
 Minutes = Annotated[int, Field(ge=0, le=1_000_000)]
+Host = Annotated[str, AfterValidator(_host)]
+Port = Annotated[int, BeforeValidator(_port)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
 Network = Annotated[str, AfterValidator(_network)]
 Rate = Annotated[str, AfterValidator(_rate)]
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower_case)]
 CommaSeparated = BeforeValidator(_comma_separated)
 NamedTokens = BeforeValidator(_named_tokens)
 Control = Literal["speak", "speak-audio", "interrupt", "end"]

@@ -1,13 +1,20 @@
 """Every setting: its name in the environment, its meaning, its unit and its check.
 
-A setting's description is also its documentation: `.env.example` and the README are tested
-against this module.
+A setting's description is also its documentation: `.env.example` and `docs/configuration.md`
+are tested against this module.
 """
 
 import os
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from app.config.addresses import (
@@ -19,16 +26,19 @@ from app.config.addresses import (
     PublicUrl,
     TamperProofUrl,
 )
-from app.config.ks_settings import Credentials, KsSettings
+from app.config.ks_settings import KS_SETTINGS, Credentials, KsSettings
 from app.config.setting_types import (
     CommaSeparated,
     Control,
     Days,
     HeaderName,
+    Host,
     Integrity,
+    LogLevel,
     Minutes,
     NamedTokens,
     Network,
+    Port,
     Rate,
     Seconds,
     ServiceToken,
@@ -38,12 +48,11 @@ from app.config.sources import (
     ENCODING,
     SettingsError,
     configured,
-    first_mistake,
     read_env_file,
-    reject_unknown,
+    unknown_names,
 )
 from app.config.speech_settings import SpeechSettings
-from app.config.validation import check
+from app.config.validation import validated
 from app.kaltura.contract import ItemId
 from app.kaltura.media import is_loopback_url
 
@@ -117,6 +126,12 @@ class Settings(SpeechSettings, KsSettings):
         description="Signs the broker's tokens and encrypts Kaltura's in the database; at least 32 "
         "characters in production; several, comma-separated, rotate: the first serves, all are "
         "accepted",
+    )
+    host: Host = Field(
+        "127.0.0.1", description="The address to listen at; :: is every address of this machine"
+    )
+    port: Port = Field(
+        8000, description="The port to listen at, 0 is any free one; the emulator's is 8001"
     )
     public_url: PublicUrl | None = Field(
         None, description="Where visitors reach the broker, such as https://avatar.example.com"
@@ -224,6 +239,13 @@ class Settings(SpeechSettings, KsSettings):
         90, description="Days after which the record forgets an entry"
     )
 
+    # What is in the log
+    log_level: LogLevel = Field(
+        default="info",
+        description="The lowest level that is logged: debug, info, warning or error; debug also "
+        "shows keep-alives, health checks, static files and other routine",
+    )
+
     # What outlives the process
     database_url: DatabaseUrl = Field(
         DEFAULT_DATABASE_URL,
@@ -237,10 +259,10 @@ class Settings(SpeechSettings, KsSettings):
         "keep leaves them to the next start",
     )
 
-    @model_validator(mode="after")
-    def _fit_together(self) -> Self:
-        check(self)
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _every_mistake_at_once(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        return validated(values, validate)
 
     @property
     def sealed(self) -> bool:
@@ -265,29 +287,48 @@ class Settings(SpeechSettings, KsSettings):
     def required_to_serve(self) -> tuple[Credentials, ItemId]:
         """What opens sessions, and the avatar; raises `SettingsError` naming what is missing."""
         credentials = self.ks_credentials()
-        if credentials is None:
-            raise SettingsError(
-                "AVATAR_KS is missing: set it (or AVATAR_KS_FILE) to a Kaltura Session, or set "
-                "KALTURA_PARTNER_ID and an app token, or run `avatar-broker demo`, which needs none"
-            )
-        if self.avatar_id is None:
-            raise SettingsError(
-                "AVATAR_ID is missing: set it to the id of the avatar to show, "
-                "or run `avatar-broker demo`, which needs none"
-            )
+        if credentials is None or self.avatar_id is None:
+            has = {"avatar_ks": credentials is not None, "avatar_id": self.avatar_id is not None}
+            raise SettingsError(*(line for name, line in _TO_SERVE.items() if not has[name]))
         return credentials, self.avatar_id
 
 
-def load_settings(**overrides: Any) -> tuple[Settings, list[str]]:
+_TO_SERVE: Final = {
+    "avatar_ks": "AVATAR_KS is missing: set it (or AVATAR_KS_FILE) to a Kaltura Session, or set "
+    "KALTURA_PARTNER_ID and an app token, or run `avatar-broker demo`, which needs none",
+    "avatar_id": "AVATAR_ID is missing: set it to the id of the avatar to show, "
+    "or run `avatar-broker demo`, which needs none",
+}
+
+
+def load_settings(*, to_serve: bool = False, **overrides: Any) -> tuple[Settings, list[str]]:
     """The settings from the environment and `.env`, and the names set that have no effect yet.
 
-    Raises `SettingsError`, whose message is one line that names the setting and the fix.
+    Raises `SettingsError` with a line for each mistake; `to_serve` counts what is missing as one.
     """
-    without_effect = reject_unknown(Settings.model_fields, os.environ, read_env_file(ENV_FILE))
-    if configured(ENV_FILE).get("VISITOR_CONTROLS") == "":
+    given = configured(ENV_FILE)
+    mistakes, without_effect = unknown_names(
+        Settings.model_fields, os.environ, read_env_file(ENV_FILE)
+    )
+    if given.get("VISITOR_CONTROLS") == "":
         # Elsewhere an empty value is no value; here it would allow everything.
         overrides.setdefault("visitor_controls", ())
     try:
-        return Settings(**overrides), without_effect
+        settings = Settings(**overrides)
     except ValidationError as error:
-        raise first_mistake(error, Settings.model_fields) from None
+        mistakes += [mistake["msg"] for mistake in error.errors(include_url=False)]
+    if to_serve:
+        mistakes += _missing_to_serve(given)
+    if mistakes:
+        raise SettingsError(*mistakes)
+    return settings, without_effect
+
+
+def _missing_to_serve(given: Mapping[str, str | None]) -> list[str]:
+    """A line for each setting that serving needs, of which nothing is given."""
+
+    def is_given(name: str) -> bool:
+        return bool(given.get(name.upper()) or given.get(f"{name.upper()}_FILE"))
+
+    needs = {"avatar_ks": KS_SETTINGS, "avatar_id": ("avatar_id",)}
+    return [_TO_SERVE[name] for name, of in needs.items() if not any(map(is_given, of))]

@@ -5,11 +5,11 @@ import io
 import os
 import re
 from collections.abc import Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from dotenv import dotenv_values
-from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
@@ -23,7 +23,7 @@ MISSPELT: Final = 0.75
 """How close each word of a name must be to a setting's to be taken for a slip (difflib's ratio)."""
 
 CALLERS: Final = frozenset({"SERVICE_TOKEN"})
-"""Names that the README gives to programs which call the broker, perhaps from the same machine."""
+"""Names that the documents give to programs that call the broker, perhaps on the same machine."""
 
 KUBERNETES_LINK: Final = re.compile(r"_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)\w*)?)$")
 """What Kubernetes injects for a Service that happens to be named avatar-something."""
@@ -36,8 +36,23 @@ LIBRARIES: Final = ("OTEL_",)
 """Names that are not ours, but those of a library that reads the environment for itself."""
 
 
+AMBIENT: Final = frozenset({"HOST", "PORT"})
+"""Settings whose names are words of everyone's: what is spelt like them is not a slip."""
+
+
 class SettingsError(Exception):
-    """A setting is missing, unknown or malformed; the message is one line that names the fix."""
+    """Settings are missing, unknown or malformed; each of `mistakes` is a line with its fix."""
+
+    def __init__(self, *mistakes: str) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands in place of a value that could not be read; `mistake` is a line with the fix."""
+
+    mistake: str
 
 
 class FileSource(PydanticBaseSettingsSource):
@@ -50,19 +65,23 @@ class FileSource(PydanticBaseSettingsSource):
         self._variables = {name.upper(): value for name, value in variables.items() if value}
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the base class's signature
-        """The content of the file that `NAME_FILE` names, without the white space around it."""
+        """The content of the file that `NAME_FILE` names, without the white space around it.
+
+        `Unreadable` where there is no such file, or where `NAME` is set too.
+        """
         name = field_name.upper()
         path = self._variables.get(f"{name}_FILE")
         if path is None:
             return None, field_name, False
         if name in self._variables:
-            raise SettingsError(f"{name} and {name}_FILE are both set: unset one of them")
+            twice = Unreadable(f"{name} and {name}_FILE are both set: unset one of them")
+            return twice, field_name, False
         try:
             return Path(path).read_text(encoding=ENCODING).strip(), field_name, False
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                f"{name}_FILE can't be read ({type(error).__name__}): name a readable text file"
-            ) from error
+            reason = type(error).__name__
+            unreadable = f"{name}_FILE can't be read ({reason}): name a readable text file"
+            return Unreadable(unreadable), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """Every value that is held in a file."""
@@ -106,32 +125,22 @@ def unquoted(value: str) -> str:
     return value if quoted is None else quoted[1] or quoted[2] or ""
 
 
-def reject_unknown(
+def unknown_names(
     known: Iterable[str], environ: Mapping[str, str], dotenv: Mapping[str, str | None]
-) -> list[str]:
-    """The names that are set but have no effect yet; raises `SettingsError` on unknown names."""
+) -> tuple[list[str], list[str]]:
+    """A line for each name that is set and unknown; and the names that have no effect yet."""
     names = {name.upper() for name in known}
     names |= {f"{name}_FILE" for name in names}
-    without_effect = []
+    mistakes, without_effect = [], []
     for name, value in sorted({**dotenv, **environ}.items()):
         setting = name.upper().removesuffix("_FILE")
         if name.upper() in names or not value or name.startswith(LIBRARIES) or setting in CALLERS:
             continue
         if setting in PLANNED_HARMLESS:
             without_effect.append(setting)
-        elif name in dotenv or _is_ours(name) or _meant(name, names):
-            raise SettingsError(f"{name} is not a setting: {_advice(name, names)}")
-    return without_effect
-
-
-def first_mistake(error: ValidationError, fields: Mapping[str, FieldInfo]) -> SettingsError:
-    """The first mistake in one line, without the value: it may be a secret."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    message = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return SettingsError(message)
-    name = str(first["loc"][0])
-    return SettingsError(f"{name.upper()} is malformed: {message} ({fields[name].description})")
+        elif name in dotenv or _is_ours(name) or _meant(name, names - AMBIENT):
+            mistakes.append(f"{name} is not a setting: {_advice(name, names)}")
+    return mistakes, without_effect
 
 
 def lend_to_libraries(dotenv: Mapping[str, str | None], environ: MutableMapping[str, str]) -> None:

@@ -1,1 +1,1 @@
-"""The database, and the locks by which processes that share it know of each other."""
+"""The database, and the locks that tell which processes are using it."""

@@ -1,6 +1,6 @@
-"""The database: where it is, how it is opened, and which processes use it.
+"""The database: its address, its engine, its transactions, and the processes that use it.
 
-SQLite in a file, or in memory, where nothing outlives the process; or Postgres.
+It is SQLite in a file, SQLite in memory, which is lost with the process, or Postgres.
 """
 
 import asyncio
@@ -26,21 +26,21 @@ from app.config.sources import SettingsError
 from app.db.database_file import DatabaseFile
 from app.db.process_locks import (
     FileProcessLocks,
-    NoOtherProcess,
     PostgresProcessLocks,
     ProcessLocks,
+    SingleProcessLocks,
 )
 from app.problems import RecordUnavailable
 
 POSTGRES: Final = "postgresql"
 IN_MEMORY: Final = "sqlite+aiosqlite:///:memory:"
 BUSY_SECONDS: Final = 5
-"""How long a write waits for another process's."""
+"""How long a write waits for the write of another process."""
 
 RETRY_AFTER_SECONDS: Final = 5
 
 METADATA: Final = MetaData()
-"""Every table; each is described where it is used."""
+"""The schema: every table, each defined in the module that uses it."""
 
 Rows = Sequence[Row[Any]]
 Result = TypeVar("Result")
@@ -49,13 +49,14 @@ log = structlog.get_logger(__name__)
 
 
 class Database:
-    """An open database, and the name of this process among those that use it (`ProcessLocks`)."""
+    """An open database, with the lock that shows other processes that this one runs."""
 
     def __init__(self, engine: AsyncEngine, path: Path | None) -> None:
         self.engine = engine
-        self.holder = secrets.token_hex(8)
-        self._holders = _holders_at(engine, path, self.holder)
-        # SQLite has one writer at a time; waiting here costs less than waiting there.
+        self.process_name = secrets.token_hex(8)
+        """The random name of this process, which rows have in their column `holder`."""
+        self._locks = _process_locks(engine, path, self.process_name)
+        # SQLite allows one writer at a time; waiting for this lock costs less than for SQLite's.
         self._writing = asyncio.Lock()
         self._failures = 0
         self.file = None if path is None else DatabaseFile(engine, path)
@@ -64,31 +65,31 @@ class Database:
         self._under_way: set[asyncio.Task[Any]] = set()
 
     async def read(self, query: Executable) -> Rows:
-        """What a query finds; raises `RecordUnavailable`."""
+        """Run a query; raises `RecordUnavailable` when the database can't be read."""
 
         async def rows(connection: AsyncConnection) -> Rows:
             return (await connection.execute(query)).all()
 
-        return await self._undisturbed(self._committed(rows))
+        return await self._shielded(self._committed(rows))
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
-        """Do `work` in one transaction, one writer at a time; it is on disk on return.
+        """Run `work` in one transaction, one writer at a time; on return it is on disk.
 
-        Raises `RecordUnavailable`, and then none of it is.
+        Raises `RecordUnavailable`; then the transaction was rolled back.
         """
-        return await self._undisturbed(self._in_turn(work))
+        return await self._shielded(self._exclusive(work))
 
     def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
-        """An insert that may say what is to be done when the row is there already."""
+        """An insert statement for this database, which has `on_conflict_do_update`."""
         return insert_into(table, self.engine.dialect.name)
 
     async def settle(self) -> None:
-        """Wait for what is under way."""
+        """Wait until the reads and writes that are under way have finished."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 
-    async def _undisturbed(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Carried out whole: a caller that is cancelled must not break a connection off midway."""
+    async def _shielded(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Finish `work` even when its caller is cancelled, so that no connection is cut midway."""
         task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._done)
@@ -97,13 +98,13 @@ class Database:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._under_way.discard(task)
         if not task.cancelled():
-            task.exception()  # its caller may be gone; asyncio would warn of it
+            task.exception()  # asyncio warns of an exception that no caller has read
 
-    async def _in_turn(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+    async def _exclusive(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
         failures = self._failures
         async with self._writing:
             if failures < self._failures:
-                # Waited for a write that failed: that was long enough for both.
+                # The write that this one waited for has failed, after its own long wait.
                 raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS)
             try:
                 return await self._committed(work)
@@ -124,39 +125,39 @@ class Database:
     def _transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
         return self.engine.begin() if self.file is None else self.file.transaction()
 
-    async def hold(self) -> None:
-        """Be known as alive to the others; raises `RecordUnavailable`."""
+    async def acquire_process_lock(self) -> None:
+        """Lock this process's name, or make sure of the lock; raises `RecordUnavailable`."""
         try:
-            await self._holders.hold()
+            await self._locks.acquire()
         except (SQLAlchemyError, OSError) as error:
             raise _unavailable(error) from None
 
-    async def is_held(self, holder: str) -> bool:
+    async def is_process_running(self, name: str) -> bool:
         """Whether the process of this name still runs; raises `RecordUnavailable`."""
-        if holder == self.holder:
+        if name == self.process_name:
             return True
         try:
-            return await self._holders.is_held(holder)
+            return await self._locks.is_held(name)
         except (SQLAlchemyError, OSError) as error:
             raise _unavailable(error) from None
 
-    def release(self) -> None:
-        """Let go: what this process has left is for the next one."""
-        self._holders.release()
+    def release_process_lock(self) -> None:
+        """Release the lock, so that the next process takes over the rows of this one."""
+        self._locks.release()
 
     async def aclose(self) -> None:
-        """Close every connection, when what is under way is done."""
+        """Finish what is under way, release the lock and close every connection."""
         await self.settle()
-        self.release()
-        if isinstance(self._holders, PostgresProcessLocks):
-            await self._holders.aclose()
+        self.release_process_lock()
+        if isinstance(self._locks, PostgresProcessLocks):
+            await self._locks.aclose()
         await self.engine.dispose()
 
 
-def _holders_at(engine: AsyncEngine, path: Path | None, own: str) -> ProcessLocks:
+def _process_locks(engine: AsyncEngine, path: Path | None, own: str) -> ProcessLocks:
     if engine.dialect.name == POSTGRES:
         return PostgresProcessLocks(engine, own)
-    return NoOtherProcess() if path is None else FileProcessLocks(_holders_of(path), own)
+    return SingleProcessLocks() if path is None else FileProcessLocks(_lock_folder(path), own)
 
 
 def _unavailable(error: Exception) -> RecordUnavailable:
@@ -165,34 +166,37 @@ def _unavailable(error: Exception) -> RecordUnavailable:
 
 
 def insert_into(table: Table, dialect: str) -> postgresql.Insert | sqlite.Insert:
-    """Likewise, for a dialect; both say it in the same words."""
+    """An insert statement for a dialect, which has `on_conflict_do_update`."""
     return postgresql.insert(table) if dialect == POSTGRES else sqlite.insert(table)
 
 
 def is_postgres(url: str) -> bool:
-    """Whether a database is one of Postgres."""
+    """Whether `url` names a Postgres database."""
     return url.startswith(POSTGRES)
 
 
 def file_of(url: str) -> Path | None:
-    """The file of a SQLite database; None when it is in memory, or elsewhere."""
+    """The file of a SQLite database; None for one in memory, and for Postgres."""
     name = None if is_postgres(url) else make_url(url).database
     return None if not name or name == ":memory:" else Path(name)
 
 
 def is_in_memory(url: str) -> bool:
-    """Whether nothing of it outlives the process."""
+    """Whether `url` names a SQLite database in memory, which is lost with the process."""
     return file_of(url) is None and not is_postgres(url)
 
 
 def require_writable(url: str) -> None:
-    """Make a database's folders; raises `SettingsError` when it can't be written or is none."""
+    """Make a SQLite file and its folders; nothing is done for other databases.
+
+    Raises `SettingsError` when the file can't be written, or is not a SQLite database.
+    """
     path = file_of(url)
     if path is None:
         return
     try:
-        _holders_of(path).mkdir(parents=True, exist_ok=True)
-        probe = _holders_of(path) / secrets.token_hex(8)
+        _lock_folder(path).mkdir(parents=True, exist_ok=True)
+        probe = _lock_folder(path) / secrets.token_hex(8)
         probe.touch()
         probe.unlink()
         path.touch(0o600)
@@ -212,41 +216,43 @@ def require_writable(url: str) -> None:
 
 @contextlib.asynccontextmanager
 async def open_database(url: str, prepare: Callable[[Connection], None]) -> AsyncIterator[Database]:
-    """The database with its tables, which `prepare` makes; raises `SettingsError`."""
+    """Open the database at `url`, make or upgrade its tables with `prepare`, and close it at last.
+
+    Raises `SettingsError` when the database can't be used.
+    """
     require_writable(url)
     path = file_of(url)
     engine = _postgres(url) if is_postgres(url) else _sqlite(url)
     database = Database(engine, path)
     try:
-        await _prepare_in_turn(database, path, prepare)
+        await _prepare_tables(database, path, prepare)
         yield database
     finally:
         await database.aclose()
 
 
 def _postgres(url: str) -> AsyncEngine:
-    from app.db.postgres import connector  # noqa: PLC0415 - its driver takes long to come
+    from app.db.postgres import connector  # noqa: PLC0415 - its driver takes long to load
 
-    # Nobody waits longer for it than for a file.
     connect = connector(url, seconds=BUSY_SECONDS)
     return create_async_engine(f"{POSTGRES}+asyncpg://", async_creator=connect, pool_pre_ping=True)
 
 
 def _sqlite(url: str) -> AsyncEngine:
-    # In memory there is one connection, and who shared it would undo what others write.
-    alone = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
-    engine = create_async_engine(url, **({} if file_of(url) else alone))
-    event.listen(engine.sync_engine, "connect", _prepare)
+    # A database in memory exists in one connection, which transactions must not share.
+    unshared = {"poolclass": AsyncAdaptedQueuePool, "pool_size": 1, "max_overflow": 0}
+    engine = create_async_engine(url, **({} if file_of(url) else unshared))
+    event.listen(engine.sync_engine, "connect", _set_pragmas)
     return engine
 
 
-async def _prepare_in_turn(
+async def _prepare_tables(
     database: Database, path: Path | None, prepare: Callable[[Connection], None]
 ) -> None:
-    """Processes that start at once prepare the database one after the other."""
+    """Run `prepare` under a lock, as several processes may start at once."""
     is_server = database.engine.dialect.name == POSTGRES
     try:
-        async with _in_turn(path), database.engine.begin() as connection:
+        async with _exclusive(path), database.engine.begin() as connection:
             if is_server:
                 await connection.execute(text("SELECT pg_advisory_xact_lock(0)"))
             await connection.run_sync(prepare)
@@ -255,31 +261,32 @@ async def _prepare_in_turn(
 
             await require_sessions(database.engine)
         if database.file is not None:
-            await database.file.note()
-        await database.hold()
+            await database.file.remember_files()
+        await database.acquire_process_lock()
     except (OSError, ValueError, SQLAlchemyError, RecordUnavailable) as error:
         raise _refusal(error, path, is_server=is_server) from None
 
 
 def _refusal(error: Exception, path: Path | None, *, is_server: bool) -> SettingsError:
-    """What to tell of a database that can't be prepared."""
+    """The message for a start that failed because the database can't be prepared."""
     if is_server:
         from app.db.postgres import refusal  # noqa: PLC0415 - see above
 
         return refusal(error)
-    told = getattr(error, "orig", None) or type(error).__name__
+    reason = getattr(error, "orig", None) or type(error).__name__
     return SettingsError(
-        f"DATABASE_URL: {path or 'the database in memory'} can't be used ({told}): look whether "
+        f"DATABASE_URL: {path or 'the database in memory'} can't be used ({reason}): look whether "
         "another process holds it, and at its disk and its owner"
     )
 
 
 @contextlib.asynccontextmanager
-async def _in_turn(path: Path | None) -> AsyncIterator[None]:
+async def _exclusive(path: Path | None) -> AsyncIterator[None]:
+    """Lock a SQLite file's lock folder against other processes; Postgres has its own lock."""
     if path is None:
         yield
         return
-    descriptor = os.open(_holders_of(path), os.O_RDONLY)
+    descriptor = os.open(_lock_folder(path), os.O_RDONLY)
     try:
         await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_EX)
         yield
@@ -287,12 +294,12 @@ async def _in_turn(path: Path | None) -> AsyncIterator[None]:
         os.close(descriptor)
 
 
-def _holders_of(path: Path) -> Path:
+def _lock_folder(path: Path) -> Path:
     return path.with_name(f"{path.name}.holders")
 
 
-def _prepare(connection: Any, _record: Any) -> None:
-    """WAL: readers don't wait for writers. FULL: what is committed stays."""
+def _set_pragmas(connection: Any, _record: Any) -> None:
+    """Set WAL, so that readers don't wait for writers, and FULL, so that commits are durable."""
     cursor = connection.cursor()
     for pragma in (
         f"busy_timeout = {BUSY_SECONDS * 1000}",

@@ -1,7 +1,7 @@
-"""The files of a SQLite database, watched while they are open.
+"""The detection of SQLite files that are deleted or replaced while they are open.
 
-SQLite writes on into files that were deleted or replaced: what it commits there is lost with the
-process, and nothing tells.
+SQLite goes on writing into such files without an error, and what it commits is lost when the
+process ends.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ log = structlog.get_logger(__name__)
 
 
 class FileLostError(OSError):
-    """What was committed would not be found by a next process."""
+    """Raised when commits are lost: the database's files were removed, replaced or corrupted."""
 
 
 class DatabaseFile:
-    """Makes sure that what is committed is in the files that a next process will open.
+    """Runs transactions, and verifies that each is committed to the files at the database's path.
 
-    They are the database itself, its write-ahead log, and the log's index.
+    The files are the database, its write-ahead log, and the log's index.
     """
 
     def __init__(self, engine: AsyncEngine, path: Path) -> None:
@@ -37,17 +37,17 @@ class DatabaseFile:
         self._unused = asyncio.Event()
         self._unused.set()
         self.times_reopened = 0
-        """How often other files were found in place of those that were open."""
+        """How often the files were found lost, and those at their path opened instead."""
 
-    async def note(self) -> None:
-        """Note the files and tables that are there from now on; raises `OSError`."""
+    async def remember_files(self) -> None:
+        """Remember the present files and tables, to compare with later; raises `OSError`."""
         async with self._engine.begin() as connection:
             self._tables = await connection.run_sync(_tables)
         self._opened = self._stats()
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction; raises `OSError` when nobody would find what it has committed."""
+        """Run a transaction; raises `OSError` when it was committed to files that are lost."""
         async with self._opening:
             await self._reopen_if_lost()
             self._users += 1
@@ -62,9 +62,9 @@ class DatabaseFile:
                 self._unused.set()
 
     def _check(self) -> None:
-        """Raise `OSError` unless the open files are all there and none has become smaller.
+        """Raise `OSError` unless the open files are all at their paths and none has shrunk.
 
-        None does in use: SQLite writes into them anew from their beginning.
+        SQLite shrinks none of them in use: it overwrites them from their beginning.
         """
         stats = self._stats()
         for before, now in zip(self._opened, stats, strict=True):
@@ -73,16 +73,17 @@ class DatabaseFile:
         self._opened = stats
 
     async def _reopen_if_lost(self) -> None:
-        """Open what is in place of the open files; raises `OSError` or `SQLAlchemyError`.
+        """Reopen the database when its files are lost; raises `OSError` or `SQLAlchemyError`.
 
-        Not while there is none: SQLite would make an empty one, and the old one may be put back.
+        While there is no file at the path it raises: SQLite would make an empty one there, and the
+        old file may be put back.
         """
         with contextlib.suppress(OSError):
             self._check()
             return
         self._paths[0].stat()
         await self._unused.wait()
-        # Its connections write what they have to the disk, where they still can.
+        # Closing the connections lets them write to the old files what they still hold.
         await self._engine.dispose()
         self._remove_log_of_another()
         async with self._engine.begin() as connection:
@@ -92,7 +93,7 @@ class DatabaseFile:
         log.error("the database's files were deleted, replaced or cut off: opened anew")
 
     def _remove_log_of_another(self) -> None:
-        """Remove a log that was left beside another database: SQLite would take it for its own."""
+        """Remove the old log beside a new database file, to which SQLite would apply it."""
         database, *log_and_index = zip(self._paths, self._opened, strict=True)
         if os.path.samestat(database[0].stat(), database[1]):
             return
@@ -101,7 +102,7 @@ class DatabaseFile:
                 path.unlink()
 
     def _require_sound(self, connection: Connection) -> None:
-        """Raise `FileLostError` unless every page can be read and every table is there."""
+        """Raise `FileLostError` unless the file is not corrupt and has every table."""
         is_sound = connection.execute(text("PRAGMA quick_check(1)")).scalar() == "ok"
         if not is_sound or self._tables - _tables(connection):
             raise FileLostError

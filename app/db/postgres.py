@@ -1,7 +1,7 @@
-"""How Postgres is reached, and what a start that fails is told.
+"""Connections to Postgres, and the messages for a start that fails because of it.
 
-`DATABASE_URL` is libpq's connection URI. asyncpg reads it whole, as libpq does, but for the few
-parameters that stand here.
+`DATABASE_URL` is libpq's connection URI. asyncpg understands it, except for a few parameters that
+are handled here.
 """
 
 import re
@@ -26,13 +26,13 @@ _WITHOUT_EFFECT: Final = frozenset(
         *("sslsni", "load_balance_hosts"),
     }
 )
-"""Parameters of libpq that are about its own sockets; nothing is lost without them."""
+"""Parameters of libpq that concern its own sockets, and are ignored."""
 
-_CAN_NOT_BE_REQUIRED: Final = ("channel_binding", "gssencmode")
-"""What asyncpg does not have: libpq does without it too, unless the value is `require`."""
+_UNSUPPORTED: Final = ("channel_binding", "gssencmode")
+"""Parameters that asyncpg does not support, ignored unless their value is `require`."""
 
 _SYSTEM: Final = "system"
-"""The `sslrootcert` that stands for the authorities that this machine trusts."""
+"""The value of `sslrootcert` that means the authorities that this machine trusts."""
 
 _FIXES: Final = {
     "28": "check its user and password, and what pg_hba.conf allows",
@@ -41,18 +41,18 @@ _FIXES: Final = {
     "25006": "name the primary, such as with target_session_attrs=read-write",
     "53300": "allow more connections, or close others",
 }
-"""What to do by the SQLSTATE, or by its class."""
+"""The remedy for each SQLSTATE or SQLSTATE class."""
 
 
 def connector(url: str, *, seconds: float) -> Connect:
-    """What opens a connection; raises `SettingsError` on a parameter that can't be kept.
+    """A function that opens connections; raises `SettingsError` on an unsupported parameter.
 
-    Each statement may take `seconds`, and so may connecting unless `connect_timeout` says else.
+    Each statement may take `seconds`, and so may connecting, unless `connect_timeout` is given.
     """
     address, _, query = url.replace("+asyncpg", "", 1).partition("?")
     given = dict(_parameters(query))
     arguments: dict[str, Any] = {"command_timeout": seconds, "timeout": seconds}
-    for name in _CAN_NOT_BE_REQUIRED:
+    for name in _UNSUPPORTED:
         if given.pop(name, None) == "require":
             raise SettingsError(
                 f"DATABASE_URL: {name}=require can't be kept: take it away, and let "
@@ -61,7 +61,7 @@ def connector(url: str, *, seconds: float) -> Connect:
     if (patience := given.pop("connect_timeout", None)) is not None:
         arguments["timeout"] = _seconds(patience)
     if (mode := given.pop("ssl", None)) is not None:
-        # JDBC's name for it, as libpq knows it, and SQLAlchemy's.
+        # JDBC's and SQLAlchemy's name for sslmode; libpq accepts it too.
         given.setdefault("sslmode", "require" if mode == "true" else mode)
     if given.get("sslrootcert") == _SYSTEM:
         del given["sslrootcert"]
@@ -83,11 +83,11 @@ def _parameters(query: str) -> Iterator[tuple[str, str]]:
         if not name or not value:
             raise SettingsError("DATABASE_URL: what follows the ? is not name=value&name=value")
         if name not in _WITHOUT_EFFECT:
-            yield unquote(name), unquote(value)  # to libpq a + is no space
+            yield unquote(name), unquote(value)  # libpq does not read a + as a space
 
 
 def _seconds(value: str) -> float | None:
-    """As libpq reads it: 0 and less are no limit."""
+    """The seconds of `connect_timeout`; None, no limit, for 0 and less, as libpq has it."""
     if not re.fullmatch(r"-?[0-9]{1,9}", value):
         raise SettingsError("DATABASE_URL: connect_timeout is not a number of seconds")
     return float(value) if int(value) > 0 else None
@@ -98,23 +98,24 @@ _MARKED: Final = text("SELECT current_setting('avatar_broker.mark', true)")
 
 
 async def require_sessions(engine: AsyncEngine) -> None:
-    """Raises `SettingsError` where a pooler gives each transaction any session (PgBouncer).
+    """Raise `SettingsError` behind a pooler that pools transactions, as PgBouncer can.
 
-    There a lock is lost as soon as it is had. The first connection marks its session; the second
-    has it at once where the pooler gives out the latest first, and otherwise the first has lost it.
+    Such a pooler may run each transaction in another session, which loses advisory locks. To
+    detect it, one connection marks its session. With such a pooler the mark is then either found
+    by a second connection, which was given the same session, or not found by the first one.
     """
     mark = secrets.token_hex(8)
     async with engine.connect() as one, engine.connect() as other:
         await one.execute(_MARK, {"mark": mark})
         await one.commit()
-        # The other's transaction stays open, so that the pooler can't give its session away.
+        # The second transaction stays open, so that the pooler can't give its session to the first.
         if await other.scalar(_MARKED) == mark or await one.scalar(_MARKED) != mark:
             raise _transaction_pooling()
 
 
 def refusal(error: BaseException) -> SettingsError:
-    """What to tell of a start that failed, in one line; the password is never in it."""
-    server = _of_server(error)
+    """The one-line message for a start that failed; it never contains the password."""
+    server = _driver_error(error)
     if isinstance(
         server,
         asyncpg.InvalidSQLStatementNameError | asyncpg.DuplicatePreparedStatementError,
@@ -141,14 +142,14 @@ def refusal(error: BaseException) -> SettingsError:
     )
 
 
-def _of_server(error: BaseException | None) -> BaseException | None:
-    """What asyncpg raised, behind SQLAlchemy's translations of it."""
-    told = (
+def _driver_error(error: BaseException | None) -> BaseException | None:
+    """The error of asyncpg that SQLAlchemy's error was raised from, if any."""
+    driver_errors = (
         asyncpg.PostgresError,
         asyncpg.ClientConfigurationError,
         asyncpg.TargetServerAttributeNotMatched,
     )
-    while error is not None and not isinstance(error, told):
+    while error is not None and not isinstance(error, driver_errors):
         error = error.__cause__
     return error
 

@@ -1,1 +1,1 @@
-"""`avatar-broker doctor`: tries all that a session needs, and names what fails and its fix."""
+"""The command `avatar-broker doctor`: checks each step to a session, and names fixes."""

@@ -1,4 +1,4 @@
-"""The whole examination, in the order in which one thing rests on another."""
+"""The doctor's examination: all checks, each after those that it depends on."""
 
 import asyncio
 import time
@@ -6,24 +6,24 @@ from collections.abc import Callable
 from types import FrameType
 
 from app.config.settings import Settings
-from app.doctor.around import check_address, check_database, check_sdk
-from app.doctor.findings import Finding, Findings, Verdict, as_json, in_lines
-from app.doctor.ks import told_of
-from app.doctor.reach import compare_clocks, reach
-from app.doctor.session import SessionCheck, trouble_of
+from app.doctor.checks import CheckResult, CheckRunner, Verdict, as_json, line_reporter
+from app.doctor.connectivity import check_connection, compare_clocks
+from app.doctor.environment import check_address, check_database, check_sdk
+from app.doctor.ks import describe_ks
+from app.doctor.session_check import SessionCheck, kaltura_failure
 from app.kaltura.client import KalturaClient
 from app.kaltura.errors import KalturaError
 from app.kaltura.transport import open_transport
 from app.server.process import exit_code, on_ending_signals, url
 from app.sessions.assembly import kaltura_client
+from app.sessions.clock import Clock, Clocks
 from app.sessions.readiness import warnings_of
-from app.sessions.tokens import Clock
 
 
 async def examine(settings: Settings, *, host: str, port: int, in_json: bool) -> int:
-    """Tell of each step; 0 only if nothing is wrong. It opens one session and ends it.
+    """Run all checks and print their results; returns the exit code, 0 if nothing is wrong.
 
-    Where a signal interrupts it, it ends the session first, and returns the signal's exit code.
+    One session is opened, and ended in any case. After a signal the exit code is that signal's.
     """
     settings.required_to_serve()
     asking, loop = asyncio.current_task(), asyncio.get_running_loop()
@@ -35,82 +35,82 @@ async def examine(settings: Settings, *, host: str, port: int, in_json: bool) ->
         loop.call_soon_threadsafe(asking.cancel)
 
     on_ending_signals(interrupt)
-    tell: Callable[[Finding], None] = (lambda _: None) if in_json else in_lines()
+    report: Callable[[CheckResult], None] = (lambda _: None) if in_json else line_reporter()
     try:
-        findings = await findings_of(settings, host=host, port=port, tell=tell)
+        checks = await run_checks(settings, host=host, port=port, report=report)
     except asyncio.CancelledError:
         return exit_code(interrupted_by[0])
     if in_json:
-        print(as_json(findings))
-    return 0 if findings.all_is_well else 1
+        print(as_json(checks))
+    return 0 if checks.succeeded else 1
 
 
-async def findings_of(
+async def run_checks(
     settings: Settings,
     *,
     host: str,
     port: int,
-    tell: Callable[[Finding], None],
+    report: Callable[[CheckResult], None],
     clock: Clock = time.time,
-) -> Findings:
-    """All that is found; `clock` gives unix seconds."""
-    findings = Findings(tell)
-    _tell_settings(settings, findings)
-    await findings.check("address", lambda: check_address(host, port))
-    await findings.check("database", lambda: check_database(settings))
+) -> CheckRunner:
+    """Run all checks, and pass each result to `report`; `clock` gives unix seconds."""
+    checks = CheckRunner(report)
+    _report_settings(settings, checks)
+    await checks.run("address", lambda: check_address(host, port))
+    await checks.run("database", lambda: check_database(settings))
     origin, seconds = settings.public_url or url(host, port), settings.upstream_timeout_seconds
-    await findings.check("SDK", lambda: check_sdk(settings, origin, seconds))
-    await _check_kaltura(settings, findings, clock)
-    return findings
+    await checks.run("SDK", lambda: check_sdk(settings, origin, seconds))
+    await _check_kaltura(settings, checks, clock)
+    return checks
 
 
-def _tell_settings(settings: Settings, findings: Findings) -> None:
+def _report_settings(settings: Settings, checks: CheckRunner) -> None:
     voice = settings.avatar_voice_id or "none"
     shown = f"{settings.environment}, avatar {settings.avatar_id}, voice {voice}"
-    findings.add(Finding("settings", Verdict.WELL, shown))
+    checks.add(CheckResult("settings", Verdict.WELL, shown))
     for warning in warnings_of(settings):
-        findings.add(Finding("settings", Verdict.WARNING, warning))
+        checks.add(CheckResult("settings", Verdict.WARNING, warning))
 
 
-async def _check_kaltura(settings: Settings, findings: Findings, clock: Clock) -> None:
+async def _check_kaltura(settings: Settings, checks: CheckRunner, clock: Clock) -> None:
     base_url, transport = settings.avatar_base_url, open_transport()
-    await findings.check("Kaltura", lambda: reach(base_url, "AVATAR_BASE_URL", clock))
-    client = kaltura_client(settings, transport, clock)
+    await checks.run("Kaltura", lambda: check_connection(base_url, "AVATAR_BASE_URL", clock))
+    client = kaltura_client(settings, transport, Clocks(wall=clock))
     try:
-        await findings.check(
+        await checks.run(
             "clock",
             lambda: compare_clocks(base_url, transport, clock, settings.upstream_timeout_seconds),
             needs=("Kaltura",),
         )
-        await _check_ks(settings, client, findings, clock)
-        await SessionCheck(settings, client, findings, clock).run()
+        await _check_ks(settings, client, checks, clock)
+        await SessionCheck(settings, client, checks, clock).run()
     finally:
         await client.aclose()
 
 
 async def _check_ks(
-    settings: Settings, client: KalturaClient, findings: Findings, clock: Clock
+    settings: Settings, client: KalturaClient, checks: CheckRunner, clock: Clock
 ) -> None:
-    """There is one, or one can be made; whether Kaltura's avatars accept it is seen at create."""
+    """Check that a KS is set or can be made; create shows whether Kaltura accepts it."""
     ks = settings.avatar_ks
 
     async def read() -> str:
         assert ks is not None  # noqa: S101 - asked below
         if settings.upstream_is_local:
-            return "AVATAR_KS as it is set"  # an emulator takes any
-        return told_of(ks.get_secret_value(), clock())
+            return "AVATAR_KS as it is set"  # an emulator accepts any text
+        return describe_ks(ks.get_secret_value(), clock())
 
     async def make() -> str:
         try:
             await client.obtain_ks()
         except KalturaError as error:
-            raise trouble_of(error, settings) from error
+            raise kaltura_failure(error, settings) from error
         maker = "KALTURA_APP_TOKEN" if settings.kaltura_app_token else "KALTURA_ADMIN_SECRET"
         return f"made from {maker} at {settings.kaltura_api_url}"
 
     if ks is not None:
-        await findings.check("KS", read)
+        await checks.run("KS", read)
         return
     api_url = settings.kaltura_api_url
-    await findings.check("core API", lambda: reach(api_url, "KALTURA_API_URL", clock))
-    await findings.check("KS", make, needs=("core API",))
+    await checks.run("core API", lambda: check_connection(api_url, "KALTURA_API_URL", clock))
+    await checks.run("KS", make, needs=("core API",))

@@ -1,4 +1,4 @@
-"""What can be read from a Kaltura Session (KS) without the secret that it was made with."""
+"""The contents of a Kaltura Session (KS) that can be read without the account's secret."""
 
 import binascii
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from app.doctor.findings import Trouble, Verdict
+from app.doctor.checks import CheckFailed, Verdict
 
 _V1: Final = re.compile(rb"[0-9a-f]{40}\|(.+)", re.DOTALL)
 _V2: Final = re.compile(rb"v2\|(\d{1,19})\|", re.DOTALL)
@@ -19,8 +19,8 @@ _FIX: Final = (
 
 
 @dataclass(frozen=True)
-class KsFacts:
-    """Whose it is; until when (unix seconds) and of which type only a V1 KS tells."""
+class KsFields:
+    """A KS's version and partner; only a V1 KS also shows its expiry (unix seconds) and type."""
 
     version: int
     partner_id: int
@@ -28,40 +28,43 @@ class KsFacts:
     type: int | None = None
 
 
-def facts_of(ks: str) -> KsFacts | None:
-    """What a KS says of itself (reference 2.4); None for what has not its form."""
+def parse_ks(ks: str) -> KsFields | None:
+    """Parse a KS (reference 2.4); None for text that is not a KS."""
     raw = _decoded(ks)
     if found := _V2.match(raw):
-        return KsFacts(2, int(found[1]))
+        return KsFields(2, int(found[1]))
     if found := _V1.fullmatch(raw):
         # partner; partner pattern; end; type; random; user; privileges; ...
         fields = found[1].decode(errors="replace").split(";")
         try:
-            return KsFacts(1, int(fields[0]), float(int(fields[2])), int(fields[3]))
+            return KsFields(1, int(fields[0]), float(int(fields[2])), int(fields[3]))
         except (ValueError, IndexError):
             return None
     return None
 
 
-def told_of(ks: str, now: float) -> str:
-    """What it is; raises `Trouble` when it can't do."""
-    facts = facts_of(ks)
-    if facts is None:
-        raise Trouble(
+def describe_ks(ks: str, now: float) -> str:
+    """Describe the KS of AVATAR_KS; raises `CheckFailed` for one that is not usable.
+
+    `now` is in unix seconds.
+    """
+    parsed = parse_ks(ks)
+    if parsed is None:
+        raise CheckFailed(
             "AVATAR_KS has not the form of a KS",
             "Was it cut when it was copied? What Kaltura makes begins with djJ8. "
             "Whether it does is seen at create.",
             verdict=Verdict.WARNING,
         )
-    told = f"AVATAR_KS, version {facts.version}, of partner {facts.partner_id}"
-    if facts.expires_at is not None:
-        until = datetime.fromtimestamp(min(facts.expires_at, 4e9), UTC).strftime("%Y-%m-%d %H:%M")
-        if facts.expires_at <= now:
-            raise Trouble(f"AVATAR_KS has expired on {until} UTC", _FIX)
-        told = f"{told}, until {until} UTC"
-    if facts.type is not None and facts.type != _ADMIN:
-        raise Trouble(f"{told}, of type {facts.type}", _FIX, verdict=Verdict.WARNING)
-    return told
+    description = f"AVATAR_KS, version {parsed.version}, of partner {parsed.partner_id}"
+    if parsed.expires_at is not None:
+        until = datetime.fromtimestamp(min(parsed.expires_at, 4e9), UTC).strftime("%Y-%m-%d %H:%M")
+        if parsed.expires_at <= now:
+            raise CheckFailed(f"AVATAR_KS has expired on {until} UTC", _FIX)
+        description = f"{description}, until {until} UTC"
+    if parsed.type is not None and parsed.type != _ADMIN:
+        raise CheckFailed(f"{description}, of type {parsed.type}", _FIX, verdict=Verdict.WARNING)
+    return description
 
 
 def _decoded(ks: str) -> bytes:

@@ -1,1 +1,1 @@
-"""A stand-in Kaltura with a face and a voice, to develop against with no account."""
+"""An emulator of Kaltura's avatars, with a drawn face and a voice, for use without an account."""

@@ -1,4 +1,4 @@
-"""The Control API: the seven operations as Kaltura answers them (reference 1)."""
+"""The emulator's Control API: the seven operations, answered as Kaltura does (reference 1)."""
 
 import asyncio
 import math
@@ -11,15 +11,15 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import UploadFile
 
-from app.emulator.media.stage import QueueFullError
-from app.emulator.observation import WHEP_PATH, exchange_of
+from app.emulator.call_recording import WHEP_PATH, context_of
+from app.emulator.media.speech_player import QueueFullError
 from app.emulator.refusals import RefusalError
-from app.emulator.sessions import Session, Sessions, TooManySessionsError
+from app.emulator.sessions import EmulatorSessions, Session, TooManySessionsError
 from app.emulator.settings import FORBIDDEN_KS_PREFIX, INVALID_KS_PREFIX, EmulatorSettings
 from app.emulator.speech.resampling import UnreadableRecordingError, decode
-from app.emulator.speech.visemes import MOUTH_RATE, mouths_of_sound
+from app.emulator.speech.visemes import SHAPES_PER_SECOND, shapes_of_audio
 from app.emulator.speech.voice import Speech
-from app.emulator.tokens import Tokens
+from app.emulator.tokens import TokenSigner
 from app.kaltura.contract import (
     CLONED_VOICE_PREFIX,
     MIRROR_PATH,
@@ -27,8 +27,8 @@ from app.kaltura.contract import (
     ClientInit,
     Created,
     CreateRequest,
+    DocumentedRefusal,
     Operation,
-    Refusal,
     SayTextRequest,
     TurnId,
 )
@@ -36,22 +36,22 @@ from app.kaltura.contract import (
 LONGEST_DURATION_SECONDS: Final = 3600
 MAX_RECORDING_BYTES: Final = 32 << 20
 MAX_NOTED_CHARACTERS: Final = 2_000
-"""How much of a text the record of a call keeps."""
+"""The most characters of a text that the record of a call keeps."""
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class ControlApi:
-    """Handlers of the Control API over the sessions of one emulator."""
+    """The handlers of the Control API for the sessions of one emulator."""
 
-    def __init__(self, settings: EmulatorSettings, sessions: Sessions) -> None:
+    def __init__(self, settings: EmulatorSettings, sessions: EmulatorSessions) -> None:
         self._settings = settings
         self._sessions = sessions
-        self._tokens = Tokens(settings)
+        self._tokens = TokenSigner(settings)
 
     @property
     def router(self) -> APIRouter:
-        """Every operation at its path; create at both of its paths (D1)."""
+        """The routes of all operations; create has two paths (D1)."""
         router = APIRouter(prefix=MIRROR_PATH)
         for path in ("", "/create"):
             router.add_api_route(path, self._create, methods=["POST"])
@@ -78,8 +78,8 @@ class ControlApi:
             session = self._sessions.create(wanted)
         except TooManySessionsError as error:
             raise RefusalError(HTTPStatus.TOO_MANY_REQUESTS, "Too many sessions") from error
-        if exchange := exchange_of(request.scope):
-            exchange.session = session
+        if context := context_of(request.scope):
+            context.session = session
         token = self._tokens.issue(session.session_id)
         return _answer(Created(session_id=session.session_id, token=token))
 
@@ -87,7 +87,7 @@ class ControlApi:
         session = self._session(request, session_id)
         session.initialised = True
         base = (self._settings.public_url or str(request.base_url)).rstrip("/")
-        # No `turn`: there is no relay here, and a player given one may use nothing else.
+        # No `turn`: the emulator has no relay, and a player that is given one may use only it.
         return _answer(ClientInit(whep_url=f"{base}{WHEP_PATH}/{session.whep_key}"))
 
     async def _say_text(self, request: Request, session_id: str) -> JSONResponse:
@@ -95,9 +95,9 @@ class ControlApi:
         said = await _parsed(request, SayTextRequest)
         _note(request, said.turn_id, said.text)
         if not said.text.strip():
-            raise RefusalError.of(Refusal.TEXT_REQUIRED)
+            raise RefusalError.of(DocumentedRefusal.TEXT_REQUIRED)
         try:
-            session.stage.say_text(said.text)
+            session.player.say_text(said.text)
         except QueueFullError as error:
             raise RefusalError(HTTPStatus.TOO_MANY_REQUESTS, "Too many utterances") from error
         return _answer(Acknowledged())
@@ -113,7 +113,7 @@ class ControlApi:
             recording = await audio.read()
         try:
             speech = await asyncio.to_thread(_recorded_speech, recording, seconds)
-            session.stage.say_speech(speech)
+            session.player.say_speech(speech)
         except UnreadableRecordingError as error:
             raise RefusalError(HTTPStatus.BAD_REQUEST, str(error)) from error
         except QueueFullError as error:
@@ -122,8 +122,8 @@ class ControlApi:
 
     async def _interrupt(self, request: Request, session_id: str) -> JSONResponse:
         session = self._session(request, session_id)
-        exchange = exchange_of(request.scope)
-        session.stage.interrupt(keep_queue=exchange is not None and exchange.keep_queue)
+        context = context_of(request.scope)
+        session.player.interrupt(keep_queue=context is not None and context.keep_queue)
         return _answer(Acknowledged())
 
     async def _keep_alive(self, request: Request, session_id: str) -> JSONResponse:
@@ -137,23 +137,23 @@ class ControlApi:
     def _check_ks(self, request: Request) -> None:
         ks = _credentials(request, "ks")
         if ks.startswith(FORBIDDEN_KS_PREFIX):
-            raise RefusalError.of(Refusal.KS_NOT_AUTHORIZED)
+            raise RefusalError.of(DocumentedRefusal.KS_NOT_AUTHORIZED)
         wanted = self._settings.ks or ks
         if not ks or ks != wanted or ks.startswith(INVALID_KS_PREFIX):
-            raise RefusalError.of(Refusal.INVALID_KS)
+            raise RefusalError.of(DocumentedRefusal.INVALID_KS)
 
     def _session(self, request: Request, session_id: str) -> Session:
-        """Return the open session that the caller's token is for, or refuse."""
+        """The open session that the caller's token is for; raises `RefusalError`."""
         authorised_for = self._tokens.session_id(_credentials(request, "bearer"))
         if authorised_for is None:
-            raise RefusalError.of(Refusal.INVALID_TOKEN)
+            raise RefusalError.of(DocumentedRefusal.INVALID_TOKEN)
         session = self._sessions.get(session_id)
         if session is None:
-            raise RefusalError.of(Refusal.SESSION_NOT_FOUND)
+            raise RefusalError.of(DocumentedRefusal.SESSION_NOT_FOUND)
         if session.session_id != authorised_for:
-            raise RefusalError.of(Refusal.INVALID_TOKEN)
+            raise RefusalError.of(DocumentedRefusal.INVALID_TOKEN)
         if session.ended_at is not None:
-            raise RefusalError.of(Refusal.SESSION_ENDED)
+            raise RefusalError.of(DocumentedRefusal.SESSION_ENDED)
         return session
 
 
@@ -162,7 +162,7 @@ def _answer(model: Acknowledged) -> JSONResponse:
 
 
 def _credentials(request: Request, scheme: str) -> str:
-    """Return what follows the scheme in Authorization, or nothing."""
+    """The credentials in Authorization after `scheme`; empty for another scheme or no header."""
     name, _, credentials = request.headers.get("authorization", "").partition(" ")
     return credentials.strip() if name.lower() == scheme else ""
 
@@ -173,16 +173,16 @@ async def _parsed(request: Request, model: type[ModelT]) -> ModelT:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         if "text" in first["loc"]:
-            raise RefusalError.of(Refusal.TEXT_REQUIRED) from error
+            raise RefusalError.of(DocumentedRefusal.TEXT_REQUIRED) from error
         where = ".".join(str(part) for part in first["loc"]) or "body"
         raise RefusalError(HTTPStatus.BAD_REQUEST, f"{where}: {first['msg']}") from error
 
 
 def _note(request: Request, turn_id: str | None, text: str | None = None) -> None:
-    """Write in the record of this call what it asked to be said."""
-    if exchange := exchange_of(request.scope):
-        exchange.call.turn_id = turn_id
-        exchange.call.text = text and text[:MAX_NOTED_CHARACTERS]
+    """Add the turn id and the text to the record of this call."""
+    if context := context_of(request.scope):
+        context.call.turn_id = turn_id
+        context.call.text = text and text[:MAX_NOTED_CHARACTERS]
 
 
 def _turn_id(value: object) -> str:
@@ -203,13 +203,15 @@ def _duration(value: object) -> float:
 
 
 def _recorded_speech(recording: bytes, seconds: float) -> Speech:
-    """Return a recording with a mouth that takes the caller's `duration` for the truth.
+    """A recording as speech whose mouth moves for `seconds`, the caller's `duration`.
 
-    Kaltura does not measure it: a wrong one sets the mouth off from the sound (1.5).
+    Kaltura does not measure a recording either, so a wrong duration puts its mouth out of step
+    with its sound (1.5).
     """
     samples = decode(recording)
-    mouths = mouths_of_sound(samples)
-    rows = np.arange(max(1, round(seconds * MOUTH_RATE))) * len(mouths)
+    mouths = shapes_of_audio(samples)
+    rows = np.arange(max(1, round(seconds * SHAPES_PER_SECOND))) * len(mouths)
     return Speech(
-        samples, mouths[(rows / (seconds * MOUTH_RATE)).astype(int).clip(max=len(mouths) - 1)]
+        samples,
+        mouths[(rows / (seconds * SHAPES_PER_SECOND)).astype(int).clip(max=len(mouths) - 1)],
     )

@@ -1,14 +1,14 @@
-"""Faults to play: what a Kaltura may do on a bad day, on request.
+"""The faults that the emulator injects on request.
 
-A fault is for one operation (or `whep`, `whep-delete`, or `*` for all), perhaps of one session,
-and is played `times` times, or for ever when that is null. Of several that fit, the first is
-played. The kinds, with what they read besides (all in JSON, names in camelCase):
+A fault is for one operation (or `whep`, `whep-delete`, or `*` for all), optionally of one session.
+It is injected `times` times, or always when that is null. When several match a call, the first is
+injected. The kinds, and the other fields that they use (JSON, names in camelCase):
 
 | kind | what the caller gets |
 |---|---|
 | `status` | `status` with `body` (default: Kaltura's error shape) and `headers` |
-| `delay` | the true answer, `seconds` late; the call is carried out at once |
-| `hang` | nothing, until it leaves or `seconds` (default 600) have gone by |
+| `delay` | the real answer, `seconds` late; the call is carried out at once |
+| `hang` | nothing, until it disconnects or `seconds` (default 600) have passed |
 | `lost-answer` | the call is carried out, then the connection ends with no answer |
 | `reset` | the connection is reset before anything is done |
 | `success-false` | 200 with `success` false |
@@ -20,10 +20,10 @@ played. The kinds, with what they read besides (all in JSON, names in camelCase)
 | `truncated` | 200 whose body ends before its `content-length` |
 | `drip` | 200 with one byte of a JSON body every `seconds` (default 1) |
 | `redirect` | 302 to `location` |
-| `gone-404` | 404 wherever 410 would be, as seen live (reference D7) |
-| `keep-queue` | interrupt keeps what waits in the queue (reference D8) |
-| `override` | the true answer with `status`, and fields of `body` and `headers`, replaced |
-| `absolute-location` | the true answer with an absolute `Location` (reference 3) |
+| `gone-404` | 404 in place of every 410, as observed live (reference D7) |
+| `keep-queue` | the real answer; an interrupt keeps the utterances in the queue (reference D8) |
+| `override` | the real answer with `status`, and fields of `body` and `headers`, replaced |
+| `absolute-location` | the real answer with an absolute `Location` (reference 3) |
 
 In `override`, null removes a field or a header.
 """
@@ -34,14 +34,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from app.emulator.observation import Exchange
+from app.emulator.call_recording import CallContext
 from app.kaltura.contract import Operation, WireModel
 
 MAX_FAULTS: Final = 100
 
 
-class Kind(StrEnum):
-    """What happens; see the module."""
+class FaultKind(StrEnum):
+    """The kind of a fault; the module's docstring describes each."""
 
     STATUS = "status"
     DELAY = "delay"
@@ -64,12 +64,12 @@ class Kind(StrEnum):
 
 
 class Fault(WireModel):
-    """One fault to play, as it is put to `/emulator/faults`."""
+    """One fault to inject, as `PUT /emulator/faults` takes it."""
 
     model_config = ConfigDict(extra="forbid")
 
     operation: Operation | Literal["whep", "whep-delete", "*"] = "*"
-    kind: Kind
+    kind: FaultKind
     times: Annotated[int, Field(ge=1)] | None = None
     session_id: str | None = None
     status: Annotated[int, Field(ge=200, le=599)] | None = None
@@ -79,30 +79,30 @@ class Fault(WireModel):
     headers: dict[str, str | None] = Field(default_factory=dict)
     body: Any = None
 
-    def fits(self, exchange: Exchange) -> bool:
-        """Whether this fault is for that call."""
-        session_id = exchange.session.session_id if exchange.session else None
-        return self.operation in {"*", exchange.target} and self.session_id in {None, session_id}
+    def matches(self, context: CallContext) -> bool:
+        """Whether this fault is for a call: of its operation, and of its session if it has one."""
+        session_id = context.session.session_id if context.session else None
+        return self.operation in {"*", context.target} and self.session_id in {None, session_id}
 
 
-class Faults:
-    """The faults still to play, in order."""
+class FaultList:
+    """The faults that are still to be injected, in order."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
 
     def __iter__(self) -> Iterator[Fault]:
-        """Yield what is left, each with the `times` that are left."""
+        """Yield the faults, each with the `times` that are left."""
         yield from self._faults
 
     def replace(self, faults: list[Fault]) -> None:
-        """Play these and no others."""
+        """Replace all faults by `faults`."""
         self._faults = list(faults)
 
-    def take(self, exchange: Exchange) -> Fault | None:
-        """Return the first fault that fits, and count it as played."""
+    def take(self, context: CallContext) -> Fault | None:
+        """Return the first fault that matches a call, and count it as injected."""
         for index, fault in enumerate(self._faults):
-            if fault.fits(exchange):
+            if fault.matches(context):
                 if fault.times == 1:
                     del self._faults[index]
                 elif fault.times is not None:

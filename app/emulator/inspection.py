@@ -1,17 +1,17 @@
-"""What only the emulator has: a look at every session, and the faults to play."""
+"""The routes that only the emulator has: its sessions with their calls, and its faults."""
 
 from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import Field
 
-from app.emulator.faults import MAX_FAULTS, Fault, Faults
-from app.emulator.sessions import Call, Session, Sessions
+from app.emulator.faults import MAX_FAULTS, Fault, FaultList
+from app.emulator.sessions import EmulatorSessions, RecordedCall, Session
 from app.kaltura.contract import WireModel
 
 
 class SessionView(WireModel):
-    """One session, as `/emulator/sessions` shows it; times are seconds since the epoch."""
+    """One session as `/emulator/sessions` shows it; times are unix seconds."""
 
     session_id: str
     state: str
@@ -22,24 +22,24 @@ class SessionView(WireModel):
     viewer: bool
     speaking: bool
     queued: int
-    calls: list[Call]
+    calls: list[RecordedCall]
 
 
 class SessionsView(WireModel):
-    """Every session that is remembered, and how many there were.
+    """Every session that the emulator remembers, and counts of sessions since its start.
 
-    `calls` are those that belong to no session: a create that was refused, an unknown session.
+    `calls` belong to no session: a create that was refused, a call to an unknown session.
     """
 
     sessions: list[SessionView]
     opened: int
     open: int
     highest_open: int
-    calls: list[Call]
+    calls: list[RecordedCall]
 
 
-def backstage_router(sessions: Sessions, faults: Faults) -> APIRouter:
-    """Return the routes under `/emulator`."""
+def inspection_router(sessions: EmulatorSessions, faults: FaultList) -> APIRouter:
+    """The routes under `/emulator`."""
     router = APIRouter(prefix="/emulator")
 
     @router.get("/sessions")
@@ -49,7 +49,7 @@ def backstage_router(sessions: Sessions, faults: Faults) -> APIRouter:
             opened=sessions.opened,
             open=sessions.open_count,
             highest_open=sessions.highest_open,
-            calls=list(sessions.stray_calls),
+            calls=list(sessions.unassigned_calls),
         )
 
     @router.get("/faults")
@@ -79,7 +79,7 @@ def _view(session: Session) -> SessionView:
         created_at=session.created_at,
         ended_at=session.ended_at,
         viewer=session.viewer is not None,
-        speaking=session.stage.speaking,
-        queued=session.stage.queued,
+        speaking=session.player.speaking,
+        queued=session.player.queued,
         calls=list(session.calls),
     )

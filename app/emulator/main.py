@@ -1,6 +1,6 @@
-"""The emulator as one ASGI application.
+"""The emulator's ASGI application.
 
-Run it with uvicorn, whose connections it can drop, and in one process: sessions live in memory.
+It needs uvicorn, whose connections it can drop, and a single process, which holds its sessions.
 """
 
 import asyncio
@@ -13,21 +13,21 @@ from fastapi.responses import HTMLResponse
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from app.emulator.call_recording import CallRecordingMiddleware
 from app.emulator.control import ControlApi
-from app.emulator.face.face import Actor
-from app.emulator.face.gallery import portrait_of
-from app.emulator.fault_player import FaultMiddleware
-from app.emulator.faults import Faults
-from app.emulator.inspection import backstage_router
+from app.emulator.face.animation import FaceAnimator
+from app.emulator.face.portrait import portrait_of
+from app.emulator.fault_injection import FaultInjectionMiddleware
+from app.emulator.faults import FaultList
+from app.emulator.inspection import inspection_router
 from app.emulator.media.whep import WhepApi
-from app.emulator.observation import ExchangeMiddleware
-from app.emulator.refusals import answer_refusals
-from app.emulator.sessions import Sessions
+from app.emulator.refusals import register_error_handlers
+from app.emulator.sessions import EmulatorSessions
 from app.emulator.settings import EmulatorSettings
 from app.emulator.speech.voice import SpeechEngine
 
 MAX_BODY_BYTES: Final = 256 << 10
-"""Of any request but say-audio, which has its own limit."""
+"""The largest body of any request except say-audio, which has its own limit."""
 
 _WELCOME: Final = """<!doctype html>
 <html lang="en">
@@ -49,19 +49,19 @@ for development: no account, no cost, and nothing leaves this machine.</p>
 """
 
 
-async def _actor_for(avatar_id: str) -> Actor:
-    return Actor(await portrait_of(avatar_id))
+async def _animator_for(avatar_id: str) -> FaceAnimator:
+    return FaceAnimator(await portrait_of(avatar_id))
 
 
 def create_emulator(settings: EmulatorSettings) -> FastAPI:
-    """Return a stand-in Kaltura; its lifespan ends every session and stops every thread."""
+    """Make the emulator; the end of its lifespan ends every session and stops every thread."""
     engine = SpeechEngine()
-    sessions = Sessions(settings, engine)
-    faults = Faults()
+    sessions = EmulatorSessions(settings, engine)
+    faults = FaultList()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # Drawn while the first visitor is still on the way.
+        # Drawn at the start, so that the first visitor need not wait for it.
         first_portrait = asyncio.create_task(portrait_of(settings.avatar_id))
         yield
         await sessions.close()
@@ -69,10 +69,10 @@ def create_emulator(settings: EmulatorSettings) -> FastAPI:
         engine.close()
 
     class Emulator(FastAPI):
-        """Has the exchange as its outermost layer: only there can a connection be dropped."""
+        """Has call recording as its outermost layer: only there can a connection be dropped."""
 
         def build_middleware_stack(self) -> ASGIApp:
-            return ExchangeMiddleware(super().build_middleware_stack(), settings, sessions)
+            return CallRecordingMiddleware(super().build_middleware_stack(), settings, sessions)
 
     app = Emulator(
         title="Kaltura avatar emulator",
@@ -80,9 +80,9 @@ def create_emulator(settings: EmulatorSettings) -> FastAPI:
         openapi_url=None,
         max_body_size=MAX_BODY_BYTES,
     )
-    answer_refusals(app)
-    # The last one added is the outermost: even an answer of a fault may be read by any origin.
-    app.add_middleware(FaultMiddleware, faults=faults)
+    register_error_handlers(app)
+    # CORS is added last, so it is outside: pages of any origin may read injected answers too.
+    app.add_middleware(FaultInjectionMiddleware, faults=faults)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=["*"],
@@ -91,8 +91,8 @@ def create_emulator(settings: EmulatorSettings) -> FastAPI:
         expose_headers=["Location", "X-Request-ID"],
     )
     app.include_router(ControlApi(settings, sessions).router)
-    app.include_router(WhepApi(settings, sessions, _actor_for).router)
-    app.include_router(backstage_router(sessions, faults))
+    app.include_router(WhepApi(settings, sessions, _animator_for).router)
+    app.include_router(inspection_router(sessions, faults))
 
     @app.get("/")
     async def welcome() -> HTMLResponse:

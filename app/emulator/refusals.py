@@ -1,4 +1,4 @@
-"""Refusals in Kaltura's shape: `{"success": false, "error": "..."}`."""
+"""Error answers in Kaltura's shape: `{"success": false, "error": "..."}`."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -8,11 +8,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from app.kaltura.contract import Refusal, Refused
+from app.kaltura.contract import DocumentedRefusal, Refused
 
 
 class RefusalError(Exception):
-    """An operation that is not carried out: an HTTP status, and the text of `error`."""
+    """An operation that is refused, with an HTTP status and the text of `error`."""
 
     def __init__(self, status: int, error: str) -> None:
         super().__init__(error)
@@ -20,13 +20,13 @@ class RefusalError(Exception):
         self.error = error
 
     @classmethod
-    def of(cls, refusal: Refusal) -> Self:
-        """Return one of the documented refusals."""
+    def of(cls, refusal: DocumentedRefusal) -> Self:
+        """The error for one of the documented refusals."""
         return cls(refusal.status, refusal.error)
 
 
-def answer_refusals(app: FastAPI) -> None:
-    """Make `app` answer every error in Kaltura's shape."""
+def register_error_handlers(app: FastAPI) -> None:
+    """Register handlers that answer every error in Kaltura's shape."""
 
     @app.exception_handler(RefusalError)
     async def refused(_: Request, error: RefusalError) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""The sessions of one emulator, open and lately ended."""
+"""The sessions of one emulator: the open ones, and the latest of the ended ones."""
 
 import secrets
 from collections import OrderedDict, deque
@@ -6,29 +6,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from app.emulator.media.stage import Speaker, Stage
+from app.emulator.media.speech_player import SpeechPlayer, TextToSpeech
 from app.emulator.settings import EmulatorSettings
 from app.emulator.speech.voice import Voice
 from app.kaltura.contract import CreateRequest, WireModel
 
 
 class TooManySessionsError(Exception):
-    """As many sessions are open as the emulator allows."""
+    """Raised by a create beyond `EmulatorSettings.max_sessions`."""
 
 
 class Viewer(Protocol):
-    """Whoever watches a session; there is at most one (reference 3)."""
+    """The viewer of a session; a session has at most one (reference 3)."""
 
     viewer_id: str
 
     async def close(self) -> None:
-        """Stop watching; harmless when repeated."""
+        """Close the viewer's connection; harmless when repeated."""
 
 
-class Call(WireModel, frozen=False):
-    """One call that reached the emulator; `status` is None while it has no answer, or for ever.
+class RecordedCall(WireModel, frozen=False):
+    """One call that reached the emulator; `status` is None while, or if ever, it is unanswered.
 
-    `operation` is one of the seven, or `whep` or `whep-delete`.
+    `at` is in unix seconds. `operation` is one of the seven, or `whep` or `whep-delete`.
     """
 
     at: float
@@ -40,42 +40,42 @@ class Call(WireModel, frozen=False):
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """One avatar session, from create until it is forgotten."""
+    """One avatar session, which is kept for some time after its end."""
 
     session_id: str
     whep_key: str
     avatar_id: str
     voice_id: str | None
     created_at: float
-    stage: Stage
-    calls: deque[Call]
+    player: SpeechPlayer
+    calls: deque[RecordedCall]
     initialised: bool = False
     ended_at: float | None = None
     viewer: Viewer | None = field(default=None, repr=False)
 
     @property
     def state(self) -> str:
-        """`created`, then `live` from the first init-client on, then `ended`."""
+        """The state: `created`, from the first init-client on `live`, at last `ended`."""
         if self.ended_at is not None:
             return "ended"
         return "live" if self.initialised else "created"
 
 
-class Sessions:
-    """Opens, finds and ends sessions; both the open and the remembered are bounded."""
+class EmulatorSessions:
+    """Opens, finds and ends sessions; the numbers of open and of ended sessions are bounded."""
 
-    def __init__(self, settings: EmulatorSettings, speaker: Speaker) -> None:
+    def __init__(self, settings: EmulatorSettings, tts: TextToSpeech) -> None:
         self._settings = settings
-        self._speaker = speaker
+        self._tts = tts
         self._open: dict[str, Session] = {}
         self._ended: OrderedDict[str, Session] = OrderedDict()
         self.opened = 0
         self.highest_open = 0
-        self.stray_calls: deque[Call] = deque(maxlen=settings.max_calls)
-        """Calls that belong to no session, such as a create that was refused."""
+        self.unassigned_calls: deque[RecordedCall] = deque(maxlen=settings.max_calls)
+        """The calls that belong to no session, such as a create that was refused."""
 
     def __iter__(self) -> Iterator[Session]:
-        """Yield every session that is remembered, the ended ones first."""
+        """Yield every session, the ended ones first."""
         yield from self._ended.values()
         yield from self._open.values()
 
@@ -85,7 +85,7 @@ class Sessions:
         return len(self._open)
 
     def create(self, request: CreateRequest) -> Session:
-        """Open a session; raises TooManySessionsError."""
+        """Open a session; raises `TooManySessionsError`."""
         if len(self._open) >= self._settings.max_sessions:
             raise TooManySessionsError
         voice = Voice.of(request.voice_config)
@@ -95,7 +95,7 @@ class Sessions:
             avatar_id=request.visual_config.id,
             voice_id=request.voice_config.id if request.voice_config else None,
             created_at=self._settings.clock(),
-            stage=Stage(self._speaker, voice, self._settings.max_queued),
+            player=SpeechPlayer(self._tts, voice, self._settings.max_queued),
             calls=deque(maxlen=self._settings.max_calls),
         )
         self._open[session.session_id] = session
@@ -104,11 +104,11 @@ class Sessions:
         return session
 
     def get(self, session_id: str) -> Session | None:
-        """Return a session, open or remembered."""
+        """The open or ended session of this id, or None."""
         return self._open.get(session_id) or self._ended.get(session_id)
 
     def with_whep_key(self, key: str) -> Session | None:
-        """Return the open session whose `whepUrl` ends in `key`."""
+        """The open session whose `whepUrl` ends in `key`, or None."""
         given = key.encode()
         matches = (
             session
@@ -118,17 +118,17 @@ class Sessions:
         return next(matches, None)
 
     async def end(self, session: Session) -> None:
-        """End an open session: nothing more is said, and the viewer is gone."""
+        """End an open session: stop its speech, and close its viewer."""
         del self._open[session.session_id]
         session.ended_at = self._settings.clock()
         self._ended[session.session_id] = session
         if len(self._ended) > self._settings.max_ended:
             self._ended.popitem(last=False)
-        session.stage.interrupt()
+        session.player.interrupt()
         if session.viewer is not None:
             await session.viewer.close()
 
     async def close(self) -> None:
-        """End every session, at shutdown."""
+        """End every open session."""
         for session in list(self._open.values()):
             await self.end(session)

@@ -1,4 +1,4 @@
-"""The session's own JWT (reference 2.1)."""
+"""The JWT of a session, which authorises its control calls (reference 2.1)."""
 
 from typing import Final
 
@@ -11,8 +11,8 @@ from app.emulator.settings import EmulatorSettings
 _ALGORITHM: Final = "HS256"
 
 
-class Tokens:
-    """Signs and reads session tokens with the secret and the clock of the settings."""
+class TokenSigner:
+    """Signs and verifies session tokens with the key and the clock of the settings."""
 
     def __init__(self, settings: EmulatorSettings) -> None:
         self._key = OctKey.import_key(settings.jwt_secret)
@@ -20,13 +20,13 @@ class Tokens:
         self._clock = settings.clock
 
     def issue(self, session_id: str) -> str:
-        """Return a token for one session."""
+        """Sign a token for one session."""
         now = int(self._clock())
         claims = {"sid": session_id, "iat": now, "exp": now + self._lifetime}
         return jwt.encode({"alg": _ALGORITHM}, claims, self._key)
 
     def session_id(self, token: str) -> str | None:
-        """Return the session a token is for, or None unless it is genuine and of today."""
+        """The id of the session that a token is for; None unless it is valid and not expired."""
         now = int(self._clock())
         registry = jwt.JWTClaimsRegistry(now=now, sid={"essential": True}, exp={"essential": True})
         try:

@@ -1,1 +1,1 @@
-"""Who a visitor is, where the app around the broker has a login of its own."""
+"""The identity of visitors whom the surrounding app's login has signed in (AUTH_MODE=jwt)."""

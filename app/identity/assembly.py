@@ -1,4 +1,4 @@
-"""The login, wired together."""
+"""The wiring of the login's keys and tokens from the settings."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -19,7 +19,11 @@ async def login_of(
     clock: Callable[[], float],
     monotonic: Callable[[], float],
 ) -> AsyncIterator[LoginTokens | None]:
-    """What reads the tokens of the app's own login; None where AUTH_MODE is not jwt."""
+    """The reader of the login's tokens, for the block; None unless AUTH_MODE is jwt.
+
+    `transport` fetches the login's keys, `clock` gives unix seconds, and `monotonic` gives seconds
+    that never jump.
+    """
     url, issuer, audience = settings.auth_jwks_url, settings.auth_issuer, settings.auth_audience
     if url is None or issuer is None or audience is None:
         yield None

@@ -1,4 +1,4 @@
-"""Fetches a document of the login over https: redirects and compression, both bounded."""
+"""Fetching a document of the login, with bounded redirects and bounded decompression."""
 
 import zlib
 from typing import Final
@@ -17,10 +17,10 @@ _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "gzip, defla
 
 
 async def fetch(transport: httpx.AsyncBaseTransport, url: str) -> bytes:
-    """The document at `url`; raises `ValueError` for an answer that is none, and httpx's errors.
+    """Fetch the document at `url`; raises `ValueError` for an unusable answer, and httpx's errors.
 
-    Where to begin is the operator's word. From there on a redirect leads to https alone, so that
-    nobody on the way can say what the document is; nothing secret is sent along.
+    The operator may name an http address. A redirect is followed to https only, so that nobody on
+    the network can replace the document. No secret is sent.
     """
     address = httpx.URL(url)
     for _ in range(1 + MAX_REDIRECTS):
@@ -29,11 +29,11 @@ async def fetch(transport: httpx.AsyncBaseTransport, url: str) -> bytes:
         body = await read_bounded(response)
         if not response.has_redirect_location:
             return _document(response, body)
-        address = _led_to(address, response.headers["Location"])
+        address = _redirect_target(address, response.headers["Location"])
     raise ValueError("too many redirects")
 
 
-def _led_to(address: httpx.URL, location: str) -> httpx.URL:
+def _redirect_target(address: httpx.URL, location: str) -> httpx.URL:
     try:
         target = address.join(location)
     except httpx.InvalidURL:
@@ -56,8 +56,8 @@ def _document(response: httpx.Response, body: bytes | None) -> bytes:
 
 
 def _decompressed(body: bytes) -> bytes | None:
-    """The document; None for one that is too long, however small it is on the wire."""
-    for format_ in (_GZIP_OR_ZLIB, _RAW):  # some servers mean the latter by "deflate"
+    """Decompress a body; None for a result longer than `MAX_ANSWER_BYTES`."""
+    for format_ in (_GZIP_OR_ZLIB, _RAW):  # some servers send raw DEFLATE as "deflate"
         decompressor = zlib.decompressobj(format_)
         try:
             whole = decompressor.decompress(body, MAX_ANSWER_BYTES + 1)

@@ -1,4 +1,4 @@
-"""The public keys of a login: fetched (RFC 7517), kept for a while, and never in a hurry."""
+"""The public keys of a login (RFC 7517): fetched, cached, and fetched again at a limited rate."""
 
 import asyncio
 import contextlib
@@ -17,25 +17,25 @@ from app.identity.fetching import fetch
 from app.problems import SignInUnavailable
 
 FRESH_SECONDS: Final = 600
-"""Older keys still serve while new ones are fetched; a key that the login withdrew is forgotten."""
+"""The age at which keys are fetched again in the background; the old ones are used meanwhile."""
 
 STALE_SECONDS: Final = 3600
-"""Keys that could not be renewed for so long serve no more."""
+"""The age at which keys that could not be renewed are no longer used."""
 
 PAUSE_SECONDS: Final = 15
-"""At most one fetch in this time, however many tokens name keys that do not exist."""
+"""The shortest time between two fetches, however many tokens name keys that do not exist."""
 
 FETCH_SECONDS: Final = 5
-"""The longest wait for the whole answer; visitors wait for the first one."""
+"""The longest wait for the whole answer; the first visitors wait for it too."""
 
 _KEY_TYPES: Final = ("RSA", "EC", "OKP")
-"""Asymmetric ones: what can verify must not be able to sign."""
+"""The asymmetric key types: a key that verifies must not be able to sign."""
 
 log = structlog.get_logger(__name__)
 
 
 class LoginKeys:
-    """The keys at `url`, by their ids; `monotonic` gives seconds that never jump."""
+    """The cached keys of the JWK Set at `url`; `monotonic` gives seconds that never jump."""
 
     def __init__(
         self, url: str, transport: httpx.AsyncBaseTransport, monotonic: Callable[[], float]
@@ -48,10 +48,10 @@ class LoginKeys:
         self._fetching: asyncio.Task[None] | None = None
 
     async def candidates(self, kid: str | None) -> Sequence[Key]:
-        """The keys that may have signed a token: those of this id, and those without one.
+        """The keys that may have signed a token: those of the id `kid`, and those without an id.
 
-        All of them for a token without an id; none when the login has no such key. Raises
-        `SignInUnavailable` while none can be had.
+        For a token without an id, all keys; for an id that the login does not have, none. Raises
+        `SignInUnavailable` while no keys can be fetched.
         """
         if not self._find(kid):
             await self.renew()
@@ -62,14 +62,14 @@ class LoginKeys:
         return self._find(kid)
 
     async def renew(self) -> None:
-        """Fetch the keys, or wait for the fetch that is under way; at most once a pause."""
+        """Fetch the keys, or wait for a fetch under way; at most once in `PAUSE_SECONDS`."""
         fetching = self._refresh()
         if fetching is not None:
-            # Others wait for the same one, so it outlives whoever asked first.
+            # Shielded: cancelling one caller must not cancel what other callers wait for.
             await asyncio.shield(fetching)
 
     async def aclose(self) -> None:
-        """Stops a fetch that is under way, and closes the connections."""
+        """Cancel a fetch that is under way, and close the connections."""
         if self._fetching is not None:
             self._fetching.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -98,7 +98,7 @@ class LoginKeys:
         self._fetching = None
 
     async def _fetch(self) -> None:
-        """Takes the new keys, or keeps the old ones when none can be had."""
+        """Replace the keys by those fetched; on failure log it and keep the old ones."""
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 body = await fetch(self._transport, self._url)
@@ -112,7 +112,7 @@ class LoginKeys:
 
 
 def _keys_in(body: bytes) -> list[Key]:
-    """The keys that can verify a signature; raises `ValueError` when there is none."""
+    """The keys of a JWK Set that can verify a signature; raises `ValueError` for none."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -126,7 +126,7 @@ def _keys_in(body: bytes) -> list[Key]:
 
 
 def _usable(given: Any) -> Key | None:
-    """A public key for signatures; those of other kinds and weak ones are left aside."""
+    """A JWK as a key that verifies signatures; None for other kinds, and for weak keys."""
     if not isinstance(given, dict) or given.get("kty") not in _KEY_TYPES:
         return None
     if given.get("use", "sig") != "sig":

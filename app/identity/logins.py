@@ -1,4 +1,4 @@
-"""Reads the JWTs with which an app's own login says who someone is."""
+"""Verification of the JWTs with which an app's own login identifies a visitor."""
 
 import json
 import warnings
@@ -16,20 +16,23 @@ ALGORITHMS: Final = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
 )
-"""Those with a public key: with HS256 that very key would sign, and `none` signs nothing."""
+"""The accepted signature algorithms, all with a public key.
+
+With HS256 an attacker could sign with the public key; `none` has no signature.
+"""
 
 LEEWAY_SECONDS: Final = 60
-"""How far the clocks of the login and of the broker may be apart."""
+"""The tolerated difference between the clocks of the login and of the broker."""
 
 MAX_TOKEN_LENGTH: Final = 8 * 1024
 MAX_NAME_LENGTH: Final = 255
-"""What OpenID Connect allows a `sub`."""
+"""The longest `sub` that OpenID Connect allows."""
 
 _UNREADABLE: Final = (JoseError, ValueError, TypeError, KeyError, RecursionError)
 
 
 class LoginTokens:
-    """Tokens of one issuer for one audience; `clock` gives unix seconds."""
+    """Verifies the tokens of one issuer for one audience; `clock` gives unix seconds."""
 
     def __init__(
         self, keys: LoginKeys, *, issuer: str, audience: str, clock: Callable[[], float]
@@ -45,13 +48,13 @@ class LoginTokens:
             exp={"essential": True},
             sub={"essential": True},
         )
-        # Logins write headers of their own, such as Clerk's `cat`; `crit` is heeded all the same.
+        # Logins add headers of their own, such as Clerk's `cat`; `crit` is still enforced.
         self._registry = jws.JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
 
     async def read(self, token: str) -> Visitor | None:
-        """Whom the login calls so; None for every other string, whatever is wrong with it.
+        """The visitor whom a token identifies; None when it is not valid, for any reason.
 
-        Raises `SignInUnavailable` while the login's keys can't be had.
+        Raises `SignInUnavailable` while the login's keys can't be fetched.
         """
         try:
             kid = self._kid(token)
@@ -59,17 +62,17 @@ class LoginTokens:
             return None
         claims = self._claims_of(token, await self._keys.candidates(kid))
         if claims is None:
-            # The login may sign with a new key that its id does not tell from an old one.
+            # The login may have a new key under the id of an old one.
             await self._keys.renew()
             claims = self._claims_of(token, await self._keys.candidates(kid))
         return None if claims is None else self._visitor(claims)
 
     def _claims_of(self, token: str, keys: Sequence[Key]) -> dict[str, Any] | None:
-        """What a token says that one of these keys has signed."""
+        """The claims of a token that one of these keys has signed; None for other tokens."""
         for key in keys:
             try:
                 with warnings.catch_warnings():
-                    # RFC 9864 renames EdDSA; logins that have not heard of it yet are as safe.
+                    # joserfc warns of the name EdDSA, which RFC 9864 deprecates; it is as secure.
                     warnings.simplefilter("ignore", SecurityWarning)
                     return jwt.decode(token, key, registry=self._registry).claims
             except _UNREADABLE:
@@ -77,7 +80,7 @@ class LoginTokens:
         return None
 
     def _visitor(self, claims: dict[str, Any]) -> Visitor | None:
-        """Whom these claims name; None when they are not meant for us, or not now."""
+        """The visitor whom these claims name; None for another audience, or at a wrong time."""
         try:
             self._claims.validate(claims)
         except _UNREADABLE:
@@ -88,16 +91,16 @@ class LoginTokens:
         return Visitor.signed_in(self._issuer, subject)
 
     def _kid(self, token: str) -> str | None:
-        """The id of the key that a token names; raises what is in `_UNREADABLE`.
+        """The id of the key that a token names; raises one of `_UNREADABLE`.
 
-        Looks at nothing but what tells other tokens apart, so that the broker's own and Kaltura's
-        never make the keys be fetched.
+        Raises for tokens of another issuer or algorithm too, so that tokens of the broker or of
+        Kaltura never cause a fetch of the keys.
         """
         if len(token) > MAX_TOKEN_LENGTH:
             raise ValueError
-        unproved = jws.extract_compact(token.encode(), registry=self._registry)
-        header = unproved.headers()
-        if header["alg"] not in ALGORITHMS or json.loads(unproved.payload)["iss"] != self._issuer:
+        unverified = jws.extract_compact(token.encode(), registry=self._registry)
+        header = unverified.headers()
+        if header["alg"] not in ALGORITHMS or json.loads(unverified.payload)["iss"] != self._issuer:
             raise ValueError
         kid = header.get("kid")
         return kid if kid is None else str(kid)

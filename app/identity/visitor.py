@@ -1,25 +1,25 @@
-"""What the broker knows of a visitor."""
+"""The visitor: the owner of sessions."""
 
 import hashlib
 import unicodedata
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-_NO_TEXT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Unicode's categories of control characters, surrogates, and what separates lines."""
+_FORBIDDEN: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""The Unicode categories of control characters, surrogates, and line and paragraph separators."""
 
 
 def is_name(name: str) -> bool:
-    """Whether a login may call someone so: a text of one line, in any script."""
-    return not (name.isspace() or not name or _NO_TEXT & {unicodedata.category(c) for c in name})
+    """Whether `name` is acceptable as a visitor's name at a login: one line, in any script."""
+    return not (name.isspace() or not name or _FORBIDDEN & {unicodedata.category(c) for c in name})
 
 
 @dataclass(frozen=True)
 class Visitor:
-    """Someone who may own sessions.
+    """A person or service that may own sessions, known by `id`.
 
-    `id` stands for them everywhere. `name` is what their login calls them, None for those without
-    one; it is for the audit alone, so no repr and no log has it.
+    `name` is the visitor's name at their login, None without a login. It is for the audit only, so
+    it is in no repr and no log.
     """
 
     id: str
@@ -27,8 +27,8 @@ class Visitor:
 
     @classmethod
     def signed_in(cls, issuer: str, name: str) -> Self:
-        """Whom `issuer` calls `name`: the same id wherever and whenever they sign in.
+        """The visitor whom `issuer` calls `name`, with the same id at every sign-in.
 
-        No key of the broker's is in it, so that a new SECRET_KEY leaves them their sessions.
+        The id does not depend on SECRET_KEY, so visitors keep their sessions when it changes.
         """
         return cls(hashlib.sha256(f"{issuer}\0{name}".encode()).hexdigest()[:32], name)

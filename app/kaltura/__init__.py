@@ -1,1 +1,1 @@
-"""All that knows Kaltura, and nothing that knows visitors."""
+"""Kaltura's APIs: contract, client, credentials and errors; nothing here knows visitors."""

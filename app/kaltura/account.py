@@ -1,4 +1,4 @@
-"""What a Kaltura account makes a Kaltura Session (KS) from.
+"""The credentials of a Kaltura account, from which a Kaltura Session (KS) is made.
 
 Section numbers are those of the project's factual reference of the API.
 """
@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 @dataclass(frozen=True)
 class AdminSecret:
-    """An account's secret: it makes every KS, and can't be revoked (2.5)."""
+    """An account's admin secret: it makes any KS, and can't be revoked (2.5)."""
 
     partner_id: int
     secret: SecretStr
@@ -18,7 +18,7 @@ class AdminSecret:
 
 @dataclass(frozen=True)
 class AppToken:
-    """A token that makes the KS it was made for, and can be revoked (2.5)."""
+    """An app token: it makes the kind of KS that it was added for, and can be revoked (2.5)."""
 
     partner_id: int
     token_id: str

@@ -1,7 +1,7 @@
-"""A circuit breaker: spares a Kaltura that is down the calls, and their callers the wait.
+"""A circuit breaker for calls to Kaltura: while Kaltura is down, calls fail at once.
 
-Written here, because it is shorter than what adapted a library to it: a failure of speech is no
-verdict, an end passes an open circuit, and no failure may be kept (it holds a request's token).
+No library is used, because adapting one took more code: text-to-speech failures must not count,
+an end must pass an open circuit, and no exception may be kept (it refers to a request's token).
 """
 
 import math
@@ -14,16 +14,16 @@ from app.kaltura import errors
 from app.kaltura.contract import Operation, WireModel
 
 THRESHOLD: Final = 8
-"""So many failures in a row, and Kaltura is taken to be down."""
+"""The number of consecutive failures that opens the circuit."""
 
 OPEN_SECONDS: Final = 3
-"""Then nothing is sent for so long; after it one call, the trial, is let through to see."""
+"""How long an open circuit refuses calls; then one call, the trial, is let through."""
 
 CLOSED: Final = "closed"
 OPEN: Final = "open"
 HALF_OPEN: Final = "half_open"
 STATES: Final = (CLOSED, OPEN, HALF_OPEN)
-"""Closed lets everything through, open nothing; half open while the trial is under way."""
+"""The states: closed passes all calls, open refuses them, half open is one trial under way."""
 
 Answer = TypeVar("Answer", bound=WireModel)
 log = structlog.get_logger(__name__)
@@ -36,8 +36,8 @@ _DOWN: Final = (
 )
 
 
-class Breaker:
-    """Lets calls of Kaltura through while it answers, and one every few seconds while it is down.
+class CircuitBreaker:
+    """Passes calls while Kaltura answers, and one trial every `OPEN_SECONDS` while it is down.
 
     Any answer but a 5xx shows that Kaltura is up. `monotonic` gives seconds that never jump.
     """
@@ -48,22 +48,22 @@ class Breaker:
         self._opened_at: float | None = None
         self._trial: object | None = None
         self._changes = 0
-        """How often it opened or closed: a call that began before says nothing of now."""
+        """How often the circuit opened or closed; a call from before a change counts no more."""
 
     @property
     def state(self) -> str:
-        """One of `STATES`."""
+        """The circuit's state, one of `STATES`."""
         if self._opened_at is None:
             return CLOSED
         return OPEN if self._trial is None else HALF_OPEN
 
     @property
     def is_refusing(self) -> bool:
-        """Whether a call would not be made just now; the next one after that is the trial."""
+        """Whether the circuit is open and its pause not over, so that a call would be refused."""
         return self._seconds_left() > 0
 
     async def guard(self, operation: Operation, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
-        """What `attempt` returns or raises; `CircuitOpenError` when it was not even made.
+        """Call `attempt` and count its outcome; raises `CircuitOpenError` instead while open.
 
         An end is always attempted: a session that goes on costs money.
         """
@@ -73,27 +73,27 @@ class Breaker:
         try:
             answer = await attempt()
         except errors.SpeechFailedError:
-            raise  # text-to-speech is out, which does not tell whether Kaltura is
+            raise  # text-to-speech failed, which does not tell whether Kaltura is down
         except _DOWN:
             if began_at == self._changes:
-                self._failed(call)
+                self._record_failure(call)
             raise
         except errors.KalturaError:
             if began_at == self._changes:
-                self._answered()
+                self._record_success()
             raise
         finally:
             if self._trial is call:
                 self._trial = None
         if began_at == self._changes:
-            self._answered()
+            self._record_success()
         return answer
 
     def _admit(self, call: object, operation: Operation) -> None:
         if self._opened_at is None or operation is Operation.END:
             return
         if self._trial is not None or self.is_refusing:
-            # While a trial is under way nobody knows how long it takes.
+            # While a trial is under way the pause is over already, and its end is unknown.
             raise errors.CircuitOpenError(operation, max(1, math.ceil(self._seconds_left())))
         self._trial = call
 
@@ -102,18 +102,18 @@ class Breaker:
             return 0.0
         return self._opened_at + OPEN_SECONDS - self._monotonic()
 
-    def _failed(self, call: object) -> None:
+    def _record_failure(self, call: object) -> None:
         if self._opened_at is None:
             self._failures += 1
             if self._failures < THRESHOLD:
                 return
             log.warning("kaltura unavailable")
         elif self._trial is not call:
-            return  # an end that was let through
+            return  # an end, which passes an open circuit
         self._opened_at = self._monotonic()
         self._changes += 1
 
-    def _answered(self) -> None:
+    def _record_success(self) -> None:
         self._failures = 0
         if self._opened_at is not None:
             self._opened_at = None

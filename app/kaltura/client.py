@@ -11,7 +11,7 @@ import stamina
 from pydantic import SecretStr
 
 from app.kaltura import errors
-from app.kaltura.breaker import Breaker
+from app.kaltura.breaker import CircuitBreaker
 from app.kaltura.contract import (
     Acknowledged,
     ClientInit,
@@ -30,14 +30,14 @@ from app.kaltura.http import (
     HttpClient,
     Refusals,
     Reply,
+    parse_model,
     post,
-    understood,
 )
 from app.kaltura.late_responses import LATE_SECONDS, LateResponses
 from app.kaltura.observation import Observer, no_observer
 
 REPEATABLE: Final = frozenset({Operation.INTERRUPT, Operation.KEEP_ALIVE, Operation.END})
-"""What may be sent again when its fate is unknown: doing it twice is doing it once (1.6).
+"""The idempotent operations, which are sent again when their outcome is unknown (1.6).
 
 Not create (it may have opened a session that costs money), not init-client (a second one opens
 a second media resource, 1.3), not say-text or say-audio (it would be said twice, 1.5).
@@ -49,13 +49,14 @@ NOT_CARRIED_OUT: Final = (
     errors.BusyError,
     errors.SpeechFailedError,
 )
-"""After these any operation may be sent again: it was never sent, or Kaltura said that it did
-nothing. Not after a lost answer, a timeout or another 5xx: those tell nothing of what was done.
+"""Errors after which any operation may be sent again: Kaltura has certainly not carried it out.
+
+A lost answer, a timeout or another 5xx is not among them: the operation may have been carried out.
 """
 
 Answer = TypeVar("Answer", bound=WireModel)
-SeeTo = Callable[[asyncio.Future[Created]], Coroutine[Any, Any, None]]
-"""Sees to a session that may still be opened: it is called with the outcome, to be awaited."""
+LateCreateHandler = Callable[[asyncio.Future[Created]], Coroutine[Any, Any, None]]
+"""Takes care of a session that a create may still open; its argument is that create's result."""
 
 _JSON: Final = {"Content-Type": "application/json"}
 _KS_EXCEPTIONS: Final = frozenset(
@@ -65,10 +66,10 @@ _KS_EXCEPTIONS: Final = frozenset(
 
 @dataclass(frozen=True)
 class SessionAccess:
-    """What controls one session at Kaltura: its id, its JWT, and where it is.
+    """The credentials for one session at Kaltura: its id, its JWT and its Control API's address.
 
-    `base_url` is None where the client's own is meant; a session that was opened at another
-    address is ended there.
+    `base_url` is None for the client's own address. A session that was opened at another address,
+    before AVATAR_BASE_URL changed, is ended there.
     """
 
     session_id: str
@@ -78,7 +79,10 @@ class SessionAccess:
 
 @dataclass(frozen=True)
 class Recording:
-    """Sound to be said; `duration_seconds` steers the mouth, Kaltura does not measure it (1.5)."""
+    """A recording for say-audio.
+
+    Kaltura moves the mouth for `duration_seconds`; it does not measure the audio (1.5).
+    """
 
     audio: bytes
     media_type: str
@@ -86,12 +90,12 @@ class Recording:
 
 
 class KalturaClient:
-    """One method an operation; each returns the answer or raises a `KalturaError`.
+    """The Control API, one method an operation; each returns the answer or raises `KalturaError`.
 
     `timeout_seconds` bounds one answer as a whole, its body included. Operations in
     `REPEATABLE` are tried up to three times on lost connections and 502, 503, 504. While Kaltura
-    is down nothing but an end is sent (`Breaker`); `monotonic` gives the seconds for that.
-    `observer` sees each request that is sent.
+    is down only an end is sent (see `CircuitBreaker`, which uses `monotonic`). `observer` sees each
+    request that is sent.
     """
 
     def __init__(
@@ -106,57 +110,59 @@ class KalturaClient:
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._ks_source = ks_source
-        self._wire = HttpClient(transport, timeout_seconds, observer)
-        self._patient_wire = HttpClient(transport, timeout_seconds + LATE_SECONDS, observer)
+        self._http = HttpClient(transport, timeout_seconds, observer)
+        self._late_http = HttpClient(transport, timeout_seconds + LATE_SECONDS, observer)
         self._late = LateResponses[Created](timeout_seconds)
-        self._breaker = Breaker(monotonic)
+        self._breaker = CircuitBreaker(monotonic)
 
     @property
     def breaker_state(self) -> str:
-        """Whether Kaltura is asked; one of the breaker's `STATES`."""
+        """The state of the circuit breaker, one of `breaker.STATES`."""
         return self._breaker.state
 
     @property
     def is_refusing(self) -> bool:
-        """Whether nothing would be asked of Kaltura just now, because it is down."""
+        """Whether the circuit breaker refuses calls just now, because Kaltura is down."""
         return self._breaker.is_refusing
 
     @property
     def late_creates(self) -> int:
-        """Creates that were given up, and may still open a session that is then seen to."""
+        """How many creates have timed out whose answer is still awaited or being handled."""
         return len(self._late)
 
     @property
     def ks_renewals(self) -> Mapping[str, int]:
-        """How often a KS was made, and how often that failed."""
+        """How often making a KS has succeeded (`MADE`) and failed (`FAILED`)."""
         return self._ks_source.renewals
 
-    async def create(self, options: CreateRequest, see_to_late: SeeTo | None = None) -> Created:
-        """Opens a session: sent once, whatever happens to the answer.
+    async def create(
+        self, options: CreateRequest, handle_late: LateCreateHandler | None = None
+    ) -> Created:
+        """Open a session; the request is sent once, even when its answer is lost.
 
-        Only when the KS was refused is it sent once more, with another: nothing was opened.
-        When `TimedOutError` is raised, `see_to_late` gets what becomes of it: the answer, or a
-        `KalturaError` after at most `LATE_SECONDS`.
+        Only when Kaltura refused the KS, and so opened nothing, is the request sent once more,
+        with another KS. When `TimedOutError` is raised, `handle_late` gets the late result: the
+        answer, or a `KalturaError` after at most `LATE_SECONDS`.
         """
         ks = await self._ks_source.ks()
         try:
-            return await self._create(options, ks, see_to_late)
+            return await self._create(options, ks, handle_late)
         except errors.CredentialsRejectedError:
             another = await self._ks_source.replace(ks)
             if another is None:
                 raise
-        return await self._create(options, another, see_to_late)
+        return await self._create(options, another, handle_late)
 
     async def init_client(self, access: SessionAccess) -> ClientInit:
-        """Where the session's media is; call it once a session (1.3)."""
+        """Ask where the session's media is; to be called once a session (1.3)."""
         return await self._control(Operation.INIT_CLIENT, access, ClientInit)
 
     async def say_text(self, access: SessionAccess, said: SayTextRequest) -> None:
-        """Says a text."""
+        """Have the avatar say a text."""
         await self._control(Operation.SAY_TEXT, access, Acknowledged, content=_json_bytes(said))
 
     async def say_audio(self, access: SessionAccess, recording: Recording, turn_id: TurnId) -> None:
-        """Says a recording."""
+        """Have the avatar say a recording."""
         request = post(
             self._url(Operation.SAY_AUDIO, access),
             self._bearer(access),
@@ -167,46 +173,46 @@ class KalturaClient:
         await self._once(Operation.SAY_AUDIO, request, Acknowledged)
 
     async def interrupt(self, access: SessionAccess) -> None:
-        """Stops speech; harmless when nothing is being said."""
+        """Stop the avatar's speech; harmless when nothing is being said."""
         await self._control(Operation.INTERRUPT, access, Acknowledged)
 
     async def keep_alive(self, access: SessionAccess) -> None:
-        """Tells Kaltura that the session is still watched."""
+        """Tell Kaltura that the session is still in use."""
         await self._control(Operation.KEEP_ALIVE, access, Acknowledged)
 
     async def end(self, access: SessionAccess) -> None:
-        """Ends the session; one that is already gone counts as ended (D7)."""
+        """End the session; one that Kaltura no longer has counts as ended (D7)."""
         try:
             await self._control(Operation.END, access, Acknowledged)
         except errors.SessionGoneError:
             return
 
     async def obtain_ks(self) -> None:
-        """Makes sure of the KS that create needs; raises a `KalturaError` when there is none."""
+        """Obtain the KS that create needs; raises a `KalturaError` when none can be had."""
         await self._ks_source.ks()
 
     async def aclose(self) -> None:
-        """Stops the source of the KS and closes the pooled connections."""
+        """Stop awaiting late answers and renewing the KS, and close the pooled connections."""
         await self._late.aclose()
         await self._ks_source.aclose()
-        await self._wire.transport.aclose()
+        await self._http.transport.aclose()
 
     async def _create(
-        self, options: CreateRequest, ks: SecretStr, see_to_late: SeeTo | None
+        self, options: CreateRequest, ks: SecretStr, handle_late: LateCreateHandler | None
     ) -> Created:
         request = post(
             f"{self._base_url}/{Operation.CREATE}",
             {"Authorization": f"KS {ks.get_secret_value()}", **_JSON},
             content=_json_bytes(options),
         )
-        if see_to_late is None:
+        if handle_late is None:
             return await self._once(Operation.CREATE, request, Created)
         return await self._breaker.guard(
             Operation.CREATE,
-            lambda: self._late.in_time(
+            lambda: self._late.wait_for(
                 Operation.CREATE,
-                self._exchange(self._patient_wire, Operation.CREATE, request, Created),
-                see_to_late,
+                self._exchange(self._late_http, Operation.CREATE, request, Created),
+                handle_late,
             ),
         )
 
@@ -223,7 +229,7 @@ class KalturaClient:
         async for attempt in stamina.retry_context(
             on=_is_worth_repeating,
             attempts=3,
-            timeout=self._wire.timeout_seconds,
+            timeout=self._http.timeout_seconds,
             wait_initial=0.1,
             wait_max=1.0,
             wait_jitter=0.2,
@@ -236,15 +242,15 @@ class KalturaClient:
         self, operation: Operation, request: httpx.Request, answer: type[Answer]
     ) -> Answer:
         return await self._breaker.guard(
-            operation, lambda: self._exchange(self._wire, operation, request, answer)
+            operation, lambda: self._exchange(self._http, operation, request, answer)
         )
 
     @staticmethod
     async def _exchange(
-        wire: HttpClient, operation: Operation, request: httpx.Request, answer: type[Answer]
+        http: HttpClient, operation: Operation, request: httpx.Request, answer: type[Answer]
     ) -> Answer:
-        with wire.exchange(operation, request) as exchange:
-            reply = await wire.ask(exchange, _refusals(operation))
+        with http.exchange(operation, request) as exchange:
+            reply = await http.send(exchange, _refusals(operation))
             return _success(operation, reply, answer)
 
     def _url(self, operation: Operation, access: SessionAccess) -> str:
@@ -266,7 +272,7 @@ def _is_worth_repeating(error: Exception) -> bool:
 
 
 def _refusals(operation: Operation) -> Refusals:
-    """What a refusal of this operation means."""
+    """The error that each refusing status means for this operation."""
     match operation:
         case Operation.CREATE:
             return CREDENTIALS_REFUSED
@@ -277,7 +283,7 @@ def _refusals(operation: Operation) -> Refusals:
 
 
 def _success(operation: Operation, reply: Reply, answer: type[Answer]) -> Answer:
-    """The answer as its model; success only as the reference's D11 has it."""
+    """The answer as its model; raises a `KalturaError` unless it is a success as D11 defines it."""
     if reply.exception_code is not None:
         known = operation is Operation.CREATE and reply.exception_code in _KS_EXCEPTIONS
         raise (errors.CredentialsRejectedError if known else errors.RejectedError)(
@@ -287,7 +293,7 @@ def _success(operation: Operation, reply: Reply, answer: type[Answer]) -> Answer
         raise errors.BrokenAnswerError(operation, reply.status)
     if reply.content.get("success") is False:
         raise errors.RejectedError(operation, reply.status)
-    model = understood(answer, {**reply.content, "success": True})
+    model = parse_model(answer, {**reply.content, "success": True})
     if model is None:
         raise errors.BrokenAnswerError(operation, reply.status)
     return model

@@ -1,4 +1,4 @@
-"""Kaltura's Avatar Control API as it is on the wire.
+"""The messages of Kaltura's Avatar Control API.
 
 Three parts share this module, so that they cannot drift apart: the client (broker to Kaltura),
 the mirror (browser to broker) and the emulator (a stand-in Kaltura). Sections and "D" numbers
@@ -15,10 +15,10 @@ MIRROR_PATH: Final = "/v1/avatar-session"
 """The path under which Kaltura, the mirror and the emulator serve every operation."""
 
 CLIENT_ID: Final = "kaltura-avatar-sdk"
-"""What Kaltura's own SDK names itself on create (1.2)."""
+"""The client id that Kaltura's own SDK sends with create (1.2)."""
 
 CLONED_VOICE_PREFIX: Final = "eself-"
-"""Voice clones; create rejects them when a model id is given (1.2)."""
+"""The prefix of cloned voices' ids; create rejects such a voice with a model id (1.2)."""
 
 
 class Operation(StrEnum):
@@ -34,17 +34,17 @@ class Operation(StrEnum):
 
 
 SessionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$")]
-"""Opaque, and safe as one segment of a path: it never begins with a dot."""
+"""A session's id: opaque, and safe as a path segment, as it never begins with a dot."""
 
 ItemId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,128}$")]
-"""An avatar's or a voice's id: a catalog `itemId` or a 24-hex id, opaque to us (D3)."""
+"""An avatar's, voice's or model's id: a catalog `itemId` or 24 hex digits, opaque here (D3)."""
 
 TurnId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,128}$")]
-"""Names one turn of speech; Kaltura suggests `turn-<millis>-<random>` (1.4)."""
+"""The id of one turn of speech; Kaltura suggests `turn-<millis>-<random>` (1.4)."""
 
 
 class WireModel(BaseModel):
-    """camelCase on the wire, snake_case inside; unknown fields are dropped, never passed on."""
+    """The base of messages: camelCase in JSON, snake_case in code; unknown fields are dropped."""
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -55,13 +55,13 @@ class WireModel(BaseModel):
 
 
 class VisualConfig(WireModel):
-    """Which avatar; sent as `id`, understood as `avatarId` too (D2)."""
+    """The avatar to show; its id is sent as `id`, and read from `avatarId` too (D2)."""
 
     id: ItemId = Field(validation_alias=AliasChoices("id", "avatarId"))
 
 
 class VoiceConfig(WireModel):
-    """Which voice, and the text-to-speech model that speaks it."""
+    """The voice to speak with, and its text-to-speech model."""
 
     id: ItemId | None = None
     model_id: ItemId | None = None
@@ -70,7 +70,7 @@ class VoiceConfig(WireModel):
 
 
 class CreateRequest(WireModel):
-    """Opens a session; authorised by a Kaltura Session, and never safe to repeat (1.2)."""
+    """The request that opens a session, authorised by a KS; never safe to repeat (1.2)."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"visualConfig": {"id": "avatar-1"}}]}
@@ -82,7 +82,7 @@ class CreateRequest(WireModel):
 
 
 class SayTextRequest(WireModel):
-    """One chunk of a turn; `isFinal` false says that more of this turn follows (1.4).
+    """One text of a turn; `isFinal` is false when more of this turn follows (1.4).
 
     Callers have been seen to send `text` alone; the client always sends all three (D6).
     """
@@ -93,20 +93,20 @@ class SayTextRequest(WireModel):
 
 
 class Acknowledged(WireModel):
-    """What every operation answers when it was carried out."""
+    """The answer of an operation that was carried out."""
 
     success: Literal[True] = True
 
 
 class Created(Acknowledged):
-    """A session and the JWT that controls it fully, for about 24 h (2.1)."""
+    """The answer to create: a session's id, and the JWT that controls it for about 24 h (2.1)."""
 
     session_id: SessionId
     token: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,8192}$")]
 
 
 class Turn(WireModel):
-    """The TURN relay; `url` may be a bare host, an ICE URL, or several (D15)."""
+    """The TURN relay for media; `url` may be a bare host, an ICE URL, or several (D15)."""
 
     url: str | list[str]
     username: str | None = None
@@ -114,41 +114,41 @@ class Turn(WireModel):
 
 
 class ClientInit(Acknowledged):
-    """Where the media is: the only parts of a session that are safe to hand to a browser (1.3)."""
+    """The answer to init-client: the media's addresses, which a browser may be given (1.3)."""
 
     whep_url: Annotated[str, StringConstraints(min_length=1, max_length=2048)]
     turn: Turn | None = None
 
 
 class Refused(WireModel):
-    """What every operation answers when it was not carried out."""
+    """The answer of an operation that was not carried out."""
 
     success: Literal[False] = False
     error: str
 
 
-class _Refusal(NamedTuple):
+class _StatusAndText(NamedTuple):
     status: int
     error: str
 
 
-class Refusal(Enum):
-    """The documented refusals: status and text (1.1)."""
+class DocumentedRefusal(Enum):
+    """The documented refusals of operations, each a status and a text (1.1)."""
 
-    TEXT_REQUIRED = _Refusal(400, "Text is required")
-    INVALID_KS = _Refusal(401, "Invalid Kaltura Session")
-    INVALID_TOKEN = _Refusal(401, "Invalid or expired token")
-    KS_NOT_AUTHORIZED = _Refusal(403, "Kaltura Session not authorized")
-    SESSION_NOT_FOUND = _Refusal(404, "Session not found")
-    SESSION_ENDED = _Refusal(410, "Session ended")
-    INTERNAL = _Refusal(500, "Internal server error")
+    TEXT_REQUIRED = _StatusAndText(400, "Text is required")
+    INVALID_KS = _StatusAndText(401, "Invalid Kaltura Session")
+    INVALID_TOKEN = _StatusAndText(401, "Invalid or expired token")
+    KS_NOT_AUTHORIZED = _StatusAndText(403, "Kaltura Session not authorized")
+    SESSION_NOT_FOUND = _StatusAndText(404, "Session not found")
+    SESSION_ENDED = _StatusAndText(410, "Session ended")
+    INTERNAL = _StatusAndText(500, "Internal server error")
 
     @property
     def status(self) -> int:
-        """The HTTP status."""
+        """The HTTP status of this refusal."""
         return self.value.status
 
     @property
     def error(self) -> str:
-        """The text in `error`."""
+        """The text of this refusal's field `error`."""
         return self.value.error

@@ -1,4 +1,4 @@
-"""Where the Kaltura Session (KS) comes from."""
+"""The sources of the Kaltura Session (KS): configured, or made and renewed by the broker."""
 
 import asyncio
 import contextlib
@@ -10,27 +10,26 @@ import structlog
 from pydantic import SecretStr
 
 from app.kaltura.errors import KalturaError
-from app.kaltura.minting import LIFETIME_SECONDS, Minted
+from app.kaltura.minting import LIFETIME_SECONDS, IssuedKs
 
 RENEWED_AFTER: Final = 0.8
-"""The part of its life that a KS is used before another is made in the background."""
+"""The fraction of a KS's lifetime after which the next one is made in the background."""
 
 PAUSE_SECONDS: Final = 5
-"""What failed or was refused just now would be again: so long nothing is tried anew."""
+"""The shortest time between two attempts, as what just failed or was refused would be again."""
 
 log = structlog.get_logger(__name__)
-
 
 MADE: Final = "made"
 FAILED: Final = "failed"
 
 
 class KsSource(Protocol):
-    """Gives the KS for each create."""
+    """The KS for each create."""
 
     @property
     def renewals(self) -> Mapping[str, int]:
-        """How often one was `MADE`, and how often that has `FAILED`."""
+        """How often making a KS has succeeded (`MADE`) and failed (`FAILED`)."""
         ...
 
     async def ks(self) -> SecretStr:
@@ -38,16 +37,16 @@ class KsSource(Protocol):
         ...
 
     async def replace(self, refused: SecretStr) -> SecretStr | None:
-        """Another KS for the one that Kaltura refused; None when there is no other to try."""
+        """Another KS in place of one that Kaltura refused; None when there is none to try."""
         ...
 
     async def aclose(self) -> None:
-        """Stops what goes on in the background."""
+        """Stop work in the background."""
         ...
 
 
 class ConfiguredKs:
-    """The KS from `AVATAR_KS`; its owner renews it."""
+    """The KS from `AVATAR_KS`, which the operator renews."""
 
     def __init__(self, ks: SecretStr) -> None:
         self._ks = ks
@@ -58,16 +57,16 @@ class ConfiguredKs:
         return self._ks
 
     async def replace(self, refused: SecretStr) -> SecretStr | None:  # noqa: ARG002 - a source's signature
-        """There is no other."""
+        """None: there is no other KS."""
         return None
 
     async def aclose(self) -> None:
-        """Nothing goes on."""
+        """Do nothing: there is no work in the background."""
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """A KS and its times, in seconds that never jump."""
+class _CachedKs:
+    """A KS and its times in monotonic seconds."""
 
     ks: SecretStr
     renew_at: float
@@ -75,15 +74,16 @@ class _Kept:
 
 
 class MintedKs:
-    """Keeps one KS that `mint` made, and replaces it before it lapses or when it is refused.
+    """Caches one KS that `mint` made, and replaces it before it expires or when it is refused.
 
-    However many ask, one is made at a time, and nobody waits for it while the old one is good.
-    `clock` gives unix seconds, as Kaltura does, and `monotonic` seconds that never jump.
+    One KS is made at a time, however many callers need one, and none of them waits for it while
+    the previous one is valid. `clock` gives unix seconds, as Kaltura does, and `monotonic` seconds
+    that never jump.
     """
 
     def __init__(
         self,
-        mint: Callable[[], Awaitable[Minted]],
+        mint: Callable[[], Awaitable[IssuedKs]],
         clock: Callable[[], float],
         monotonic: Callable[[], float],
     ) -> None:
@@ -91,51 +91,52 @@ class MintedKs:
         self._clock = clock
         self._monotonic = monotonic
         self.renewals = {MADE: 0, FAILED: 0}
-        self._kept: _Kept | None = None
+        self._cached: _CachedKs | None = None
         self._minting: asyncio.Task[SecretStr] | None = None
         self._mint_again_at = 0.0
         self._replace_again_at = 0.0
 
     async def ks(self) -> SecretStr:
-        """The KS that is kept; a new one when there is none that is good."""
+        """The cached KS, or a new one when the cached one has expired."""
         now = self._monotonic()
-        if self._kept is None or now >= self._kept.expires_at:
-            # Shielded: a caller who leaves takes nothing from those who wait too.
+        if self._cached is None or now >= self._cached.expires_at:
+            # Shielded: cancelling one caller must not cancel what other callers wait for.
             return await asyncio.shield(self._start_minting())
-        if now >= self._kept.renew_at:
+        if now >= self._cached.renew_at:
             self._start_minting()
-        return self._kept.ks
+        return self._cached.ks
 
     async def replace(self, refused: SecretStr) -> SecretStr | None:
-        """The KS that has come in place of `refused`, or a new one.
+        """The KS that has replaced `refused` already, or else a new one.
 
-        None when the one before was refused too, moments ago: a third would fare no better.
+        None when its predecessor was refused too, less than `PAUSE_SECONDS` ago: a third one would
+        be refused as well.
         """
-        if self._kept is not None and self._kept.ks == refused:
+        if self._cached is not None and self._cached.ks == refused:
             if self._monotonic() < self._replace_again_at:
                 return None
             self._replace_again_at = self._monotonic() + PAUSE_SECONDS
-            self._kept = None
+            self._cached = None
         return await self.ks()
 
     async def aclose(self) -> None:
-        """Gives up the KS that is being made."""
+        """Cancel the making of a KS that is under way."""
         if self._minting is not None and not self._minting.done():
             self._minting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._minting
 
     def _start_minting(self) -> asyncio.Task[SecretStr]:
-        """What is under way, or what failed a moment ago, or else a new attempt."""
+        """The attempt that is under way or failed moments ago, or else a new one."""
         last = self._minting
         if last is not None and (not last.done() or self._monotonic() < self._mint_again_at):
             return last
         self._minting = asyncio.create_task(self._mint_one())
-        self._minting.add_done_callback(_look_at)
+        self._minting.add_done_callback(_retrieve_exception)
         return self._minting
 
     async def _mint_one(self) -> SecretStr:
-        asked_at, asked_at_wall = self._monotonic(), self._clock()
+        started_at, started_at_unix = self._monotonic(), self._clock()
         try:
             minted = await self._mint()
         except KalturaError as error:
@@ -145,23 +146,25 @@ class MintedKs:
                 "no ks was made", outcome=type(error).__name__, upstream_status=error.status
             )
             raise
-        life = _seconds_of_life(minted, asked_at_wall)
-        self._kept = _Kept(
-            minted.ks, renew_at=asked_at + RENEWED_AFTER * life, expires_at=asked_at + life
+        lifetime = _lifetime_seconds(minted, started_at_unix)
+        self._cached = _CachedKs(
+            minted.ks,
+            renew_at=started_at + RENEWED_AFTER * lifetime,
+            expires_at=started_at + lifetime,
         )
         self.renewals[MADE] += 1
-        log.info("a ks was made", good_for_seconds=round(life))
+        log.info("a ks was made", good_for_seconds=round(lifetime))
         return minted.ks
 
 
-def _seconds_of_life(minted: Minted, asked_at: float) -> float:
-    """As long as was asked for, or less where Kaltura says so."""
-    if minted.expires_at is None or minted.expires_at <= asked_at:
+def _lifetime_seconds(minted: IssuedKs, started_at: float) -> float:
+    """The lifetime that was asked for, or a shorter one that Kaltura names."""
+    if minted.expires_at is None or minted.expires_at <= started_at:
         return LIFETIME_SECONDS
-    return min(LIFETIME_SECONDS, minted.expires_at - asked_at)
+    return min(LIFETIME_SECONDS, minted.expires_at - started_at)
 
 
-def _look_at(minting: asyncio.Task[SecretStr]) -> None:
-    """Nobody may be waiting for it; asyncio would warn of an error that was never looked at."""
+def _retrieve_exception(minting: asyncio.Task[SecretStr]) -> None:
+    """Read a failed attempt's exception: asyncio warns of one that no caller has read."""
     if not minting.cancelled():
         minting.exception()

@@ -1,13 +1,13 @@
-"""What can go wrong between the broker and Kaltura, as types.
+"""The errors of calls to Kaltura.
 
-No text that Kaltura sent is kept in any of them: what is not kept can't leak.
+None of them keeps text that Kaltura sent, so that none can leak it.
 """
 
 from enum import StrEnum
 
 
 class KalturaError(Exception):
-    """A call that Kaltura did not carry out, or whose fate is unknown."""
+    """A call that Kaltura did not carry out, or whose outcome is unknown."""
 
     def __init__(self, operation: StrEnum, status: int | None = None) -> None:
         super().__init__(f"{operation}: {type(self).__name__} (status {status})")
@@ -20,19 +20,19 @@ class NotConnectedError(KalturaError):
 
 
 class LostAnswerError(KalturaError):
-    """The connection broke after the call was sent; it may have been carried out."""
+    """The connection broke after the call was sent; Kaltura may have carried it out."""
 
 
 class TimedOutError(KalturaError):
-    """No whole answer within the time allowed; the call may have been carried out."""
+    """The whole answer did not come in time; Kaltura may have carried the call out."""
 
 
 class BrokenAnswerError(KalturaError):
-    """Not an answer as documented: not JSON, too large, or a required field is missing (D11)."""
+    """An answer that is not as documented: not JSON, too large, or lacking a field (D11)."""
 
 
 class RejectedError(KalturaError):
-    """Kaltura said no: a redirect, an unexpected 4xx, `success: false`, an exception object."""
+    """Kaltura refused: a redirect, an unexpected 4xx, `success: false` or an exception object."""
 
 
 class ServerFailedError(KalturaError):
@@ -40,19 +40,22 @@ class ServerFailedError(KalturaError):
 
 
 class SpeechFailedError(ServerFailedError):
-    """Text-to-speech is out: 503 to say-text or say-audio, which says nothing of the rest (1.4)."""
+    """Kaltura's text-to-speech failed: 503 to say-text or say-audio; the rest may work (1.4)."""
 
 
 class CredentialsRejectedError(KalturaError):
-    """Kaltura refused the KS, or what a KS is made from: 401, 403 or an exception object (2.6)."""
+    """Kaltura refused the KS, or the credentials for one: 401, 403 or an exception (2.6)."""
 
 
 class SessionGoneError(KalturaError):
-    """The session is over: 401, 404 or 410 on anything but create (D7)."""
+    """The session is over at Kaltura: 401, 404 or 410 to any operation but create (D7)."""
 
 
 class CircuitOpenError(KalturaError):
-    """Kaltura is down, so the call was not made; `retry_after` is in whole seconds, at least 1."""
+    """The circuit breaker is open, so the call was not made.
+
+    `retry_after` is in whole seconds, at least 1.
+    """
 
     def __init__(self, operation: StrEnum, retry_after: int) -> None:
         super().__init__(operation)
@@ -60,7 +63,7 @@ class CircuitOpenError(KalturaError):
 
 
 class BusyError(KalturaError):
-    """Kaltura answered 429; `retry_after` is in seconds where it said so."""
+    """Kaltura answered 429; `retry_after` is in seconds, None where Kaltura named no time."""
 
     def __init__(self, operation: StrEnum, retry_after: int | None = None) -> None:
         super().__init__(operation, 429)

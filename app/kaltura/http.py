@@ -1,7 +1,7 @@
-"""One call and its answer: the JSON of a success, or a typed error.
+"""One HTTP call to Kaltura and its answer: the JSON of a success, or a typed error.
 
-A parser's error quotes what it read, which may be a secret: it is swallowed before ours is raised,
-so that it is not even its context.
+A JSON or model parser's exception quotes its input, which may be a secret. It is dropped before a
+`KalturaError` is raised, so that it is not even that error's context.
 """
 
 import asyncio
@@ -17,11 +17,14 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from app.kaltura import errors
-from app.kaltura.observation import Exchange, Observer, no_observer, watched
+from app.kaltura.observation import Exchange, Observer, no_observer, observed
 from app.kaltura.transport import read_bounded, was_never_sent
 
 Refusals = Mapping[int, type[errors.KalturaError]]
-"""What a status means to one kind of call, where it means more than that Kaltura won't or can't."""
+"""The error of each status that means a specific one; any other means a general error.
+
+A general error is `ServerFailedError` for a 5xx, and `RejectedError` otherwise.
+"""
 
 CREDENTIALS_REFUSED: Final[Refusals] = dict.fromkeys((401, 403), errors.CredentialsRejectedError)
 SESSION_OVER: Final[Refusals] = dict.fromkeys((401, 404, 410), errors.SessionGoneError)
@@ -31,14 +34,14 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Reply(NamedTuple):
-    """A successful answer."""
+    """The status and the parsed JSON of a 2xx answer."""
 
     status: int
     content: Any
 
     @property
     def exception_code(self) -> str | None:
-        """The code of the exception that Kaltura sends as a success (2.6); None when it is none."""
+        """The code of an exception that Kaltura sent with a 2xx status (2.6); None for others."""
         if not isinstance(self.content, dict):
             return None
         if self.content.get("objectType") != "KalturaAPIException":
@@ -48,7 +51,7 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True)
 class HttpClient:
-    """Sends requests; `timeout_seconds` bounds one answer as a whole, its body included."""
+    """Sends requests to Kaltura; `timeout_seconds` bounds one answer as a whole, body included."""
 
     transport: httpx.AsyncBaseTransport
     timeout_seconds: float
@@ -56,13 +59,13 @@ class HttpClient:
 
     @contextmanager
     def exchange(self, operation: StrEnum, request: httpx.Request) -> Iterator[Exchange]:
-        """One request, until it is known what its answer means; see `watched`."""
+        """Observe one request while the block sends it and reads its answer; see `observed`."""
         exchange = Exchange(operation, request)
-        with watched(exchange, self.observer):
+        with observed(exchange, self.observer):
             yield exchange
 
-    async def ask(self, exchange: Exchange, refusals: Refusals) -> Reply:
-        """The answer's JSON, never None; raises a `KalturaError` for whatever is not a success."""
+    async def send(self, exchange: Exchange, refusals: Refusals) -> Reply:
+        """Send the request; the reply's content is never None. Raises a `KalturaError`."""
         operation = exchange.operation
         try:
             async with asyncio.timeout(self.timeout_seconds):
@@ -77,28 +80,28 @@ class HttpClient:
             raise errors.LostAnswerError(operation) from error
         if not response.is_success:
             raise _refusal(operation, response, refusals)
-        content = None if body is None else _parsed(body)
+        content = None if body is None else _parse_json(body)
         if content is None:
             raise errors.BrokenAnswerError(operation, response.status_code)
         return Reply(response.status_code, content)
 
 
 def post(url: str, headers: Mapping[str, str], **body: Any) -> httpx.Request:
-    """A request as every call of Kaltura is made."""
+    """A POST request with the headers that every call to Kaltura has."""
     # "identity": a compressed answer could be small on the wire and huge in memory.
     fixed = {"Accept": "application/json", "Accept-Encoding": "identity"}
     return httpx.Request("POST", url, headers={**fixed, **headers}, **body)
 
 
-def understood(model: type[Model], content: object) -> Model | None:
-    """`content` as a model, or None when it is not one."""
+def parse_model(model: type[Model], content: object) -> Model | None:
+    """`content` as an instance of `model`; None when it does not validate."""
     try:
         return model.model_validate(content)
     except ValidationError:
         return None
 
 
-def _parsed(body: bytes) -> Any:
+def _parse_json(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
@@ -112,12 +115,12 @@ def _refusal(
     if status == httpx.codes.TOO_MANY_REQUESTS:
         return errors.BusyError(operation, _seconds(response.headers.get("Retry-After")))
     failed = httpx.codes.is_server_error(status)
-    otherwise = errors.ServerFailedError if failed else errors.RejectedError
-    return refusals.get(status, otherwise)(operation, status)
+    general = errors.ServerFailedError if failed else errors.RejectedError
+    return refusals.get(status, general)(operation, status)
 
 
 def _seconds(retry_after: str | None) -> int | None:
-    """Whole seconds of a Retry-After, at most an hour; its rarer date form is not read."""
+    """The seconds of a Retry-After header, at most 3600; None for its rarer form, a date."""
     if retry_after is None or not retry_after.isascii() or not retry_after.isdigit():
         return None
     return min(int(retry_after[:9]), 3600)

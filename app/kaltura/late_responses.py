@@ -1,4 +1,4 @@
-"""Answers that come too late for whoever asked, and still must not be missed."""
+"""Answers that arrive after their caller's timeout, and still must be handled."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,50 +8,53 @@ from app.kaltura import errors
 from app.kaltura.contract import Operation, WireModel
 
 LATE_SECONDS: Final = 60
-"""How long an answer is awaited after the time allowed for it."""
+"""How long an answer is awaited after its caller's timeout."""
 
 Answer = TypeVar("Answer", bound=WireModel)
 
 
 class LateResponses(Generic[Answer]):
-    """Awaits answers past `in_time_seconds`; whoever asks bounds how many there can be."""
+    """Gives callers up after `timeout_seconds`, and hands the late answers to a handler.
 
-    def __init__(self, in_time_seconds: float) -> None:
-        self._in_time_seconds = in_time_seconds
-        self._awaited: set[asyncio.Task[None]] = set()
+    The number of handlers at work is not bounded here: the callers bound it.
+    """
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._handlers: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        """How many late answers are awaited or seen to."""
-        return len(self._awaited)
+        """How many late answers are awaited or being handled."""
+        return len(self._handlers)
 
-    async def in_time(
+    async def wait_for(
         self,
         operation: Operation,
         exchange: Coroutine[Any, Any, Answer],
-        see_to: Callable[[asyncio.Future[Answer]], Coroutine[Any, Any, None]],
+        handle_late: Callable[[asyncio.Future[Answer]], Coroutine[Any, Any, None]],
     ) -> Answer:
-        """What `exchange` returns or raises; `TimedOutError` when it takes too long.
+        """Await `exchange`; raises `TimedOutError` when it takes longer than the timeout.
 
-        Then the exchange goes on, and `see_to` is called with its outcome, to be awaited. It is
-        called before the error is raised.
+        The exchange then goes on, and `handle_late` gets its future. The handler is started before
+        the error is raised, and also when the caller is cancelled.
         """
-        asking = asyncio.create_task(exchange)
+        answer = asyncio.create_task(exchange)
         try:
-            done, _ = await asyncio.wait({asking}, timeout=self._in_time_seconds)
+            done, _ = await asyncio.wait({answer}, timeout=self._timeout_seconds)
         finally:
-            if not asking.done():
-                self._go_on(see_to(asking))
+            if not answer.done():
+                self._start(handle_late(answer))
         if not done:
             raise errors.TimedOutError(operation)
-        return await asking
+        return await answer
 
     async def aclose(self) -> None:
-        """Stop awaiting answers."""
-        for awaiting in self._awaited:
-            awaiting.cancel()
-        await asyncio.gather(*self._awaited, return_exceptions=True)
+        """Cancel every handler, and with it the answer that it awaits."""
+        for handler in self._handlers:
+            handler.cancel()
+        await asyncio.gather(*self._handlers, return_exceptions=True)
 
-    def _go_on(self, seeing_to: Coroutine[Any, Any, None]) -> None:
-        awaiting = asyncio.create_task(seeing_to)
-        self._awaited.add(awaiting)
-        awaiting.add_done_callback(self._awaited.discard)
+    def _start(self, handling: Coroutine[Any, Any, None]) -> None:
+        handler = asyncio.create_task(handling)
+        self._handlers.add(handler)
+        handler.add_done_callback(self._handlers.discard)

@@ -1,4 +1,4 @@
-"""Which media addresses of Kaltura's may be handed to a browser."""
+"""The check of media addresses that Kaltura names, before a browser gets them."""
 
 import ipaddress
 import re
@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 _PUBLIC_NAME: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
-"""Nothing that a browser would decode first: no `%31`, no full-width digits."""
+"""A plain host name: without anything that a browser decodes, as `%31` or full-width digits."""
 
 _PRIVATE_ZONES: Final = (
     *(".local", ".localhost", ".localdomain", ".internal", ".intranet", ".lan", ".home.arpa"),
@@ -16,7 +16,7 @@ _PUBLIC_IPV6: Final = ipaddress.IPv6Network("2000::/3")
 
 
 def is_loopback_url(url: str) -> bool:
-    """Whether `url` points at this machine, as the emulator's does."""
+    """Whether `url` names this machine's loopback interface, as the emulator's address does."""
     host = urlsplit(url).hostname or ""
     address = _address(host)
     return host == "localhost" or (address is not None and address.is_loopback)
@@ -25,11 +25,12 @@ def is_loopback_url(url: str) -> bool:
 def is_safe_media_url(url: str, *, allow_private: bool) -> bool:
     """Whether a browser may be sent to `url`: https on a public host (reference 3).
 
-    With `allow_private` (the Control API itself is on loopback) any http(s) address will do.
+    With `allow_private`, when the Control API itself is on loopback, any http or https address is
+    safe.
     """
     try:
         parts = urlsplit(url)
-        _ = parts.port  # parsed on access only
+        _ = parts.port  # parsed, and so validated, only when it is read
     except ValueError:
         return False
     if not parts.hostname or parts.username is not None or any(c <= " " or c == "\\" for c in url):
@@ -50,7 +51,7 @@ def _is_public(parts: SplitResult) -> bool:
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address a browser would make of `host`, decimal and hexadecimal spellings included."""
+    """The IP address that a browser reads `host` as, decimal and hexadecimal forms included."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

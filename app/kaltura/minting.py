@@ -1,4 +1,4 @@
-"""Makes Kaltura Sessions (KS) with Kaltura's core API, from an admin secret or an app token.
+"""Making Kaltura Sessions (KS) with Kaltura's core API, from an admin secret or an app token.
 
 Section numbers are those of the project's factual reference of the API.
 """
@@ -12,19 +12,19 @@ from pydantic import BaseModel, RootModel, SecretStr, StringConstraints
 
 from app.kaltura import errors
 from app.kaltura.account import AdminSecret, AppToken
-from app.kaltura.http import CREDENTIALS_REFUSED, HttpClient, Model, Reply, post, understood
+from app.kaltura.http import CREDENTIALS_REFUSED, HttpClient, Model, Reply, parse_model, post
 from app.kaltura.observation import Observer, no_observer
 
 LIFETIME_SECONDS: Final = 3600
-"""What is asked for: an admin KS that leaks is good for an hour, not for Kaltura's own day (2.3).
+"""The lifetime asked for: an hour in place of Kaltura's default, a day, should a KS leak (2.3).
 
 An app token may allow less.
 """
 
 HASH_TYPES: Final = ("sha256", "sha1", "sha512", "md5")
-"""Those that an app token may have (2.5): what Kaltura advises first, its default next.
+"""The hash types that an app token may have (2.5), the advised one first, then the default.
 
-Which one it is can't be asked without an admin KS, so each is tried until one fits.
+The type of a token can't be looked up without an admin KS, so each is tried until one fits.
 """
 
 _ADMIN: Final = 2
@@ -40,8 +40,8 @@ class MintCall(StrEnum):
     START_SESSION = "appToken/action/startSession"
 
 
-class Minted(NamedTuple):
-    """A KS, and when it lapses (unix seconds) where Kaltura says so."""
+class IssuedKs(NamedTuple):
+    """A new KS; `expires_at` is in unix seconds, None where Kaltura does not tell."""
 
     ks: SecretStr
     expires_at: float | None = None
@@ -51,24 +51,27 @@ _KsText = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,8192}$")]
 
 
 class _Started(RootModel[_KsText]):
-    """What session.start answers: the KS as a bare string (2.3)."""
+    """The answer of session.start: the KS as a bare JSON string (2.3)."""
 
 
 class _WidgetSession(BaseModel):
-    """A KS without privileges, which every app token is combined with."""
+    """The answer of startWidgetSession: a KS without privileges, to be combined with a token."""
 
     ks: _KsText
 
 
 class _SessionInfo(BaseModel):
-    """What an app token gives; `expiry` is unix seconds in Kaltura's server, and not documented."""
+    """The answer of appToken.startSession.
+
+    `expiry` is undocumented; Kaltura's server code fills it with unix seconds.
+    """
 
     ks: _KsText
     expiry: int | None = None
 
 
-class Mint:
-    """Makes one KS at each call, from the credentials it was given."""
+class KsMinter:
+    """Makes one KS at each call, from an admin secret or an app token."""
 
     def __init__(
         self,
@@ -81,10 +84,10 @@ class Mint:
     ) -> None:
         self._service_url = f"{api_url}/api_v3/service"
         self._credentials = credentials
-        self._wire = HttpClient(transport, timeout_seconds, observer)
+        self._http = HttpClient(transport, timeout_seconds, observer)
 
-    async def __call__(self) -> Minted:
-        """A new admin KS; raises a `KalturaError` when none was made.
+    async def __call__(self) -> IssuedKs:
+        """Make a new admin KS; raises a `KalturaError` when none was made.
 
         `CredentialsRejectedError` means that Kaltura refused the secret or the token.
         """
@@ -94,21 +97,21 @@ class Mint:
             case AppToken(partner_id, token_id, token):
                 return await self._from_token(partner_id, token_id, token)
 
-    async def _from_secret(self, partner_id: int, secret: SecretStr) -> Minted:
-        reply = await self._ask(
+    async def _from_secret(self, partner_id: int, secret: SecretStr) -> IssuedKs:
+        reply = await self._call(
             MintCall.START,
             partnerId=str(partner_id),
             secret=secret.get_secret_value(),
             type=str(_ADMIN),
             expiry=str(LIFETIME_SECONDS),
         )
-        return Minted(SecretStr(_success(MintCall.START, reply, _Started).root))
+        return IssuedKs(SecretStr(_success(MintCall.START, reply, _Started).root))
 
-    async def _from_token(self, partner_id: int, token_id: str, token: SecretStr) -> Minted:
-        reply = await self._ask(MintCall.START_WIDGET_SESSION, widgetId=f"_{partner_id}")
+    async def _from_token(self, partner_id: int, token_id: str, token: SecretStr) -> IssuedKs:
+        reply = await self._call(MintCall.START_WIDGET_SESSION, widgetId=f"_{partner_id}")
         widget_ks = _success(MintCall.START_WIDGET_SESSION, reply, _WidgetSession).ks
         for hash_type in HASH_TYPES:
-            reply = await self._ask(
+            reply = await self._call(
                 MintCall.START_SESSION,
                 ks=widget_ks,
                 id=token_id,
@@ -119,13 +122,13 @@ class Mint:
             if reply.exception_code != _WRONG_HASH:
                 break
         info = _success(MintCall.START_SESSION, reply, _SessionInfo)
-        return Minted(SecretStr(info.ks), info.expiry)
+        return IssuedKs(SecretStr(info.ks), info.expiry)
 
-    async def _ask(self, call: MintCall, **fields: str) -> Reply:
-        """In the body, never in the URL: URLs get logged."""
+    async def _call(self, call: MintCall, **fields: str) -> Reply:
+        # In the body, never in the URL: URLs get logged.
         request = post(f"{self._service_url}/{call}", {}, data={**fields, "format": _JSON})
-        with self._wire.exchange(call, request) as exchange:
-            reply = await self._wire.ask(exchange, CREDENTIALS_REFUSED)
+        with self._http.exchange(call, request) as exchange:
+            reply = await self._http.send(exchange, CREDENTIALS_REFUSED)
             if reply.exception_code not in {None, _WRONG_HASH}:
                 raise _refusal(call, reply)
             return reply
@@ -137,20 +140,20 @@ def _token_hash(hash_type: str, widget_ks: str, token: SecretStr) -> str:
 
 
 def _success(call: MintCall, reply: Reply, model: type[Model]) -> Model:
-    """The answer as its model."""
+    """The answer as its model; raises a `KalturaError` for an exception or a broken answer."""
     if reply.exception_code is not None:
         raise _refusal(call, reply)
-    content = understood(model, reply.content)
+    content = parse_model(model, reply.content)
     if content is None:
         raise errors.BrokenAnswerError(call, reply.status)
     return content
 
 
 def _refusal(call: MintCall, reply: Reply) -> errors.KalturaError:
-    """What an exception means.
+    """The error for an exception that Kaltura answered.
 
-    It is about the credentials unless it says that Kaltura itself is broken
-    (INTERNAL_SERVERL_ERROR, as it is spelt, or INTERNAL_DATABASE_ERROR).
+    It is `CredentialsRejectedError`, unless the code says that Kaltura itself failed
+    (INTERNAL_SERVERL_ERROR, as Kaltura spells it, or INTERNAL_DATABASE_ERROR).
     """
     broken = (reply.exception_code or "").startswith("INTERNAL_")
     return (errors.RejectedError if broken else errors.CredentialsRejectedError)(call, reply.status)

@@ -1,4 +1,4 @@
-"""How bytes travel to Kaltura: httpx's types over aiohttp's connections.
+"""The HTTP transport to Kaltura: httpx's types over aiohttp's connections.
 
 Measured faster than httpx's own transport for a proxy (DESIGN section 9).
 """
@@ -10,32 +10,32 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
-"""Kaltura's largest known answer is about 2 KiB; more is broken or hostile."""
+"""The longest answer that is read. Kaltura's largest known one is about 2 KiB."""
 
 KEEP_WARM_SECONDS: Final = 75
-"""A visitor who pauses for a minute finds the connection still open."""
+"""How long an idle connection is kept: more than a visitor's pause of a minute."""
 
 
 def open_transport() -> httpx.AsyncBaseTransport:
-    """A pooled transport; it follows no redirect and keeps no cookie of Kaltura's."""
+    """A transport with a connection pool; it follows no redirects and keeps no cookies."""
     return AiohttpTransport(client=_open_session)
 
 
 def _open_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        # No limit: an end must not wait for connections on which Kaltura is silent. The places
-        # bound them, as a session has one call under way at a time.
+        # No limit: an end must not wait for connections on which Kaltura is silent. The number of
+        # sessions bounds them, as each session has one call under way at a time.
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_WARM_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
-        # Wire sets one deadline around the whole call, the body included.
+        # HttpClient sets one deadline around the whole call, the body included.
         timeout=aiohttp.ClientTimeout(total=None),
     )
 
 
 def was_never_sent(error: Exception) -> bool:
-    """Whether `error` means that no connection could be made.
+    """Whether `error` means that no connection could be made, and so nothing was sent.
 
-    The adapter names most broken connections alike, but keeps aiohttp's own error as the cause.
+    The adapter raises one type for most connection errors, but keeps aiohttp's own as the cause.
     """
     return isinstance(error, httpx.ConnectError) or isinstance(
         error.__cause__, aiohttp.ClientConnectorError
@@ -43,9 +43,9 @@ def was_never_sent(error: Exception) -> bool:
 
 
 async def read_bounded(response: httpx.Response, at_most: int = MAX_ANSWER_BYTES) -> bytes | None:
-    """The body, or None when it is longer than `at_most` bytes; closes the response."""
+    """Read a response's body and close it; None for a body longer than `at_most` bytes."""
     body = bytearray()
-    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - of an async transport
+    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 - the transport is asynchronous
     try:
         async for chunk in response.stream:
             body += chunk

@@ -1,4 +1,4 @@
-"""The database's tables, as this version has them, whatever version wrote there before."""
+"""The migrations, which bring a database of any earlier version to this version's tables."""
 
 from pathlib import Path
 from typing import Final
@@ -11,21 +11,24 @@ from app.db.database import METADATA, POSTGRES
 from app.sessions.store.repository import SESSIONS
 
 HEAD: Final = "0003"
-"""The revision of this version's tables; the last of `versions/`."""
+"""The revision of this version's tables: the last one in `versions/`."""
 
 _BEFORE_REVISIONS: Final = {AUDIT.name: "0002", SESSIONS.name: "0001"}
-"""Versions that kept no revision made their tables anyway: the revision of the latest such."""
+"""For databases from before revisions were stored: the revision that each table tells of.
+
+The tables are in order of their age, the newest first.
+"""
 
 
 def prepare(connection: Connection) -> None:
-    """Make the tables, or bring them from where they are; raises `SettingsError`.
+    """Create the tables, or upgrade them; raises `SettingsError` if a newer version made them.
 
-    A new database gets them at once, which is the same as getting them step by step.
+    A new database gets all tables at once; the result is the same as after every migration.
     """
     revision = _revision(connection)
     if revision is None:
         METADATA.create_all(connection)
-        _note(connection, HEAD)
+        _store_revision(connection, HEAD)
     elif revision != HEAD:
         _upgrade(connection, revision)
     if connection.dialect.name == POSTGRES:
@@ -33,7 +36,7 @@ def prepare(connection: Connection) -> None:
 
 
 def _require_rights(connection: Connection) -> None:
-    """Ask for everything that will be done to each table, of no row: Postgres refuses it here."""
+    """Run each kind of statement on no rows of each table, so that a missing right shows here."""
     for table in METADATA.sorted_tables:
         column = table.columns[0]
         none = select(table).where(false())
@@ -44,30 +47,32 @@ def _require_rights(connection: Connection) -> None:
 
 
 def _revision(connection: Connection) -> str | None:
-    """Where the tables are; None when there are none."""
-    there = set(inspect(connection).get_table_names())
-    if "alembic_version" in there:
+    """The revision of the present tables; None when there are no tables."""
+    tables = set(inspect(connection).get_table_names())
+    if "alembic_version" in tables:
         known = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         if known is not None:
             return str(known)
-    return next((revision for name, revision in _BEFORE_REVISIONS.items() if name in there), None)
+    return next((revision for name, revision in _BEFORE_REVISIONS.items() if name in tables), None)
 
 
-def _note(connection: Connection, revision: str) -> None:
+def _store_revision(connection: Connection, revision: str) -> None:
     connection.execute(
         text("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
     )
     connection.execute(text("DELETE FROM alembic_version"))
-    connection.execute(text("INSERT INTO alembic_version VALUES (:it)"), {"it": revision})
+    connection.execute(
+        text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision}
+    )
 
 
 def _upgrade(connection: Connection, revision: str) -> None:
-    # Loading it takes as long as the rest of the start, and hardly any start needs it.
+    # Loading alembic takes as long as the rest of the start, and few starts need it.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
 
-    _note(connection, revision)
+    _store_revision(connection, revision)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection

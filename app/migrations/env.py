@@ -1,4 +1,4 @@
-"""Runs migrations on the connection that `prepare` gives (alembic calls this file)."""
+"""The script that alembic runs: it migrates on the connection that `prepare` passes."""
 
 from alembic import context
 
@@ -7,7 +7,7 @@ from app.db.database import METADATA
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=METADATA,
-    render_as_batch=True,  # SQLite changes hardly anything of a table in place
+    render_as_batch=True,  # SQLite can't alter most properties of a table in place
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -8,7 +8,7 @@ import logging
 import secrets
 import sys
 from dataclasses import dataclass
-from typing import Final, TextIO
+from typing import Final, Literal, TextIO
 
 import structlog
 from opentelemetry import trace
@@ -17,6 +17,11 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from app.observability.pseudonyms import Pseudonyms
 from app.server.output import NonBlockingOutput
 
+Level = Literal["debug", "info", "warning", "error"]
+OWN_LOGGERS: Final = ("app", "connection", "output", "request", "server")
+"""The broker's own. At `debug` libraries would write what they are given: texts, ids, queries."""
+
+_FIRST: Final = ("timestamp", "level", "event")
 _IDS: Final = ("session_id", "visitor", "ticket")
 _INDENT: Final = "    "
 
@@ -26,11 +31,13 @@ def configure_logging(
     *,
     pseudonyms: Pseudonyms | None = None,
     traced: bool = False,
+    level: Level = "info",
 ) -> None:
     """Send everything, the libraries' logs too, through structlog to `stream`, or standard error.
 
-    Without `pseudonyms` those of this process are like those of no other. With `traced`, a line
-    names the trace that it belongs to.
+    Without `pseudonyms` a random key makes them, which no other process has. With `traced`, a line
+    names the trace that it belongs to. Lines below `level` are left out; of libraries, all below
+    `info`.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -40,7 +47,11 @@ def configure_logging(
         _Discreet(pseudonyms or Pseudonyms(secrets.token_bytes(32))),
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
     )
     stream = stream or sys.stderr
@@ -51,15 +62,19 @@ def configure_logging(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
+                _in_order,
                 *_renderers(for_a_person=stream.isatty()),
             ],
         )
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.INFO)
+    least = logging.getLevelNamesMapping()[level.upper()]
+    root.setLevel(max(least, logging.INFO))
+    for own in OWN_LOGGERS:
+        logging.getLogger(own).setLevel(least if least < root.level else logging.NOTSET)
     for chatty in ("uvicorn.error", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+        logging.getLogger(chatty).setLevel(max(least, logging.WARNING))
 
 
 def dropped_lines() -> int:
@@ -76,7 +91,14 @@ def _renderers(*, for_a_person: bool) -> list[Processor]:
     if not for_a_person:
         return [structlog.processors.JSONRenderer()]  # JSON escapes by itself
     plain = structlog.dev.plain_traceback
-    return [_on_one_line, structlog.dev.ConsoleRenderer(exception_formatter=plain)]
+    lines = structlog.dev.ConsoleRenderer(exception_formatter=plain, sort_keys=False)
+    return [_on_one_line, lines]
+
+
+def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """When, how bad and what first; what is not known is left out."""
+    first = {name: event.pop(name) for name in _FIRST if name in event}
+    return first | {name: value for name, value in event.items() if value is not None}
 
 
 def _trace_named(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -1,6 +1,6 @@
-"""Everything that can go wrong for a caller: one base, each problem its own class.
+"""The problems that a caller can be answered (RFC 9457), one class each.
 
-Each class is documentation too: `/problems/{name}` and the OpenAPI document are made from it.
+`/problems/{name}` and the OpenAPI document are made from the classes.
 """
 
 from app.problems.base import Problem
@@ -85,4 +85,4 @@ PROBLEMS: tuple[type[Problem], ...] = (
     SpeechUnavailable,
     SpeechRefused,
 )
-"""Every problem that a caller can meet."""
+"""Every problem that an answer can have, in the order of the documentation."""

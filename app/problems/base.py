@@ -1,10 +1,14 @@
-"""What every problem is."""
+"""The base class of problems."""
 
 from typing import Any, ClassVar
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem, and so do we
-    """An answer other than success, sent as `application/problem+json` (RFC 9457)."""
+class Problem(Exception):  # noqa: N818 - "problem" is RFC 9457's term
+    """An error that is answered as `application/problem+json` (RFC 9457).
+
+    `detail` defaults to the class's `meaning`, and `status` to its `status`; `retry_after` is in
+    seconds, and `extensions` are further members of the document.
+    """
 
     name: ClassVar[str]
     status: int
@@ -28,11 +32,11 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem, and so do
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers that go with it."""
+        """The headers of the answer besides its content type."""
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
     def as_dict(self, request_id: str) -> dict[str, Any]:
-        """The problem+json document."""
+        """The problem+json document; `request_id` is its member `requestId`."""
         return {
             "type": f"/problems/{self.name}",
             "title": self.title,

@@ -1,4 +1,4 @@
-"""What is wrong with a request, or with knowing who sends it."""
+"""Problems of a request: its form, its sender, its origin, its permission and its rate."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from app.problems.base import Problem
 
 
 class InvalidRequest(Problem):
-    """A request that can't be understood or is out of bounds."""
+    """A request that can't be read, or has a value out of bounds."""
 
     name = "invalid-request"
     status = 422
@@ -21,11 +21,11 @@ class InvalidRequest(Problem):
 
 
 class NothingToSay(InvalidRequest):
-    """No text, or one without anything that could be said."""
+    """A speak without text, or with a text that contains nothing to pronounce."""
 
 
 class Unauthenticated(Problem):
-    """No credential for a session, or one that is not valid."""
+    """A request for a session without a valid credential."""
 
     name = "unauthenticated"
     status = 401
@@ -41,12 +41,12 @@ class Unauthenticated(Problem):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Names the scheme, as RFC 9110 asks of every 401."""
+        """The base headers and the authentication scheme, which RFC 9110 asks of every 401."""
         return super().headers | {"WWW-Authenticate": "Bearer"}
 
 
 class SignInUnavailable(Problem):
-    """The login's keys can't be had, so nobody can be told from anybody."""
+    """A sign-in that can't be verified, because the login's keys can't be fetched."""
 
     name = "sign-in-unavailable"
     status = 503
@@ -59,7 +59,7 @@ class SignInUnavailable(Problem):
 
 
 class CrossSiteRequest(Problem):
-    """A call that a page of another site, a link or a prefetch made."""
+    """A call that a browser made for a page of another site, a link or a prefetch."""
 
     name = "cross-site-request"
     status = 403
@@ -72,7 +72,7 @@ class CrossSiteRequest(Problem):
 
 
 class ControlNotAllowed(Problem):
-    """Something that visitors may not do here."""
+    """A control, avatar or voice that the operator does not allow visitors."""
 
     name = "control-not-allowed"
     status = 403
@@ -85,9 +85,9 @@ class ControlNotAllowed(Problem):
 
 
 class RateLimited(Problem):
-    """More calls of one kind than one visitor, or one address, may make in a time.
+    """A call beyond the rate limit of one visitor or one address.
 
-    `quota` is headers that say how many that is.
+    `quota` is the headers that state the limit.
     """
 
     name = "rate-limited"
@@ -108,12 +108,12 @@ class RateLimited(Problem):
 
     @property
     def headers(self) -> dict[str, str]:
-        """When to try again, and the rate."""
+        """The base headers, with Retry-After, and those that state the limit."""
         return super().headers | self._quota
 
 
 class SpeechRefused(Problem):
-    """The operator's hook does not want a text to be said."""
+    """A text that the operator's speech hook refused, or did not decide on."""
 
     name = "speech-refused"
     status = 422

@@ -1,10 +1,10 @@
-"""What is wrong with a session, or in the way of one."""
+"""Problems of a session, or of opening one."""
 
 from app.problems.base import Problem
 
 
 class SessionNotFound(Problem):
-    """A session that does not exist, or that is someone else's: nobody can tell which."""
+    """A session that does not exist or belongs to another visitor; the answer is the same."""
 
     name = "session-not-found"
     status = 404
@@ -14,7 +14,7 @@ class SessionNotFound(Problem):
 
 
 class SessionEnded(Problem):
-    """A session that is over."""
+    """A session that has ended."""
 
     name = "session-ended"
     status = 410
@@ -24,7 +24,7 @@ class SessionEnded(Problem):
 
 
 class TicketNotFound(Problem):
-    """A place in line that does not exist, or not any more."""
+    """A waiting room's ticket that does not exist, or has expired."""
 
     name = "ticket-not-found"
     status = 404
@@ -34,7 +34,7 @@ class TicketNotFound(Problem):
 
 
 class TooManySessions(Problem):
-    """One visitor has as many sessions as one visitor may have."""
+    """A create beyond MAX_SESSIONS_PER_VISITOR."""
 
     name = "too-many-sessions"
     status = 429
@@ -47,7 +47,7 @@ class TooManySessions(Problem):
 
 
 class BudgetSpent(Problem):
-    """The minutes of today are used up, of one visitor or of all."""
+    """A create after the day's minutes are used up, those of the visitor or of all."""
 
     name = "budget-spent"
     status = 429
@@ -60,7 +60,7 @@ class BudgetSpent(Problem):
 
 
 class QueueFull(Problem):
-    """More of one session waits than may wait."""
+    """A call beyond what may wait in one session's queue."""
 
     name = "queue-full"
     status = 429
@@ -73,7 +73,7 @@ class QueueFull(Problem):
 
 
 class AtCapacity(Problem):
-    """As many sessions are open as may be open."""
+    """A create while all sessions are taken and the waiting room is full or off."""
 
     name = "at-capacity"
     status = 503
@@ -87,7 +87,7 @@ class AtCapacity(Problem):
 
 
 class RecordUnavailable(Problem):
-    """The database can't be written, and nothing is done that is not on record."""
+    """A call that is not carried out, because the database can't record it."""
 
     name = "record-unavailable"
     status = 503

@@ -1,10 +1,10 @@
-"""What went wrong between the broker and Kaltura."""
+"""Problems between the broker and Kaltura."""
 
 from app.problems.base import Problem
 
 
 class KalturaCredentialsRejected(Problem):
-    """Kaltura refused the KS, or what the broker makes one from."""
+    """Kaltura refused the KS, or the credentials that the broker makes one from."""
 
     name = "kaltura-credentials-rejected"
     status = 502
@@ -19,7 +19,7 @@ class KalturaCredentialsRejected(Problem):
 
 
 class KalturaBusy(Problem):
-    """Kaltura answered 429."""
+    """Kaltura answered 429: too many requests, or too many open sessions."""
 
     name = "kaltura-busy"
     status = 503
@@ -29,7 +29,7 @@ class KalturaBusy(Problem):
 
 
 class KalturaTimeout(Problem):
-    """Kaltura did not answer in time."""
+    """Kaltura's answer did not come within UPSTREAM_TIMEOUT_SECONDS."""
 
     name = "kaltura-timeout"
     status = 504
@@ -53,7 +53,7 @@ class KalturaFailed(Problem):
 
 
 class KalturaUnavailable(Problem):
-    """Kaltura is down, so it was not even asked."""
+    """The circuit breaker is open: Kaltura is down, so the call was not sent."""
 
     name = "kaltura-unavailable"
     status = 503
@@ -66,7 +66,7 @@ class KalturaUnavailable(Problem):
 
 
 class SpeechUnavailable(Problem):
-    """Kaltura's text-to-speech refused."""
+    """Kaltura's text-to-speech failed, and no other voice said the text."""
 
     name = "speech-unavailable"
     status = 503
@@ -85,4 +85,4 @@ UPSTREAM: tuple[type[Problem], ...] = (
     KalturaFailed,
     KalturaUnavailable,
 )
-"""What any call of Kaltura's may end in."""
+"""The problems that any call to Kaltura may end in."""

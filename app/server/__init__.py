@@ -1,1 +1,1 @@
-"""uvicorn as this broker runs it, and the bounds of each connection."""
+"""The HTTP server: uvicorn with limits on connections, non-blocking output and a safe shutdown."""

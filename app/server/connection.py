@@ -1,7 +1,7 @@
-"""What every connection is held to before there is a request that a guard could look at.
+"""Limits on connections that apply before any middleware sees a request.
 
-uvicorn itself bounds neither how many connections there are, nor how long one may take over the
-head of a request or over reading its answer, nor how large a head or a trailer may be.
+uvicorn limits neither the number of connections, nor the time for sending a request's head or for
+reading its answer, nor the size of a head or of trailers.
 """
 
 import asyncio
@@ -20,31 +20,32 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from app.server.descriptors import most_connections
 
 MAX_CONNECTIONS: Final = 1000
-"""The next ones are answered 503, and beyond twice as many are closed without an answer."""
+"""How many connections are served; more are answered 503, and beyond twice as many are closed."""
 
 HEAD_SECONDS: Final = 10.0
-"""How long a client may owe what nobody waits for but the connection."""
+"""How long a connection may be without a request that is being answered."""
 
 UNREAD_SECONDS: Final = 20.0
-"""How long a client may read nothing of what waits for it."""
+"""How long a client may read nothing while part of an answer waits for it."""
 
 MAX_HEAD_BYTES: Final = 32 * 1024
-"""Also what may come of a body's frame, chunk extensions and trailers, with nothing of the body."""
+"""The largest head of a request, and the longest run of chunk extensions or trailers."""
 
 MAX_URL_BYTES: Final = 8 * 1024
 MAX_HEADERS: Final = 100
 
-_MAPPED: Final = "::ffff:"
+_IPV4_MAPPED: Final = "::ffff:"
 
 log = structlog.get_logger("connection")
 
 
-class GuardedConnection(HttpToolsProtocol):
-    """uvicorn's protocol, with bounds.
+class LimitedConnection(HttpToolsProtocol):
+    """uvicorn's HTTP/1.1 protocol with limits on time and size.
 
-    A deadline runs whenever no request is being answered: before the whole head of one is there,
-    and while a body goes on that is not read any more. Those that are read are bounded by
-    whoever reads them (`app/web/middleware/bodies.py`). Another runs while an answer is not read.
+    One deadline (`HEAD_SECONDS`) runs whenever no request is being answered: until the head of a
+    request is complete, and while a body goes on after its answer. A body that the application
+    reads is limited in `app/web/middleware/bodies.py`. The other deadline (`UNREAD_SECONDS`) runs
+    while the client does not read its answer.
     """
 
     _deadline: asyncio.TimerHandle | None = None
@@ -52,69 +53,69 @@ class GuardedConnection(HttpToolsProtocol):
     _answered: RequestResponseCycle | None = None
     _is_in_head = False
     _unfinished_bytes = 0
-    _got_on = False
+    _has_progressed = False
     _refusal = HTTPStatus.BAD_REQUEST
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
-        """Take a connection, if there is room for one more."""
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's signature
+        """Accept a connection, or refuse it when there are too many."""
         super().connection_made(transport)
-        self.client = _of_ipv4(self.client)
-        room = most_connections(MAX_CONNECTIONS)
-        if len(self.connections) > 2 * room:
+        self.client = _unmapped(self.client)
+        limit = most_connections(MAX_CONNECTIONS)
+        if len(self.connections) > 2 * limit:
             transport.abort()
-        elif len(self.connections) > room:
-            self.app = _overcrowded
-        self._watch()
+        elif len(self.connections) > limit:
+            self.app = _unavailable
+        self._set_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection.
+        """Tell the request that is being answered, and cancel the deadlines.
 
-        uvicorn tells the request that came last; it may be another that is being answered.
+        uvicorn tells only the request that came last, which with pipelining may be another.
         """
         if self._answered is not None and not self._answered.response_complete:
             self._answered.disconnected = True
             self._answered.message_event.set()
         super().connection_lost(exc)
-        self._forget_deadline()
-        self._forget_unread()
+        self._cancel_deadline()
+        self._cancel_unread()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, and bound what is no whole head and no body: the parser keeps all of it.
+        """Parse received bytes, and limit how many may come without completing a head or a body.
 
-        Where nothing comes after an answer, uvicorn closes by itself.
+        httptools buffers a header until it is complete, so without this limit memory would grow.
         """
-        self._got_on = False
+        self._has_progressed = False
         self._unset_keepalive_if_required()
         try:
             self._parse(data)
         except HttpParserError:
             self._refuse(self._refusal)
-        self._unfinished_bytes = 0 if self._got_on else self._unfinished_bytes + len(data)
+        self._unfinished_bytes = 0 if self._has_progressed else self._unfinished_bytes + len(data)
         if self._unfinished_bytes > MAX_HEAD_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        self._watch()
+        self._set_deadline()
 
     def pause_writing(self) -> None:
-        """More of an answer waits than should; it must be read soon."""
+        """Stop writing, as the buffer is full, and give the client time to read from it."""
         super().pause_writing()
-        self._must_be_read()
+        self._require_reading()
 
     def resume_writing(self) -> None:
-        """Most of it is read."""
+        """Go on writing, as the client has read most of the buffer."""
         super().resume_writing()
         if not self.transport.is_closing():
-            self._forget_unread()
+            self._cancel_unread()
 
     def on_response_complete(self) -> None:
-        """Begin the next answer, or close when this was the last."""
+        """Begin the next answer, or close when this was the last one."""
         super().on_response_complete()
         if self.transport.is_closing():
-            self._must_be_read()
+            self._require_reading()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close a connection on which nothing was asked any more."""
+        """Close an idle keep-alive connection."""
         super().timeout_keep_alive_handler()
-        self._must_be_read()
+        self._require_reading()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle
@@ -123,10 +124,10 @@ class GuardedConnection(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def _parse(self, data: bytes) -> None:
-        """Read requests; an upgrade that one offers is ignored (RFC 9110, section 7.8).
+        """Parse requests, and ignore the upgrades that they offer (RFC 9110, section 7.8).
 
-        The parser takes all that follows an offer for the other protocol, the request's own body
-        too, and can't be told otherwise. So it is given the head again, without the offer.
+        After an offer httptools takes everything, the request's own body too, for the other
+        protocol. So a new parser is fed the same head without the offer, and then the rest.
         """
         rest = memoryview(data)
         while True:
@@ -134,8 +135,8 @@ class GuardedConnection(HttpToolsProtocol):
                 self.parser.feed_data(rest)
             except HttpParserUpgrade as offered:
                 head = self._head_without_offer()
-                self.parser = HttpRequestParser(self)  # the other one may want no more requests
-                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # like uvicorn
+                self.parser = HttpRequestParser(self)  # the old one may parse no more requests
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn
                 self.parser.feed_data(head)
                 rest = rest[offered.args[0] :]
             else:
@@ -147,87 +148,91 @@ class GuardedConnection(HttpToolsProtocol):
         lines += [name + b": " + value for name, value in self.headers if name != b"upgrade"]
         return b"\r\n".join([*lines, b"", b""])
 
-    # What the parser calls; an exception here refuses the request
+    # The parser's callbacks; an exception in one refuses the request
 
     def on_message_begin(self) -> None:
-        """A head begins."""
+        """Begin a request's head."""
         super().on_message_begin()
         self._is_in_head = True
 
     def on_url(self, url: bytes) -> None:
-        """The next piece of the address."""
+        """Add the next piece of the URL, up to `MAX_URL_BYTES`."""
         super().on_url(url)
         if len(self.url) > MAX_URL_BYTES:
             self._refusal = HTTPStatus.REQUEST_URI_TOO_LONG
             raise ValueError
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """The next header."""
+        """Add the next header, up to `MAX_HEADERS`."""
         super().on_header(name, value)
         if len(self.headers) > MAX_HEADERS:
             self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             raise ValueError
 
     def on_headers_complete(self) -> None:
-        """The head is whole, and the request begins to be answered; without an offer (`_parse`)."""
+        """Begin to answer a request whose head is complete, unless it offers an upgrade.
+
+        A head with an offer is parsed again (`_parse`).
+        """
         if self.parser.should_upgrade():
-            if self.parser.get_method() == b"CONNECT":  # whose offer is not in a header
+            if self.parser.get_method() == b"CONNECT":  # its offer is not a header to remove
                 raise ValueError
             return
         self._is_in_head = False
-        self._got_on = True
+        self._has_progressed = True
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """The next piece of a body."""
-        self._got_on = True
+        """Pass on the next piece of a body."""
+        self._has_progressed = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The body is whole; behind an offer nothing of it was read yet."""
+        """Finish a request, unless its head is to be parsed again (`_parse`)."""
         if not self.parser.should_upgrade():
             super().on_message_complete()
 
-    def _watch(self) -> None:
+    def _set_deadline(self) -> None:
+        """Start the head's deadline, or cancel it while a request is being answered."""
         cycle: RequestResponseCycle | None = self.cycle
         if (cycle is not None and not cycle.response_complete) or self.transport.is_closing():
-            self._forget_deadline()
+            self._cancel_deadline()
         elif self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self._time_out)
 
-    def _forget_deadline(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _give_up(self) -> None:
+    def _time_out(self) -> None:
         if self._is_in_head:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
         self.transport.close()
-        self._must_be_read()
+        self._require_reading()
 
-    def _must_be_read(self) -> None:
-        """See to it that what waits is read: closing alone would wait for that as well."""
+    def _require_reading(self) -> None:
+        """Abort the connection unless the client goes on reading; closing it waits for that too."""
         if self._unread is None:
-            self._look_again_at(self.transport.get_write_buffer_size())
+            self._check_later(self.transport.get_write_buffer_size())
 
-    def _look_again_at(self, waiting: int) -> None:
-        self._unread = self.loop.call_later(UNREAD_SECONDS, self._abort_unless_less, waiting)
+    def _check_later(self, unread_bytes: int) -> None:
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self._abort_unless_less, unread_bytes)
 
-    def _abort_unless_less(self, waited: int) -> None:
-        waiting = self.transport.get_write_buffer_size()
-        if waiting < waited:
-            self._look_again_at(waiting)
+    def _abort_unless_less(self, previous: int) -> None:
+        unread_bytes = self.transport.get_write_buffer_size()
+        if unread_bytes < previous:
+            self._check_later(unread_bytes)
         else:
             self.transport.abort()
 
-    def _forget_unread(self) -> None:
+    def _cancel_unread(self) -> None:
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
 
     def _refuse(self, status: HTTPStatus) -> None:
-        """Answer, and close: what comes next can't be told from what is refused."""
+        """Answer with an error, and close: where the next request begins is unknown."""
         if self.transport.is_closing():
             return
         self._is_in_head = False
@@ -236,13 +241,14 @@ class GuardedConnection(HttpToolsProtocol):
         lines += [name + b": " + value for name, value in answer.raw_headers]
         self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
         self.transport.close()
-        self._must_be_read()
+        self._require_reading()
 
 
 def _last_unless_continued(app: ASGI3Application, cycle: RequestResponseCycle) -> ASGI3Application:
-    """`app`, for a client that sends a body when it gets `100 Continue`.
+    """Wrap `app` for a client that sends its body only after `100 Continue`.
 
-    Where it gets an answer instead, only the end of the connection says whether the body follows.
+    When the application answers without reading the body, the connection is closed: whether the
+    body will still follow can't be known.
     """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -253,23 +259,23 @@ def _last_unless_continued(app: ASGI3Application, cycle: RequestResponseCycle) -
 
         await app(scope, receive, send_last)  # type: ignore[arg-type] # uvicorn's types are ASGI's
 
-    return answer  # type: ignore[return-value] # likewise
+    return answer  # type: ignore[return-value] # uvicorn's types are ASGI's
 
 
-def _of_ipv4(client: tuple[str, int] | None) -> tuple[str, int] | None:
-    """The address as IPv4 writes it, where a socket of IPv6 has mapped it."""
-    if client is None or not client[0].startswith(_MAPPED):
+def _unmapped(client: tuple[str, int] | None) -> tuple[str, int] | None:
+    """The client's address, as plain IPv4 where it is an IPv4-mapped IPv6 address."""
+    if client is None or not client[0].startswith(_IPV4_MAPPED):
         return client
-    return client[0].removeprefix(_MAPPED), client[1]
+    return client[0].removeprefix(_IPV4_MAPPED), client[1]
 
 
-async def _overcrowded(scope: Scope, receive: Receive, send: Send) -> None:
-    """The application of those who are one too many."""
+async def _unavailable(scope: Scope, receive: Receive, send: Send) -> None:
+    """The application for connections beyond the limit: it answers 503."""
     await _problem(HTTPStatus.SERVICE_UNAVAILABLE)(scope, receive, send)
 
 
 def _problem(status: HTTPStatus) -> Response:
-    """A problem that its status says all about (RFC 9457); the connection ends with it."""
+    """A problem+json answer of type `about:blank` (RFC 9457), with `Connection: close`."""
     request_id = secrets.token_hex(8)
     log.info("refused", request_id=request_id, status=status.value)
     document = {

@@ -1,27 +1,27 @@
-"""How many files and connections this process may have open."""
+"""The limit of open file descriptors, and the number of connections that it allows."""
 
 import contextlib
 import resource
 from typing import Final
 
 RESERVED: Final = 256
-"""Descriptors that no connection of a visitor takes.
+"""The descriptors that visitors' connections leave free.
 
-For the connections to Kaltura and the database, the log, and recordings that are read.
+They are for connections to Kaltura and the database, the log, and uploaded recordings.
 """
 
 
 def raise_limit() -> None:
-    """Let this process have as many as it may."""
+    """Raise this process's limit of open descriptors to its hard limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):  # macOS allows less than it says
+    with contextlib.suppress(ValueError, OSError):  # macOS may refuse its own hard limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def most_connections(wanted: int) -> int:
-    """How many connections may be answered, at most `wanted`; twice as many may be open.
+    """How many connections may be served, at most `wanted`; twice as many may be open.
 
-    It leaves `RESERVED` descriptors, or half of them all where there are few.
+    `RESERVED` descriptors stay free, or half of all descriptors where there are few.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:

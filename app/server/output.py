@@ -1,4 +1,4 @@
-"""What the process prints, which nobody has to read for the process to go on."""
+"""Standard output and error that never block the process, even when nobody reads them."""
 
 import atexit
 import io
@@ -13,13 +13,13 @@ from typing import Final
 import structlog
 
 MAX_WAITING_BYTES: Final = 1024 * 1024
-"""What is printed while this much waits is dropped."""
+"""The size of the buffer; text that does not fit is dropped."""
 
 GATHER_SECONDS: Final = 0.02
-"""What is printed so close together is written at once: to wake a thread costs more than a line."""
+"""How long text is gathered for one write: waking the thread costs more than writing a line."""
 
 FLUSH_SECONDS: Final = 1.0
-"""How long the end of the process waits for what is printed and not yet written."""
+"""How long the process waits at its end for buffered text to be written."""
 
 STANDARD_DESCRIPTORS: Final = (0, 1, 2)
 
@@ -29,20 +29,20 @@ log = structlog.get_logger("output")
 def open_standard_streams() -> None:
     """Open `/dev/null` in place of a standard stream that this process was started without.
 
-    Otherwise the next file or socket takes its number, and whoever prints writes into that.
+    Otherwise the next file or socket would get its number, and printed text would go there.
     """
     for descriptor in STANDARD_DESCRIPTORS:
         try:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
-            os.set_inheritable(descriptor, True)  # noqa: FBT003 - it has no name there
+            os.set_inheritable(descriptor, True)  # noqa: FBT003 - a positional-only argument
     sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
     sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
-def never_wait_for_readers() -> None:
-    """Print to standard output and error without waiting; what is left at the end is written."""
+def use_non_blocking_output() -> None:
+    """Replace standard output and error by `NonBlockingOutput`, drained at the process's end."""
     outputs = NonBlockingOutput(1), NonBlockingOutput(2)
     sys.stdout, sys.stderr = outputs
     for output in outputs:
@@ -50,10 +50,11 @@ def never_wait_for_readers() -> None:
 
 
 class NonBlockingOutput(io.TextIOBase):
-    """A text stream that hands what is written to a thread, and never waits for it.
+    """A text stream that buffers what is written, and writes it to a descriptor in a thread.
 
-    A line is dropped, and counted, when more waits than may, or when the descriptor refuses it: a
-    full disk, a pipe whose reader is gone. The log tells how many when one can be written again.
+    Lines are dropped, and counted, when the buffer is full, or when the descriptor refuses them
+    (a full disk, a pipe without a reader). Once a line can be written again, the log says how many
+    were dropped.
     """
 
     encoding = "utf-8"
@@ -71,14 +72,14 @@ class NonBlockingOutput(io.TextIOBase):
         self._write_to = write
         self._max_waiting_bytes = max_waiting_bytes
         self._waiting: list[bytes] = []
-        self._waiting_bytes = 0  # those that are being written too
-        self._untold = 0
+        self._waiting_bytes = 0  # including those that are being written
+        self._unreported = 0
         self._is_mid_line = False
         self._changed = threading.Condition()
         threading.Thread(target=self._write_all, name="output", daemon=True).start()
 
     def write(self, text: str, /) -> int:
-        """Hand over a text; it is dropped as a whole where there is no room for it."""
+        """Buffer a text, or drop it as a whole where the buffer has no room for it."""
         data = text.encode("utf-8", "backslashreplace")
         with self._changed:
             if self._waiting_bytes + len(data) > self._max_waiting_bytes:
@@ -90,19 +91,19 @@ class NonBlockingOutput(io.TextIOBase):
         return len(text)
 
     def writable(self) -> bool:
-        """Whether it can be written to."""
+        """True: the stream can be written to."""
         return True
 
     def fileno(self) -> int:
-        """The descriptor that it writes to."""
+        """The descriptor that the stream writes to."""
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Whether a person reads it."""
+        """Whether the descriptor is a terminal."""
         return os.isatty(self._descriptor)
 
     def drain(self, seconds: float) -> None:
-        """Wait until all is written, or so long."""
+        """Wait until the buffer is empty, but at most `seconds`."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting_bytes, seconds)
 
@@ -115,10 +116,10 @@ class NonBlockingOutput(io.TextIOBase):
                 self._drop(data[written:])
                 self._changed.notify_all()
             if written == len(data):
-                self._tell_dropped()
+                self._report_dropped()
 
     def _next_batch(self) -> bytes:
-        """All that waits, once something does."""
+        """Wait for text, gather more of it for `GATHER_SECONDS`, and empty the buffer."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting)
         time.sleep(GATHER_SECONDS)
@@ -128,10 +129,10 @@ class NonBlockingOutput(io.TextIOBase):
         return data
 
     def _write_out(self, data: bytes) -> int:
-        """Write `data`; how many bytes of it could be written."""
+        """Write `data`; returns how many of its bytes could be written."""
         rest = memoryview(data)
         try:
-            while self._is_mid_line:  # the last one was cut off
+            while self._is_mid_line:  # the last line was cut off
                 self._is_mid_line = not self._write_some(b"\n")
             while rest:
                 rest = rest[self._write_some(rest) :]
@@ -143,7 +144,7 @@ class NonBlockingOutput(io.TextIOBase):
     def _write_some(self, data: bytes | memoryview) -> int:
         try:
             return self._write_to(self._descriptor, data)
-        except BlockingIOError:  # it is shared with somebody who has made it so
+        except BlockingIOError:  # another process that shares the descriptor made it non-blocking
             ready = select.poll()
             ready.register(self._descriptor, select.POLLOUT)
             ready.poll()
@@ -152,10 +153,10 @@ class NonBlockingOutput(io.TextIOBase):
     def _drop(self, data: bytes) -> None:
         lines = data.count(b"\n")
         self.dropped_lines += lines
-        self._untold += lines
+        self._unreported += lines
 
-    def _tell_dropped(self) -> None:
+    def _report_dropped(self) -> None:
         with self._changed:
-            lines, self._untold = self._untold, 0
+            lines, self._unreported = self._unreported, 0
         if lines:
             log.warning("lines were dropped, because nobody could be given them", lines=lines)

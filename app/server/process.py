@@ -1,4 +1,4 @@
-"""One ASGI application as a process: uvicorn, its address, and its end."""
+"""An ASGI application as a process: the listening socket, uvicorn, signals and the exit code."""
 
 import errno
 import gc
@@ -19,40 +19,42 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from app.config.sources import SettingsError
-from app.server.connection import GuardedConnection
+from app.server.connection import LimitedConnection
 from app.server.descriptors import raise_limit
 from app.server.output import FLUSH_SECONDS, NonBlockingOutput
 
 GRACE_SECONDS: Final = 3
-"""How long answers under way may take once the process is asked to stop."""
+"""How long answers under way may take after the first signal to end."""
 
-HURRY_SECONDS: Final = 2
-"""How long the process goes on when it is asked again."""
+FORCED_EXIT_SECONDS: Final = 2
+"""How long the process may still run after a second signal."""
 
-ECHO_SECONDS: Final = 0.1
-"""What comes so soon after a signal is the same wish: a terminal that closes sends SIGHUP and so
-does its shell, and what starts programs passes a Ctrl+C on that they got as well.
+DUPLICATE_SECONDS: Final = 0.1
+"""How soon after a signal another one is taken for its duplicate.
+
+When a terminal closes, both it and its shell send SIGHUP; and the program that started this process
+may pass on a Ctrl+C that this process got as well.
 """
 
 ENDING_SIGNALS: Final = tuple(
     signal.Signals[name]
     for name in (
-        *("SIGINT", "SIGTERM"),  # Ctrl+C; what stops services and containers
-        *("SIGHUP", "SIGQUIT"),  # a terminal that closes, and Ctrl+\\
-        *("SIGUSR1", "SIGUSR2"),  # what rotates the logs of other servers
-        *("SIGALRM", "SIGXCPU", "SIGPWR"),  # a time, a limit or the power runs out
+        *("SIGINT", "SIGTERM"),  # Ctrl+C; the stop of a service or container
+        *("SIGHUP", "SIGQUIT"),  # a terminal that closes; Ctrl+\\
+        *("SIGUSR1", "SIGUSR2"),  # log rotation, as other servers have it
+        *("SIGALRM", "SIGXCPU", "SIGPWR"),  # the end of a timer, of processor time, of power
     )
     if name in signal.Signals.__members__  # SIGPWR is Linux's
 )
-"""Who sends none of these by design would otherwise end the process, and none of its sessions."""
+"""The signals that end the process by default; unhandled, they would leave its sessions open."""
 
 log = structlog.get_logger("server")
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; raises `SettingsError` when it can't. Port 0 is any free one.
+    """Open a listening socket; raises `SettingsError` when the address can't be used.
 
-    `::` is every address of this machine, those of IPv4 too.
+    Port 0 is any free port. The host `::` is every address of this machine, IPv4 included.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     every = ":" in host and not host.strip(":0") and socket.has_dualstack_ipv6()
@@ -67,31 +69,31 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def url_of(listening: socket.socket) -> str:
-    """The address for a browser on this machine."""
+    """The http URL of a listening socket."""
     return url(*listening.getsockname()[:2])
 
 
 def url(host: str, port: int) -> str:
-    """The address of a host and a port."""
+    """The http URL of a host and a port."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def on_ending_signals(handle: Callable[[int, FrameType | None], None]) -> None:
-    """Handle what would end this process; where it was started with `nohup`, SIGHUP does not."""
+    """Handle `ENDING_SIGNALS`, except a SIGHUP that `nohup` has set to be ignored."""
     for number in ENDING_SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, handle)
 
 
 def serve(app: ASGIApp, listening: socket.socket) -> int:
-    """Serve `app` until a signal asks this process to end; the exit code."""
+    """Serve `app` until a signal asks this process to end; returns the exit code."""
     return _run(_server(app), listening)
 
 
 def serve_for_parent(app: ASGIApp, listening: socket.socket) -> int:
-    """Serve `app` until standard input closes; the exit code.
+    """Serve `app` until standard input closes; returns the exit code.
 
-    It closes when the parent asks this process to stop, and also when the parent was killed.
+    The parent closes it to stop this process; it also closes when the parent is killed.
     """
     server = _server(app)
 
@@ -106,27 +108,28 @@ def serve_for_parent(app: ASGIApp, listening: socket.socket) -> int:
 def _run(server: "_Server", listening: socket.socket) -> int:
     raise_limit()
     on_ending_signals(server.handle_exit)
-    threading.Thread(target=server.end_when_hurried, daemon=True).start()
-    keep_what_is_loaded()
+    threading.Thread(target=server.exit_when_forced, daemon=True).start()
+    freeze_loaded_objects()
     server.run(sockets=[listening])
     return server.exit_code
 
 
-def keep_what_is_loaded() -> None:
-    """Collect garbage from now on, but never again among what is there by now.
+def freeze_loaded_objects() -> None:
+    """Enable garbage collection, but exclude the objects that exist by now.
 
-    Code stays until the end. Without this, each full collection looks through all of it, in which
-    time nobody is answered, and the end of the process does so too.
+    These are mostly code, which is never freed. Without this, each full collection traverses them
+    while no request is answered, and so does the end of the process.
     """
     gc.freeze()
     gc.enable()
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which every signal ends in the same way, and a second one soon.
+    """uvicorn's server, which every ending signal stops gracefully, and a second one soon.
 
-    After the first it finishes the answers under way, and then the application ends its sessions.
-    After the second it begins with the latter, and `HURRY_SECONDS` later the process is over.
+    After the first signal the answers under way are finished, and then the application's lifespan
+    ends, which ends its sessions. After a second one the lifespan ends at once, and
+    `FORCED_EXIT_SECONDS` later the process exits.
     """
 
     def __init__(
@@ -135,48 +138,48 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.exit_code = 0
         self._monotonic = monotonic
-        self._echo_until = -math.inf
-        self._hurried_code = 0
-        self._is_hurried = threading.Event()
+        self._duplicate_until = -math.inf
+        self._forced_exit_code = 0
+        self._is_forced = threading.Event()
 
-    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override] # a generator there
-        """Nothing: the process's signals stay handled until it is over."""
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override] # uvicorn's is a generator
+        """Do nothing: `on_ending_signals` handles the signals until the process is over."""
         return nullcontext()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's signature
-        """End, or when asked before, hurry."""
-        if self._monotonic() < self._echo_until:
+        """Stop gracefully at the first signal, and soon at a later one that is no duplicate."""
+        if self._monotonic() < self._duplicate_until:
             return
-        self._echo_until = self._monotonic() + ECHO_SECONDS
+        self._duplicate_until = self._monotonic() + DUPLICATE_SECONDS
         if self.should_exit:
-            self._hurried_code = exit_code(sig)
+            self._forced_exit_code = exit_code(sig)
             self.force_exit = True
-            self._is_hurried.set()
+            self._is_forced.set()
         else:
             self.exit_code = 0 if sig == signal.SIGTERM else exit_code(sig)
             self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Finish, and let the application end: uvicorn would not, when hurried."""
+        """Finish, and end the application's lifespan, which uvicorn skips on a forced exit."""
         await super().shutdown(sockets)
         if self.force_exit:
             for task in self.server_state.tasks:
                 task.cancel()
             await self.lifespan.shutdown()
 
-    def end_when_hurried(self) -> None:
-        """End the process, whatever it waits for, `HURRY_SECONDS` after the second signal."""
-        self._is_hurried.wait()
-        time.sleep(HURRY_SECONDS)
+    def exit_when_forced(self) -> None:
+        """Exit, whatever the process waits for, `FORCED_EXIT_SECONDS` after the second signal."""
+        self._is_forced.wait()
+        time.sleep(FORCED_EXIT_SECONDS)
         log.warning("stopped at once: the next start ends the sessions that are open")
         for output in (sys.stdout, sys.stderr):
             if isinstance(output, NonBlockingOutput):
                 output.drain(FLUSH_SECONDS / 2)
-        os._exit(self._hurried_code)
+        os._exit(self._forced_exit_code)
 
 
 def exit_code(number: int) -> int:
-    """What a shell shows for a process that a signal has ended."""
+    """The exit code that a shell shows for a process that a signal ended."""
     return 128 + number
 
 
@@ -184,12 +187,12 @@ def _server(app: ASGIApp) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
-            http=GuardedConnection,
-            ws="none",  # nothing here speaks it, and its connections would not be counted
+            http=LimitedConnection,
+            ws="none",  # no route is a WebSocket, and such connections would not be limited
             access_log=False,  # the broker writes its own, with the request's id
             log_config=None,
             server_header=False,
-            proxy_headers=False,  # the application knows which proxies it believes
+            proxy_headers=False,  # the application knows which proxies are trusted
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
     )

@@ -1,4 +1,4 @@
-"""The start of an application: announced when it is done, and told in one line when it fails."""
+"""The report of an application's start: an announcement, or one line that says why it failed."""
 
 import logging
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from app.config.sources import SettingsError
 
 
 class Startup:
-    """Serves as the application, and remembers the setting that its lifespan could not start with.
+    """Wraps an application, and keeps the `SettingsError` that its lifespan failed with.
 
     `announce` is called when the application has started, before it is served.
     """
@@ -17,19 +17,19 @@ class Startup:
     def __init__(self, app: ASGIApp, announce: Callable[[], None]) -> None:
         self._app = app
         self._announce = announce
-        self._mistake: SettingsError | None = None
+        self._failure: SettingsError | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             await self._app(scope, receive, send)
             return
 
-        failure: Message | None = None
+        failed: Message | None = None
 
         async def announced(message: Message) -> None:
-            nonlocal failure
+            nonlocal failed
             if message["type"] == "lifespan.startup.failed":
-                failure = message  # its reason is not known yet
+                failed = message  # held back until the exception shows its reason
                 return
             if message["type"] == "lifespan.startup.complete":
                 self._announce()
@@ -37,17 +37,17 @@ class Startup:
 
         try:
             await self._app(scope, receive, announced)
-        except SettingsError as mistake:
-            self._mistake = mistake
-            # uvicorn adds lines of its own to the one that names the fix.
+        except SettingsError as error:
+            self._failure = error
+            # uvicorn would log lines of its own besides the one that names the fix.
             logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
             await send({"type": "lifespan.startup.failed"})
         except BaseException:
-            if failure is not None:
-                await send(failure)
+            if failed is not None:
+                await send(failed)
             raise
 
-    def require(self) -> None:
-        """Raises the `SettingsError` that the application could not start with, if there is one."""
-        if self._mistake is not None:
-            raise self._mistake
+    def raise_failure(self) -> None:
+        """Raise the `SettingsError` that the start failed with, if there is one."""
+        if self._failure is not None:
+            raise self._failure

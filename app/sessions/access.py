@@ -2,15 +2,16 @@
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, get_args
 
 from pydantic import SecretStr
 
 from app.config.setting_types import Control
 from app.identity.visitor import Visitor
-from app.problems import SessionNotFound, Unauthenticated
-from app.sessions.store.memory import SessionStore
+from app.problems import ControlNotAllowed, SessionNotFound, Unauthenticated
+from app.sessions.registry import SessionRegistry
+from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession
 from app.sessions.tokens import InvalidTokenError, SessionTokens
 
@@ -22,28 +23,40 @@ EVERY_CONTROL: frozenset[Control] = frozenset(get_args(Control))
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls: a bearer of a token, a visitor who is known, both, or neither.
+    """Who calls: a visitor who is known, the bearer of a token, both, or neither.
 
+    `service` is the owner name of the service whose token it is (`Services.owner`).
     `token_is_a_proxys` is whether the token may have been added by a proxy that signs visitors in.
     It then counts as none, unless it is one that opens something here.
     """
 
     visitor: Visitor | None = None
     token: str | None = None
+    service: str | None = None
     token_is_a_proxys: bool = False
 
 
 @dataclass(frozen=True)
 class SessionGrant:
-    """A session in the hands of someone who may use these controls on it.
+    """A session that its caller may use these controls on.
 
     `address` is where they call from, when it counts.
     """
 
-    session: AvatarSession
+    runtime: SessionRuntime
     controls: frozenset[Control]
     by_service: bool = False
     address: str | None = None
+
+    @property
+    def session(self) -> AvatarSession:
+        """The session as it is now."""
+        return self.runtime.session
+
+    def require(self, control: Control) -> None:
+        """Raise `ControlNotAllowed` for a control that this caller may not use."""
+        if control not in self.controls:
+            raise ControlNotAllowed(f"Visitors may not use {control} here.")
 
     @property
     def service(self) -> str | None:
@@ -74,6 +87,10 @@ class Services:
         owners = [SERVICE + name for name, own in self._tokens.items() if _same(token, own)]
         return owners[0] if owners else None
 
+    def recognised(self, caller: Caller) -> Caller:
+        """The caller, with the service whose token it has."""
+        return replace(caller, service=self.owner(caller.token)) if caller.token else caller
+
 
 class AccessControl:
     """Finds a caller's own session; a stranger learns nothing of it (OWASP API1).
@@ -84,38 +101,34 @@ class AccessControl:
     def __init__(
         self,
         *,
-        sessions: SessionStore,
+        registry: SessionRegistry,
         tokens: SessionTokens,
-        services: Services,
         sealed: bool,
         visitor_controls: frozenset[Control],
     ) -> None:
-        self._sessions = sessions
+        self._registry = registry
         self._tokens = tokens
-        self._services = services
         self._sealed = sealed
         self._visitor_controls = visitor_controls
 
     async def find(self, caller: Caller, session_id: str) -> SessionGrant:
         """The session, ended or not; raises `Unauthenticated` or `SessionNotFound`."""
-        session = await self._sessions.get(session_id)
+        runtime = await self._registry.find(session_id)
+        session = runtime.session if runtime else None
         controls = self._visitor_controls
-        service = self._services.owner(caller.token) if caller.token else None
-        if service is not None:
-            known = session is not None and session.owner == service
+        if caller.service is not None:
+            known = session is not None and session.owner == caller.service
             controls = EVERY_CONTROL
         else:
-            known = await self._is_visitors(caller, session_id, session)
-        if session is None or not known or not session.ready:
+            known = self._is_visitors(caller, session_id, session)
+        if runtime is None or not known or not runtime.session.ready:
             raise SessionNotFound
-        return SessionGrant(session, controls, by_service=service is not None)
+        return SessionGrant(runtime, controls, by_service=caller.service is not None)
 
-    async def _is_visitors(
-        self, caller: Caller, session_id: str, session: AvatarSession | None
-    ) -> bool:
+    def _is_visitors(self, caller: Caller, session_id: str, session: AvatarSession | None) -> bool:
         if caller.token is not None:
             try:
-                return await self._opens(caller.token, session_id, session)
+                return self._opens(caller.token, session_id, session)
             except Unauthenticated:
                 if not caller.token_is_a_proxys:
                     raise
@@ -123,7 +136,7 @@ class AccessControl:
             raise Unauthenticated
         return session is not None and hmac.compare_digest(session.owner, caller.visitor.id)
 
-    async def _opens(self, token: str, session_id: str, session: AvatarSession | None) -> bool:
+    def _opens(self, token: str, session_id: str, session: AvatarSession | None) -> bool:
         if self._sealed:
             try:
                 claims = self._tokens.read(token)
@@ -138,7 +151,7 @@ class AccessControl:
             )
         if session is not None and _same(token, session.access.token):
             return True
-        if any(_same(token, other.access.token) for other in await self._sessions.all()):
+        if any(_same(token, other.access.token) for other in self._registry.sessions()):
             return False
         raise Unauthenticated
 

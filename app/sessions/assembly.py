@@ -1,7 +1,5 @@
 """The domain, wired together."""
 
-import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,56 +11,65 @@ from app.audit.writer import AuditWriter
 from app.config.settings import Settings
 from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs, KsSource, MintedKs
-from app.kaltura.minting import Mint
+from app.kaltura.minting import KsMinter
 from app.kaltura.observation import Observer, no_observer
 from app.kaltura.transport import open_transport
-from app.sessions.access import AccessControl, Services
-from app.sessions.admission.admission import Admission
-from app.sessions.admission.budgets import Budgets
-from app.sessions.admission.capacity import CapacityManager
+from app.sessions.access import AccessControl
+from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
-from app.sessions.clock import SessionClock
+from app.sessions.capacity.budgets import Budgets
+from app.sessions.capacity.manager import CapacityManager
+from app.sessions.clock import Clocks, SessionClock
+from app.sessions.gateway import SessionGateway
 from app.sessions.keyring import Keyring
 from app.sessions.lifecycle.creation import SessionCreator
+from app.sessions.lifecycle.presence import SessionPresence
 from app.sessions.lifecycle.reaper import Reaper
+from app.sessions.lifecycle.shutdown import SessionShutdown
 from app.sessions.lifecycle.termination import SessionTerminator
 from app.sessions.readiness import Readiness
+from app.sessions.registry import SessionRegistry
 from app.sessions.service import SessionService
 from app.sessions.speech.assembly import SpeechServices
-from app.sessions.speech.timers import Sleep
+from app.sessions.speech.service import SpeechService
 from app.sessions.stats import StatsReader
-from app.sessions.store.memory import SessionStore
-from app.sessions.tokens import Clock, SessionTokens
+from app.sessions.store.writer import SessionStore
+from app.sessions.tokens import SessionTokens
 
 
 @dataclass(frozen=True)
 class Sessions:
     """The parts that others use."""
 
+    access_control: AccessControl
     admission: Admission
-    broker: SessionService
-    terminator: SessionTerminator
-    reaper: Reaper
-    readiness: Readiness
-    stats_reader: StatsReader
     auditor: SessionAuditor
+    budgets: Budgets
+    presence: SessionPresence
+    readiness: Readiness
+    reaper: Reaper
+    registry: SessionRegistry
+    service: SessionService
+    shutdown: SessionShutdown
+    speech: SpeechService
+    stats_reader: StatsReader
+    terminator: SessionTerminator
 
 
 def kaltura_client(
     settings: Settings,
     transport: httpx.AsyncBaseTransport | None = None,
-    clock: Clock = time.time,
-    monotonic: Clock = time.monotonic,
+    clocks: Clocks = Clocks(),  # noqa: B008 - a frozen value
     observer: Observer = no_observer,
 ) -> KalturaClient:
     """A client that opens sessions as the settings say; raises `SettingsError` without a KS."""
     transport = transport or open_transport()
     return KalturaClient(
         base_url=settings.avatar_base_url,
-        ks_source=_ks_source(settings, transport, clock, monotonic, observer),
+        ks_source=_ks_source(settings, transport, clocks, observer),
         transport=transport,
         timeout_seconds=settings.upstream_timeout_seconds,
-        monotonic=monotonic,
+        monotonic=clocks.monotonic,
         observer=observer,
     )
 
@@ -70,104 +77,118 @@ def kaltura_client(
 def _ks_source(
     settings: Settings,
     transport: httpx.AsyncBaseTransport,
-    clock: Clock,
-    monotonic: Clock,
+    clocks: Clocks,
     observer: Observer,
 ) -> KsSource:
     credentials, _ = settings.required_to_serve()
     if isinstance(credentials, SecretStr):
         return ConfiguredKs(credentials)
-    mint = Mint(
+    mint = KsMinter(
         api_url=settings.kaltura_api_url,
         credentials=credentials,
         transport=transport,
         timeout_seconds=settings.upstream_timeout_seconds,
         observer=observer,
     )
-    return MintedKs(mint, clock, monotonic)
+    return MintedKs(mint, clocks.wall, clocks.monotonic)
 
 
 def assemble(
     settings: Settings,
     *,
     client: KalturaClient,
-    sessions: SessionStore,
+    store: SessionStore,
     keyring: Keyring,
     record: AuditWriter,
-    speech: SpeechServices,
+    services: SpeechServices,
+    clocks: Clocks,
     clock: SessionClock,
-    monotonic: Clock = time.monotonic,
-    sleep: Sleep = asyncio.sleep,
     is_record_down: Callable[[], bool] = lambda: False,
 ) -> Sessions:
-    """The domain over a client of Kaltura's, a store of sessions and the record."""
-    tokens = SessionTokens(keyring.signing(), clock)
-    services = Services(settings.service_tokens)
-    readiness = Readiness(settings, clock, speech.voice, lambda: client.is_refusing, is_record_down)
-    places = CapacityManager(settings, sessions=sessions, clock=clock)
-    budgets = Budgets(settings, sessions=sessions, clock=clock)
-    texts = TextRedaction(settings.audit_text, keyring.words())
-    auditor = SessionAuditor(record, texts, clock.wall, monotonic)
+    """Wire the domain over a client of Kaltura's, a store of sessions and the record.
+
+    Each part knows those above it in this list, and none below.
+    """
+    redaction = TextRedaction(settings.audit_text, keyring.words())
+    auditor = SessionAuditor(record, redaction, clock.wall, clocks.monotonic)
+    registry = SessionRegistry(store, auditor, clock)
+    gateway = SessionGateway(client, registry, auditor)
+    capacity = CapacityManager(
+        settings, registry=registry, clock=clock, late_creates=lambda: gateway.late_creates
+    )
+    budgets = Budgets(settings, registry=registry, clock=clock)
     terminator = SessionTerminator(
-        client=client, sessions=sessions, places=places, auditor=auditor, clock=clock
+        gateway=gateway, registry=registry, capacity=capacity, auditor=auditor, clock=clock
+    )
+    readiness = Readiness(
+        settings, clock, services.voice, lambda: client.is_refusing, is_record_down
     )
     creator = SessionCreator(
-        settings=settings,
-        client=client,
-        sessions=sessions,
-        places=places,
-        budgets=budgets,
-        tokens=tokens,
+        settings,
+        gateway=gateway,
+        registry=registry,
         terminator=terminator,
         readiness=readiness,
-        auditor=auditor,
         clock=clock,
-    )
-    access_control = AccessControl(
-        sessions=sessions,
-        tokens=tokens,
-        services=services,
-        sealed=settings.sealed,
-        visitor_controls=frozenset(settings.visitor_controls),
     )
     admission = Admission(
-        at_most=settings.max_sessions_per_visitor,
-        sessions=sessions,
+        settings, registry=registry, capacity=capacity, budgets=budgets, creator=creator
+    )
+    tokens = SessionTokens(keyring.signing(), clock, sealed=settings.sealed)
+    speech = SpeechService(
+        settings,
+        gateway=gateway,
+        registry=registry,
         services=services,
-        creator=creator,
-        terminator=terminator,
-        places=places,
-        clock=clock,
-    )
-    broker = SessionService(
-        settings=settings,
-        client=client,
-        sessions=sessions,
-        access_control=access_control,
-        creator=creator,
-        terminator=terminator,
-        budgets=budgets,
         auditor=auditor,
-        speech=speech,
-        clock=clock,
-        monotonic=monotonic,
-        sleep=sleep,
+        clocks=clocks,
     )
-    reaper = Reaper(
-        terminator=terminator,
-        sessions=sessions,
-        places=places,
+    return Sessions(
+        access_control=AccessControl(
+            registry=registry,
+            tokens=tokens,
+            sealed=settings.sealed,
+            visitor_controls=frozenset(settings.visitor_controls),
+        ),
+        admission=admission,
+        auditor=auditor,
         budgets=budgets,
-        idle_seconds=settings.session_idle_seconds,
-        clock=clock,
+        presence=SessionPresence(
+            registry=registry, tokens=tokens, terminator=terminator, clock=clock
+        ),
+        readiness=readiness,
+        reaper=Reaper(
+            terminator=terminator,
+            registry=registry,
+            capacity=capacity,
+            budgets=budgets,
+            idle_seconds=settings.session_idle_seconds,
+            clock=clock,
+        ),
+        registry=registry,
+        service=SessionService(
+            registry=registry,
+            gateway=gateway,
+            creator=creator,
+            terminator=terminator,
+            auditor=auditor,
+            clock=clock,
+        ),
+        shutdown=SessionShutdown(
+            registry=registry,
+            terminator=terminator,
+            speech=speech,
+            keeps_sessions=settings.shutdown_sessions == "keep",
+            creates_under_way=lambda: admission.under_way + gateway.late_creates,
+        ),
+        speech=speech,
+        stats_reader=StatsReader(
+            client=client,
+            registry=registry,
+            capacity=capacity,
+            creator=creator,
+            record=record,
+            speech=speech,
+        ),
+        terminator=terminator,
     )
-    stats_reader = StatsReader(
-        client=client,
-        sessions=sessions,
-        places=places,
-        creator=creator,
-        record=record,
-        speech=broker.speech,
-        voice=speech.voice,
-    )
-    return Sessions(admission, broker, terminator, reaper, readiness, stats_reader, auditor)

@@ -13,10 +13,9 @@ from app.audit.throttle import Throttle
 from app.audit.writer import AuditWriter, PendingEntry
 from app.kaltura.contract import Operation
 from app.problems import Problem, RateLimited, RecordUnavailable, SpeechRefused, Unauthenticated
-from app.sessions.access import SessionGrant
+from app.sessions.clock import Clock
 from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.store.model import AvatarSession
-from app.sessions.tokens import Clock
 
 HELD_A_MINUTE: Final = 60
 """Entries of one session for calls that went no further: they cost who makes them nothing."""
@@ -124,15 +123,6 @@ class SessionAuditor:
     # Calls
 
     @contextlib.asynccontextmanager
-    async def asked(self, operation: Operation, grant: SessionGrant) -> AsyncIterator[AuditedCall]:
-        """A call of a control by whoever holds a session; see `call`."""
-        bypass_limits = operation is Operation.END
-        async with self.call(
-            operation, grant.session, service=grant.service, bypass_limits=bypass_limits
-        ) as call:
-            yield call
-
-    @contextlib.asynccontextmanager
     async def call(
         self,
         operation: Operation,
@@ -142,11 +132,13 @@ class SessionAuditor:
         bypass_limits: bool = False,
         **detail: Any,
     ) -> AsyncIterator[AuditedCall]:
-        """A call, as long as the block lasts; its entry is on disk when the block is left.
+        """Record a call that is made during the block; its entry is on disk when the block is left.
 
-        Raises `RecordUnavailable` when it was carried out and can't be written down, unless it is
-        `bypass_limits`. A problem that is raised inside of the block is its outcome, and goes on.
+        Raises `RecordUnavailable` when the call was carried out and can't be written down, unless
+        it bypasses limits, as every end does. A problem that is raised inside of the block is the
+        call's outcome, and goes on. `detail` names the `service` that calls, where one does.
         """
+        bypass_limits = bypass_limits or operation is Operation.END
         entry = self._entry(Event(operation.value), session, visitor=visitor, **detail)
         call = AuditedCall(self._record, self._texts, entry, bypass_limits=bypass_limits)
         try:
@@ -166,24 +158,24 @@ class SessionAuditor:
         await self._record.durable(call.line)
 
     @contextlib.asynccontextmanager
-    async def asked_in_parts(
-        self, operation: Operation, grant: SessionGrant
+    async def call_in_parts(
+        self, operation: Operation, session: AvatarSession, service: str | None
     ) -> AsyncIterator[None]:
-        """A call whose parts are on record one by one; this is for what went wrong with none."""
+        """Record a problem of a call whose parts are calls of their own on the record."""
         try:
             yield
         except SpeechRefused:
-            raise  # which is told of the part
+            raise  # it is the outcome of a part
         except Problem as problem:
-            await self.turned_away(operation, grant, problem)
+            await self.refused_call(operation, session, service, problem)
             raise
 
-    async def turned_away(
-        self, operation: Operation, grant: SessionGrant, problem: Problem
+    async def refused_call(
+        self, operation: Operation, session: AvatarSession, service: str | None, problem: Problem
     ) -> None:
-        """A call of a control that was refused before it was even looked at."""
+        """Record a call that was refused before anything was done for it."""
         with contextlib.suppress(type(problem)):
-            async with self.asked(operation, grant):
+            async with self.call(operation, session, service=service):
                 raise problem
 
     async def _went_wrong(self, call: AuditedCall, problem: Problem) -> None:

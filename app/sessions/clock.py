@@ -1,9 +1,16 @@
 """Time as sessions need it: how long something lasts does not depend on the wall clock."""
 
+import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
-from app.sessions.tokens import Clock
+Clock = Callable[[], float]
+"""Tells seconds."""
+
+Sleep = Callable[[float], Awaitable[None]]
+"""Waits for so many seconds of a clock that never jumps."""
 
 PAUSE_SECONDS: Final = 2
 """A clock that nobody read for longer was paused with its process; the reaper reads it every
@@ -19,6 +26,18 @@ def seconds_since_boot() -> float:
     if hasattr(time, "CLOCK_BOOTTIME"):
         return time.clock_gettime(time.CLOCK_BOOTTIME)
     return time.monotonic()
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """The time that the process lives by, which tests bring of their own.
+
+    `wall` gives unix seconds, `monotonic` seconds that never jump, and `sleep` waits for such.
+    """
+
+    wall: Clock = time.time
+    monotonic: Clock = seconds_since_boot
+    sleep: Sleep = asyncio.sleep
 
 
 class SessionClock:

@@ -25,6 +25,10 @@ BUSY_SECONDS: Final = 5
 Result = TypeVar("Result")
 
 
+class UnwantedCall(Exception):  # noqa: N818 - nothing went wrong
+    """The call was not made: when its turn came nobody wanted it any more."""
+
+
 async def carry_out(
     operation: Operation, call: Awaitable[Result], asked: AuditedCall, session_id: str | None = None
 ) -> Result:

@@ -7,8 +7,8 @@ from app.config.settings import Settings
 from app.db.database import is_in_memory
 from app.kaltura.media import is_loopback_url
 from app.problems import KalturaUnavailable, Problem, RecordUnavailable
+from app.sessions.clock import Clock
 from app.sessions.speech.voice.tts_fallback import SpeechMode, VoiceSelector
-from app.sessions.tokens import Clock
 
 MEMORY_SECONDS: Final = 30
 """A failure counts for so long: a broker that gets no visitors because it is "not ready" must

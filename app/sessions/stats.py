@@ -1,15 +1,15 @@
-"""How things stand: how full the house is, and what this process has done since it began."""
+"""How things stand now, and what this process has done since it began."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.audit.writer import AuditWriter
 from app.kaltura.client import KalturaClient
-from app.sessions.admission.capacity import CapacityManager
+from app.sessions.capacity.manager import CapacityManager
 from app.sessions.lifecycle.creation import SessionCreator
+from app.sessions.registry import SessionRegistry
 from app.sessions.speech.service import SpeechService
-from app.sessions.speech.voice.tts_fallback import SpeechMode, VoiceSelector
-from app.sessions.store.memory import SessionStore
+from app.sessions.speech.voice.tts_fallback import SpeechMode
 from app.sessions.store.model import EndReason
 
 
@@ -37,39 +37,37 @@ class Stats:
 
 
 class StatsReader:
-    """Looks at the parts of the house; only reads."""
+    """Reads how things stand from the parts that know."""
 
     def __init__(
         self,
         *,
         client: KalturaClient,
-        sessions: SessionStore,
-        places: CapacityManager,
+        registry: SessionRegistry,
+        capacity: CapacityManager,
         creator: SessionCreator,
         record: AuditWriter,
         speech: SpeechService,
-        voice: VoiceSelector,
     ) -> None:
         self._client = client
-        self._sessions = sessions
-        self._places = places
+        self._registry = registry
+        self._capacity = capacity
         self._creator = creator
         self._record = record
         self._speech = speech
-        self._voice = voice
 
     async def stats(self) -> Stats:
         """How things stand now."""
-        sessions = await self._sessions.all()
+        sessions = self._registry.sessions()
         live = sum(session.ended is None for session in sessions)
         return Stats(
             live=live,
             ending=len(sessions) - live,
-            capacity=self._places.capacity,
-            waiting=self._places.waiting,
-            waiting_capacity=self._places.waiting_capacity,
+            capacity=self._capacity.capacity,
+            waiting=self._capacity.waiting,
+            waiting_capacity=self._capacity.waiting_capacity,
             opened=self._creator.opened_count,
-            ended=self._sessions.ended_count,
+            ended=self._registry.ended_count,
             ks_renewals=self._client.ks_renewals,
             breaker=self._client.breaker_state,
             audit_waiting=self._record.waiting,
@@ -77,7 +75,7 @@ class StatsReader:
             audit_writable=not self._record.is_doubtful,
             audit_lost=self._record.lost,
             utterances_waiting=self._speech.waiting,
-            voice=self._voice.speech,
-            voice_said=self._voice.said,
-            voice_switches=self._voice.switches,
+            voice=self._speech.voice.speech,
+            voice_said=self._speech.voice.said,
+            voice_switches=self._speech.voice.switches,
         )

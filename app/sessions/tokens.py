@@ -2,17 +2,18 @@
 
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
+from pydantic import SecretStr
 
-Clock = Callable[[], float]
-"""Unix seconds."""
-
+from app.sessions.clock import SessionClock
+from app.sessions.runtime import SessionRuntime
+from app.sessions.store.model import AvatarSession
 
 A_CENTURY: Final = 100 * 365 * 24 * 3600
 """Seconds; a time later than that is a mistake."""
@@ -33,12 +34,42 @@ class Claims:
     expired: bool = False
 
 
-class SessionTokens:
-    """Signs and reads tokens (HS256); the first key signs, every key is accepted."""
+@dataclass(frozen=True)
+class OpenedSession:
+    """A session and the token that its page gets; `expires_at` is by the wall clock."""
 
-    def __init__(self, keys: Sequence[bytes], clock: Clock) -> None:
+    runtime: SessionRuntime
+    token: SecretStr
+    expires_at: float
+
+    @property
+    def session(self) -> AvatarSession:
+        """The session as it is now."""
+        return self.runtime.session
+
+
+class SessionTokens:
+    """Signs and reads tokens (HS256); the first key signs, every key is accepted.
+
+    Where sessions are not `sealed`, pages get Kaltura's own token instead.
+    """
+
+    def __init__(self, keys: Sequence[bytes], clock: SessionClock, *, sealed: bool = True) -> None:
         self._keys = [OctKey.import_key(key) for key in keys]
         self._clock = clock
+        self._sealed = sealed
+
+    def issue(self, runtime: SessionRuntime) -> OpenedSession:
+        """What the page of a session gets: the same whenever it is asked for."""
+        session = runtime.session
+        token = session.access.token
+        if self._sealed:
+            claims = Claims(session.owner, session.session_id)
+            # By the sessions' clock, as they are read: setting the wall clock expires none.
+            token = SecretStr(
+                self.sign(claims, issued_at=session.opened_at, expires_at=session.expires_at)
+            )
+        return OpenedSession(runtime, token, self._clock.to_wall(session.expires_at))
 
     def sign(self, claims: Claims, *, issued_at: float, expires_at: float) -> str:
         """A token that is good until `expires_at` (unix seconds, rounded down).

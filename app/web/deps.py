@@ -1,6 +1,6 @@
 """What routes ask for.
 
-All of it is `async`, though nothing here waits: FastAPI sends a plain function to a thread, which
+All of it is `async`, though little here waits: FastAPI sends a plain function to a thread, which
 costs more than the whole rest of a request.
 """
 
@@ -14,15 +14,19 @@ from app.audit.writer import AuditWriter
 from app.config.settings import Settings
 from app.observability.metrics import Metrics
 from app.observability.recent_calls import RecentCalls
-from app.sessions.access import Caller, SessionGrant
-from app.sessions.admission.admission import Admission
+from app.sessions.access import AccessControl, Caller, Services, SessionGrant
+from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
+from app.sessions.capacity.budgets import Budgets
 from app.sessions.clock import SessionClock
+from app.sessions.lifecycle.presence import SessionPresence
 from app.sessions.readiness import Readiness
 from app.sessions.service import SessionService
+from app.sessions.speech.service import SpeechService
 from app.sessions.stats import StatsReader
 from app.sessions.store.usage import Usage
 from app.web.authorization import token_of
+from app.web.from_state import FromState
 from app.web.operator.sign_in import Operators
 from app.web.rate_limiter import Rates
 from app.web.static_files import PageFiles
@@ -31,119 +35,57 @@ from app.web.visitor.identification import Visitors
 
 
 class State(TypedDict):
-    """What the lifespan yields; every request sees it as `request.state`."""
+    """What the lifespan yields; `FromState` gives its parts to routes."""
 
+    access_control: AccessControl
     admission: Admission
-    broker: SessionService
-    auditor: SessionAuditor
-    record: AuditWriter
-    audit_reader: AuditReader
-    usage: Usage
-    operators: Operators
-    settings: Settings
-    clock: SessionClock
-    readiness: Readiness
-    stats_reader: StatsReader
-    metrics: Metrics
-    recent: RecentCalls
-    streams: StreamLimit
-    rates: Rates
-    followers: StreamLimit
-    visitors: Visitors
     assets: PageFiles
+    audit_reader: AuditReader
+    audit_writer: AuditWriter
+    auditor: SessionAuditor
+    budgets: Budgets
+    clock: SessionClock
+    followers: StreamLimit
+    metrics: Metrics
+    operator_streams: StreamLimit
+    operators: Operators
+    presence: SessionPresence
+    rates: Rates
+    readiness: Readiness
+    recent_calls: RecentCalls
+    services: Services
+    sessions: SessionService
+    settings: Settings
+    speech: SpeechService
+    stats_reader: StatsReader
     templates: Jinja2Templates
+    usage: Usage
+    visitors: Visitors
 
 
-async def _admission(request: Request) -> Admission:
-    admission: Admission = request.state.admission
-    return admission
-
-
-async def _broker(request: Request) -> SessionService:
-    broker: SessionService = request.state.broker
-    return broker
-
-
-async def _auditor(request: Request) -> SessionAuditor:
-    auditor: SessionAuditor = request.state.auditor
-    return auditor
-
-
-async def _record(request: Request) -> AuditWriter:
-    record: AuditWriter = request.state.record
-    return record
-
-
-async def _assets(request: Request) -> PageFiles:
-    assets: PageFiles = request.state.assets
-    return assets
-
-
-async def _templates(request: Request) -> Jinja2Templates:
-    templates: Jinja2Templates = request.state.templates
-    return templates
-
-
-async def _audit_reader(request: Request) -> AuditReader:
-    audit_reader: AuditReader = request.state.audit_reader
-    return audit_reader
-
-
-async def _usage(request: Request) -> Usage:
-    usage: Usage = request.state.usage
-    return usage
-
-
-async def _settings(request: Request) -> Settings:
-    settings: Settings = request.state.settings
-    return settings
-
-
-async def _clock(request: Request) -> SessionClock:
-    clock: SessionClock = request.state.clock
-    return clock
-
-
-async def _readiness(request: Request) -> Readiness:
-    readiness: Readiness = request.state.readiness
-    return readiness
-
-
-async def _stats_reader(request: Request) -> StatsReader:
-    stats_reader: StatsReader = request.state.stats_reader
-    return stats_reader
-
-
-async def _metrics(request: Request) -> Metrics:
-    metrics: Metrics = request.state.metrics
-    return metrics
-
-
-async def _rates(request: Request) -> Rates:
-    rates: Rates = request.state.rates
-    return rates
-
-
-async def _visitors(request: Request) -> Visitors:
-    visitors: Visitors = request.state.visitors
-    return visitors
-
-
-AdmissionDep = Annotated[Admission, Depends(_admission)]
-SessionServiceDep = Annotated[SessionService, Depends(_broker)]
-AuditorDep = Annotated[SessionAuditor, Depends(_auditor)]
-AuditWriterDep = Annotated[AuditWriter, Depends(_record)]
-AssetsDep = Annotated[PageFiles, Depends(_assets)]
-TemplatesDep = Annotated[Jinja2Templates, Depends(_templates)]
-AuditReaderDep = Annotated[AuditReader, Depends(_audit_reader)]
-UsageDep = Annotated[Usage, Depends(_usage)]
-SettingsDep = Annotated[Settings, Depends(_settings)]
-ClockDep = Annotated[SessionClock, Depends(_clock)]
-ReadinessDep = Annotated[Readiness, Depends(_readiness)]
-StatsReaderDep = Annotated[StatsReader, Depends(_stats_reader)]
-MetricsDep = Annotated[Metrics, Depends(_metrics)]
-RatesDep = Annotated[Rates, Depends(_rates)]
-VisitorsDep = Annotated[Visitors, Depends(_visitors)]
+AccessControlDep = Annotated[AccessControl, Depends(FromState("access_control"))]
+AdmissionDep = Annotated[Admission, Depends(FromState("admission"))]
+AssetsDep = Annotated[PageFiles, Depends(FromState("assets"))]
+AuditReaderDep = Annotated[AuditReader, Depends(FromState("audit_reader"))]
+AuditWriterDep = Annotated[AuditWriter, Depends(FromState("audit_writer"))]
+AuditorDep = Annotated[SessionAuditor, Depends(FromState("auditor"))]
+BudgetsDep = Annotated[Budgets, Depends(FromState("budgets"))]
+ClockDep = Annotated[SessionClock, Depends(FromState("clock"))]
+FollowersDep = Annotated[StreamLimit, Depends(FromState("followers"))]
+MetricsDep = Annotated[Metrics, Depends(FromState("metrics"))]
+OperatorStreamsDep = Annotated[StreamLimit, Depends(FromState("operator_streams"))]
+PresenceDep = Annotated[SessionPresence, Depends(FromState("presence"))]
+RatesDep = Annotated[Rates, Depends(FromState("rates"))]
+ReadinessDep = Annotated[Readiness, Depends(FromState("readiness"))]
+RecentCallsDep = Annotated[RecentCalls, Depends(FromState("recent_calls"))]
+ServicesDep = Annotated[Services, Depends(FromState("services"))]
+SessionServiceDep = Annotated[SessionService, Depends(FromState("sessions"))]
+SettingsDep = Annotated[Settings, Depends(FromState("settings"))]
+SpeechServiceDep = Annotated[SpeechService, Depends(FromState("speech"))]
+StatsReaderDep = Annotated[StatsReader, Depends(FromState("stats_reader"))]
+TemplatesDep = Annotated[Jinja2Templates, Depends(FromState("templates"))]
+UsageDep = Annotated[Usage, Depends(FromState("usage"))]
+VisitorsDep = Annotated[Visitors, Depends(FromState("visitors"))]
 
 
 async def _own_origin(request: Request, settings: SettingsDep) -> str:
@@ -154,31 +96,38 @@ OwnOriginDep = Annotated[str, Depends(_own_origin)]
 """Where this caller reaches the broker."""
 
 
-async def _caller(request: Request, visitors: VisitorsDep) -> Caller:
-    return await visitors.caller(request)
+async def _caller(request: Request, visitors: VisitorsDep, services: ServicesDep) -> Caller:
+    return services.recognised(await visitors.caller(request))
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
 """Who calls: a visitor who is known, the bearer of a token, both, or neither."""
 
 
+async def _bearer(request: Request, services: ServicesDep) -> Caller:
+    return services.recognised(Caller(token=token_of(request.headers)))
+
+
+BearerDep = Annotated[Caller, Depends(_bearer)]
+"""Who calls, by their token alone."""
+
 SessionIdPath = Annotated[str, Path(alias="sessionId")]
 
 
 async def _own_session(
-    session_id: SessionIdPath, caller: CallerDep, broker: SessionServiceDep
+    session_id: SessionIdPath, caller: CallerDep, access_control: AccessControlDep
 ) -> SessionGrant:
-    return await broker.find(caller, session_id)
+    return await access_control.find(caller, session_id)
 
 
 async def _bearer_session(
-    session_id: SessionIdPath, request: Request, broker: SessionServiceDep
+    session_id: SessionIdPath, caller: BearerDep, access_control: AccessControlDep
 ) -> SessionGrant:
-    return await broker.find(Caller(token=token_of(request.headers)), session_id)
+    return await access_control.find(caller, session_id)
 
 
 OwnSession = Annotated[SessionGrant, Depends(_own_session)]
 """The caller's own session that the path names; a stranger gets the same 404 as nobody."""
 
 BearerSession = Annotated[SessionGrant, Depends(_bearer_session)]
-"""Likewise, but by token alone, as Kaltura has it."""
+"""The session that the path names, for the bearer of its token, as Kaltura has it."""

@@ -1,16 +1,17 @@
-"""How a problem is told: as problem+json, or in Kaltura's shape on the mirror."""
+"""How a problem is told: as a page, as problem+json, or in Kaltura's shape on the mirror."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from app.audit.request_context import Surface
-from app.kaltura.contract import MIRROR_PATH, Refusal, Refused
+from app.kaltura.contract import MIRROR_PATH, DocumentedRefusal, Refused
 from app.problems import (
     InvalidRequest,
     KalturaBusy,
@@ -20,31 +21,43 @@ from app.problems import (
     SessionNotFound,
     Unauthenticated,
 )
+from app.web.error_pages import VARY, error_page, wants_page
 
 OPERATOR_PATH: Final = "/operator"
 PROBLEM_JSON: Final = "application/problem+json"
 _KALTURA_REFUSALS: Final = {
-    Unauthenticated: Refusal.INVALID_TOKEN,
-    SessionNotFound: Refusal.SESSION_NOT_FOUND,
-    SessionEnded: Refusal.SESSION_ENDED,
-    NothingToSay: Refusal.TEXT_REQUIRED,
+    Unauthenticated: DocumentedRefusal.INVALID_TOKEN,
+    SessionNotFound: DocumentedRefusal.SESSION_NOT_FOUND,
+    SessionEnded: DocumentedRefusal.SESSION_ENDED,
+    NothingToSay: DocumentedRefusal.TEXT_REQUIRED,
 }
 _PROBLEM: Final = "problem_told"
 _REQUEST_ERRORS: Final = frozenset({400, 413, 415})
 
 
-def answer_problem(scope: Scope, problem: Problem) -> JSONResponse:
-    """`problem` in the shape of the surface that `scope` is on."""
+def answer_problem(scope: Scope, problem: Problem) -> Response:
+    """`problem` as a page where a browser opened the address, else in the shape of its surface."""
     scope["state"][_PROBLEM] = problem.name
-    if _is_mirror(scope):
-        status, error = _as_kaltura(problem)
+    document = problem.as_dict(request_id(scope))
+    return _answer(scope, document, problem.headers, _as_kaltura(problem))
+
+
+def _answer(
+    scope: Scope,
+    document: dict[str, Any],
+    headers: Mapping[str, str],
+    as_kaltura: tuple[int, str],
+) -> Response:
+    page = error_page(scope, document, headers) if wants_page(scope) else None
+    if page is not None:
+        return page
+    headers = {**headers, **VARY}
+    if surface_of(scope["path"]) == "mirror":
+        status, error = as_kaltura
         body = Refused(error=error).model_dump()
-        return JSONResponse(body, status_code=status, headers=problem.headers)
+        return JSONResponse(body, status_code=status, headers=headers)
     return JSONResponse(
-        problem.as_dict(request_id(scope)),
-        status_code=problem.status,
-        headers=problem.headers,
-        media_type=PROBLEM_JSON,
+        document, status_code=document["status"], headers=headers, media_type=PROBLEM_JSON
     )
 
 
@@ -59,13 +72,13 @@ def problem_told(scope: Scope) -> str | None:
     return name
 
 
-async def on_problem(request: Request, problem: Exception) -> JSONResponse:
+async def on_problem(request: Request, problem: Exception) -> Response:
     """Exception handler for `Problem`."""
     assert isinstance(problem, Problem)  # noqa: S101 - registered for this type alone
     return answer_problem(request.scope, problem)
 
 
-async def on_invalid(request: Request, error: Exception) -> JSONResponse:
+async def on_invalid(request: Request, error: Exception) -> Response:
     """Exception handler for FastAPI's validation: names each field, repeats no value."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type alone
     mistakes = [_mistake(mistake) for mistake in error.errors()]
@@ -87,7 +100,7 @@ def _mistake(mistake: Any) -> dict[str, str]:
     return {"field": ".".join(where), "message": mistake["msg"].removeprefix("Value error, ")}
 
 
-async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
+async def on_http_exception(request: Request, error: Exception) -> Response:
     """Exception handler for what the framework refuses: unknown paths, wrong methods."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
     if error.status_code in _REQUEST_ERRORS:
@@ -98,33 +111,30 @@ async def on_http_exception(request: Request, error: Exception) -> JSONResponse:
     return _untyped(request.scope, error.status_code, dict(error.headers or {}))
 
 
-def answer_bug(scope: Scope) -> JSONResponse:
+def answer_bug(scope: Scope) -> Response:
     """What nobody foresaw; the log has the rest."""
     return _untyped(scope, HTTPStatus.INTERNAL_SERVER_ERROR, {})
 
 
-def answer_stopping(scope: Scope) -> JSONResponse:
+def answer_stopping(scope: Scope) -> Response:
     """The process is asked to stop before this request is through."""
     return _untyped(scope, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"})
 
 
-def answer_slow(scope: Scope) -> JSONResponse:
+def answer_slow(scope: Scope) -> Response:
     """The body does not come; closing is all that stops the rest of it."""
     return _untyped(scope, HTTPStatus.REQUEST_TIMEOUT, {"Connection": "close"})
 
 
-def answer_full(scope: Scope) -> JSONResponse:
+def answer_full(scope: Scope) -> Response:
     """More is being received at once than there is memory for."""
     headers = {"Retry-After": "5", "Connection": "close"}
     return _untyped(scope, HTTPStatus.SERVICE_UNAVAILABLE, headers)
 
 
-def _untyped(scope: Scope, status: int, headers: dict[str, str]) -> JSONResponse:
+def _untyped(scope: Scope, status: int, headers: Mapping[str, str]) -> Response:
     """A problem that its status says all about (RFC 9457, about:blank)."""
     title = HTTPStatus(status).phrase
-    if _is_mirror(scope):
-        body = Refused(error=title).model_dump()
-        return JSONResponse(body, status_code=status, headers=headers)
     document = {
         "type": "about:blank",
         "title": title,
@@ -132,7 +142,7 @@ def _untyped(scope: Scope, status: int, headers: dict[str, str]) -> JSONResponse
         "detail": HTTPStatus(status).description or title,
         "requestId": request_id(scope),
     }
-    return JSONResponse(document, status_code=status, headers=headers, media_type=PROBLEM_JSON)
+    return _answer(scope, document, headers, (status, title))
 
 
 def surface_of(path: str) -> Surface:
@@ -140,10 +150,6 @@ def surface_of(path: str) -> Surface:
     if path == MIRROR_PATH or path.startswith(f"{MIRROR_PATH}/"):
         return "mirror"
     return "operator" if path == OPERATOR_PATH or path.startswith(f"{OPERATOR_PATH}/") else "api"
-
-
-def _is_mirror(scope: Scope) -> bool:
-    return surface_of(scope["path"]) == "mirror"
 
 
 def _as_kaltura(problem: Problem) -> tuple[int, str]:

@@ -18,7 +18,7 @@ from app.kaltura.contract import (
     TurnId,
 )
 from app.sessions.lifecycle.options import SessionOptions
-from app.web.deps import BearerSession, SessionServiceDep
+from app.web.deps import BearerSession, SessionServiceDep, SpeechServiceDep
 from app.web.docs.openapi import refusals
 from app.web.visitor.admission import SessionRequestDep
 from app.web.visitor.idempotency import SpeakKey
@@ -35,7 +35,7 @@ router: Final = APIRouter(
 
 @router.post("", include_in_schema=False)
 @router.post(f"/{Operation.CREATE}")
-async def create(body: CreateRequest, counter: SessionRequestDep) -> Created:
+async def create(body: CreateRequest, asking: SessionRequestDep) -> Created:
     """Open a session for this visitor, so that the SDK's own `createSession` works.
 
     No KS is wanted: who the visitor is decides, and what they may choose is what the operator
@@ -43,25 +43,25 @@ async def create(body: CreateRequest, counter: SessionRequestDep) -> Created:
     knows no waiting room: it is refused when others wait.
     """
     voice_id = body.voice_config.id if body.voice_config else None
-    opened = await counter.open_now(SessionOptions(body.visual_config.id, voice_id))
+    opened = await asking.open_now(SessionOptions(body.visual_config.id, voice_id))
     return Created(session_id=opened.session.session_id, token=opened.token.get_secret_value())
 
 
 @router.post(f"/{{sessionId}}/{Operation.INIT_CLIENT}", response_model_exclude_none=True)
-async def init_client(grant: BearerSessionToControl, broker: SessionServiceDep) -> ClientInit:
+async def init_client(grant: BearerSessionToControl, sessions: SessionServiceDep) -> ClientInit:
     """Where the media is; Kaltura was asked once, when the session was opened."""
-    return await broker.init_client(grant)
+    return await sessions.init_client(grant)
 
 
 @router.post(f"/{{sessionId}}/{Operation.SAY_TEXT}")
 async def say_text(
     grant: BearerSessionToSpeakIn,
     said: MirroredText,
-    broker: SessionServiceDep,
+    speech: SpeechServiceDep,
     idempotency_key: SpeakKey = None,
 ) -> Acknowledged:
     """Say a text."""
-    await broker.say_text(
+    await speech.say_text(
         grant, said.text, said.turn_id, is_final=said.is_final, idempotency_key=idempotency_key
     )
     return Acknowledged()
@@ -70,33 +70,33 @@ async def say_text(
 @router.post(f"/{{sessionId}}/{Operation.SAY_AUDIO}")
 async def say_audio(
     grant: BearerSessionToSpeakIn,
-    broker: SessionServiceDep,
+    speech: SpeechServiceDep,
     audio: Annotated[UploadFile, File()],
     duration: Duration = None,  # noqa: ARG001 - it counts for nothing
     turn_id: Annotated[TurnId | None, Form(alias="turnId")] = None,
     idempotency_key: SpeakKey = None,
 ) -> Acknowledged:
     """Say a recording."""
-    await broker.say_audio(grant, await audio.read(), turn_id, idempotency_key)
+    await speech.say_audio(grant, await audio.read(), turn_id, idempotency_key)
     return Acknowledged()
 
 
 @router.post(f"/{{sessionId}}/{Operation.INTERRUPT}")
-async def interrupt(grant: BearerSessionToControl, broker: SessionServiceDep) -> Acknowledged:
+async def interrupt(grant: BearerSessionToControl, speech: SpeechServiceDep) -> Acknowledged:
     """Stop speech."""
-    await broker.interrupt(grant)
+    await speech.interrupt(grant)
     return Acknowledged()
 
 
 @router.post(f"/{{sessionId}}/{Operation.KEEP_ALIVE}")
-async def keep_alive(grant: BearerSessionToControl, broker: SessionServiceDep) -> Acknowledged:
+async def keep_alive(grant: BearerSessionToControl, sessions: SessionServiceDep) -> Acknowledged:
     """Say that the session is still watched."""
-    await broker.keep_alive(grant)
+    await sessions.keep_alive(grant)
     return Acknowledged()
 
 
 @router.post(f"/{{sessionId}}/{Operation.END}")
-async def end(grant: BearerSession, broker: SessionServiceDep) -> Acknowledged:
+async def end(grant: BearerSession, sessions: SessionServiceDep) -> Acknowledged:
     """End the session; ending it again changes nothing."""
-    await broker.end(grant)
+    await sessions.end(grant)
     return Acknowledged()

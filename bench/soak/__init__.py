@@ -1,1 +1,1 @@
-"""The soak: for minutes all that can go wrong goes wrong, and every promise is to be kept."""
+"""The soak test: minutes of visitors, faults and kills, after which every guarantee must hold."""

@@ -1,4 +1,4 @@
-"""Run by `make soak`: prints what was seen, and ends with 1 when a promise was broken."""
+"""The command of `make soak`: prints the results; exit code 1 means a broken guarantee."""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ SEEDS = 1_000_000
 
 
 def main() -> int:
-    """The exit code."""
+    """Run the soak test and print its report; returns the exit code."""
     parser = argparse.ArgumentParser(prog="bench.soak")
     parser.add_argument("--minutes", type=float, default=2)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(SEEDS))
@@ -26,9 +26,9 @@ def main() -> int:
 
 
 def _table(report: Report) -> str:
-    found = report.findings
+    found = report.outcome
     rows: list[tuple[str, object, str]] = [
-        ("visitors", report.ledger.visitors, ""),
+        ("visitors", report.tally.visitors, ""),
         ("kills of the broker", len(found.killed_at), ""),
         ("sessions opened", len(found.upstream), ""),
         ("ended", sum(s.ended_at is not None for s in found.upstream), ""),
@@ -37,11 +37,11 @@ def _table(report: Report) -> str:
         ("most open at once", found.highest, f"{found.cap} may be"),
         (
             "memory in MB",
-            report.memory_then,
-            f"when it was started; {report.memory_now} at the end",
+            report.memory_at_start,
+            f"when it was started; {report.memory_at_end} at the end",
         ),
         ("seconds until quiet", round(report.quiet_seconds), ""),
-        *((f"answered {what}", count, "") for what, count in sorted(report.ledger.answers.items())),
+        *((f"answered {what}", count, "") for what, count in sorted(report.tally.answers.items())),
     ]
     return "\n".join(f"{name:<42}{value!s:>8}  {more}".rstrip() for name, value, more in rows)
 

@@ -1,4 +1,4 @@
-"""The broker of a soak: killed and started again, always at one address."""
+"""The broker under test: it is killed and started again, always at the same address."""
 
 import asyncio
 import contextlib
@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from bench.processes import answers, free_port, start, stop
+from bench.processes import free_port, start, stop, wait_until_ready
 
 DATABASE: Final = "data/broker.db"
 
 
 class Broker:
-    """One process after the other in one directory."""
+    """The broker's processes, one after the other, in one directory."""
 
     def __init__(self, directory: Path, settings: dict[str, str]) -> None:
         self._directory = directory
@@ -26,37 +26,37 @@ class Broker:
         self.killed_at: list[float] = []
 
     async def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start a process, and wait until it answers."""
         command = ("-m", "app", "serve", "--port", str(self._port))
         self._process = start(self._directory, *command, **self._settings)
-        await answers(f"{self.url}/healthz")
+        await wait_until_ready(f"{self.url}/healthz")
 
     async def kill(self) -> None:
-        """End it as a crash does, and start the next."""
+        """Kill the process, as a crash would, and start the next one."""
         self.killed_at.append(time.time())
         self._running.kill()
         self._running.wait()
         await self.start()
 
     async def stop(self) -> int:
-        """Ask it to stop; its exit code."""
+        """Stop the process gracefully; returns its exit code."""
         return await asyncio.to_thread(stop, self._running)
 
     @property
     def memory(self) -> int:
-        """How much of the machine's memory it has, in MB."""
+        """The resident memory of the process, in MiB."""
         status = Path(f"/proc/{self._running.pid}/status").read_text(encoding="ascii")
         kilobytes = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(kilobytes.split()[1]) // 1024
 
     def record(self) -> dict[str, bool]:
-        """Every session on record, and whether it is ended at Kaltura."""
+        """Every session in the database, and whether the broker has ended it at Kaltura."""
         with contextlib.closing(sqlite3.connect(self._directory / DATABASE)) as database:
             rows = database.execute("SELECT session_id, ended_upstream FROM sessions")
             return {session_id: bool(ended) for session_id, ended in rows}
 
     def log(self) -> list[dict[str, Any]]:
-        """What all its processes have logged; a line that a kill cut off is left out."""
+        """The log of all processes, without lines that a kill cut off."""
         found = []
         with (self._directory / "log").open(encoding="utf-8") as lines:
             for line in lines:
@@ -66,5 +66,5 @@ class Broker:
 
     @property
     def _running(self) -> subprocess.Popen[bytes]:
-        assert self._process is not None  # noqa: S101 - nobody asks before the start
+        assert self._process is not None  # noqa: S101 - `start` comes first
         return self._process

@@ -1,4 +1,4 @@
-"""The emulator with room for a soak: it forgets none of its sessions, and refuses none."""
+"""The emulator of a soak test: with limits so high that it keeps all sessions and calls."""
 
 import sys
 from typing import Final
@@ -7,12 +7,12 @@ from app.emulator.main import create_emulator
 from app.emulator.settings import EmulatorSettings
 from app.server.process import listen, serve
 
-MANY: Final = 1_000_000
+UNLIMITED: Final = 1_000_000
 
 
 def main(port: int) -> None:
-    """Serve until asked to stop."""
-    settings = EmulatorSettings(max_sessions=MANY, max_ended=MANY, max_calls=MANY)
+    """Serve on loopback until a signal asks the process to stop."""
+    settings = EmulatorSettings(max_sessions=UNLIMITED, max_ended=UNLIMITED, max_calls=UNLIMITED)
     serve(create_emulator(settings), listen("127.0.0.1", port))
 
 

@@ -1,4 +1,4 @@
-"""One soak: the processes, the visitors and the weather, and the quiet afterwards."""
+"""One soak test: its processes, its visitors and faults, and the check when all has ended."""
 
 import asyncio
 import contextlib
@@ -12,21 +12,21 @@ from typing import Final
 
 import aiohttp
 
-from bench.processes import answers, free_port, process
+from bench.processes import free_port, process, wait_until_ready
 from bench.soak.broker import Broker
-from bench.soak.findings import Findings, Upstream
-from bench.soak.ledger import Ledger
-from bench.soak.visitors import Visitor
-from bench.soak.weather import TICK_SECONDS, Weather
+from bench.soak.fault_schedule import TICK_SECONDS, FaultSchedule
+from bench.soak.outcome import SoakOutcome, UpstreamSession
+from bench.soak.simulated_visitor import SimulatedVisitor
+from bench.soak.tally import Tally
 
 CAP: Final = 20
 ANSWER_SECONDS: Final = 2
 ARRIVALS_A_SECOND: Final = 6
-KILLING: Final = 0.6
-"""The part of the time in which the broker may be killed."""
+KILLING_SHARE: Final = 0.6
+"""The fraction of the time, from the beginning, in which the broker may be killed."""
 
 QUIET_SECONDS: Final = 100
-"""An end that Kaltura refuses is tried again after a minute at the latest."""
+"""How long the ends of all sessions may take; a failed end is repeated within a minute."""
 
 SETTINGS: Final = {
     "AVATAR_KS": "a-ks",
@@ -47,23 +47,23 @@ SETTINGS: Final = {
 
 @dataclass(frozen=True)
 class Report:
-    """What came of it."""
+    """The result of one soak test; memory is in MiB."""
 
-    ledger: Ledger
-    findings: Findings
-    memory_then: int
-    memory_now: int
+    tally: Tally
+    outcome: SoakOutcome
+    memory_at_start: int
+    memory_at_end: int
     quiet_seconds: float
 
     @property
     def broken(self) -> list[str]:
-        """The promises that were not kept, in words."""
-        seen = [f"{count} times: {what}" for what, count in self.ledger.surprises.items()]
-        return self.findings.broken() + seen
+        """The broken guarantees, each as a sentence."""
+        seen = [f"{count} times: {what}" for what, count in self.tally.violations.items()]
+        return self.outcome.broken() + seen
 
 
 async def soak(seconds: float, seed: int) -> Report:
-    """Let it rain for so long, then wait until all is quiet."""
+    """Run visitors, faults and kills for so many seconds, then wait until every session ended."""
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         directories = [Path(name) / part for part in ("emulator", "broker")]
         for directory in directories:
@@ -71,7 +71,7 @@ async def soak(seconds: float, seed: int) -> Report:
         port = free_port()
         kaltura = f"http://127.0.0.1:{port}"
         with process(directories[0], "-m", "bench.soak.emulator", str(port)):
-            await answers(f"{kaltura}/emulator/faults")
+            await wait_until_ready(f"{kaltura}/emulator/faults")
             settings = {**SETTINGS, "AVATAR_BASE_URL": f"{kaltura}/v1/avatar-session"}
             broker = Broker(directories[1], settings)
             await broker.start()
@@ -82,30 +82,30 @@ async def soak(seconds: float, seed: int) -> Report:
 
 
 class Soak:
-    """One soak of a broker whose Kaltura is the emulator at `kaltura`."""
+    """A soak test of a broker in front of the emulator at the URL `kaltura`."""
 
     def __init__(self, broker: Broker, kaltura: str, seed: int) -> None:
         self._broker = broker
         self._faults = f"{kaltura}/emulator/faults"
         self._sessions = f"{kaltura}/emulator/sessions"
         self._seed = seed
-        self._weather = Weather(seed)
-        self._ledger = Ledger()
-        self._memory_then = broker.memory
+        self._schedule = FaultSchedule(seed)
+        self._tally = Tally()
+        self._memory_at_start = broker.memory
 
     async def run(self, seconds: float) -> Report:
-        """What came of it."""
+        """Run the test for so many seconds, and report its result."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds), asyncio.TaskGroup() as doings:
-                doings.create_task(self._visitors())
-                doings.create_task(self._faults_are_played())
-                doings.create_task(self._kills(seconds * KILLING))
+            async with asyncio.timeout(seconds), asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._visitors())
+                tasks.create_task(self._play_faults())
+                tasks.create_task(self._kill_repeatedly(seconds * KILLING_SHARE))
         began = time.monotonic()
-        await self._quiet()
+        await self._wait_until_ended()
         quiet_seconds = time.monotonic() - began
-        memory_now = self._broker.memory
+        memory_at_end = self._broker.memory
         exit_code = await self._broker.stop()
-        findings = Findings(
+        outcome = SoakOutcome(
             upstream=await self._upstream(),
             record=self._broker.record(),
             killed_at=self._broker.killed_at,
@@ -114,10 +114,10 @@ class Soak:
             cap=CAP,
             exit_code=exit_code,
         )
-        return Report(self._ledger, findings, self._memory_then, memory_now, quiet_seconds)
+        return Report(self._tally, outcome, self._memory_at_start, memory_at_end, quiet_seconds)
 
     async def _visitors(self) -> None:
-        """They come all the time; those who are here at the end vanish."""
+        """Start visitors at random intervals; cancelling it makes all of them vanish."""
         arrivals = Random(f"arrivals {self._seed}")
         async with (
             aiohttp.ClientSession(
@@ -128,39 +128,44 @@ class Soak:
             asyncio.TaskGroup() as visits,
         ):
             for number in itertools.count():
-                visitor = Visitor(http, self._ledger, Random(f"visitor {number} {self._seed}"))
+                visitor = SimulatedVisitor(
+                    http, self._tally, Random(f"visitor {number} {self._seed}")
+                )
                 visits.create_task(visitor.visit())
                 await asyncio.sleep(arrivals.expovariate(ARRIVALS_A_SECOND))
 
-    async def _faults_are_played(self) -> None:
+    async def _play_faults(self) -> None:
         async with aiohttp.ClientSession(raise_for_status=True) as http:
             try:
                 while True:
-                    await http.put(self._faults, json=self._weather.forecast())
+                    await http.put(self._faults, json=self._schedule.next_faults())
                     await asyncio.sleep(TICK_SECONDS)
             finally:
                 await http.delete(self._faults)
 
-    async def _kills(self, seconds: float) -> None:
-        """The last process lives long enough for its memory to be worth a look."""
+    async def _kill_repeatedly(self, seconds: float) -> None:
+        """Kill the broker at random intervals, only at first: its last process must grow old.
+
+        So the comparison of that process's memory at its start and at the end means something.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while True:
-                    await asyncio.sleep(self._weather.until_the_next_kill())
+                    await asyncio.sleep(self._schedule.seconds_until_kill())
                     await self._broker.kill()
-                    self._memory_then = self._broker.memory
+                    self._memory_at_start = self._broker.memory
 
-    async def _quiet(self) -> None:
-        """Waits until all that is on record is ended, or for long enough."""
-        await asyncio.sleep(2 * ANSWER_SECONDS + 1)  # what is being opened is on record by then
+    async def _wait_until_ended(self) -> None:
+        """Wait until every recorded session has ended, at most `QUIET_SECONDS`."""
+        await asyncio.sleep(2 * ANSWER_SECONDS + 1)  # by then creates under way are recorded
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(QUIET_SECONDS):
-                while not all(self._broker.record().values()):  # noqa: ASYNC110 - it is in a file
+                while not all(self._broker.record().values()):  # noqa: ASYNC110 - the state is in a file
                     await asyncio.sleep(TICK_SECONDS)
 
-    async def _upstream(self) -> list[Upstream]:
+    async def _upstream(self) -> list[UpstreamSession]:
         async with (
             aiohttp.ClientSession(raise_for_status=True) as http,
             http.get(self._sessions) as shown,
         ):
-            return [Upstream.of(session) for session in (await shown.json())["sessions"]]
+            return [UpstreamSession.of(session) for session in (await shown.json())["sessions"]]

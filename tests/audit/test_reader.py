@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.audit import reader as module
-from app.audit.model import Entry, Event
+from app.audit.model import PENDING, Entry, Event
 from app.audit.reader import AuditReader, Filter
 from app.audit.writer import MAX_LATE_SECONDS, AuditWriter
 from app.db.database import open_database
@@ -71,11 +71,16 @@ async def test_each_filter_leaves_what_it_says(kept: Kept) -> None:
     kept.tell(1, session_id="a", visitor="ada")
     kept.tell(2, session_id="b", visitor="ada", event=Event.END)
     kept.tell(3, session_id="c", visitor="eve", event=Event.END)
+    kept.tell(4, session_id="d", event=Event.KEEP_ALIVE)
+    kept.tell(5, session_id="d", event=Event.KEEP_ALIVE, outcome=PENDING)
+    kept.tell(6, session_id="d", event=Event.KEEP_ALIVE, outcome="session-ended")
+    assert await kept.found(keep_alives=False) == [6, 3, 2, 1]
+    assert await kept.found(session_id="d") == [6, 5, 4]
     assert await kept.found(session_id="a") == [1]
     assert await kept.found(visitor="ada") == [2, 1]
     assert await kept.found(event=Event.END) == [3, 2]
     assert await kept.found(visitor="ada", event=Event.END) == [2]
-    assert await kept.found(since=2) == [3, 2]
+    assert await kept.found(since=2, until=4) == [3, 2]
     assert await kept.found(until=3) == [2, 1]
     assert await kept.found(since=2, until=3) == [2]
     assert await kept.found(since=9) == await kept.found(until=1) == []

@@ -253,7 +253,7 @@ async def test_what_was_pending_when_its_process_died_is_unknown(
         return (await audit_reader.page(Filter(), limit=1)).found[0].entry.outcome
 
     assert await outcome() == PENDING
-    disk.database.release()
+    disk.database.release_process_lock()
     async with asyncio.timeout(10):
         while await outcome() != UNKNOWN:  # noqa: ASYNC110 - Postgres needs a moment to notice
             await asyncio.sleep(0.01)

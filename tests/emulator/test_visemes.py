@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from app.emulator.speech.visemes import (
-    MOUTH_RATE,
     REST,
     SAMPLE_RATE,
-    Mouth,
+    SHAPES_PER_SECOND,
+    MouthShape,
     Phoneme,
-    mouths_of_phonemes,
-    mouths_of_sound,
     shapes_of,
+    shapes_of_audio,
+    shapes_of_phonemes,
 )
 
 
@@ -20,7 +20,7 @@ def tone(hertz: float, seconds: float, level: float = 12_000) -> np.ndarray:
     return (level * np.sin(2 * np.pi * hertz * t)).astype(np.int16)
 
 
-def only(ipa: str) -> Mouth:
+def only(ipa: str) -> MouthShape:
     (shape,) = shapes_of(ipa)
     return shape
 
@@ -66,9 +66,9 @@ def test_a_pause_has_none(ipa: str) -> None:
 def test_a_phoneme_shapes_the_mouth_from_its_beginning_to_the_next() -> None:
     samples = tone(200, 1.0)
     phonemes = [Phoneme(0.0, "ɑ"), Phoneme(0.5, "u"), Phoneme(0.8, "")]
-    mouths = mouths_of_phonemes(phonemes, samples)
+    mouths = shapes_of_phonemes(phonemes, samples)
 
-    assert len(mouths) == MOUTH_RATE
+    assert len(mouths) == SHAPES_PER_SECOND
     assert mouths[25, 0] > 0.7
     assert mouths[65, 1] == pytest.approx(-1, abs=0.01)
     assert mouths[95] == pytest.approx(REST, abs=0.01)
@@ -76,14 +76,14 @@ def test_a_phoneme_shapes_the_mouth_from_its_beginning_to_the_next() -> None:
 
 def test_shapes_glide() -> None:
     phonemes = [Phoneme(0.0, "ɑ"), Phoneme(0.5, "m")]
-    mouths = mouths_of_phonemes(phonemes, tone(200, 1.0))
+    mouths = shapes_of_phonemes(phonemes, tone(200, 1.0))
 
     assert np.abs(np.diff(mouths[:, 0])).max() < 0.25
 
 
 def test_silence_keeps_the_mouth_small() -> None:
     samples = np.concatenate([tone(200, 0.5), np.zeros(SAMPLE_RATE // 2, np.int16)])
-    mouths = mouths_of_phonemes([Phoneme(0.0, "ɑ")], samples)
+    mouths = shapes_of_phonemes([Phoneme(0.0, "ɑ")], samples)
 
     assert mouths[80, 0] < 0.5 * mouths[20, 0]
 
@@ -91,7 +91,7 @@ def test_silence_keeps_the_mouth_small() -> None:
 class TestRecordings:
     def test_the_mouth_follows_the_loudness(self) -> None:
         quiet = np.zeros(SAMPLE_RATE // 2, np.int16)
-        mouths = mouths_of_sound(np.concatenate([quiet, tone(200, 0.5), quiet]))
+        mouths = shapes_of_audio(np.concatenate([quiet, tone(200, 0.5), quiet]))
 
         assert mouths[:40].max() < 0.05
         assert mouths[75, 0] > 0.6
@@ -99,16 +99,16 @@ class TestRecordings:
 
     def test_hiss_shows_teeth_and_a_hum_does_not(self) -> None:
         noise = np.random.default_rng(1).normal(0, 6_000, SAMPLE_RATE // 2).astype(np.int16)
-        hiss, hum = mouths_of_sound(noise)[25], mouths_of_sound(tone(150, 0.5))[25]
+        hiss, hum = shapes_of_audio(noise)[25], shapes_of_audio(tone(150, 0.5))[25]
 
-        assert Mouth(*hiss).teeth > Mouth(*hum).teeth + 0.3
-        assert Mouth(*hiss).opening < Mouth(*hum).opening
+        assert MouthShape(*hiss).teeth > MouthShape(*hum).teeth + 0.3
+        assert MouthShape(*hiss).opening < MouthShape(*hum).opening
 
     def test_the_noise_of_a_silent_recording_moves_nothing(self) -> None:
         noise = np.random.default_rng(1).normal(0, 8, SAMPLE_RATE).astype(np.int16)
 
-        assert mouths_of_sound(noise)[:, 0].max() < 0.1
+        assert shapes_of_audio(noise)[:, 0].max() < 0.1
 
     @pytest.mark.parametrize("length", [0, 1, 479, 481])
     def test_even_the_shortest_has_its_mouths(self, length: int) -> None:
-        assert len(mouths_of_sound(np.ones(length, np.int16))) == -(-length // 480)
+        assert len(shapes_of_audio(np.ones(length, np.int16))) == -(-length // 480)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.emulator.speech.visemes import MOUTH_RATE, SAMPLE_RATE, Mouth
+from app.emulator.speech.visemes import SAMPLE_RATE, SHAPES_PER_SECOND, MouthShape
 from app.emulator.speech.voice import Speech, SpeechEngine, Voice, sentences
 from app.kaltura.contract import VoiceConfig
 
@@ -28,27 +28,27 @@ def seconds(speech: Speech) -> float:
 
 def opening(speech: Speech) -> float:
     """How far the mouth opens at most."""
-    return float(speech.mouths[:, Mouth._fields.index("opening")].max())
+    return float(speech.mouths[:, MouthShape._fields.index("opening")].max())
 
 
 async def test_a_sentence_takes_as_long_as_to_say_it(engine: SpeechEngine) -> None:
-    speech = await engine.say("Good morning, how are you today?", ENGLISH)
+    speech = await engine.synthesise("Good morning, how are you today?", ENGLISH)
 
     assert 1.0 < seconds(speech) < 5.0
     assert np.abs(speech.samples).max() > 5_000
 
 
 async def test_there_is_a_mouth_for_every_hundredth_of_a_second(engine: SpeechEngine) -> None:
-    speech = await engine.say("Good morning", ENGLISH)
+    speech = await engine.synthesise("Good morning", ENGLISH)
 
-    assert len(speech.mouths) == -(-len(speech.samples) * MOUTH_RATE // SAMPLE_RATE)
+    assert len(speech.mouths) == -(-len(speech.samples) * SHAPES_PER_SECOND // SAMPLE_RATE)
     assert np.isfinite(speech.mouths).all()
     assert opening(speech) > 0.4
 
 
 async def test_the_mouth_opens_with_the_sound_and_shuts_after_it(engine: SpeechEngine) -> None:
-    speech = await engine.say("ah", ENGLISH)
-    per_mouth = SAMPLE_RATE // MOUTH_RATE
+    speech = await engine.synthesise("ah", ENGLISH)
+    per_mouth = SAMPLE_RATE // SHAPES_PER_SECOND
     loud = [
         np.abs(speech.samples[row * per_mouth : (row + 1) * per_mouth].astype(int)).mean()
         for row in range(len(speech.mouths))
@@ -73,7 +73,7 @@ async def test_the_mouth_opens_with_the_sound_and_shuts_after_it(engine: SpeechE
 async def test_every_script_is_spoken_and_moves_the_mouth(
     engine: SpeechEngine, text: str, language: str
 ) -> None:
-    speech = await engine.say(text, Voice(language=language, timbre="f3"))
+    speech = await engine.synthesise(text, Voice(language=language, timbre="f3"))
 
     assert np.abs(speech.samples).max() > 5_000
     assert opening(speech) > 0.3
@@ -81,14 +81,14 @@ async def test_every_script_is_spoken_and_moves_the_mouth(
 
 @pytest.mark.parametrize("text", ["", " ", "\0", "\0a\0", "\ud800", "😀", "<speak>", "[[", "&&&"])
 async def test_what_cannot_be_voiced_is_no_error(engine: SpeechEngine, text: str) -> None:
-    speech = await engine.say(text, ENGLISH)
+    speech = await engine.synthesise(text, ENGLISH)
 
-    assert len(speech.mouths) == -(-len(speech.samples) * MOUTH_RATE // SAMPLE_RATE)
+    assert len(speech.mouths) == -(-len(speech.samples) * SHAPES_PER_SECOND // SAMPLE_RATE)
 
 
 async def test_speed_is_honoured(engine: SpeechEngine) -> None:
     slow, fast = [
-        await engine.say("one two three four five", Voice.of(VoiceConfig(speed=speed)))
+        await engine.synthesise("one two three four five", Voice.of(VoiceConfig(speed=speed)))
         for speed in (0.8, 1.6)
     ]
 
@@ -101,7 +101,7 @@ async def test_languages_and_dialects_sound_different(
 ) -> None:
     # eSpeak's noise is never twice the same, so it is the length that tells: by far more than that.
     first, second = [
-        seconds(await engine.say("tomato bath", Voice.of(VoiceConfig(language=language))))
+        seconds(await engine.synthesise("tomato bath", Voice.of(VoiceConfig(language=language))))
         for language in (one, other)
     ]
 
@@ -112,18 +112,18 @@ async def test_languages_and_dialects_sound_different(
 async def test_an_unknown_language_is_spoken_as_its_nearest(
     engine: SpeechEngine, language: str
 ) -> None:
-    speech = await engine.say("hello", Voice(language=language, timbre="f3"))
+    speech = await engine.synthesise("hello", Voice(language=language, timbre="f3"))
 
     assert seconds(speech) > 0.2
 
 
 async def test_voices_of_two_callers_do_not_mix(engine: SpeechEngine) -> None:
     other = SpeechEngine()
-    first = await engine.say("hello there", ENGLISH)
+    first = await engine.synthesise("hello there", ENGLISH)
     both = await asyncio.gather(
-        engine.say("hello there", ENGLISH),
-        other.say("guten Tag zusammen", Voice(language="de", timbre="m3")),
-        engine.say("hello there", ENGLISH),
+        engine.synthesise("hello there", ENGLISH),
+        other.synthesise("guten Tag zusammen", Voice(language="de", timbre="m3")),
+        engine.synthesise("hello there", ENGLISH),
     )
     other.close()
 

@@ -8,8 +8,8 @@ import pytest
 from aiortc import RTCRtpReceiver
 from aiortc.mediastreams import MediaStreamError
 
-from app.emulator.face.gallery import Portrait, portrait_of
 from app.emulator.face.lips import MOUTH_BOX
+from app.emulator.face.portrait import Portrait, portrait_of
 from tests.emulator.conftest import OpenHouse
 from tests.support.emulator import Caller, House
 from tests.support.whep_viewer import Viewer, post

@@ -13,7 +13,7 @@ from app.kaltura.account import AdminSecret
 from app.kaltura.client import REPEATABLE, KalturaClient
 from app.kaltura.contract import Operation
 from app.kaltura.credentials import RENEWED_AFTER, ConfiguredKs, MintedKs
-from app.kaltura.minting import LIFETIME_SECONDS, Mint
+from app.kaltura.minting import LIFETIME_SECONDS, KsMinter
 from app.kaltura.transport import MAX_ANSWER_BYTES
 from tests.support.doubles import (
     ADMIN_SECRET,
@@ -41,7 +41,7 @@ def client(kaltura: FakeKaltura) -> KalturaClient:
 @pytest.fixture
 def renewing(kaltura: FakeKaltura, clock: FakeClock) -> KalturaClient:
     """A client that makes its own KS."""
-    mint = Mint(
+    mint = KsMinter(
         api_url="https://core.test",
         credentials=AdminSecret(12345, SecretStr(ADMIN_SECRET)),
         transport=kaltura,

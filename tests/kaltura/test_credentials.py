@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from app.kaltura import errors
 from app.kaltura.credentials import PAUSE_SECONDS, RENEWED_AFTER, ConfiguredKs, MintedKs
-from app.kaltura.minting import LIFETIME_SECONDS, MintCall, Minted
+from app.kaltura.minting import LIFETIME_SECONDS, IssuedKs, MintCall
 from tests.support.doubles import FakeClock
 
 CROWD = 10
@@ -26,14 +26,14 @@ class FakeMint:
         self.open = asyncio.Event()
         self.open.set()
 
-    async def __call__(self) -> Minted:
+    async def __call__(self) -> IssuedKs:
         self.attempts += 1
         name = f"ks-{self.attempts}"
         self.started.set()
         await self.open.wait()
         if self.failures:
             raise self.failures.popleft()
-        return Minted(SecretStr(name), self.expires_at)
+        return IssuedKs(SecretStr(name), self.expires_at)
 
 
 @pytest.fixture

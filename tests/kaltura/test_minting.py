@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from app.kaltura import errors
 from app.kaltura.account import AdminSecret, AppToken
-from app.kaltura.minting import HASH_TYPES, Mint, MintCall
+from app.kaltura.minting import HASH_TYPES, KsMinter, MintCall
 from app.kaltura.transport import MAX_ANSWER_BYTES
 from tests.support.doubles import (
     ADMIN_SECRET,
@@ -36,8 +36,8 @@ HASHES = {
 every_call = pytest.mark.parametrize("call", list(MintCall))
 
 
-def mint(kaltura: FakeKaltura, credentials: AdminSecret | AppToken, seconds: float = 5) -> Mint:
-    return Mint(
+def mint(kaltura: FakeKaltura, credentials: AdminSecret | AppToken, seconds: float = 5) -> KsMinter:
+    return KsMinter(
         api_url="https://core.test",
         credentials=credentials,
         transport=kaltura,
@@ -45,7 +45,7 @@ def mint(kaltura: FakeKaltura, credentials: AdminSecret | AppToken, seconds: flo
     )
 
 
-def mint_with(kaltura: FakeKaltura, call: MintCall, seconds: float = 5) -> Mint:
+def mint_with(kaltura: FakeKaltura, call: MintCall, seconds: float = 5) -> KsMinter:
     """A mint that makes this call."""
     return mint(kaltura, SECRET if call is MintCall.START else TOKEN, seconds)
 

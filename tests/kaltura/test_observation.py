@@ -73,6 +73,7 @@ async def test_each_request_has_one_line_and_so_has_each_that_is_tried_again(
     for outcome in (("RejectedError", 200), ("NotConnectedError", None), ("ok", 200)):
         [line] = await told(client, Operation.CREATE)
         assert (line["outcome"], line["upstream_status"]) == outcome
+    assert [exchange.reason for exchange in seen[2:]] == [None, "ConnectError", None]
     assert [exchange.outcome for exchange in seen[2:]] == [
         *("RejectedError", "NotConnectedError", "ok")
     ]

@@ -3,19 +3,28 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 import structlog
 from asgi_lifespan import LifespanManager
+from starlette.routing import Route
 
-from app.main import create_app
+from app.main import Transports, create_app
+from app.observability.logs import OWN_LOGGERS, Level
 from app.observability.pseudonyms import MAX_PATH_LENGTH, Pseudonyms
+from app.sessions.clock import Clocks
+from app.sessions.service import KEEP_ALIVE_SECONDS
+from app.web.middleware.log_levels import LASTING, ROUTINE, SLOW_SECONDS, level_of
 from tests.conftest import Visit
-from tests.support.doubles import FakeClock, FakeKaltura, logging_to, settings
+from tests.support.doubles import FakeClock, FakeKaltura, logging_to, refusal, settings
 from tests.support.login import BY_LOGIN, FakeLogin
+from tests.support.operators import TOKEN
+from tests.support.processes import ROOT
 from tests.support.visitor_api import CONTROLS, CREATE, bearer, opened, path
 from tests.test_cli import run
 
@@ -82,12 +91,106 @@ async def test_no_id_is_in_it_and_the_lines_of_a_session_share_its_alias(
     assert '"path": "/api/create-avatar-session"' in lines
 
 
+def told_of(log: io.StringIO) -> list[str]:
+    """The method and path of each request that the log has, and Kaltura's operations."""
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    return [line.get("operation") or f"{line['method']} {line['path']}" for line in lines]
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+async def test_what_is_asked_for_all_the_time_and_goes_well_is_told_at_debug_alone(
+    visit: Visit, level: Level
+) -> None:
+    visitor = await visit(operator_token=TOKEN)
+    session = await opened(visitor)
+    path_in_log = f"/api/avatar-sessions/{ALIASES.of(session['sessionId'])}"
+    mirror = f"/v1/avatar-session/{session['sessionId']}/keep-alive"
+    routine = ["/healthz", "/readyz", "/static/docs.css", "/api/avatar-sessions", path(session)]
+    stream = io.StringIO()
+    with logging_to(stream, ALIASES, level):
+        for url in routine:
+            assert (await visitor.get(url)).status_code == 200
+        await visitor.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        await visitor.post(path(session, "keep-alive"))
+        await visitor.post(mirror, headers=bearer(session))
+        logging.getLogger("library").debug("of no interest")
+        if level == "info":
+            assert told_of(stream) == []
+        else:
+            assert len(told_of(stream)) == len(routine) + 4
+        for url in ("/static/none.css", path({"sessionId": "none"})):
+            assert (await visitor.get(url)).status_code == 404
+        await visitor.post(path({"sessionId": "none"}, "keep-alive"))
+        await visitor.post(path(session, "interrupt"))
+    assert told_of(stream)[-5:] == [
+        "GET /static/none.css",
+        f"GET /api/avatar-sessions/{ALIASES.of('none')}",
+        f"POST /api/avatar-sessions/{ALIASES.of('none')}/keep-alive",
+        "interrupt",
+        f"POST {path_in_log}/interrupt",
+    ]
+
+
+async def test_a_keep_alive_that_kaltura_refuses_is_told(
+    log: io.StringIO, visitor: httpx.AsyncClient, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    session = await opened(visitor)
+    clock.advance(KEEP_ALIVE_SECONDS)
+    kaltura.will("keep-alive", refusal(500))
+    log.truncate(0)
+    await visitor.post(path(session, "keep-alive"))
+    lines = [json.loads(line) for line in log.getvalue().strip("\0").splitlines()]
+    assert [(line["event"], line["level"]) for line in lines] == [
+        *[("kaltura", "warning"), ("request", "warning")]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("route", "status", "seconds", "level"),
+    [
+        ("/healthz", 200, 0.1, logging.DEBUG),
+        ("/healthz", 200, SLOW_SECONDS, logging.INFO),
+        ("/readyz", 503, 0.1, logging.WARNING),
+        ("/static", 304, 0.1, logging.DEBUG),
+        ("/static", 404, 0.1, logging.INFO),
+        ("/api/avatar-sessions/{sessionId}/events", 200, 600, logging.DEBUG),
+        ("/api/avatar-sessions/{sessionId}/speak", 200, 0.1, logging.INFO),
+        ("/api/avatar-sessions/{sessionId}/media", 0, 0.1, logging.INFO),
+    ],
+)
+def test_what_failed_or_took_long_is_told_whatever_it_was(
+    route: str, status: int, seconds: float, level: int
+) -> None:
+    scope = {"method": "GET", "root_path": "", "route": SimpleNamespace(path_format=route)}
+    assert level_of(scope, status, seconds) == level
+
+
+def test_the_routes_that_are_routine_exist() -> None:
+    routes = [route for route in create_app(settings()).router.routes if isinstance(route, Route)]
+    assert {"/static", *(route.path_format for route in routes)} >= ROUTINE | LASTING
+
+
+def test_every_logger_of_the_broker_is_known_as_its_own() -> None:
+    code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "app").rglob("*.py"))
+    named = set(re.findall(r'get_logger\("(\w+)"\)', code))
+    assert {"app", *named} == set(OWN_LOGGERS)
+
+
+def test_a_line_begins_with_when_and_how_bad_and_leaves_out_what_is_not_known(
+    log: io.StringIO,
+) -> None:
+    structlog.get_logger("test").warning("told", status=None, reason="full")
+    assert list(json.loads(log.getvalue())) == ["timestamp", "level", "event", "reason"]
+
+
 async def test_nothing_of_a_login_is_in_it(
     log: io.StringIO, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     login = FakeLogin(clock)
     app = create_app(
-        settings(**BY_LOGIN), transport=kaltura, login_transport=login, clock=clock, monotonic=clock
+        settings(**BY_LOGIN),
+        transports=Transports(kaltura=kaltura, login=login),
+        clocks=Clocks(wall=clock, monotonic=clock),
     )
     token = login.token(sub="alice@example.com")
     async with (
@@ -133,6 +236,15 @@ def test_an_id_that_begins_like_create_is_an_id() -> None:
 
 def test_an_endless_path_is_cut() -> None:
     assert len(ALIASES.in_path("/x" * 5000)) == MAX_PATH_LENGTH
+
+
+async def test_a_terminal_shows_first_what_was_asked_for_and_what_came_of_it(
+    terminal: io.StringIO, visitor: httpx.AsyncClient
+) -> None:
+    await visitor.get("/nothing")
+    plain = re.sub(r"\x1b\[\d+m", "", terminal.getvalue().splitlines()[-1])
+    names = re.findall(r"(\w+)=", plain)
+    assert names == ["method", "path", "status", "duration_ms", "request_id"]
 
 
 @pytest.mark.parametrize("nasty", NASTY, ids=ascii)

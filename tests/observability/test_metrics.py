@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app import __version__
 from app.kaltura.breaker import OPEN_SECONDS, THRESHOLD
 from app.kaltura.minting import LIFETIME_SECONDS
-from app.main import create_app
+from app.main import Transports, create_app
 from tests.conftest import Visit
 from tests.support.doubles import BY_ADMIN_SECRET, FakeClock, FakeKaltura, refusal, settings
 from tests.support.visitor_api import CONTROLS, CREATE, opened, path
@@ -61,7 +61,7 @@ async def test_only_the_operator_sees_them(visit: Visit, sent: str | None) -> No
 async def test_two_apps_in_one_process_count_for_themselves(
     visit: Visit, kaltura: FakeKaltura
 ) -> None:
-    create_app(settings(), transport=kaltura)
+    create_app(settings(), transports=Transports(kaltura=kaltura))
     visitor = await visit(operator_token=OPERATOR)
     await visitor.get("/healthz")
     assert await value(visitor, "http_requests_total", route="/healthz") == 1

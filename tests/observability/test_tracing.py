@@ -24,10 +24,11 @@ from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 
 from app import cli
 from app.config.settings import load_settings
-from app.main import create_app
+from app.main import Transports, create_app
 from app.observability.logs import configure_logging
 from app.observability.spans import tracer_provider
 from app.observability.tracing import are_traces_wanted
+from app.sessions.clock import Clocks
 from tests.support.doubles import (
     BY_APP_TOKEN,
     KALTURA_TOKEN,
@@ -73,9 +74,8 @@ async def broker(
 ) -> AsyncIterator[httpx.AsyncClient]:
     app = create_app(
         settings(**changes),
-        transport=kaltura,
-        clock=clock,
-        monotonic=clock,
+        transports=Transports(kaltura=kaltura),
+        clocks=Clocks(wall=clock, monotonic=clock),
         tracer_provider=provider,
     )
     async with (

@@ -12,9 +12,9 @@ import pytest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from app.main import create_app
+from app.main import Transports, create_app
 from app.server import connection
-from app.server.connection import GuardedConnection
+from app.server.connection import LimitedConnection
 from app.server.descriptors import most_connections
 from app.server.process import GRACE_SECONDS
 from app.web.middleware import bodies
@@ -28,7 +28,9 @@ JSON = b"Content-Type: application/json\r\n"
 
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
-    async with serving(create_app(settings(), transport=FakeKaltura())) as house:
+    async with serving(
+        create_app(settings(), transports=Transports(kaltura=FakeKaltura()))
+    ) as house:
         yield house
 
 
@@ -153,7 +155,7 @@ async def test_who_does_not_read_the_answer_is_cut_off(
 ) -> None:
     monkeypatch.setattr(connection, "UNREAD_SECONDS", SOON)
     if last:  # what is left when it closes may be too little for a pause
-        monkeypatch.setattr(GuardedConnection, "pause_writing", lambda _: None)
+        monkeypatch.setattr(LimitedConnection, "pause_writing", lambda _: None)
     async with telling(MUCH) as house:
         client = await house.connect()
         await client.send(HEALTH + last + b"\r\n")

@@ -60,18 +60,18 @@ async def started(failure: Exception | None) -> tuple[Startup, list[Any]]:
 async def test_it_is_announced_when_it_is_done() -> None:
     startup, happened = await started(None)
     assert happened == ["announced", {"type": "lifespan.startup.complete"}]
-    startup.require()
+    startup.raise_failure()
 
 
 async def test_a_setting_that_it_fails_on_is_told_without_a_traceback() -> None:
     startup, happened = await started(SettingsError("DATABASE_URL: ..."))
     assert happened == [{"type": "lifespan.startup.failed"}]
     with pytest.raises(SettingsError, match="DATABASE_URL"):
-        startup.require()
+        startup.raise_failure()
 
 
 async def test_a_bug_keeps_its_traceback() -> None:
     bug = ArithmeticError()
     startup, happened = await started(bug)
     assert happened == [{"type": "lifespan.startup.failed", "message": "a long traceback"}, bug]
-    startup.require()
+    startup.raise_failure()

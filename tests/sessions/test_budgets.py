@@ -7,12 +7,14 @@ import pytest
 
 from app.problems import BudgetSpent
 from app.sessions.access import SERVICE
-from app.sessions.admission.budgets import DAY_SECONDS
+from app.sessions.capacity.budgets import DAY_SECONDS
 from app.sessions.lifecycle.options import SessionOptions
-from app.sessions.store.memory import InMemorySessionStore
 from app.sessions.store.model import EndReason
 from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal
+from tests.support.session_store import InMemorySessionStore
 from tests.support.sessions import Domain, grant
+
+SHOP = f"{SERVICE}shop"
 
 MIDNIGHT = 1_800_000_000 // DAY_SECONDS * DAY_SECONDS
 
@@ -28,14 +30,14 @@ async def watch(house: Domain, clock: FakeClock, seconds: int) -> None:
     for _ in range(seconds // 5):
         clock.advance(5)
         await house.sweep()
-        for session in await house.sessions.all():
-            if session.ended is None:
-                await house.broker.keep_alive(grant(session))
+        for runtime in house.registry.runtimes():
+            if runtime.session.ended is None:
+                await house.service.keep_alive(grant(runtime))
 
 
 async def test_without_a_budget_nothing_is_counted(kaltura: FakeKaltura, clock: FakeClock) -> None:
     house = Domain(kaltura, clock, session_max_seconds=3600)
-    assert (await house.open()).expires_at == clock.now + 3600
+    assert (await house.open()).session.expires_at == clock.now + 3600
 
 
 async def test_a_visitors_session_ends_when_their_minutes_are_used_up_and_says_so(
@@ -44,9 +46,9 @@ async def test_a_visitors_session_ends_when_their_minutes_are_used_up_and_says_s
     house = Domain(kaltura, clock, daily_minutes_per_visitor=2)
     first = await house.open("a")
     await watch(house, clock, 90)
-    await house.end(await house.now(first))
+    await house.end(first)
     second = await house.open("a")
-    assert second.expires_at == clock.now + 30
+    assert second.session.expires_at == clock.now + 30
     await watch(house, clock, 30)
     assert (await house.now(second)).ended == EndReason.BUDGET
     with pytest.raises(BudgetSpent) as spent:
@@ -65,7 +67,7 @@ async def test_what_kaltura_takes_to_open_a_session_leaves_no_minutes_for_anothe
     clock.advance(5)
     gate.open.set()
     session = await opening
-    assert session.expires_at == session.opened_at + 60
+    assert session.session.expires_at == session.session.opened_at + 60
     await watch(house, clock, 60)
     assert (await house.now(session)).ended == EndReason.BUDGET
     with pytest.raises(BudgetSpent):
@@ -100,13 +102,13 @@ async def test_the_time_left_is_a_share_of_the_minutes_of_all(
 ) -> None:
     house = Domain(kaltura, clock, daily_minutes=2)
     session = await house.open("a")
-    assert await house.broker.seconds_left(session) == 120
+    assert await house.budgets.seconds_left(session.session) == 120
     await house.open("b")
-    assert await house.broker.seconds_left(session) == 60
+    assert await house.budgets.seconds_left(session.session) == 60
     clock.advance(61)
-    assert await house.broker.seconds_left(session) == 0
+    assert await house.budgets.seconds_left(session.session) == 0
     await house.end(session)
-    assert await house.broker.seconds_left(await house.now(session)) == 0
+    assert await house.budgets.seconds_left(await house.now(session)) == 0
 
 
 async def test_the_day_is_summed_up_once_a_second_however_many_ask(
@@ -127,7 +129,9 @@ async def test_the_day_is_summed_up_once_a_second_however_many_ask(
     monkeypatch.setattr(InMemorySessionStore, "seconds_used", counted)
     for _ in range(2):
         clock.advance(1)
-        lefts = await asyncio.gather(*(house.broker.seconds_left(session) for _ in range(9)))
+        lefts = await asyncio.gather(
+            *(house.budgets.seconds_left(session.session) for _ in range(9))
+        )
         for _ in range(9):
             await house.wait("b")
         assert len(set(lefts)) == 1
@@ -158,7 +162,7 @@ async def test_what_was_spent_before_midnight_counts_for_the_day_before(
         session_max_seconds=3600,
     )
     session = await house.open("a")
-    assert session.expires_at == clock.now + 3600, "its minutes last into tomorrow"
+    assert session.session.expires_at == clock.now + 3600, "its minutes last into tomorrow"
     await watch(house, clock, 120 + 295)
     assert (await house.now(session)).ended is None
     await watch(house, clock, 5)
@@ -170,7 +174,7 @@ async def test_a_budget_that_is_not_used_up_does_not_shorten_a_session(
 ) -> None:
     house = Domain(kaltura, clock, daily_minutes_per_visitor=60, daily_minutes=60)
     session = await house.open("a")
-    assert session.expires_at == clock.now + 900
+    assert session.session.expires_at == clock.now + 900
     await watch(house, clock, 900)
     assert (await house.now(session)).ended == EndReason.EXPIRED
 
@@ -178,17 +182,15 @@ async def test_a_budget_that_is_not_used_up_does_not_shorten_a_session(
 async def test_a_service_is_many_visitors_so_it_has_the_budget_of_all_alone(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    token = "a-token-of-the-shop"
     house = Domain(
         kaltura,
         clock,
         daily_minutes_per_visitor=1,
         daily_minutes=3,
-        service_tokens={"shop": token},
     )
-    opened = await house.admission.open_for_service(token, SessionOptions())
+    opened = await house.admission.open_for_service(SHOP, SessionOptions())
     session = opened.session  # type: ignore[union-attr] # there is a place
-    assert session.owner == f"{SERVICE}shop"
+    assert session.owner == SHOP
     assert session.expires_at == clock.now + 180
 
 
@@ -198,7 +200,7 @@ async def test_a_second_session_that_ends_early_does_not_lengthen_the_first(
     house = Domain(kaltura, clock, daily_minutes_per_visitor=2)
     first, second = await house.open("a"), await house.open("a")
     await watch(house, clock, 50)
-    await house.end(await house.now(second))
+    await house.end(second)
     await watch(house, clock, 15)
     assert (await house.now(first)).ended is None
     await watch(house, clock, 5)
@@ -210,7 +212,7 @@ async def test_of_two_budgets_the_smaller_one_counts(
     kaltura: FakeKaltura, clock: FakeClock, of_visitor: int, of_all: int
 ) -> None:
     house = Domain(kaltura, clock, daily_minutes_per_visitor=of_visitor, daily_minutes=of_all)
-    assert (await house.open()).expires_at == clock.now + 60
+    assert (await house.open()).session.expires_at == clock.now + 60
 
 
 async def test_a_visitor_who_had_two_sessions_when_one_was_not_the_rule_spends_twice_as_fast(
@@ -220,10 +222,10 @@ async def test_a_visitor_who_had_two_sessions_when_one_was_not_the_rule_spends_t
     for _ in range(2):
         await before.open("a")
     house = Domain(
-        kaltura, clock, before.sessions, max_sessions_per_visitor=1, daily_minutes_per_visitor=2
+        kaltura, clock, before.store, max_sessions_per_visitor=1, daily_minutes_per_visitor=2
     )
     await watch(house, clock, 60)
-    assert {s.ended for s in await house.sessions.all()} <= {EndReason.BUDGET}
+    assert {s.ended for s in house.registry.sessions()} <= {EndReason.BUDGET}
 
 
 async def test_an_end_for_the_budget_that_kaltura_refused_is_not_tried_again_at_once(

@@ -6,15 +6,18 @@ import httpx
 import pytest
 
 from app.problems import AtCapacity, KalturaBusy, KalturaFailed, TicketNotFound, TooManySessions
-from app.sessions.admission.admission import LEAVE_SECONDS
-from app.sessions.admission.capacity import QueuePosition
-from app.sessions.admission.waiting_room import ABSENT_SECONDS, TURN_SECONDS
-from app.sessions.lifecycle.creation import OpenedSession
+from app.sessions.access import SERVICE
+from app.sessions.capacity.manager import QueuePosition
+from app.sessions.capacity.waiting_room import ABSENT_SECONDS, TURN_SECONDS
 from app.sessions.lifecycle.options import SessionOptions
+from app.sessions.lifecycle.presence import LEAVE_SECONDS
 from app.sessions.lifecycle.termination import MAX_PAUSE_SECONDS
-from app.sessions.store.model import WATCHED_SECONDS, AvatarSession
+from app.sessions.runtime import SessionRuntime
+from app.sessions.store.model import WATCHED_SECONDS
 from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal
 from tests.support.sessions import Domain, grant
+
+SHOP = f"{SERVICE}shop"
 
 
 @pytest.fixture
@@ -37,11 +40,11 @@ async def test_a_rush_opens_as_many_as_there_are_places_and_the_others_come_in_i
     house = Domain(kaltura, clock, max_concurrent_sessions=5)
     names = [f"visitor-{n:02}" for n in range(30)]
     first = await asyncio.gather(*(house.admission.open(name, SessionOptions()) for name in names))
-    inside = [o.session for o in first if isinstance(o, OpenedSession)]
+    inside = [o for o in first if isinstance(o, SessionRuntime)]
     line = [o.position for o in first if isinstance(o, QueuePosition)]
     assert len(inside) == 5
     assert line == list(range(1, 26))
-    came = [session.owner for session in inside]
+    came = [each.session.owner for each in inside]
     while inside:
         await house.end(inside.pop(0))
         # Everyone asks, those at the end of the line first.
@@ -49,10 +52,10 @@ async def test_a_rush_opens_as_many_as_there_are_places_and_the_others_come_in_i
             if name in came:
                 continue
             outcome = await house.admission.open(name, SessionOptions())
-            if isinstance(outcome, OpenedSession):
-                inside.append(outcome.session)
+            if isinstance(outcome, SessionRuntime):
+                inside.append(outcome)
                 came.append(name)
-            assert len(await house.sessions.all()) <= 5
+            assert len(house.registry.sessions()) <= 5
     assert came == names
     assert kaltura.operations().count("create") == 30
 
@@ -85,7 +88,7 @@ async def test_a_free_place_is_the_next_ones_and_nobody_jumps_the_line(house: Do
         await house.admission.open_now("an SDK, which cannot wait", SessionOptions())
     c = await house.wait("c")
     assert c.position == 2
-    assert (await house.open("b")).owner == "b"
+    assert (await house.open("b")).session.owner == "b"
 
 
 async def test_asking_again_keeps_the_place(house: Domain) -> None:
@@ -236,8 +239,8 @@ async def test_a_session_that_is_longer_than_most_lasts_as_the_longer_ones_did(
         await house.end(session)
     session = await house.open("a")
     for age, estimate in ((0, 10), (20, 50), (100, 800), (880, 20)):
-        clock.now = session.opened_at + age
-        await house.broker.keep_alive(grant(session))
+        clock.now = session.session.opened_at + age
+        await house.service.keep_alive(grant(session))
         assert (await house.wait("b")).estimated_seconds == estimate
 
 
@@ -256,7 +259,7 @@ async def test_the_estimate_knows_when_a_session_that_was_left_will_end(
     assert (await house.wait("b")).estimated_seconds == 900 - WATCHED_SECONDS + 1
     clock.advance(1)
     assert (await house.wait("b")).estimated_seconds == 90 - WATCHED_SECONDS
-    await house.admission.leave(session)
+    await house.presence.leave(session)
     assert (await house.wait("b")).estimated_seconds == LEAVE_SECONDS
 
 
@@ -285,7 +288,7 @@ async def test_kalturas_own_429_counts_as_full_and_who_met_it_is_the_first_in_li
     assert kaltura.operations().count("create") == 2
     await house.end(a)
     assert await is_called(house, b)
-    assert (await house.open("b")).owner == "b"
+    assert (await house.open("b")).session.owner == "b"
 
 
 async def test_after_a_429_kaltura_is_tried_again_in_a_while(
@@ -385,18 +388,17 @@ async def test_a_429_while_none_of_ours_is_open_is_told_as_it_is(
     kaltura.will("create", refusal(429))
     with pytest.raises(KalturaBusy):
         await house.admission.open("a", SessionOptions())
-    assert isinstance(await house.open("a"), AvatarSession)
+    assert isinstance(await house.open("a"), SessionRuntime)
 
 
 async def test_each_key_of_a_service_has_a_place_of_its_own(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    token = "a-token-of-the-shop"
-    house = Domain(kaltura, clock, max_concurrent_sessions=1, service_tokens={"shop": token})
+    house = Domain(kaltura, clock, max_concurrent_sessions=1)
     await house.open("a")
     places = []
     for key in ("x", "y", "x", None, None):
-        waiting = await house.admission.open_for_service(token, SessionOptions(), key)
+        waiting = await house.admission.open_for_service(SHOP, SessionOptions(), key)
         assert isinstance(waiting, QueuePosition)
         places.append(waiting.position)
     assert places == [1, 2, 1, 3, 3]
@@ -405,10 +407,9 @@ async def test_each_key_of_a_service_has_a_place_of_its_own(
 async def test_a_services_ticket_makes_nobody_the_service(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    token = "a-token-of-the-shop"
-    house = Domain(kaltura, clock, max_concurrent_sessions=1, service_tokens={"shop": token})
+    house = Domain(kaltura, clock, max_concurrent_sessions=1)
     await house.open("a")
-    waiting = await house.admission.open_for_service(token, SessionOptions(), "key")
+    waiting = await house.admission.open_for_service(SHOP, SessionOptions(), "key")
     assert isinstance(waiting, QueuePosition)
     assert await position(house, waiting) == 1, "its page may ask how long it takes"
     with pytest.raises(TicketNotFound):
@@ -434,9 +435,8 @@ async def test_an_end_that_kaltura_refuses_holds_its_place(
 # What the visitors of one address may have together
 
 
-async def comes(house: Domain, name: str, address: str | None) -> AvatarSession | QueuePosition:
-    outcome = await house.admission.open(name, SessionOptions(), address=address)
-    return outcome.session if isinstance(outcome, OpenedSession) else outcome
+async def comes(house: Domain, name: str, address: str | None) -> SessionRuntime | QueuePosition:
+    return await house.admission.open(name, SessionOptions(), address=address)
 
 
 @pytest.mark.parametrize(
@@ -449,9 +449,9 @@ async def test_one_address_has_its_share_of_the_places_and_the_rest_is_left_to_o
     house = Domain(kaltura, clock, max_concurrent_sessions=places, address_share_percent=percent)
     rush = (comes(house, f"a{n}", "home") for n in range(12))
     came = await asyncio.gather(*rush, return_exceptions=True)
-    assert sum(isinstance(one, AvatarSession) for one in came) == share
+    assert sum(isinstance(one, SessionRuntime) for one in came) == share
     others = [await comes(house, f"b{n}", f"away-{n}") for n in range(places - share)]
-    assert all(isinstance(one, AvatarSession) for one in others), "they wait behind nobody"
+    assert all(isinstance(one, SessionRuntime) for one in others), "they wait behind nobody"
     assert isinstance(await comes(house, "c", "elsewhere"), QueuePosition)
 
 
@@ -463,16 +463,16 @@ async def test_where_the_share_is_everything_who_comes_first_is_first_in_line(
     inside = [await comes(house, f"a{n}", "home") for n in range(places)]
     line = [await comes(house, name, address) for name, address in [("b", "home"), ("c", "away")]]
     assert [one.position for one in line if isinstance(one, QueuePosition)] == [1, 2]
-    assert isinstance(inside[0], AvatarSession)
+    assert isinstance(inside[0], SessionRuntime)
     await house.end(inside[0])
     assert isinstance(await comes(house, "c", "away"), QueuePosition)
-    assert isinstance(await comes(house, "b", "home"), AvatarSession)
+    assert isinstance(await comes(house, "b", "home"), SessionRuntime)
 
 
 async def test_who_is_of_no_address_has_every_place(kaltura: FakeKaltura, clock: FakeClock) -> None:
     house = Domain(kaltura, clock, max_concurrent_sessions=5)
     came = [await comes(house, f"a{n}", None) for n in range(5)]
-    assert all(isinstance(one, AvatarSession) for one in came)
+    assert all(isinstance(one, SessionRuntime) for one in came)
 
 
 async def test_while_an_address_has_its_share_those_behind_it_in_line_are_called_first(
@@ -485,16 +485,16 @@ async def test_while_an_address_has_its_share_those_behind_it_in_line_are_called
     line += [await comes(house, name, "away") for name in ("c", "d")]
     a4, a5, c, d = [one for one in line if isinstance(one, QueuePosition)]
     assert [await position(house, one) for one in (c, d, a4, a5)] == [1, 2, 3, 4]
-    assert isinstance(other, AvatarSession)
+    assert isinstance(other, SessionRuntime)
     await house.end(other)
     assert [await is_called(house, one) for one in (a4, a5, c, d)] == [False, False, True, False]
     assert isinstance(await comes(house, "a4", "home"), QueuePosition)
-    assert isinstance(await comes(house, "c", "away"), AvatarSession)
-    assert isinstance(inside[0], AvatarSession)
+    assert isinstance(await comes(house, "c", "away"), SessionRuntime)
+    assert isinstance(inside[0], SessionRuntime)
     await house.end(inside[0])
     assert await is_called(house, a4), "who came first of those whose address has room again"
     assert not await is_called(house, d)
-    assert isinstance(await comes(house, "a4", "home"), AvatarSession)
+    assert isinstance(await comes(house, "a4", "home"), SessionRuntime)
     assert isinstance(await comes(house, "new", "home"), QueuePosition)
     assert [await position(house, one) for one in (d, a5)] == [1, 2]
 
@@ -505,13 +505,13 @@ async def test_a_place_that_is_promised_to_an_address_counts_for_its_share(
     house = Domain(kaltura, clock, max_concurrent_sessions=5)
     inside = [await comes(house, f"a{n}", "home") for n in range(4)]
     called = await comes(house, "a4", "home")
-    assert isinstance(inside[0], AvatarSession)
+    assert isinstance(inside[0], SessionRuntime)
     await house.end(inside[0])
     assert isinstance(called, QueuePosition)
     assert await is_called(house, called)
     assert isinstance(await comes(house, "a5", "home"), QueuePosition), "though two places are free"
-    assert isinstance(await comes(house, "b", "away"), AvatarSession)
-    assert isinstance(await comes(house, "a4", "home"), AvatarSession)
+    assert isinstance(await comes(house, "b", "away"), SessionRuntime)
+    assert isinstance(await comes(house, "a4", "home"), SessionRuntime)
 
 
 async def test_whoever_takes_their_turn_elsewhere_counts_there(
@@ -522,10 +522,10 @@ async def test_whoever_takes_their_turn_elsewhere_counts_there(
         await comes(house, f"a{n}", "home")
     away = await comes(house, "b", "away")
     assert isinstance(await comes(house, "c", "away"), QueuePosition)
-    assert isinstance(away, AvatarSession)
+    assert isinstance(away, SessionRuntime)
     await house.end(away)
     assert isinstance(await comes(house, "c", "home"), QueuePosition), "it is no way past the share"
-    assert isinstance(await comes(house, "c", "away"), AvatarSession)
+    assert isinstance(await comes(house, "c", "away"), SessionRuntime)
 
 
 async def test_one_address_has_its_share_of_the_line(

@@ -7,7 +7,7 @@ import pytest
 
 from app.problems import BudgetSpent
 from app.sessions.access import Caller
-from app.sessions.admission.waiting_room import ABSENT_SECONDS, TURN_SECONDS
+from app.sessions.capacity.waiting_room import ABSENT_SECONDS, TURN_SECONDS
 from app.sessions.clock import PAUSE_SECONDS, SessionClock
 from app.sessions.store.model import EndReason
 from tests.support.doubles import FakeClock, FakeKaltura
@@ -63,16 +63,18 @@ async def test_a_watched_session_lasts_as_long_as_it_may(
     house: Domain, times: Times, by: int
 ) -> None:
     session = await house.open()
-    opened = house.admission._creator.opened(session)
+    opened = house.issued(session)
     caller = Caller(token=opened.token.get_secret_value())
     times.pass_by(1)
     times.wall.advance(by)
     times.pass_by(house.settings.session_max_seconds - 2)
-    await house.broker.keep_alive(await house.broker.find(caller, session.session_id))
+    await house.service.keep_alive(await house.access_control.find(caller, session.session_id))
     await house.sweep()
-    assert await house.broker.seconds_left(await house.now(session)) == 1
+    assert await house.budgets.seconds_left(await house.now(session)) == 1
     times.pass_by(1)
-    assert (await house.broker.find(caller, session.session_id)).session.ended is EndReason.EXPIRED
+    assert (
+        await house.access_control.find(caller, session.session_id)
+    ).session.ended is EndReason.EXPIRED
 
 
 @SET
@@ -80,7 +82,7 @@ async def test_a_page_that_went_away_has_the_same_moment_to_come_back(
     house: Domain, times: Times, by: int
 ) -> None:
     session = await house.open()
-    await house.admission.leave(session)
+    await house.presence.leave(session)
     times.wall.advance(by)
     times.pass_by(2)
     await house.sweep()
@@ -131,10 +133,10 @@ async def test_minutes_are_spent_as_they_pass(
     session = await house.open("a")
     times.pass_by(60)
     times.wall.advance(by)
-    assert await house.broker.seconds_left(await house.now(session)) == 120
+    assert await house.budgets.seconds_left(await house.now(session)) == 120
     await house.end(session)
     later = await house.open("b")
-    assert later.expires_at - house.clock() == 120
+    assert later.session.expires_at - house.clock() == 120
     times.pass_by(120)
     await house.sweep()
     assert (await house.now(later)).ended is EndReason.BUDGET
@@ -145,10 +147,10 @@ async def test_minutes_are_spent_as_they_pass(
 async def test_what_is_shown_and_signed_is_by_the_wall_clock(house: Domain, times: Times) -> None:
     times.wall.advance(-HOUR)
     session = await house.open()
-    opened = house.admission._creator.opened(session)
+    opened = house.issued(session)
     assert opened.expires_at == times.wall() + house.settings.session_max_seconds
     times.wall.advance(2 * HOUR)
-    again = house.admission._creator.opened(session)
+    again = house.issued(session)
     assert again.expires_at == times.wall() + house.settings.session_max_seconds
 
 

@@ -6,11 +6,10 @@ import httpx
 import pytest
 
 from app.problems import InvalidRequest, KalturaFailed, TicketNotFound
-from app.sessions.admission import admission
-from app.sessions.admission.capacity import QueuePosition
-from app.sessions.lifecycle.creation import OpenedSession
+from app.sessions import admission, registry
+from app.sessions.capacity.manager import QueuePosition
 from app.sessions.lifecycle.options import SessionOptions
-from app.sessions.store import memory
+from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import EndReason
 from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal
 from tests.support.sessions import Domain
@@ -30,9 +29,9 @@ async def open_with(
 
 async def opened_with(
     house: Domain, key: str, visitor: str = "a", options: SessionOptions | None = None
-) -> OpenedSession:
+) -> SessionRuntime:
     opened = await house.admission.open(visitor, options or SessionOptions(), key)
-    assert isinstance(opened, OpenedSession)
+    assert isinstance(opened, SessionRuntime)
     return opened
 
 
@@ -55,8 +54,8 @@ async def test_the_same_key_is_answered_alike_later_too(
     first = await opened_with(house, "key")
     clock.advance(60)
     again = await opened_with(house, "key")
-    assert again.token.get_secret_value() == first.token.get_secret_value()
-    assert again.session.expires_at == first.session.expires_at
+    assert house.issued(again) == house.issued(first)
+    assert again is first
     assert kaltura.operations().count("create") == 1
 
 
@@ -69,8 +68,8 @@ async def test_the_key_of_a_session_that_has_ended_opens_no_other(
     house: Domain, kaltura: FakeKaltura
 ) -> None:
     first = await opened_with(house, "key")
-    await house.admission.hand_over(first, hung_up=False)
-    await house.end(first.session)
+    await house.presence.hand_over(first, hung_up=False)
+    await house.end(first)
     assert await open_with(house, "key") == first.session.session_id
     assert kaltura.operations().count("create") == 1
 
@@ -135,23 +134,23 @@ async def test_of_the_tickets_that_opened_sessions_the_latest_are_known(
 
 async def test_who_hangs_up_without_a_key_leaves_nothing_behind(house: Domain) -> None:
     opened = await house.admission.open_now("a", SessionOptions())
-    await house.admission.hand_over(opened, hung_up=True)
+    await house.presence.hand_over(opened, hung_up=True)
     await house.terminator.settle()
-    assert await house.sessions.all() == []
+    assert house.registry.sessions() == []
 
 
 async def test_who_hangs_up_and_asks_again_with_the_key_gets_the_session(
     house: Domain, clock: FakeClock
 ) -> None:
     first = await opened_with(house, "key")
-    await house.admission.hand_over(first, hung_up=True)
+    await house.presence.hand_over(first, hung_up=True)
     clock.advance(2)
     await house.sweep()
     again = await opened_with(house, "key")
-    await house.admission.hand_over(again, hung_up=False)
+    await house.presence.hand_over(again, hung_up=False)
     clock.advance(60)
     await house.sweep()
-    assert (await house.now(again.session)).ended is None
+    assert (await house.now(again)).ended is None
     assert again.session.session_id == first.session.session_id
 
 
@@ -159,10 +158,10 @@ async def test_who_hangs_up_and_comes_too_late_gets_another_session(
     house: Domain, clock: FakeClock
 ) -> None:
     first = await opened_with(house, "key")
-    await house.admission.hand_over(first, hung_up=True)
+    await house.presence.hand_over(first, hung_up=True)
     clock.advance(3)
     await house.sweep()
-    assert (await house.now(first.session)).ended == EndReason.LEFT
+    assert (await house.now(first)).ended == EndReason.LEFT
     assert await open_with(house, "key") != first.session.session_id
 
 
@@ -170,11 +169,11 @@ async def test_one_of_two_callers_hanging_up_does_not_take_the_session_from_the_
     house: Domain, clock: FakeClock
 ) -> None:
     opened = await opened_with(house, "key")
-    await house.admission.hand_over(opened, hung_up=False)
-    await house.admission.hand_over(await opened_with(house, "key"), hung_up=True)
+    await house.presence.hand_over(opened, hung_up=False)
+    await house.presence.hand_over(await opened_with(house, "key"), hung_up=True)
     clock.advance(60)
     await house.sweep()
-    assert (await house.now(opened.session)).ended is None
+    assert (await house.now(opened)).ended is None
 
 
 async def test_keys_are_kept_as_digests(house: Domain) -> None:
@@ -186,25 +185,25 @@ async def test_of_two_overlapping_callers_the_one_who_hangs_up_does_not_take_it_
     house: Domain, clock: FakeClock
 ) -> None:
     one, other = await asyncio.gather(opened_with(house, "key"), opened_with(house, "key"))
-    await house.admission.hand_over(one, hung_up=False)
-    await house.admission.hand_over(other, hung_up=True)
+    await house.presence.hand_over(one, hung_up=False)
+    await house.presence.hand_over(other, hung_up=True)
     clock.advance(60)
     await house.sweep()
-    assert (await house.now(one.session)).ended is None
+    assert (await house.now(one)).ended is None
 
 
 async def test_a_session_that_ends_late_upstream_does_not_take_the_key_from_the_next(
     house: Domain, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     first = await opened_with(house, "key")
-    await house.admission.hand_over(first, hung_up=True)
+    await house.presence.hand_over(first, hung_up=True)
     kaltura.will("end", refusal(500))
     clock.advance(3)
     await house.sweep()
     second = await open_with(house, "key")
     clock.advance(60)
     await house.sweep()
-    assert (await house.now(first.session)).ended_upstream
+    assert (await house.now(first)).ended_upstream
     assert await open_with(house, "key") == second
     assert kaltura.operations().count("create") == 2
 
@@ -212,14 +211,14 @@ async def test_a_session_that_ends_late_upstream_does_not_take_the_key_from_the_
 async def test_the_key_outlives_the_memory_of_a_session_that_nobody_got(
     house: Domain, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "MAX_ENDED", 1)
+    monkeypatch.setattr(registry, "MAX_ENDED", 1)
     first = await opened_with(house, "key")
-    await house.admission.hand_over(first, hung_up=True)
+    await house.presence.hand_over(first, hung_up=True)
     clock.advance(3)
     await house.sweep()
     second = await open_with(house, "key")
     await house.end(await house.open("b"))
-    assert await house.sessions.get(first.session.session_id) is None
+    assert await house.registry.find(first.session.session_id) is None
     assert await open_with(house, "key") == second
 
 
@@ -227,8 +226,8 @@ async def test_a_key_does_not_open_the_session_that_got_its_sessions_id_anew(
     house: Domain, kaltura: FakeKaltura
 ) -> None:
     mine = await opened_with(house, "key", "a")
-    await house.admission.hand_over(mine, hung_up=False)
-    await house.end(mine.session)
+    await house.presence.hand_over(mine, hung_up=False)
+    await house.end(mine)
     kaltura.opened = 0
     theirs = await house.open("b")
     assert theirs.session_id == mine.session.session_id

@@ -75,7 +75,7 @@ def an_hour_of_opus() -> bytes:
 
 
 async def fit(audio: bytes) -> Recording:
-    return await Recordings().fit(SESSION, audio)
+    return await Recordings().fit(set(), audio)
 
 
 async def refusal(audio: bytes) -> InvalidRequest:
@@ -310,24 +310,25 @@ class TestPrograms:
         source: str,
     ) -> None:
         with pytest.raises(InvalidRequest, match=r"^audio: it can't be read"):
-            await program(source).fit(SESSION, wav(60))
+            await program(source).fit(set(), wav(60))
         assert is_gone()
 
     async def test_what_takes_too_long_is_killed(
         self, program: Callable[..., Recordings], is_gone: Callable[[], bool]
     ) -> None:
         with pytest.raises(InvalidRequest, match=r"^audio: it can't be read"):
-            await program("time.sleep(1e6)", seconds=0.5).fit(SESSION, wav(60))
+            await program("time.sleep(1e6)", seconds=0.5).fit(set(), wav(60))
         assert is_gone()
 
     async def test_what_is_stopped_meanwhile_is_not_said(
         self, program: Callable[[str], Recordings], is_gone: Callable[[], bool], tmp_path: Path
     ) -> None:
         reading = program("time.sleep(1e6)")
-        task = asyncio.create_task(reading.fit(SESSION, wav(1)))
+        own: set[asyncio.Task[Recording]] = set()
+        task = asyncio.create_task(reading.fit(own, wav(1)))
         await _until((tmp_path / "pid").exists)
-        reading.stop("another")
-        reading.stop(SESSION)
+        for in_work in own:
+            in_work.cancel()
         with pytest.raises(RecordingStopped):
             await task
         assert is_gone()
@@ -335,7 +336,7 @@ class TestPrograms:
     async def test_whoever_asks_no_more_leaves_no_process(
         self, program: Callable[[str], Recordings], is_gone: Callable[[], bool], tmp_path: Path
     ) -> None:
-        task = asyncio.create_task(program("time.sleep(1e6)").fit(SESSION, wav(1)))
+        task = asyncio.create_task(program("time.sleep(1e6)").fit(set(), wav(1)))
         await _until((tmp_path / "pid").exists)
         task.cancel()
         await asyncio.wait({task})
@@ -353,7 +354,7 @@ class TestPrograms:
         seen = tmp_path / "seen"
         source = f"print(os.environ, os.listdir('/proc/self/fd'), file=open({str(seen)!r}, 'w'))"
         with pytest.raises(InvalidRequest):
-            await program(source).fit(SESSION, wav(1))
+            await program(source).fit(set(), wav(1))
         assert "secret" not in seen.read_text()
         assert "['0', '1', '2', '3']" in seen.read_text()  # 3 is this look itself
 
@@ -364,18 +365,20 @@ class TestPushingBack:
         program.write_text("import time; time.sleep(1e6)")
         reading = Recordings(transcoder=program)
         most = recordings.AT_ONCE + recordings.WAITING
-        names = [f"session-{n // recordings.OF_ONE_SESSION}" for n in range(most)]
+        sessions: list[set[asyncio.Task[Recording]]] = [set() for _ in range(most)]
         tasks = []
-        for name in names:
-            tasks.append(asyncio.create_task(reading.fit(name, wav(1))))
+        for n in range(most):
+            own = sessions[n // recordings.OF_ONE_SESSION]
+            tasks.append(asyncio.create_task(reading.fit(own, wav(1))))
             await asyncio.sleep(0)
             if len(tasks) in {recordings.OF_ONE_SESSION, most}:
                 with pytest.raises(QueueFull) as full:
-                    await reading.fit(name if len(tasks) < most else "another", wav(1))
+                    await reading.fit(own if len(tasks) < most else set(), wav(1))
                 assert full.value.retry_after
-        reading.stop(names[0])
+        for in_work in sessions[0]:
+            in_work.cancel()
         await asyncio.wait(tasks[:2])
-        again = asyncio.create_task(reading.fit("another", wav(1)))
+        again = asyncio.create_task(reading.fit(set(), wav(1)))
         await asyncio.sleep(0)
         assert not again.done()
         for task in (*tasks, again):
@@ -387,19 +390,21 @@ class TestPushingBack:
         program.write_text("import time; time.sleep(1e6)")
         reading = Recordings(transcoder=program, address_share_percent=80)
 
-        async def sent(session: str, address: str | None) -> asyncio.Task[object]:
-            task = asyncio.create_task(reading.fit(session, wav(1), address))
+        async def sent(
+            own: set[asyncio.Task[Recording]], address: str | None
+        ) -> asyncio.Task[Recording]:
+            task = asyncio.create_task(reading.fit(own, wav(1), address))
             await asyncio.sleep(0)
             return task
 
-        tasks = [await sent(f"session-{n // 2}", "home") for n in range(6)]
+        tasks = [await sent(set(), "home") for _ in range(6)]
         with pytest.raises(QueueFull, match="network address") as full:
-            await (await sent("another", "home"))
+            await (await sent(set(), "home"))
         assert full.value.retry_after
-        tasks += [await sent("others", "away"), await sent("others", None)]
+        tasks += [await sent(set(), "away"), await sent(set(), None)]
         tasks[0].cancel()
         await asyncio.wait(tasks[:1])
-        tasks.append(await sent("another", "home"))
+        tasks.append(await sent(set(), "home"))
         assert not any(task.done() for task in tasks[1:]), "who is through makes room"
         for task in tasks:
             task.cancel()

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
@@ -21,20 +22,20 @@ from app.identity.visitor import Visitor
 from app.kaltura.client import SessionAccess
 from app.migrations import prepare
 from app.problems import BudgetSpent, KalturaFailed, KalturaTimeout, RecordUnavailable, SessionEnded
+from app.sessions import registry
 from app.sessions.access import Caller
-from app.sessions.admission.budgets import DAY_SECONDS
+from app.sessions.capacity.budgets import DAY_SECONDS
 from app.sessions.clock import SessionClock
 from app.sessions.keyring import Keyring
 from app.sessions.lifecycle import reaper
-from app.sessions.lifecycle.creation import OpenedSession
 from app.sessions.lifecycle.options import SessionOptions
-from app.sessions.store import memory
-from app.sessions.store.memory import MAX_ENDED, InMemorySessionStore
+from app.sessions.registry import MAX_ENDED
+from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession, EndReason
 from app.sessions.store.repository import SessionRepository
-from app.sessions.store.write_through import WriteThroughSessionStore
 from tests.support.doubles import KALTURA_TOKEN, FakeClock, FakeKaltura, Gate, refusal, settings
-from tests.support.sessions import Domain, grant
+from tests.support.session_store import InMemorySessionStore
+from tests.support.sessions import Domain
 
 KEY = SecretStr("a-signing-key-for-tests-of-32-characters")
 OTHER_KEY = SecretStr("another-signing-key-of-32-characters!")
@@ -44,13 +45,13 @@ BASE_URL = "https://kaltura.test"
 class Process:
     """A broker on the database file; `kill` leaves everything as it is, as SIGKILL would."""
 
-    def __init__(self, house: Domain, store: WriteThroughSessionStore, database: Database) -> None:
+    def __init__(self, house: Domain, database: Database) -> None:
         self.house = house
-        self.store = store
+        self.registry = house.registry
         self.database = database
 
     def kill(self) -> None:
-        self.database.release()
+        self.database.release_process_lock()
 
 
 Start = Callable[..., Any]
@@ -76,12 +77,11 @@ async def start(database_url: str, kaltura: FakeKaltura, clock: FakeClock) -> As
             repository = SessionRepository(
                 database, Keyring(keys).at_rest(), base_url=base_url, clock=times
             )
-            store = WriteThroughSessionStore(times, repository)
-            stack.push_async_callback(store.aclose)
-            await store.take_over()
             changes |= {"monotonic": monotonic, "database_url": database_url}
-            house = Domain(kaltura, clock, store, **changes)
-            return Process(house, store, database)
+            house = Domain(kaltura, clock, repository, session_clock=times, **changes)
+            stack.push_async_callback(house.registry.aclose)
+            await house.registry.take_over()
+            return Process(house, database)
 
         yield start
 
@@ -131,19 +131,20 @@ async def test_a_watched_session_lives_on_in_the_next_process(
     first.kill()
     clock.advance(30)
     second = await start()
-    found = await second.house.broker.find(
-        Caller(token=opened.token.get_secret_value()), opened.session.session_id
+    found = await second.house.access_control.find(
+        Caller(token=second.house.issued(opened).token.get_secret_value()),
+        opened.session.session_id,
     )
     assert found.session.media == opened.session.media
     for _ in range(12):
         clock.advance(10)
-        await second.house.broker.keep_alive(
-            await second.house.broker.find(
+        await second.house.service.keep_alive(
+            await second.house.access_control.find(
                 Caller(visitor=Visitor("visitor-1")), opened.session.session_id
             )
         )
         await second.house.sweep()
-    await second.house.say(await second.house.now(opened.session), "still here")
+    await second.house.say(await second.house.here(opened), "still here")
     assert kaltura.calls[-1].authorization == f"Bearer {KALTURA_TOKEN}"
     assert kaltura.operations().count("end") == 0
 
@@ -182,7 +183,7 @@ async def test_an_end_that_kaltura_refused_is_tried_again_by_the_next_process(
     kaltura.will("end", *[refusal(503)] * 3)
     with pytest.raises(Exception, match="Kaltura"):
         await first.house.end(session)
-    await first.store.take_over()
+    await first.registry.take_over()
     first.kill()
     second = await start()
     await second.house.sweep()
@@ -204,13 +205,13 @@ async def test_a_process_that_lives_keeps_its_sessions_and_a_dead_ones_are_taken
 ) -> None:
     first, second = await start(), await start()
     session = await first.house.open()
-    await second.store.take_over()
-    assert await second.store.all() == []
+    await second.registry.take_over()
+    assert second.registry.sessions() == []
     first.kill()
-    await second.store.take_over()
-    assert [s.session_id for s in await second.store.all()] == [session.session_id]
+    await second.registry.take_over()
+    assert [s.session_id for s in second.registry.sessions()] == [session.session_id]
     third = await start()
-    assert await third.store.all() == [], "one process takes it over, not two"
+    assert third.registry.sessions() == [], "one process takes it over, not two"
 
 
 async def test_the_reaper_takes_over_what_a_process_leaves_that_dies_while_it_runs(
@@ -222,7 +223,7 @@ async def test_the_reaper_takes_over_what_a_process_leaves_that_dies_while_it_ru
     running = asyncio.create_task(second.house.reaper.run())
     first.kill()
     async with asyncio.timeout(10):
-        while await second.store.get(session.session_id) is None:  # noqa: ASYNC110 - the reaper is what we wait for
+        while await second.registry.find(session.session_id) is None:  # noqa: ASYNC110 - the reaper is what we wait for
             await asyncio.sleep(0.01)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -241,10 +242,10 @@ async def test_of_two_processes_that_find_the_same_dead_one_only_one_has_its_ses
         connection.close()
         return False
 
-    monkeypatch.setattr(second.database, "is_held", found_by_another_too)
-    await second.store.take_over()
-    assert await second.store.all() == []
-    assert await second.store.get(session.session_id) is None
+    monkeypatch.setattr(second.database, "is_process_running", found_by_another_too)
+    await second.registry.take_over()
+    assert second.registry.sessions() == []
+    assert await second.registry.find(session.session_id) is None
 
 
 async def test_however_many_have_ended_lately_none_that_is_open_is_left_behind(
@@ -265,7 +266,7 @@ async def test_however_many_have_ended_lately_none_that_is_open_is_left_behind(
     session = await first.house.open()
     first.kill()
     second = await start()
-    assert [s.session_id for s in await second.store.all()] == [session.session_id]
+    assert [s.session_id for s in second.registry.sessions()] == [session.session_id]
 
 
 async def test_a_session_that_was_only_half_opened_is_ended_and_its_key_opens_another(
@@ -279,9 +280,9 @@ async def test_a_session_that_was_only_half_opened_is_ended_and_its_key_opens_an
     first.kill()
     second = await start(max_sessions_per_visitor=1)
     again = await second.house.admission.open("a", SessionOptions(), "key")
-    assert isinstance(again, OpenedSession)
+    assert isinstance(again, SessionRuntime)
     caller = Caller(visitor=Visitor("a"))
-    held_by_a = await second.house.broker.find(caller, again.session.session_id)
+    held_by_a = await second.house.access_control.find(caller, again.session.session_id)
     assert held_by_a.session.ended is None
     await second.house.sweep()
     assert [c.session_id for c in kaltura.calls if c.operation == "end"] == ["session-1"]
@@ -298,17 +299,19 @@ async def test_what_one_process_ended_no_other_ends_again(
     second = await start()
     await second.house.sweep()
     assert kaltura.operations().count("end") == 1
-    assert await second.store.all() == []
+    assert second.registry.sessions() == []
 
 
 async def test_pages_are_told_why_an_earlier_process_ended_their_session(start: Start) -> None:
     first = await start()
     session = await first.house.open()
-    await first.house.broker.close()
+    await first.house.shutdown.close()
     first.kill()
     second = await start()
     with pytest.raises(SessionEnded) as over:
-        await second.house.say(await second.house.now(session), "hello")
+        await second.house.speech.say_text(
+            await second.house.grant(session), "hello", None, is_final=True
+        )
     assert over.value.extensions == {"endReason": "shutdown"}
 
 
@@ -317,13 +320,15 @@ async def test_the_same_key_is_answered_with_the_same_session_after_a_crash(
 ) -> None:
     first = await start()
     before = await first.house.admission.open("a", SessionOptions(), "key")
+    assert isinstance(before, SessionRuntime)
+    token = first.house.issued(before).token
     first.kill()
     clock.advance(10)
     second = await start()
     after = await second.house.admission.open("a", SessionOptions(), "key")
-    assert isinstance(before, OpenedSession)
-    assert isinstance(after, OpenedSession)
-    assert after.token.get_secret_value() == before.token.get_secret_value()
+    assert isinstance(before, SessionRuntime)
+    assert isinstance(after, SessionRuntime)
+    assert second.house.issued(after).token == token
     assert kaltura.operations().count("create") == 1
 
 
@@ -335,7 +340,7 @@ async def test_todays_minutes_are_remembered(start: Start, clock: FakeClock) -> 
     first.kill()
     second = await start(daily_minutes_per_visitor=1)
     again = await second.house.open("a")
-    assert again.expires_at == clock.now + 20
+    assert again.session.expires_at == clock.now + 20
     clock.advance(20)
     await second.house.sweep()
     with pytest.raises(BudgetSpent):
@@ -355,24 +360,24 @@ async def test_a_wall_clock_that_is_set_changes_the_length_of_no_session(
     for one in (clock, passing):
         one.advance(60)
     clock.advance(by)
-    assert await first.house.broker.seconds_left(await first.house.now(open_)) == 540
-    await first.store.take_over()
+    assert await first.house.budgets.seconds_left(await first.house.now(open_)) == 540
+    await first.registry.take_over()
     first.kill()
     second = await start(monotonic=FakeClock(9.0), daily_minutes=10)
-    [session] = await second.store.all()
-    assert session.expires_at - clock() == 540
-    assert await second.store.seconds_used(clock() - DAY_SECONDS / 4) == 60
-    await second.house.end(session)
-    assert await second.store.seconds_used(clock() - DAY_SECONDS / 4) == 60
+    [taken_over] = second.registry.runtimes()
+    assert taken_over.session.expires_at - clock() == 540
+    assert await second.registry.seconds_used(clock() - DAY_SECONDS / 4) == 60
+    await second.house.end(taken_over)
+    assert await second.registry.seconds_used(clock() - DAY_SECONDS / 4) == 60
     third = await start(monotonic=FakeClock(9.0))
-    assert await third.store.all() == []
+    assert third.registry.sessions() == []
     assert kaltura.operations().count("end") == 2
 
 
 async def test_the_journal_and_the_memory_count_the_same_seconds(
     start: Start, clock: FakeClock
 ) -> None:
-    process, memory = await start(), InMemorySessionStore(clock)
+    process, memory = await start(), InMemorySessionStore(SessionClock(clock, clock))
     midnight = clock.now
     lives = {  # from, to, until when they might have lasted
         "over before": (-500, -400, -100),
@@ -386,18 +391,18 @@ async def test_the_journal_and_the_memory_count_the_same_seconds(
         session = replace(
             session_of(name, clock), opened_at=midnight + opened, expires_at=midnight + expires
         )
-        for store in (process.store, memory):
-            await store.add(session)
-            if ended is not None:
-                ended_at = midnight + ended
-                await store.update(
-                    name, ended=EndReason.VISITOR, ended_at=ended_at, ended_upstream=True
-                )
+        if ended is not None:
+            ended_at = midnight + ended
+            session = replace(
+                session, ended=EndReason.VISITOR, ended_at=ended_at, ended_upstream=True
+            )
+        for store in (process.house.store, memory):
+            await store.save(session)
     counted = []
     for now in (0, 100, 500, 1000):
         clock.now = midnight + now
         counted.append(
-            [await store.seconds_used(midnight, "a") for store in (process.store, memory)]
+            [await store.seconds_used(midnight, "a") for store in (process.house.store, memory)]
         )
     assert counted[1:] == [[330, 330], [730, 730], [930, 930]]
 
@@ -409,7 +414,7 @@ async def test_the_minutes_of_an_emulator_do_not_count_for_kaltura(
     await first.house.open("a")
     clock.advance(60)
     second = await start(daily_minutes=1)
-    assert (await second.house.open("a")).expires_at == clock.now + 60
+    assert (await second.house.open("a")).session.expires_at == clock.now + 60
 
 
 async def test_a_session_that_was_opened_elsewhere_is_ended_there_and_takes_no_place(
@@ -435,7 +440,7 @@ async def test_a_session_elsewhere_stays_there_until_it_is_ended(
     second = await start()
     kaltura.will("end", refusal(500))
     await second.house.sweep()
-    await second.store.flush()
+    await second.registry.aclose()
     second.kill()
     third = await start()
     await third.house.sweep()
@@ -449,25 +454,28 @@ async def test_the_key_of_a_session_that_has_ended_opens_no_other_after_a_restar
 ) -> None:
     first = await start()
     before = await first.house.admission.open("a", SessionOptions(), "key")
-    assert isinstance(before, OpenedSession)
-    await first.house.admission.hand_over(before, hung_up=False)
-    await first.house.end(before.session)
+    assert isinstance(before, SessionRuntime)
+    await first.house.presence.hand_over(before, hung_up=False)
+    await first.house.end(before)
     first.kill()
     second = await start()
     after = await second.house.admission.open("a", SessionOptions(), "key")
-    assert isinstance(after, OpenedSession)
+    assert isinstance(after, SessionRuntime)
     assert after.session.session_id == before.session.session_id
     assert kaltura.operations().count("create") == 1
 
 
 async def test_an_id_that_another_process_remembers_is_still_ours_to_change(
-    clock: FakeClock,
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sessions = InMemorySessionStore(clock)
-    ours = session_of("same", clock)
-    await sessions.add(ours)
-    sessions.remember(replace(ours, ended=EndReason.VISITOR, ended_upstream=True))
-    assert (await sessions.update("same", seen_at=clock.now)).seen_at == clock.now
+    house = Domain(FakeKaltura(), clock)
+    ours = house.registry.add(session_of("same", clock))
+    assert ours is not None
+    theirs = replace(ours.session, ended=EndReason.VISITOR, ended_upstream=True)
+    monkeypatch.setattr(house.store, "take_over", AsyncMock(return_value=[theirs]))
+    await house.registry.take_over()
+    await house.registry.touch(ours)
+    assert (await house.now(ours)).seen_at == clock.now
 
 
 async def test_a_shutdown_that_keeps_ends_nothing_and_the_next_process_goes_on(
@@ -475,7 +483,7 @@ async def test_a_shutdown_that_keeps_ends_nothing_and_the_next_process_goes_on(
 ) -> None:
     first = await start(shutdown_sessions="keep")
     session = await first.house.open()
-    await first.house.broker.close()
+    await first.house.shutdown.close()
     first.kill()
     second = await start()
     assert "end" not in kaltura.operations()
@@ -490,7 +498,7 @@ async def test_an_end_that_kaltura_refused_at_shutdown_is_finished_by_the_next_p
     configured = settings(
         database_url=f"sqlite+aiosqlite:///{path}", secret_key=(KEY,), avatar_base_url=BASE_URL
     )
-    app = main.create_app(configured, transport=kaltura)
+    app = main.create_app(configured, transports=main.Transports(kaltura=kaltura))
     async with LifespanManager(app) as manager:
         transport = httpx.ASGITransport(app=manager.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://broker.test") as client:
@@ -498,7 +506,7 @@ async def test_an_end_that_kaltura_refused_at_shutdown_is_finished_by_the_next_p
     assert rows(path, "ended, ended_upstream") == [("shutdown", 0)]
     second = await start()
     await second.house.sweep()
-    assert await second.store.all() == []
+    assert second.registry.sessions() == []
 
 
 # What is on disk
@@ -507,8 +515,13 @@ async def test_an_end_that_kaltura_refused_at_shutdown_is_finished_by_the_next_p
 async def test_no_secret_is_on_disk_in_clear(start: Start, path: Path) -> None:
     process = await start()
     opened = await process.house.admission.open("a", SessionOptions(), "canary-idempotency-key")
-    assert isinstance(opened, OpenedSession)
-    secrets = (KALTURA_TOKEN, opened.token.get_secret_value(), "whep/session", "canary-idem")
+    assert isinstance(opened, SessionRuntime)
+    secrets = (
+        KALTURA_TOKEN,
+        process.house.issued(opened).token.get_secret_value(),
+        "whep/session",
+        "canary-idem",
+    )
     written = b"".join(
         file.read_bytes() for file in path.parent.glob("broker.db*") if file.is_file()
     )
@@ -545,7 +558,7 @@ async def test_a_row_of_another_version_is_named_and_stops_nothing(
         connection.execute(f"UPDATE sessions SET {column} = 'a new reason' WHERE owner = 'a'")  # noqa: S608 - our own words
     connection.close()
     second = await start()
-    assert [session.owner for session in await second.store.all()] == ["b"]
+    assert [session.owner for session in second.registry.sessions()] == ["b"]
     assert "session-1" in capsys.readouterr().out
 
 
@@ -568,7 +581,7 @@ async def test_what_cannot_be_read_is_named_and_stops_nothing(
             )
         connection.close()
     second = await start((OTHER_KEY,) if change == "another key" else (KEY,))
-    left = [session.owner for session in await second.store.all()]
+    left = [session.owner for session in second.registry.sessions()]
     assert left == ([] if change == "another key" else ["a"])
     assert "SECRET_KEY is not the one" in capsys.readouterr().out
     await second.house.open("c")
@@ -582,9 +595,10 @@ async def test_what_is_written_down_is_not_written_again(start: Start) -> None:
     session = await process.house.open()
     async with broken(process.database):
         await process.house.end(session)
-    await process.store.flush()
-    async with broken(process.database):
-        await process.store.flush()
+    await process.registry.aclose()
+    async with broken(process.database) as refused:
+        await process.registry.aclose()
+    assert refused == []
 
 
 async def test_a_second_session_of_an_id_is_not_written_down(
@@ -608,7 +622,7 @@ async def test_without_a_journal_nothing_new_is_begun_and_nothing_stays_open(
             await process.house.open()
         assert refused.value.retry_after
         assert kaltura.operations() == ["create", "end"]
-        assert await process.store.all() == []
+        assert process.registry.sessions() == []
     await process.house.open()
 
 
@@ -630,20 +644,20 @@ async def test_a_disk_that_refuses_is_not_asked_for_each_session_anew(start: Sta
             await process.house.end(session)
         refused.clear()
         with pytest.raises(RecordUnavailable):
-            await process.store.take_over()
+            await process.registry.take_over()
         assert len(refused) == 1
 
 
 async def test_what_could_not_be_written_down_is_bounded(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "MAX_ENDED", 2)
+    monkeypatch.setattr(registry, "MAX_ENDED", 2)
     process = await start()
     async with broken(process.database):
         for _ in range(5):
             with pytest.raises(RecordUnavailable):
                 await process.house.open()
-    assert len(process.store._unwritten) == 2
+    assert len(process.registry._writer._unwritten) == 2
 
 
 async def test_a_disk_that_hangs_holds_up_no_end(
@@ -654,7 +668,7 @@ async def test_a_disk_that_hangs_holds_up_no_end(
         await process.house.open(owner)
     with sqlite3.connect(path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
-        closing = asyncio.create_task(process.house.broker.close())
+        closing = asyncio.create_task(process.house.shutdown.close())
         async with asyncio.timeout(BUSY_SECONDS / 2):
             while kaltura.operations().count("end") < 3:  # noqa: ASYNC110 - closing is what we wait for
                 await asyncio.sleep(0.01)
@@ -675,7 +689,7 @@ async def test_nor_does_it_keep_the_reaper_from_ending_what_is_due(
         other.execute("BEGIN IMMEDIATE")
         reaping = asyncio.create_task(process.house.reaper.run())
         await asyncio.sleep(0.01)  # it is at what could not be written down
-        clock.now = session.expires_at
+        clock.now = session.session.expires_at
         async with asyncio.timeout(BUSY_SECONDS / 2):
             while kaltura.calls[-1].session_id != session.session_id:  # noqa: ASYNC110 - likewise
                 await asyncio.sleep(0.01)
@@ -695,7 +709,7 @@ async def test_what_kaltura_opens_too_late_is_ended_though_it_cannot_be_written_
         await process.house.open()
     async with broken(process.database):
         gate.open.set()
-        await process.house.broker.close()
+        await process.house.shutdown.close()
         assert kaltura.operations() == ["create", "end", "end"]
     assert rows(path) == []
 
@@ -707,9 +721,9 @@ async def test_an_end_that_could_not_be_written_down_is_written_down_later(
     session = await process.house.open()
     async with broken(process.database):
         await process.house.end(session)
-        assert await process.store.all() == [], "it has ended all the same"
+        assert process.registry.sessions() == [], "it has ended all the same"
     assert rows(path, "ended_upstream") == [(0,)]
-    await process.store.take_over()
+    await process.registry.take_over()
     assert rows(path, "ended_upstream, ended") == [(1, "visitor")]
 
 
@@ -721,10 +735,10 @@ async def test_what_another_database_in_its_place_lacks_is_written_there(
         source.backup(backup)
     session = await first.house.open()
     (tmp_path / "backup.db").replace(path)
-    await first.store.take_over()
+    await first.registry.take_over()
     first.kill()
     second = await start()
-    assert [one.session_id for one in await second.store.all()] == [session.session_id]
+    assert [one.session_id for one in second.registry.sessions()] == [session.session_id]
 
 
 async def test_a_sign_of_life_costs_no_write(start: Start, path: Path, clock: FakeClock) -> None:
@@ -733,16 +747,16 @@ async def test_a_sign_of_life_costs_no_write(start: Start, path: Path, clock: Fa
     async with broken(process.database):
         for _ in range(3):
             clock.advance(10)
-            await process.house.broker.keep_alive(grant(await process.house.now(session)))
+            await process.house.service.keep_alive(await process.house.grant(session))
         await process.house.say(session, "hello")
-        assert not process.store._unwritten
+        assert not process.registry._writer._unwritten
 
 
 async def test_old_rows_are_forgotten(start: Start, path: Path, clock: FakeClock) -> None:
     process = await start()
     await process.house.end(await process.house.open())
     clock.advance(32 * 24 * 3600)
-    await process.store.take_over()
+    await process.registry.take_over()
     assert rows(path) == []
 
 
@@ -762,13 +776,15 @@ async def test_a_direct_session_that_was_never_heard_of_is_still_not_idle(
     start: Start, clock: FakeClock
 ) -> None:
     first = await start()
-    await first.store.add(session_of("silent", clock))
-    await first.store.add(session_of("heard", clock))
-    await first.store.update("heard", seen_at=clock.now)
-    await first.store.take_over()
+    for name in ("silent", "heard"):
+        added = first.registry.add(session_of(name, clock))
+        assert added is not None
+        await first.registry.save(added)
+    await first.registry.touch(added)
+    await first.registry.take_over()
     first.kill()
     second = await start()
-    seen = {s.session_id: s.seen_at for s in await second.store.all()}
+    seen = {s.session_id: s.seen_at for s in second.registry.sessions()}
     assert seen == {"silent": None, "heard": clock.now}
 
 

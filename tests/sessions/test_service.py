@@ -22,16 +22,15 @@ from app.problems import (
     TooManySessions,
     Unauthenticated,
 )
+from app.sessions import registry
 from app.sessions.access import Caller
-from app.sessions.admission.budgets import DAY_SECONDS
-from app.sessions.lifecycle.creation import OpenedSession
+from app.sessions.capacity.budgets import DAY_SECONDS
 from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.lifecycle.termination import MAX_PAUSE_SECONDS
 from app.sessions.readiness import MEMORY_SECONDS
+from app.sessions.runtime import MAX_WAITING_CALLS, SessionRuntime
 from app.sessions.service import KEEP_ALIVE_SECONDS
-from app.sessions.store import memory
-from app.sessions.store.memory import MAX_WAITING_CALLS, InMemorySessionStore
-from app.sessions.store.model import AvatarSession, EndReason
+from app.sessions.store.model import EndReason
 from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal, settled
 from tests.support.sessions import Domain, grant
 
@@ -47,7 +46,7 @@ async def test_opening_is_one_create_and_one_init_client(
     session = await house.open()
     assert kaltura.operations() == ["create", "init-client"]
     for _ in range(3):
-        await house.broker.media(grant(session))
+        await house.service.media(grant(session))
     assert kaltura.operations().count("init-client") == 1
 
 
@@ -58,7 +57,7 @@ async def test_in_direct_mode_the_page_calls_init_client_so_the_broker_does_not(
         "v", SessionOptions()
     )
     assert kaltura.operations() == ["create"]
-    assert opened.token.get_secret_value() == kaltura.token
+    assert opened.session.access.token.get_secret_value() == kaltura.token
 
 
 @pytest.mark.parametrize(
@@ -83,7 +82,7 @@ async def test_a_session_whose_init_client_failed_is_ended(
     with pytest.raises(KalturaFailed):
         await house.open()
     assert kaltura.operations() == ["create", "init-client", "end"]
-    assert await house.sessions.all() == []
+    assert house.registry.sessions() == []
 
 
 async def test_a_media_address_no_browser_must_be_sent_to_ends_the_session(
@@ -110,13 +109,16 @@ async def test_an_old_token_does_not_open_a_session_that_got_its_id_anew(
     house: Domain, kaltura: FakeKaltura
 ) -> None:
     old = await house.admission.open_now("visitor-1", SessionOptions())
-    await house.broker.end(grant(old.session))
+    old_token = house.issued(old).token
+    await house.service.end(grant(old))
     kaltura.opened = 0
     new = await house.admission.open_now("visitor-2", SessionOptions())
     assert new.session.session_id == old.session.session_id
     with pytest.raises(SessionNotFound):
-        await house.broker.find(Caller(token=old.token.get_secret_value()), "session-1")
-    found = await house.broker.find(Caller(token=new.token.get_secret_value()), "session-1")
+        await house.access_control.find(Caller(token=old_token.get_secret_value()), "session-1")
+    found = await house.access_control.find(
+        Caller(token=house.issued(new).token.get_secret_value()), "session-1"
+    )
     assert found.session.owner == "visitor-2"
 
 
@@ -131,7 +133,7 @@ async def test_a_caller_who_gives_up_leaves_no_unknown_session(
     with pytest.raises(asyncio.CancelledError):
         await opening
     gate.open.set()
-    await house.broker.close()
+    await house.shutdown.close()
     assert kaltura.calls[-1].operation == "end"
     assert kaltura.calls[-1].session_id == "late"
 
@@ -146,11 +148,11 @@ async def test_a_session_that_kaltura_opens_too_late_for_its_visitor_is_ended(
         await house.open()
     gate.open.set()
     async with asyncio.timeout(10):
-        while "end" not in kaltura.operations() or await house.sessions.all():  # noqa: ASYNC110 - nobody sets an event
+        while "end" not in kaltura.operations() or house.registry.sessions():  # noqa: ASYNC110 - nobody sets an event
             await asyncio.sleep(0.001)
-    late = await house.sessions.get("l")
+    late = await house.registry.find("l")
     assert late is not None
-    assert (late.ended, late.ready) == (EndReason.FAILED, False)
+    assert (late.session.ended, late.session.ready) == (EndReason.FAILED, False)
     assert kaltura.operations() == ["create", "end"]
 
 
@@ -173,11 +175,11 @@ async def test_a_create_that_timed_out_keeps_its_place_until_it_is_known_what_ca
     assert (await house.wait("b")).turn_seconds_left is None, "it is still open at Kaltura"
     refused.open.set()
     await settled()
-    assert isinstance(await house.admission.open("b", SessionOptions()), OpenedSession)
+    assert isinstance(await house.admission.open("b", SessionOptions()), SessionRuntime)
     assert (await house.wait("a")).turn_seconds_left is None
     ended.open.set()
     await settled()
-    assert isinstance(await house.admission.open("a", SessionOptions()), OpenedSession)
+    assert isinstance(await house.admission.open("a", SessionOptions()), SessionRuntime)
 
 
 @pytest.mark.parametrize("mode", ["end", "keep"])
@@ -193,14 +195,14 @@ async def test_closing_ends_what_was_given_up_and_is_opened_after_all(
     kaltura.will("end", refusal(500), refusal(500))
     with pytest.raises(KalturaTimeout):
         await house.open()
-    closing = asyncio.create_task(house.broker.close())
+    closing = asyncio.create_task(house.shutdown.close())
     await settled()
     assert not closing.done()
-    assert await house.broker.left() == ([], 1)
+    assert house.shutdown.left() == ([], 1)
     gate.open.set()
     await closing
     assert kaltura.operations() == ["create", "end", "end", "end"]
-    assert await house.broker.left() == ([], 0)
+    assert house.shutdown.left() == ([], 0)
 
 
 async def test_calls_of_one_session_reach_kaltura_in_the_order_they_came(
@@ -217,7 +219,7 @@ async def test_calls_of_one_session_reach_kaltura_in_the_order_they_came(
     gate.open.set()
     await asyncio.gather(first, *rest)
     await settled()
-    await house.broker.interrupt(grant(session))
+    await house.speech.interrupt(grant(session))
     said = [c.body["text"] for c in kaltura.calls if c.operation == "say-text"]
     assert said == ["0", "1", "2", "3", "4", "5"]
     assert kaltura.operations()[-1] == "interrupt"
@@ -243,17 +245,17 @@ async def test_the_calls_that_wait_are_bounded_but_end_always_gets_through(
     gate = Gate()
     kaltura.will("keep-alive", gate)
     clock.advance(KEEP_ALIVE_SECONDS)
-    first = asyncio.create_task(house.broker.keep_alive(grant(session)))
+    first = asyncio.create_task(house.service.keep_alive(grant(session)))
     await gate.reached.wait()
     waiting = [
-        asyncio.create_task(house.broker.interrupt(grant(session)))
+        asyncio.create_task(house.speech.interrupt(grant(session)))
         for _ in range(MAX_WAITING_CALLS)
     ]
     await settled()
     with pytest.raises(QueueFull) as full:
-        await house.broker.interrupt(grant(session))
+        await house.speech.interrupt(grant(session))
     assert full.value.retry_after
-    ending = asyncio.create_task(house.broker.end(grant(session)))
+    ending = asyncio.create_task(house.service.end(grant(session)))
     await settled()
     gate.open.set()
     await asyncio.gather(first, ending)
@@ -265,17 +267,17 @@ async def test_the_calls_that_wait_are_bounded_but_end_always_gets_through(
 async def test_the_memory_of_sessions_that_are_over_is_bounded(
     house: Domain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "MAX_ENDED", 2)
+    monkeypatch.setattr(registry, "MAX_ENDED", 2)
     sessions = [await house.open() for _ in range(5)]
     for session in sessions:
         await house.end(session)
-    known = [await house.sessions.get(session.session_id) for session in sessions]
+    known = [await house.registry.find(session.session_id) for session in sessions]
     assert [session is not None for session in known] == [False] * 3 + [True] * 2
 
 
 async def test_ending_twice_reaches_kaltura_once(house: Domain, kaltura: FakeKaltura) -> None:
     session = await house.open()
-    await asyncio.gather(*(house.broker.end(grant(session)) for _ in range(3)))
+    await asyncio.gather(*(house.service.end(grant(session)) for _ in range(3)))
     assert kaltura.operations().count("end") == 1
 
 
@@ -290,7 +292,7 @@ async def test_a_session_that_kaltura_says_is_gone_is_ended_here_and_there_to_be
     assert (await house.now(session)).ended == EndReason.GONE
     await house.sweep()
     assert kaltura.operations()[-2:] == ["say-text", "end"]
-    assert await house.sessions.all() == []
+    assert house.registry.sessions() == []
 
 
 async def test_an_end_that_kaltura_refused_is_tried_again_until_it_agrees(
@@ -299,7 +301,7 @@ async def test_an_end_that_kaltura_refused_is_tried_again_until_it_agrees(
     session = await house.open()
     kaltura.will("end", *[refusal(500)] * 3)
     with pytest.raises(Problem):
-        await house.broker.end(grant(session))
+        await house.service.end(grant(session))
     for _ in range(3):
         await house.sweep()  # too early: nothing more is sent
     assert kaltura.operations().count("end") == 1
@@ -307,7 +309,7 @@ async def test_an_end_that_kaltura_refused_is_tried_again_until_it_agrees(
         clock.advance(60)
         await house.sweep()
     assert kaltura.operations().count("end") == 4
-    assert await house.sessions.all() == []
+    assert house.registry.sessions() == []
 
 
 async def test_an_end_is_given_up_only_when_the_sessions_token_has_expired(
@@ -316,13 +318,13 @@ async def test_an_end_is_given_up_only_when_the_sessions_token_has_expired(
     session = await house.open()
     kaltura.will("end", *[refusal(500)] * 3)
     with pytest.raises(Problem):
-        await house.broker.end(grant(session))
+        await house.service.end(grant(session))
     clock.advance(23 * 3600)
     await house.sweep()
-    assert len(await house.sessions.all()) == 1
+    assert len(house.registry.sessions()) == 1
     clock.advance(3600)
     await house.sweep()
-    assert await house.sessions.all() == []
+    assert house.registry.sessions() == []
 
 
 async def test_an_idle_session_is_ended_and_a_watched_one_is_not(
@@ -331,7 +333,7 @@ async def test_an_idle_session_is_ended_and_a_watched_one_is_not(
     idle, watched = await house.open("idle"), await house.open("watched")
     for _ in range(9):
         clock.advance(10)
-        await house.broker.keep_alive(grant(await house.now(watched)))
+        await house.service.keep_alive(await house.grant(watched))
         await house.sweep()
     assert (await house.now(idle)).ended == EndReason.IDLE
     assert (await house.now(watched)).ended is None
@@ -344,7 +346,7 @@ async def test_a_hidden_tab_whose_timers_run_once_a_minute_is_not_idle(
     for _ in range(10):
         clock.advance(60 + 15)  # Chromium's pace for tabs long hidden, and the page's patience
         await house.sweep()
-        await house.broker.keep_alive(grant(await house.now(session)))
+        await house.service.keep_alive(await house.grant(session))
     assert (await house.now(session)).ended is None
 
 
@@ -355,10 +357,10 @@ async def test_a_watched_session_ends_at_its_absolute_limit(
     for _ in range(90):
         clock.advance(10)
         await house.sweep()
-        if (current := await house.now(session)).ended is None:
-            await house.broker.keep_alive(grant(current))
+        if session.session.ended is None:
+            await house.service.keep_alive(grant(session))
     assert (await house.now(session)).ended == EndReason.EXPIRED
-    assert clock.now == session.expires_at
+    assert clock.now == session.session.expires_at
     assert kaltura.operations().count("end") == 1
 
 
@@ -367,7 +369,7 @@ async def test_keep_alives_are_merged_to_one_in_ten_seconds(
 ) -> None:
     session = await house.open()
     for _ in range(20):
-        await house.broker.keep_alive(grant(await house.now(session)))
+        await house.service.keep_alive(await house.grant(session))
         clock.advance(2)
     assert kaltura.operations().count("keep-alive") == 4
 
@@ -378,7 +380,7 @@ async def test_places_are_reserved_before_kaltura_is_asked(
     house = Domain(kaltura, clock, max_concurrent_sessions=5)
     rush = [house.open(f"visitor-{n}") for n in range(30)]
     outcomes = await asyncio.gather(*rush, return_exceptions=True)
-    assert sum(isinstance(o, AvatarSession) for o in outcomes) == 5
+    assert sum(isinstance(o, SessionRuntime) for o in outcomes) == 5
     assert sum(isinstance(o, AtCapacity) for o in outcomes) == 25
     assert kaltura.operations().count("create") == 5
 
@@ -398,7 +400,7 @@ async def test_an_ended_session_gives_its_place_to_the_next(
     session = await house.open()
     with pytest.raises(AtCapacity):
         await house.open("visitor-2")
-    await house.broker.end(grant(session))
+    await house.service.end(grant(session))
     await house.open("visitor-2")
 
 
@@ -417,7 +419,7 @@ async def test_one_end_that_hangs_holds_up_no_other(
     assert (await house.now(quick)).ended_upstream
     gate.open.set()
     await house.terminator.settle()
-    assert await house.sessions.all() == []
+    assert house.registry.sessions() == []
 
 
 async def test_closing_tries_again_what_was_refused_and_waits_for_what_is_being_opened(
@@ -429,10 +431,10 @@ async def test_closing_tries_again_what_was_refused_and_waits_for_what_is_being_
     kaltura.will("end", *[refusal(500)] * 2)
     opening = asyncio.create_task(house.open("b"))
     await gate.reached.wait()
-    closing = asyncio.create_task(house.broker.close())
+    closing = asyncio.create_task(house.shutdown.close())
     while kaltura.operations().count("end") < 3:  # noqa: ASYNC110 - closing is what we wait for
         await asyncio.sleep(0.01)
-    assert (await house.sessions.all()) == [], "it does not wait for the other to be opened"
+    assert (house.registry.sessions()) == [], "it does not wait for the other to be opened"
     gate.open.set()
     await closing
     await asyncio.gather(opening, return_exceptions=True)
@@ -445,12 +447,12 @@ async def test_a_session_is_nobodys_before_it_is_ready(house: Domain, kaltura: F
     kaltura.will("init-client", gate)
     opening = asyncio.create_task(house.open("visitor-1"))
     await gate.reached.wait()
-    assert await house.broker.owned_by("visitor-1") == []
+    assert house.service.owned_by("visitor-1") == []
     with pytest.raises(SessionNotFound):
-        await house.broker.find(Caller(visitor=Visitor("visitor-1")), "session-1")
+        await house.access_control.find(Caller(visitor=Visitor("visitor-1")), "session-1")
     gate.open.set()
     session = await opening
-    assert await house.broker.owned_by("visitor-1") == [session]
+    assert house.service.owned_by("visitor-1") == [session.session]
 
 
 async def test_in_direct_mode_a_page_that_never_calls_the_broker_is_not_idle(
@@ -458,7 +460,7 @@ async def test_in_direct_mode_a_page_that_never_calls_the_broker_is_not_idle(
 ) -> None:
     house = Domain(kaltura, clock, avatar_token_mode="direct")
     silent, heard = await house.open("silent"), await house.open("heard")
-    await house.broker.keep_alive(grant(heard))
+    await house.service.keep_alive(grant(heard))
     clock.advance(899)
     await house.sweep()
     assert (await house.now(silent)).ended is None
@@ -474,13 +476,13 @@ async def test_a_token_with_a_mad_expiry_is_like_one_without(
 ) -> None:
     payload = base64.urlsafe_b64encode(f'{{"exp": {exp}}}'.encode()).decode()
     kaltura.token = f"e30.{payload}.sig"
-    assert (await house.open()).expires_at == clock.now + 900
+    assert (await house.open()).session.expires_at == clock.now + 900
 
 
 async def test_closing_ends_every_session(house: Domain, kaltura: FakeKaltura) -> None:
     for owner in "abc":
         await house.open(owner)
-    await house.broker.close()
+    await house.shutdown.close()
     assert sorted(c.session_id or "" for c in kaltura.calls if c.operation == "end") == [
         "session-1",
         "session-2",
@@ -493,7 +495,7 @@ async def test_a_session_never_outlives_kalturas_own_token(
 ) -> None:
     kaltura.token = "e30.eyJleHAiOjE4MDAwMDAwNjB9.sig"
     session = await house.open()
-    assert session.expires_at == clock.now + 60
+    assert session.session.expires_at == clock.now + 60
 
 
 async def test_readiness_forgets_a_failure_so_that_visitors_can_come_back(
@@ -518,11 +520,11 @@ async def test_a_success_clears_readiness_at_once(house: Domain, kaltura: FakeKa
 async def test_an_empty_token_opens_nothing(kaltura: FakeKaltura, clock: FakeClock) -> None:
     house = Domain(kaltura, clock, avatar_token_mode="direct")
     session = await house.open()
-    over = replace(session, access=SessionAccess("over", SecretStr("")), ended=EndReason.VISITOR)
-    await house.sessions.add(over)
+    access = SessionAccess("over", SecretStr(""))
+    house.registry.add(replace(session.session, access=access, ended=EndReason.VISITOR))
     for session_id in ("over", session.session_id):
         with pytest.raises(Unauthenticated):
-            await house.broker.find(Caller(token=""), session_id)
+            await house.access_control.find(Caller(token=""), session_id)
 
 
 async def test_the_first_reason_of_an_end_stays(house: Domain, kaltura: FakeKaltura) -> None:
@@ -530,14 +532,8 @@ async def test_the_first_reason_of_an_end_stays(house: Domain, kaltura: FakeKalt
     kaltura.will("end", refusal(500))
     with pytest.raises(Problem):
         await house.end(session)
-    await house.broker.close()
+    await house.shutdown.close()
     assert (await house.now(session)).ended == EndReason.VISITOR
-
-
-async def test_of_a_session_that_is_over_nothing_but_the_memory_is_kept(house: Domain) -> None:
-    await house.end(await house.open())
-    assert isinstance(house.sessions, InMemorySessionStore)
-    assert (house.sessions._open, house.sessions._lanes) == ({}, {})
 
 
 async def test_a_session_that_ends_while_its_media_is_asked_for_is_nobodys(
@@ -547,7 +543,8 @@ async def test_a_session_that_ends_while_its_media_is_asked_for_is_nobodys(
     kaltura.will("init-client", gate)
     opening = asyncio.create_task(house.open())
     await gate.reached.wait()
-    await house.sessions.mark_ended("session-1", EndReason.IDLE)
+    (runtime,) = house.registry.runtimes()
+    await house.registry.mark_ended(runtime, EndReason.IDLE)
     gate.open.set()
     with pytest.raises(KalturaFailed):
         await opening
@@ -559,7 +556,7 @@ async def test_in_direct_mode_overlapping_init_clients_reach_kaltura_once(
 ) -> None:
     house = Domain(kaltura, clock, avatar_token_mode="direct")
     session = grant(await house.open())
-    media = await asyncio.gather(*(house.broker.init_client(session) for _ in range(3)))
+    media = await asyncio.gather(*(house.service.init_client(session) for _ in range(3)))
     assert media == [media[0]] * 3
     assert kaltura.operations().count("init-client") == 1
 
@@ -576,4 +573,4 @@ async def test_however_often_an_end_was_refused_it_is_tried_again_within_a_minut
         await house.sweep()
         clock.advance(MAX_PAUSE_SECONDS)
     assert kaltura.operations().count("end") == refusals + 1
-    assert await house.sessions.all() == []
+    assert house.registry.sessions() == []

@@ -10,6 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 from pydantic import SecretStr
 
+from app.sessions.clock import SessionClock
 from app.sessions.keyring import Keyring
 from app.sessions.tokens import Claims, InvalidTokenError, SessionTokens, expiry
 from tests.support.doubles import FakeClock
@@ -20,7 +21,7 @@ CLAIMS = Claims("visitor-1", "session-1")
 
 
 def signed_with(clock: FakeClock, *keys: SecretStr) -> SessionTokens:
-    return SessionTokens(Keyring(keys).signing(), clock)
+    return SessionTokens(Keyring(keys).signing(), SessionClock(clock, clock))
 
 
 @pytest.fixture

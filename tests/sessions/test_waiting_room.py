@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.sessions.admission.waiting_room import ABSENT_SECONDS, TURN_SECONDS, Ticket, WaitingRoom
+from app.sessions.capacity.waiting_room import ABSENT_SECONDS, TURN_SECONDS, Ticket, WaitingRoom
 from tests.support.doubles import FakeClock
 
 

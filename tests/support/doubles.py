@@ -17,7 +17,7 @@ from app.audit.model import Entry
 from app.audit.writer import AuditWriter, PendingEntry
 from app.config.settings import Settings
 from app.db.database import IN_MEMORY, Database
-from app.observability.logs import configure_logging
+from app.observability.logs import OWN_LOGGERS, Level, configure_logging
 from app.observability.pseudonyms import Pseudonyms
 from app.server.output import NonBlockingOutput
 
@@ -244,12 +244,14 @@ def settings(**changes: Any) -> Settings:
 
 @contextmanager
 def logging_to(
-    stream: TextIO | NonBlockingOutput, pseudonyms: Pseudonyms | None = None
+    stream: TextIO | NonBlockingOutput,
+    pseudonyms: Pseudonyms | None = None,
+    level: Level = "info",
 ) -> Iterator[None]:
     """Has the log written to `stream`, without what the tests' own client says."""
     root, caller = logging.getLogger(), logging.getLogger("httpx")
     before, levels = root.handlers, (root.level, caller.level)
-    configure_logging(stream, pseudonyms=pseudonyms)
+    configure_logging(stream, pseudonyms=pseudonyms, level=level)
     caller.setLevel(logging.WARNING)
     try:
         yield
@@ -257,4 +259,6 @@ def logging_to(
         structlog.reset_defaults()
         root.handlers = before
         root.setLevel(levels[0])
+        for own in OWN_LOGGERS:
+            logging.getLogger(own).setLevel(logging.NOTSET)
         caller.setLevel(levels[1])

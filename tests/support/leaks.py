@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import httpx
 
-from bench.soak.findings import most_at_once
+from bench.soak.outcome import most_at_once
 from tests.support.processes import Running
 
 KALTURA: Final = {"AVATAR_KS": "a-ks", "AVATAR_ID": "ada", "AVATAR_VOICE_ID": "emulator-voice-en-1"}

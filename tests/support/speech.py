@@ -9,7 +9,7 @@ import av
 import httpx
 import numpy as np
 
-from app.sessions.store.model import AvatarSession
+from app.sessions.runtime import SessionRuntime
 from tests.support.doubles import (
     FakeKaltura,
     FakeServices,
@@ -26,8 +26,8 @@ def said(kaltura: FakeKaltura) -> list[str]:
     return [call.body["text"] for call in kaltura.calls if call.operation == "say-text"]
 
 
-def fates(house: Domain, session: AvatarSession) -> list[str]:
-    return [receipt.state.value for receipt in house.broker.utterances(grant(session))]
+def fates(house: Domain, session: SessionRuntime) -> list[str]:
+    return [receipt.state.value for receipt in house.speech.utterances(grant(session))]
 
 
 TTS: dict[str, Any] = {

@@ -57,7 +57,7 @@ def voice_service() -> Iterator[VoiceService]:
     @app.post("/v1/audio/speech")
     async def speech(options: Wish) -> Response:
         service.said.append(options.input)
-        speech = await engine.say(options.input, Voice.of(None))
+        speech = await engine.synthesise(options.input, Voice.of(None))
         sound = await asyncio.to_thread(mp3_of, speech.samples)
         return Response(sound, media_type="audio/mpeg")
 

@@ -15,6 +15,7 @@ from asgi_lifespan import LifespanManager
 
 from app.kaltura.contract import MIRROR_PATH
 from app.main import create_app
+from app.sessions.clock import Clocks
 from app.sessions.speech.backlog import MAX_QUEUED
 from tests.support.doubles import FakeClock, settings
 
@@ -94,9 +95,7 @@ async def visitor(kaltura: Kaltura, clock: FakeClock) -> AsyncIterator[httpx.Asy
                 session_idle_seconds=3600,
                 session_max_seconds=3600,
             ),
-            clock=clock,
-            monotonic=clock,
-            sleep=clock.sleep,
+            clocks=Clocks(wall=clock, monotonic=clock, sleep=clock.sleep),
         )
         async with (
             LifespanManager(app) as manager,

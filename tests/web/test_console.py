@@ -1,5 +1,6 @@
 """The operator's console: who gets in, what a page may do, and what it shows."""
 
+import html
 import json
 import re
 from typing import Any
@@ -9,9 +10,10 @@ import pytest
 
 from app.audit.reader import AuditReader
 from app.problems import RecordUnavailable
+from app.sessions.service import KEEP_ALIVE_SECONDS
 from app.web.operator.sign_in import SIGNED_IN_SECONDS
 from tests.conftest import Visit
-from tests.support.doubles import FakeClock
+from tests.support.doubles import FakeClock, FakeKaltura, refusal
 from tests.support.operators import TOKEN, signed_in
 from tests.support.visitor_api import is_problem
 
@@ -191,6 +193,42 @@ async def test_the_record_is_shown_filtered_and_page_by_page(
     assert 'rel="next"' not in second.text
     found = await operator.get(f"/operator/record?sessionId={session_id}&text=NUMBER+42&visitor=")
     assert texts(found) == ["text number 42"]
+
+
+async def test_keep_alives_that_went_well_are_shown_and_exported_when_they_are_asked_for(
+    visit: Visit, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    visitor = await visit(operator_token=TOKEN)
+    keep_alive = f"/api/avatar-sessions/{await said(visitor, 'hello')}/keep-alive"
+    await visitor.post(keep_alive)
+    operator = await signed_in(await visit())
+
+    async def shown(query: str) -> tuple[int, int]:
+        """How many keep-alives the page has, and how many its export."""
+        page = (await operator.get(f"/operator/record?{query}")).text
+        [export] = re.findall(r'href="(/operator/api/audit.jsonl[^"]*)"', page)
+        exported = (await operator.get(html.unescape(export))).text
+        return page.count('class="event">keep-alive<'), exported.count('"keep-alive"')
+
+    assert await shown("") == await shown("outcome=ok") == (0, 0)
+    assert await shown("keepAlives=all") == await shown("event=keep-alive") == (1, 1)
+    everything = (await operator.get("/operator/api/audit")).json()["events"]
+    assert [event["event"] for event in everything].count("keep-alive") == 1
+
+    clock.advance(KEEP_ALIVE_SECONDS)
+    kaltura.will("keep-alive", refusal(404))
+    await visitor.post(keep_alive)
+    assert await shown("") == (1, 1), "one that failed is always shown"
+
+
+async def test_the_control_for_keep_alives_tells_what_is_shown(visit: Visit) -> None:
+    operator = await signed_in(await visit(operator_token=TOKEN))
+    for query, is_checked in (("", False), ("keepAlives=all", True)):
+        page = (await operator.get(f"/operator/record?{query}")).text
+        assert bool(re.search(r'name="keepAlives"[^>]* checked', page)) is is_checked
+        assert ("are left out" in page) is not is_checked
+    wrong = await operator.get("/operator/api/audit?keepAlives=none")
+    assert is_problem(wrong, "invalid-request", 422)
 
 
 async def test_the_last_words_are_the_last_that_were_to_be_said_and_not_an_empty_try(

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import structlog
 
-from app.main import create_app
+from app.main import Transports, create_app
 from app.problems import RateLimited
 from app.web.stream_limit import StreamLimit
 from app.web.visitor import events
@@ -333,7 +333,7 @@ async def test_a_stranger_s_lines_are_not_read(visit: Visit) -> None:
 
 async def test_a_writer_that_breaks_off_has_said_what_it_wrote() -> None:
     kaltura = FakeKaltura()
-    async with serving(create_app(settings(), transport=kaltura)) as house:
+    async with serving(create_app(settings(), transports=Transports(kaltura=kaltura))) as house:
         client = await house.connect()
         await client.send(
             b"POST /api/create-avatar-session HTTP/1.1\r\nHost: broker.test\r\n"

@@ -15,6 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from app.kaltura.contract import MIRROR_PATH, Operation
+from app.sessions.clock import SessionClock
 from app.sessions.keyring import keyring_of
 from app.sessions.tokens import Claims, SessionTokens
 from tests.conftest import Visit
@@ -205,7 +206,7 @@ async def test_a_good_token_of_anything_else_gets_the_404_of_what_does_not_exist
 async def test_no_forged_token_opens_a_session(
     visitor: httpx.AsyncClient, kaltura: FakeKaltura, clock: FakeClock, name: str
 ) -> None:
-    tokens = SessionTokens([SIGNING], clock)
+    tokens = SessionTokens([SIGNING], SessionClock(clock, clock))
     end = clock.now + 60
     token = tokens.sign(Claims("me", "session-1"), issued_at=clock.now, expires_at=end)
     for method in ("GET", "POST"):

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 
-from app.main import create_app
+from app.main import Transports, create_app
 from tests.conftest import Visit
 from tests.support.doubles import FakeKaltura, settings
 from tests.support.visitor_api import CREATE, bearer, is_problem, opened, path
@@ -161,7 +161,7 @@ async def test_a_body_that_does_not_say_its_length_is_bounded_too(
 
 
 async def test_half_a_request_is_no_request(kaltura: FakeKaltura) -> None:
-    app = create_app(settings(), transport=kaltura)
+    app = create_app(settings(), transports=Transports(kaltura=kaltura))
     messages: Iterator[dict[str, Any]] = iter(
         [
             {"type": "http.request", "body": b"{", "more_body": True},
@@ -191,7 +191,7 @@ async def test_half_a_request_is_no_request(kaltura: FakeKaltura) -> None:
 async def test_a_visitor_who_hangs_up_while_create_is_under_way_leaves_nothing_behind(
     kaltura: FakeKaltura,
 ) -> None:
-    app = create_app(settings(), transport=kaltura)
+    app = create_app(settings(), transports=Transports(kaltura=kaltura))
     messages: Iterator[dict[str, Any]] = iter(
         [{"type": "http.request", "body": b""}, {"type": "http.disconnect"}]
     )

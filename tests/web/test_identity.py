@@ -10,7 +10,8 @@ import pytest
 from asgi_lifespan import LifespanManager
 
 from app.identity.keys import PAUSE_SECONDS
-from app.main import create_app
+from app.main import Transports, create_app
+from app.sessions.clock import Clocks
 from tests.support.doubles import KALTURA_TOKEN, FakeClock, FakeKaltura, settings
 from tests.support.login import BY_LOGIN, FakeLogin, made_key
 from tests.support.operators import TOKEN
@@ -52,10 +53,8 @@ async def reach(kaltura: FakeKaltura, login: FakeLogin, clock: FakeClock) -> Asy
             if not started:
                 app = create_app(
                     settings(**changes),
-                    transport=kaltura,
-                    login_transport=login,
-                    clock=clock,
-                    monotonic=clock,
+                    transports=Transports(kaltura=kaltura, login=login),
+                    clocks=Clocks(wall=clock, monotonic=clock),
                 )
                 started.append((await stack.enter_async_context(LifespanManager(app))).app)
             transport = httpx.ASGITransport(

@@ -11,7 +11,7 @@ from asgi_lifespan import LifespanManager
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.kaltura.contract import MIRROR_PATH
-from app.main import create_app
+from app.main import Transports, create_app
 from app.problems import QueueFull
 from app.sessions.audio.recordings import Recordings
 from tests.conftest import Visit
@@ -408,7 +408,7 @@ class TestForwardedAddresses:
 
     async def creates(self, forwarded: list[str], *, peer: str) -> list[httpx.Response]:
         """A fresh visitor for each value of `X-Forwarded-For`."""
-        app = create_app(settings(**FEW), transport=FakeKaltura())
+        app = create_app(settings(**FEW), transports=Transports(kaltura=FakeKaltura()))
         async with LifespanManager(app) as manager:
             proxied = ProxyHeadersMiddleware(manager.app, ["10.0.0.0/8"])  # type: ignore[arg-type] # uvicorn's own types of ASGI
             transport = httpx.ASGITransport(app=proxied, client=(peer, 1))  # type: ignore[arg-type] # likewise

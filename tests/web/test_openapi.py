@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.main import create_app
+from app.main import Transports, create_app
 from app.problems import PROBLEMS
 from tests.support.doubles import FakeKaltura, settings
 
@@ -14,7 +14,7 @@ PROBLEM = {"$ref": "#/components/schemas/Problem"}
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return create_app(settings(), transport=FakeKaltura()).openapi()
+    return create_app(settings(), transports=Transports(kaltura=FakeKaltura())).openapi()
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -1,13 +1,25 @@
 """What /readyz says when no session can be opened, and that it does not say so for ever."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import httpx
 import pytest
+import structlog
 
 from app.kaltura.breaker import OPEN_SECONDS, THRESHOLD
+from app.sessions.service import KEEP_ALIVE_SECONDS
 from tests.audit.test_refusing import Disk
 from tests.audit.test_refusing import disk as disk  # noqa: PLC0414 - a fixture
 from tests.conftest import Visit
-from tests.support.doubles import FakeClock, FakeKaltura, refusal
+from tests.support.doubles import (
+    BY_ADMIN_SECRET,
+    BY_APP_TOKEN,
+    FakeClock,
+    FakeKaltura,
+    exception,
+    refusal,
+)
 from tests.support.visitor_api import CREATE, opened, path
 
 
@@ -75,3 +87,60 @@ async def test_credentials_that_are_refused_are_named(
     await visitor.post(CREATE)
     assert await wrong(visitor) == ["kaltura-credentials-rejected"]
     assert "AVATAR_KS" in (await visitor.get("/readyz")).json()["wrong"][0]
+
+
+def outages(logs: Sequence[Mapping[str, Any]]) -> list[int]:
+    """How many creates each error line tells of that Kaltura refuses the credentials."""
+    return [
+        line["refused"]
+        for line in logs
+        if line["log_level"] == "error" and "credentials" in line["event"]
+    ]
+
+
+@pytest.mark.parametrize("create", [CREATE, "/v1/avatar-session/create"])
+@pytest.mark.parametrize(
+    ("makes_ks", "operation", "refused"),
+    [
+        ({}, "create", refusal(401)),
+        ({}, "create", refusal(403)),
+        ({}, "create", exception("INVALID_KS")),
+        (BY_ADMIN_SECRET, "start", exception("START_SESSION_ERROR")),
+        (BY_APP_TOKEN, "startSession", exception("APP_TOKEN_ID_NOT_FOUND")),
+    ],
+)
+async def test_credentials_that_kaltura_refuses_are_an_error_at_once_and_then_once_a_minute(
+    visit: Visit,
+    kaltura: FakeKaltura,
+    clock: FakeClock,
+    create: str,
+    makes_ks: dict[str, Any],
+    operation: str,
+    refused: httpx.Response,
+) -> None:
+    visitor = await visit(**makes_ks)
+    kaltura.will(operation, *[refused] * 7)
+    body = {"visualConfig": {"id": "avatar-1"}} if create.startswith("/v1") else {}
+    told = []
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(7):
+            await visitor.post(create, json=body)
+            told.append(outages(logs)[-1])
+            clock.advance(10)
+    assert outages(logs) == [1, 6]
+    assert told == [1] * 6 + [6]
+
+
+async def test_a_ks_that_was_replaced_and_a_token_that_is_over_are_no_outage(
+    visit: Visit, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    visitor = await visit(**BY_ADMIN_SECRET)
+    kaltura.will("create", refusal(401))
+    with structlog.testing.capture_logs() as logs:
+        session = await opened(visitor)
+        clock.advance(KEEP_ALIVE_SECONDS)
+        kaltura.will("keep-alive", refusal(401))
+        kaltura.will("end", refusal(401))
+        await visitor.post(path(session, "keep-alive"))
+        await visitor.post(path(session, "end"))
+    assert outages(logs) == []

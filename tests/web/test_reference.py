@@ -15,7 +15,7 @@ from app.problems import PROBLEMS
 from app.web.docs.openapi import problems
 from app.web.docs.reference import Endpoint, Field, reference
 from tests.conftest import Visit
-from tests.support.audio import wav
+from tests.support.curl import as_curl_would
 from tests.support.doubles import settings
 
 ORIGIN = "http://broker.test"
@@ -189,37 +189,6 @@ async def test_each_curl_line_does_what_it_promises(endpoint: Endpoint, visit: V
         values["$TICKET"] = (await visitor.post("/api/create-avatar-session")).json()["ticket"]
     answer = await as_curl_would(visitor, endpoint.curl, values)
     assert answer.status_code == int(endpoint.status), answer.text
-
-
-async def as_curl_would(
-    visitor: httpx.AsyncClient, line: str, values: dict[str, str]
-) -> httpx.Response:
-    """Sends what curl would send, for the few options that the lines use."""
-    for name, value in values.items():
-        line = line.replace(name, value)
-    command, *words = shlex.split(line.replace("\\\n", ""))
-    assert command == "curl"
-    method, url = "GET", ""
-    headers: dict[str, str] = {}
-    more: dict[str, Any] = {}
-    arguments = iter(words)
-    for word in arguments:
-        match word:
-            case "-X":
-                method = next(arguments)
-            case "-H":
-                name, _, value = next(arguments).partition(": ")
-                headers[name] = value
-            case "-d":
-                method, more = "POST", {"content": next(arguments)}
-            case "-F":
-                field, _, _ = next(arguments).partition("=@")
-                method, more = "POST", {"files": {field: wav(1)}}
-            case "-b" | "-c":
-                next(arguments)  # the client keeps cookies anyway
-            case _:
-                url = word
-    return await visitor.request(method, url, headers=headers, **more)
 
 
 async def test_the_docs_show_every_call_and_every_problem(visitor: httpx.AsyncClient) -> None:

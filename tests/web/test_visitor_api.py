@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from app.sessions.audio import recordings, subprocess_runner
+from app.sessions.clock import SessionClock
 from app.sessions.keyring import keyring_of
 from app.sessions.readiness import MEMORY_SECONDS
 from app.sessions.speech.text.validation import is_silent, speakable
@@ -298,7 +299,7 @@ class TestTimeIsOver:
     async def test_an_expired_token_of_no_session_is_no_token(
         self, visitor: httpx.AsyncClient, clock: FakeClock
     ) -> None:
-        tokens = SessionTokens(keyring_of(default_settings()).signing(), clock)
+        tokens = SessionTokens(keyring_of(default_settings()).signing(), SessionClock(clock, clock))
         expired = tokens.sign(
             Claims("visitor-1", "session-9"), issued_at=clock.now - 9, expires_at=clock.now - 1
         )

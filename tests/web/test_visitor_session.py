@@ -13,7 +13,8 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 
-from app.main import create_app
+from app.main import Transports, create_app
+from app.sessions.clock import Clocks
 from tests.conftest import Visit
 from tests.support.doubles import FakeClock, FakeKaltura, settings
 from tests.support.visitor_api import CREATE, bearer, is_problem, opened, path
@@ -91,9 +92,8 @@ async def broker(
             shutdown_sessions="keep",
             **changes,
         ),
-        transport=kaltura,
-        clock=clock,
-        monotonic=clock,
+        transports=Transports(kaltura=kaltura),
+        clocks=Clocks(wall=clock, monotonic=clock),
     )
     async with (
         LifespanManager(app) as manager,

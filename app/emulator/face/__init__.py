@@ -1,1 +1,1 @@
-"""The emulator's picture: a face, drawn."""
+"""The emulator's picture: a drawn and animated face."""

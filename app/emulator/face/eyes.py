@@ -1,4 +1,4 @@
-"""The eyes with their brows, and the glasses before them, drawn as a small picture."""
+"""The drawing of the eyes, brows and glasses, as a small picture."""
 
 from typing import Final
 
@@ -14,8 +14,8 @@ from app.emulator.face.canvas import (
     ellipse,
     open_curve,
 )
+from app.emulator.face.layers import EYE_DISTANCE, EYE_LEVEL
 from app.emulator.face.looks import AXIS, Look
-from app.emulator.face.portrait import EYE_DISTANCE, EYE_LEVEL
 
 EYES_BOX: Final[Box] = (156, 172, 356, 264)
 
@@ -24,13 +24,13 @@ _PUPIL: Final = (20, 14, 16)
 _LASHES: Final = (44, 28, 28)
 _FRAME: Final = (52, 46, 50)
 _LID_DROP: Final = 16.0
-"""How far the upper lid comes down to close the eye, in pixels."""
+"""The distance that the upper lid moves to close the eye, in pixels."""
 _SHUT: Final = 0.12
-"""Less openness than this shows only the lid."""
+"""The openness below which the eye is drawn closed."""
 
 
 def eyes(look: Look, openness: float, gaze: Point, lift: float) -> Image.Image:
-    """Return both eyes and brows: `openness` 0 to 1, `gaze` and brow `lift` in pixels."""
+    """Draw both eyes and brows: `openness` 0 to 1, `gaze` and brow `lift` in pixels."""
     canvas = Canvas(EYES_BOX)
     for side in (-1, 1):
         _eye(canvas, look, side, openness, gaze)
@@ -69,7 +69,7 @@ def _eye(canvas: Canvas, look: Look, side: int, openness: float, gaze: Point) ->
 
 
 def _ball(look: Look, middle: Point, lid: Points, opening: Points) -> Canvas:
-    """Return what shows between the lids."""
+    """Draw the part of the eyeball that is visible between the lids."""
     x, y = middle
     canvas = Canvas(EYES_BOX)
     canvas.polygon(opening, _WHITE)

@@ -1,31 +1,31 @@
-"""Three ways to wear the hair, each in layers: behind the bust, behind the face, before it."""
+"""The drawing of three hair styles, in layers: behind the bust, behind the face, before it."""
 
 import numpy as np
 
 from app.emulator.face.canvas import Canvas, Point, closed_curve, darker, ellipse, mirrored
-from app.emulator.face.looks import AXIS, Hair, Look
+from app.emulator.face.looks import AXIS, HairStyle, Look
 
 
 def behind_bust(canvas: Canvas, look: Look) -> None:
-    """Draw what falls behind neck and shoulders."""
-    if look.hair_style is Hair.BOB:
+    """Draw the hair behind neck and shoulders."""
+    if look.hair_style is HairStyle.BOB:
         _back_of_bob(canvas, look)
 
 
 def behind_face(canvas: Canvas, look: Look) -> None:
-    """Draw what stands out around the head."""
-    if look.hair_style is Hair.CURLS:
+    """Draw the hair around the head."""
+    if look.hair_style is HairStyle.CURLS:
         _curls(canvas, look)
 
 
 def before_face(canvas: Canvas, look: Look, face: list[Point]) -> None:
-    """Draw what lies over the forehead, and its shadow on the face."""
+    """Draw the hair over the forehead, and its shadow on the face."""
     match look.hair_style:
-        case Hair.BOB:
+        case HairStyle.BOB:
             _fringe(canvas, look)
-        case Hair.CURLS:
+        case HairStyle.CURLS:
             _hairline(canvas, look, face)
-        case Hair.SHORT:
+        case HairStyle.SHORT:
             _short_hair(canvas, look, face)
 
 
@@ -49,7 +49,7 @@ def _back_of_bob(canvas: Canvas, look: Look) -> None:
 
 
 def _fringe(canvas: Canvas, look: Look) -> None:
-    """Draw hair parted on one side, falling past the ears."""
+    """Draw hair that is parted on one side and covers the ears."""
     left = closed_curve(
         [
             (288, 78),

@@ -1,4 +1,4 @@
-"""The mouth, drawn as a small picture for each of its shapes."""
+"""The drawing of the mouth in any shape, as a small picture."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.emulator.face.canvas import Box, Canvas, Point, darker, ellipse
+from app.emulator.face.layers import MOUTH
 from app.emulator.face.looks import Look
-from app.emulator.face.portrait import MOUTH
-from app.emulator.speech.visemes import Mouth
+from app.emulator.speech.visemes import MouthShape
 
 MOUTH_BOX: Final[Box] = (196, 270, 316, 360)
 
@@ -18,15 +18,15 @@ _CAVITY: Final = (92, 28, 34)
 _TONGUE: Final = (206, 96, 100)
 _TEETH: Final = (252, 248, 240)
 _SHUT: Final = 1.5
-"""Lips closer than this, in pixels, meet in a line."""
+"""The gap below which the lips are drawn closed, in pixels."""
 
 _X: Final = np.linspace(-1.0, 1.0, 49)
-"""From corner to corner, in halves of the mouth's width."""
+"""The horizontal positions from corner to corner, in halves of the mouth's width."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Lips:
-    """Four curves from corner to corner, as heights over `_X`, in pixels below the middle."""
+    """The lips as four curves from corner to corner: heights over `_X`, in pixels downwards."""
 
     half_width: float
     gap: float
@@ -36,14 +36,14 @@ class _Lips:
     lower_edge: NDArray[np.float64]
 
     @classmethod
-    def of(cls, shape: Mouth) -> Self:
-        """Return the lips of a shape; at rest their corners are a little raised."""
+    def of(cls, shape: MouthShape) -> Self:
+        """The lips for a shape; at rest their corners are a little raised."""
         wide, round_ = max(0.0, shape.spread), max(0.0, -shape.spread)
         half_width = 35.0 + 7.0 * wide - 16.0 * round_ - 2.0 * shape.opening
         gap = 36.0 * shape.opening * (1.0 - 0.3 * shape.tuck)
         smile = 7.0 * (1.0 - 0.55 * shape.opening) * (1.0 - 0.8 * round_)
         rise = -smile * np.abs(_X) ** 2.2
-        # An open mouth is rounder than the almond of one that is nearly shut.
+        # An open mouth is rounder than one that is nearly closed.
         arch = (1.0 - np.abs(_X) ** (2.0 + 0.5 * shape.opening)) ** (1.0 - 0.3 * min(1.0, gap / 4))
         upper_seam = rise - 0.34 * gap * arch
         lower_seam = rise + 0.66 * gap * arch
@@ -62,25 +62,25 @@ class _Lips:
         )
 
     def curve(self, heights: NDArray[np.float64]) -> list[Point]:
-        """Return a curve in the picture's coordinates."""
+        """A curve in the picture's coordinates."""
         x, y = MOUTH
         xs = x + self.half_width * _X
         return list(zip(xs.tolist(), (y + heights).tolist(), strict=True))
 
     def between(self, above: NDArray[np.float64], below: NDArray[np.float64]) -> list[Point]:
-        """Return the outline of what lies between two curves."""
+        """The outline of the area between two curves."""
         return self.curve(above) + self.curve(below)[::-1]
 
 
-def mouth(look: Look, shape: Mouth) -> Image.Image:
-    """Return the mouth in one of its shapes."""
+def mouth(look: Look, shape: MouthShape) -> Image.Image:
+    """Draw the mouth in a shape."""
     lips = _Lips.of(shape)
     canvas = Canvas(MOUTH_BOX)
     _skin_around(canvas, look, lips)
     canvas.polygon(lips.between(lips.upper_edge, lips.lower_edge), look.lip)
     upper = lips.between(lips.upper_edge, lips.upper_seam)
     canvas.shade(upper, upper, darker(look.lip, 0.16), blur=1.2)
-    _gleam(canvas, lips)
+    _highlight(canvas, lips)
     if lips.gap > _SHUT:
         canvas.paste(_inside(lips, shape))
     else:
@@ -100,7 +100,7 @@ def _skin_around(canvas: Canvas, look: Look, lips: _Lips) -> None:
         canvas.shade(dimple, around, (*darker(look.shadow, 0.2), 120), blur=1.6)
 
 
-def _gleam(canvas: Canvas, lips: _Lips) -> None:
+def _highlight(canvas: Canvas, lips: _Lips) -> None:
     x, y = MOUTH
     middle = len(_X) // 2
     height = float(0.55 * lips.lower_seam[middle] + 0.45 * lips.lower_edge[middle])
@@ -109,8 +109,8 @@ def _gleam(canvas: Canvas, lips: _Lips) -> None:
     canvas.shade(light, lower, (255, 226, 214, 120), blur=2.2)
 
 
-def _inside(lips: _Lips, shape: Mouth) -> Canvas:
-    """Return what an open mouth shows: tongue, teeth, and the shadow of the upper lip."""
+def _inside(lips: _Lips, shape: MouthShape) -> Canvas:
+    """Draw the inside of an open mouth: tongue, teeth, and the shadow of the upper lip."""
     x, y = MOUTH
     hole = lips.between(lips.upper_seam, lips.lower_seam)
     canvas = Canvas(MOUTH_BOX)

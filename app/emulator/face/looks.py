@@ -1,4 +1,4 @@
-"""Who the avatars are: three people, and anyone else's id falls to one of them."""
+"""The looks of the emulator's three avatars; every other avatar id gets one of these."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from typing import Final
 from app.emulator.face.canvas import Colour
 
 AXIS: Final = 256.0
-"""The middle of every face, in pixels from the left."""
+"""The vertical axis of every face, in pixels from the left."""
 
 
-class Hair(Enum):
-    """A way to wear it."""
+class HairStyle(Enum):
+    """The hair style of a look."""
 
     BOB = auto()
     CURLS = auto()
@@ -22,24 +22,25 @@ class Hair(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The colours and the style of one person."""
+    """The colours and features of one avatar."""
 
     skin: Colour
     shadow: Colour
     blush: Colour
     hair: Colour
     hair_light: Colour
-    hair_style: Hair
+    hair_style: HairStyle
     iris: Colour
     lip: Colour
     shirt: Colour
     shirt_dark: Colour
     background: tuple[Colour, Colour]
     lashes: float
-    """Thickness in pixels, as that of the brows."""
+    """The thickness of the lashes in pixels."""
     brow_thickness: float = 5.0
+    """The thickness of the brows in pixels."""
     brow_height: float = 29.0
-    """Pixels above the middle of the eye."""
+    """The height of the brows above the middle of the eye, in pixels."""
     glasses: bool = False
     earrings: bool = False
 
@@ -50,7 +51,7 @@ ADA: Final = Look(
     blush=(236, 138, 120),
     hair=(74, 44, 34),
     hair_light=(124, 80, 58),
-    hair_style=Hair.BOB,
+    hair_style=HairStyle.BOB,
     iris=(92, 122, 96),
     lip=(203, 98, 96),
     shirt=(58, 98, 122),
@@ -65,7 +66,7 @@ GRACE: Final = Look(
     blush=(176, 84, 66),
     hair=(38, 28, 30),
     hair_light=(72, 54, 54),
-    hair_style=Hair.CURLS,
+    hair_style=HairStyle.CURLS,
     iris=(72, 44, 28),
     lip=(158, 66, 68),
     shirt=(222, 170, 84),
@@ -81,7 +82,7 @@ ALAN: Final = Look(
     blush=(222, 134, 112),
     hair=(92, 74, 62),
     hair_light=(136, 114, 96),
-    hair_style=Hair.SHORT,
+    hair_style=HairStyle.SHORT,
     iris=(84, 112, 140),
     lip=(186, 104, 94),
     shirt=(84, 104, 86),
@@ -97,7 +98,7 @@ LOOKS: Final[Mapping[str, Look]] = {"ada": ADA, "grace": GRACE, "alan": ALAN}
 
 
 def look_of(avatar_id: str) -> Look:
-    """Return the look for an avatar id: the same for the same id, always."""
+    """The look for an avatar id, always the same for the same id."""
     if avatar_id in LOOKS:
         return LOOKS[avatar_id]
     digest = blake2b(avatar_id.encode(), digest_size=4).digest()

@@ -1,142 +1,120 @@
-"""The still parts of a portrait, drawn once for each look: background, bust and head.
+"""A portrait in any pose, composed of layers.
 
-All coordinates are those of the whole picture, 512 by 512, the face looking at the viewer.
+The still layers are drawn once, eyes and mouths when first needed; both are cached.
 """
 
-from collections.abc import Sequence
-from typing import Final
+import asyncio
+from functools import lru_cache
+from math import cos, sin
+from typing import Final, NamedTuple
 
-import numpy as np
 from PIL import Image
 
-from app.emulator.face import hair
-from app.emulator.face.canvas import Box, Canvas, Point, closed_curve, darker, ellipse, mirrored
-from app.emulator.face.looks import AXIS, Hair, Look
+from app.emulator.face.canvas import Point
+from app.emulator.face.eyes import EYES_BOX, eyes
+from app.emulator.face.layers import HEAD_BOX, MOUTH, background, bust, head
+from app.emulator.face.lips import MOUTH_BOX, mouth
+from app.emulator.face.looks import LOOKS, Look, look_of
+from app.emulator.speech.visemes import MouthShape
 
-SIZE: Final = 512
-HEAD_BOX: Final[Box] = (120, 40, 392, 392)
-"""What of the picture the head may cover: left, top, right, bottom."""
+JAW_STEPS: Final = 6
+BREATH_STEPS: Final = 9
 
-EYE_LEVEL: Final = 226.0
-EYE_DISTANCE: Final = 43.0
-MOUTH: Final[Point] = (AXIS, 304.0)
-
-
-def background(look: Look) -> Image.Image:
-    """Return a soft light on a plain wall."""
-    y, x = np.mgrid[0:SIZE, 0:SIZE] / SIZE
-    distance = np.clip(np.hypot(x - 0.38, (y - 0.3) * 0.9) / 0.85, 0, 1)[..., None]
-    weight = distance * distance * (3 - 2 * distance)
-    light, dark = (np.array(colour[:3], float) for colour in look.background)
-    # Half a level of noise hides the bands that a smooth gradient shows after encoding.
-    grain = np.random.default_rng(7).uniform(-0.5, 0.5, (SIZE, SIZE, 1))
-    return Image.fromarray(np.uint8(np.clip(light + (dark - light) * weight + grain, 0, 255)))
+_JAW_PIXELS: Final = 8.0
+_BREATH_PIXELS: Final = 2
+_MARGIN: Final = 8
+"""The margin around the head, in pixels, in which it can rotate."""
 
 
-def bust(look: Look) -> Image.Image:
-    """Return shoulders, neck and what hair lies behind them."""
-    canvas = Canvas((0, 0, SIZE, SIZE))
-    hair.behind_bust(canvas, look)
-    shoulders = closed_curve(
-        mirrored(
-            [(256, 392), (300, 396), (352, 416), (412, 440), (448, 486), (462, 560), (256, 600)],
-            AXIS,
+class Pose(NamedTuple):
+    """The parameters of a picture."""
+
+    breath: int
+    """The breath, from 0 (out) to `BREATH_STEPS` - 1 (in)."""
+    jaw: int
+    """The jaw, from 0 (closed) to `JAW_STEPS` - 1 (open)."""
+    mouth: MouthShape
+    openness: float
+    """The openness of the eyes, from 0 to 1."""
+    gaze: Point
+    """The direction of the eyes, in pixels away from the viewer."""
+    lift: float
+    """The lift of the brows, in pixels."""
+    turn: tuple[float, float, float]
+    """The position of the head: radians about the mouth, then pixels to the right and down."""
+
+
+class Portrait:
+    """The layers of one look, ready to be composed; drawing them takes about half a second."""
+
+    def __init__(self, look: Look) -> None:
+        self._scenes = _scenes(look)
+        heads = [head(look, _JAW_PIXELS * step / (JAW_STEPS - 1)) for step in range(JAW_STEPS)]
+        # Rotating a picture takes time for each pixel, so the empty margin is cut off.
+        left, top, right, bottom = heads[-1].getbbox() or (0, 0, *heads[-1].size)
+        box = left - _MARGIN, top - _MARGIN, right + _MARGIN, bottom + _MARGIN
+        self._heads = [picture.crop(box) for picture in heads]
+        self._corner = HEAD_BOX[0] + box[0], HEAD_BOX[1] + box[1]
+
+        @lru_cache(maxsize=128)
+        def eyes_of(openness: float, gaze: Point, lift: float) -> Image.Image:
+            return eyes(look, openness, gaze, lift)
+
+        @lru_cache(maxsize=512)
+        def mouth_of(shape: MouthShape) -> Image.Image:
+            return mouth(look, shape)
+
+        self._eyes = eyes_of
+        self._mouth = mouth_of
+
+    def picture(self, pose: Pose) -> Image.Image:
+        """Compose the portrait in a pose."""
+        face = self._heads[pose.jaw].copy()
+        face.alpha_composite(
+            self._eyes(pose.openness, pose.gaze, pose.lift), self._within_head(EYES_BOX)
         )
-    )
-    canvas.polygon(shoulders, look.shirt)
-    canvas.shade(ellipse((430, 520), (70, 110)), shoulders, (*look.shirt_dark[:3], 200), 26)
-    canvas.shade(ellipse((80, 540), (50, 110)), shoulders, (*look.shirt_dark[:3], 150), 26)
-    neck = closed_curve(
-        mirrored(
-            [(256, 300), (296, 306), (297, 350), (301, 384), (322, 404), (290, 428), (256, 436)],
-            AXIS,
-        )
-    )
-    canvas.polygon(neck, look.skin)
-    canvas.shade(ellipse((262, 346), (62, 38)), neck, (*look.shadow[:3], 235), 9)
-    canvas.shade(ellipse((310, 380), (22, 60)), neck, (*look.shadow[:3], 120), 9)
-    _collar(canvas, look)
-    return canvas.picture
+        face.alpha_composite(self._mouth(pose.mouth), self._within_head(MOUTH_BOX))
+        turned = _turned(face, self._within_head(MOUTH), *pose.turn)
+        picture = self._scenes[pose.breath].copy()
+        picture.paste(turned, self._corner, turned)
+        return picture
+
+    def _within_head(self, corner: tuple[float, ...]) -> tuple[int, int]:
+        return int(corner[0]) - self._corner[0], int(corner[1]) - self._corner[1]
 
 
-def head(look: Look, jaw: float) -> Image.Image:
-    """Return the head without eyes and mouth, the jaw lowered by `jaw` pixels."""
-    canvas = Canvas(HEAD_BOX)
-    hair.behind_face(canvas, look)
-    if look.hair_style is not Hair.BOB:
-        for side in (-1, 1):
-            _ear(canvas, look, side)
-    face = _face_outline(jaw)
-    canvas.polygon(face, look.skin)
-    _model(canvas, look, face, jaw)
-    _nose(canvas, look)
-    hair.before_face(canvas, look, face)
-    return canvas.picture
+async def portrait_of(avatar_id: str) -> Portrait:
+    """The portrait for an avatar id, drawn in a thread when it is first needed."""
+    return await asyncio.to_thread(_portrait, look_of(avatar_id))
 
 
-def _face_outline(jaw: float) -> list[Point]:
-    right: Sequence[Point] = (
-        (256, 104),
-        (304, 112),
-        (340, 150),
-        (349, 208),
-        (343, 258 + jaw * 0.2),
-        (325, 304 + jaw * 0.7),
-        (294, 341 + jaw),
-        (256, 351 + jaw),
-    )
-    return closed_curve(mirrored(right, AXIS))
+@lru_cache(maxsize=len(LOOKS))
+def _portrait(look: Look) -> Portrait:
+    return Portrait(look)
 
 
-def _model(canvas: Canvas, look: Look, face: list[Point], jaw: float) -> None:
-    """Give the face its volume: light from the upper left."""
-    canvas.shade(ellipse((356, 262), (40, 120)), face, (*look.shadow[:3], 150), 18)
-    canvas.shade(ellipse((256, 372 + jaw), (92, 34)), face, (*look.shadow[:3], 120), 16)
-    canvas.shade(ellipse((160, 300), (26, 70)), face, (*look.shadow[:3], 60), 16)
-    canvas.shade(ellipse((228, 160), (52, 34)), face, (255, 246, 232, 70), 20)
-    for side in (-1, 1):
-        cheek = ellipse((AXIS + side * 58, 272 + jaw * 0.3), (24, 17))
-        canvas.shade(cheek, face, (*look.blush[:3], 105), 11)
-        socket = ellipse((AXIS + side * EYE_DISTANCE, EYE_LEVEL - 4), (31, 18))
-        canvas.shade(socket, face, (*look.shadow[:3], 60), 8)
+def _scenes(look: Look) -> list[Image.Image]:
+    """The pictures of background and bust, from breathed out to breathed in."""
+    wall, body = background(look), bust(look)
+    width, height = body.size
+    raised = Image.new("RGBA", (width, height + _BREATH_PIXELS))
+    raised.paste(body, (0, _BREATH_PIXELS))
+    scenes = []
+    for step in range(BREATH_STEPS):
+        # Moved by a fraction of a pixel, for which resizing is far faster than transforming.
+        top = _BREATH_PIXELS * step / (BREATH_STEPS - 1)
+        box = (0, top, width, top + height)
+        lowered = raised.resize(body.size, Image.Resampling.BICUBIC, box)
+        scene = wall.copy()
+        scene.paste(lowered, (0, 0), lowered)
+        scenes.append(scene)
+    return scenes
 
 
-def _nose(canvas: Canvas, look: Look) -> None:
-    region = ellipse((AXIS, 250), (40, 60))
-    dark = look.shadow[:3]
-    bridge = [(262, 218), (268, 246), (275, 262), (262, 262), (259, 240)]
-    canvas.shade(bridge, region, (*dark, 95), 5)
-    canvas.shade(ellipse((256, 273), (19, 6)), region, (*dark, 150), 4)
-    canvas.shade(ellipse((251, 256), (6, 9)), region, (255, 246, 232, 80), 4)
-    for side in (-1, 1):
-        nostril = [
-            (AXIS + side * 4, 269.5),
-            (AXIS + side * 9, 267.5),
-            (AXIS + side * 13.5, 268.5),
-        ]
-        canvas.stroke(nostril, 3.2, darker(look.shadow, 0.4), 0.2)
-        wing = [(AXIS + side * 16, 256), (AXIS + side * 19.5, 264), (AXIS + side * 15, 271)]
-        canvas.stroke(wing, 2.0, (*dark, 170), 0.1)
-
-
-def _ear(canvas: Canvas, look: Look, side: int) -> None:
-    outline = closed_curve(
-        [
-            (AXIS + side * 84, 214),
-            (AXIS + side * 98, 206),
-            (AXIS + side * 107, 220),
-            (AXIS + side * 102, 246),
-            (AXIS + side * 91, 262),
-            (AXIS + side * 82, 256),
-        ]
-    )
-    canvas.polygon(outline, look.skin)
-    canvas.shade(ellipse((AXIS + side * 92, 236), (8, 20)), outline, (*look.shadow[:3], 190), 4)
-    if look.earrings:
-        canvas.disc((AXIS + side * 93, 268), (6, 6), (214, 168, 74))
-        canvas.disc((AXIS + side * 93 - 1.6, 266), (2, 2), (250, 226, 160))
-
-
-def _collar(canvas: Canvas, look: Look) -> None:
-    rim = [(191, 402), (217, 427), (256, 437), (295, 427), (321, 402)]
-    canvas.stroke(rim, 12, look.shirt_dark, taper=0.3)
+def _turned(picture: Image.Image, pivot: Point, angle: float, dx: float, dy: float) -> Image.Image:
+    """A picture rotated about a point, then moved by `dx` and `dy`."""
+    x, y = pivot
+    c, s = cos(angle), sin(angle)
+    # `transform` takes the inverse, from the result's coordinates to the original's.
+    back = (c, s, x - c * (x + dx) - s * (y + dy), -s, c, y + s * (x + dx) - c * (y + dy))
+    return picture.transform(picture.size, Image.Transform.AFFINE, back, Image.Resampling.BILINEAR)

@@ -1,1 +1,1 @@
-"""The emulator's media: sound and picture over WebRTC."""
+"""The emulator's media: audio and video over WebRTC."""

@@ -1,4 +1,4 @@
-"""The two tracks of a viewer: sound and picture of one stage, on one clock."""
+"""A viewer's audio and video tracks, which share a clock and a speech player."""
 
 import asyncio
 from fractions import Fraction
@@ -8,12 +8,12 @@ import av
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-from app.emulator.media.compression import H264Compressor
-from app.emulator.media.stage import Stage
-from app.emulator.speech.visemes import SAMPLE_RATE, Mouth
+from app.emulator.media.h264 import H264Encoder
+from app.emulator.media.speech_player import SpeechPlayer
+from app.emulator.speech.visemes import SAMPLE_RATE, MouthShape
 
 SAMPLES_PER_FRAME: Final = SAMPLE_RATE // 50
-"""One packet of sound: 20 ms."""
+"""The samples of one packet of audio: 20 ms."""
 
 FRAME_RATE: Final = 25
 
@@ -22,49 +22,49 @@ PictureOrPacket: TypeAlias = "av.VideoFrame | av.Packet[av.VideoStream]"
 _VIDEO_CLOCK: Final = 90_000
 
 
-class Painter(Protocol):
-    """Whoever draws the face."""
+class FaceRenderer(Protocol):
+    """Draws the avatar's face."""
 
-    def paint(self, seconds: float, shape: Mouth, *, speaking: bool) -> av.VideoFrame:
-        """Return the face at a moment, with a mouth; called in a thread, once at a time."""
+    def render(self, seconds: float, shape: MouthShape, *, speaking: bool) -> av.VideoFrame:
+        """Draw the face at a time, with a shape of the mouth; called in one thread at a time."""
 
 
 class MediaClock:
-    """When each frame is due; started by whichever track is asked first."""
+    """The clock of both tracks; it starts when the first of them reads it."""
 
     def __init__(self) -> None:
         self._start: float | None = None
 
     @property
     def seconds(self) -> float:
-        """How long the media has been running."""
+        """The time since the clock has started, in seconds."""
         now = asyncio.get_running_loop().time()
         if self._start is None:
             self._start = now
         return now - self._start
 
-    async def reach(self, seconds: float) -> None:
-        """Wait for that moment; return at once if it has passed."""
+    async def wait_until(self, seconds: float) -> None:
+        """Wait until the clock shows `seconds`; returns at once if it shows more."""
         await asyncio.sleep(max(0.0, seconds - self.seconds))
 
 
 class VoiceTrack(MediaStreamTrack):
-    """The sound; each frame sent moves the stage on by 20 ms."""
+    """The audio track; each frame moves the player on by 20 ms."""
 
     kind = "audio"
 
-    def __init__(self, stage: Stage, clock: MediaClock) -> None:
+    def __init__(self, player: SpeechPlayer, clock: MediaClock) -> None:
         super().__init__()
-        self._stage = stage
+        self._player = player
         self._clock = clock
         self._sent = 0
 
     async def recv(self) -> av.AudioFrame:
-        """Return the next 20 ms when they are due."""
-        await self._clock.reach(self._sent / SAMPLE_RATE)
+        """Return the next 20 ms of audio when they are due."""
+        await self._clock.wait_until(self._sent / SAMPLE_RATE)
         if self.readyState != "live":
             raise MediaStreamError
-        samples = await self._stage.hear(SAMPLES_PER_FRAME)
+        samples = await self._player.read(SAMPLES_PER_FRAME)
         frame = av.AudioFrame.from_ndarray(samples[None, :], format="s16", layout="mono")
         frame.sample_rate = SAMPLE_RATE
         frame.time_base = Fraction(1, SAMPLE_RATE)
@@ -74,37 +74,37 @@ class VoiceTrack(MediaStreamTrack):
 
 
 class FaceTrack(MediaStreamTrack):
-    """The picture; a frame that comes late takes the moment it comes at, so that none pile up."""
+    """The video track; a late frame shows the present moment, and the missed ones are skipped."""
 
     kind = "video"
 
-    def __init__(self, stage: Stage, clock: MediaClock, painter: Painter) -> None:
+    def __init__(self, player: SpeechPlayer, clock: MediaClock, renderer: FaceRenderer) -> None:
         super().__init__()
-        self._stage = stage
+        self._player = player
         self._clock = clock
-        self._painter = painter
+        self._renderer = renderer
         self._next = 0
-        self._compressor: H264Compressor | None = None
+        self._encoder: H264Encoder | None = None
         self.codec = ""
-        """What the viewer agreed to; pictures for `H264` come compressed from here."""
+        """The codec that was negotiated; for `H264` this track encodes the pictures itself."""
 
     async def recv(self) -> PictureOrPacket:
-        """Return the next picture when it is due."""
-        await self._clock.reach(self._next / FRAME_RATE)
+        """Return the next picture when it is due, encoded if the codec is `H264`."""
+        await self._clock.wait_until(self._next / FRAME_RATE)
         if self.readyState != "live":
             raise MediaStreamError
         number = max(self._next, int(self._clock.seconds * FRAME_RATE))
         self._next = number + 1
         return await asyncio.to_thread(
-            self._picture, number, self._stage.mouth, speaking=self._stage.speaking
+            self._picture, number, self._player.mouth, speaking=self._player.speaking
         )
 
-    def _picture(self, number: int, shape: Mouth, *, speaking: bool) -> PictureOrPacket:
-        frame = self._painter.paint(number / FRAME_RATE, shape, speaking=speaking)
+    def _picture(self, number: int, shape: MouthShape, *, speaking: bool) -> PictureOrPacket:
+        frame = self._renderer.render(number / FRAME_RATE, shape, speaking=speaking)
         frame.time_base = Fraction(1, _VIDEO_CLOCK)
         frame.pts = number * (_VIDEO_CLOCK // FRAME_RATE)
         if self.codec != "H264":
             return frame
-        if self._compressor is None:
-            self._compressor = H264Compressor(frame.width, frame.height, FRAME_RATE)
-        return self._compressor.compress(frame)
+        if self._encoder is None:
+            self._encoder = H264Encoder(frame.width, frame.height, FRAME_RATE)
+        return self._encoder.encode(frame)

@@ -1,4 +1,4 @@
-"""A viewer over WebRTC: one peer connection that sends one stage's sound and picture."""
+"""A viewer over WebRTC: a peer connection that sends one session's audio and video."""
 
 import asyncio
 import re
@@ -24,34 +24,39 @@ _BAD_OFFER: Final = (
     InvalidStateError,
     OperationError,
 )
-"""What aiortc raises for text that is no offer, or for one it cannot answer."""
+"""The errors that aiortc raises for text that is not an offer, or for one it can't answer."""
 
 
 class PeerViewer:
-    """A viewer who has `patience` seconds to connect; `left` is called when it is gone."""
+    """A viewer's peer connection, closed unless it is established within `connect_seconds`.
 
-    def __init__(self, *, patience: float, left: Callable[[], None]) -> None:
+    `on_close` is called when the connection is closed.
+    """
+
+    def __init__(self, *, connect_seconds: float, on_close: Callable[[], None]) -> None:
         self.viewer_id = secrets.token_urlsafe(9)
-        self._patience = patience
-        self._left = left
-        # Without servers: aiortc would otherwise ask a public STUN server.
+        self._connect_seconds = connect_seconds
+        self._on_close = on_close
+        # An empty list: by default aiortc contacts a public STUN server.
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._peer.on("connectionstatechange", self._follow)
-        # A connection that is closed while it gathers addresses would leave sockets open.
+        # Locked, because closing a connection while it gathers addresses leaves sockets open.
         self._negotiation = asyncio.Lock()
-        self._impatience: asyncio.TimerHandle | None = None
+        self._connect_timeout: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
 
     async def answer(
         self, offer: str, voice: VoiceTrack, face: FaceTrack, *, on_loopback: bool
     ) -> str:
-        """Return the answer to an offer; raises ValueError when it is none that we can meet."""
+        """Return the SDP answer to an offer; raises `ValueError` for one that can't be answered."""
         async with self._negotiation:
             try:
                 await self._negotiate(offer, voice, face, on_loopback=on_loopback)
             except _BAD_OFFER as error:
                 raise ValueError("no offer that can be answered") from error
-            self._impatience = asyncio.get_running_loop().call_later(self._patience, self._give_up)
+            self._connect_timeout = asyncio.get_running_loop().call_later(
+                self._connect_seconds, self._time_out
+            )
             answer = str(self._peer.localDescription.sdp)
             face.codec = _video_codec(answer)
             return answer
@@ -59,10 +64,10 @@ class PeerViewer:
     async def close(self) -> None:
         """Close the connection; harmless when repeated."""
         async with self._negotiation:
-            if self._impatience is not None:
-                self._impatience.cancel()
+            if self._connect_timeout is not None:
+                self._connect_timeout.cancel()
             await self._peer.close()
-            self._left()
+            self._on_close()
 
     async def _negotiate(
         self, offer: str, voice: VoiceTrack, face: FaceTrack, *, on_loopback: bool
@@ -70,7 +75,7 @@ class PeerViewer:
         for track in (voice, face):
             transceiver = self._peer.addTransceiver(track, direction="sendonly")
             transceiver.setCodecPreferences(_codecs(track.kind))
-        description = RTCSessionDescription(sdp=_without_names(offer), type="offer")
+        description = RTCSessionDescription(sdp=_without_mdns(offer), type="offer")
         await self._peer.setRemoteDescription(description)
         transceivers = self._peer.getTransceivers()
         if any(transceiver.mid is None for transceiver in transceivers):
@@ -81,25 +86,25 @@ class PeerViewer:
         await self._peer.setLocalDescription(await self._peer.createAnswer())
 
     async def _follow(self) -> None:
-        if self._peer.connectionState == "connected" and self._impatience is not None:
-            self._impatience.cancel()
+        if self._peer.connectionState == "connected" and self._connect_timeout is not None:
+            self._connect_timeout.cancel()
         elif self._peer.connectionState in {"failed", "closed"}:
             await self.close()
 
-    def _give_up(self) -> None:
+    def _time_out(self) -> None:
         self._closing = asyncio.ensure_future(self.close())
 
 
 def _codecs(kind: str) -> list[Any]:
-    """Return what aiortc can send, in the order of Kaltura's taste: H264 before all else."""
+    """The codecs that aiortc can send, in Kaltura's order: H264 and Opus first."""
     codecs = RTCRtpSender.getCapabilities(kind).codecs
     return sorted(codecs, key=lambda codec: codec.name not in {"H264", "opus"})
 
 
 def _listen_on_loopback(gatherer: Any) -> None:
-    """Offer 127.0.0.1 besides the machine's addresses, which may be none on a laptop offline.
+    """Offer 127.0.0.1 besides the machine's addresses, as an offline machine may have no other.
 
-    aioice leaves loopback out on purpose and has no setting for it.
+    aioice excludes loopback addresses, and has no setting for it.
     """
     connection = gatherer._connection  # noqa: SLF001 - there is no public way to it
     gather = connection.get_component_candidates
@@ -110,11 +115,11 @@ def _listen_on_loopback(gatherer: Any) -> None:
     connection.get_component_candidates = gather_with_loopback
 
 
-def _without_names(offer: str) -> str:
-    """Return the offer without candidates that are names, and without the end of candidates.
+def _without_mdns(offer: str) -> str:
+    """Remove mDNS candidates, and the end-of-candidates mark, from an SDP offer.
 
-    A browser hides its addresses behind `.local` names. To look those up means multicast; to wait
-    for the browser's own checks gives its address as well.
+    A browser may replace its addresses by `.local` names, which take multicast to resolve. Without
+    them the browser's connectivity checks show its address; the mark would rule that out.
     """
     kept = [
         line
@@ -126,7 +131,7 @@ def _without_names(offer: str) -> str:
 
 
 def _video_codec(answer: str) -> str:
-    """Return the name of the codec that an answer puts first for the picture."""
+    """The name of the video codec that an SDP answer lists first; empty if there is none."""
     payload_type = re.search(r"^m=video \d+ \S+ (\d+)", answer, re.MULTILINE)
     if payload_type is None:
         return ""

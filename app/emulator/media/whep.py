@@ -1,7 +1,7 @@
-"""WHEP: how a browser gets the picture and the sound (reference 3).
+"""The WHEP endpoint, from which a browser gets video and audio (reference 3).
 
-One viewer a session. It offers, gets an answer with every candidate in it, and watches until it
-deletes its resource, its connection fails, or the session ends.
+A session has one viewer. It sends an offer, gets an answer with all ICE candidates, and watches
+until it deletes its resource, its connection fails, or the session ends.
 """
 
 import ipaddress
@@ -12,33 +12,33 @@ from typing import Final, TypeAlias
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.emulator.media.tracks import FaceTrack, MediaClock, Painter, VoiceTrack
+from app.emulator.call_recording import WHEP_PATH
+from app.emulator.media.tracks import FaceRenderer, FaceTrack, MediaClock, VoiceTrack
 from app.emulator.media.viewer import PeerViewer
-from app.emulator.observation import WHEP_PATH
 from app.emulator.refusals import RefusalError
-from app.emulator.sessions import Session, Sessions
+from app.emulator.sessions import EmulatorSessions, Session
 from app.emulator.settings import EmulatorSettings
-from app.kaltura.contract import Refusal
+from app.kaltura.contract import DocumentedRefusal
 
 SDP: Final = "application/sdp"
 
-PainterFor: TypeAlias = Callable[[str], Awaitable[Painter]]
-"""Returns what draws the avatar of an id."""
+RendererFactory: TypeAlias = Callable[[str], Awaitable[FaceRenderer]]
+"""Returns the renderer of an avatar's id."""
 
 
 class WhepApi:
-    """The WHEP endpoint of every session."""
+    """The handlers of the WHEP endpoint for the sessions of one emulator."""
 
     def __init__(
-        self, settings: EmulatorSettings, sessions: Sessions, painter_for: PainterFor
+        self, settings: EmulatorSettings, sessions: EmulatorSessions, renderer_for: RendererFactory
     ) -> None:
         self._settings = settings
         self._sessions = sessions
-        self._painter_for = painter_for
+        self._renderer_for = renderer_for
 
     @property
     def router(self) -> APIRouter:
-        """The endpoint, and the viewer's resource below it."""
+        """The routes of the endpoint, and of the viewer's resource below it."""
         router = APIRouter(prefix=WHEP_PATH)
         router.add_api_route("/{key}", self._watch, methods=["POST"])
         router.add_api_route("/{key}/viewer/{viewer_id}", self._leave, methods=["DELETE"])
@@ -49,16 +49,17 @@ class WhepApi:
         if content_type != SDP:
             raise RefusalError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send {SDP}")
         offer = (await request.body()).decode(errors="replace")
-        painter = await self._painter_for(self._session(key).avatar_id)
-        # Asked for again, because it may have ended in the meantime.
+        renderer = await self._renderer_for(self._session(key).avatar_id)
+        # Looked up again, because the session may have ended in the meantime.
         session = self._session(key)
         if session.viewer is not None:
             raise RefusalError(HTTPStatus.CONFLICT, "Stream already has a viewer")
         viewer = PeerViewer(
-            patience=self._settings.connect_seconds, left=lambda: _vacate(session, viewer)
+            connect_seconds=self._settings.connect_seconds,
+            on_close=lambda: _clear_viewer(session, viewer),
         )
         session.viewer = viewer
-        answer = await _answer(viewer, offer, session, painter, on_loopback=_is_loopback(request))
+        answer = await _answer(viewer, offer, session, renderer, on_loopback=_is_loopback(request))
         location = f"{WHEP_PATH}/{key}/viewer/{viewer.viewer_id}"
         return Response(answer, HTTPStatus.CREATED, {"Location": location}, media_type=SDP)
 
@@ -72,16 +73,16 @@ class WhepApi:
     def _session(self, key: str) -> Session:
         session = self._sessions.with_whep_key(key)
         if session is None:
-            raise RefusalError.of(Refusal.SESSION_NOT_FOUND)
+            raise RefusalError.of(DocumentedRefusal.SESSION_NOT_FOUND)
         return session
 
 
 async def _answer(
-    viewer: PeerViewer, offer: str, session: Session, painter: Painter, *, on_loopback: bool
+    viewer: PeerViewer, offer: str, session: Session, renderer: FaceRenderer, *, on_loopback: bool
 ) -> str:
     clock = MediaClock()
-    voice = VoiceTrack(session.stage, clock)
-    face = FaceTrack(session.stage, clock, painter)
+    voice = VoiceTrack(session.player, clock)
+    face = FaceTrack(session.player, clock, renderer)
     try:
         return await viewer.answer(offer, voice, face, on_loopback=on_loopback)
     except ValueError as error:
@@ -89,13 +90,13 @@ async def _answer(
         raise RefusalError(HTTPStatus.BAD_REQUEST, "Invalid SDP offer") from error
 
 
-def _vacate(session: Session, viewer: PeerViewer) -> None:
+def _clear_viewer(session: Session, viewer: PeerViewer) -> None:
     if session.viewer is viewer:
         session.viewer = None
 
 
 def _is_loopback(request: Request) -> bool:
-    """Whether the viewer reached us on an address that only this machine has."""
+    """Whether the viewer's request came in on a loopback address."""
     host = (request.scope.get("server") or ("", 0))[0]
     try:
         return ipaddress.ip_address(host).is_loopback

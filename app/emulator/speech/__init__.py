@@ -1,1 +1,1 @@
-"""The emulator's voice: speech, and the mouth that makes it."""
+"""The emulator's voice: speech synthesis, and the shapes of the mouth for it."""

@@ -1,6 +1,6 @@
-"""eSpeak NG, called through its C interface.
+"""Speech synthesis by eSpeak NG, through its C interface.
 
-The library is one for the whole process and not thread-safe: every call to it holds one lock. The
+The library has one global state a process and is not thread-safe, so every call holds a lock. The
 C types follow its header, `speak_lib.h` (revision 12).
 """
 
@@ -52,7 +52,7 @@ _SynthCallback: Any = ctypes.CFUNCTYPE(
 
 
 class Espeak:
-    """The library, loaded once; its callback fills the buffers of the call that is under way."""
+    """The loaded library; its callback collects the sound and phonemes of the current call."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -77,14 +77,17 @@ class Espeak:
             raise RuntimeError("eSpeak NG could not be started; is espeakng-loader whole?")
         self._sound: list[Samples] = []
         self._phonemes: list[Phoneme] = []
-        # The library keeps only a pointer to it.
+        # Kept alive here: the library has only a pointer to the callback.
         self._callback = _SynthCallback(self._collect)
         self._library.espeak_SetSynthCallback(self._callback)
 
     def synthesise(
         self, text: str, language: str, variant: str, words_per_minute: int
     ) -> tuple[Samples, list[Phoneme], int]:
-        """Return sound, phonemes and the sound's sample rate; unknown languages are English."""
+        """Return sound, phonemes and the sound's sample rate in Hz.
+
+        An unknown language is spoken as English.
+        """
         spoken = text.replace("\0", " ").encode(errors="replace")
         with self._lock:
             self._sound, self._phonemes = [], []
@@ -97,7 +100,7 @@ class Espeak:
             return sound, self._phonemes, self._rate
 
     def _choose(self, language: str, variant: str) -> None:
-        """Take the language, or its main part, or English."""
+        """Select the voice of the language, else of its primary subtag, else of English."""
         for name in (language, language.partition("-")[0], "en-us"):
             if self._library.espeak_SetVoiceByName(f"{name}+{variant}".encode()) == 0:
                 return
@@ -116,5 +119,5 @@ class Espeak:
 
 @cache
 def load_espeak() -> Espeak:
-    """Return the library, the same at every call."""
+    """Load the library, or return it when it is loaded already."""
     return Espeak()

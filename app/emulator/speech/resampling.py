@@ -1,4 +1,4 @@
-"""From any recording to the sound that is sent: mono, 16 bit, 48 kHz."""
+"""Decoding and resampling of recordings to the format of the audio track: mono, 16 bit, 48 kHz."""
 
 import io
 from typing import Final
@@ -12,11 +12,11 @@ LONGEST_RECORDING_SECONDS: Final = 660
 
 
 class UnreadableRecordingError(ValueError):
-    """Bytes that are no recording, or one that is too long; the message says which."""
+    """Raised for bytes that are not a recording, or for one too long; the message says which."""
 
 
 def resample(sound: Samples, rate: int) -> Samples:
-    """Return mono `sound` of `rate` Hz at `SAMPLE_RATE`."""
+    """Resample mono `sound` from `rate` Hz to `SAMPLE_RATE`."""
     if not len(sound):
         return sound
     frame = av.AudioFrame.from_ndarray(sound[np.newaxis, :], format="s16", layout="mono")
@@ -26,9 +26,9 @@ def resample(sound: Samples, rate: int) -> Samples:
 
 
 def decode(recording: bytes) -> Samples:
-    """Return the sound of a recording in any format that FFmpeg reads.
+    """Decode a recording in any format that FFmpeg reads.
 
-    Raises UnreadableRecordingError if there is none, or more than 660 s of it.
+    Raises `UnreadableRecordingError` for one without sound, or longer than 660 s.
     """
     frames: list[av.AudioFrame] = []
     length = 0

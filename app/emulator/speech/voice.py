@@ -1,7 +1,7 @@
-"""The voice: text in, speech and the mouth that makes it out.
+"""Speech synthesis: from a text to sound and the shapes of the mouth.
 
-eSpeak NG is quick, about a thousand times faster than speech, so a sentence is made when it is
-wanted and ready within milliseconds, in a thread of its own, away from the event loop.
+eSpeak NG is about a thousand times faster than speech, so each sentence is synthesised when it is
+due, within milliseconds. It runs in its own thread, so that it does not block the event loop.
 """
 
 import asyncio
@@ -14,35 +14,34 @@ from typing import Final, Self
 
 from app.emulator.speech.espeak import load_espeak
 from app.emulator.speech.resampling import resample
-from app.emulator.speech.visemes import Mouths, Samples, mouths_of_phonemes
+from app.emulator.speech.visemes import MouthShapes, Samples, shapes_of_phonemes
 from app.kaltura.contract import VoiceConfig
 
 NORMAL_WORDS_PER_MINUTE: Final = 165
 
 _TIMBRES: Final = ("f3", "m3", "f2", "m7", "f4", "m1")
-"""eSpeak variants that sound least like a robot."""
+"""The variants of eSpeak's voices that sound most natural."""
 
 _LONGEST_PIECE: Final = 240
-"""Characters synthesised at once when a text has no sentence end: about 15 s of sound."""
+"""The most characters synthesised at once, where a text has no sentence end: about 15 s."""
 
-# The last marks are those of Chinese and Japanese, as escapes because they are easily taken for
-# Latin ones. A match begins only where a run of marks does, or a long run would be read once for
-# each of its marks.
+# The last marks are Chinese and Japanese; they are escaped, as they look like Latin ones. A match
+# begins only where a run of marks does, so that a long run is not scanned once for each mark.
 _MARKS: Final = r"[.!?…;:\n\u3002\uff01\uff1f]"
 _SENTENCE_END: Final = re.compile(rf"(?<!{_MARKS}){_MARKS}++(?=\s|$|[^\x00-\x7f])")
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Sound, and the mouth that makes it."""
+    """Sound, and the shapes of the mouth for it."""
 
     samples: Samples
-    mouths: Mouths
+    mouths: MouthShapes
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """An eSpeak voice such as `en-us+f3`, and how fast it speaks."""
+    """A voice of eSpeak, such as `en-us+f3`, with its speed."""
 
     language: str
     timbre: str
@@ -50,7 +49,7 @@ class Voice:
 
     @classmethod
     def of(cls, config: VoiceConfig | None) -> Self:
-        """Return the voice for what create asked for: the same id always sounds the same."""
+        """The voice for a create's voice config; one id always gives the same voice."""
         config = config or VoiceConfig()
         known = re.fullmatch(
             r"emulator-voice-([a-z]{2,3}(?:-[a-z]{2})?)-(\d{1,3})", config.id or ""
@@ -69,7 +68,7 @@ class Voice:
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Yield `text` in pieces small enough to be spoken without a wait: sentences, mostly."""
+    """Split `text` into sentences, and longer sentences into pieces of `_LONGEST_PIECE`."""
     start = 0
     for end in (*(match.end() for match in _SENTENCE_END.finditer(text)), len(text)):
         yield from _chunks(text[start:end].strip())
@@ -88,21 +87,18 @@ def _chunks(sentence: str) -> Iterator[str]:
 
 
 class SpeechEngine:
-    """Speaks text; owns the one thread that calls the library.
-
-    Close it when done: it waits for the sentence in work, some milliseconds.
-    """
+    """Synthesises texts in one thread of its own, which `close` stops."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="espeak")
 
-    async def say(self, text: str, voice: Voice) -> Speech:
-        """Return the speech for `text`; what cannot be voiced is silence of no length."""
+    async def synthesise(self, text: str, voice: Voice) -> Speech:
+        """Synthesise `text`; a text that can't be pronounced gives speech of no length."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, _synthesise, text, voice)
 
     def close(self) -> None:
-        """Stop the thread."""
+        """Stop the thread, after the sentence that it synthesises, some milliseconds."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
 
@@ -111,4 +107,4 @@ def _synthesise(text: str, voice: Voice) -> Speech:
         text, voice.language, voice.timbre, voice.words_per_minute
     )
     samples = resample(sound, rate)
-    return Speech(samples, mouths_of_phonemes(phonemes, samples))
+    return Speech(samples, shapes_of_phonemes(phonemes, samples))

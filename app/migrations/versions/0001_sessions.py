@@ -1,4 +1,4 @@
-"""The history of sessions."""
+"""Create the table of sessions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """From nothing; what is there already stays, should an upgrade have broken off."""
+    """Create the table and its indexes, unless an upgrade that was cut off has done so."""
     op.create_table(
         "sessions",
         sa.Column("session_id", sa.String, primary_key=True),

@@ -1,4 +1,4 @@
-"""The record."""
+"""Create the audit table."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """From the history of sessions alone."""
+    """Create the table and its indexes, unless an upgrade that was cut off has done so."""
     op.create_table(
         "audit",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),

@@ -1,4 +1,4 @@
-"""An index for what was said last in a session."""
+"""Add the index that finds the last entry of an event in a session."""
 
 from alembic import op
 
@@ -9,6 +9,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """From a record that is there already."""
+    """Create the index, unless it exists."""
     columns = ["session_id", "event", "id"]
     op.create_index("audit_of_session_and_event", "audit", columns, if_not_exists=True)

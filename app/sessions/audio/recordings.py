@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,8 +13,8 @@ from pydantic import BaseModel, Field, ValidationError
 
 from app.kaltura.client import Recording
 from app.problems import InvalidRequest, QueueFull
-from app.sessions.admission.address_share import share_of
 from app.sessions.audio import subprocess_runner
+from app.sessions.capacity.address_share import share_of
 
 MAX_AUDIO_BYTES: Final = 10 * 1024 * 1024
 MAX_AUDIO_SECONDS: Final = 600.0
@@ -131,26 +131,25 @@ class Recordings:
         self._of_one_address = share_of(AT_ONCE + WAITING, address_share_percent)
         self._addresses: Counter[str] = Counter()
         self._transcoder = Transcoder(program=transcoder, seconds=seconds)
-        self._in_work: dict[str, set[asyncio.Task[Recording]]] = defaultdict(set)
+        self._count = 0
+        """Recordings of all sessions that are in work or wait for it."""
 
-    async def fit(self, session_id: str, audio: bytes, address: str | None = None) -> Recording:
-        """The recording as it can be said, and its length, which is measured.
+    async def fit(
+        self, own: set[asyncio.Task[Recording]], audio: bytes, address: str | None = None
+    ) -> Recording:
+        """Make a recording fit to be said, and measure its length.
 
-        `address` is where it comes from; None leaves it out of every address's share.
+        `own` are those of its session that are in work: cancelling one stops it. `address` is
+        where it comes from; None leaves it out of every address's share.
 
         Raises `InvalidRequest` for what is no recording, `QueueFull` when too many are in work,
         and `RecordingStopped` when the session was stopped meanwhile.
         """
-        async with self._work_for(address), self._work(session_id, audio) as task:
+        async with self._work_for(address), self._work(own, audio) as task:
             await asyncio.wait({task})
             if task.cancelled():
                 raise RecordingStopped
             return task.result()
-
-    def stop(self, session_id: str) -> None:
-        """What is in work for a session shall not be said."""
-        for task in self._in_work.get(session_id, ()):
-            task.cancel()
 
     @contextlib.asynccontextmanager
     async def _work_for(self, address: str | None) -> AsyncIterator[None]:
@@ -169,23 +168,23 @@ class Recordings:
             self._addresses -= Counter({address: 1})
 
     @contextlib.asynccontextmanager
-    async def _work(self, session_id: str, audio: bytes) -> AsyncIterator[asyncio.Task[Recording]]:
-        own = self._in_work.get(session_id, ())
-        everyone = sum(len(tasks) for tasks in self._in_work.values())
-        if len(own) >= OF_ONE_SESSION or everyone >= AT_ONCE + WAITING:
+    async def _work(
+        self, own: set[asyncio.Task[Recording]], audio: bytes
+    ) -> AsyncIterator[asyncio.Task[Recording]]:
+        if len(own) >= OF_ONE_SESSION or self._count >= AT_ONCE + WAITING:
             raise QueueFull(
                 "Too many recordings are being prepared just now.", retry_after=RETRY_SECONDS
             )
         task = asyncio.create_task(self._transcoder.recording(audio))
-        self._in_work[session_id].add(task)
+        own.add(task)
+        self._count += 1
         try:
             yield task
         finally:
             task.cancel()
             await asyncio.wait({task})
-            self._in_work[session_id].remove(task)
-            if not self._in_work[session_id]:
-                del self._in_work[session_id]
+            own.remove(task)
+            self._count -= 1
 
 
 def _demuxer(audio: bytes) -> str:

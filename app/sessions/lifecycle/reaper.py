@@ -1,4 +1,4 @@
-"""Ends what nobody ends."""
+"""Ends the sessions that nobody ends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,11 +7,11 @@ from typing import Final, NoReturn
 import structlog
 
 from app.problems import RecordUnavailable
-from app.sessions.admission.budgets import Budgets
-from app.sessions.admission.capacity import CapacityManager
+from app.sessions.capacity.budgets import Budgets
+from app.sessions.capacity.manager import CapacityManager
 from app.sessions.clock import SessionClock
 from app.sessions.lifecycle.termination import SessionTerminator
-from app.sessions.store.memory import SessionStore
+from app.sessions.registry import SessionRegistry
 from app.sessions.store.model import AvatarSession, EndReason
 
 SWEEP_SECONDS: Final = 1.0
@@ -31,15 +31,15 @@ class Reaper:
         self,
         *,
         terminator: SessionTerminator,
-        sessions: SessionStore,
-        places: CapacityManager,
+        registry: SessionRegistry,
+        capacity: CapacityManager,
         budgets: Budgets,
         idle_seconds: int,
         clock: SessionClock,
     ) -> None:
         self._terminator = terminator
-        self._sessions = sessions
-        self._places = places
+        self._registry = registry
+        self._capacity = capacity
         self._budgets = budgets
         self._idle_seconds = idle_seconds
         self._clock = clock
@@ -51,21 +51,20 @@ class Reaper:
         """
         await asyncio.gather(
             _over_and_over(self.sweep, SWEEP_SECONDS),
-            _over_and_over(self._terminator.take_over, TAKE_OVER_SECONDS),
+            _over_and_over(self._registry.take_over, TAKE_OVER_SECONDS),
         )
 
     async def sweep(self) -> None:
         """See to it that everything that is due now is ended; waits for none of it."""
         now, running = self._clock(), self._clock.running()
-        sessions = await self._sessions.all()
-        for session in sessions:
-            reason = self._due(session, now, running)
+        for runtime in self._registry.runtimes():
+            reason = self._due(runtime.session, now, running)
             if reason is not None:
-                self._terminator.end_soon(session, reason)
-        await self._places.advance()
-        live = [session for session in sessions if session.ended is None]
-        for session in await self._budgets.overdrawn(live):
-            self._terminator.end_soon(session, EndReason.BUDGET)
+                self._terminator.end_soon(runtime, reason)
+        await self._capacity.advance()
+        live = [each for each in self._registry.runtimes() if each.session.ended is None]
+        for runtime in await self._budgets.overdrawn(live):
+            self._terminator.end_soon(runtime, EndReason.BUDGET)
 
     def _due(self, session: AvatarSession, now: float, running: float) -> EndReason | None:
         if session.ended is not None:
@@ -81,12 +80,12 @@ class Reaper:
 
 
 async def _over_and_over(work: Callable[[], Awaitable[None]], pause_seconds: float) -> NoReturn:
-    """Whatever it runs into."""
+    """Do the work again and again, whatever goes wrong."""
     while True:
         try:
             await work()
         except RecordUnavailable:
-            pass  # the journal has said so; the next time may be better
+            pass  # the database has said so in the log; the next time may be better
         except Exception:
             log.exception("sweep failed")
         await asyncio.sleep(pause_seconds)

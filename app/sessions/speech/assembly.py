@@ -8,10 +8,10 @@ import httpx
 
 from app.config.settings import Settings
 from app.kaltura.transport import open_transport
+from app.sessions.clock import Clock
 from app.sessions.speech.text.moderation import Hook, HttpHook, SpeechHooks
 from app.sessions.speech.voice.synthesis import Synthesis
 from app.sessions.speech.voice.tts_fallback import VoiceSelector
-from app.sessions.tokens import Clock
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,6 @@ MAX_TRIES: Final = 3
 MAX_PAUSE_SECONDS: Final = 10
 
 
-class Unwanted(Exception):  # noqa: N818 - nothing went wrong
-    """The piece was stopped before it was sent."""
-
-
 class InParts(Exception):  # noqa: N818 - nothing went wrong
     """The piece was not said: it is too long for the voice that would say it now."""
 
@@ -33,7 +29,7 @@ class Say(Protocol):
     ) -> float | None:
         """How many seconds it takes, where that was measured.
 
-        Raises a `Problem`, `InParts`, or `Unwanted` when `is_wanted` says no before it is sent.
+        Raises a `Problem`, `InParts`, or `UnwantedCall` when `is_wanted` says no before it is sent.
         """
 
 

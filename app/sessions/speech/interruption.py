@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from app.problems import Problem
-from app.sessions.tokens import Clock
+from app.sessions.clock import Clocks
 
 MAX_INTERRUPTS: Final = 8
 """Of one Stop, besides the first: as many as Kaltura may have pieces."""
@@ -42,8 +42,7 @@ class Interrupter:
     def __init__(
         self,
         interrupt: Interrupt,
-        monotonic: Clock,
-        sleep: Callable[[float], Awaitable[None]],
+        clocks: Clocks,
         *,
         on_through: Callable[[], None],
     ) -> None:
@@ -51,8 +50,7 @@ class Interrupter:
         """How many Stops there were; what came before the last one is not said."""
 
         self._interrupt = interrupt
-        self._monotonic = monotonic
-        self._sleep = sleep
+        self._clocks = clocks
         self._on_through = on_through
         self._busy = 0
         self._last = -math.inf
@@ -71,14 +69,14 @@ class Interrupter:
         stop = Stop()
         try:
             await interrupt()
-            self._last = self._monotonic()
+            self._last = self._clocks.monotonic()
             yield stop
         finally:
             self._repeat(stop.more)
 
     def goes_on(self) -> None:
         """A voice is heard that should be silent."""
-        if not self._busy and self._monotonic() - self._last < GOES_ON_SECONDS:
+        if not self._busy and self._clocks.monotonic() - self._last < GOES_ON_SECONDS:
             self._busy += 1
             self._repeat(1)
 
@@ -98,7 +96,7 @@ class Interrupter:
     async def _interrupt_again(self, times: int) -> None:
         try:
             for _ in range(times):
-                await self._sleep(AGAIN_SECONDS)
+                await self._clocks.sleep(AGAIN_SECONDS)
                 await self._interrupt()
         except Problem as problem:
             log.warning("speech was not interrupted again", problem=problem.name)

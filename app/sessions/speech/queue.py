@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -12,11 +12,12 @@ from app.audit.model import OK, UNKNOWN
 from app.kaltura.client import Recording
 from app.kaltura.contract import TurnId
 from app.problems import Problem, SessionEnded
+from app.sessions.clock import Clocks, Sleep
+from app.sessions.error_mapping import UnwantedCall
 from app.sessions.speech.backlog import SpeechBacklog
 from app.sessions.speech.chunks import (
     InParts,
     Say,
-    Unwanted,
     answer,
     pause_before_next_try,
     take_fitting,
@@ -24,9 +25,7 @@ from app.sessions.speech.chunks import (
 from app.sessions.speech.interruption import Interrupt, Interrupter
 from app.sessions.speech.playback import Playback
 from app.sessions.speech.registry import UtteranceRegistry
-from app.sessions.speech.timers import Sleep, woken
 from app.sessions.speech.utterances import SpeechChunk, Utterance, UtteranceState
-from app.sessions.tokens import Clock
 
 MAX_OPEN_PIECES: Final = 2
 """Pieces of a text that is still being written which may wait; its writer waits with the next."""
@@ -35,10 +34,7 @@ log = structlog.get_logger(__name__)
 
 
 class SpeechQueue:
-    """Sends pieces upstream one after the other, so that a few seconds are always ahead.
-
-    `monotonic` gives seconds that never jump, and `sleep` waits for such.
-    """
+    """Sends pieces upstream one after the other, so that a few seconds are always ahead."""
 
     def __init__(
         self,
@@ -47,18 +43,17 @@ class SpeechQueue:
         interrupt: Interrupt,
         max_chunk_length: Callable[[], int],
         max_text_length: int,
-        turns: UtteranceRegistry,
-        monotonic: Clock,
-        sleep: Sleep,
+        utterances: UtteranceRegistry,
+        clocks: Clocks,
     ) -> None:
         self._say = say
         self._max_chunk_length = max_chunk_length
-        self._registry = turns
-        self._monotonic = monotonic
-        self._sleep = sleep
+        self._utterances = utterances
+        self._clocks = clocks
+        self._monotonic = clocks.monotonic
         self._line = SpeechBacklog(max_text_length)
         self._playback = Playback()
-        self._interrupter = Interrupter(interrupt, monotonic, sleep, on_through=self._go_on)
+        self._interrupter = Interrupter(interrupt, clocks, on_through=self._go_on)
         self._not_before = -math.inf
         self._wake = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
@@ -77,7 +72,7 @@ class SpeechQueue:
 
     def require_room(self, turn_id: TurnId, text: str, recording: Recording | None = None) -> None:
         """Raises `QueueFull` when there is none for this text or recording."""
-        utterance = self._registry.unfinished(turn_id)
+        utterance = self._utterances.unfinished(turn_id)
         self._line.require_room(text, recording, utterance, self._seconds_to_room())
 
     def begin(self, turn_id: TurnId, text: str) -> Utterance:
@@ -85,10 +80,10 @@ class SpeechQueue:
 
         A turn that gets more text stays one utterance until its last piece; then its name is free.
         """
-        utterance = self._registry.unfinished(turn_id)
+        utterance = self._utterances.unfinished(turn_id)
         if utterance is None:
-            return self._registry.new(turn_id, text)
-        self._registry.add(utterance, text)
+            return self._utterances.new(turn_id, text)
+        self._utterances.add(utterance, text)
         return utterance
 
     def put(self, utterance: Utterance, chunks: list[SpeechChunk], arrived: int) -> bool:
@@ -97,7 +92,7 @@ class SpeechQueue:
         What arrived before a Stop that was meanwhile is not said.
         """
         if arrived != self._interrupter.count or self._over:
-            self._registry.interrupted(utterance, self._over)
+            self._utterances.interrupted(utterance, self._over)
         if utterance.over:
             return False
         utterance.closed = not utterance.open and any(chunk.final for chunk in chunks)
@@ -112,7 +107,7 @@ class SpeechQueue:
         if utterance.over:
             answer(chunk, outcome=UtteranceState.INTERRUPTED)
             return
-        self._registry.add(utterance, chunk.text)
+        self._utterances.add(utterance, chunk.text)
         self.put(utterance, [chunk], arrived)
 
     async def first_tried(self, utterance: Utterance) -> None:
@@ -143,11 +138,11 @@ class SpeechQueue:
         async with self._interrupter.stopping(interrupt) as stop:
             stop.more = len(self._playback) - 1
             for utterance in self._playback.clear():
-                self._registry.interrupted(utterance)
+                self._utterances.interrupted(utterance)
 
     def heard(self, turn_id: TurnId, *, begins: bool) -> None:
         """A player heard an utterance begin or end; what it hears after Stop is stopped again."""
-        utterance, now = self._registry.get(turn_id), self._monotonic()
+        utterance, now = self._utterances.get(turn_id), self._monotonic()
         if utterance is None:
             return
         if begins and utterance.receipt.state == UtteranceState.INTERRUPTED:
@@ -156,8 +151,8 @@ class SpeechQueue:
             return
         told = self._playback.heard_begin if begins else self._playback.heard_end
         for each in told(utterance, now):
-            self._registry.speaks(each, 0)
-            self._registry.done(each)
+            self._utterances.speaks(each, 0)
+            self._utterances.done(each)
         self._go_on()
 
     @property
@@ -171,7 +166,7 @@ class SpeechQueue:
         self._interrupter.count += 1
         self._drop_waiting(reason)
         for utterance in self._playback.clear():
-            self._registry.interrupted(utterance, reason)
+            self._utterances.interrupted(utterance, reason)
         self._wake.set()
 
     def __len__(self) -> int:
@@ -203,13 +198,13 @@ class SpeechQueue:
     def _settle_up(self) -> None:
         """Note what has begun, what is over by now, and who waits no more."""
         for utterance in self._line.served():
-            self._registry.done(utterance)
+            self._utterances.done(utterance)
         now = self._monotonic()
         while (sound := self._playback.finished(now)) is not None:
-            self._registry.speaks(sound.utterance, now - sound.begins)
-            self._registry.done(sound.utterance)
+            self._utterances.speaks(sound.utterance, now - sound.begins)
+            self._utterances.done(sound.utterance)
         if (sound := self._playback.speaking(now)) is not None:
-            self._registry.speaks(sound.utterance, now - sound.begins)
+            self._utterances.speaks(sound.utterance, now - sound.begins)
 
     def _next(self) -> Utterance | None:
         """Whose piece goes upstream now."""
@@ -230,7 +225,7 @@ class SpeechQueue:
         moments = [moment for moment in moments if moment > now]
         if (change := self._playback.next_change()) is not None:
             moments.append(max(change, now))
-        await woken(self._wake, self._sleep, min(moments) - now if moments else None)
+        await _woken(self._wake, self._clocks.sleep, min(moments) - now if moments else None)
 
     async def _send(self, utterance: Utterance) -> None:
         """In the context of the call that brought it, so that the log and the record name that."""
@@ -253,7 +248,7 @@ class SpeechQueue:
             seconds = await self._say(utterance, chunk, is_wanted)
         except InParts:
             utterance.chunks.appendleft(chunk)
-        except Unwanted:
+        except UnwantedCall:
             self._answer(chunk, outcome=UtteranceState.INTERRUPTED)
         except Problem as problem:
             pause = pause_before_next_try(chunk, problem)
@@ -284,15 +279,15 @@ class SpeechQueue:
         self._drop(utterance, problem.name if problem else UNKNOWN)
         utterance.problem = problem
         if isinstance(problem, SessionEnded):
-            self._registry.interrupted(utterance, problem.name)
+            self._utterances.interrupted(utterance, problem.name)
             self.close(problem.name)
         else:
-            self._registry.failed(utterance, problem.name if problem else "bug")
+            self._utterances.failed(utterance, problem.name if problem else "bug")
 
     def _drop_waiting(self, reason: str | None) -> None:
         for utterance in self._line.dissolve():
             self._drop(utterance, UtteranceState.INTERRUPTED)
-            self._registry.interrupted(utterance, reason)
+            self._utterances.interrupted(utterance, reason)
 
     def _drop(self, utterance: Utterance, outcome: str) -> None:
         for chunk in utterance.chunks:
@@ -302,3 +297,15 @@ class SpeechQueue:
 
     def _seconds_to_room(self) -> float:
         return self._playback.seconds_to_room(self._monotonic())
+
+
+async def _woken(event: asyncio.Event, sleep: Sleep, seconds: float | None) -> None:
+    """Wait until the event is set, or so many seconds are over."""
+    tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(event.wait())]
+    if seconds is not None:
+        tasks.append(asyncio.ensure_future(sleep(seconds)))
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Final
 
 from app.kaltura.contract import TurnId
+from app.sessions.clock import Clock
 from app.sessions.speech.feed import UtteranceFeed
 from app.sessions.speech.utterances import Receipt, Utterance, UtteranceState
-from app.sessions.tokens import Clock
 
 MAX_KNOWN: Final = 100
 """Utterances that a player may still tell of; those that go on are always among them."""

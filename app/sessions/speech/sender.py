@@ -1,54 +1,38 @@
-"""How a piece is said: in Kaltura's own voice, or in another."""
+"""How a chunk of an utterance is said: in Kaltura's own voice, or in another."""
 
-from collections.abc import Awaitable, Callable
-from typing import Protocol
+from collections.abc import Callable
 
-from app.kaltura.client import KalturaClient, SessionAccess
-from app.kaltura.contract import Operation, SayTextRequest, TurnId
+from app.kaltura.contract import SayTextRequest, TurnId
 from app.problems import SpeechUnavailable
 from app.sessions.auditing import AuditedCall
-from app.sessions.speech.chunks import InParts, Unwanted
+from app.sessions.error_mapping import UnwantedCall
+from app.sessions.gateway import SessionGateway
+from app.sessions.runtime import SessionRuntime
+from app.sessions.speech.chunks import InParts
 from app.sessions.speech.registry import UtteranceRegistry
 from app.sessions.speech.text.validation import is_silent
 from app.sessions.speech.utterances import SpeechChunk, Utterance
 from app.sessions.speech.voice.tts_fallback import VoiceSelector
-from app.sessions.store.model import AvatarSession
-
-
-class Send(Protocol):
-    """Makes one call of a session, in order with its others."""
-
-    async def __call__(
-        self,
-        operation: Operation,
-        session: AvatarSession,
-        call: AuditedCall,
-        doing: Callable[[SessionAccess], Awaitable[None]],
-        *,
-        is_wanted: Callable[[], bool] = lambda: True,
-    ) -> None:
-        """Raises a `Problem`, or `Unwanted` when its turn comes and it `is_wanted` no more."""
 
 
 class SpeechSender:
-    """Says pieces; `send` is how calls go upstream."""
+    """Says the chunks of every session."""
 
-    def __init__(self, client: KalturaClient, voice: VoiceSelector, send: Send) -> None:
-        self._client = client
+    def __init__(self, gateway: SessionGateway, voice: VoiceSelector) -> None:
+        self._gateway = gateway
         self._voice = voice
-        self._send = send
 
     async def say(
         self,
-        session: AvatarSession,
-        turns: UtteranceRegistry,
+        runtime: SessionRuntime,
+        utterances: UtteranceRegistry,
         utterance: Utterance,
         chunk: SpeechChunk,
         is_wanted: Callable[[], bool],
     ) -> float | None:
-        """See `Say`."""
+        """Say one chunk; see `Say`."""
         turn_id, call = _turn_at_kaltura(utterance), chunk.call
-        assert call is not None  # noqa: S101 - every piece that comes in here has one
+        assert call is not None  # noqa: S101 - every chunk that comes in here has one
         recording = chunk.recording
         if recording is None and is_silent(chunk.text):
             # A voice that is given nothing to say may fail. But a turn at Kaltura needs its end.
@@ -57,42 +41,29 @@ class SpeechSender:
                 return 0.0
         if recording is None and not self._voice.wants_audio:
             said = SayTextRequest(text=chunk.text, turn_id=turn_id, is_final=chunk.final)
-            if await self._say_text(session, call, said, is_wanted):
+            if await self._say_text(runtime, call, said, is_wanted):
                 utterance.unfinished = not chunk.final
                 return None
             if len(chunk.text) > self._voice.max_chunk_length:
                 raise InParts
         if recording is None:
             recording = await self._voice.make(chunk.text)
-            turns.said_by_fallback(utterance)
-        made = recording
-        await self._send(
-            Operation.SAY_AUDIO,
-            session,
-            call,
-            lambda access: self._client.say_audio(access, made, turn_id),
-            is_wanted=is_wanted,
-        )
+            utterances.said_by_fallback(utterance)
+        await self._gateway.say_audio(runtime, call, recording, turn_id, is_wanted)
         # Each recording is a turn at Kaltura, whatever text it is a part of.
         utterance.turns += not chunk.final
-        return made.duration_seconds
+        return recording.duration_seconds
 
     async def _say_text(
         self,
-        session: AvatarSession,
+        runtime: SessionRuntime,
         call: AuditedCall,
         said: SayTextRequest,
         is_wanted: Callable[[], bool],
     ) -> bool:
         """Whether Kaltura's own voice took a text; False when another has to."""
         try:
-            await self._send(
-                Operation.SAY_TEXT,
-                session,
-                call,
-                lambda access: self._client.say_text(access, said),
-                is_wanted=is_wanted,
-            )
+            await self._gateway.say_text(runtime, call, said, is_wanted)
         except SpeechUnavailable:
             if is_silent(said.text):
                 return True
@@ -100,7 +71,7 @@ class SpeechSender:
             if not self._voice.has_fallback:
                 raise
             if not is_wanted():
-                raise Unwanted from None
+                raise UnwantedCall from None
             return False
         self._voice.kaltura_spoke()
         return True

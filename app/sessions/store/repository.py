@@ -1,4 +1,4 @@
-"""The journal: every session in the database, so that the next process knows of it.
+"""Every session in the database, so that the next process knows of it.
 
 Rows of another `AVATAR_BASE_URL` are taken over too: those sessions are ended where they are.
 """
@@ -93,7 +93,7 @@ class SessionRepository:
         """How often the database was found to be another one, in which rows may be missing."""
         return self._database.file.times_reopened if self._database.file else 0
 
-    async def follow_clock(self) -> None:
+    async def _follow_clock(self) -> None:
         """Move the rows of this process when the wall clock was set; raises `RecordUnavailable`.
 
         So the sessions keep their length, and a next process knows how long they may last.
@@ -105,7 +105,7 @@ class SessionRepository:
         moved = {column: column + (now - before) for column in columns}
 
         async def work(connection: AsyncConnection) -> None:
-            own = SESSIONS.c.holder == self._database.holder
+            own = SESSIONS.c.holder == self._database.process_name
             await connection.execute(update(SESSIONS).where(own).values(moved))
             self._offset = now
 
@@ -140,7 +140,7 @@ class SessionRepository:
         """Write a session down; it is on disk on return. Raises `RecordUnavailable`."""
 
         async def work(connection: AsyncConnection) -> None:
-            row = self._row_of(session) | {"holder": self._database.holder}
+            row = self._row_of(session) | {"holder": self._database.process_name}
             if row["sealed"] is not None:
                 row["sealed"] = self._keys.encrypt(row["sealed"])
             statement = self._database.insert(SESSIONS).values(row)
@@ -158,22 +158,25 @@ class SessionRepository:
 
         With them those that ended lately, so that their pages can be told why.
         """
+        await self._follow_clock()
         told_from = self._clock.wall() - TOLD_SECONDS
         left = or_(
             SESSIONS.c.ended_upstream.is_(False),
             and_(SESSIONS.c.ended_at > told_from, SESSIONS.c.ready.is_(True)),
         )
-        other = SESSIONS.c.holder != self._database.holder
-        await self._database.hold()
+        other = SESSIONS.c.holder != self._database.process_name
+        await self._database.acquire_process_lock()
         holders = await self._database.read(select(SESSIONS.c.holder).where(left, other).distinct())
-        dead = [row.holder for row in holders if not await self._database.is_held(row.holder)]
+        dead = [
+            row.holder for row in holders if not await self._database.is_process_running(row.holder)
+        ]
         if not dead:
             return []
         # In one statement: of two processes that find the same dead one, each row is had by one.
         rows = await self._write(
             update(SESSIONS)
             .where(left, SESSIONS.c.holder.in_(dead))
-            .values(holder=self._database.holder)
+            .values(holder=self._database.process_name)
             .returning(SESSIONS)
         )
         return list(self._readable(sorted(rows, key=lambda row: row.opened_at)))
@@ -183,11 +186,12 @@ class SessionRepository:
         oldest = self._clock.wall() - KEPT_SECONDS
         await self._write(delete(SESSIONS).where(SESSIONS.c.opened_at < oldest))
 
-    async def seconds_used(self, since: float, owner: str | None) -> float:
+    async def seconds_used(self, since: float, owner: str | None = None) -> float:
         """How long sessions were open since then at the present address of Kaltura's.
 
         An emulator's minutes cost nothing, so they count for the emulator alone.
         """
+        await self._follow_clock()
         since, now = since + self._offset, self._clock() + self._offset
         begin = case((SESSIONS.c.opened_at < since, since), else_=SESSIONS.c.opened_at)
         used = was_open_until(now) - begin

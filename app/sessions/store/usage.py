@@ -8,8 +8,8 @@ from typing import Any, Final
 from sqlalchemy import Integer, case, cast, func, literal_column, select
 
 from app.db.database import POSTGRES, Database
+from app.sessions.clock import Clock
 from app.sessions.store.repository import SESSIONS, was_open_until
-from app.sessions.tokens import Clock
 
 DAYS: Final = 31
 """Today and the thirty days before it."""

@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -12,8 +13,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.audit.request_context import audit_context
+from app.audit.throttle import Throttle
 from app.observability.metrics import Metrics
-from app.problems import CrossSiteRequest, InvalidRequest
+from app.problems import CrossSiteRequest, InvalidRequest, KalturaCredentialsRejected
 from app.web.error_responses import (
     answer_bug,
     answer_problem,
@@ -21,13 +23,14 @@ from app.web.error_responses import (
     problem_told,
     surface_of,
 )
+from app.web.middleware.log_levels import level_of, route_of
 from app.web.middleware.origins import HostPolicy, OriginPolicy
 
 REQUEST_ID: Final = "X-Request-ID"
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_PROBES: Final = frozenset({"/healthz", "/readyz"})
-"""Whatever watches the process calls it by its address."""
+_UNDER_ANY_NAME: Final = re.compile(r"/healthz|/readyz|/static/.*")
+"""Monitors call the process by its address, and the page that refuses a name needs its styles."""
 
 log = structlog.get_logger("request")
 
@@ -35,9 +38,10 @@ log = structlog.get_logger("request")
 class RequestContext:
     """Gives each request an id, one log line, and an answer even when a bug stops it."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, monotonic: Callable[[], float]) -> None:
         self._app = app
         self._metrics = metrics
+        self._throttle = Throttle(monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -74,8 +78,9 @@ class RequestContext:
             finally:
                 seconds = time.perf_counter() - started
                 problem = problem_told(scope)
-                self._metrics.answered(scope["method"], _route(scope), status, problem, seconds)
-                log.info(
+                self._metrics.answered(scope["method"], route_of(scope), status, problem, seconds)
+                log.log(
+                    level_of(scope, status, seconds),
                     "request",
                     method=scope["method"],
                     path=scope["path"],
@@ -83,13 +88,18 @@ class RequestContext:
                     **({} if problem is None else {"problem": problem}),
                     duration_ms=round(seconds * 1000, 1),
                 )
+                if problem == KalturaCredentialsRejected.name:
+                    self._warn_of_outage(problem)
 
-
-def _route(scope: Scope) -> str | None:
-    """The template of the path, or where files are mounted; None when nothing is there."""
-    found = scope.get("route")
-    template: str | None = getattr(found, "path_format", None) or scope.get("root_path")
-    return template
+    def _warn_of_outage(self, problem: str) -> None:
+        """Log what only the operator can mend: at once, and then at most once a minute."""
+        left_out = self._throttle.left_out(problem, a_minute=1)
+        if left_out is not None:
+            log.error(
+                "kaltura refuses the broker's credentials, so no session can be opened: set a new "
+                "AVATAR_KS, or mend what makes one; `avatar-broker doctor` tells which",
+                refused=left_out + 1,
+            )
 
 
 class SecurityHeaders:
@@ -128,7 +138,7 @@ class HostGuard:
         self._policy = policy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in _PROBES:
+        if scope["type"] == "http" and not _UNDER_ANY_NAME.fullmatch(scope["path"]):
             headers = Headers(scope=scope)
             named = self._policy.allows(headers.getlist("Host"))
             if not named and not self._policy.is_proven(scope["path"], headers):

@@ -76,10 +76,10 @@ async def read_health(_: OperatorDep, dashboard: DashboardDep) -> HealthReport:
     responses=problems(CrossSiteRequest, *_OPERATOR, SessionNotFound, *UPSTREAM),
 )
 async def end_live_session(
-    _: OperatorDep, session_id: Annotated[str, Path(alias="sessionId")], broker: SessionServiceDep
+    _: OperatorDep, session_id: Annotated[str, Path(alias="sessionId")], sessions: SessionServiceDep
 ) -> Done:
     """End a session, whoever's it is; its page is told so. Ending it again changes nothing."""
-    await broker.end_any(session_id)
+    await sessions.end_any(session_id)
     return Done()
 
 

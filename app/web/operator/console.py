@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -14,10 +14,10 @@ from fastapi.templating import Jinja2Templates
 from app.audit.model import Event
 from app.config.settings import Settings
 from app.problems import PROBLEMS, RecordUnavailable
-from app.web.csp import console_policy
 from app.web.deps import AuditReaderDep, SettingsDep, TemplatesDep, UsageDep
 from app.web.error_responses import OPERATOR_PATH
 from app.web.head_route import HeadRoute
+from app.web.middleware.csp import console_policy
 from app.web.operator.charts import Chart, Share
 from app.web.operator.dashboard import DashboardDep
 from app.web.operator.filters import Cursor, FilterDep
@@ -27,7 +27,10 @@ from app.web.operator.sign_in import Operators, OperatorsDep
 PAGE: Final = 50
 """Entries of the record on a page."""
 
-FILTERS: Final = ("text", "event", "outcome", "visitor", "sessionId", "since", "until")
+FILTERS: Final = (
+    *("text", "event", "outcome", "visitor", "sessionId", "since", "until"),
+    "keepAlives",
+)
 
 router = APIRouter(
     prefix=OPERATOR_PATH,
@@ -91,9 +94,15 @@ async def record(
     if (refusal := console.refusal()) is not None:
         return refusal
     asked = {name: value for name in FILTERS if (value := console.request.query_params.get(name))}
+    # Most of the record is keep-alives that went well: they are shown to an operator who asks.
+    default = {} if wanted.event is Event.KEEP_ALIVE else {"keepAlives": "failed"}
+    if default and "keepAlives" not in asked:
+        wanted = replace(wanted, keep_alives=False)
     about: dict[str, Any] = {
         "asked": asked,
         "query": urlencode(asked),
+        "api_query": urlencode(default | asked),
+        "leaves_out_keep_alives": not wanted.keep_alives,
         "at": cursor,
         "events": list(Event),
         "problems": sorted(problem.name for problem in PROBLEMS),

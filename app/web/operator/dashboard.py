@@ -1,18 +1,29 @@
 """What goes on now, as the operator sees it: the sessions that are open, and how all is going."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends
 
 from app.audit.model import Entry, Event
 from app.audit.reader import AuditReader
 from app.audit.writer import AuditWriter
 from app.observability.recent_calls import RecentCalls
 from app.problems import RecordUnavailable
+from app.sessions.capacity.budgets import Budgets
 from app.sessions.clock import SessionClock
 from app.sessions.service import SessionService
 from app.sessions.stats import StatsReader
+from app.web.deps import (
+    AuditReaderDep,
+    AuditWriterDep,
+    BudgetsDep,
+    ClockDep,
+    RecentCallsDep,
+    SessionServiceDep,
+    StatsReaderDep,
+)
 from app.web.operator.schemas import HealthReport, LiveSession, LiveSessionList
 
 
@@ -20,16 +31,17 @@ from app.web.operator.schemas import HealthReport, LiveSession, LiveSessionList
 class Dashboard:
     """Looks at all parts of the house; only reads."""
 
-    broker: SessionService
+    live_sessions: SessionService
+    budgets: Budgets
     audit_reader: AuditReader
-    record: AuditWriter
+    audit_writer: AuditWriter
     stats_reader: StatsReader
-    recent: RecentCalls
+    recent_calls: RecentCalls
     clock: SessionClock
 
     async def sessions(self) -> LiveSessionList:
         """The sessions that are open, the latest first."""
-        live = sorted(await self.broker.live(), key=lambda session: session.opened_at, reverse=True)
+        live = sorted(self.live_sessions.live(), key=attrgetter("opened_at"), reverse=True)
         ids = [session.session_id for session in live]
         opened = await self._latest(ids, Event.OPENED)
         said = await self._latest(ids, Event.SAY_TEXT, with_words=True)
@@ -40,7 +52,7 @@ class Dashboard:
                     opened=opened.get(session.session_id),
                     said=said.get(session.session_id),
                     clock=self.clock,
-                    seconds_left=await self.broker.seconds_left(session),
+                    seconds_left=await self.budgets.seconds_left(session),
                 )
                 for session in live
             ],
@@ -50,7 +62,7 @@ class Dashboard:
     async def health(self) -> HealthReport:
         """How full the house is, and how Kaltura and the record are doing."""
         return HealthReport.of(
-            await self.stats_reader.stats(), self.recent.by_operation(), self.record
+            await self.stats_reader.stats(), self.recent_calls.by_operation(), self.audit_writer
         )
 
     async def _latest(
@@ -63,15 +75,17 @@ class Dashboard:
             return {}
 
 
-async def _dashboard(request: Request) -> Dashboard:
-    state = request.state
+async def _dashboard(
+    sessions: SessionServiceDep,
+    budgets: BudgetsDep,
+    audit_reader: AuditReaderDep,
+    audit_writer: AuditWriterDep,
+    stats_reader: StatsReaderDep,
+    recent_calls: RecentCallsDep,
+    clock: ClockDep,
+) -> Dashboard:
     return Dashboard(
-        broker=state.broker,
-        audit_reader=state.audit_reader,
-        record=state.record,
-        stats_reader=state.stats_reader,
-        recent=state.recent,
-        clock=state.clock,
+        sessions, budgets, audit_reader, audit_writer, stats_reader, recent_calls, clock
     )
 
 

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import Depends, Query
 from pydantic import BeforeValidator, StringConstraints
@@ -35,6 +35,7 @@ Moment = Annotated[datetime, BeforeValidator(_with_plus)]
 Named = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00]*$")]
 Place = Annotated[str, StringConstraints(pattern="^[0-9]{1,18}$")]
 
+KeepAlives = Literal["all", "failed"]
 Cursor = Annotated[Place | None, Given, Query(description="Of the answer before")]
 
 
@@ -57,6 +58,14 @@ async def _filter(
     ] = None,
     until: Annotated[Moment | None, Given, Query(description="Before this moment")] = None,
     text: Annotated[Named | None, Given, Query(description="Words that were to be said")] = None,
+    keep_alives: Annotated[
+        KeepAlives | None,
+        Given,
+        Query(
+            alias="keepAlives",
+            description="failed leaves out keep-alives that went well; without it: all",
+        ),
+    ] = None,
 ) -> Filter:
     return Filter(
         session_id=session_id,
@@ -66,6 +75,7 @@ async def _filter(
         since=_unix(since),
         until=_unix(until),
         text=text,
+        keep_alives=keep_alives != "failed",
     )
 
 

@@ -9,9 +9,10 @@ from fastapi import Depends, Request, Response
 
 from app.config.settings import Settings
 from app.problems import CrossSiteRequest, Unauthenticated
-from app.sessions.tokens import Clock
+from app.sessions.clock import Clock
 from app.web.authorization import is_a_proxys, token_of
 from app.web.cookies import HostCookie
+from app.web.from_state import FromState
 from app.web.middleware.origins import OriginPolicy
 from app.web.rate_limiter import Rate, Rates, address_of
 
@@ -108,16 +109,14 @@ class Operators:
 _DIGITS: Final = 12
 
 
-async def _operators(request: Request) -> Operators:
-    operators: Operators = request.state.operators
-    return operators
+OperatorsDep = Annotated[Operators, Depends(FromState("operators"))]
 
 
-OperatorsDep = Annotated[Operators, Depends(_operators)]
-
-
-async def _operator(request: Request, operators: OperatorsDep) -> None:
-    rates: Rates = request.state.rates
+async def _operator(
+    request: Request,
+    operators: OperatorsDep,
+    rates: Annotated[Rates, Depends(FromState("rates"))],
+) -> None:
     await operators.require(request, rates.sign_in)
 
 

@@ -5,14 +5,14 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import ServerSentEvent
 
 from app.audit.reader import AuditReader, Filter, StoredEntry
 from app.audit.writer import AuditWriter
 from app.problems import InvalidRequest, RateLimited, RecordUnavailable, Unauthenticated
-from app.web.deps import AuditReaderDep, AuditWriterDep
+from app.web.deps import AuditReaderDep, AuditWriterDep, OperatorStreamsDep
 from app.web.docs.openapi import operation_id, problems
 from app.web.error_responses import OPERATOR_PATH
 from app.web.operator.dashboard import Dashboard, DashboardDep
@@ -20,7 +20,7 @@ from app.web.operator.exports import csv_lines, json_lines
 from app.web.operator.filters import FilterDep, Given, Place
 from app.web.operator.schemas import AuditEvent
 from app.web.operator.sign_in import OperatorDep
-from app.web.stream_limit import EventStream, OpenStream, StreamLimit
+from app.web.stream_limit import EventStream, OpenStream
 
 LIFE_SECONDS: Final = 10 * 60
 """Then a stream ends and its reader asks anew: whoever has signed out gets no other."""
@@ -47,14 +47,12 @@ router = APIRouter(
 )
 
 
-async def _stream(request: Request, _: OperatorDep) -> AsyncIterator[OpenStream]:
-    streams: StreamLimit = request.state.streams
+async def _stream(streams: OperatorStreamsDep, _: OperatorDep) -> AsyncIterator[OpenStream]:
     with streams.one_more() as stream:
         yield stream
 
 
-async def _download_stream(request: Request, _: OperatorDep) -> AsyncIterator[None]:
-    streams: StreamLimit = request.state.streams
+async def _download_stream(streams: OperatorStreamsDep, _: OperatorDep) -> AsyncIterator[None]:
     with streams.one_more(may_be_closed=False):  # half a table is none
         yield
 
@@ -99,7 +97,7 @@ async def _what_goes_on(dashboard: Dashboard) -> AsyncIterator[ServerSentEvent]:
         told = shown
         if now() >= ends_at:
             return
-        await _news(dashboard.record)
+        await _news(dashboard.audit_writer)
 
 
 @router.get(

@@ -7,14 +7,16 @@ from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
-from app.problems import Problem
+from app.problems import Problem, Unauthenticated
 from app.sessions.access import Caller
-from app.sessions.admission.admission import Admission
-from app.sessions.admission.capacity import QueuePosition
+from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
-from app.sessions.lifecycle.creation import OpenedSession
+from app.sessions.capacity.manager import QueuePosition
 from app.sessions.lifecycle.options import SessionOptions
-from app.web.deps import AdmissionDep, AuditorDep, CallerDep, VisitorsDep
+from app.sessions.lifecycle.presence import SessionPresence
+from app.sessions.runtime import SessionRuntime
+from app.sessions.tokens import OpenedSession
+from app.web.deps import AdmissionDep, AuditorDep, CallerDep, PresenceDep, VisitorsDep
 from app.web.rate_limiter import address_of
 from app.web.visitor.identification import Visitors
 from app.web.visitor.rate_limits import CreateMeter, CreateMeterDep
@@ -29,6 +31,7 @@ class SessionRequest:
     caller: Caller
     visitors: Visitors
     admission: Admission
+    presence: SessionPresence
     meter: CreateMeter
     auditor: SessionAuditor
 
@@ -42,14 +45,16 @@ class SessionRequest:
     ) -> OpenedSession | QueuePosition:
         """A session for this visitor or service, or a place in line."""
         async with self._refusals_on_record(options):
-            token = self._token_of_service()
-            if token is not None:
-                opened = await self._for_service(token, options, idempotency_key)
+            if self.caller.service is not None:
+                opened = await self.admission.open_for_service(
+                    self.caller.service, options, idempotency_key
+                )
+            elif self.caller.token is not None and not self.caller.token_is_a_proxys:
+                await self.meter.count_opening()
+                raise Unauthenticated  # it may be a service's token, mistyped
             else:
                 opened = await self._for_visitor(options, ticket, idempotency_key)
-        if isinstance(opened, OpenedSession):
-            await self._hand_over(opened)
-        return opened
+        return opened if isinstance(opened, QueuePosition) else await self._hand_over(opened)
 
     async def open_now(self, options: SessionOptions) -> OpenedSession:
         """A session for a visitor who can't wait in line."""
@@ -59,8 +64,7 @@ class SessionRequest:
             opened = await self.admission.open_now(
                 visitor.id, options, called=visitor.name, address=self.address
             )
-        await self._hand_over(opened)
-        return opened
+        return await self._hand_over(opened)
 
     @asynccontextmanager
     async def _refusals_on_record(self, options: SessionOptions) -> AsyncIterator[None]:
@@ -68,28 +72,14 @@ class SessionRequest:
             yield
         except Problem as problem:
             visitor = self.caller.visitor
-            token = self.caller.token
-            who = visitor.id if visitor else token and self.admission.service_of(token)
+            who = visitor.id if visitor else self.caller.service
             called = visitor.name if visitor else None
             await self.auditor.refused(who, self.address, options, problem, visitorName=called)
             raise
 
-    def _token_of_service(self) -> str | None:
-        """The token that must be a service's, though it may be mistyped."""
-        token = self.caller.token
-        is_none = self.caller.token_is_a_proxys and self.admission.service_of(token or "") is None
-        return None if is_none else token
-
-    async def _for_service(
-        self, token: str, options: SessionOptions, idempotency_key: str | None
-    ) -> OpenedSession | QueuePosition:
-        if self.admission.service_of(token) is None:
-            await self.meter.count_opening()
-        return await self.admission.open_for_service(token, options, idempotency_key)
-
     async def _for_visitor(
         self, options: SessionOptions, ticket: str | None, idempotency_key: str | None
-    ) -> OpenedSession | QueuePosition:
+    ) -> SessionRuntime | QueuePosition:
         waits_as = None
         if ticket is not None and not self.visitors.are_signed_in:
             known = self.caller.visitor.id if self.caller.visitor else None
@@ -104,21 +94,22 @@ class SessionRequest:
             visitor.id, options, idempotency_key, called=visitor.name, address=self.address
         )
 
-    async def _hand_over(self, opened: OpenedSession) -> None:
+    async def _hand_over(self, opened: SessionRuntime) -> OpenedSession:
         hung_up = await self.request.is_disconnected()
-        await self.admission.hand_over(opened, hung_up=hung_up)
+        return await self.presence.hand_over(opened, hung_up=hung_up)
 
 
-async def _counter(
+async def _session_request(
     request: Request,
     response: Response,
     caller: CallerDep,
     visitors: VisitorsDep,
     admission: AdmissionDep,
+    presence: PresenceDep,
     meter: CreateMeterDep,
     auditor: AuditorDep,
 ) -> SessionRequest:
-    return SessionRequest(request, response, caller, visitors, admission, meter, auditor)
+    return SessionRequest(request, response, caller, visitors, admission, presence, meter, auditor)
 
 
-SessionRequestDep = Annotated[SessionRequest, Depends(_counter)]
+SessionRequestDep = Annotated[SessionRequest, Depends(_session_request)]

@@ -20,7 +20,7 @@ from app.problems import (
     TooManySessions,
     Unauthenticated,
 )
-from app.sessions.admission.capacity import QueuePosition
+from app.sessions.capacity.manager import QueuePosition
 from app.sessions.lifecycle.options import SessionOptions
 from app.web.deps import AdmissionDep, OwnOriginDep, SettingsDep
 from app.web.docs.openapi import operation_id, problems
@@ -65,7 +65,7 @@ router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=
 )
 async def create_avatar_session(
     response: Response,
-    counter: SessionRequestDep,
+    asking: SessionRequestDep,
     settings: SettingsDep,
     origin: OwnOriginDep,
     idempotency_key: CreateKey = None,
@@ -77,7 +77,7 @@ async def create_avatar_session(
     """
     options = options or CreateBody()
     chosen = SessionOptions(options.avatar_id, options.voice_id)
-    opened = await counter.open(chosen, options.ticket, idempotency_key)
+    opened = await asking.open(chosen, options.ticket, idempotency_key)
     if isinstance(opened, QueuePosition):
         return _in_line(response, opened)
     return CreatedSession.of(opened, settings, origin)
@@ -92,7 +92,7 @@ async def create_avatar_session(
 async def create_default_avatar_session(
     request: Request,
     response: Response,
-    counter: SessionRequestDep,
+    asking: SessionRequestDep,
     settings: SettingsDep,
     origin: OwnOriginDep,
     idempotency_key: CreateKey = None,
@@ -100,7 +100,7 @@ async def create_default_avatar_session(
     """Open a session with the defaults; only for `fetch` of the broker's own pages and servers."""
     if not is_fetch_of_own_page(request.headers):
         raise CrossSiteRequest
-    return await create_avatar_session(response, counter, settings, origin, idempotency_key)
+    return await create_avatar_session(response, asking, settings, origin, idempotency_key)
 
 
 @router.get("/waiting-room/{ticket}", responses=problems(InvalidRequest, TicketNotFound))

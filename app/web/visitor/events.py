@@ -9,17 +9,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Response
 from fastapi.sse import ServerSentEvent
 
 from app.problems import RateLimited, SessionNotFound, SignInUnavailable, Unauthenticated
 from app.sessions.access import SessionGrant
-from app.sessions.clock import SessionClock
 from app.sessions.service import SessionService
-from app.web.deps import ClockDep, OwnSession, SessionServiceDep
+from app.sessions.speech.feed import UtteranceFeed
+from app.web.deps import FollowersDep, OwnSession, SessionServiceDep, SpeechServiceDep
 from app.web.docs.openapi import operation_id, problems
-from app.web.stream_limit import EventStream, OpenStream, StreamLimit
-from app.web.visitor.schemas import SessionState, UtteranceReceipt
+from app.web.stream_limit import EventStream, OpenStream
+from app.web.visitor.schemas import UtteranceReceipt
+from app.web.visitor.state_reader import StateReader, StateReaderDep
 
 EVERY_SECONDS: Final = 15.0
 """How often the time left is told; also what keeps proxies from closing the connection."""
@@ -37,8 +38,7 @@ END_ID: Final = "end"
 router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=operation_id)
 
 
-async def _followed(request: Request, grant: OwnSession) -> AsyncIterator[OpenStream]:
-    followers: StreamLimit = request.state.followers
+async def _followed(followers: FollowersDep, grant: OwnSession) -> AsyncIterator[OpenStream]:
     with followers.one_more(grant.session.session_id) as stream:
         yield stream
 
@@ -53,8 +53,9 @@ async def _followed(request: Request, grant: OwnSession) -> AsyncIterator[OpenSt
 async def events(
     grant: OwnSession,
     stream: Annotated[OpenStream, Depends(_followed)],
-    broker: SessionServiceDep,
-    clock: ClockDep,
+    speech: SpeechServiceDep,
+    sessions: SessionServiceDep,
+    states: StateReaderDep,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Follow a session: `utterance` events as at `/utterances`, `session` events as its state.
@@ -64,15 +65,24 @@ async def events(
     """
     if grant.session.ended is not None and last_event_id == END_ID:
         return Response(status_code=204)
-    return EventStream(follow(grant, broker, clock, last_event_id), stream)
+    following = follow(grant, speech.feed(grant), sessions, states, last_event_id)
+    return EventStream(following, stream)
 
 
 async def follow(
-    grant: SessionGrant, broker: SessionService, clock: SessionClock, last_id: str | None
+    grant: SessionGrant,
+    feed: UtteranceFeed,
+    sessions: SessionService,
+    states: StateReader,
+    last_id: str | None,
 ) -> AsyncIterator[ServerSentEvent]:
     """The events of a session from `last_id` on, until it ends."""
-    feed = broker.feed(grant)
-    yield await _session(grant, broker, clock, retry=RECONNECT_MS)
+
+    async def state(*, retry: int | None = None, event_id: str | None = None) -> ServerSentEvent:
+        told = await states.state(await sessions.now(grant))
+        return ServerSentEvent(event="session", id=event_id, data=told, retry=retry)
+
+    yield await state(retry=RECONNECT_MS)
     while True:
         news = feed.since(last_id)
         for event in news:
@@ -82,25 +92,11 @@ async def follow(
         if news:
             continue
         if feed.over:
-            yield await _session(grant, broker, clock, event_id=END_ID)
+            yield await state(event_id=END_ID)
             return
         try:
             async with asyncio.timeout(EVERY_SECONDS):
                 await feed.news()
         except TimeoutError:
             if not feed.over:
-                yield await _session(grant, broker, clock)
-
-
-async def _session(
-    grant: SessionGrant,
-    broker: SessionService,
-    clock: SessionClock,
-    *,
-    retry: int | None = None,
-    event_id: str | None = None,
-) -> ServerSentEvent:
-    session = await broker.now(grant)
-    left = await broker.seconds_left(session)
-    state = SessionState.of(session, clock=clock, seconds_left=left)
-    return ServerSentEvent(event="session", id=event_id, data=state, retry=retry)
+                yield await state()

@@ -12,7 +12,7 @@ from fastapi import Depends, Request, Response
 from app.kaltura.contract import Operation
 from app.problems import RateLimited
 from app.sessions.access import SessionGrant
-from app.sessions.admission.admission import Admission
+from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
 from app.web.deps import (
     AdmissionDep,
@@ -21,7 +21,7 @@ from app.web.deps import (
     CallerDep,
     OwnSession,
     RatesDep,
-    SessionServiceDep,
+    SpeechServiceDep,
 )
 from app.web.rate_limiter import Rate, address_of
 from app.web.visitor.idempotency import SpeakKey
@@ -104,10 +104,10 @@ async def _own_to_speak_in(
     grant: OwnSession,
     meter: _SpeakMeterDep,
     auditor: AuditorDep,
-    broker: SessionServiceDep,
+    speech: SpeechServiceDep,
     idempotency_key: SpeakKey = None,
 ) -> SessionGrant:
-    if broker.is_repeated(grant, idempotency_key):
+    if speech.is_repeated(grant, idempotency_key):
         return grant
     return await _counted(grant, meter, auditor)
 
@@ -116,10 +116,10 @@ async def _bearer_to_speak_in(
     grant: BearerSession,
     meter: _SpeakMeterDep,
     auditor: AuditorDep,
-    broker: SessionServiceDep,
+    speech: SpeechServiceDep,
     idempotency_key: SpeakKey = None,
 ) -> SessionGrant:
-    return await _own_to_speak_in(grant, meter, auditor, broker, idempotency_key)
+    return await _own_to_speak_in(grant, meter, auditor, speech, idempotency_key)
 
 
 async def _control(request: Request, response: Response, rates: RatesDep) -> Meter:
@@ -154,7 +154,7 @@ async def _counted(grant: SessionGrant, meter: Meter, auditor: SessionAuditor) -
     try:
         await meter.count(grant.visitor, by_address=meter.operation not in _MERGED)
     except RateLimited as problem:
-        await auditor.turned_away(meter.operation, grant, problem)
+        await auditor.refused_call(meter.operation, grant.session, grant.service, problem)
         raise
     return replace(grant, address=meter.address)
 

@@ -16,13 +16,13 @@ from pydantic.alias_generators import to_camel
 
 from app.config.settings import Settings
 from app.kaltura.contract import MIRROR_PATH, ItemId, SayTextRequest, Turn, TurnId
-from app.sessions.admission.capacity import QueuePosition
+from app.sessions.capacity.manager import QueuePosition
 from app.sessions.clock import SessionClock
-from app.sessions.lifecycle.creation import OpenedSession
 from app.sessions.speech.text.validation import JsonText
 from app.sessions.speech.utterances import Receipt, UtteranceState
 from app.sessions.speech.voice.tts_fallback import SpeechMode
 from app.sessions.store.model import AvatarSession, EndReason
+from app.sessions.tokens import OpenedSession
 
 
 class Shape(BaseModel):

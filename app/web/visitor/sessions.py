@@ -21,17 +21,14 @@ from app.problems import (
     SpeechUnavailable,
     Unauthenticated,
 )
-from app.sessions.clock import SessionClock
-from app.sessions.service import SessionService
-from app.sessions.store.model import AvatarSession
 from app.web.deps import (
-    AdmissionDep,
     CallerDep,
-    ClockDep,
     OwnOriginDep,
     OwnSession,
+    PresenceDep,
     SessionServiceDep,
     SettingsDep,
+    SpeechServiceDep,
     VisitorsDep,
 )
 from app.web.docs.openapi import operation_id, problems
@@ -52,6 +49,7 @@ from app.web.visitor.schemas import (
     UtteranceList,
     UtteranceReceipt,
 )
+from app.web.visitor.state_reader import StateReaderDep
 from app.web.visitor.text_stream import TURN_OF_WRITTEN, WRITTEN, StreamedTexts
 
 _OWN: Final = (Unauthenticated, SignInUnavailable, SessionNotFound)
@@ -81,22 +79,20 @@ async def list_avatar_sessions(
     response: Response,
     caller: CallerDep,
     visitors: VisitorsDep,
-    broker: SessionServiceDep,
-    clock: ClockDep,
+    sessions: SessionServiceDep,
+    states: StateReaderDep,
 ) -> SessionList:
     """The visitor's own live sessions, to resume after a reload."""
     if is_of_own_page(request.headers):
         visitors.greet(caller, request, response)
-    sessions = await broker.owned_by(caller.visitor.id) if caller.visitor else []
-    return SessionList(sessions=[await _state(session, broker, clock) for session in sessions])
+    own = sessions.owned_by(caller.visitor.id) if caller.visitor else []
+    return SessionList(sessions=[await states.state(session) for session in own])
 
 
 @router.get("/avatar-sessions/{sessionId}", responses=problems(*_OWN))
-async def get_avatar_session(
-    grant: OwnSession, broker: SessionServiceDep, clock: ClockDep
-) -> SessionState:
+async def get_avatar_session(grant: OwnSession, states: StateReaderDep) -> SessionState:
     """A session's state, and the seconds it has left."""
-    return await _state(grant.session, broker, clock)
+    return await states.state(grant.session)
 
 
 @router.post(
@@ -104,16 +100,16 @@ async def get_avatar_session(
     responses=problems(CrossSiteRequest, *_OWN, SessionEnded),
 )
 async def resume(
-    grant: OwnSession, admission: AdmissionDep, settings: SettingsDep, origin: OwnOriginDep
+    grant: OwnSession, presence: PresenceDep, settings: SettingsDep, origin: OwnOriginDep
 ) -> CreatedSession:
     """Take a session up again after a reload: the answer of create, once more."""
-    return CreatedSession.of(await admission.resume(grant), settings, origin)
+    return CreatedSession.of(await presence.resume(grant.runtime), settings, origin)
 
 
 @router.post("/avatar-sessions/{sessionId}/leave", responses=problems(CrossSiteRequest, *_OWN))
-async def leave(grant: OwnSession, admission: AdmissionDep) -> Done:
+async def leave(grant: OwnSession, presence: PresenceDep) -> Done:
     """Say that the page goes away: the session ends in 3 seconds unless it is resumed before."""
-    await admission.leave(grant.session)
+    await presence.leave(grant.runtime)
     return Done()
 
 
@@ -121,9 +117,9 @@ async def leave(grant: OwnSession, admission: AdmissionDep) -> Done:
     "/avatar-sessions/{sessionId}/media",
     responses=problems(*_OWN, ControlNotAllowed, SessionEnded),
 )
-async def get_media(grant: OwnSession, broker: SessionServiceDep) -> Media:
+async def get_media(grant: OwnSession, sessions: SessionServiceDep) -> Media:
     """Where the sound and the picture are, for players that need no token."""
-    media = await broker.media(grant)
+    media = await sessions.media(grant)
     return Media(whep_url=media.whep_url, turn=media.turn)
 
 
@@ -135,7 +131,7 @@ async def get_media(grant: OwnSession, broker: SessionServiceDep) -> Media:
 )
 async def speak(
     grant: OwnSessionToSpeakIn,
-    broker: SessionServiceDep,
+    speech: SpeechServiceDep,
     written: StreamedTexts,
     idempotency_key: SpeakKey = None,
     body: SpeakRequest | None = None,
@@ -143,10 +139,10 @@ async def speak(
 ) -> Spoken:
     """Say a text, or while it is being written; behind others it is `queued`."""
     if written is not None:
-        return Spoken.of(await broker.say_written(grant, written, turn_id, idempotency_key))
+        return Spoken.of(await speech.say_written(grant, written, turn_id, idempotency_key))
     if body is None:
         raise NothingToSay("text: there is nothing to say.")
-    receipt = await broker.say_text(
+    receipt = await speech.say_text(
         grant,
         body.text,
         body.turn_id,
@@ -163,20 +159,20 @@ async def speak(
 )
 async def speak_audio(
     grant: OwnSessionToSpeakIn,
-    broker: SessionServiceDep,
+    speech: SpeechServiceDep,
     audio: Annotated[UploadFile, File(description="A recording; its bytes decide of which kind")],
     duration: Duration = None,  # noqa: ARG001 - it counts for nothing
     turn_id: Annotated[TurnId | None, Form(alias="turnId")] = None,
     idempotency_key: SpeakKey = None,
 ) -> Spoken:
     """Say a recording."""
-    return Spoken.of(await broker.say_audio(grant, await audio.read(), turn_id, idempotency_key))
+    return Spoken.of(await speech.say_audio(grant, await audio.read(), turn_id, idempotency_key))
 
 
 @router.get("/avatar-sessions/{sessionId}/utterances", responses=problems(*_OWN))
-async def list_utterances(grant: OwnSession, broker: SessionServiceDep) -> UtteranceList:
+async def list_utterances(grant: OwnSession, speech: SpeechServiceDep) -> UtteranceList:
     """What was asked to be said, and its fate."""
-    found = broker.utterances(grant)
+    found = speech.utterances(grant)
     return UtteranceList(utterances=[UtteranceReceipt.of(receipt) for receipt in found])
 
 
@@ -188,36 +184,29 @@ async def tell_heard(
     grant: OwnSession,
     turn_id: Annotated[TurnId, Path(alias="turnId")],
     body: Heard,
-    broker: SessionServiceDep,
+    speech: SpeechServiceDep,
 ) -> Done:
     """Say that a player hears an utterance begin or end: Kaltura does not tell."""
-    await broker.heard(grant, turn_id, begins=body.state == "started")
+    await speech.heard(grant, turn_id, begins=body.state == "started")
     return Done()
 
 
 @router.post("/avatar-sessions/{sessionId}/interrupt", responses=problems(*_COUNTED))
-async def interrupt(grant: OwnSessionToControl, broker: SessionServiceDep) -> Done:
+async def interrupt(grant: OwnSessionToControl, speech: SpeechServiceDep) -> Done:
     """Stop speech, and forget what is queued; harmless when nothing is being said."""
-    await broker.interrupt(grant)
+    await speech.interrupt(grant)
     return Done()
 
 
 @router.post("/avatar-sessions/{sessionId}/keep-alive", responses=problems(*_COUNTED))
-async def keep_alive(grant: OwnSessionToControl, broker: SessionServiceDep) -> Done:
+async def keep_alive(grant: OwnSessionToControl, sessions: SessionServiceDep) -> Done:
     """Say that the session is still watched; every 10 seconds will do."""
-    await broker.keep_alive(grant)
+    await sessions.keep_alive(grant)
     return Done()
 
 
 @router.post("/avatar-sessions/{sessionId}/end", responses=problems(*_CONTROL))
-async def end(grant: OwnSession, broker: SessionServiceDep) -> Done:
+async def end(grant: OwnSession, sessions: SessionServiceDep) -> Done:
     """End the session; ending it again changes nothing."""
-    await broker.end(grant)
+    await sessions.end(grant)
     return Done()
-
-
-async def _state(
-    session: AvatarSession, broker: SessionService, clock: SessionClock
-) -> SessionState:
-    left = await broker.seconds_left(session)
-    return SessionState.of(session, clock=clock, seconds_left=left)

@@ -31,8 +31,8 @@ CHUNK = len(SENTENCES[0])
 
 async def test_after_its_last_chunk_the_name_of_a_turn_is_free(house: Domain) -> None:
     session = grant(await house.open())
-    await house.broker.say_text(session, "One.", "turn-1", is_final=True)
-    again = await house.broker.say_text(session, "Two.", "turn-1", is_final=True)
+    await house.speech.say_text(session, "One.", "turn-1", is_final=True)
+    again = await house.speech.say_text(session, "Two.", "turn-1", is_final=True)
     assert again.text == "Two."
 
 
@@ -58,7 +58,7 @@ async def test_what_still_waits_of_a_text_that_is_refused_closes_its_turn(
     house, pen = Domain(kaltura, clock, hooks=[in_process(no_shouting)]), Pen()
     session = await house.open()
     await house.say(session, LONG)
-    writing = asyncio.create_task(house.broker.say_written(grant(session), pen(), "turn-1"))
+    writing = asyncio.create_task(house.speech.say_written(grant(session), pen(), "turn-1"))
     await pen.write("This is fine. ", "THIS IS NOT. ", "And")
     with pytest.raises(SpeechRefused):
         await writing
@@ -94,7 +94,7 @@ async def test_a_text_that_was_tried_when_stop_came_is_on_record_as_stopped(
     kaltura.will("say-text", busy)
     while not busy.reached.is_set():
         await clock.pass_by(0.5)
-    stopping = asyncio.create_task(house.broker.interrupt(grant(session)))
+    stopping = asyncio.create_task(house.speech.interrupt(grant(session)))
     await settled()
     busy.open.set()
     await stopping
@@ -144,9 +144,9 @@ async def test_the_rest_of_a_turn_that_was_stopped_is_said_as_another(
     house: Domain, kaltura: FakeKaltura
 ) -> None:
     session = grant(await house.open())
-    await house.broker.say_text(session, "One, ", "turn-1", is_final=False)
-    await house.broker.interrupt(session)
-    again = await house.broker.say_text(session, "two.", "turn-1", is_final=True)
+    await house.speech.say_text(session, "One, ", "turn-1", is_final=False)
+    await house.speech.interrupt(session)
+    again = await house.speech.say_text(session, "two.", "turn-1", is_final=True)
     assert (again.text, again.state.value) == ("two.", "speaking")
     assert said(kaltura) == ["One,", "two."]
 
@@ -155,10 +155,10 @@ async def test_a_turn_that_seemed_to_be_over_goes_on_with_its_next_chunk(
     house: Domain, clock: FakeClock
 ) -> None:
     session = await house.open()
-    await house.broker.say_text(grant(session), "One, ", "turn-1", is_final=False)
+    await house.speech.say_text(grant(session), "One, ", "turn-1", is_final=False)
     await clock.pass_by(10)
     assert fates(house, session) == ["done"]
-    await house.broker.say_text(grant(session), "two.", "turn-1", is_final=True)
+    await house.speech.say_text(grant(session), "two.", "turn-1", is_final=True)
     assert fates(house, session) == ["speaking"]
     await clock.pass_by(10)
     assert fates(house, session) == ["done"]
@@ -188,7 +188,7 @@ async def test_the_next_begins_when_a_player_hears_it_or_the_end_of_the_one_befo
         await clock.pass_by(0.5)
     assert fates(house, session) == ["speaking", "queued"]
     heard = second if begins else first
-    await house.broker.heard(grant(session), heard.turn_id, begins=begins)
+    await house.speech.heard(grant(session), heard.turn_id, begins=begins)
     await settled()
     assert fates(house, session) == ["done", "speaking"]
 
@@ -198,9 +198,9 @@ async def test_a_voice_that_is_heard_long_after_stop_is_not_what_it_stopped(
 ) -> None:
     session = await house.open()
     receipt = await house.say(session, LONG)
-    await house.broker.interrupt(grant(session))
+    await house.speech.interrupt(grant(session))
     await clock.pass_by(GOES_ON_SECONDS + 1)
-    await house.broker.heard(grant(session), receipt.turn_id, begins=True)
+    await house.speech.heard(grant(session), receipt.turn_id, begins=True)
     await clock.pass_by(1)
     assert kaltura.operations().count("interrupt") == 1
 
@@ -215,7 +215,7 @@ async def test_no_other_voice_is_asked_for_what_was_stopped_meanwhile(
     kaltura.will("say-text", refused)
     speaking = asyncio.create_task(house.say(session, "Stopped."))
     await refused.reached.wait()
-    stopping = asyncio.create_task(house.broker.interrupt(grant(session)))
+    stopping = asyncio.create_task(house.speech.interrupt(grant(session)))
     await settled()
     refused.open.set()
     await asyncio.gather(speaking, stopping)

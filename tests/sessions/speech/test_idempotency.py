@@ -27,13 +27,13 @@ async def test_one_that_could_not_be_said_may_be_tried_again(
     mine, ends = grant(await house.open()), asyncio.Event()
     kaltura.will("say-text", *[refusal(503)] * (MAX_TRIES + 1))
     first = asyncio.create_task(
-        house.broker.say_written(mine, texts("One. Two.", until=ends), None, "k")
+        house.speech.say_written(mine, texts("One. Two.", until=ends), None, "k")
     )
     await clock.pass_by(60, step=1)
     ends.set()
     with pytest.raises(SpeechUnavailable):
         await first
-    await house.broker.say_written(mine, texts("One. ", "Two."), None, "k")
+    await house.speech.say_written(mine, texts("One. ", "Two."), None, "k")
     await settled()
     assert said(kaltura)[MAX_TRIES + 1 :] == ["One. ", "Two."]
 
@@ -43,17 +43,17 @@ async def test_one_that_stalls_is_not_waited_for_for_ever(
 ) -> None:
     monkeypatch.setattr(idempotency, "STALL_SECONDS", 0)
     mine = grant(await house.open())
-    await house.broker.say_written(mine, texts("One."), None, "k")
+    await house.speech.say_written(mine, texts("One."), None, "k")
     with pytest.raises(InvalidRequest) as stalled:
-        await house.broker.say_written(mine, texts("One.", until=asyncio.Event()), None, "k")
+        await house.speech.say_written(mine, texts("One.", until=asyncio.Event()), None, "k")
     assert stalled.value.status == 408
 
 
 async def test_what_broke_off_is_not_the_whole(house: Domain, kaltura: FakeKaltura) -> None:
     mine = grant(await house.open())
-    await house.broker.say_written(mine, texts("One. Tw"), None, "k")
+    await house.speech.say_written(mine, texts("One. Tw"), None, "k")
     for other in ("One. Two.", "One. "):
         with pytest.raises(InvalidRequest, match="Idempotency-Key"):
-            await house.broker.say_written(mine, texts(other), None, "k")
+            await house.speech.say_written(mine, texts(other), None, "k")
     await settled()
     assert said(kaltura) == ["One. ", "Tw"]

@@ -129,7 +129,7 @@ async def test_what_is_with_the_hook_when_stop_comes_is_not_said(
     session = await house.open()
     speaking = asyncio.create_task(house.say(session, LONG))
     await asked.wait()
-    await house.broker.interrupt(grant(session))
+    await house.speech.interrupt(grant(session))
     go_on.set()
     assert (await speaking).state.value == "interrupted"
     await clock.pass_by(1)

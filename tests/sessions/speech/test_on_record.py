@@ -41,7 +41,7 @@ async def test_what_became_of_it_later_is_on_record(
     while said(record)[1][1] == "pending":
         await clock.pass_by(1)
     await house.say(session, "Waits.")
-    await house.broker.interrupt(grant(session))
+    await house.speech.interrupt(grant(session))
     outcomes = {text: (outcome, status) for text, outcome, status in said(record)}
     assert outcomes["Fails."] == ("kaltura-error", 500)
     assert outcomes["Waits."] == ("interrupted", None)
@@ -106,7 +106,7 @@ async def test_each_sentence_of_a_text_that_is_being_written_is_on_record(
         yield "One sentence. And ano"
         yield "ther."
 
-    await house.broker.say_written(grant(await house.open()), texts(), None)
+    await house.speech.say_written(grant(await house.open()), texts(), None)
     await settled()
     assert said(record) == [("One sentence. ", "ok", 200), ("And another.", "ok", 200)]
 
@@ -118,7 +118,7 @@ async def test_every_interrupt_of_one_stop_is_on_record(
     for _ in range(3):
         await house.say(session, "Short.")
     await settled()
-    await house.broker.interrupt(grant(session))
+    await house.speech.interrupt(grant(session))
     await clock.pass_by(1)
     found = [entry.outcome for entry in record.entries if entry.event == "interrupt"]
     assert found == ["ok"] * 3

@@ -115,7 +115,7 @@ async def test_the_chunks_of_one_turn_are_one_utterance_in_their_order(
     session = await house.open()
     await house.say(session, LONG)
     for text, last in (("One, ", False), ("two, ", False), ("three.", True)):
-        await house.broker.say_text(grant(session), text, "turn-1", is_final=last)
+        await house.speech.say_text(grant(session), text, "turn-1", is_final=last)
     await house.say(session, "After.")
     await clock.pass_by(60)
     assert said(kaltura)[1:] == ["One,", "two,", "three.", "After."]
@@ -151,7 +151,7 @@ async def test_after_stop_nothing_of_what_came_before_is_said(
         await house.say(session, LONG)
     await clock.pass_by(27)
     assert len(said(kaltura)) == 2
-    stopping = asyncio.create_task(house.broker.interrupt(grant(session)))
+    stopping = asyncio.create_task(house.speech.interrupt(grant(session)))
     await clock.pass_by(1)
     await stopping
     assert fates(house, session) == ["interrupted"] * 5
@@ -167,7 +167,7 @@ async def test_stop_interrupts_as_often_as_kaltura_has_pieces(
         await house.say(session, "Short.")
     await settled()
     assert len(said(kaltura)) == 3
-    await house.broker.interrupt(grant(session))
+    await house.speech.interrupt(grant(session))
     speaking = asyncio.create_task(house.say(session, "New."))
     await clock.pass_by(1)
     await speaking
@@ -183,7 +183,7 @@ async def test_a_text_that_was_on_its_way_when_stop_came_is_interrupted_too(
     kaltura.will("say-text", gate)
     speaking = asyncio.create_task(house.say(session, "On its way."))
     await gate.reached.wait()
-    stopping = asyncio.create_task(house.broker.interrupt(grant(session)))
+    stopping = asyncio.create_task(house.speech.interrupt(grant(session)))
     await settled()
     gate.open.set()
     await asyncio.gather(speaking, stopping)
@@ -196,8 +196,8 @@ async def test_a_voice_that_is_heard_after_stop_is_stopped_again(
 ) -> None:
     session = await house.open()
     receipt = await house.say(session, LONG)
-    await house.broker.interrupt(grant(session))
-    await house.broker.heard(grant(session), receipt.turn_id, begins=True)
+    await house.speech.interrupt(grant(session))
+    await house.speech.heard(grant(session), receipt.turn_id, begins=True)
     await clock.pass_by(1)
     assert kaltura.operations().count("interrupt") == 2
 
@@ -210,7 +210,7 @@ async def test_a_stop_that_kaltura_refused_is_told_and_what_goes_on_is_not_calle
     await house.say(session, "Second.")
     kaltura.will("interrupt", *[refusal(500)] * 3)
     with pytest.raises(KalturaFailed):
-        await house.broker.interrupt(grant(session))
+        await house.speech.interrupt(grant(session))
     assert fates(house, session) == ["speaking", "interrupted"]
 
 
@@ -223,10 +223,10 @@ async def test_nothing_is_said_after_the_end_and_its_fate_is_told(
     await house.end(session)
     await clock.pass_by(60)
     assert said(kaltura) == [LONG.strip()]
-    receipts = house.broker.utterances(grant(session))
+    receipts = house.speech.utterances(grant(session))
     assert [(r.state.value, r.reason) for r in receipts] == [("interrupted", "session-ended")] * 2
     with pytest.raises(SessionEnded):
-        await house.say(await house.now(session), "Late.")
+        await house.say(session, "Late.")
 
 
 async def test_what_waits_is_no_sign_of_life(
@@ -252,7 +252,7 @@ async def test_an_end_that_is_heard_brings_the_next_and_teaches_the_pace(
     await house.say(session, "Second.")
     await clock.pass_by(15)
     assert len(said(kaltura)) == 1
-    await house.broker.heard(grant(session), first.turn_id, begins=False)
+    await house.speech.heard(grant(session), first.turn_id, begins=False)
     await settled()
     assert said(kaltura)[1:] == ["Second."]
     assert fates(house, session) == ["done", "speaking"]
@@ -264,7 +264,7 @@ async def test_a_pause_for_breath_is_no_end(
     session = await house.open()
     first = await house.say(session, LONG)
     await clock.pass_by(2)
-    await house.broker.heard(grant(session), first.turn_id, begins=False)
+    await house.speech.heard(grant(session), first.turn_id, begins=False)
     assert fates(house, session) == ["speaking"]
 
 
@@ -305,6 +305,6 @@ async def test_fifty_speaks_at_once_are_said_in_order_and_none_of_them_twice(
     for text in texts:
         met = [kind for kind, other in zip(weather, sent, strict=False) if other == text]
         assert set(met[:-1]) <= {REFUSED}
-    receipts = house.broker.utterances(grant(session))
+    receipts = house.speech.utterances(grant(session))
     assert [receipt.text for receipt in receipts] == texts
     assert {receipt.state.value for receipt in receipts} <= {"done", "failed"}

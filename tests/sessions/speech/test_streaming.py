@@ -24,7 +24,7 @@ async def test_each_sentence_is_said_as_soon_as_the_next_begins(
     house: Domain, kaltura: FakeKaltura, pen: Pen
 ) -> None:
     session = await house.open()
-    speaking = asyncio.create_task(house.broker.say_written(grant(session), pen(), "turn-1"))
+    speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), "turn-1"))
     await pen.write("Hel", "lo the", "re. ")
     assert said(kaltura) == []
     await pen.write("I am ")
@@ -45,7 +45,7 @@ async def test_a_writer_that_pauses_has_said_what_is_whole(
 ) -> None:
     monkeypatch.setattr(streaming, "BREATH_SECONDS", 0.01)
     session = await house.open()
-    speaking = asyncio.create_task(house.broker.say_written(grant(session), pen(), "turn-1"))
+    speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), "turn-1"))
     await pen.write("Let me look.")
     while not said(kaltura):  # noqa: ASYNC110 - real time is what it is about
         await asyncio.sleep(0.01)
@@ -65,7 +65,7 @@ async def test_a_writer_that_stalls_is_not_waited_for_and_its_turn_is_closed(
     monkeypatch.setattr(streaming, "BREATH_SECONDS", 0.01)
     monkeypatch.setattr(streaming, "STALL_SECONDS", 0.05)
     session = await house.open()
-    speaking = asyncio.create_task(house.broker.say_written(grant(session), pen(), None))
+    speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), None))
     await pen.write("One sentence. And half of")
     with pytest.raises(InvalidRequest) as stalled:
         await speaking
@@ -79,7 +79,7 @@ async def test_others_wait_until_the_writer_is_through(
     house: Domain, kaltura: FakeKaltura, pen: Pen
 ) -> None:
     session = await house.open()
-    speaking = asyncio.create_task(house.broker.say_written(grant(session), pen(), None))
+    speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), None))
     await pen.write("One. Two. Thr")
     assert (await house.say(session, "Me.")).state.value == "queued"
     await pen.write("ee.")
@@ -94,7 +94,7 @@ async def test_when_enough_is_in_line_no_more_is_read(
 ) -> None:
     session = await house.open()
     await house.say(session, LONG)
-    speaking = asyncio.create_task(house.broker.say_written(grant(session), pen(), None))
+    speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), None))
     await pen.write(*(f"Sentence {number} is said. " for number in range(20)))
     assert pen.read <= MAX_OPEN_PIECES + 3
     pen.break_off()
@@ -108,9 +108,9 @@ async def test_stop_ends_the_text_and_its_writer_is_told(
     house: Domain, kaltura: FakeKaltura, clock: FakeClock, pen: Pen
 ) -> None:
     session = await house.open()
-    speaking = asyncio.create_task(house.broker.say_written(grant(session), pen(), None))
+    speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), None))
     await pen.write("One. Two")
-    await house.broker.interrupt(grant(session))
+    await house.speech.interrupt(grant(session))
     await pen.write(". Three. Four. ")
     receipt = await speaking
     await clock.pass_by(5)
@@ -134,14 +134,14 @@ async def test_what_is_too_long_is_said_up_to_a_sentence_else_a_word_and_its_fat
 ) -> None:
     house = Domain(kaltura, clock, max_text_length=20)
     session = await house.open()
-    speaking = asyncio.create_task(house.broker.say_written(grant(session), pen(), None))
+    speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), None))
     await pen.write(*texts)
     with pytest.raises(InvalidRequest, match="20 characters"):
         await speaking
     await clock.pass_by(30)
     assert "".join(said(kaltura)) == whole
     assert finals(kaltura)[-1] is True
-    (receipt,) = house.broker.utterances(grant(session))
+    (receipt,) = house.speech.utterances(grant(session))
     assert (receipt.state.value, receipt.reason) == ("failed", "invalid-request")
     assert receipt.text == whole
 
@@ -152,11 +152,11 @@ async def test_others_are_served_between_the_parts_of_a_long_line(
     house = Domain(kaltura, clock, max_text_length=100_000, speech_chunk_length=100_000)
     session = await house.open()
     text = "J. " * 20_000
-    speaking = asyncio.create_task(house.broker.say_written(grant(session), pen(), None))
+    speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), None))
     await pen.write("J. ")
     pen.break_off()
     turns = await _turns_of_others_until(speaking)
-    speaking = asyncio.create_task(house.broker.say_written(grant(session), pen(), None))
+    speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), None))
     await pen.write(text)
     pen.break_off()
     assert await _turns_of_others_until(speaking) >= turns + len(text) // WINDOW - 20
@@ -175,7 +175,7 @@ async def test_a_text_of_nothing_is_not_valid(
     house: Domain, kaltura: FakeKaltura, pen: Pen, texts: list[str]
 ) -> None:
     session = await house.open()
-    speaking = asyncio.create_task(house.broker.say_written(grant(session), pen(), None))
+    speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), None))
     await pen.write(*texts)
     pen.break_off()
     with pytest.raises(NothingToSay):
@@ -188,7 +188,7 @@ async def test_what_kaltura_refuses_is_answered(
 ) -> None:
     session = await house.open()
     kaltura.will("say-text", refusal(500))
-    speaking = asyncio.create_task(house.broker.say_written(grant(session), pen(), None))
+    speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), None))
     await pen.write("One.")
     pen.break_off()
     with pytest.raises(KalturaFailed):
@@ -204,7 +204,7 @@ async def test_the_hook_sees_each_sentence_and_a_refusal_ends_the_text(
 
     house = Domain(kaltura, clock, hooks=[in_process(hook)])
     session = await house.open()
-    speaking = asyncio.create_task(house.broker.say_written(grant(session), pen(), None))
+    speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), None))
     await pen.write("One. Two. Three. Four.")
     with pytest.raises(SpeechRefused):
         await speaking

@@ -145,7 +145,7 @@ async def test_a_text_that_makes_no_sound_reaches_no_voice_and_is_done(
     async def written() -> AsyncIterator[str]:
         yield text
 
-    assert (await house.broker.say_written(grant(session), written(), None)).reason is None
+    assert (await house.speech.say_written(grant(session), written(), None)).reason is None
     await settled()
     assert fates(house, session) == ["done", "done"]
     assert (operations(kaltura), services.calls) == ([], [])
@@ -158,9 +158,9 @@ async def test_a_turn_is_ended_with_what_makes_no_sound_and_its_failure_says_not
 ) -> None:
     house = Domain(kaltura, clock)
     session = await house.open()
-    await house.broker.say_text(grant(session), "Well done", "turn-1", is_final=False)
+    await house.speech.say_text(grant(session), "Well done", "turn-1", is_final=False)
     kaltura.will("say-text", refusal(503))
-    receipt = await house.broker.say_text(grant(session), "👍", "turn-1", is_final=True)
+    receipt = await house.speech.say_text(grant(session), "👍", "turn-1", is_final=True)
     assert kaltura.calls[-1].body == {"text": "👍", "turnId": "turn-1", "isFinal": True}
     assert receipt.state is not UtteranceState.FAILED
     assert house.voice.speech is SpeechMode.TEXT
@@ -218,7 +218,7 @@ async def test_speech_that_was_being_made_when_stop_came_is_not_said(
     sound = mp3(1)
 
     async def slow(_: httpx.Request) -> httpx.Response:
-        await house.broker.interrupt(grant(session))
+        await house.speech.interrupt(grant(session))
         return httpx.Response(200, content=sound)
 
     house.services.answer = slow

@@ -7,9 +7,9 @@ import structlog
 
 from app.kaltura.client import Recording
 from app.problems import SpeechUnavailable
+from app.sessions.clock import Clock
 from app.sessions.speech.voice.http_services import ServiceFailed
 from app.sessions.speech.voice.synthesis import Synthesis
-from app.sessions.tokens import Clock
 
 FIRST_PAUSE_SECONDS: Final = 10
 LONGEST_PAUSE_SECONDS: Final = 600

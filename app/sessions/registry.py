@@ -1,0 +1,189 @@
+"""Who has a session: today always this process."""
+
+from collections import Counter, OrderedDict
+from dataclasses import replace
+from typing import Any, Final
+
+import structlog
+
+from app.sessions.auditing import SessionAuditor
+from app.sessions.clock import SessionClock
+from app.sessions.runtime import SessionRuntime
+from app.sessions.store.model import AvatarSession, EndReason
+from app.sessions.store.writer import SessionStore, SessionWriter
+
+MAX_ENDED: Final = 10_000
+"""Ended sessions that are remembered, so that they answer 410 instead of 404."""
+
+MAX_ENDED_SPEECH: Final = 50
+"""Ended sessions whose utterances can still be asked for."""
+
+FORGET_EVERY_SECONDS: Final = 24 * 3600
+
+log = structlog.get_logger(__name__)
+
+
+class SessionRegistry:
+    """Finds sessions, and is the only one that changes them.
+
+    Every change that a next process must know is written down. The places for sessions, and
+    `MAX_ENDED`, bound what is kept in memory.
+    """
+
+    def __init__(self, store: SessionStore, auditor: SessionAuditor, clock: SessionClock) -> None:
+        self._store = store
+        self._writer = SessionWriter(store)
+        self._auditor = auditor
+        self._clock = clock
+        self.ended_count: Counter[EndReason] = Counter()
+        """How many sessions this process has marked ended, by reason."""
+
+        self._open: dict[str, SessionRuntime] = {}
+        self._ended: OrderedDict[str, SessionRuntime] = OrderedDict()
+        self._by_origin: dict[str, SessionRuntime] = {}
+        self._with_ended_speech: OrderedDict[SessionRuntime, None] = OrderedDict()
+        self._forget_at = 0.0
+
+    # Finding
+
+    async def find(self, session_id: str) -> SessionRuntime | None:
+        """The session of this id, ended or not, as it is by now."""
+        runtime = self._open.get(session_id) or self._ended.get(session_id)
+        if runtime is not None:
+            await self.expire(runtime)
+        return runtime
+
+    async def opened_by(self, origin_key: str) -> SessionRuntime | None:
+        """The session that the request of this `IdempotencyRecord.key` opened, ended or not."""
+        return self._by_origin.get(origin_key)
+
+    def runtimes(self) -> list[SessionRuntime]:
+        """Every session that Kaltura may still have open, in the order in which they came."""
+        return list(self._open.values())
+
+    def lately_ended(self) -> list[SessionRuntime]:
+        """The last sessions that were marked ended, whose utterances can still be asked for."""
+        return list(self._with_ended_speech)
+
+    def sessions(self) -> list[AvatarSession]:
+        """The sessions of `runtimes`."""
+        return [runtime.session for runtime in self._open.values()]
+
+    async def seconds_used(self, since: float, owner: str | None = None) -> float:
+        """How long sessions were open since then, of one owner or of all."""
+        return await self._store.seconds_used(since, owner)
+
+    # Changing
+
+    def add(self, session: AvatarSession) -> SessionRuntime | None:
+        """Keep a session that was opened; None when one of its id is open already.
+
+        Nothing is awaited: it takes a place from this moment on. `save` writes it down.
+        """
+        if session.session_id in self._open:
+            return None
+        runtime = SessionRuntime(session)
+        self._forget(session.session_id)
+        self._open[session.session_id] = runtime
+        self._note_origin(runtime)
+        return runtime
+
+    async def save(self, runtime: SessionRuntime) -> None:
+        """Write a new session down; raises `RecordUnavailable`, and keeps it in memory even so."""
+        await self._writer.write(runtime)
+
+    async def update(self, runtime: SessionRuntime, **changes: Any) -> AvatarSession:
+        """Change fields of a session; nothing changes any more when Kaltura has ended it."""
+        before = runtime.session
+        if before.ended_upstream:
+            return before
+        runtime.session = replace(before, **changes)
+        if runtime.session.ended_upstream:
+            del self._open[runtime.session_id]
+            self._keep_ended(runtime)
+        await self._writer.changed(runtime, before)
+        return runtime.session
+
+    async def touch(self, runtime: SessionRuntime) -> None:
+        """Note a sign of life; raises `SessionEnded`."""
+        runtime.require_open()
+        await self.update(runtime, seen_at=self._clock.running())
+
+    async def expire(self, runtime: SessionRuntime) -> None:
+        """End a session whose time is over, whether or not the reaper has come by."""
+        session = runtime.session
+        if session.ended is None and self._clock() >= session.expires_at:
+            await self.mark_ended(runtime, session.last_moment)
+
+    async def mark_opened(self, runtime: SessionRuntime, **detail: str | None) -> None:
+        """Put on record that a session is its visitor's now; raises `RecordUnavailable`."""
+        await self._auditor.opened(runtime.session, **detail)
+
+    async def mark_ended(self, runtime: SessionRuntime, reason: EndReason) -> None:
+        """Let a session be over for everyone, which is on record; the first reason stays."""
+        if runtime.session.ended is not None:
+            return
+        self.ended_count[reason] += 1
+        await self.update(runtime, ended=reason, ended_at=self._clock())
+        runtime.close_speech()
+        self._note_ended_speech(runtime)
+        self._auditor.ended(runtime.session)
+
+    # Outliving the process
+
+    async def take_over(self) -> None:
+        """Bring in what processes that are no more have left; raises `RecordUnavailable`.
+
+        They may not have come to write down that a session had ended.
+        """
+        await self._writer.flush(self.runtimes())
+        found = await self._store.take_over()
+        for session in found:
+            if session.ended_upstream:
+                runtime = SessionRuntime(session)
+                self._keep_ended(runtime)
+                self._note_origin(runtime)
+            else:
+                self.add(session)
+            if session.ended is not None:
+                self._auditor.ended(session)
+        # The store may just have been found to be another one.
+        await self._writer.flush_quietly(self.runtimes())
+        left_open = sum(not session.ended_upstream for session in found)
+        if left_open:
+            log.warning("sessions taken over from a process that is no more", count=left_open)
+        if self._clock() >= self._forget_at:
+            await self._store.forget_old()
+            self._forget_at = self._clock() + FORGET_EVERY_SECONDS
+
+    async def aclose(self) -> None:
+        """Write down what has not been written, if that is possible."""
+        await self._writer.aclose()
+
+    # Remembering
+
+    def _keep_ended(self, runtime: SessionRuntime) -> None:
+        while len(self._ended) >= MAX_ENDED:
+            self._forget(next(iter(self._ended)))
+        self._ended[runtime.session_id] = runtime
+
+    def _note_origin(self, runtime: SessionRuntime) -> None:
+        if runtime.session.origin is not None:
+            self._by_origin[runtime.session.origin.key] = runtime
+
+    def _note_ended_speech(self, runtime: SessionRuntime) -> None:
+        self._with_ended_speech[runtime] = None
+        if len(self._with_ended_speech) > MAX_ENDED_SPEECH:
+            oldest, _ = self._with_ended_speech.popitem(last=False)
+            oldest.speech = None
+
+    def _forget(self, session_id: str) -> None:
+        runtime = self._ended.pop(session_id, None)
+        if runtime is None:
+            return
+        self._writer.forget(runtime)
+        self._with_ended_speech.pop(runtime, None)
+        origin = runtime.session.origin
+        # Its key may have opened another session since then.
+        if origin and self._by_origin.get(origin.key) is runtime:
+            del self._by_origin[origin.key]

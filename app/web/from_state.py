@@ -1,0 +1,17 @@
+"""How routes get at what the application was made of."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+
+
+@dataclass(frozen=True)
+class FromState:
+    """Provides the part of `deps.State` that has this name; a dependency of FastAPI."""
+
+    name: str
+
+    async def __call__(self, request: Request) -> Any:
+        """Return it; a coroutine, because FastAPI sends a plain function to a thread."""
+        return getattr(request.state, self.name)

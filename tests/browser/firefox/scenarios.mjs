@@ -1,0 +1,102 @@
+// What a visitor does and may expect; `tests/browser/firefox/test_firefox.py` asks for each by name.
+import assert from "node:assert/strict";
+
+const SENTENCE = "I could go on about this for a very long time.";
+/** Would be heard for longer than a visitor waits for silence. */
+const LONG = Array(16).fill(SENTENCE).join(" ");
+
+export async function talking(visit) {
+  const visitor = await visit();
+  await visitor.statusIs("Ready");
+  const sessionId = await visitor.start();
+  assert.equal((await visitor.session(sessionId)).state, "live");
+  const resting = await visitor.mouthMotion();
+
+  const before = await visitor.mediaTime();
+  await visitor.speak(LONG);
+  await visitor.sees("#lines .fate", "speaking");
+  await visitor.sees("#caption", SENTENCE);
+  await visitor.hears(before);
+  assert.ok((await visitor.mouthMotion()) > 4 * resting + 2, "the mouth moves");
+
+  await visitor.click("Stop");
+  await visitor.sees("#lines .fate", "stopped");
+  await visitor.sees("#caption");
+  await visitor.goesSilent();
+
+  await visitor.click("End");
+  await visitor.statusIs("Ended");
+  await visitor.sawTheEndOf(sessionId);
+  assert.deepEqual(await visitor.said(sessionId), [LONG]);
+}
+
+export async function recording(visit) {
+  const visitor = await visit();
+  const sessionId = await visitor.start();
+  await visitor.click("Record");
+  await visitor.sees("#recorder-clock", "0:02");
+  await visitor.click("Finish");
+  await visitor.sees("#recorder-words", "Recorded");
+  await visitor.click("Listen");
+  await visitor.sees("#listen", "Pause");
+  await visitor.sees("#listen", "Listen");
+
+  const before = await visitor.mediaTime();
+  await visitor.click("Say it");
+  await visitor.sees("#lines .fate", "speaking");
+  await visitor.hears(before);
+  await visitor.sees("#lines .fate", "said");
+  await visitor.click("End");
+  await visitor.sawTheEndOf(sessionId);
+  assert.equal((await visitor.said(sessionId, "say-audio")).length, 1);
+}
+
+export async function resuming(visit) {
+  const visitor = await visit();
+  const sessionId = await visitor.start();
+  await visitor.speak("This was said.");
+  await visitor.sees("#caption", "This was said.");
+  await visitor.sees("#lines .fate", "said");
+  await visitor.sees("#caption");
+  await visitor.page.locator("#text").fill("This is not finished");
+
+  await visitor.page.reload();
+  await visitor.sees("#offer-title", "Your avatar is still here");
+  await visitor.click("Resume");
+  assert.equal(await visitor.goesLive(), sessionId);
+  assert.equal(await visitor.page.$eval("#text", ({ value }) => value), "This is not finished");
+  const before = await visitor.mediaTime();
+  await visitor.speak("Here we are again.");
+  await visitor.hears(before);
+  await visitor.sees("#lines .fate", "said", "said");
+  await visitor.sees("#lines .words", "Here we are again.", "This was said.");
+  await visitor.click("End");
+  await visitor.sawTheEndOf(sessionId);
+}
+
+// A tab that is closed is no scenario: in Firefox under WebDriver, what any page sends then, by
+// whichever means, arrives about every other time. `test_vanishing.py` says what follows from that.
+export async function leaving(visit) {
+  const visitor = await visit();
+  const sessionId = await visitor.start();
+  await visitor.page.goto("about:blank");
+  await visitor.sawTheEndOf(sessionId);
+}
+
+export async function waiting(visit) {
+  const [first, second] = [await visit(), await visit()];
+  const firstId = await first.start();
+  await second.click("Start");
+  await second.statusIs("In line");
+  await second.sees("#place", "You are next in line");
+  await second.page.reload();
+  await second.sees("#place", "You are next in line");
+
+  await first.click("End");
+  await first.sawTheEndOf(firstId);
+  const secondId = await second.goesLive();
+  assert.notEqual(secondId, firstId);
+  await second.sees("#waiting");
+  await second.click("End");
+  await second.sawTheEndOf(secondId);
+}

@@ -1,0 +1,82 @@
+"""The README's page, as it stands there, on a site of its own."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.browser.conftest import running_demo
+from tests.support.avatar_page import AvatarPage, Demo, eventually
+from tests.support.processes import Running, free_port
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+README = Path(__file__).parents[2] / "README.md"
+HURRY = "setTimeout = ((wait) => (then, ms) => wait(then, ms / 20))(setTimeout);"
+"""Who waits in line asks more often than every five seconds."""
+
+
+def page_of_the_readme(broker: str) -> str:
+    """The README's example for a broker elsewhere, with an import map in place of a bundler."""
+    found = re.search(r"```html\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    assert 'BROKER = "";' in found[1]
+    example = found[1].replace('BROKER = "";', f'BROKER = "{broker}";')
+    player = f'{{"imports": {{"@unisphere/models-sdk-js": "{broker}/static/player/index.js"}}}}'
+    return f'<!doctype html><script type="importmap">{player}</script>{example}'
+
+
+@pytest.fixture
+def port() -> int:
+    """Where the page's own site is."""
+    return free_port()
+
+
+@pytest.fixture
+def broker(emulator: Running, tmp_path: Path, port: int) -> Iterator[Demo]:
+    """A broker with room for one, which the page's site may call."""
+    limits = {"MAX_CONCURRENT_SESSIONS": "1", "ALLOWED_ORIGINS": f"http://127.0.0.1:{port}"}
+    with running_demo(emulator, tmp_path, **limits) as broker:
+        yield broker
+
+
+@asynccontextmanager
+async def site(port: int, html: str) -> AsyncIterator[str]:
+    """A web server with one page; gives its address."""
+    body = html.encode()
+    head = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", port):
+        yield f"http://127.0.0.1:{port}"
+
+
+async def test_the_page_of_the_readme_waits_in_line_and_then_speaks(
+    broker: Demo, port: int, tab: AvatarPage
+) -> None:
+    await tab.page.add_init_script(HURRY)
+    async with (
+        site(port, page_of_the_readme(broker.url)) as address,
+        httpx.AsyncClient(base_url=f"{broker.url}/api") as other,
+    ):
+        first = (await other.post("/create-avatar-session")).raise_for_status().json()
+        await tab.page.goto(address)
+        await tab.button("Start").click()
+        await tab.status_is("You are number 1 in line.")
+        await other.post(f"/avatar-sessions/{first['sessionId']}/end")
+        await tab.status_is("Live")
+        await eventually(lambda: has_spoken(broker, tab.session_ids[-1]), "a text is said")
+
+
+async def has_spoken(demo: Demo, session_id: str) -> bool:
+    session = await demo.session(session_id)
+    return "say-text" in {call["operation"] for call in session["calls"]}

@@ -1,0 +1,27 @@
+"""Where sessions are kept that need not outlive a test."""
+
+from app.sessions.clock import SessionClock
+from app.sessions.store.model import AvatarSession
+
+
+class InMemorySessionStore:
+    """Keeps sessions as `SessionRepository` does, for as long as the test lasts."""
+
+    def __init__(self, clock: SessionClock) -> None:
+        self._clock = clock
+        self.times_reopened = 0
+        self.saved: dict[tuple[str, float], AvatarSession] = {}
+
+    async def save(self, session: AvatarSession) -> None:
+        self.saved[session.session_id, session.opened_at] = session
+
+    async def take_over(self) -> list[AvatarSession]:
+        return []
+
+    async def forget_old(self) -> None:
+        pass
+
+    async def seconds_used(self, since: float, owner: str | None = None) -> float:
+        now = self._clock()
+        own = (session for session in self.saved.values() if owner in {None, session.owner})
+        return sum(session.seconds_between(since, now) for session in own)
