@@ -5,6 +5,7 @@ nothing when it is repeated.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Final
 
 from fastapi import Depends, Request, Response
@@ -16,12 +17,12 @@ from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
 from app.web.deps import (
     AdmissionDep,
-    AuditorDep,
-    BearerSession,
     CallerDep,
-    OwnSession,
     RatesDep,
-    SpeechServiceDep,
+    SessionIdPath,
+    bearer_session,
+    own_session,
+    state_of,
 )
 from app.web.rate_limiter import Rate, address_of
 from app.web.visitor.idempotency import SpeakKey
@@ -35,7 +36,7 @@ class Meter:
     request: Request
     response: Response
 
-    @property
+    @cached_property
     def address(self) -> str:
         """The network address that the call comes from."""
         return address_of(self.request.scope)
@@ -93,52 +94,51 @@ async def _create(
 CreateMeterDep = Annotated[CreateMeter, Depends(_create)]
 
 
-async def _speak(request: Request, response: Response, rates: RatesDep) -> Meter:
-    return Meter(rates.speak, request, response)
-
-
-_SpeakMeterDep = Annotated[Meter, Depends(_speak)]
-
-
 async def _own_to_speak_in(
-    grant: OwnSession,
-    meter: _SpeakMeterDep,
-    auditor: AuditorDep,
-    speech: SpeechServiceDep,
+    request: Request,
+    response: Response,
+    session_id: SessionIdPath,
     idempotency_key: SpeakKey = None,
 ) -> SessionGrant:
-    if speech.is_repeated(grant, idempotency_key):
-        return grant
-    return await _counted(grant, meter, auditor)
+    grant = await own_session(request, session_id)
+    return await _to_speak_in(grant, request, response, idempotency_key)
 
 
 async def _bearer_to_speak_in(
-    grant: BearerSession,
-    meter: _SpeakMeterDep,
-    auditor: AuditorDep,
-    speech: SpeechServiceDep,
+    request: Request,
+    response: Response,
+    session_id: SessionIdPath,
     idempotency_key: SpeakKey = None,
 ) -> SessionGrant:
-    return await _own_to_speak_in(grant, meter, auditor, speech, idempotency_key)
+    grant = await bearer_session(request, session_id)
+    return await _to_speak_in(grant, request, response, idempotency_key)
 
 
-async def _control(request: Request, response: Response, rates: RatesDep) -> Meter:
-    return Meter(rates.control, request, response)
-
-
-_ControlMeterDep = Annotated[Meter, Depends(_control)]
+async def _to_speak_in(
+    grant: SessionGrant, request: Request, response: Response, idempotency_key: str | None
+) -> SessionGrant:
+    state = state_of(request)
+    if state["speech"].is_repeated(grant, idempotency_key):
+        return grant
+    meter = Meter(state["rates"].speak, request, response)
+    return await _counted(grant, meter, state["auditor"])
 
 
 async def _own_to_control(
-    grant: OwnSession, meter: _ControlMeterDep, auditor: AuditorDep
+    request: Request, response: Response, session_id: SessionIdPath
 ) -> SessionGrant:
-    return await _counted(grant, meter, auditor)
+    return await _to_control(await own_session(request, session_id), request, response)
 
 
 async def _bearer_to_control(
-    grant: BearerSession, meter: _ControlMeterDep, auditor: AuditorDep
+    request: Request, response: Response, session_id: SessionIdPath
 ) -> SessionGrant:
-    return await _counted(grant, meter, auditor)
+    return await _to_control(await bearer_session(request, session_id), request, response)
+
+
+async def _to_control(grant: SessionGrant, request: Request, response: Response) -> SessionGrant:
+    state = state_of(request)
+    return await _counted(grant, Meter(state["rates"].control, request, response), state["auditor"])
 
 
 _MERGED: Final = frozenset({Operation.INIT_CLIENT, Operation.KEEP_ALIVE})
