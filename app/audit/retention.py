@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import Final, NoReturn
 
 import structlog
-from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, select
 
 from app.audit.schema import AUDIT
 from app.db.database import Database
@@ -53,7 +52,7 @@ class Retention:
             log.info("the record forgot what is too old", entries=forgotten)
         return forgotten
 
-    async def _forget_some(self, connection: AsyncConnection) -> int:
+    def _forget_some(self, connection: Connection) -> int:
         oldest = self._clock() - self._seconds
         old = select(AUDIT.c.id).where(AUDIT.c.at < oldest).limit(BATCH)
-        return (await connection.execute(delete(AUDIT).where(AUDIT.c.id.in_(old)))).rowcount
+        return connection.execute(delete(AUDIT).where(AUDIT.c.id.in_(old))).rowcount

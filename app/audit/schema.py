@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     Float,
     Index,
     Integer,
@@ -20,7 +21,6 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.audit.model import Entry
 from app.db.database import METADATA, POSTGRES, insert_into
@@ -61,16 +61,14 @@ class Change:
     row_id: int | None
 
 
-async def write(
-    connection: AsyncConnection, holder: str, changes: Sequence[Change]
-) -> list[int | None]:
+def write(connection: Connection, holder: str, changes: Sequence[Change]) -> list[int | None]:
     """Insert and update entries in this order; the id of each new one, else None."""
     ids: list[int | None] = []
     if connection.dialect.name == POSTGRES:
-        await connection.execute(_IN_TURN)
+        connection.execute(_IN_TURN)
     known = [change for change in changes if change.row_id is not None]
     if known:
-        await connection.execute(_UPDATE, [_changed(change) for change in known])
+        connection.execute(_UPDATE, [_changed(change) for change in known])
     for kind, several in groupby(changes, key=_kind):
         entries = [change.entry for change in several]
         if kind == "known":
@@ -78,13 +76,11 @@ async def write(
         elif kind == "once":
             rows = [_row(entry, holder) for entry in entries]
             once = insert_into(AUDIT, connection.dialect.name)
-            await connection.execute(
-                once.on_conflict_do_nothing(index_elements=[AUDIT.c.once]), rows
-            )
+            connection.execute(once.on_conflict_do_nothing(index_elements=[AUDIT.c.once]), rows)
             ids += [None] * len(entries)
         else:
             rows = [_row(entry, holder) for entry in entries]
-            ids += (await connection.execute(_INSERT, rows)).scalars().all()
+            ids += connection.execute(_INSERT, rows).scalars().all()
     return ids
 
 

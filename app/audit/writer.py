@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from app.audit.model import Entry
 from app.audit.schema import Change, write
@@ -184,8 +184,8 @@ class AuditWriter:
             self._date(line)
         changes = [Change(line.entry, line.row_id) for line in lines]
 
-        async def work(connection: AsyncConnection) -> list[int | None]:
-            return await write(connection, self._database.process_name, changes)
+        def work(connection: Connection) -> list[int | None]:
+            return write(connection, self._database.process_name, changes)
 
         self._since = self._monotonic()
         try:
