@@ -16,6 +16,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from sqlalchemy import Connection
+
 from app.audit.model import Entry, Event
 from app.audit.reader import AuditReader, Filter
 from app.audit.writer import AuditWriter
@@ -83,7 +85,7 @@ async def _commits(database: Database, record: AuditWriter) -> None:
     commits: list[int] = []
     write = database.write
 
-    async def counted(work: Callable[..., Awaitable[list[int | None]]]) -> list[int | None]:
+    async def counted(work: Callable[[Connection], list[int | None]]) -> list[int | None]:
         ids: list[int | None] = await write(work)
         commits.append(len(ids))
         return ids

@@ -1,1 +1,1 @@
-"""The record: who asked for what, what became of it, and what an operator may read of that."""
+"""The audit record: its entries, how they are written, read and deleted."""

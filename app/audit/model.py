@@ -1,4 +1,4 @@
-"""What is on record: an entry for each call of a control, and for each turn in a session's life."""
+"""The entries of the audit record: one for each control call and each session event."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -6,14 +6,14 @@ from typing import Any, Final
 
 OK: Final = "ok"
 PENDING: Final = "pending"
-"""It is under way."""
+"""The outcome of a call that is not over yet."""
 
 UNKNOWN: Final = "unknown"
-"""Nobody knows what became of it: its process died, or gave it up."""
+"""The outcome of a call whose process was killed, or gave it up, before it was over."""
 
 
 class Event(StrEnum):
-    """What happened: a call, by Kaltura's name for it, or a turn in a session's life."""
+    """What an entry is about: a control call, by Kaltura's name for it, or a session event."""
 
     CREATE = "create"
     INIT_CLIENT = "init-client"
@@ -23,19 +23,19 @@ class Event(StrEnum):
     KEEP_ALIVE = "keep-alive"
     END = "end"
     OPENED = "opened"
-    """A session became its visitor's."""
+    """A session was opened and handed to its visitor."""
     REFUSED = "refused"
-    """Someone asked for a session and got none."""
+    """A request for a session was refused."""
     ENDED = "ended"
-    """A session is over for everyone."""
+    """A session has ended, whatever the reason."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry; `at` is unix seconds.
+    """One entry of the audit record.
 
-    `outcome` is `OK`, the name of the problem, `PENDING` or `UNKNOWN`. `text` is what was to be
-    said. Of entries with the same `once` the first is kept and the others are nothing.
+    `at` is unix seconds. `outcome` is `OK`, the name of a problem, `PENDING` or `UNKNOWN`. `text`
+    is the text that was to be said. Of several entries with the same `once`, the first is kept.
     """
 
     at: float

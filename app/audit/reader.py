@@ -1,4 +1,4 @@
-"""What an operator reads of the record: pages of it, newest first, however long it is."""
+"""Reading of the audit record, in pages, newest first."""
 
 import json
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -16,15 +16,15 @@ from app.db.database import Database
 MAX_PAGE: Final = 1000
 FAILED: Final = "failed"
 SEARCHED: Final = 25_000
-"""Entries that one page of a search looks through; the next goes on from there."""
+"""The most entries that one page of a search looks through; the next page goes on from there."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """Which entries: all of what is given must hold.
+    """The conditions that an entry must meet, all of them.
 
-    `since` and `until` are unix seconds. `outcome` is one, or `FAILED`: neither ok nor under way.
-    Without `keep_alives`, those that went well or are under way are left out.
+    `since` and `until` are unix seconds. `outcome` is that of an entry, or `FAILED` for all but
+    `OK` and `PENDING`. Without `keep_alives`, keep-alives that have not failed are left out.
     """
 
     session_id: str | None = None
@@ -38,13 +38,13 @@ class Filter:
 
     @property
     def is_search(self) -> bool:
-        """Whether no index finds the entries, so that others are looked through for them."""
+        """Whether no index serves the filter, so that entries must be looked through one by one."""
         return bool(_searched_for(AUDIT.c, self))
 
 
 @dataclass(frozen=True)
 class StoredEntry:
-    """An entry that was found, and where it stands."""
+    """An entry and its id in the database; ids grow in the order of commits."""
 
     row_id: int
     entry: Entry
@@ -52,7 +52,7 @@ class StoredEntry:
 
 @dataclass(frozen=True)
 class Page:
-    """Some entries, newest first; `older` leads to those before them, None when there are none.
+    """A page of entries, newest first; `older` is the cursor of the next page, None at the end.
 
     A search (`Filter.is_search`) may find none on a page and yet have `older` to look through.
     """
@@ -62,7 +62,7 @@ class Page:
 
 
 class AuditReader:
-    """Reads the record; all that has been told of it is written down before it is read."""
+    """Reads the audit record, after everything handed to the writer is on disk."""
 
     def __init__(self, database: Database, record: AuditWriter) -> None:
         self._database = database
@@ -94,13 +94,13 @@ class AuditReader:
         return await self._found(await self._database.read(query.limit(limit)))
 
     async def newest(self) -> int:
-        """Where the record ends now; raises `RecordUnavailable`."""
+        """The id of the newest entry, 0 when there is none; raises `RecordUnavailable`."""
         await self._record.flush()
         [row] = await self._database.read(select(func.max(AUDIT.c.id)))
         return row[0] or 0
 
     async def every(self, wanted: Filter) -> AsyncIterator[StoredEntry]:
-        """All of them, newest first, of which a page at a time is in memory."""
+        """Every entry that matches, newest first; one page at a time is in memory."""
         page = await self.page(wanted, limit=MAX_PAGE)
         while True:
             for found in page.found:
@@ -112,9 +112,9 @@ class AuditReader:
     async def latest(
         self, session_ids: Iterable[str], event: Event, *, with_words: bool = False
     ) -> dict[str, Entry]:
-        """The latest entry of an event for each of these sessions, where there is one.
+        """The latest entry of an event for each of these sessions, by session id.
 
-        `with_words`: the latest that has some.
+        With `with_words`, entries without a text are passed over.
         """
         await self._record.flush()
         ids = [
@@ -160,7 +160,7 @@ class AuditReader:
         return query
 
     async def _one(self, query: Select[Any]) -> int | None:
-        """The first id that a query finds."""
+        """The id of the first row of a query."""
         rows = await self._database.read(query.limit(1))
         return int(rows[0].id) if rows else None
 
@@ -213,9 +213,10 @@ def _searched_for(columns: Any, wanted: Filter) -> list[ColumnElement[bool]]:
 
 
 _AT_MOST: Final = 60.0
-"""Seconds that the order of ids and the order of times may differ by; see `MAX_LATE_SECONDS`. So
-two ids bound every time, and looking for them costs nothing however long the record is.
+"""The most seconds by which the order of ids and of times may differ (see `MAX_LATE_SECONDS`).
+
+So a range of times lies within a range of ids, and finding that costs little in a long record.
 """
 
 _AT_ONCE: Final = 100
-"""Sessions that one statement asks for."""
+"""The most sessions that one SQL statement asks for."""

@@ -1,4 +1,4 @@
-"""What the record keeps of the words that are said."""
+"""What the audit record keeps of the texts that are said."""
 
 import hashlib
 import hmac
@@ -10,16 +10,16 @@ TextPolicy = Literal["full", "hash", "none"]
 
 @dataclass(frozen=True)
 class TextRedaction:
-    """Keeps words as they are, as a hash under a key, or not at all.
+    """Keeps a text as it is, as a keyed hash, or not at all.
 
-    A hash tells whether a text that is known was said; nobody without the key can try guesses.
+    A hash tells whether a known text was said; without the key, guesses can't be tried.
     """
 
     keeping: TextPolicy
     key: bytes
 
     def kept(self, text: str) -> tuple[str | None, dict[str, Any]]:
-        """The words, if they are kept, and what is told of them if they are not."""
+        """The text if it is kept, else None; and the details to record in its place."""
         match self.keeping:
             case "full":
                 return text, {}

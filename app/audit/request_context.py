@@ -1,4 +1,4 @@
-"""On whose behalf something is done just now, as far as the record tells."""
+"""The request that the running code serves, for the audit record."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Surface = Literal["api", "mirror", "operator", "broker"]
-"""Where it was asked for: in the visitors' API, as of Kaltura, by the operator, or by nobody."""
+"""Where a call came from: the visitor API, the mirror, the operator's API or the broker."""
 
 
 @dataclass(frozen=True)
 class AuditContext:
-    """One request, or the broker's own doing, which no request asked for."""
+    """The request id and the surface; without a request, the broker acts by itself."""
 
     request_id: str | None = None
     surface: Surface = "broker"
 
 
-_NOW: Final[ContextVar[AuditContext]] = ContextVar("asking", default=AuditContext())  # noqa: B039 - it is frozen
+_NOW: Final[ContextVar[AuditContext]] = ContextVar("audit_context", default=AuditContext())  # noqa: B039 - it is frozen
 
 
 @contextlib.contextmanager
 def audit_context(request_id: str, surface: Surface) -> Iterator[None]:
-    """What is done inside of the block is done for this request."""
+    """Attribute what is recorded inside the block to this request."""
     token = _NOW.set(AuditContext(request_id, surface))
     try:
         yield
@@ -32,5 +32,5 @@ def audit_context(request_id: str, surface: Surface) -> Iterator[None]:
 
 
 def current_context() -> AuditContext:
-    """The request for which this is done."""
+    """The context of the request that the running code serves."""
     return _NOW.get()

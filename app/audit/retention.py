@@ -1,12 +1,11 @@
-"""Forgets what is older than AUDIT_RETENTION_DAYS, a little at a time."""
+"""The deletion of audit entries that are older than AUDIT_RETENTION_DAYS, in small batches."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Final, NoReturn
 
 import structlog
-from sqlalchemy import delete, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, select
 
 from app.audit.schema import AUDIT
 from app.db.database import Database
@@ -14,10 +13,10 @@ from app.problems import RecordUnavailable
 
 EVERY_SECONDS: Final = 3600
 BATCH: Final = 500
-"""Entries forgotten in one commit, which takes a few milliseconds."""
+"""Entries deleted in one commit, which takes a few milliseconds."""
 
 PAUSE_SECONDS: Final = 0.05
-"""Between two commits, so that the calls of visitors come first."""
+"""The pause between two commits, which leaves the database to visitors' calls."""
 
 DAY_SECONDS: Final = 24 * 3600
 
@@ -25,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 class Retention:
-    """Deletes entries when their days are over; no call waits for more than one batch of it."""
+    """Deletes old entries; a visitor's call waits for one batch at most."""
 
     def __init__(self, database: Database, *, days: int, clock: Callable[[], float]) -> None:
         self._database = database
@@ -33,18 +32,18 @@ class Retention:
         self._clock = clock
 
     async def run(self) -> NoReturn:
-        """Forget every `EVERY_SECONDS`, whatever that runs into."""
+        """Delete old entries every `EVERY_SECONDS`, and go on after errors."""
         while True:
             try:
                 await self.forget()
             except RecordUnavailable:
-                pass  # the database has said so; an hour later it is tried again
+                pass  # the database has logged it; the next try is in an hour
             except Exception:
                 log.exception("the record could not forget")
             await asyncio.sleep(EVERY_SECONDS)
 
     async def forget(self) -> int:
-        """Delete what is too old; how many entries that were."""
+        """Delete the entries that are too old, and return how many they were."""
         forgotten = 0
         while deleted := await self._database.write(self._forget_some):
             forgotten += deleted
@@ -53,7 +52,7 @@ class Retention:
             log.info("the record forgot what is too old", entries=forgotten)
         return forgotten
 
-    async def _forget_some(self, connection: AsyncConnection) -> int:
+    def _forget_some(self, connection: Connection) -> int:
         oldest = self._clock() - self._seconds
         old = select(AUDIT.c.id).where(AUDIT.c.at < oldest).limit(BATCH)
-        return (await connection.execute(delete(AUDIT).where(AUDIT.c.id.in_(old)))).rowcount
+        return connection.execute(delete(AUDIT).where(AUDIT.c.id.in_(old))).rowcount

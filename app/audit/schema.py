@@ -1,4 +1,4 @@
-"""The record's table, and how entries get into it."""
+"""The audit record's table, and the statements that write to it."""
 
 import json
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     Float,
     Index,
     Integer,
@@ -20,7 +21,6 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.audit.model import Entry
 from app.db.database import METADATA, POSTGRES, insert_into
@@ -28,7 +28,7 @@ from app.db.database import METADATA, POSTGRES, insert_into
 AUDIT: Final = Table(
     "audit",
     METADATA,
-    # In the order of commits: whoever has read up to one has missed none before it.
+    # In the order of commits: a reader who has seen one has missed none before it.
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("at", Float, nullable=False),
     Column("event", String, nullable=False),
@@ -41,9 +41,9 @@ AUDIT: Final = Table(
     Column("text", Text),
     Column("detail", Text, nullable=False),
     Column("once", String, unique=True),
-    # Whose entry it is: what is pending of a process that is no more stays unknown.
+    # The process that wrote the entry: one that died will not complete its pending entries.
     Column("holder", String, nullable=False),
-    # Each ends in the id, so that a page of any filter is read from where the last one ended.
+    # Each ends in the id, so that a page of any filter begins where the one before ended.
     Index("audit_in_time", "at"),
     Index("audit_of_session", "session_id", "id"),
     Index("audit_of_session_and_event", "session_id", "event", "id"),
@@ -55,22 +55,20 @@ AUDIT: Final = Table(
 
 @dataclass(frozen=True)
 class Change:
-    """An entry to be written down; `row_id` is its own where it is there already."""
+    """An entry to insert, or to update where it has a `row_id`."""
 
     entry: Entry
     row_id: int | None
 
 
-async def write(
-    connection: AsyncConnection, holder: str, changes: Sequence[Change]
-) -> list[int | None]:
-    """Write all of it, new entries in this order; the id of each, None where nobody needs it."""
+def write(connection: Connection, holder: str, changes: Sequence[Change]) -> list[int | None]:
+    """Insert and update entries in this order; the id of each new one, else None."""
     ids: list[int | None] = []
     if connection.dialect.name == POSTGRES:
-        await connection.execute(_IN_TURN)
+        connection.execute(_IN_TURN)
     known = [change for change in changes if change.row_id is not None]
     if known:
-        await connection.execute(_UPDATE, [_changed(change) for change in known])
+        connection.execute(_UPDATE, [_changed(change) for change in known])
     for kind, several in groupby(changes, key=_kind):
         entries = [change.entry for change in several]
         if kind == "known":
@@ -78,13 +76,11 @@ async def write(
         elif kind == "once":
             rows = [_row(entry, holder) for entry in entries]
             once = insert_into(AUDIT, connection.dialect.name)
-            await connection.execute(
-                once.on_conflict_do_nothing(index_elements=[AUDIT.c.once]), rows
-            )
+            connection.execute(once.on_conflict_do_nothing(index_elements=[AUDIT.c.once]), rows)
             ids += [None] * len(entries)
         else:
             rows = [_row(entry, holder) for entry in entries]
-            ids += (await connection.execute(_INSERT, rows)).scalars().all()
+            ids += connection.execute(_INSERT, rows).scalars().all()
     return ids
 
 
@@ -128,7 +124,7 @@ def _row(entry: Entry, holder: str) -> dict[str, Any]:
 
 
 def _changed(change: Change) -> dict[str, Any]:
-    """What is known of an entry only when its call is over."""
+    """The columns that become known when a call is over."""
     entry = change.entry
     return {
         "row_id": change.row_id,

@@ -1,4 +1,4 @@
-"""Words as people search for them: in any case, and however their accents are encoded."""
+"""Text search that ignores case and the encoding of accents."""
 
 import re
 import unicodedata
@@ -10,20 +10,20 @@ from sqlalchemy import ColumnElement, and_, or_
 
 _DOUBLE_S: Final = "ss"
 _FOLDED_ALIKE: Final = {_DOUBLE_S: ("\u00df", "\u1e9e"), "\u03c3": ("\u03c2",)}
-"""What is the same in another case, and not by `upper`: straße and STRASSE, a sigma at an end."""
+"""Spellings that are equal in another case, though not by `upper`: ß and SS, a final sigma."""
 
 _MARKS_IN_ANY_ORDER: Final = 3
-"""Marks on one character that may come in another order than the normal one."""
+"""The most combining marks on one character that are searched for in every order."""
 
 _SPECIAL: Final = re.compile(r"[!-/:-@[-`{-~]")
 _ESCAPED: Final = r"\\\g<0>"
 
 
 def mentions(column: Any, words: str) -> ColumnElement[bool]:
-    """The condition that a text has these words.
+    """The SQL condition that a column contains these words.
 
-    A database folds ASCII alone for certain, and normalises nothing. What it can't be asked for as
-    it stands is a regular expression, asked for where the rest has been found.
+    Databases fold the case of ASCII alone, and normalise nothing. Other characters are matched by
+    a regular expression, which is tried only where the ASCII part was found.
     """
     chunks = list(_chunks(words))
     as_they_stand = column.icontains(words, autoescape=True)
@@ -35,7 +35,7 @@ def mentions(column: Any, words: str) -> ColumnElement[bool]:
 
 
 def _chunks(words: str) -> Iterator[str]:
-    """Each character in lower case with the marks on it, composed where that can be; or `ss`."""
+    """The characters in lower case, each with its combining marks, composed; `ss` is one chunk."""
     folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", words).casefold())
     chunk = ""
     for character in folded:
@@ -50,7 +50,7 @@ def _chunks(words: str) -> Iterator[str]:
 
 
 def _is_plain(chunk: str) -> bool:
-    """Whether a database finds it in every spelling."""
+    """Whether a plain SQL comparison finds every spelling of a chunk."""
     return chunk != _DOUBLE_S and (chunk.isascii() or len(_spellings(chunk)) == 1)
 
 
@@ -61,7 +61,7 @@ def _spellings(chunk: str) -> Sequence[str]:
 
 
 def _forms(chunk: str) -> Iterator[str]:
-    """Composed, apart, and as far in between as marks in some order can be."""
+    """A chunk in each form of Unicode: composed, decomposed and partly composed."""
     yield unicodedata.normalize("NFC", chunk)
     apart = unicodedata.normalize("NFD", chunk)
     yield apart
@@ -73,5 +73,5 @@ def _forms(chunk: str) -> Iterator[str]:
 
 
 def _pattern(chunk: str) -> str:
-    """The piece in every spelling, as Postgres and Python both read a regular expression."""
+    """A regular expression for every spelling of a chunk, as Postgres and Python both read it."""
     return f"(?:{'|'.join(_SPECIAL.sub(_ESCAPED, one) for one in _spellings(chunk))})"

@@ -1,4 +1,4 @@
-"""So many entries a minute and no more, where they cost nothing to whoever causes them."""
+"""A limit of entries a minute, for entries that cost their cause nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ class _Minute:
 
 
 class Throttle:
-    """Counts by key, minute by minute; the oldest key makes room for a new one."""
+    """Counts entries by key and minute; of more than `MAX_KEYS` keys the oldest is dropped."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._minutes: dict[str, _Minute] = {}
 
     def left_out(self, key: str, *, a_minute: int) -> int | None:
-        """None when this one is too many, else how many were since the last one that was not."""
+        """The entries left out since the last one let through; None leaves this one out too."""
         now = self._clock()
         minute = self._minutes.get(key)
         if minute is None or now - minute.began >= MINUTE:

@@ -1,12 +1,12 @@
-"""The record's writer: many entries in one commit, each on disk before its answer leaves.
+"""The writer of the audit record: many entries a commit, each on disk before its call is answered.
 
-A call's entry is written as pending while the call is on its way to Kaltura, so that a calm
-visitor waits for nothing. What became of it is added by a later commit, for which nobody waits.
+An entry is written as pending while its call is on the way to Kaltura, so the write costs the
+visitor no time. The outcome is added by a later commit, which no call waits for.
 
-When the disk takes nothing more, the calls on their way at that moment may have been carried out;
-they are answered with the problem, and their entries are kept in memory until they can be written.
-From then on (and as soon as a commit takes long) a call waits for its entry *before* it is sent,
-until a commit succeeds again: what can't be written down is not done.
+When a commit fails, the calls under way may have been carried out: they are answered with
+`record-unavailable`, and their entries stay in memory until they can be written. From then on, and
+as soon as a commit takes long, a call is sent only after its entry is on disk, until a commit
+succeeds again: a call that can't be recorded is not made.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from app.audit.model import Entry
 from app.audit.schema import Change, write
@@ -25,18 +25,19 @@ from app.db.database import RETRY_AFTER_SECONDS, Database
 from app.problems import RecordUnavailable
 
 MAX_BATCH: Final = 500
-"""Entries in one commit."""
+"""The most entries in one commit."""
 
 MAX_QUEUED: Final = 10_000
-"""Entries that wait to be written, about 10 MB; each call has one."""
+"""The most entries that wait to be written, about 10 MB; each call has one."""
 
 MAX_LATE_SECONDS: Final = 45.0
-"""An entry that is written later than this is of the time at which it is written, and tells by how
-much: times are to be found by ids, which come in the order of commits.
+"""An entry that is written later than this gets the time of its writing, and tells the delay.
+
+Times are found by ids, which come in the order of commits, so the two orders must nearly agree.
 """
 
 LATE_SECONDS: Final = 0.25
-"""A commit that takes longer may never come, so calls wait for theirs before they are sent."""
+"""A commit that takes longer may fail, so calls are recorded before they are sent."""
 
 RETRY_SECONDS: Final = 2.0
 
@@ -47,8 +48,8 @@ log = structlog.get_logger(__name__)
 class PendingEntry:
     """One entry on its way to the disk.
 
-    `must_persist` when it tells what has happened, which a full disk does not undo: it is kept
-    until it can be written. `bypass_limits` when nobody may be held up by it.
+    With `must_persist` it tells of something that has happened, and is kept until it can be
+    written. With `bypass_limits` no call is refused or held up on its account.
     """
 
     entry: Entry
@@ -60,9 +61,9 @@ class PendingEntry:
 
 
 class AuditWriter:
-    """Takes entries, and writes them down as long as `running`.
+    """Takes entries and writes them while the block of `running` lasts.
 
-    `required` tells whether what can't be written down is refused.
+    With `required`, a call whose entry can't be written is refused.
     """
 
     def __init__(
@@ -88,29 +89,29 @@ class AuditWriter:
 
     @property
     def waiting(self) -> int:
-        """Entries that are not written yet."""
+        """The number of entries that are not written yet."""
         return len(self._queue)
 
     @property
     def lost(self) -> int:
-        """Entries that were given up, for want of memory to keep them in."""
+        """The number of entries that were given up because `MAX_QUEUED` others waited."""
         return self._lost
 
     @property
     def lag_seconds(self) -> float:
-        """How long the commit that is under way has taken so far."""
+        """How long the commit under way has taken so far, in seconds; 0 when there is none."""
         return 0.0 if self._since is None else self._monotonic() - self._since
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether an entry that is begun now may never be written."""
+        """Whether an entry that is begun now might not be written."""
         late = self._since is not None and self._monotonic() - self._since > LATE_SECONDS
         return self._failing or late or len(self._queue) >= MAX_QUEUED
 
     def begin(
         self, entry: Entry, *, must_persist: bool = False, bypass_limits: bool = False
     ) -> PendingEntry:
-        """Begin to write an entry down."""
+        """Queue an entry to be written."""
         fact = must_persist or not self._required
         line = PendingEntry(entry, fact, bypass_limits, asyncio.get_running_loop().create_future())
         if len(self._queue) < MAX_QUEUED:
@@ -121,16 +122,16 @@ class AuditWriter:
         return line
 
     def note(self, line: PendingEntry, **changes: Any) -> None:
-        """Add to an entry what has become of it."""
+        """Change fields of an entry, such as its outcome, whether or not it is written yet."""
         line.entry = replace(line.entry, **changes)
         if line.row_id is not None and not line.is_queued:
             self._enqueue(line)
 
     async def durable(self, line: PendingEntry) -> None:
-        """Return when the entry is on disk; raises `RecordUnavailable` when it can't be.
+        """Return when the entry is on disk; raises `RecordUnavailable` when it can't be written.
 
-        An express one is waited for while there is hope, and so is every one where the record is
-        not required; neither is refused.
+        Never raises for an entry with `bypass_limits`, or where the record is not required: then
+        it waits `LATE_SECONDS` at most.
         """
         if self._required and not line.bypass_limits:
             await asyncio.shield(line.written)
@@ -138,21 +139,21 @@ class AuditWriter:
             await asyncio.wait({line.written}, timeout=LATE_SECONDS)
 
     async def flush(self) -> None:
-        """Wait until all that was told up to now is on disk, or can't be written."""
-        for _ in range(2):  # what became known of an entry meanwhile is in the next commit
+        """Wait until every entry and change queued so far is on disk, or can't be written."""
+        for _ in range(2):  # changes made during a commit are in the next one
             told = self._queued
             while self._settled < told and not self._failing:
                 await self._tried.wait()
 
     async def news(self) -> None:
-        """Wait until something more is on disk."""
+        """Wait until another commit has been made."""
         settled = self._settled
         while self._settled == settled:
             await self._tried.wait()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Write as long as the block, and at its end what is left, if it can be."""
+        """Write entries while the block lasts, and try to write the rest at its end."""
         writing = asyncio.create_task(self._run())
         try:
             yield
@@ -177,14 +178,14 @@ class AuditWriter:
                 pass
 
     async def _write_some(self) -> bool:
-        """Write as many as one commit has; whether it could be done."""
+        """Write one batch, and return whether the database took it."""
         lines = [self._queue[n] for n in range(min(len(self._queue), MAX_BATCH))]
         for line in lines:
             self._date(line)
         changes = [Change(line.entry, line.row_id) for line in lines]
 
-        async def work(connection: AsyncConnection) -> list[int | None]:
-            return await write(connection, self._database.process_name, changes)
+        def work(connection: Connection) -> list[int | None]:
+            return write(connection, self._database.process_name, changes)
 
         self._since = self._monotonic()
         try:
@@ -213,12 +214,12 @@ class AuditWriter:
             line.is_queued = False
             line.row_id = line.row_id or row_id
             if line.entry is not change.entry:
-                self._enqueue(line)  # more became known while it was being written
+                self._enqueue(line)  # it was changed while it was being written
             if not line.written.done():
                 line.written.set_result(None)
 
     def _has_failed(self) -> None:
-        """Refuse all who wait, and keep what is a fact."""
+        """Fail the calls that wait, and keep the entries that must persist."""
         if not self._failing:
             log.error("the record can't be written", waiting=len(self._queue))
             self._failing = True
@@ -248,7 +249,7 @@ class AuditWriter:
                 log.error("the record has no room for more: entries are lost")
 
     def _turn_over(self) -> None:
-        """Wake everyone who waits for a commit."""
+        """Wake the tasks that wait for a commit."""
         self._tried.set()
         self._tried = asyncio.Event()
 
@@ -256,4 +257,4 @@ class AuditWriter:
 def _fail(line: PendingEntry) -> None:
     if not line.written.done():
         line.written.set_exception(RecordUnavailable(retry_after=RETRY_AFTER_SECONDS))
-        line.written.exception()  # perhaps nobody waits for it; asyncio would warn of it
+        line.written.exception()  # asyncio warns of an exception that no task has looked at

@@ -1,4 +1,4 @@
-"""Addresses in settings: what a browser makes of them (WHATWG URL), or why they are none."""
+"""Settings that are addresses, parsed as browsers do (WHATWG URL)."""
 
 import re
 from typing import Annotated, Final
@@ -13,16 +13,16 @@ from app.kaltura.media import is_loopback_url
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 _NOT_IN_AN_ADDRESS: Final = re.compile(r"[\x00-\x20\x7f\"'<>\\^`{|};]")
-"""What a browser drops or encodes, and what would mean something in a header (CSP)."""
+"""Characters that a browser drops or encodes, or that have a meaning in a header (CSP)."""
 
 _HAS_HOST: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]", re.IGNORECASE)
 _HOST: Final = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", re.IGNORECASE)
-"""A name in its ASCII form (IDNA), or the number of a machine."""
+"""A host name in its ASCII form (IDNA), or an IP address."""
 
 _NO_ORIGIN: Final = frozenset(
     {*("file", "ftp", "ws", "wss"), *("about", "blob", "data", "javascript")}
 )
-"""Schemes whose pages browsers call `null`, or that have no pages."""
+"""Schemes whose pages have the origin `null`, or that have no pages."""
 
 _POSTGRES_URI: Final = re.compile(
     r"postgres(?:ql)?(?:\+asyncpg)?://"
@@ -39,7 +39,7 @@ def _parsed(value: str) -> Url:
         raise ValueError("not an http(s) address")
     try:
         url = Url(value)
-    except ValidationError as error:  # its own text has the value, which may hold a password
+    except ValidationError as error:  # the error's text has the value, which may hold a password
         raise ValueError(f"not an address: {error.errors()[0]['ctx']['error']}") from None
     if not _HOST.fullmatch(url.host or ""):
         raise ValueError("not an address: its host has a character that no host has")
@@ -77,7 +77,7 @@ def _origin(value: str) -> str:
 
 
 def _frame_ancestor(value: str) -> str:
-    """An origin, or all below a domain: `https://*.example.com`."""
+    """An origin, or every origin below a domain: `https://*.example.com`."""
     scheme, every, domain = value.partition("://*.")
     return _origin(f"{scheme}://{domain}").replace("://", every, 1) if every else _origin(value)
 
@@ -97,7 +97,7 @@ def _is_bare(url: Url, value: str) -> bool:
 
 
 def _origin_of(url: Url) -> str:
-    """As a browser writes it in `Origin`."""
+    """The origin of an address, as a browser writes it in the header `Origin`."""
     is_default = url.port is None or url.port == _DEFAULT_PORTS.get(url.scheme)
     return f"{url.scheme}://{url.host}" + ("" if is_default else f":{url.port}")
 
@@ -131,7 +131,7 @@ def _database_url(value: str) -> str:
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 ApiUrl = Annotated[BaseUrl, AfterValidator(_without_api_path)]
-"""Kaltura's own guides name their API with `/api_v3` at the end, its clients without: both do."""
+"""The address of Kaltura's core API, with or without `/api_v3` at the end."""
 
 TamperProofUrl = Annotated[HttpUrl, AfterValidator(_tamper_proof_url)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
@@ -139,7 +139,7 @@ Origins = Annotated[
     tuple[Annotated[str, AfterValidator(_origin)], ...],
     *(NoDecode, CommaSeparated, AfterValidator(_once_each)),
 ]
-"""Of pages, whatever their scheme: `capacitor://localhost` is an app's."""
+"""Origins of pages, of any scheme: that of a mobile app may be `capacitor://localhost`."""
 
 FrameAncestors = Annotated[
     tuple[Annotated[str, AfterValidator(_frame_ancestor)], ...],

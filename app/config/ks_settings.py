@@ -22,7 +22,7 @@ MINT_SETTINGS: Final = (
     "kaltura_admin_secret",
 )
 KS_SETTINGS: Final = ("avatar_ks", *MINT_SETTINGS)
-"""Whoever sets one of these wants Kaltura, not the demo."""
+"""One of these being set means Kaltura, rather than the demo."""
 
 _WHAT_MAKES_A_KS: Final = (
     "what makes a KS is KALTURA_PARTNER_ID with KALTURA_APP_TOKEN_ID and KALTURA_APP_TOKEN, "
@@ -31,7 +31,7 @@ _WHAT_MAKES_A_KS: Final = (
 
 
 class KsSettings(BaseSettings):
-    """A KS, or what makes one: an app token or an admin secret, with the account's number."""
+    """The KS, or what makes one: the partner id with an app token or an admin secret."""
 
     avatar_ks: Secret | None = Field(
         None, description="The Kaltura Session (KS) that opens avatar sessions"
@@ -62,7 +62,7 @@ class KsSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the hook's signature
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """pydantic-settings' hook: its own sources, and `NAME_FILE` from both of them."""
+        """pydantic-settings' hook: its own sources, and `NAME_FILE` in both of them."""
         variables: dict[str, str | None] = {}
         for source in (dotenv_settings, env_settings):
             if isinstance(source, EnvSettingsSource):
@@ -73,7 +73,7 @@ class KsSettings(BaseSettings):
         return init_settings, files, env_settings, dotenv_settings
 
     def ks_credentials(self) -> Credentials | None:
-        """The KS or what makes one; raises `ValueError` on half of a pair and on both at once."""
+        """The KS or what makes one; raises `ValueError` when it is incomplete or set twice."""
         match [getattr(self, name) for name in MINT_SETTINGS]:
             case [None, None, None, None]:
                 return self.avatar_ks
@@ -99,7 +99,7 @@ class KsSettings(BaseSettings):
 def _without_machine_name(variables: Mapping[str, str | None]) -> dict[str, str | None]:
     """The variables without a `HOST` that is no address: some shells name the machine there.
 
-    Listening at that name would open the broker to the network unasked.
+    Listening at that name would open the broker to the network without being told to.
     """
     return {
         name: value
@@ -109,6 +109,6 @@ def _without_machine_name(variables: Mapping[str, str | None]) -> dict[str, str 
 
 
 def _without_quotes(variables: Mapping[str, str | None]) -> dict[str, str | None]:
-    """What nothing is between is no value, as without quotes."""
+    """The variables without quotes around their values, and without those that are empty."""
     bare = {name: unquoted(value or "") for name, value in variables.items()}
     return {name: value for name, value in bare.items() if value}

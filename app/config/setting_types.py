@@ -1,4 +1,4 @@
-"""What the value of a setting may be: types that check, and say what is wrong.
+"""The types of settings: each checks a value, and says what is wrong with it.
 
 Addresses are in `app/config/addresses.py`.
 """
@@ -12,12 +12,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringCo
 
 MIN_SERVICE_TOKEN_LENGTH: Final = 16
 MAX_SECONDS: Final = 7 * 24 * 3600
-"""A week: no duration that is meant is longer."""
+"""A week: a longer duration is taken for a mistake."""
 
 MAX_PORT: Final = 65535
 MAX_RATE: Final = 1_000_000
 MAX_RATE_SECONDS: Final = 24 * 3600
-"""A day: rates are counted in memory, and what is counted longer is a budget."""
+"""A day: rates are counted in memory only; budgets are for longer times."""
 
 
 def _comma_separated(value: object) -> object:
@@ -35,7 +35,7 @@ def _header_name(value: str) -> str:
 
 
 def is_address(host: str) -> bool:
-    """Whether it is an address to listen at, rather than the name of a machine."""
+    """Whether `host` is an IP address or `localhost`, rather than the name of a machine."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -63,7 +63,7 @@ def _network(value: str) -> str:
 def _rate(value: str) -> str:
     try:
         (limit,) = parse_many(value)
-    except ValueError:  # also of the unpacking: several rates, separated
+    except ValueError:  # also raised by the unpacking, when there are several rates
         raise ValueError("not a rate such as 10/minute") from None
     if not (1 <= limit.amount <= MAX_RATE and limit.get_expiry() <= MAX_RATE_SECONDS):
         raise ValueError(f"not a rate such as 10/minute, of 1 to {MAX_RATE} calls in a day or less")
@@ -75,7 +75,7 @@ def _lower_case(value: object) -> object:
 
 
 def _named_tokens(value: object) -> object:
-    """`name:token, name:token` as a dict; a name that comes twice is a mistake."""
+    """`name:token, name:token` as a dict; raises `ValueError` for a name that comes twice."""
     if not isinstance(value, str):
         return value
     pairs = [part.strip().partition(":") for part in value.split(",") if part.strip()]
@@ -125,4 +125,4 @@ LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidat
 CommaSeparated = BeforeValidator(_comma_separated)
 NamedTokens = BeforeValidator(_named_tokens)
 Control = Literal["speak", "speak-audio", "interrupt", "end"]
-"""What a visitor may be allowed to do; display and keep-alive always are."""
+"""A control that visitors may have; watching and keep-alive are always allowed."""

@@ -285,7 +285,7 @@ class Settings(SpeechSettings, KsSettings):
         return self.avatar_sdk_url or (BUILTIN_PLAYER if self.upstream_is_local else SDK_URL)
 
     def required_to_serve(self) -> tuple[Credentials, ItemId]:
-        """What opens sessions, and the avatar; raises `SettingsError` naming what is missing."""
+        """The credentials and the avatar's id; raises `SettingsError` naming what is missing."""
         credentials = self.ks_credentials()
         if credentials is None or self.avatar_id is None:
             has = {"avatar_ks": credentials is not None, "avatar_id": self.avatar_id is not None}
@@ -304,7 +304,8 @@ _TO_SERVE: Final = {
 def load_settings(*, to_serve: bool = False, **overrides: Any) -> tuple[Settings, list[str]]:
     """The settings from the environment and `.env`, and the names set that have no effect yet.
 
-    Raises `SettingsError` with a line for each mistake; `to_serve` counts what is missing as one.
+    Raises `SettingsError` with a line for each mistake. With `to_serve`, a missing KS or avatar is
+    one too. `overrides` win over the environment.
     """
     given = configured(ENV_FILE)
     mistakes, without_effect = unknown_names(
@@ -325,7 +326,7 @@ def load_settings(*, to_serve: bool = False, **overrides: Any) -> tuple[Settings
 
 
 def _missing_to_serve(given: Mapping[str, str | None]) -> list[str]:
-    """A line for each setting that serving needs, of which nothing is given."""
+    """A line for the KS and one for the avatar, where neither a value nor a file is set."""
 
     def is_given(name: str) -> bool:
         return bool(given.get(name.upper()) or given.get(f"{name.upper()}_FILE"))

@@ -1,4 +1,4 @@
-"""What the process is told from outside: settings held in files, and names that mean nothing."""
+"""The sources of settings: the environment, `.env` and mounted files; and unknown names."""
 
 import difflib
 import io
@@ -14,30 +14,30 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 ENCODING: Final = "utf-8-sig"
-"""UTF-8, whether a byte-order mark is before it or not."""
+"""UTF-8, with or without a byte-order mark."""
 
 OWN_PREFIXES: Final = ("AVATAR_", "KALTURA_")
-"""Only these are surely ours in a process's environment; in `.env` every name is."""
+"""Prefixes of the broker's variables in the environment; in `.env` all are the broker's."""
 
 MISSPELT: Final = 0.75
-"""How close each word of a name must be to a setting's to be taken for a slip (difflib's ratio)."""
+"""How similar each word of a name must be to a setting's to count as misspelt (difflib's ratio)."""
 
 CALLERS: Final = frozenset({"SERVICE_TOKEN"})
 """Names that the documents give to programs that call the broker, perhaps on the same machine."""
 
 KUBERNETES_LINK: Final = re.compile(r"_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)\w*)?)$")
-"""What Kubernetes injects for a Service that happens to be named avatar-something."""
+"""Variables that Kubernetes injects for a Service whose name begins with avatar."""
 
 PLANNED_HARMLESS: Final = frozenset({"REDIS_URL"})
-"""Settings that will exist; the start says in one line that they have no effect yet."""
+"""Settings that are planned; the start says that they have no effect yet."""
 
 
 LIBRARIES: Final = ("OTEL_",)
-"""Names that are not ours, but those of a library that reads the environment for itself."""
+"""Prefixes of variables that libraries read themselves."""
 
 
 AMBIENT: Final = frozenset({"HOST", "PORT"})
-"""Settings whose names are words of everyone's: what is spelt like them is not a slip."""
+"""Settings with common names: a similar variable of the environment is not taken for misspelt."""
 
 
 class SettingsError(Exception):
@@ -84,7 +84,7 @@ class FileSource(PydanticBaseSettingsSource):
             return Unreadable(unreadable), field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        """Every value that is held in a file."""
+        """The values of all settings that are held in files, by setting."""
         values = {
             name: self.get_field_value(field, name)[0]
             for name, field in self.settings_cls.model_fields.items()
@@ -93,9 +93,9 @@ class FileSource(PydanticBaseSettingsSource):
 
 
 def read_env_file(path: str) -> dict[str, str | None]:
-    """The names and values of an `.env`, none where there is no such file; raises `SettingsError`.
+    """The names and values of an `.env`; empty where there is no such file.
 
-    Where it is not text in UTF-8 no name in it can be believed.
+    Raises `SettingsError` when it can't be read, or is not text in UTF-8.
     """
     try:
         text = Path(path).read_text(encoding=ENCODING)
@@ -115,7 +115,7 @@ def read_env_file(path: str) -> dict[str, str | None]:
 
 
 def configured(env_file: str) -> dict[str, str | None]:
-    """Every name with its value, of which the environment's wins over the file's."""
+    """The variables of the environment and of `.env`; the environment wins."""
     return {**read_env_file(env_file), **{n: unquoted(value) for n, value in os.environ.items()}}
 
 
@@ -128,7 +128,7 @@ def unquoted(value: str) -> str:
 def unknown_names(
     known: Iterable[str], environ: Mapping[str, str], dotenv: Mapping[str, str | None]
 ) -> tuple[list[str], list[str]]:
-    """A line for each name that is set and unknown; and the names that have no effect yet."""
+    """A line for each unknown name that is set, and the names that have no effect yet."""
     names = {name.upper() for name in known}
     names |= {f"{name}_FILE" for name in names}
     mistakes, without_effect = [], []
@@ -144,7 +144,7 @@ def unknown_names(
 
 
 def lend_to_libraries(dotenv: Mapping[str, str | None], environ: MutableMapping[str, str]) -> None:
-    """Put what `.env` holds for libraries where they look; what is there already wins."""
+    """Copy the variables for libraries from `.env` to the environment, which wins."""
     for name, value in dotenv.items():
         if value and name.startswith(LIBRARIES):
             environ.setdefault(name, value)
@@ -155,7 +155,7 @@ def _is_ours(name: str) -> bool:
 
 
 def _meant(name: str, known: Iterable[str]) -> str | None:
-    """The setting of which a name is a slip; a name with other words is another name."""
+    """The setting that a name misspells, if any; a name with other words misspells none."""
     return next((setting for setting in known if _is_slip(name.upper(), setting)), None)
 
 

@@ -1,4 +1,4 @@
-"""How the avatar speaks: in whose voice, in how long pieces, and who is asked before."""
+"""The settings of speech: the voice, the length of chunks, and the moderation hook."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from app.config.setting_types import Secret, Text
 
 
 class SpeechSettings(BaseSettings):
-    """The settings of speech; what they ask of each other is in `app/config/validation.py`."""
+    """The settings of speech; `app/config/validation.py` checks that they fit together."""
 
     speech: Literal["text", "audio", "auto"] = Field(
         "auto",

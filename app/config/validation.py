@@ -1,4 +1,4 @@
-"""The validation of all settings at once: each by itself, and what they ask of each other.
+"""The validation of all settings at once: each by itself, and their combinations.
 
 Every mistake is told in one line that names the fix, and never the value, which may be a secret.
 """
@@ -24,21 +24,21 @@ _AUTH_NEEDS: Final = {
 }
 MIN_KEY_LENGTH: Final = 32
 MIN_KEY_CHARACTERS: Final = 5
-"""How many different ones a key has at least; 32 random hex digits have 14 or so."""
+"""Different characters that a key must have; 32 random hex digits have about 14."""
 
 _SAMPLE: Final = re.compile(
     r"change.?(me|this)|replace.?(me|this)|example|sample|placeholder|insecure|your.+(secret|key)",
     re.IGNORECASE,
 )
-"""What is in keys that people copy; hardly ever in one that was made at random."""
+"""Words of sample keys, which hardly ever occur in a random one."""
 
 _EVERYONE: Final = frozenset({"0.0.0.0/0", "::/0"})
 
 
 def validated(values: Mapping[str, Any], validate: ModelWrapValidatorHandler[S]) -> S:
-    """The settings that `values` are; raises `ValidationError` with every mistake there is.
+    """The settings made from `values`; raises `ValidationError` with every mistake in them.
 
-    What settings ask of each other is judged as far as the values of those in question are known.
+    A combination is judged only where none of the settings in it is malformed.
     """
     wrong = {n: value.mistake for n, value in values.items() if isinstance(value, Unreadable)}
     try:
@@ -54,7 +54,7 @@ def validated(values: Mapping[str, Any], validate: ModelWrapValidatorHandler[S])
             meaning = type(settings).model_fields[name].description
             wrong[name] = f"{name.upper()} is malformed: {message} ({meaning})"
     for name in wrong:
-        del settings.__dict__[name]  # the default is there, which nobody has asked for
+        del settings.__dict__[name]  # the default, which is not what was asked for
     lines = [*wrong.values(), *_misfits(settings, are_all_known=not wrong)]
     if lines:
         raise ValidationError.from_exception_data("settings", [_detail(line) for line in lines])
@@ -67,22 +67,22 @@ def _detail(line: str) -> InitErrorDetails:
 
 
 def _misfits(settings: "Settings", *, are_all_known: bool) -> Iterator[str]:
-    """A line for each of the settings' demands on each other that is not met."""
+    """A line for each combination of settings that does not fit together."""
     for check in _CHECKS:
         try:
             yield from check(settings)
-        except AttributeError:  # of a setting whose value is wrong
+        except AttributeError:  # raised by a setting that is malformed
             if are_all_known:
                 raise
 
 
 def _is_missing(settings: "Settings", name: str) -> bool:
-    """Whether a setting has no value; one that is wrong is not missing."""
+    """Whether a setting has no value; a malformed one is not missing."""
     return not getattr(settings, name, True)
 
 
 def _is_set(settings: "Settings", name: str) -> bool:
-    """Whether a setting has a value; one that is wrong has a line already."""
+    """Whether a setting has a good value; a malformed one has a line already."""
     return bool(getattr(settings, name, None))
 
 
@@ -149,7 +149,7 @@ def _check_speech_hook(settings: "Settings") -> Iterator[str]:
 
 
 def _check_secret_key(settings: "Settings") -> Iterator[str]:
-    """Production has keys that nobody can guess, and Postgres one that every process has."""
+    """Production has random keys, and Postgres has one that all its processes share."""
     if settings.environment == "production":
         if _is_missing(settings, "secret_key"):
             yield "SECRET_KEY is missing: production needs one, make it with `openssl rand -hex 32`"
@@ -179,7 +179,7 @@ def _check_https(settings: "Settings") -> Iterator[str]:
 
 
 def _check_shutdown(settings: "Settings") -> Iterator[str]:
-    """Sessions are kept only where the next process can find them: nobody else would end them."""
+    """Sessions are kept only in a file, where the next process finds them and can end them."""
     if settings.shutdown_sessions != "keep":
         return
     from app.db.database import is_in_memory  # noqa: PLC0415 - SQLAlchemy takes long to come

@@ -10,16 +10,15 @@ import os
 import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Executable, MetaData, Row, Table, event, text
+from sqlalchemy import Connection, Executable, MetaData, Row, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.config.sources import SettingsError
@@ -30,6 +29,7 @@ from app.db.process_locks import (
     ProcessLocks,
     SingleProcessLocks,
 )
+from app.db.sqlite_writer import SqliteWriter
 from app.problems import RecordUnavailable
 
 POSTGRES: Final = "postgresql"
@@ -51,15 +51,22 @@ log = structlog.get_logger(__name__)
 class Database:
     """An open database, with the lock that shows other processes that this one runs."""
 
-    def __init__(self, engine: AsyncEngine, path: Path | None) -> None:
+    def __init__(
+        self, engine: AsyncEngine, path: Path | None, writer: SqliteWriter | None = None
+    ) -> None:
         self.engine = engine
+        self.writer = writer
+        """What writes to a SQLite file; None where the engine does."""
+
         self.process_name = secrets.token_hex(8)
         """The random name of this process, which rows have in their column `holder`."""
         self._locks = _process_locks(engine, path, self.process_name)
         # SQLite allows one writer at a time; waiting for this lock costs less than for SQLite's.
         self._writing = asyncio.Lock()
         self._failures = 0
-        self.file = None if path is None else DatabaseFile(engine, path)
+        self.file = None
+        if path is not None and writer is not None:
+            self.file = DatabaseFile(engine, writer, path)
         self.is_available = True
         """Whether the last attempt to read or write succeeded."""
         self._under_way: set[asyncio.Task[Any]] = set()
@@ -67,13 +74,16 @@ class Database:
     async def read(self, query: Executable) -> Rows:
         """Run a query; raises `RecordUnavailable` when the database can't be read."""
 
-        async def rows(connection: AsyncConnection) -> Rows:
-            return (await connection.execute(query)).all()
+        async def rows() -> Rows:
+            async with self.engine.begin() as connection:
+                return (await connection.execute(query)).all()
 
-        return await self._shielded(self._committed(rows))
+        return await self._shielded(self._verified(rows))
 
-    async def write(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Run `work` in one transaction, one writer at a time; on return it is on disk.
+
+        With a SQLite file `work` runs in another thread.
 
         Raises `RecordUnavailable`; then the transaction was rolled back.
         """
@@ -100,30 +110,33 @@ class Database:
         if not task.cancelled():
             task.exception()  # asyncio warns of an exception that no caller has read
 
-    async def _exclusive(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+    async def _exclusive(self, work: Callable[[Connection], Result]) -> Result:
+        async def committed() -> Result:
+            if self.writer is not None:
+                return await self.writer.run(work)
+            async with self.engine.begin() as connection:
+                return await connection.run_sync(work)
+
         failures = self._failures
         async with self._writing:
             if failures < self._failures:
                 # The write that this one waited for has failed, after its own long wait.
                 raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS)
             try:
-                return await self._committed(work)
+                return await self._verified(committed)
             except RecordUnavailable:
                 self._failures += 1
                 raise
 
-    async def _committed(self, work: Callable[[AsyncConnection], Awaitable[Result]]) -> Result:
+    async def _verified(self, transaction: Callable[[], Awaitable[Result]]) -> Result:
         try:
-            async with self._transaction() as connection:
-                result = await work(connection)
+            async with contextlib.nullcontext() if self.file is None else self.file.verified():
+                result = await transaction()
         except (SQLAlchemyError, OSError) as error:
             self.is_available = False
             raise _unavailable(error) from None
         self.is_available = True
         return result
-
-    def _transaction(self) -> AbstractAsyncContextManager[AsyncConnection]:
-        return self.engine.begin() if self.file is None else self.file.transaction()
 
     async def acquire_process_lock(self) -> None:
         """Lock this process's name, or make sure of the lock; raises `RecordUnavailable`."""
@@ -152,6 +165,8 @@ class Database:
         if isinstance(self._locks, PostgresProcessLocks):
             await self._locks.aclose()
         await self.engine.dispose()
+        if self.writer is not None:
+            await self.writer.aclose()
 
 
 def _process_locks(engine: AsyncEngine, path: Path | None, own: str) -> ProcessLocks:
@@ -223,7 +238,7 @@ async def open_database(url: str, prepare: Callable[[Connection], None]) -> Asyn
     require_writable(url)
     path = file_of(url)
     engine = _postgres(url) if is_postgres(url) else _sqlite(url)
-    database = Database(engine, path)
+    database = Database(engine, path, _sqlite_writer(url))
     try:
         await _prepare_tables(database, path, prepare)
         yield database
@@ -244,6 +259,15 @@ def _sqlite(url: str) -> AsyncEngine:
     engine = create_async_engine(url, **({} if file_of(url) else unshared))
     event.listen(engine.sync_engine, "connect", _set_pragmas)
     return engine
+
+
+def _sqlite_writer(url: str) -> SqliteWriter | None:
+    """The writer of a SQLite file; None for Postgres, and for the one connection of a memory."""
+    if file_of(url) is None:
+        return None
+    engine = create_engine(make_url(url).set(drivername="sqlite"), pool_size=1, max_overflow=0)
+    event.listen(engine, "connect", _set_pragmas)
+    return SqliteWriter(engine)
 
 
 async def _prepare_tables(

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection, inspect, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db.sqlite_writer import SqliteWriter
 
 log = structlog.get_logger(__name__)
 
@@ -22,13 +24,14 @@ class FileLostError(OSError):
 
 
 class DatabaseFile:
-    """Runs transactions, and verifies that each is committed to the files at the database's path.
+    """Verifies that each transaction is committed to the files at the database's path.
 
     The files are the database, its write-ahead log, and the log's index.
     """
 
-    def __init__(self, engine: AsyncEngine, path: Path) -> None:
+    def __init__(self, engine: AsyncEngine, writer: SqliteWriter, path: Path) -> None:
         self._engine = engine
+        self._writer = writer
         self._paths = [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
         self._opened: list[os.stat_result] = []
         self._tables: set[str] = set()
@@ -46,15 +49,14 @@ class DatabaseFile:
         self._opened = self._stats()
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """Run a transaction; raises `OSError` when it was committed to files that are lost."""
+    async def verified(self) -> AsyncIterator[None]:
+        """Run a transaction in the block; raises `OSError` when its commit went to lost files."""
         async with self._opening:
             await self._reopen_if_lost()
             self._users += 1
             self._unused.clear()
         try:
-            async with self._engine.begin() as connection:
-                yield connection
+            yield
             self._check()
         finally:
             self._users -= 1
@@ -85,6 +87,7 @@ class DatabaseFile:
         await self._unused.wait()
         # Closing the connections lets them write to the old files what they still hold.
         await self._engine.dispose()
+        await self._writer.dispose()
         self._remove_log_of_another()
         async with self._engine.begin() as connection:
             await connection.run_sync(self._require_sound)

@@ -1,1 +1,1 @@
-"""What the broker tells machines of itself: figures to be scraped, and traces."""
+"""The broker's log, metrics and traces."""

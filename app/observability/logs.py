@@ -1,7 +1,7 @@
-"""Structured logs: JSON where a machine reads them, lines where a person does.
+"""Structured logs: JSON lines, or coloured text where a terminal shows them.
 
-No id of a session, a visitor or a ticket is in a line (`app/observability/pseudonyms.py`), and
-nothing that a visitor sends can begin a line of its own.
+Lines hold pseudonyms in place of the ids of sessions, visitors and tickets
+(`app/observability/pseudonyms.py`), and no text that a visitor sends can begin a line of its own.
 """
 
 import logging
@@ -33,7 +33,7 @@ def configure_logging(
     traced: bool = False,
     level: Level = "info",
 ) -> None:
-    """Send everything, the libraries' logs too, through structlog to `stream`, or standard error.
+    """Send all logs, those of libraries too, through structlog to `stream` or standard error.
 
     Without `pseudonyms` a random key makes them, which no other process has. With `traced`, a line
     names the trace that it belongs to. Lines below `level` are left out; of libraries, all below
@@ -44,7 +44,7 @@ def configure_logging(
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *([_trace_named] if traced else []),
-        _Discreet(pseudonyms or Pseudonyms(secrets.token_bytes(32))),
+        _IdsReplaced(pseudonyms or Pseudonyms(secrets.token_bytes(32))),
     ]
     structlog.configure(
         processors=[
@@ -96,7 +96,7 @@ def _renderers(*, for_a_person: bool) -> list[Processor]:
 
 
 def _in_order(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """When, how bad and what first; what is not known is left out."""
+    """Put the time, the level and the event first, and leave out fields that are None."""
     first = {name: event.pop(name) for name in _FIRST if name in event}
     return first | {name: value for name, value in event.items() if value is not None}
 
@@ -109,8 +109,8 @@ def _trace_named(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 
 @dataclass(frozen=True)
-class _Discreet:
-    """Puts aliases in place of ids."""
+class _IdsReplaced:
+    """A processor that puts pseudonyms in place of ids."""
 
     pseudonyms: Pseudonyms
 
@@ -124,7 +124,7 @@ class _Discreet:
 
 
 def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Shows what a terminal would act upon; a traceback's lines are indented, an event's never."""
+    """Escape control characters, so that an event is one line; a traceback's lines are indented."""
     exception = event.pop("exception", None)
     shown = {name: _shown(value) for name, value in event.items()}
     if isinstance(exception, str):
@@ -134,7 +134,7 @@ def _on_one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 
 def _shown(value: object) -> object:
-    """A text with its line breaks, control and direction characters spelled out."""
+    """A text with its line breaks, control and direction characters escaped."""
     if not isinstance(value, str):
         return value
     return "".join(

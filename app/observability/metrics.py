@@ -1,7 +1,7 @@
-"""The figures at `/metrics`, in the words of Prometheus.
+"""The metrics at `/metrics`, for Prometheus.
 
-Every label has a few values that are known beforehand: no id, and nothing that a visitor or Kaltura
-has written, is in any of them.
+The values of every label are few and known beforehand: none is an id, or a text that a visitor or
+Kaltura has written.
 """
 
 import platform
@@ -33,13 +33,13 @@ CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 PREFIX: Final = "avatar_broker"
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER: Final = "other"
-"""A method that is none of these, and a path that is no route's."""
+"""The label of any other method, and of a path without a route."""
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """The figures of one app; another in the same process has its own."""
+    """The metrics of one application; another in the same process has its own registry."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -67,7 +67,7 @@ class Metrics:
     def answered(
         self, method: str, route: str | None, status: int, problem: str | None, seconds: float
     ) -> None:
-        """Count a request; `route` is the template of its path."""
+        """Count an answered request; `route` is its path's template, `seconds` its duration."""
         method, route = method if method in METHODS else OTHER, route or OTHER
         self._requests.labels(method, route, str(status)).inc()
         self._request_seconds.labels(method, route).observe(seconds)
@@ -85,7 +85,7 @@ class Metrics:
             self._call_seconds.labels(operation).observe(exchange.seconds)
 
     def exposition(self, stats: Stats) -> bytes:
-        """All of it as Prometheus reads it, with how things stand now."""
+        """All metrics in Prometheus' text format, with the gauges taken from `stats`."""
         self._at_scrape.stats = stats
         return generate_latest(self._registry)
 
@@ -102,16 +102,16 @@ class Metrics:
 
 
 class _AtScrape(Collector):
-    """What others count anyway, and is read when it is asked for."""
+    """The metrics that other parts count, read at each scrape."""
 
     stats: Stats | None = None
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing; otherwise the registry would collect to find out."""
+        """Nothing: without this method the registry would call `collect` when it registers."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """A line here is a figure at `/metrics`."""
+        """The metrics from the last `stats`; none before the first scrape."""
         now = self.stats
         if now is None:
             return

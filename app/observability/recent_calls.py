@@ -1,4 +1,4 @@
-"""How Kaltura has answered lately, for an operator who looks now; `/metrics` has all of it."""
+"""Kaltura's answers in the last 15 minutes, for the console; `/metrics` counts all of them."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,14 +11,14 @@ from app.kaltura.observation import Exchange
 
 WINDOW_SECONDS: Final = 15 * 60
 MAX_CALLS: Final = 1000
-"""Of each operation; when more are made in the window, the last of them tell."""
+"""The most calls of one operation that are remembered; older ones are dropped first."""
 
 OK: Final = "ok"
 
 
 @dataclass(frozen=True)
 class Answered:
-    """How the calls of one operation went; the times are in seconds."""
+    """Statistics of the calls of one operation; times are in seconds."""
 
     calls: int
     failed: int
@@ -34,7 +34,7 @@ class _Call:
 
 
 class RecentCalls:
-    """Remembers the calls of the last quarter of an hour; `monotonic` gives seconds for that."""
+    """Remembers the calls of the last `WINDOW_SECONDS`, by the clock `monotonic`."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -50,7 +50,7 @@ class RecentCalls:
             self._calls[exchange.operation.value].append(call)
 
     def by_operation(self) -> Mapping[str, Answered]:
-        """How the calls of each operation went that was called lately."""
+        """The statistics of each operation that was called in the window."""
         since = self._monotonic() - WINDOW_SECONDS
         for calls in self._calls.values():
             while calls and calls[0].at < since:
@@ -69,5 +69,5 @@ def _answered(calls: Sequence[_Call]) -> Answered:
 
 
 def _within(in_order: Sequence[float], share: float) -> float:
-    """The value that this share of them does not exceed."""
+    """The value that a share of the sorted values does not exceed."""
     return in_order[max(ceil(share * len(in_order)), 1) - 1]

@@ -1,6 +1,6 @@
-"""What may be in a span.
+"""The provider of spans, which keeps visitors' data out of them.
 
-It imports OpenTelemetry's SDK, which takes its time: import it only where traces are wanted.
+Importing OpenTelemetry's SDK is slow: import this module only where traces are wanted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,22 +18,22 @@ from app import __version__
 _MAY_BE_TOLD: Final = frozenset(
     {"http.request.method", "url.scheme", "network.protocol.name", "network.protocol.version"}
 )
-"""Of a visitor's request; its path, its query and its Host are a visitor's text."""
+"""The attributes of a request that a span may have; path, query and Host are a visitor's text."""
 
 
 def tracer_provider(environ: Mapping[str, str]) -> TracerProvider:
-    """Makes spans as the `OTEL_*` variables say, with nothing in them but what may be told."""
+    """A provider configured by the `OTEL_*` variables, whose spans hold no data of visitors."""
     named = environ.get("OTEL_SERVICE_NAME") or SERVICE_NAME in environ.get(
         "OTEL_RESOURCE_ATTRIBUTES", ""
     )
     ours = {"service.version": __version__} | ({} if named else {SERVICE_NAME: "avatar-broker"})
     provider = TracerProvider(resource=Resource.create(ours))
-    provider.sampler = _Discreet(provider.sampler)
+    provider.sampler = _AttributeFilter(provider.sampler)
     return provider
 
 
-class _Discreet(Sampler):
-    """Decides as `sampler` does; OpenTelemetry lets whoever decides choose the attributes too."""
+class _AttributeFilter(Sampler):
+    """Samples as `sampler` does, and removes attributes that could hold a visitor's text."""
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
@@ -48,7 +48,7 @@ class _Discreet(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
-        """The decision, and no more of a visitor's request than may be told."""
+        """The decision of `sampler`, with the attributes of a request reduced to those allowed."""
         kept = dict(attributes or {})
         if kind is SpanKind.SERVER:
             kept = {name: kept[name] for name in _MAY_BE_TOLD & kept.keys()}
@@ -58,5 +58,5 @@ class _Discreet(Sampler):
         return SamplingResult(decided.decision, kept)
 
     def get_description(self) -> str:
-        """The name of it."""
+        """The name of `sampler`, for logs."""
         return self._sampler.get_description()

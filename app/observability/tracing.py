@@ -1,6 +1,6 @@
-"""Traces: a span for each request of a visitor, and in it one for each request to Kaltura.
+"""Traces: a span for each request of a visitor, with one inside for each request to Kaltura.
 
-FastAPI makes the former itself, and sends both where the standard `OTEL_*` variables say.
+FastAPI makes the outer spans. The standard `OTEL_*` variables say where all spans are sent.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,13 +16,13 @@ from app import __version__
 from app.kaltura.observation import Exchange
 
 _UNTRACED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Whatever watches the process calls these all the time."""
+"""Monitors call these all the time."""
 
 _PARENT: Final = "traceparent"
 
 
 class Traces:
-    """The spans of one app; they say what was called and how it ended, and nothing of whom."""
+    """The tracing of one application; spans tell operation and outcome, and nothing of users."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
@@ -31,9 +31,9 @@ class Traces:
 
     @contextmanager
     def observe(self, exchange: Exchange) -> Iterator[None]:
-        """Give a request to Kaltura a span, and let Kaltura know of it; an `Observer`.
+        """Give a request to Kaltura a span, and send its `traceparent` along; an `Observer`.
 
-        `traceparent` alone goes along: other headers of a visitor's trace are a visitor's text.
+        No other header of the visitor's trace is sent: those may hold a visitor's text.
         """
         url = exchange.request.url
         with self._tracer.start_as_current_span(
@@ -44,7 +44,7 @@ class Traces:
                 "server.address": url.host,
                 "url.template": f"/{exchange.operation}",
             },
-            # An exception's text is its maker's, and perhaps a secret.
+            # The text of an exception may hold a secret.
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
@@ -62,7 +62,7 @@ class Traces:
 
     @property
     def telemetry(self) -> TelemetryConfig:
-        """What FastAPI is to do."""
+        """FastAPI's telemetry settings with traces on."""
         return {
             "tracer_provider": self._provider,
             "tracing": True,
@@ -75,11 +75,11 @@ class Traces:
 
 
 UNTRACED: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
-"""What FastAPI is to do where nobody asked for traces."""
+"""FastAPI's telemetry settings with traces off."""
 
 
 def are_traces_wanted(environ: Mapping[str, str]) -> bool:
-    """Whether these variables name a place where traces go to."""
+    """Whether the `OTEL_*` variables name an endpoint for traces."""
     endpoints = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
     is_off = environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
     goes_nowhere = environ.get("OTEL_TRACES_EXPORTER", "").lower() == "none"

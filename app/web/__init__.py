@@ -1,1 +1,1 @@
-"""The surfaces: thin, each route parses, calls the broker and answers."""
+"""The HTTP surfaces: each route parses, calls a service, and answers."""

@@ -1,4 +1,4 @@
-"""Which token a request carries, and in which header."""
+"""The token of a request, and the header that carries it."""
 
 from typing import Final
 
@@ -13,9 +13,8 @@ TOKEN_HEADER: Final = "Avatar-Token"  # noqa: S105 - a name, and no token
 def credential_of(headers: Headers) -> tuple[str, str]:
     """The scheme, in lower case, and what follows it; both empty when nothing was sent.
 
-    `Avatar-Token: <token>` is the same as `Authorization: Bearer <token>`, and where it is sent
-    `Authorization` is not looked at. A header that is sent twice is a token, and no good: a proxy
-    may have judged another of them.
+    `Avatar-Token: <token>` means `Authorization: Bearer <token>`, which is ignored beside it. A
+    header that is sent twice counts as an invalid token: a proxy may have checked the other one.
     """
     own = headers.getlist(TOKEN_HEADER)
     if own:
@@ -28,7 +27,7 @@ def credential_of(headers: Headers) -> tuple[str, str]:
 
 
 def token_of(headers: Headers) -> str | None:
-    """The token, whosever it is; None when there is none, such as with HTTP Basic."""
+    """The bearer token of any kind; None when there is none, such as with HTTP Basic."""
     scheme, credential = credential_of(headers)
     return credential if scheme == "bearer" else None
 
@@ -36,8 +35,8 @@ def token_of(headers: Headers) -> str | None:
 def is_a_proxys(headers: Headers) -> bool:
     """Whether the token is one that a proxy may add to every request, such as its ID token.
 
-    Such a token names its issuer and comes in `Authorization`. It proves nothing here, and comes
-    along with what other sites' pages send too.
+    Such a token names its issuer and comes in `Authorization`. It proves nothing here: the proxy
+    adds it to requests of other sites' pages too.
     """
     token = token_of(headers)
     return token is not None and TOKEN_HEADER not in headers and is_foreign(token)

@@ -1,4 +1,4 @@
-"""The broker's own cookies: how a browser gets one, and how it is read back (RFC 6265)."""
+"""The broker's cookies: how they are set, read and deleted (RFC 6265)."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,8 +12,8 @@ _WHITESPACE: Final = b" \t"
 class HostCookie:
     """A cookie that no script reads and no other host sets; `base_name` has no prefix yet.
 
-    Browsers send it when someone follows a link from another site, so that they find what they
-    had, but with no other request that another site's page makes (`SameSite=Lax`).
+    With `SameSite=Lax`, browsers send it when a link of another site is followed, and with no other
+    request of another site's page.
     """
 
     base_name: str
@@ -28,9 +28,9 @@ class HostCookie:
     def read(self, request: Request) -> str:
         """The value as it was sent; empty when there is none, or more than one.
 
-        Names are compared byte by byte. A host next to this one may set a cookie whose name only
-        looks the same, such as one with a no-break space before it. Of two cookies with one name
-        nobody can tell which is the broker's.
+        Names are compared byte by byte: a neighbouring host may set a cookie whose name only looks
+        the same, such as one with a no-break space before it. Of two cookies with one name, it
+        can't be told which is the broker's.
         """
         name = self.name.encode()
         values = []

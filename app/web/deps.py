@@ -63,7 +63,6 @@ class State(TypedDict):
     visitors: Visitors
 
 
-AccessControlDep = Annotated[AccessControl, Depends(FromState("access_control"))]
 AdmissionDep = Annotated[Admission, Depends(FromState("admission"))]
 AssetsDep = Annotated[PageFiles, Depends(FromState("assets"))]
 AuditReaderDep = Annotated[AuditReader, Depends(FromState("audit_reader"))]
@@ -78,7 +77,6 @@ PresenceDep = Annotated[SessionPresence, Depends(FromState("presence"))]
 RatesDep = Annotated[Rates, Depends(FromState("rates"))]
 ReadinessDep = Annotated[Readiness, Depends(FromState("readiness"))]
 RecentCallsDep = Annotated[RecentCalls, Depends(FromState("recent_calls"))]
-ServicesDep = Annotated[Services, Depends(FromState("services"))]
 SessionServiceDep = Annotated[SessionService, Depends(FromState("sessions"))]
 SettingsDep = Annotated[Settings, Depends(FromState("settings"))]
 SpeechServiceDep = Annotated[SpeechService, Depends(FromState("speech"))]
@@ -96,38 +94,38 @@ OwnOriginDep = Annotated[str, Depends(_own_origin)]
 """Where this caller reaches the broker."""
 
 
-async def _caller(request: Request, visitors: VisitorsDep, services: ServicesDep) -> Caller:
-    return services.recognised(await visitors.caller(request))
+def state_of(request: Request) -> State:
+    """What the lifespan has yielded, for a dependency that needs several parts of it.
+
+    Each dependency that FastAPI resolves costs about 10 us, so those of every call ask for no
+    others.
+    """
+    state: State = request.scope["state"]
+    return state
+
+
+async def _caller(request: Request) -> Caller:
+    state = state_of(request)
+    return state["services"].recognised(await state["visitors"].caller(request))
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]
 """Who calls: a visitor who is known, the bearer of a token, both, or neither."""
 
-
-async def _bearer(request: Request, services: ServicesDep) -> Caller:
-    return services.recognised(Caller(token=token_of(request.headers)))
-
-
-BearerDep = Annotated[Caller, Depends(_bearer)]
-"""Who calls, by their token alone."""
-
 SessionIdPath = Annotated[str, Path(alias="sessionId")]
 
 
-async def _own_session(
-    session_id: SessionIdPath, caller: CallerDep, access_control: AccessControlDep
-) -> SessionGrant:
-    return await access_control.find(caller, session_id)
+async def own_session(request: Request, session_id: SessionIdPath) -> SessionGrant:
+    """The caller's own session that the path names; a stranger gets the same 404 as nobody."""
+    return await state_of(request)["access_control"].find(await _caller(request), session_id)
 
 
-async def _bearer_session(
-    session_id: SessionIdPath, caller: BearerDep, access_control: AccessControlDep
-) -> SessionGrant:
-    return await access_control.find(caller, session_id)
+async def bearer_session(request: Request, session_id: SessionIdPath) -> SessionGrant:
+    """The session that the path names, for the bearer of its token, as Kaltura has it."""
+    state = state_of(request)
+    caller = state["services"].recognised(Caller(token=token_of(request.headers)))
+    return await state["access_control"].find(caller, session_id)
 
 
-OwnSession = Annotated[SessionGrant, Depends(_own_session)]
-"""The caller's own session that the path names; a stranger gets the same 404 as nobody."""
-
-BearerSession = Annotated[SessionGrant, Depends(_bearer_session)]
-"""The session that the path names, for the bearer of its token, as Kaltura has it."""
+OwnSession = Annotated[SessionGrant, Depends(own_session)]
+BearerSession = Annotated[SessionGrant, Depends(bearer_session)]

@@ -1,4 +1,4 @@
-"""Errors as pages, for someone who opened an address in a browser."""
+"""Error pages, for a browser that opens an address."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -12,7 +12,7 @@ from starlette.types import Scope
 from app.web.middleware.csp import DOCUMENT_POLICY
 
 VARY: Final = {"Vary": "Accept, Sec-Fetch-Mode"}
-"""What decides between a page and a document for programs."""
+"""The request headers that decide between a page and problem+json."""
 
 _WORDS: Final = {
     HTTPStatus.NOT_FOUND: (
@@ -35,7 +35,7 @@ _WORDS: Final = {
 
 
 def wants_page(scope: Scope) -> bool:
-    """Whether a browser opens an address, rather than a script or a program calling it.
+    """Whether a browser navigates to an address, rather than a script or a program calling it.
 
     Browsers say so in `Sec-Fetch-Mode`; older ones at least accept HTML before JSON.
     """
@@ -51,7 +51,7 @@ def wants_page(scope: Scope) -> bool:
 def error_page(
     scope: Scope, document: Mapping[str, Any], headers: Mapping[str, str]
 ) -> Response | None:
-    """The page that tells what a problem+json `document` tells; None before the app has started."""
+    """A problem+json `document` as a page; None before the application has started."""
     state = scope["state"]
     if "templates" not in state:
         return None

@@ -1,4 +1,4 @@
-"""How a problem is told: as a page, as problem+json, or in Kaltura's shape on the mirror."""
+"""Error responses: a page, problem+json, or Kaltura's shape on the mirror."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -36,7 +36,7 @@ _REQUEST_ERRORS: Final = frozenset({400, 413, 415})
 
 
 def answer_problem(scope: Scope, problem: Problem) -> Response:
-    """`problem` as a page where a browser opened the address, else in the shape of its surface."""
+    """The response for `problem`: a page for a browser's navigation, else its surface's shape."""
     scope["state"][_PROBLEM] = problem.name
     document = problem.as_dict(request_id(scope))
     return _answer(scope, document, problem.headers, _as_kaltura(problem))
@@ -62,12 +62,12 @@ def _answer(
 
 
 def request_id(scope: Scope) -> str:
-    """The id of this request; the outermost guard has put it there."""
+    """The id of a request, which `RequestContext` has stored."""
     return str(scope["state"]["request_id"])
 
 
 def problem_told(scope: Scope) -> str | None:
-    """The name of the problem that this request was answered with."""
+    """The name of the problem that a request was answered with, if any."""
     name: str | None = scope["state"].get(_PROBLEM)
     return name
 
@@ -79,7 +79,7 @@ async def on_problem(request: Request, problem: Exception) -> Response:
 
 
 async def on_invalid(request: Request, error: Exception) -> Response:
-    """Exception handler for FastAPI's validation: names each field, repeats no value."""
+    """Exception handler for invalid requests: the answer names each field and repeats no value."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this type alone
     mistakes = [_mistake(mistake) for mistake in error.errors()]
     first = mistakes[0]
@@ -101,7 +101,7 @@ def _mistake(mistake: Any) -> dict[str, str]:
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Exception handler for what the framework refuses: unknown paths, wrong methods."""
+    """Exception handler for the framework's refusals: unknown paths, wrong methods."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
     if error.status_code in _REQUEST_ERRORS:
         return answer_problem(
@@ -112,28 +112,28 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def answer_bug(scope: Scope) -> Response:
-    """What nobody foresaw; the log has the rest."""
+    """The response to a request that a bug has stopped; the log has the traceback."""
     return _untyped(scope, HTTPStatus.INTERNAL_SERVER_ERROR, {})
 
 
 def answer_stopping(scope: Scope) -> Response:
-    """The process is asked to stop before this request is through."""
+    """The response to a request that the end of the process cuts off."""
     return _untyped(scope, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"})
 
 
 def answer_slow(scope: Scope) -> Response:
-    """The body does not come; closing is all that stops the rest of it."""
+    """The response to a body that arrives too slowly; the connection is closed."""
     return _untyped(scope, HTTPStatus.REQUEST_TIMEOUT, {"Connection": "close"})
 
 
 def answer_full(scope: Scope) -> Response:
-    """More is being received at once than there is memory for."""
+    """The response to a body beyond the memory for bodies; the connection is closed."""
     headers = {"Retry-After": "5", "Connection": "close"}
     return _untyped(scope, HTTPStatus.SERVICE_UNAVAILABLE, headers)
 
 
 def _untyped(scope: Scope, status: int, headers: Mapping[str, str]) -> Response:
-    """A problem that its status says all about (RFC 9457, about:blank)."""
+    """The response for a problem that has no type but its status (RFC 9457, about:blank)."""
     title = HTTPStatus(status).phrase
     document = {
         "type": "about:blank",
@@ -153,7 +153,7 @@ def surface_of(path: str) -> Surface:
 
 
 def _as_kaltura(problem: Problem) -> tuple[int, str]:
-    """Kaltura's status and text for a problem (reference 1.1); SDKs know these and no others."""
+    """Kaltura's status and text for a problem (reference 1.1), the only ones that SDKs know."""
     refusal = _KALTURA_REFUSALS.get(type(problem))
     if refusal is not None:
         return refusal.status, refusal.error

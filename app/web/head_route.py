@@ -1,4 +1,4 @@
-"""HEAD, which is GET without the body (RFC 9110, 9.3.2): what watches a page asks for no more."""
+"""HEAD requests, which are GET without the body (RFC 9110, 9.3.2); monitors send them."""
 
 from fastapi.routing import APIRoute
 from starlette.routing import Match
@@ -6,18 +6,17 @@ from starlette.types import Receive, Scope, Send
 
 
 class HeadRoute(APIRoute):
-    """A route whose GET may be asked for its head alone; the API's document does not name it.
+    """A route that answers HEAD as it does GET; the OpenAPI document leaves HEAD out.
 
-    The server leaves the body out. Not for a GET that opens a session, waits, or goes on for as
-    long as it is read.
+    The server drops the body. Not for a GET that opens a session, waits, or streams.
     """
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Starlette's hook: whether this route is asked for."""
+        """Starlette's hook: whether a request is for this route."""
         return super().matches(self._as_get(scope))
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Starlette's hook: the answer."""
+        """Starlette's hook: answers a request."""
         await super().handle(self._as_get(scope), receive, send)
 
     def _as_get(self, scope: Scope) -> Scope:

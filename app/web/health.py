@@ -1,4 +1,4 @@
-"""Whether the process is alive, and whether it can open a session."""
+"""The health checks: liveness and readiness."""
 
 from fastapi import APIRouter, Response
 
@@ -22,7 +22,7 @@ async def healthz() -> Health:
     },
 )
 async def readyz(response: Response, readiness: ReadinessDep) -> ReadinessReport:
-    """Whether a session can be opened, as far as the last attempt tells; names what is wrong."""
+    """Whether sessions can be opened, by the last attempt; names what is wrong."""
     wrong = readiness.wrong()
     response.status_code = 503 if wrong else 200
     return ReadinessReport(

@@ -1,6 +1,6 @@
 """The mirror: Kaltura's own Control API, spoken to the SDK (DESIGN section 2).
 
-Only the operations below exist here; nothing is passed on that is not named. Refusals have
+Only the operations below exist here, and only named fields are passed on. Refusals have
 Kaltura's shape and statuses (`app/web/error_responses.py`).
 """
 
@@ -38,9 +38,9 @@ router: Final = APIRouter(
 async def create(body: CreateRequest, asking: SessionRequestDep) -> Created:
     """Open a session for this visitor, so that the SDK's own `createSession` works.
 
-    No KS is wanted: who the visitor is decides, and what they may choose is what the operator
-    offers. Where visitors sign in, the page gives the SDK their login's token in its place. An SDK
-    knows no waiting room: it is refused when others wait.
+    It needs no KS: the visitor is authenticated as on `/api`, and may choose what the operator
+    offers. Where visitors sign in, the page gives the SDK their login's token in place of the KS.
+    An SDK knows no waiting room, so it is refused while others wait.
     """
     voice_id = body.voice_config.id if body.voice_config else None
     opened = await asking.open_now(SessionOptions(body.visual_config.id, voice_id))
@@ -49,7 +49,7 @@ async def create(body: CreateRequest, asking: SessionRequestDep) -> Created:
 
 @router.post(f"/{{sessionId}}/{Operation.INIT_CLIENT}", response_model_exclude_none=True)
 async def init_client(grant: BearerSessionToControl, sessions: SessionServiceDep) -> ClientInit:
-    """Where the media is; Kaltura was asked once, when the session was opened."""
+    """The address of the media, which Kaltura was asked for when the session was opened."""
     return await sessions.init_client(grant)
 
 

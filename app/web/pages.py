@@ -1,4 +1,4 @@
-"""The pages that people see."""
+"""The pages for visitors and developers."""
 
 import secrets
 from collections.abc import Callable
@@ -50,7 +50,7 @@ async def _live_page(
 
 
 LivePage = Annotated[Callable[[str], HTMLResponse], Depends(_live_page)]
-"""Makes a page that shows an avatar; where anyone may be a visitor, they are known from here on."""
+"""Renders a page that shows an avatar, and gives an anonymous visitor their cookie."""
 
 
 @router.get("/")
@@ -61,12 +61,12 @@ async def page(live_page: LivePage) -> HTMLResponse:
 
 @router.get("/approaches")
 async def approaches(live_page: LivePage) -> HTMLResponse:
-    """The three approaches of Kaltura's guide, each to be tried through this broker."""
+    """The page with the three approaches of Kaltura's guide, each to be tried here."""
     return live_page("approaches.html")
 
 
 def _import_map(settings: Settings, builtin: str) -> dict[str, dict[str, str]]:
-    """What the page's modules mean by the SDK's name, and the hash that it must have."""
+    """The import map: the SDK's address by its name, and the hash that it must have."""
     url = builtin if settings.sdk_url == BUILTIN_PLAYER else settings.sdk_url
     return {"imports": {SDK_NAME: url}} | (
         {"integrity": {url: settings.avatar_sdk_integrity}} if settings.avatar_sdk_integrity else {}
@@ -88,7 +88,7 @@ def _page_config(settings: Settings, builtin: str) -> dict[str, Any]:
 
 @router.get("/problems/{name}")
 async def problem(name: str, request: Request, templates: TemplatesDep) -> HTMLResponse:
-    """What a problem means and how to mend it."""
+    """The page of one problem: its meaning, and what to do."""
     found = next((kind for kind in PROBLEMS if kind.name == name), None)
     if found is None:
         raise HTTPException(404)
@@ -97,7 +97,7 @@ async def problem(name: str, request: Request, templates: TemplatesDep) -> HTMLR
 
 @router.get("/docs")
 async def docs(request: Request, origin: OwnOriginDep, templates: TemplatesDep) -> HTMLResponse:
-    """The API's documentation, made from its OpenAPI document without a foreign script."""
+    """The page of the API's documentation, made from its OpenAPI document."""
     document = request.app.openapi()
     context = {
         "document": document,
@@ -111,6 +111,6 @@ async def docs(request: Request, origin: OwnOriginDep, templates: TemplatesDep) 
 def _document(
     request: Request, templates: Jinja2Templates, name: str, context: dict[str, Any]
 ) -> HTMLResponse:
-    """A page to read."""
+    """A page without scripts."""
     headers = {"Content-Security-Policy": DOCUMENT_POLICY}
     return templates.TemplateResponse(request, name, context, headers=headers)

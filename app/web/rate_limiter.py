@@ -1,4 +1,4 @@
-"""How often callers may ask, counted in a sliding window for each visitor and each address."""
+"""Rate limits: a sliding window for each visitor and each address."""
 
 import asyncio
 import ipaddress
@@ -17,36 +17,36 @@ from app.config.settings import Settings
 from app.problems import RateLimited
 
 MAX_COUNTED: Final = 20_000
-"""Counters kept at the same time, about 5 MB; a busy caller has two, this window and the last."""
+"""The most counters in memory, about 5 MB; a caller has two, for this window and the last."""
 
 WRONG_TOKENS: Final = "10/minute"
-"""Operator tokens that one address may get wrong."""
+"""The rate at which one address may send wrong operator tokens."""
 
 _IPV6_HOME: Final = 56
-"""A home has up to a whole /56 of IPv6 addresses to choose from (RFC 6177)."""
+"""The prefix length by which IPv6 is counted: a home may have a whole /56 (RFC 6177)."""
 
 
 class BoundedMemory(MemoryStorage):
-    """The library's counters in memory, of which the oldest make room for new ones.
+    """The library's counters in memory, bounded: the oldest make room for new ones.
 
-    Whoever can push others out has so many addresses that no count of them would hold.
+    A caller with enough addresses to push others out could not be limited by address anyway.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        # The library looks through all counters at each call unless it is at it already: 10 ms
-        # when there are many. Room is made here, and what is over counts no more anyway.
+        # The library would look through all counters at each call, 10 ms when there are many,
+        # unless a cleanup runs. Counters that have expired do no harm until there is no room.
         self.timer = asyncio.get_running_loop().create_future()  # type: ignore[assignment]
 
     async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """The library's own, with room made first."""
+        """Count as the library does, after making room."""
         while key not in self.expirations and len(self.expirations) >= MAX_COUNTED:
             await self.clear(next(iter(self.expirations)))
         return await super().incr(key, expiry, amount)
 
 
 class Rate:
-    """So many calls of one kind in a time, from each caller."""
+    """The rate of one kind of call, for each caller."""
 
     def __init__(self, name: str, limit: RateLimitItem, limiter: RateLimiter) -> None:
         self._name = name
@@ -54,7 +54,7 @@ class Rate:
         self._limiter = limiter
 
     async def take(self, *callers: str) -> Mapping[str, str]:
-        """Count one call of all of these callers, and return the headers that say what is left.
+        """Count one call for each of these callers, and return the headers that tell the rest.
 
         Raises `RateLimited`, and counts nothing, when one of them has nothing left.
         """
@@ -64,7 +64,7 @@ class Rate:
         return self._headers(min([await self._quota(caller) for caller in callers]))
 
     async def require(self, *callers: str) -> None:
-        """Raises `RateLimited` when one of these callers has nothing left; counts nothing."""
+        """Raises `RateLimited` when one of these callers has nothing left; does not count."""
         spent = [q for q in [await self._quota(caller) for caller in callers] if not q.remaining]
         if spent:
             last = max(spent)
@@ -72,11 +72,11 @@ class Rate:
 
     async def _quota(self, caller: str) -> "_Quota":
         reset_at, remaining = await self._limiter.get_window_stats(self._limit, self._name, caller)
-        # A second more than none, and never too early: at `reset_at` itself it is still full.
+        # Rounded up, and at least a second: at `reset_at` itself nothing is free yet.
         return _Quota(remaining, floor(max(reset_at - time.time(), 0)) + 1)
 
     def _headers(self, quota: "_Quota") -> Mapping[str, str]:
-        """As draft-ietf-httpapi-ratelimit-headers-11 has them."""
+        """The headers of draft-ietf-httpapi-ratelimit-headers-11."""
         limit, seconds = self._limit.amount, self._limit.get_expiry()
         return {
             "RateLimit-Policy": f'"{self._name}";q={limit};w={seconds}',
@@ -86,7 +86,7 @@ class Rate:
 
 @dataclass(frozen=True, order=True)
 class _Quota:
-    """What a caller has left, and the seconds until it is more."""
+    """The calls that a caller has left, and the seconds until there are more."""
 
     remaining: int
     seconds: int
@@ -94,7 +94,7 @@ class _Quota:
 
 @dataclass(frozen=True)
 class Rates:
-    """Every rate; they are counted in one place, so that replicas could share it."""
+    """All rates, which share one storage."""
 
     create: Rate
     speak: Rate
@@ -103,7 +103,7 @@ class Rates:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """The rates that the settings ask for."""
+        """The rates of these settings."""
         limiter = SlidingWindowCounterRateLimiter(BoundedMemory())
         return cls(
             create=Rate("create", parse(settings.create_rate_limit), limiter),
@@ -114,7 +114,7 @@ class Rates:
 
 
 def address_of(scope: Scope) -> str:
-    """Where a call comes from, as rates count it: an IPv4 address, or an IPv6 network.
+    """The address by which a call is counted: an IPv4 address, or an IPv6 network.
 
     The server has replaced a trusted proxy's address by that of its client.
     """
@@ -122,7 +122,7 @@ def address_of(scope: Scope) -> str:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return "elsewhere"  # nobody says more of themselves by being unreadable
+        return "elsewhere"  # addresses that can't be read share one count
     if isinstance(address, ipaddress.IPv6Address):
         mapped = address.ipv4_mapped
         return str(mapped or ipaddress.ip_network((int(address), _IPV6_HOME), strict=False))

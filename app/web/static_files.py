@@ -1,4 +1,4 @@
-"""The pages' scripts, styles and pictures, at addresses that a browser may keep for good."""
+"""The static files, at versioned addresses that browsers may cache for good."""
 
 import gzip
 import hashlib
@@ -16,21 +16,21 @@ from starlette.types import Scope
 
 FOR_GOOD: Final = "public, max-age=31536000, immutable"
 CHECKED: Final = "no-cache"
-"""The browser keeps it, and asks each time whether it has changed."""
+"""The browser caches the file, and asks each time whether it has changed."""
 
 BUNDLES: Final = "bundle"
-"""The folder in which `scripts/bundle` puts a script or a style under the same name, if it ran."""
+"""The folder of the bundles that `scripts/bundle` makes, each under the name of its source."""
 
 _VERSION: Final = re.compile(r"[0-9a-f]{16}")
 _TEXT: Final = frozenset({".js", ".css", ".svg"})
 _MAX_FILES: Final = 256
 
 _File = tuple[str, int, int]
-"""Its path, when it was changed, and its size."""
+"""The path of a file, the time of its change in nanoseconds, and its size in bytes."""
 
 
 class PageFiles(StaticFiles):
-    """Static files, under a version that changes with any of them.
+    """Serves static files under a version that changes with any of them.
 
     Modules load each other by relative addresses, so all that a page loads is of one version.
     Without a version, or with another one, a file is checked for changes each time.
@@ -94,7 +94,7 @@ def _files_in(folder: Path | str) -> Iterator[_File]:
 
 
 def _digest(files: list[_File]) -> str:
-    """What stands for the contents of files, in this order; the same on each machine."""
+    """A digest of the contents of files, in this order; the same on each machine."""
     contents = b"".join(hashlib.sha256(Path(path).read_bytes()).digest() for path, *_ in files)
     return hashlib.sha256(contents).hexdigest()[:16]
 

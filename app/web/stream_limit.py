@@ -1,4 +1,4 @@
-"""Answers that last, of which there may be only so many: each of them costs a connection."""
+"""A limit of streamed answers, since each of them holds a connection."""
 
 import asyncio
 import contextlib
@@ -17,9 +17,9 @@ RETRY_SECONDS = 5
 
 @dataclass(eq=False)
 class OpenStream:
-    """One answer that lasts; `name` is what it belongs to.
+    """One streamed answer; those of one session share a `name`.
 
-    `may_be_closed` tells whether a newer one may take its place: its reader comes back for more.
+    With `may_be_closed` a newer one may take its place, because its reader asks again.
     """
 
     name: str
@@ -28,14 +28,14 @@ class OpenStream:
     _life: asyncio.Timeout | None = None
 
     def close(self) -> None:
-        """End it, whatever it waits for, be it a reader that reads nothing."""
+        """End the answer, even while it waits for a reader that does not read."""
         self._is_closed = True
         if self._life is not None:
             self._life.reschedule(0)
 
     @contextlib.asynccontextmanager
     async def lasting(self) -> AsyncIterator[None]:
-        """As long as the block or until it is closed; then the block is left."""
+        """Open while the block lasts; `close` leaves the block early."""
         life = asyncio.timeout(0 if self._is_closed else None)
         try:
             async with life:
@@ -49,9 +49,9 @@ class OpenStream:
 
 
 class StreamLimit:
-    """The answers that last: so many of one name, the oldest of which makes room, and of all.
+    """Limits the answers of one name, of which the oldest makes room, and of all names.
 
-    A reader that vanished without a word would otherwise keep its place for good.
+    Otherwise a reader whose connection was lost unnoticed would keep its place for good.
     """
 
     def __init__(self, *, of_one: int, of_all: int) -> None:
@@ -61,7 +61,7 @@ class StreamLimit:
 
     @contextlib.contextmanager
     def one_more(self, name: str = "", *, may_be_closed: bool = True) -> Iterator[OpenStream]:
-        """As long as the block; raises `RateLimited` when there are enough, and none makes room."""
+        """One more answer while the block lasts; raises `RateLimited` when there is no room."""
         of_name = [stream for stream in self._open if stream.name == name]
         oldest = next((stream for stream in of_name if stream.may_be_closed), None)
         if len(of_name) >= self._of_one and oldest is not None:
@@ -81,21 +81,21 @@ class StreamLimit:
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events, one by one as they happen, until they end or their stream is closed.
+    """A response of server-sent events, until they end or their stream is closed.
 
-    FastAPI's own has tasks between the events and the reader; when one hangs up amid many, they
-    fail, which looks like a bug.
+    FastAPI's own response has tasks between the events and the reader, which fail and are logged as
+    bugs when a reader hangs up.
     """
 
     media_type = "text/event-stream"
 
     def __init__(self, events: AsyncIterator[ServerSentEvent], stream: OpenStream) -> None:
-        # nginx would keep events back until it has a buffer full.
+        # Otherwise nginx keeps events back until its buffer is full.
         super().__init__(_encoded(events), headers={"X-Accel-Buffering": "no"})
         self._stream = stream
 
     async def stream_response(self, send: Send) -> None:
-        """Send what there is, and the end of it."""
+        """Send the events as they come, and the end of the answer."""
         await send(
             {
                 "type": "http.response.start",

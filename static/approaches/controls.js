@@ -1,17 +1,28 @@
-import { Problem } from "../page/problems.js";
+import { Problem } from "../shared/broker/problems.js";
+
+/** @typedef {import("../shared/broker/broker-api.js").PlaceInLine} PlaceInLine */
+
+/** A place in line, where a session was asked for. */
+export class InLine extends Error {
+  /** @param {PlaceInLine} place */
+  constructor(place) {
+    super("Every session is taken.");
+    this.place = place;
+  }
+}
 
 /**
  * What one has in hand once a session was asked for; `show` may still fail, and then `end` follows.
  *
  * @typedef {{
- *   session: InstanceType<import("../page/sdk.js").AvatarClass>,
+ *   session: InstanceType<import("../shared/session/player-loader.js").AvatarClass>,
  *   show(): Promise<void>,
  *   speak(text: string): Promise<unknown>,
  *   stop(): Promise<unknown>,
  *   end(): Promise<unknown>,
  *   keepAlive?(): Promise<unknown>,
  * }} Controls
- * @typedef {{KalturaAvatarSession: import("../page/sdk.js").AvatarClass, avatarId: string}} Tools
+ * @typedef {{KalturaAvatarSession: import("../shared/session/player-loader.js").AvatarClass, avatarId: string}} Tools
  * @typedef {(tools: Tools) => Promise<Controls>} Approach
  */
 
@@ -101,11 +112,13 @@ export const backend = (sessionId, token) => {
 };
 
 /**
- * The body of a success; a `Problem` is thrown for everything else.
+ * The body of a success; a `Problem`, or a place in line, is thrown for everything else.
  *
  * @param {Response} response
  */
 async function answered(response) {
   if (!response.ok) throw await Problem.fromResponse(response);
-  return response.json();
+  const body = await response.json();
+  if (response.status === 202) throw new InLine(body);
+  return body;
 }

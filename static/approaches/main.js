@@ -1,25 +1,27 @@
-import { watchPlayerCalls } from "../page/calls.js";
-import { loadPlayer } from "../page/sdk.js";
-import { byId } from "../page/stage.js";
-import { Column } from "./column.js";
+import { Problem } from "../shared/broker/problems.js";
+import { byId } from "../shared/dom.js";
+import { watchPlayerCalls } from "../shared/network-calls.js";
+import { randomId } from "../shared/random-id.js";
+import { loadPlayer } from "../shared/session/player-loader.js";
 import { apiControl, backend, hybrid, sdkControl } from "./controls.js";
-import { Exhibit } from "./exhibit.js";
-import { Gallery } from "./gallery.js";
-import { holdingsAtRest, holdingsWithSession } from "./holdings.js";
-import { watchFetch } from "./traffic.js";
+import { DemoPanel } from "./demo-panel.js";
+import { DemoRunner } from "./demo-runner.js";
+import { DemoSession } from "./demo-session.js";
+import { watchFetch } from "./network-log.js";
+import { secretsAtRest, secretsWithSession } from "./secrets-panel.js";
 
 /** @type {{avatarId: string, tokenMode: "sealed" | "direct", player: "builtin" | "sdk", builtinPlayerUrl: string}} */
 const config = JSON.parse(byId("config").textContent ?? "");
 
-// In direct mode the page itself must ask Kaltura where the media is, and not by the broker's address.
-
-const gallery = new Gallery(
-  loadPlayer(config).then(({ KalturaAvatarSession, name, replaced }) => {
-    byId("note").hidden = !replaced;
-    byId("player").textContent = name;
-    return { KalturaAvatarSession, avatarId: config.avatarId };
-  }),
-);
+const runner = new DemoRunner();
+watchFetch(() => runner.current);
+watchPlayerCalls((call) => runner.current?.called(call), "xmlhttprequest");
+const tools = loadPlayer(config).then(({ KalturaAvatarSession, name, replaced }) => {
+  byId("note").hidden = !replaced;
+  byId("player").textContent = name;
+  return { KalturaAvatarSession, avatarId: config.avatarId };
+});
+tools.catch(() => {}); // Whichever demo is run tells it.
 
 /**
  * Brings one approach to life in its part of the page.
@@ -28,44 +30,57 @@ const gallery = new Gallery(
  * @param {{approach: import("./controls.js").Approach, source: string, idle: string}} about
  *   `source` is shown as its code, `idle` as what the page holds while nothing runs.
  */
-function exhibit(id, { approach, source, idle }) {
-  const circumstances = { idle, tokenMode: config.tokenMode };
-  const exhibit = new Exhibit(approach);
-  const column = new Column(byId(id), {
-    run: () => gallery.run(exhibit),
-    speak: (text) => void exhibit.speak(text).then((done) => done && column.settle()),
-    stop: () => void exhibit.stop().then((done) => done && column.settle()),
-    end: () => void exhibit.end(),
+function demo(id, { approach, source, idle }) {
+  const setup = { idle, tokenMode: config.tokenMode };
+  const demo = new DemoSession(approach, {
+    tools,
+    turn: (demo) => runner.turn(demo),
+    onCall: (call) => panel.call(call),
   });
-  column.code(source);
-  column.holds(holdingsAtRest(circumstances));
-  column.become("ready");
-  exhibit.on("state", ({ state, problem }) => {
-    column.become(state, problem);
-    if (state !== "live") column.holds(holdingsAtRest(circumstances));
+  const panel = new DemoPanel(byId(id), {
+    run: () => void demo.start(),
+    speak: (text) => void tried(demo.speak(text, randomId())),
+    stop: () => void tried(demo.interrupt()),
+    end: () => demo.end(),
   });
-  exhibit.on("opened", ({ token }) => column.holds(holdingsWithSession(circumstances, token)));
-  exhibit.on("called", (call) => column.call(call));
-  exhibit.on("trouble", (problem) => column.trouble(problem));
-  addEventListener("pagehide", () => exhibit.leave());
+  runner.add(demo);
+  panel.code(source);
+  panel.holds(secretsAtRest(setup));
+  panel.become("ready");
+  demo.on("state", ({ state, problem }) => {
+    panel.become(state, problem);
+    if (state !== "live") panel.holds(secretsAtRest(setup));
+  });
+  demo.on("waiting", ({ place }) => panel.wait(place));
+  demo.on("opened", ({ token }) => token && panel.holds(secretsWithSession(setup, token)));
+  demo.on("trouble", ({ problem }) => (problem ? panel.trouble(problem) : panel.settle()));
+  addEventListener("pagehide", () => demo.leave());
+
+  /** @param {Promise<unknown>} call */
+  async function tried(call) {
+    try {
+      await call;
+      panel.settle();
+    } catch (error) {
+      if (demo.state === "live") panel.trouble(Problem.fromFailure(error));
+    }
+  }
 }
 
-exhibit("sdk", {
+demo("sdk", {
   approach: sdkControl,
   source: String(sdkControl),
   idle: "Nothing. Where the KS stood is any word, and it is ignored.",
 });
-exhibit("api", {
+demo("api", {
   approach: apiControl,
   source: `${apiControl}\n\nconst backend = ${backend}`,
   idle: "Nothing.",
 });
-exhibit("hybrid", {
+demo("hybrid", {
   approach: hybrid,
   source: `${hybrid}\n\n// backend: as with API control`,
   idle: "Nothing.",
 });
 
 for (const origin of document.querySelectorAll("[data-origin]")) origin.textContent = location.origin;
-watchFetch(() => gallery.current);
-watchPlayerCalls((call) => gallery.current?.called(call), "xmlhttprequest");

@@ -1,5 +1,5 @@
-import { post } from "./post.js";
-import { inOwnTime } from "./times.js";
+import { post } from "./operator-api.js";
+import { localizeTimes } from "./time-format.js";
 
 const signOut = /** @type {HTMLButtonElement} */ (document.getElementById("sign-out"));
 const line = /** @type {HTMLElement} */ (document.getElementById("line"));
@@ -14,14 +14,14 @@ signOut.addEventListener("click", async () => {
     signOut.textContent = "Sign out again";
   }
 });
-inOwnTime(document);
+localizeTimes(document);
 
 /**
- * Says beside the name of the page whether what is shown is live.
+ * Shows in the head of the page whether its data is live.
  *
- * @param {import("./stream.js").Standing} standing
+ * @param {import("./live-updates.js").UpdatesStatus} standing
  */
-export function tellLine(standing) {
+export function showLiveStatus(standing) {
   const words = { live: "Live", lost: "Reconnecting", refused: "Not live" }[standing];
   line.hidden = false;
   line.dataset.state = { live: "live", lost: "connecting", refused: "problem" }[standing];

@@ -1,22 +1,22 @@
-import { Card } from "./card.js";
-import { tellLine } from "./frame.js";
-import { Health } from "./health.js";
-import { Stream } from "./stream.js";
+import { byId } from "../shared/dom.js";
+import { showLiveStatus } from "./frame.js";
+import { HealthPanel } from "./health-panel.js";
+import { LiveUpdates } from "./live-updates.js";
+import { SessionCard } from "./session-card.js";
 
 const TICK_MS = 1000;
 
-const byId = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const list = byId("sessions");
 const template = /** @type {HTMLTemplateElement} */ (byId("session-card"));
 const { words } = /** @type {HTMLElement} */ (document.querySelector(".now")).dataset;
-const health = new Health();
+const health = new HealthPanel();
 
-/** @type {Map<string, Card>} */
+/** @type {Map<string, SessionCard>} */
 const cards = new Map();
 
 /**
- * @param {{at: string, sessions: import("./card.js").LiveSession[]}} news
- * @param {boolean} [first] What was there already is not announced.
+ * @param {import("../../types/broker-api").LiveSessionList} news
+ * @param {boolean} [first] Whether these are the sessions at the start, which are not announced.
  */
 function show({ at, sessions }, first = false) {
   const open = new Set(sessions.map(({ sessionId }) => sessionId));
@@ -24,7 +24,7 @@ function show({ at, sessions }, first = false) {
   const come = sessions.filter(({ sessionId }) => !cards.has(sessionId));
   for (const id of gone) remove(id);
   for (const session of sessions) {
-    const card = cards.get(session.sessionId) ?? new Card(template, { keepsWords: words === "full" });
+    const card = cards.get(session.sessionId) ?? new SessionCard(template, { keepsWords: words === "full" });
     cards.set(session.sessionId, card);
     card.show(session, Date.parse(at));
   }
@@ -43,13 +43,13 @@ function remove(id) {
 }
 
 /**
- * In this order, without moving what stands right: a moved element loses its focus.
+ * Puts the cards in this order, moving as few as possible: a moved element loses its focus.
  *
  * @param {string[]} ids
  */
 function arrange(ids) {
   ids.forEach((id, index) => {
-    const element = /** @type {Card} */ (cards.get(id)).element;
+    const element = /** @type {SessionCard} */ (cards.get(id)).element;
     const there = list.children[index] ?? null;
     if (there !== element) list.insertBefore(element, there);
   });
@@ -76,9 +76,9 @@ function told(id) {
 
 show(told("sessions-now"), true);
 health.show(told("health-now"));
-new Stream(
+new LiveUpdates(
   "/operator/api/events",
   { sessions: show, health: (news) => health.show(news) },
-  tellLine,
+  showLiveStatus,
 );
 setInterval(() => cards.forEach((card) => card.tick()), TICK_MS);

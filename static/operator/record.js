@@ -1,6 +1,6 @@
-import { tellLine } from "./frame.js";
-import { Stream } from "./stream.js";
-import { toLocalInput } from "./times.js";
+import { showLiveStatus } from "./frame.js";
+import { LiveUpdates } from "./live-updates.js";
+import { toLocalInput } from "./time-format.js";
 
 const MANY = 999;
 
@@ -8,7 +8,7 @@ const filters = /** @type {HTMLFormElement} */ (document.getElementById("filters
 const news = /** @type {HTMLAnchorElement | null} */ (document.getElementById("news"));
 const moments = /** @type {NodeListOf<HTMLInputElement>} */ (filters.querySelectorAll("[data-utc]"));
 
-// On a phone the entries come first; with a filter set one sees which.
+// On a phone the filters are folded, so that entries come first, unless one is set.
 if (matchMedia("(max-width: 34rem)").matches && !location.search)
   /** @type {HTMLDetailsElement} */ (document.getElementById("drawer")).open = false;
 
@@ -53,5 +53,5 @@ if (news && follow) {
     news.hidden = false;
     news.textContent = `${count > MANY ? `${MANY}+` : count} new`;
   };
-  new Stream(follow, { audit: told }, tellLine);
+  new LiveUpdates(follow, { audit: told }, showLiveStatus);
 }

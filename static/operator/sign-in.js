@@ -1,5 +1,5 @@
-import { Problem } from "../page/problems.js";
-import { post } from "./post.js";
+import { Problem } from "../shared/broker/problems.js";
+import { post } from "./operator-api.js";
 
 const form = /** @type {HTMLFormElement} */ (document.getElementById("sign-in"));
 const token = /** @type {HTMLInputElement} */ (document.getElementById("token"));

@@ -1,27 +1,29 @@
-import { Alarms } from "./alarms.js";
-import { Api } from "./api.js";
-import { watchPlayerCalls } from "./calls.js";
-import { Captions } from "./captions.js";
-import { Clock } from "./clock.js";
-import { Composer } from "./composer.js";
-import { Conversation } from "./conversation.js";
-import { Ear } from "./ear.js";
-import { Inspector } from "./inspector.js";
-import { keepSpeech, takeSpeech } from "./keeping.js";
-import { Microphone, canRecord } from "./microphone.js";
-import { Notice, newsOf } from "./notice.js";
-import { Problem } from "./problems.js";
-import { Recorder } from "./recorder.js";
-import { ResumePanel } from "./resuming.js";
-import { loadPlayer } from "./sdk.js";
-import { Session } from "./session.js";
-import { Speech } from "./speech.js";
-import { Stage, byId } from "./stage.js";
-import { StatusLine } from "./status.js";
-import { Tempo } from "./tempo.js";
-import { Transcript } from "./transcript.js";
-import { Viewing } from "./viewing.js";
-import { WaitingPanel } from "./waiting.js";
+import { BrokerApi } from "../shared/broker/broker-api.js";
+import { Problem } from "../shared/broker/problems.js";
+import { byId } from "../shared/dom.js";
+import { watchPlayerCalls } from "../shared/network-calls.js";
+import { loadPlayer } from "../shared/session/player-loader.js";
+import { displayIn } from "../shared/session/avatar-player.js";
+import { SessionController } from "../shared/session/session-controller.js";
+import { Captions } from "./captions/captions.js";
+import { Alerts } from "./panels/alerts.js";
+import { Composer } from "./panels/composer.js";
+import { Countdown } from "./panels/countdown.js";
+import { Inspector } from "./panels/inspector.js";
+import { Notice, noticeOf } from "./panels/notice.js";
+import { PlaybackSettings } from "./panels/playback-settings.js";
+import { RecordingPanel } from "./panels/recording-panel.js";
+import { ResumePanel } from "./panels/resume-panel.js";
+import { Stage } from "./panels/stage.js";
+import { StatusLine } from "./panels/status-line.js";
+import { WaitingPanel } from "./panels/waiting-panel.js";
+import { Conversation } from "./speech/conversation.js";
+import { Microphone, canRecord } from "./speech/microphone.js";
+import { SpeakingRate } from "./speech/speaking-rate.js";
+import { SpeechTracker } from "./speech/speech-tracker.js";
+import { VoiceActivityDetector } from "./speech/voice-activity.js";
+import { saveSpeech, takeSpeech } from "./tab-storage.js";
+import { Transcript } from "./transcript/transcript.js";
 
 /** How long one may be asked to wait beside a button that counts down. */
 const PATIENCE_SECONDS = 120;
@@ -38,42 +40,45 @@ const end = /** @type {HTMLButtonElement} */ (byId("end"));
 
 const inspector = new Inspector();
 const notice = new Notice();
-const alarms = new Alarms((/** @type {import("./notice.js").News | undefined} */ news) => notice.show(news));
+const alerts = new Alerts((/** @type {import("./panels/notice.js").NoticeContent | undefined} */ news) => notice.show(news));
 const status = new StatusLine();
 const stage = new Stage();
-const viewing = new Viewing((sound) => stage.setSound(sound));
+const playback = new PlaybackSettings((sound) => stage.setSound(sound));
 const transcript = new Transcript((line) => {
   composer.withdraw(line.text);
   void conversation.speak(line.text);
 });
-const tempo = new Tempo();
-const speech = new Speech(changed, new Captions(byId("caption"), byId("spoken"), tempo), tempo);
-const ear = new Ear((voice) => speech.heard(voice, true));
+const speakingRate = new SpeakingRate();
+const speech = new SpeechTracker(changed, new Captions(byId("caption"), byId("spoken"), speakingRate), speakingRate);
+const voiceActivity = new VoiceActivityDetector((voice) => speech.heard(voice, true));
 const player = loadPlayer(config);
-const session = new Session(new Api((call) => inspector.call(call)), player, stage);
-const composer = new Composer(config.maxTextLength, (text) => void conversation.speak(text));
+const session = new SessionController(new BrokerApi((call) => inspector.call(call)), displayIn(player, stage));
+const composer = new Composer(config.maxTextLength, {
+  onSpeak: (text) => void conversation.speak(text),
+  onPending: () => void session.start(),
+});
 const conversation = new Conversation(session, speech, {
   added: (line) => {
     transcript.add(line);
     if (line.cues?.[0]) transcript.begin(line.cues[0].from);
   },
   accepted: () => calm("call"),
-  trouble: (problem, line) => (line.fate === "unclear" ? tellUnclear(problem) : tell(problem)),
+  trouble: (problem, line) => (line.state === "unclear" ? tellUnclear(problem) : tell(problem)),
   returned: (text) => composer.restore(text),
 });
 const recorder =
   config.controls.includes("speak-audio") && canRecord()
-    ? new Recorder(new Microphone(), config.maxAudioSeconds, (take) => conversation.speakAudio(take))
+    ? new RecordingPanel(new Microphone(), config.maxAudioSeconds, (take) => conversation.speakAudio(take))
     : null;
-const waiting = new WaitingPanel(() => session.end());
-const resuming = new ResumePanel({
+const waitingPanel = new WaitingPanel(() => session.end());
+const resumePanel = new ResumePanel({
   onResume: () => void session.start(),
   onEnd: () => session.end(),
 });
-const clock = new Clock(byId("clock"), {
+const countdown = new Countdown(byId("clock"), {
   onLastMinute: (seconds) => {
-    if (seconds === null) return alarms.end("time");
-    alarms.raise("time", {
+    if (seconds === null) return alerts.end("time");
+    alerts.raise("time", {
       title: seconds > FULL_MINUTE ? "One minute left" : "Less than a minute left",
       words: "The session ends by itself when its time is up.",
     });
@@ -87,7 +92,7 @@ let kept = takeSpeech();
  * What a click can do about a problem that keeps a session from being opened.
  *
  * @param {Problem} problem
- * @returns {import("./notice.js").Remedy | undefined}
+ * @returns {import("./panels/notice.js").Remedy | undefined}
  */
 function remedyFor(problem) {
   const { name, retryAfter = 0 } = problem;
@@ -110,13 +115,13 @@ function isUsable(element) {
 /**
  * Shows what has become of a line, and tells the broker what is heard of it.
  *
- * @param {import("./speech.js").Line} line
+ * @param {import("./speech/speech-tracker.js").Line} line
  */
 function changed(line) {
   transcript.update(line);
-  if (conversation.isClear) alarms.end("unclear");
-  if (line.fate === "speaking") void session.heard(line.turnId, "started");
-  if (line.fate === "said") void session.heard(line.turnId, "ended");
+  if (conversation.isClear) alerts.end("unclear");
+  if (line.state === "speaking") void session.heard(line.turnId, "started");
+  if (line.state === "said") void session.heard(line.turnId, "ended");
 }
 
 async function interrupt() {
@@ -132,13 +137,13 @@ async function interrupt() {
  * Tells of a call that failed and leaves the session as it is.
  *
  * @param {Problem} problem
- * @param {import("./notice.js").Remedy} [remedy]
+ * @param {import("./panels/notice.js").Remedy} [remedy]
  */
 function tell(problem, remedy) {
   if (session.state !== "live") return;
   // The session's signs of life tell when there is a connection again.
   const cause = problem.unanswered ? "connection" : "call";
-  alarms.raise(cause, newsOf(problem, remedy), remedy ? undefined : problem.retryAfter);
+  alerts.raise(cause, noticeOf(problem, remedy), remedy ? undefined : problem.retryAfter);
   status.pass(problem);
 }
 
@@ -149,60 +154,57 @@ function tell(problem, remedy) {
  */
 function tellUnclear(problem) {
   const words = "It is unclear whether your text arrived: you may hear it. Wait for that before you say it again.";
-  alarms.raise("unclear", { title: "No answer to your text", words, requestId: problem.requestId });
+  alerts.raise("unclear", { title: "No answer to your text", words, requestId: problem.requestId });
   status.pass(problem);
 }
 
-/** @param {import("./alarms.js").Cause[]} causes That are over. */
+/** @param {import("./panels/alerts.js").Cause[]} causes That are over. */
 function calm(...causes) {
-  alarms.end(...causes);
+  alerts.end(...causes);
   status.settle();
 }
 
 session.on("state", ({ state, problem }) => {
   stage.become(state);
   status.become(state, problem);
-  waiting.hide();
+  waitingPanel.hide();
   document.body.dataset.state = state;
   start.disabled = state === "connecting" || state === "live";
   end.disabled = state !== "connecting" && state !== "live";
   stop.disabled = state !== "live";
-  composer.enable(state === "live");
   recorder?.enable(state === "live");
-  viewing.enable(state === "live");
-  alarms.end();
+  playback.enable(state === "live");
+  alerts.end();
+  if (state === "live") transcript.begin();
+  composer.become(state);
   if (state === "live") {
     composer.focus();
-    transcript.begin();
-    ear.listen(stage.source);
-    clock.remind();
+    voiceActivity.listen(stage.source);
+    countdown.remind();
   } else if (!isUsable(document.activeElement)) start.focus({ preventScroll: true });
-  if (problem) alarms.raise("state", newsOf(problem, remedyFor(problem)));
+  if (problem) alerts.raise("state", noticeOf(problem, remedyFor(problem)));
   if (state !== "live") {
-    ear.close();
+    voiceActivity.close();
     stage.speak(false);
   }
   if (state === "ended" || state === "problem") {
     conversation.end();
-    clock.stop();
-    waiting.calm();
+    countdown.stop();
+    waitingPanel.calm();
     inspector.closed();
   }
 });
-session.on("waiting", (wait) => {
-  waiting.show(wait);
-  status.queue();
-});
-session.offer.on("made", (opened) => resuming.show(opened));
-session.offer.on("withdrawn", () => resuming.hide());
+session.on("waiting", (wait) => waitingPanel.show(wait));
+session.resumable.on("found", (opened) => resumePanel.show(opened));
+session.resumable.on("gone", () => resumePanel.hide());
 session.on("opened", (opened) => {
   conversation.begin(opened, kept);
   kept = null;
-  clock.start(opened.secondsLeft);
+  countdown.start(opened.secondsLeft);
   inspector.opened(opened);
 });
 // The broker may be a moment behind its own clock; it is asked again rather than at once.
-session.on("timeLeft", (seconds) => clock.set(Math.max(seconds, 2)));
+session.on("timeLeft", (seconds) => countdown.set(Math.max(seconds, 2)));
 session.on("utterance", (utterance) => {
   if (utterance.state === "speaking") byId("voice").hidden = !utterance.fallback;
   conversation.hearOf(utterance);
@@ -210,13 +212,13 @@ session.on("utterance", (utterance) => {
 session.on("trouble", ({ cause, problem }) => {
   if (session.state !== "live") return;
   if (problem) {
-    alarms.raise(cause, newsOf(problem));
+    alerts.raise(cause, noticeOf(problem));
     status.pass(problem);
   } else calm(cause);
 });
 session.on("speaking", (speaking) => {
   stage.speak(speaking);
-  if (!ear.hears) speech.heard(speaking);
+  if (!voiceActivity.hears) speech.heard(speaking);
 });
 
 start.addEventListener("click", () => void session.start());
@@ -227,7 +229,7 @@ addEventListener("keydown", ({ key, isComposing, defaultPrevented }) => {
 });
 addEventListener("pagehide", () => {
   session.leave();
-  keepSpeech(conversation.keep());
+  saveSpeech(conversation.keep());
 });
 addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;
@@ -245,6 +247,7 @@ player.then(
     inspector.player(name);
     byId("note").hidden = !replaced;
   },
-  (error) => alarms.raise("state", newsOf(Problem.fromPlayer(error), remedyFor(Problem.fromPlayer(error)))),
+  (error) => alerts.raise("state", noticeOf(Problem.fromPlayer(error), remedyFor(Problem.fromPlayer(error)))),
 );
+document.body.dataset.state = session.state;
 void session.recover();

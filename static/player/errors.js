@@ -16,7 +16,7 @@ export class AvatarError extends Error {
 }
 
 /**
- * Whatever was thrown, as an `AvatarError`.
+ * Turns anything that was thrown into an `AvatarError`.
  *
  * @param {unknown} error
  * @returns {AvatarError}

@@ -1,9 +1,10 @@
-import { ControlClient, ControlError } from "./control.js";
-import { Emitter } from "./emitter.js";
+import { Emitter } from "../shared/emitter.js";
+import { Heartbeat } from "../shared/heartbeat.js";
+import { randomId } from "../shared/random-id.js";
+import { ControlClient, ControlError } from "./control-client.js";
 import { AvatarError, toAvatarError } from "./errors.js";
-import { Heartbeat } from "./heartbeat.js";
 import { Media } from "./media.js";
-import { randomId } from "./random.js";
+import { PeerOffer } from "./peer-offer.js";
 
 /**
  * `retryConfig` and `logLevel` are understood and left unused: the broker repeats what is safe to
@@ -15,7 +16,7 @@ import { randomId } from "./random.js";
  *   logLevel?: "debug" | "info" | "warn" | "error",
  * }} AvatarConfig
  * @typedef {"IDLE" | "CREATING" | "READY" | "ENDED" | "ERROR"} SessionState
- * @typedef {import("./control.js").Credentials} Credentials
+ * @typedef {import("./control-client.js").Credentials} Credentials
  * @typedef {{
  *   stateChange: SessionState,
  *   connectionChange: import("./media.js").ConnectionState,
@@ -58,6 +59,15 @@ export class KalturaAvatarSession {
   }
 
   /**
+   * Begins what needs no session, for `initSession` to go on with; the SDK has nothing like it.
+   *
+   * @returns {PeerOffer} To be closed if no session comes of it.
+   */
+  static prepare() {
+    return new PeerOffer();
+  }
+
+  /**
    * Opens a session with the Kaltura Session given to the constructor, and shows it.
    *
    * @param {{avatarId: string, voiceId?: string, videoContainerId?: string}} options
@@ -72,10 +82,11 @@ export class KalturaAvatarSession {
    * Shows a session that a server opened; resolves when the picture plays.
    *
    * @param {Credentials} credentials
-   * @param {{videoContainerId?: string}} [options]
+   * @param {{videoContainerId?: string, prepared?: PeerOffer | null}} [options] `prepared` is what
+   *   `prepare` gave, and this session's from now on.
    */
-  async initSession({ sessionId, token }, { videoContainerId } = {}) {
-    await this.#begin(async () => ({ sessionId, token }), videoContainerId);
+  async initSession({ sessionId, token }, { videoContainerId, prepared } = {}) {
+    await this.#begin(async () => ({ sessionId, token }), videoContainerId, prepared);
   }
 
   /**
@@ -149,20 +160,22 @@ export class KalturaAvatarSession {
   /**
    * @param {() => Promise<Credentials>} obtain
    * @param {string | undefined} videoContainerId
+   * @param {PeerOffer | null} [prepared]
    */
-  async #begin(obtain, videoContainerId) {
+  async #begin(obtain, videoContainerId, prepared) {
     if (this.#state !== "IDLE") throw new AvatarError("invalid-state", "This session has begun before.");
     this.#become("CREATING");
     try {
       const credentials = await obtain();
       this.#credentials = credentials;
       if (this.getSessionState() === "ENDED") await this.endSession();
-      const media = this.#attach(await this.#control.initClient(credentials), videoContainerId);
+      const media = this.#attach(await this.#control.initClient(credentials), videoContainerId, prepared);
       this.#heartbeat.start();
       await media.open();
       this.#become("READY");
     } catch (error) {
       this.#fail(toAvatarError(error));
+      if (!this.#media) prepared?.close();
       throw toAvatarError(error);
     }
   }
@@ -170,10 +183,11 @@ export class KalturaAvatarSession {
   /**
    * @param {import("./media.js").MediaAddress} address
    * @param {string | undefined} videoContainerId
+   * @param {PeerOffer | null} [prepared]
    */
-  #attach(address, videoContainerId) {
+  #attach(address, videoContainerId, prepared) {
     if (this.#state === "ENDED") throw new AvatarError("aborted", "The session was ended meanwhile.");
-    const media = new Media(address, this.#control.baseUrl, videoContainerId);
+    const media = new Media(address, this.#control.baseUrl, videoContainerId, prepared);
     media.on("connection", (state) => this.#events.emit("connectionChange", state));
     media.on("speaking", (on) => this.#events.emit(on ? "speakingStart" : "speakingEnd", undefined));
     media.on("error", (error) => this.#fail(error));

@@ -1,12 +1,12 @@
-import { MediaConnection } from "./connection.js";
-import { Emitter } from "./emitter.js";
+import { Emitter } from "../shared/emitter.js";
 import { toAvatarError } from "./errors.js";
-import { Screen } from "./screen.js";
-import { SpeakingDetector } from "./speaking.js";
+import { MediaConnection } from "./media-connection.js";
+import { SpeakingDetector } from "./speaking-detector.js";
+import { VideoView } from "./video-view.js";
 
 /**
  * @typedef {"DISCONNECTED" | "CONNECTING" | "CONNECTED" | "FAILED" | "CLOSED"} ConnectionState
- * @typedef {{whepUrl: string, turn: import("./turn.js").Turn | null}} MediaAddress
+ * @typedef {{whepUrl: string, turn: import("./ice-servers.js").Turn | null}} MediaAddress
  */
 
 /**
@@ -20,6 +20,7 @@ export class Media extends Emitter {
   #address;
   #baseUrl;
   #screen;
+  #prepared;
   /** @type {MediaConnection | null} */
   #connection = null;
   /** @type {SpeakingDetector | null} */
@@ -30,19 +31,23 @@ export class Media extends Emitter {
    * @param {MediaAddress} address
    * @param {string} baseUrl
    * @param {string | undefined} containerId
+   * @param {import("./peer-offer.js").PeerOffer | null} [prepared] For the first connection.
    */
-  constructor(address, baseUrl, containerId) {
+  constructor(address, baseUrl, containerId, prepared = null) {
     super();
+    this.#prepared = prepared;
     this.#address = address;
     this.#baseUrl = baseUrl;
-    this.#screen = new Screen(containerId);
+    this.#screen = new VideoView(containerId);
   }
 
   /** Resolves when the picture plays; rejects with an `AvatarError`. */
   async open() {
     this.#become("CONNECTING");
     try {
-      const connection = new MediaConnection(this.#address, this.#baseUrl, (health) => this.#fare(health));
+      const onHealth = (/** @type {import("./media-connection.js").ConnectionHealth} */ health) => this.#fare(health);
+      const connection = new MediaConnection(this.#address, this.#baseUrl, onHealth, this.#prepared);
+      this.#prepared = null;
       this.#connection = connection;
       await connection.open();
       this.#become("CONNECTED");
@@ -61,7 +66,7 @@ export class Media extends Emitter {
     this.#screen.remove();
   }
 
-  /** @param {import("./connection.js").Health} health */
+  /** @param {import("./media-connection.js").ConnectionHealth} health */
   #fare(health) {
     this.#become(health === "good" ? "CONNECTED" : "DISCONNECTED");
     if (health === "lost") void this.#reconnect();
@@ -76,6 +81,8 @@ export class Media extends Emitter {
     this.#speak(false);
     const [detector, connection] = [this.#detector, this.#connection];
     [this.#detector, this.#connection] = [null, null];
+    this.#prepared?.close();
+    this.#prepared = null;
     await Promise.all([detector?.close(), connection?.close()]);
   }
 

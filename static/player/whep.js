@@ -1,5 +1,5 @@
+import { deadline, parsedUrl } from "../shared/browser-compat.js";
 import { AvatarError, toAvatarError } from "./errors.js";
-import { deadline, parsedUrl } from "./platform.js";
 
 const TRY_MS = 5000;
 const TRIES = 3;

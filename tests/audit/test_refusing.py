@@ -12,6 +12,7 @@ from app.db.database import Database
 from app.kaltura.contract import Operation
 from tests.conftest import Visit
 from tests.support.audit import CREATE, TOKEN, Operator, opens, path
+from tests.support.database import engines
 from tests.support.doubles import FakeKaltura, Gate
 from tests.support.visitor_api import CONTROLS, UPSTREAM
 
@@ -25,7 +26,8 @@ class Disk:
         self.is_full = False
 
     def watch(self, database: Database) -> None:
-        event.listen(database.engine.sync_engine, "before_cursor_execute", self._refuse)
+        for engine in engines(database):
+            event.listen(engine, "before_cursor_execute", self._refuse)
 
     def _refuse(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if self.is_full and not statement.startswith(("SELECT", "PRAGMA")):

@@ -47,8 +47,8 @@ async def test_no_call_waits_for_more_than_a_batch(
     deleted: list[int] = []
     forget_some = Retention._forget_some
 
-    async def counted(self: Retention, connection: Any) -> int:
-        deleted.append(await forget_some(self, connection))
+    def counted(self: Retention, connection: Any) -> int:
+        deleted.append(forget_some(self, connection))
         return deleted[-1]
 
     monkeypatch.setattr(Retention, "_forget_some", counted)

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection
 
 from app.audit import writer as module
 from app.audit.model import PENDING, UNKNOWN, Entry, Event
@@ -36,8 +36,8 @@ class Disk:
             if self.is_full:
                 raise RecordUnavailable
 
-            async def counted(connection: AsyncConnection) -> Any:
-                ids = await work(connection)
+            def counted(connection: Connection) -> Any:
+                ids = work(connection)
                 self.commits.append(len(ids))
                 return ids
 

@@ -4,14 +4,24 @@
   const context = new AudioContext();
   const analyser = context.createAnalyser();
   context.createMediaStreamSource(video.srcObject).connect(analyser);
+  // Longer than a busy page may keep this waiting, so that nothing goes unheard.
+  analyser.fftSize = 32768;
   const wave = new Float32Array(analyser.fftSize);
+  const [span, step] = [2048, 1024];
   const heard = [];
+  let steps = Math.floor((context.currentTime * context.sampleRate) / step);
   setInterval(() => {
+    const now = Math.floor((context.currentTime * context.sampleRate) / step);
+    const [fresh, time] = [Math.min(now - steps, (wave.length - span) / step), video.currentTime];
     analyser.getFloatTimeDomainData(wave);
-    const loudness = Math.sqrt(wave.reduce((sum, value) => sum + value * value, 0) / wave.length);
-    heard.push({ time: video.currentTime, loudness });
-    if (heard.length > 5000) heard.shift();
-  }, 20);
+    steps = now;
+    for (let end = wave.length - (fresh - 1) * step; end <= wave.length; end += step) {
+      const part = wave.subarray(end - span, end);
+      const loudness = Math.sqrt(part.reduce((sum, value) => sum + value * value, 0) / span);
+      heard.push({ time: time - (wave.length - end) / context.sampleRate, loudness });
+    }
+    heard.splice(0, heard.length - 5000);
+  }, 40);
 
   const caption = document.getElementById("caption");
   const captions = [];

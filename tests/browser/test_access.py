@@ -1,13 +1,14 @@
 """Everyone can use the page: by keyboard, on a phone, in dark and light, by name."""
 
+import asyncio
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.support.accessibility import _faint, _overflows
 from tests.support.avatar_page import AvatarPage, Demo
-from tests.support.waiting_room import WaitingRoom
+from tests.support.waiting_room import CREATE, WaitingRoom
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -64,12 +65,6 @@ async def test_each_control_has_its_name_and_each_state_its_controls(
     assert await tab.barriers() == []
     await tab.button("End").click()
     await tab.status_is("Ended")
-    assert await tab.barriers() == []
-
-    tab.tolerated = ("Failed to load resource",)
-    await tab.page.route("**/api/create-avatar-session", lambda route: route.abort())
-    await tab.button("Start").click()
-    await tab.status_is("No connection")
     assert await tab.barriers() == []
 
 
@@ -194,33 +189,49 @@ async def test_the_face_is_free_of_words_on_a_phone_held_sideways(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_text_has_contrast(tab: AvatarPage, demo: Demo, scheme: Any) -> None:
-    await tab.page.emulate_media(color_scheme=scheme)
-    await tab.page.goto(demo.url)
-    await tab.page.get_by_text("Developer").click()
-    assert await _faint(tab) == []
-    await tab.start()
-    await tab.speak("Read me.")
-    await expect(tab.fates.first).to_contain_text("speaking")
-    assert await _faint(tab) == []
-    await tab.button("End").click()
-    await tab.status_is("Ended")
-    assert await _faint(tab) == []
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_who_waits_can_read_what_is_said(tab: AvatarPage, demo: Demo, scheme: Any) -> None:
-    room = WaitingRoom()
+async def test_every_state_can_be_read_and_used(tab: AvatarPage, demo: Demo, scheme: Any) -> None:
+    tab.tolerated = ("Failed to load resource",)
+    held, room = Held(), WaitingRoom()
     await room.guard(tab.page)
+    await tab.page.route(CREATE, held.pass_on)
     await tab.page.emulate_media(color_scheme=scheme)
     await tab.page.set_viewport_size({"width": 320, "height": 700})
     await tab.page.goto(demo.url)
-    await tab.button("Start").click()
+    await tab.page.get_by_text("Developer").click()
+    assert await _wrong(tab) == []
+
+    await tab.speak("Read me.")
+    await tab.status_is("Connecting")
+    assert await _wrong(tab) == []
+    held.release()
     await expect(tab.page.get_by_text("You are 3rd in line")).to_be_visible()
-    assert await _faint(tab) == []
-    assert await tab.barriers() == []
-    assert not await _overflows(tab)
-    await tab.button("Leave the line").click()
+    assert await _wrong(tab) == []
+    room.offline = True
+    room.tell()
+    await expect(tab.page.get_by_text("The connection was lost")).to_be_visible()
+    assert await _wrong(tab) == []
+    room.offline = False
+    held.hold()
+    room.turn()
+    await expect(tab.page.get_by_text("It is your turn")).to_be_visible()
+    assert await _wrong(tab) == []
+    held.release()
+
+    await tab.status_is("Live")
+    await expect(tab.fates.first).to_contain_text("speaking")
+    assert await _wrong(tab) == []
+    await tab.page.route("**/speak", lambda route: route.abort())
+    await tab.speak("Nobody answers this.")
+    await expect(tab.page.get_by_role("alert")).to_be_visible()
+    assert await _wrong(tab) == []
+    await tab.button("End").click()
+    await tab.status_is("Ended")
+    assert await _wrong(tab) == []
+
+    await tab.page.route(CREATE, lambda route: route.abort())
+    await tab.button("Start").click()
+    await tab.status_is("No connection")
+    assert await _wrong(tab) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -233,9 +244,7 @@ async def test_what_is_offered_can_be_read_and_had_by_keyboard(
     await tab.start()
     await tab.page.reload()
     await expect(tab.button("Resume")).to_be_visible()
-    assert await _faint(tab) == []
-    assert await tab.barriers() == []
-    assert not await _overflows(tab)
+    assert await _wrong(tab) == []
     await tab.page.keyboard.press("Tab")
     await tab.page.keyboard.press("Tab")
     await expect(tab.button("Resume")).to_be_focused()
@@ -245,6 +254,24 @@ async def test_what_is_offered_can_be_read_and_had_by_keyboard(
     await tab.button("End").click()
     await tab.status_is("Ended")
     assert await _faint(tab) == []
+
+
+class Held:
+    """Keeps a call on its way until it is released."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Event()
+        self.hold, self.release = self._free.clear, self._free.set
+
+    async def pass_on(self, route: Route) -> None:
+        await self._free.wait()
+        await route.fallback()
+
+
+async def _wrong(tab: AvatarPage) -> list[str]:
+    """What keeps someone from reading or using the page as it is now."""
+    sideways = ["it scrolls sideways"] if await _overflows(tab) else []
+    return [*await tab.barriers(), *await _faint(tab), *sideways]
 
 
 async def _fits(tab: AvatarPage, width: int, height: int) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, Request, Route, expect
@@ -60,7 +61,7 @@ APPROACHES: Final = list(BEGINS)
 
 
 @dataclass
-class Exhibit:
+class DemoPanel:
     """One approach on the page."""
 
     tab: AvatarPage
@@ -71,7 +72,7 @@ class Exhibit:
         return self.tab.page.get_by_role("region", name=self.title, exact=True)
 
     @property
-    def holdings(self) -> Locator:
+    def secrets(self) -> Locator:
         """What the page, the broker and Kaltura hold, in this order."""
         return self.region.get_by_role("definition")
 
@@ -129,26 +130,26 @@ async def visit(tab: AvatarPage, broker: Demo) -> AsyncIterator[AvatarPage]:
 async def test_each_approach_is_seen_heard_stopped_and_ended(
     visit: AvatarPage, broker: Demo, title: str
 ) -> None:
-    exhibit = Exhibit(visit, title)
-    await exhibit.status_is("Ready")
-    session_id = await exhibit.run()
+    panel = DemoPanel(visit, title)
+    await panel.status_is("Ready")
+    session_id = await panel.run()
     assert await broker.session_is(session_id, "live")
     frames = await visit.frames()
     await eventually(lambda: visit.shown(frames + 20), "frames are decoded")
 
     began = await visit.media_time()
-    await exhibit.speak(LONG)
+    await panel.speak(LONG)
     await eventually(lambda: visit.loud_since(began), "the voice is heard")
-    await exhibit.button("Stop").click()
-    await expect(exhibit.region.get_by_role("cell", name=STOPS[title], exact=True)).to_be_visible()
+    await panel.button("Stop").click()
+    await expect(panel.region.get_by_role("cell", name=STOPS[title], exact=True)).to_be_visible()
     stopped = await visit.media_time()
     await eventually(lambda: visit.played(stopped + 2), "the media goes on after Stop")
     after = await visit.heard_since(stopped + 1)
     assert after
     assert max(sample["loudness"] for sample in after) < SILENT
 
-    await exhibit.button("End").click()
-    await exhibit.status_is("Ended")
+    await panel.button("End").click()
+    await panel.status_is("Ended")
     await eventually(lambda: broker.session_is(session_id, "ended"), "the session is ended")
 
 
@@ -156,42 +157,42 @@ async def test_each_approach_is_seen_heard_stopped_and_ended(
 async def test_each_request_is_shown_and_goes_where_the_approach_says(
     visit: AvatarPage, title: str
 ) -> None:
-    exhibit = Exhibit(visit, title)
-    await exhibit.run()
-    await exhibit.speak("Hello.")
+    panel = DemoPanel(visit, title)
+    await panel.run()
+    await panel.speak("Hello.")
     spoken = ("POST", SPEAKS[title], "200")
-    await expect(exhibit.region.get_by_role("cell", name=SPEAKS[title], exact=True)).to_be_visible()
-    await exhibit.button("Stop").click()
-    await expect(exhibit.region.get_by_role("cell", name=STOPS[title], exact=True)).to_be_visible()
-    requests = await exhibit.requests()
+    await expect(panel.region.get_by_role("cell", name=SPEAKS[title], exact=True)).to_be_visible()
+    await panel.button("Stop").click()
+    await expect(panel.region.get_by_role("cell", name=STOPS[title], exact=True)).to_be_visible()
+    requests = await panel.requests()
     assert requests[:2] == BEGINS[title]
     whep = requests[2]
     assert (whep[0], whep[2]) == ("POST", "201")
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/whep/session/…", whep[1])
     assert requests[3:] == [spoken, ("POST", STOPS[title], "200")]
-    await exhibit.button("End").click()
+    await panel.button("End").click()
     last = f"{SDK}/…/end" if title == "SDK control" else f"{API}/end"
-    await expect(exhibit.region.locator("tbody tr").last).to_contain_text(last)
+    await expect(panel.region.locator("tbody tr").last).to_contain_text(last)
     assert await visit.page.evaluate(
         "performance.getEntriesByType('resource').filter(({initiatorType}) =>"
         " ['fetch', 'xmlhttprequest'].includes(initiatorType)).length"
-    ) == len(await exhibit.requests())
+    ) == len(await panel.requests())
 
 
 @pytest.mark.parametrize("title", APPROACHES)
 async def test_what_each_party_holds_is_told_as_it_changes(visit: AvatarPage, title: str) -> None:
-    exhibit = Exhibit(visit, title)
-    page, broker, kaltura = (exhibit.holdings.nth(index) for index in range(3))
+    panel = DemoPanel(visit, title)
+    page, broker, kaltura = (panel.secrets.nth(index) for index in range(3))
     await expect(page).to_have_text(re.compile(r"^Nothing\."))
     await expect(broker).to_have_text("The KS, for Kaltura alone.")
-    await exhibit.run()
+    await panel.run()
     await expect(page).to_have_text(
         re.compile(r"^A token of this broker: this one session, until \w+day \d")
     )
     await expect(broker).to_contain_text("Kaltura's token")
     await expect(kaltura).to_contain_text("Verifies")
     assert not JWT.search(await visit.page.content())
-    await exhibit.button("End").click()
+    await panel.button("End").click()
     await expect(page).to_have_text(re.compile(r"^Nothing\."))
 
 
@@ -200,15 +201,15 @@ async def test_no_secret_is_in_any_traffic_of_the_page(tab: AvatarPage, broker: 
     tab.page.on("requestfinished", lambda request: requests.append(request))  # noqa: PLW0108 - Playwright takes no built-in
     await tab.page.goto(f"{broker.url}/approaches")
     for title in APPROACHES:
-        exhibit = Exhibit(tab, title)
-        await exhibit.run()
-        await exhibit.speak("What I say is no secret.")
-        await exhibit.button("Stop").click()
+        panel = DemoPanel(tab, title)
+        await panel.run()
+        await panel.speak("What I say is no secret.")
+        await panel.button("Stop").click()
         await expect(
-            exhibit.region.get_by_role("cell", name=STOPS[title], exact=True)
+            panel.region.get_by_role("cell", name=STOPS[title], exact=True)
         ).to_be_visible()
-        await exhibit.button("End").click()
-        await expect(exhibit.region.locator("tbody tr").last).to_contain_text("/end")
+        await panel.button("End").click()
+        await expect(panel.region.locator("tbody tr").last).to_contain_text("/end")
 
     seen = "\n".join([await _all_of(request) for request in requests])
     for expected in ("What I say is no secret.", "v=0", "ice-ufrag", "avatar-token", "visitor"):
@@ -225,11 +226,11 @@ async def test_direct_mode_says_whose_token_the_page_has(
     direct_broker: Demo, tab: AvatarPage, title: str
 ) -> None:
     await tab.page.goto(f"{direct_broker.url}/approaches")
-    exhibit = Exhibit(tab, title)
-    await exhibit.run()
-    await expect(exhibit.holdings.first).to_contain_text("Kaltura's own token, until")
-    await exhibit.button("End").click()
-    await exhibit.status_is("Ended")
+    panel = DemoPanel(tab, title)
+    await panel.run()
+    await expect(panel.secrets.first).to_contain_text("Kaltura's own token, until")
+    await panel.button("End").click()
+    await panel.status_is("Ended")
 
 
 @pytest.mark.parametrize("title", ["API control", "Hybrid"])
@@ -241,10 +242,10 @@ async def test_showing_needs_no_more_of_the_sdk_than_is_documented(
 
     await tab.page.route(SDK_URL, serve)
     await tab.page.goto(f"{sdk_demo.url}/approaches")
-    exhibit = Exhibit(tab, title)
-    session_id = await exhibit.run()
+    panel = DemoPanel(tab, title)
+    session_id = await panel.run()
     await eventually(lambda: tab.shown(20), "frames are decoded")
-    await exhibit.button("End").click()
+    await panel.button("End").click()
     await eventually(lambda: sdk_demo.session_is(session_id, "ended"), "the session is ended")
     assert await tab.page.evaluate("undocumented") == []
 
@@ -253,7 +254,7 @@ async def test_the_code_that_is_shown_is_the_code_that_runs(visit: AvatarPage) -
     written = _squeezed(CODE.read_text(encoding="utf-8"))
     names = ("sdkControl", "apiControl", "hybrid")
     for title, name in zip(APPROACHES, names, strict=True):
-        shown = _squeezed(await Exhibit(visit, title).region.locator("code").inner_text())
+        shown = _squeezed(await DemoPanel(visit, title).region.locator("code").inner_text())
         approach, _, helper = shown.partition("constbackend=")
         assert (
             f"exportconst{name}={approach.removesuffix('//backend:aswithAPIcontrol')};" in written
@@ -266,9 +267,9 @@ async def test_the_code_that_is_shown_is_the_code_that_runs(visit: AvatarPage) -
 async def test_starting_another_ends_the_one_before(visit: AvatarPage, broker: Demo) -> None:
     before = None
     for title in [*APPROACHES, APPROACHES[0]]:
-        session_id = await Exhibit(visit, title).run()
+        session_id = await DemoPanel(visit, title).run()
         if before:
-            await Exhibit(visit, before[0]).status_is("Ended")
+            await DemoPanel(visit, before[0]).status_is("Ended")
             assert await broker.session_is(before[1], "ended")
         assert await broker.session_is(session_id, "live")
         before = (title, session_id)
@@ -278,7 +279,7 @@ async def test_starting_another_ends_the_one_before(visit: AvatarPage, broker: D
 async def test_leaving_the_page_ends_the_session(
     visit: AvatarPage, broker: Demo, title: str
 ) -> None:
-    session_id = await Exhibit(visit, title).run()
+    session_id = await DemoPanel(visit, title).run()
     await visit.page.goto("about:blank")
     await eventually(lambda: broker.session_is(session_id, "ended"), "the session is ended")
 
@@ -296,47 +297,64 @@ async def test_end_while_connecting_leaves_no_session_behind(
 
     await visit.page.route(re.compile("/create"), create_late)
     visit.tolerated = ("Failed to load resource",)
-    exhibit = Exhibit(visit, title)
+    panel = DemoPanel(visit, title)
     async with visit.page.expect_response(_opens_a_session) as opened:
-        await exhibit.button("Run").click()
+        await panel.button("Run").click()
         await asked.wait()
-        await exhibit.button("End").click()
-        await exhibit.status_is("Ended")
+        await panel.button("End").click()
+        await panel.status_is("Ended")
         answered.set()
     session_id = (await (await opened.value).json())["sessionId"]
     await eventually(lambda: broker.session_is(session_id, "ended"), "it is ended all the same")
-    await exhibit.status_is("Ended")
+    await panel.status_is("Ended")
+
+
+async def test_who_finds_every_session_taken_waits_in_line(
+    tab: AvatarPage, small_demo: Demo
+) -> None:
+    async with httpx.AsyncClient(base_url=small_demo.url) as rival:
+        taken = (await rival.post("/api/create-avatar-session")).raise_for_status().json()
+        await tab.page.goto(f"{small_demo.url}/approaches")
+        panel = DemoPanel(tab, "API control")
+        async with tab.page.expect_response(_opens_a_session) as opened:
+            await panel.button("Run").click()
+            await panel.status_is(re.compile("^You are next in line"))
+            await rival.post(f"/api/avatar-sessions/{taken['sessionId']}/end")
+        await panel.status_is("Live")
+        await panel.button("End").click()
+    session_id = (await (await opened.value).json())["sessionId"]
+    await eventually(lambda: small_demo.session_is(session_id, "ended"), "the session is ended")
 
 
 async def test_a_session_that_ended_elsewhere_is_told_and_can_be_run_again(
     visit: AvatarPage,
 ) -> None:
     visit.tolerated = ("Failed to load resource",)
-    exhibit = Exhibit(visit, "API control")
-    session_id = await exhibit.run()
+    panel = DemoPanel(visit, "API control")
+    session_id = await panel.run()
     await visit.page.evaluate(
         "id => fetch(`/api/avatar-sessions/${id}/end`, {method: 'POST'})", session_id
     )
-    await exhibit.speak("Too late.")
-    await exhibit.status_is(re.compile("ended"))
-    await expect(exhibit.button("Run")).to_be_enabled()
-    assert await exhibit.run() != session_id
+    await panel.speak("Too late.")
+    await panel.status_is(re.compile("ended"))
+    await expect(panel.button("Run")).to_be_enabled()
+    assert await panel.run() != session_id
 
 
 async def test_the_keyboard_alone_is_enough(visit: AvatarPage, broker: Demo) -> None:
-    exhibit = Exhibit(visit, "Hybrid")
-    await exhibit.button("Run").focus()
+    panel = DemoPanel(visit, "Hybrid")
+    await panel.button("Run").focus()
     async with visit.page.expect_response(_opens_a_session) as opened:
         await visit.page.keyboard.press("Enter")
-    await exhibit.status_is("Live")
-    await expect(exhibit.button("End")).to_be_focused()
+    await panel.status_is("Live")
+    await expect(panel.button("End")).to_be_focused()
     await visit.page.keyboard.press("Tab")
     await visit.page.keyboard.press("Enter")
-    await expect(exhibit.region.get_by_role("cell", name=f"{API}/speak")).to_be_visible()
+    await expect(panel.region.get_by_role("cell", name=f"{API}/speak")).to_be_visible()
     await visit.page.keyboard.press("Shift+Tab")
     await visit.page.keyboard.press("Enter")
-    await exhibit.status_is("Ended")
-    await expect(exhibit.button("Run")).to_be_focused()
+    await panel.status_is("Ended")
+    await expect(panel.button("Run")).to_be_focused()
     session_id = (await (await opened.value).json())["sessionId"]
     await eventually(lambda: broker.session_is(session_id, "ended"), "the session is ended")
 
@@ -344,8 +362,8 @@ async def test_the_keyboard_alone_is_enough(visit: AvatarPage, broker: Demo) -> 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_text_has_contrast(visit: AvatarPage, scheme: Any) -> None:
     await visit.page.emulate_media(color_scheme=scheme)
-    exhibit = Exhibit(visit, "SDK control")
-    await exhibit.run()
+    panel = DemoPanel(visit, "SDK control")
+    await panel.run()
     found: list[dict[str, Any]] = await visit.page.evaluate(CONTRAST)
     assert len(found) > 100
     assert [item for item in found if item["ratio"] < AA] == []
@@ -356,7 +374,7 @@ async def test_a_phone_never_scrolls_sideways(browser: Browser, broker: Demo) ->
     tab = AvatarPage(await context.new_page())
     await tab.page.goto(f"{broker.url}/approaches")
     for title in APPROACHES:
-        await Exhibit(tab, title).run()
+        await DemoPanel(tab, title).run()
         assert await tab.page.evaluate("document.documentElement.scrollWidth") == 360
     await context.close()
     assert tab.errors == []
@@ -364,7 +382,9 @@ async def test_a_phone_never_scrolls_sideways(browser: Browser, broker: Demo) ->
 
 def _opens_a_session(response: Any) -> bool:
     path = response.url.partition("?")[0]
-    return bool(response.ok) and path.endswith(("/api/create-avatar-session", f"{SDK}/create"))
+    return bool(response.status in (200, 201)) and path.endswith(
+        ("/api/create-avatar-session", f"{SDK}/create")
+    )
 
 
 async def _all_of(request: Request) -> str:

@@ -102,11 +102,12 @@ async def test_the_pieces_of_a_long_sentence_come_with_the_voice(
     (_, first), (shown, second), _ = captions
     assert first[-1] == ","
     assert second.endswith("stay with the voice.")
-    # The voice pauses at each comma, so where the second piece is heard can be measured.
+    # The voice pauses at each comma, so where each part of the sentence is heard can be measured.
     samples = groupby(await tab.heard_since(before), lambda each: each["loudness"] > AUDIBLE)
     times = [(is_loud, [each["time"] for each in run]) for is_loud, run in samples]
     pauses = [run for is_loud, run in times[1:-1] if not is_loud and run[-1] - run[0] > COMMA]
-    assert abs(shown - pauses[first.count(",") - 1][-1]) < SOON_SECONDS / 2
+    nearest = min(range(len(pauses)), key=lambda index: abs(shown - pauses[index][-1]))
+    assert nearest == first.count(",") - 1, (shown, pauses)
     await tab.button("End").click()
 
 

@@ -1,6 +1,7 @@
 """The modules of the page and the player, each by itself, in Node.js's own test runner."""
 
 import re
+import runpy
 import subprocess
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import pytest
 from app.problems import PROBLEMS
 from tests.support.processes import NODE
 
-PROBLEMS_JS = Path(__file__).parents[2] / "static/page/problems.js"
+ROOT = Path(__file__).parents[2]
+API_TYPES = ROOT / "scripts/api-types"
+BROKER_API = ROOT / "types/broker-api.d.ts"
+PROBLEMS_JS = ROOT / "static/shared/broker/problems.js"
 UNITS = sorted((Path(__file__).parent / "units").glob("*.test.mjs"))
 
 
@@ -23,6 +27,14 @@ def test_the_modules_keep_their_rules(unit: Path) -> None:
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert re.search(r"^# pass [1-9]", run.stdout, re.MULTILINE)
+
+
+def test_the_types_of_the_api_are_made_of_its_document() -> None:
+    script = runpy.run_path(str(API_TYPES))
+    made_of = BROKER_API.read_text(encoding="utf-8").partition("\n")[0]
+    assert script["digest"](script["document"]()) in made_of, (
+        "run .venv/bin/python scripts/api-types"
+    )
 
 
 def test_the_page_says_what_to_do_about_every_problem() -> None:

@@ -41,7 +41,7 @@ async def test_who_waits_is_told_their_place_and_is_let_in_without_a_click(
     tab: AvatarPage, demo: Demo, room: WaitingRoom
 ) -> None:
     await get_in_line(tab, demo, room)
-    await tab.status_is("In line")
+    await tab.status_is("Connecting")
     await expect(panel(tab)).to_contain_text("about a minute")
     await expect(panel(tab)).to_contain_text("It starts by itself")
     await expect(tab.button("Start")).to_be_disabled()
@@ -93,7 +93,7 @@ async def test_a_reload_keeps_the_place_in_this_tab_and_in_no_other(
 
     await tab.page.reload()
     await expect(panel(tab)).to_contain_text("You are 3rd in line")
-    await tab.status_is("In line")
+    await tab.status_is("Connecting")
     assert room.left == []
     room.turn()
     await tab.status_is("Live")
@@ -199,7 +199,7 @@ async def test_the_next_in_line_is_let_in_when_a_session_ends(
     await expect(panel(tab)).to_contain_text("You are next in line")
     await tab.page.reload()
     await expect(panel(tab)).to_contain_text("You are next in line")
-    await tab.status_is("In line")
+    await tab.status_is("Connecting")
 
     await rival.button("End").click()
     await tab.status_is("Live")

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, insert, select
 
 from app.db.database import Database, open_database
 from app.problems import RecordUnavailable
@@ -31,8 +30,8 @@ async def database(path: Path) -> AsyncIterator[Database]:
 
 
 async def write(database: Database, number: int) -> None:
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(insert(NUMBERS).values(number=number))
+    def work(connection: Connection) -> None:
+        connection.execute(insert(NUMBERS).values(number=number))
 
     await database.write(work)
 
@@ -105,8 +104,8 @@ async def test_in_a_file_that_is_lost_nothing_is_written(
 async def test_a_file_that_is_lost_during_a_commit_is_noticed_before_it_is_told_done(
     database: Database, path: Path
 ) -> None:
-    async def work(connection: AsyncConnection) -> None:
-        await connection.execute(insert(NUMBERS).values(number=2))
+    def work(connection: Connection) -> None:
+        connection.execute(insert(NUMBERS).values(number=2))
         _delete_all(path)
 
     with pytest.raises(RecordUnavailable):

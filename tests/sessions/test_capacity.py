@@ -10,10 +10,12 @@ from app.sessions.access import SERVICE
 from app.sessions.capacity.manager import QueuePosition
 from app.sessions.capacity.waiting_room import ABSENT_SECONDS, TURN_SECONDS
 from app.sessions.lifecycle.options import SessionOptions
+from app.sessions.lifecycle.presence import LEAVE_SECONDS
 from app.sessions.lifecycle.termination import MAX_PAUSE_SECONDS
 from app.sessions.runtime import SessionRuntime
+from app.sessions.store.model import WATCHED_SECONDS
 from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal
-from tests.support.sessions import Domain
+from tests.support.sessions import Domain, grant
 
 SHOP = f"{SERVICE}shop"
 
@@ -217,14 +219,48 @@ async def test_the_estimate_is_when_places_become_free_if_sessions_last_as_they_
     assert waits == [40, 60, 100, 120]
 
 
-async def test_the_estimate_is_never_later_than_the_end_of_a_session(
+async def test_before_anything_is_known_the_estimate_is_what_the_limits_say(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    house = Domain(kaltura, clock, max_concurrent_sessions=1, session_max_seconds=30)
+    house = Domain(kaltura, clock, max_concurrent_sessions=1, session_max_seconds=75)
     await house.open("a")
-    clock.advance(14)
-    assert (await house.wait("b")).estimated_seconds == 1
-    assert (await house.wait("c")).estimated_seconds == 16
+    clock.advance(2)
+    assert (await house.wait("b")).estimated_seconds == 73
+    assert (await house.wait("c")).estimated_seconds == 73 + 75
+
+
+async def test_a_session_that_is_longer_than_most_lasts_as_the_longer_ones_did(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = Domain(kaltura, clock, max_concurrent_sessions=1, session_max_seconds=900)
+    for seconds in (10, 10, 10, 10, 70):
+        session = await house.open("before")
+        clock.advance(seconds)
+        await house.end(session)
+    session = await house.open("a")
+    for age, estimate in ((0, 10), (20, 50), (100, 800), (880, 20)):
+        clock.now = session.session.opened_at + age
+        await house.service.keep_alive(grant(session))
+        assert (await house.wait("b")).estimated_seconds == estimate
+
+
+async def test_the_estimate_knows_when_a_session_that_was_left_will_end(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = Domain(
+        kaltura,
+        clock,
+        max_concurrent_sessions=1,
+        session_max_seconds=900,
+        session_idle_seconds=90,
+    )
+    session = await house.open("a")
+    clock.advance(WATCHED_SECONDS - 1)
+    assert (await house.wait("b")).estimated_seconds == 900 - WATCHED_SECONDS + 1
+    clock.advance(1)
+    assert (await house.wait("b")).estimated_seconds == 90 - WATCHED_SECONDS
+    await house.presence.leave(session)
+    assert (await house.wait("b")).estimated_seconds == LEAVE_SECONDS
 
 
 async def test_while_kaltura_refuses_an_end_the_estimate_is_when_it_is_asked_again(

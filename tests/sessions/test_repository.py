@@ -33,6 +33,7 @@ from app.sessions.registry import MAX_ENDED
 from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession, EndReason
 from app.sessions.store.repository import SessionRepository
+from tests.support.database import engines
 from tests.support.doubles import KALTURA_TOKEN, FakeClock, FakeKaltura, Gate, refusal, settings
 from tests.support.session_store import InMemorySessionStore
 from tests.support.sessions import Domain
@@ -102,9 +103,11 @@ async def broken(database: Database) -> AsyncIterator[list[str]]:
         refused.append(statement)
         raise OperationalError("INSERT", {}, Exception("database or disk is full"))
 
-    event.listen(database.engine.sync_engine, "before_cursor_execute", refuse)
+    for engine in engines(database):
+        event.listen(engine, "before_cursor_execute", refuse)
     yield refused
-    event.remove(database.engine.sync_engine, "before_cursor_execute", refuse)
+    for engine in engines(database):
+        event.remove(engine, "before_cursor_execute", refuse)
 
 
 async def test_a_session_is_written_down_before_its_visitor_gets_it(

@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import date
 
 import pytest
-from sqlalchemy import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, insert
 
 from app.db.database import Database, open_database
 from app.migrations import prepare
@@ -42,8 +41,8 @@ async def opened(
         "ended_upstream": True,
     }
 
-    async def write(connection: AsyncConnection) -> None:
-        await connection.execute(insert(SESSIONS).values(row))
+    def write(connection: Connection) -> None:
+        connection.execute(insert(SESSIONS).values(row))
 
     await database.write(write)
 

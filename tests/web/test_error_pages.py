@@ -49,7 +49,7 @@ def is_error_page(answer: httpx.Response, status: int) -> bool:
 
 
 @pytest.mark.parametrize(("method", "target", "status", "content"), ERRORS)
-async def test_whoever_opens_an_address_gets_a_page_and_a_program_gets_a_document(
+async def test_a_browser_that_opens_an_address_gets_a_page_and_a_program_a_document(
     visit: Visit, method: str, target: str, status: int, content: dict[str, Any]
 ) -> None:
     visitor = await visit(operator_token=TOKEN)

@@ -1,7 +1,7 @@
 """Capacity for sessions: reserves places, and lets visitors wait in line for one."""
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 from app.config.settings import Settings
 from app.problems import AtCapacity, TicketNotFound, TooManySessions
 from app.sessions.capacity.address_share import share_of
+from app.sessions.capacity.wait_estimate import WaitEstimate
 from app.sessions.capacity.waiting_room import PlacesLeft, Ticket, WaitingRoom, unlimited
 from app.sessions.clock import SessionClock
 from app.sessions.registry import SessionRegistry
@@ -20,8 +21,6 @@ ADDRESS_SHARE_IS_TAKEN: Final = (
     "As many visitors of your network address have a session, or wait for one, as may from one "
     "address."
 )
-RECENT_SESSIONS: Final = 20
-"""Number of the latest sessions whose average length is the basis of waiting time estimates."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,11 @@ class CapacityManager:
     ) -> None:
         self.capacity = settings.max_concurrent_sessions
         self.waiting_capacity = settings.max_waiting
-        self._typical_seconds = settings.session_max_seconds / 2
+        self._estimate = WaitEstimate(
+            max_seconds=settings.session_max_seconds,
+            idle_seconds=settings.session_idle_seconds,
+            clock=clock,
+        )
         self._registry = registry
         self._clock = clock
         self._late_creates = late_creates
@@ -83,7 +86,6 @@ class CapacityManager:
         self._share = share_of(self.capacity, percent)
         self._line_share = share_of(self.waiting_capacity, percent)
         self._reserved: Counter[Requester] = Counter()
-        self._recent_lengths: deque[float] = deque(maxlen=RECENT_SESSIONS)
         self._kaltura_limit: tuple[int, float] | None = None
         self._changed = asyncio.Event()
         self._take_lock = asyncio.Lock()
@@ -149,8 +151,7 @@ class CapacityManager:
 
     async def freed(self, session: AvatarSession) -> None:
         """Note that Kaltura has ended a session, and give its place to the next in line."""
-        if session.ended_at is not None:
-            self._recent_lengths.append(session.ended_at - session.opened_at)
+        self._estimate.learn(session)
         await self.advance()
 
     async def advance(self) -> None:
@@ -258,32 +259,10 @@ class CapacityManager:
     def _position_of(self, ticket: Ticket, sessions: list[AvatarSession]) -> QueuePosition:
         left = self._waiting_room.turn_seconds_left(ticket)
         position = self._waiting_room.position(ticket, self._places_left(sessions))
+        ours = (session for session in sessions if not session.is_elsewhere)
         return QueuePosition(
             ticket_id=ticket.ticket_id,
             position=position,
-            estimated_seconds=0 if left is not None else self._estimate(position, sessions),
+            estimated_seconds=0 if left is not None else self._estimate.seconds(position, ours),
             turn_seconds_left=None if left is None else int(left),
         )
-
-    def _estimate(self, position: int, sessions: list[AvatarSession]) -> int:
-        """Estimate the seconds until `position` places are free, by recent sessions' lengths."""
-        now = self._clock()
-        typical = self._typical_seconds
-        if self._recent_lengths:
-            typical = sum(self._recent_lengths) / len(self._recent_lengths)
-        ends = sorted(max(_place_free_at(s, typical), now) - now for s in sessions)
-        if not ends:
-            return 1
-        rounds, place = divmod(position - 1, len(ends))
-        return max(1, round(ends[place] + rounds * typical))
-
-
-def _place_free_at(session: AvatarSession, typical_seconds: float) -> float:
-    """The time at which a session's place may become free.
-
-    For a session that has ended here but not at Kaltura, that is when Kaltura is next asked to end
-    it.
-    """
-    if session.ended is not None:
-        return session.end_again_at
-    return min(session.opened_at + typical_seconds, session.expires_at)

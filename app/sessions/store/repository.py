@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import (
     Boolean,
     Column,
+    Connection,
     Executable,
     Float,
     Index,
@@ -28,7 +29,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.config.setting_types import MAX_SECONDS
 from app.db.database import METADATA, Database, Rows
@@ -105,9 +105,9 @@ class SessionRepository:
         columns = (SESSIONS.c.opened_at, SESSIONS.c.expires_at, SESSIONS.c.ended_at)
         moved = {column: column + (now - before) for column in columns}
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             own = SESSIONS.c.holder == self._database.process_name
-            await connection.execute(update(SESSIONS).where(own).values(moved))
+            connection.execute(update(SESSIONS).where(own).values(moved))
             self._offset = now
 
         try:
@@ -140,13 +140,13 @@ class SessionRepository:
     async def save(self, session: AvatarSession) -> None:
         """Write a session to disk; raises `RecordUnavailable`."""
 
-        async def work(connection: AsyncConnection) -> None:
+        def work(connection: Connection) -> None:
             row = self._row_of(session) | {"holder": self._database.process_name}
             if row["sealed"] is not None:
                 row["sealed"] = self._keys.encrypt(row["sealed"])
             statement = self._database.insert(SESSIONS).values(row)
             replaced = {name: statement.excluded[name] for name in row}
-            await connection.execute(
+            connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at], set_=replaced
                 )
@@ -209,8 +209,8 @@ class SessionRepository:
         return float(row[0] or 0.0)
 
     async def _write(self, statement: Executable) -> Rows:
-        async def rows(connection: AsyncConnection) -> Rows:
-            result = await connection.execute(statement)
+        def rows(connection: Connection) -> Rows:
+            result = connection.execute(statement)
             return result.all() if result.returns_rows else []
 
         return await self._database.write(rows)

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of problems, made from the problems themselves."""
+"""The OpenAPI document: its problems, made from their classes, and its corrections."""
 
 from http import HTTPStatus
 from typing import Any
@@ -62,12 +62,12 @@ def _empty_response() -> dict[str, Any]:
 
 
 def operation_id(route: APIRoute) -> str:
-    """Stable names for generated clients: the function's own."""
+    """The operation id, which names a method of generated clients: the function's name."""
     return route.name
 
 
 def _say_that_streams_are_text(responses: dict[str, Any]) -> None:
-    """A table, lines, or server-sent events: OpenAPI 3.1 has no words for what is in them."""
+    """Give streamed answers the schema of a text: OpenAPI 3.1 can't describe their items."""
     for response in responses.values():
         for content_type, content in response.get("content", {}).items():
             if "schema" not in content:
@@ -75,7 +75,7 @@ def _say_that_streams_are_text(responses: dict[str, Any]) -> None:
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document of `app`, without the answers that FastAPI assumes and we never give."""
+    """The OpenAPI document of `app`, without the responses that FastAPI assumes wrongly."""
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )

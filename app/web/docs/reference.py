@@ -18,10 +18,10 @@ _LIMITS: Final = {
     "maximum": "at most {}",
     "pattern": "matches `{}`",
 }
-"""How the constraints of JSON Schema read."""
+"""The constraints of JSON Schema in words."""
 
 _EXAMPLES: Final = {"integer": 1, "number": 1.5, "boolean": True}
-"""A value of each type but strings, for a body whose model gives no example."""
+"""An example of each type but strings, for a body whose model gives none."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Endpoint:
     path: str
     description: str
     parameters: tuple[tuple[str, Field], ...]
-    """Where each is sent (path, query or header), and what it is."""
+    """Each parameter, after its place: path, query or header."""
     content_type: str | None
     sent: tuple[Field, ...]
     status: str
     answered: tuple[Field, ...]
     problems: tuple[tuple[str, str], ...]
-    """The name of each, and its statuses."""
+    """The name of each problem, and its statuses."""
     curl: str
 
 
@@ -114,7 +114,7 @@ def _content(message: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]
 
 
 class _Schemas:
-    """The document's named schemas, to look behind a `$ref`."""
+    """The document's named schemas, which resolve `$ref`s."""
 
     def __init__(self, named: Mapping[str, Any]) -> None:
         self._named = named
@@ -130,7 +130,7 @@ class _Schemas:
                 yield from self.fields(branch["items"], f"{prefix.removesuffix('.')}[].")
 
     def parameter(self, parameter: Mapping[str, Any]) -> tuple[str, Field]:
-        """Where a parameter is sent, and what it is."""
+        """The place of a parameter (path, query or header), and the parameter."""
         schema = {"description": parameter.get("description", ""), **parameter["schema"]}
         required = parameter.get("required", False)
         return parameter["in"], self.field(parameter["name"], schema, required=required)
@@ -167,7 +167,7 @@ class _Schemas:
         return {}
 
     def _branches(self, schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        """What a value may be: `$ref` resolved, `anyOf` taken apart, null left out."""
+        """The alternatives of a schema: `$ref` resolved, `anyOf` taken apart, null left out."""
         if "$ref" in schema:
             yield from self._branches(self._named[schema["$ref"].rpartition("/")[2]])
         elif "anyOf" in schema:

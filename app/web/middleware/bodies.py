@@ -1,4 +1,4 @@
-"""A pure ASGI guard: each body is read whole, and bounded in every way, before it is parsed."""
+"""ASGI middleware that reads each body whole, and bounds it, before it is parsed."""
 
 import asyncio
 import re
@@ -21,28 +21,28 @@ from app.web.middleware.guards import SAFE_METHODS
 from app.web.visitor.text_stream import handed_over, is_written
 
 BODIES_BYTES: Final = 64 * 1024 * 1024
-"""All bodies under way together: six recordings of the largest size."""
+"""All bodies being received or parsed together: six recordings of the largest size."""
 
 PATIENCE_SECONDS: Final = 15.0
 BYTES_PER_SECOND: Final = 32 * 1024
-"""A body has so long to arrive, and longer the more of it has: a slow telephone is no attack."""
+"""The least rate at which a body must arrive, after `PATIENCE_SECONDS`: slow phones are served."""
 
 MAX_NESTED: Final = 64
-"""Arrays and objects in one JSON body; ours have less than ten."""
+"""The most arrays and objects in one JSON body; those of the API have less than ten."""
 
 MAX_PARTS: Final = 16
-"""Parts of one form; ours has three."""
+"""The most parts of one form; that of the API has three."""
 
 _AUDIO_PATHS: Final = ("/speak-audio", f"/{Operation.SAY_AUDIO}")
 _FORM_BYTES: Final = 64 * 1024
 _JSON_BYTES: Final = 16 * 1024
 _JSON_BYTES_PER_CHARACTER: Final = 12  # a character outside the BMP, escaped: \ud83d\ude00
 _JSON_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-"""Matches from every quote, so that one without an end is not looked for again from the next."""
+"""Matches a string without an end too, so that the search takes linear time."""
 
 
 class _Refused(Exception):  # noqa: N818 - it is an answer, not an error
-    """The body is not taken; `answer` says why."""
+    """Raised for a body that is refused; `answer` is the response to send."""
 
     def __init__(self, answer: Response) -> None:
         super().__init__()
@@ -52,8 +52,7 @@ class _Refused(Exception):  # noqa: N818 - it is an answer, not an error
 class BodyGuard:
     """Refuses bodies that are too large, too slow, too deep, or of another type.
 
-    A text that is still being written is not read here: its lines are bounded where they are said
-    (`app/web/visitor/text_stream.py`).
+    The body of a streamed text is not read here; `app/web/visitor/text_stream.py` bounds its lines.
     """
 
     def __init__(self, app: ASGIApp, *, max_text_length: int) -> None:
@@ -72,13 +71,13 @@ class BodyGuard:
             async with self._body(scope, receive) as body:
                 await self._app(scope, _replayed(body, receive), send)
         except ClientDisconnect:
-            return  # half a request is no request
+            return  # the client has left: there is nobody to answer
         except _Refused as refused:
             await refused.answer(scope, receive, send)
 
     @asynccontextmanager
     async def _body(self, scope: Scope, receive: Receive) -> AsyncIterator[bytes]:
-        """The body, counted as long as it is in use; raises `_Refused`, or `ClientDisconnect`."""
+        """The body, counted while it is in use; raises `_Refused` or `ClientDisconnect`."""
         is_audio = scope["path"].endswith(_AUDIO_PATHS)
         limit = MAX_AUDIO_BYTES + _FORM_BYTES if is_audio else self._json_bytes
         chunks: list[bytes] = []
@@ -99,7 +98,7 @@ class BodyGuard:
 
 
 async def _chunks(scope: Scope, receive: Receive, limit: int) -> AsyncIterator[bytes]:
-    """The body as it comes; refused when it is longer than `limit`, or says so, or is too slow."""
+    """The chunks of a body; raises `_Refused` when it is longer than `limit` bytes or too slow."""
     declared = Headers(scope=scope).get("Content-Length", "")
     if declared.isdecimal() and int(declared[:18]) > limit:
         raise _too_large(scope, limit)
@@ -122,7 +121,7 @@ async def _chunks(scope: Scope, receive: Receive, limit: int) -> AsyncIterator[b
 
 
 def _require_readable(scope: Scope, body: bytes, *, is_audio: bool) -> None:
-    """Refuses what a parser should not see."""
+    """Raises `_Refused` for a body of another type, or one that could overload a parser."""
     if not body:
         return
     media_type, options = parse_options_header(Headers(scope=scope).get("Content-Type"))
@@ -140,7 +139,7 @@ def _require_readable(scope: Scope, body: bytes, *, is_audio: bool) -> None:
 
 
 def _is_nested(body: bytes) -> bool:
-    """Whether it has so many arrays and objects that they could be too deep for a parser."""
+    """Whether a body has so many arrays and objects that they could be nested too deeply."""
     if body.count(b"[") + body.count(b"{") <= MAX_NESTED:
         return False
     bare = _JSON_STRING.sub(b"", body)
@@ -165,7 +164,7 @@ def _invalid(scope: Scope, status: HTTPStatus, detail: str) -> _Refused:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives `body` first, and then whatever comes (a disconnect)."""
+    """A `receive` that gives `body` first, and then the server's messages (a disconnect)."""
     given = False
 
     async def replay() -> Message:

@@ -1,4 +1,4 @@
-"""The Content-Security-Policy of what people see in a browser."""
+"""The Content-Security-Policy of each kind of page."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -9,13 +9,13 @@ DOCUMENT_POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""For pages to read: styles and pictures of their own, and no script."""
+"""The policy of pages without scripts: they may load styles and pictures of the broker."""
 
 
 def console_policy(nonce: str) -> str:
-    """For the operator's console: its own styles, pictures and calls, and scripts with `nonce`.
+    """The policy of the operator's console: own styles, pictures and calls, scripts with `nonce`.
 
-    A script of theirs brings its own modules along, with the nonce that it has itself.
+    A module that such a script imports needs no nonce of its own.
     """
     return (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self'; "
@@ -31,7 +31,7 @@ _LOOPBACK = "http://127.0.0.1:* http://localhost:*"
 
 
 def page_policy(settings: Settings, nonce: str) -> str:
-    """What the page may load and call: itself, the SDK's origin, Kaltura's media."""
+    """The policy of the avatar's page: the broker, the SDK's origin, and Kaltura's media."""
     media = _LOOPBACK if settings.upstream_is_local else _KALTURA
     api = "" if settings.sealed else _origin(settings.avatar_base_url)
     sdk = "" if settings.sdk_url == BUILTIN_PLAYER else _origin(settings.sdk_url)

@@ -1,4 +1,4 @@
-"""Pure ASGI guards around every route: what is refused, bounded and stamped before it runs."""
+"""ASGI middleware around every route: request ids, the log, security headers, and refusals."""
 
 import asyncio
 import re
@@ -36,7 +36,7 @@ log = structlog.get_logger("request")
 
 
 class RequestContext:
-    """Gives each request an id, one log line, and an answer even when a bug stops it."""
+    """Gives each request an id, a log line, a metric, and an answer even when a bug stops it."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, monotonic: Callable[[], float]) -> None:
         self._app = app
@@ -103,7 +103,7 @@ class RequestContext:
 
 
 class SecurityHeaders:
-    """Headers that every answer carries; a route's own value of one wins."""
+    """Adds security headers to every answer; a route's own value of one wins."""
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
@@ -131,7 +131,7 @@ class SecurityHeaders:
 
 
 class HostGuard:
-    """Refuses calls under a name that is not the broker's: a page may have led it here (DNS)."""
+    """Refuses requests under another host name, against DNS rebinding."""
 
     def __init__(self, app: ASGIApp, *, policy: HostPolicy) -> None:
         self._app = app
@@ -153,7 +153,7 @@ class HostGuard:
 
 
 class CrossSiteGuard:
-    """Refuses what a page of another site made the browser send (see `OriginPolicy`)."""
+    """Refuses requests that another site's page made a browser send (see `OriginPolicy`)."""
 
     def __init__(self, app: ASGIApp, *, policy: OriginPolicy) -> None:
         self._app = app

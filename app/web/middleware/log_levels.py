@@ -1,4 +1,4 @@
-"""How important a request is to someone who reads the log."""
+"""The log level of each request."""
 
 import logging
 from http import HTTPStatus
@@ -9,7 +9,7 @@ from starlette.types import Scope
 from app.kaltura.contract import MIRROR_PATH, Operation
 
 SLOW_SECONDS: Final = 1.0
-"""An answer that takes longer is worth a line, whatever was asked for."""
+"""A slower answer is logged at `INFO`, whatever the route."""
 
 ROUTINE: Final = frozenset(
     {
@@ -31,11 +31,11 @@ LASTING: Final = frozenset(
         *("/operator/api/events", "/operator/api/audit/events"),
     }
 )
-"""Routine routes whose answers take as long as their reader wishes, so none of them is slow."""
+"""Routine routes whose answers last by design, so that none of them is slow."""
 
 
 def route_of(scope: Scope) -> str | None:
-    """The template of a request's path, or where files are mounted; None when nothing is there."""
+    """The template of a request's path, or the mount of the files; None without a route."""
     template: str | None = getattr(scope.get("route"), "path_format", None)
     return template or scope.get("root_path")
 

@@ -1,4 +1,4 @@
-"""Which pages may call, told by what browsers say of themselves (OWASP, Fetch Metadata)."""
+"""The policies of origin and host: which pages may call, and under which name (OWASP)."""
 
 import ipaddress
 import re
@@ -17,10 +17,10 @@ _PREFETCH_HEADERS: Final = ("Sec-Purpose", "Purpose", "X-Moz", "X-Purpose")
 _BROWSER_HEADERS: Final = ("Origin", "Referer", "Upgrade-Insecure-Requests")
 _FETCH_HEADERS: Final = ("Sec-Fetch-Site", "Sec-Fetch-Mode", "Sec-Fetch-Dest")
 _BROWSER: Final = "Mozilla/"
-"""How every browser names itself, and nothing else that calls of its own accord."""
+"""How the User-Agent of every browser begins, and that of no HTTP client."""
 
 _OPERATORS_OWN: Final = ("/metrics", "/operator/api/")
-"""Paths where nothing is answered without the operator's token."""
+"""Paths that answer nothing without the operator's token or cookie."""
 
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(:\d*)?", re.ASCII | re.IGNORECASE)
 
@@ -29,8 +29,8 @@ _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(:\d*)?", re.ASCII | re.IGN
 class OriginPolicy:
     """The broker's own origin, where it is known, and the others whose pages may call.
 
-    `ambient` is whether a request may say who makes it without a cookie that could be seen here,
-    as a proxy's word does.
+    `ambient` is whether requests may be authenticated by other means than a token or a cookie,
+    such as a header that a proxy adds.
     """
 
     own: str | None
@@ -39,15 +39,15 @@ class OriginPolicy:
 
     @classmethod
     def of(cls, settings: Settings) -> "OriginPolicy":
-        """The policy that the settings ask for."""
+        """The policy of these settings."""
         ambient = settings.auth_mode == "header"
         return cls(settings.public_url, frozenset(settings.allowed_origins), ambient)
 
     def is_cross_site(self, headers: Headers) -> bool:
-        """Whether a page that may not do so made the browser send this request.
+        """Whether a page that may not call made the browser send this request.
 
-        `Sec-Fetch-Site` decides where a browser sends it; older ones at least send `Origin`.
-        Without either the caller is not a browser, so it carries nobody's cookie by accident.
+        `Sec-Fetch-Site` decides where a browser sends it; older browsers at least send `Origin`.
+        Without either the caller is not a browser, and sends no cookie unknowingly.
         """
         if _has_token(headers) and "Cookie" not in headers and not self.ambient:
             return False  # a page must hold the token to send it: nothing here is ambient
@@ -60,7 +60,7 @@ class OriginPolicy:
         return origin is not None and not self._is_own(origin, headers)
 
     def is_guest(self, headers: Headers) -> bool:
-        """Whether a page of another origin calls that may: by its token, and by no cookie."""
+        """Whether an allowed page of another origin calls; its cookies do not count."""
         origin = headers.get("Origin")
         if origin is None or origin not in self.allowed:
             return False
@@ -77,7 +77,7 @@ class OriginPolicy:
 
 @dataclass(frozen=True)
 class HostPolicy:
-    """By which name the broker is called; None is any, where nobody has said what it is.
+    """The host name under which the broker may be called; None allows any.
 
     The port does not matter: a proxy may have another.
     """
@@ -87,12 +87,12 @@ class HostPolicy:
 
     @classmethod
     def of(cls, settings: Settings) -> "HostPolicy":
-        """The policy that the settings ask for."""
+        """The policy of these settings."""
         own = urlsplit(settings.public_url).hostname if settings.public_url else None
         return cls(own, Services(settings.service_tokens))
 
     def allows(self, hosts: Sequence[str]) -> bool:
-        """Whether a request with these `Host` headers is for the broker, or from this machine."""
+        """Whether these `Host` headers name the broker or this machine."""
         if self.own is None:
             return True
         if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
@@ -104,10 +104,10 @@ class HostPolicy:
         return name in {self.own, "localhost"} or _is_loopback(name)
 
     def is_proven(self, path: str, headers: Headers) -> bool:
-        """Whether a call needs no name to be trusted: it brings a token, and nothing of a browser.
+        """Whether a call is trusted under any name: it has a token, and no cookie of a browser.
 
-        A page that was led here by its name (DNS) has no such token. Where only the operator gets
-        in, the route itself judges the token, and counts those that are wrong.
+        A page behind DNS rebinding has no such token. On the operator's paths the route itself
+        checks the token, and counts wrong ones.
         """
         token = token_of(headers)
         if token is None or "Cookie" in headers or len(headers.getlist("Host")) != 1:
@@ -134,7 +134,7 @@ def is_fetch_of_own_page(headers: Headers) -> bool:
 
 
 def _is_of_browser(headers: Headers) -> bool:
-    """Whether a browser sends it that says nothing of who made it do so."""
+    """Whether a browser sends the request, one too old for `Sec-Fetch-Site`."""
     named = headers.get("User-Agent", "").startswith(_BROWSER)
     return named or any(name in headers for name in _BROWSER_HEADERS)
 

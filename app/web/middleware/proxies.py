@@ -1,4 +1,4 @@
-"""What proxies before the broker say of a request, and which of them are believed."""
+"""The headers that proxies add: which are trusted, and the visitor that one names."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ log = structlog.get_logger(__name__)
 
 
 class SignedInByProxy:
-    """Notes whom an authenticating proxy has signed in, in a request of its own connection.
+    """Stores the visitor whom an authenticating proxy names, in the state of the request.
 
-    The address that counts is the peer's, so it stands outside of whatever believes
+    Only the address of the connection counts, so this stands outside of the middleware that reads
     `X-Forwarded-For`, which a visitor may write.
     """
 
@@ -45,7 +45,7 @@ class SignedInByProxy:
         return any(peer in network for network in self._networks)
 
     def _visitor(self, scope: Scope) -> Visitor | None:
-        """Whom the header names; two values are one too many to believe either."""
+        """The visitor whom the header names; None when it is sent twice, as one may be forged."""
         values = [value for header, value in scope["headers"] if header == self._header]
         if len(values) != 1:
             return None
@@ -65,9 +65,9 @@ def _text_of(value: bytes) -> str:
 
 
 class UntrustedProxyWarning:
-    """Says once that a proxy seems to stand before the broker, and TRUSTED_PROXIES is not set.
+    """Warns once when a proxy seems to be in front of the broker without TRUSTED_PROXIES.
 
-    All visitors have that proxy's address then, and share what one address may have.
+    All visitors have the proxy's address then, and share the limits of one address.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -98,6 +98,6 @@ def _is_of_near_proxy(scope: Scope) -> bool:
 
 
 def signed_in_by_proxy(request: Request) -> Visitor | None:
-    """The visitor whom a proxy has named; None as well when nobody looked."""
+    """The visitor whom a proxy has named; None also without `SignedInByProxy`."""
     visitor: Visitor | None = getattr(request.state, _SIGNED_IN, None)
     return visitor

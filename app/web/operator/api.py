@@ -1,4 +1,4 @@
-"""The operator's API: what is going on, what was, and what it cost."""
+"""The operator's API: live sessions, the audit record, and usage."""
 
 from typing import Annotated, Final
 
@@ -46,11 +46,11 @@ async def read_audit(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
     cursor: Cursor = None,
 ) -> AuditPage:
-    """The record, newest first.
+    """The audit record, newest first.
 
-    `cursor` of the answer leads to what is older, until it is null. Going on with it neither skips
-    nor repeats anything, whatever is added meanwhile. A search for words or an outcome looks
-    through 25000 entries at a time, so that a page may be empty and yet have a cursor.
+    Ask again with the answer's `cursor` for older entries, until it is null; entries that are added
+    meanwhile are neither skipped nor repeated. A search for words or an outcome, or one without
+    keep-alives, looks through 25000 entries a page, so a page may be empty and yet have a cursor.
     """
     page = await audit_reader.page(wanted, limit=limit, before=int(cursor) if cursor else None)
     return AuditPage.of(page)
@@ -61,13 +61,13 @@ async def read_audit(
     responses=problems(*_OPERATOR),
 )
 async def list_live_sessions(_: OperatorDep, dashboard: DashboardDep) -> LiveSessionList:
-    """The sessions that are open, the latest first."""
+    """The open sessions, the latest first."""
     return await dashboard.sessions()
 
 
 @router.get("/health", responses=problems(*_OPERATOR))
 async def read_health(_: OperatorDep, dashboard: DashboardDep) -> HealthReport:
-    """How full the house is, how Kaltura has answered lately, and whether the record is written."""
+    """How full the broker is, how Kaltura has answered lately, and the state of the record."""
     return await dashboard.health()
 
 
@@ -78,14 +78,14 @@ async def read_health(_: OperatorDep, dashboard: DashboardDep) -> HealthReport:
 async def end_live_session(
     _: OperatorDep, session_id: Annotated[str, Path(alias="sessionId")], sessions: SessionServiceDep
 ) -> Done:
-    """End a session, whoever's it is; its page is told so. Ending it again changes nothing."""
+    """End any visitor's session; its page is told so. Ending it again changes nothing."""
     await sessions.end_any(session_id)
     return Done()
 
 
 @router.get("/usage", responses=problems(*_OPERATOR, RecordUnavailable))
 async def read_usage(_: OperatorDep, usage: UsageDep) -> UsageReport:
-    """Sessions and minutes of today and the thirty days before it, by day and by visitor."""
+    """Sessions and minutes of today and the thirty days before, by day and by visitor."""
     return UsageReport.of(await usage.by_day(), await usage.by_visitor(1), await usage.by_visitor())
 
 
@@ -102,7 +102,7 @@ async def operator_sign_in(
 
 @router.post("/sign-out", include_in_schema=False)
 async def operator_sign_out(request: Request, response: Response, operators: OperatorsDep) -> Done:
-    """Take that cookie back."""
+    """Delete the operator's cookie."""
     operators.require_own_page(request)
     operators.sign_out(response)
     return Done()

@@ -10,7 +10,7 @@ WIDTH: Final = 620
 HEIGHT: Final = 160
 GAP: Final = 5.0
 LEAST: Final = 2.0
-"""A day on which there was something is seen, however little it was."""
+"""The least height of a bar, so that a day with very little is seen."""
 
 _STEPS: Final = (1, 2, 2.5, 5, 10)
 _LINES: Final = 4
@@ -30,7 +30,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Line:
-    """A line across, and the value that it stands for."""
+    """A horizontal grid line, and its value."""
 
     y: float
     value: float
@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """A bar for each day, the latest at the right."""
+    """A bar chart of days, the latest at the right."""
 
     bars: Sequence[Bar]
     lines: Sequence[Line]
@@ -48,7 +48,7 @@ class Chart:
 
     @classmethod
     def of(cls, values: Sequence[tuple[date, float]]) -> Self:
-        """The chart of these days, in this order."""
+        """The chart of these days and values, in this order."""
         step = _step(max((value for _, value in values), default=0))
         count = max(math.ceil(max((value for _, value in values), default=0) / step), 1)
         top = step * count
@@ -63,13 +63,13 @@ class Chart:
 
 @dataclass(frozen=True)
 class Share:
-    """A part of the most that there is, in percent."""
+    """A part of a maximum, in percent."""
 
     percent: float
 
     @classmethod
     def of(cls, value: float, most: float) -> Self:
-        """The share; none of nothing."""
+        """The share of `most` that `value` is; 0 when `most` is 0."""
         return cls(round(100 * value / most, 1) if most else 0.0)
 
 
@@ -81,7 +81,7 @@ def _bar(day: date, value: float, *, x: float, width: float, top: float) -> Bar:
 
 
 def _step(most: float) -> float:
-    """A round number, so that a few of it are enough."""
+    """The distance of grid lines: a round number, of which `_LINES` reach `most`."""
     if most <= _LINES:
         return 1
     magnitude = 10.0 ** math.floor(math.log10(most / _LINES))

@@ -1,4 +1,4 @@
-"""The operator's console: what goes on, what was, and what it cost, as pages."""
+"""The operator's console: pages for live sessions, the audit record, and usage."""
 
 import secrets
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from app.web.operator.schemas import AuditEvent, UsageReport
 from app.web.operator.sign_in import Operators, OperatorsDep
 
 PAGE: Final = 50
-"""Entries of the record on a page."""
+"""Entries of the audit record on a page."""
 
 FILTERS: Final = (
     *("text", "event", "outcome", "visitor", "sessionId", "since", "until"),
@@ -42,7 +42,7 @@ router = APIRouter(
 
 @dataclass(frozen=True)
 class Console:
-    """Makes the pages, for the operator and nobody else."""
+    """Renders pages of the console for the operator who has signed in."""
 
     request: Request
     operators: Operators
@@ -50,7 +50,7 @@ class Console:
     templates: Jinja2Templates
 
     def refusal(self) -> HTMLResponse | None:
-        """The page for who is not the operator: where to sign in, or how it is opened."""
+        """The page for a browser that has not signed in; None when it has."""
         if not self.operators.are_any:
             return self.page("closed", status=HTTPStatus.NOT_FOUND)
         if not self.operators.know(self.request):
@@ -58,7 +58,7 @@ class Console:
         return None
 
     def page(self, name: str, *, status: HTTPStatus = HTTPStatus.OK, **about: Any) -> HTMLResponse:
-        """A page of the console."""
+        """The page of a template; `about` is what the template shows."""
         nonce = secrets.token_urlsafe(16)
         return self.templates.TemplateResponse(
             self.request,
@@ -80,7 +80,7 @@ ConsoleDep = Annotated[Console, Depends(_console)]
 
 @router.get("")
 async def now(console: ConsoleDep, dashboard: DashboardDep) -> HTMLResponse:
-    """What goes on now."""
+    """The page of live sessions and of the broker's health."""
     return console.refusal() or console.page(
         "now", sessions=await dashboard.sessions(), health=await dashboard.health()
     )
@@ -90,7 +90,7 @@ async def now(console: ConsoleDep, dashboard: DashboardDep) -> HTMLResponse:
 async def record(
     console: ConsoleDep, audit_reader: AuditReaderDep, wanted: FilterDep, cursor: Cursor = None
 ) -> HTMLResponse:
-    """What was, newest first."""
+    """The page of the audit record, newest first."""
     if (refusal := console.refusal()) is not None:
         return refusal
     asked = {name: value for name in FILTERS if (value := console.request.query_params.get(name))}
@@ -123,7 +123,7 @@ async def record(
 
 @router.get("/usage")
 async def usage(console: ConsoleDep, usage: UsageDep) -> HTMLResponse:
-    """What was used, by day and by visitor."""
+    """The page of usage, by day and by visitor."""
     if (refusal := console.refusal()) is not None:
         return refusal
     try:

@@ -1,4 +1,4 @@
-"""What goes on now, as the operator sees it: the sessions that are open, and how all is going."""
+"""The present state of the broker for the operator: open sessions and health."""
 
 from dataclasses import dataclass
 from operator import attrgetter
@@ -29,7 +29,7 @@ from app.web.operator.schemas import HealthReport, LiveSession, LiveSessionList
 
 @dataclass(frozen=True)
 class Dashboard:
-    """Looks at all parts of the house; only reads."""
+    """Collects the present state from the parts of the application."""
 
     live_sessions: SessionService
     budgets: Budgets
@@ -40,7 +40,7 @@ class Dashboard:
     clock: SessionClock
 
     async def sessions(self) -> LiveSessionList:
-        """The sessions that are open, the latest first."""
+        """The open sessions, the latest first."""
         live = sorted(self.live_sessions.live(), key=attrgetter("opened_at"), reverse=True)
         ids = [session.session_id for session in live]
         opened = await self._latest(ids, Event.OPENED)
@@ -60,7 +60,7 @@ class Dashboard:
         )
 
     async def health(self) -> HealthReport:
-        """How full the house is, and how Kaltura and the record are doing."""
+        """How many sessions are open, and how Kaltura and the record are doing."""
         return HealthReport.of(
             await self.stats_reader.stats(), self.recent_calls.by_operation(), self.audit_writer
         )
@@ -68,7 +68,7 @@ class Dashboard:
     async def _latest(
         self, session_ids: list[str], event: Event, *, with_words: bool = False
     ) -> dict[str, Entry]:
-        """Nothing when the record can't be read: a session can be seen and ended all the same."""
+        """The latest entry of each session; empty when the record can't be read."""
         try:
             return await self.audit_reader.latest(session_ids, event, with_words=with_words)
         except RecordUnavailable:

@@ -1,4 +1,4 @@
-"""The record as files: a table for spreadsheets, or one JSON object a line for programs."""
+"""Exports of the audit record: CSV for spreadsheets, JSON lines for programs."""
 
 import csv
 import io
@@ -22,19 +22,19 @@ COLUMNS: Final = (
     "detail",
 )
 BYTE_ORDER_MARK: Final = "\ufeff"
-"""Without it Excel takes a table for the letters of its own country."""
+"""Without it Excel reads a CSV file in the encoding of its own country."""
 
 PART: Final = 200
-"""Entries that are written at once."""
+"""Entries that are sent at once."""
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What spreadsheets take for the beginning of a formula, also when it is written full width
+"""The first characters of formulas in spreadsheets, also in their full-width form
 (OWASP, CSV injection).
 """
 
 
 async def csv_lines(found: AsyncIterator[StoredEntry]) -> AsyncIterator[str]:
-    """A head and a line for each entry, some at a time."""
+    """The CSV file: a header line, and a line for each entry, in parts."""
     some: list[Iterable[Any]] = [(f"{BYTE_ORDER_MARK}{COLUMNS[0]}", *COLUMNS[1:])]
     async for one in found:
         some.append(_cells(one))
@@ -45,7 +45,7 @@ async def csv_lines(found: AsyncIterator[StoredEntry]) -> AsyncIterator[str]:
 
 
 async def json_lines(found: AsyncIterator[StoredEntry]) -> AsyncIterator[str]:
-    """A line for each entry, some at a time."""
+    """The JSON lines, one for each entry, in parts."""
     some: list[str] = []
     async for one in found:
         some.append(f"{AuditEvent.of(one).model_dump_json()}\n")
@@ -63,7 +63,7 @@ def _cells(found: StoredEntry) -> Iterable[Any]:
 
 
 def _harmless(value: Any) -> Any:
-    """The value, which no spreadsheet calculates."""
+    """The value, with an apostrophe before a text that a spreadsheet would calculate."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 

@@ -1,4 +1,4 @@
-"""Which entries of the record an operator asks for; the API, exports and the console ask alike."""
+"""The query parameters that choose entries of the audit record, in API, exports and console."""
 
 import re
 from datetime import UTC, datetime
@@ -18,19 +18,19 @@ _PLUS_LOST: Final = re.compile(r"^(.*\d:\d\d\S*) (\d\d(?::?\d\d)?)$")
 
 
 def _given(value: Any) -> Any:
-    """A form sends a field that is left empty."""
+    """The value, None when it is empty, as forms send a field that was left empty."""
     return value or None
 
 
 def _with_plus(value: Any) -> Any:
-    """A moment whose `+02:00` stood in the address as it is: there a plus is a space."""
+    """A time whose `+02:00` was put into an address unencoded, where a plus means a space."""
     return _PLUS_LOST.sub(r"\1+\2", value) if isinstance(value, str) else value
 
 
 Given = BeforeValidator(_given)
 Moment = Annotated[datetime, BeforeValidator(_with_plus)]
 
-# What bounds a string stands inside, where an empty field is None already.
+# The bounds are inside of the union, where an empty field is None already.
 # Nothing on record has a NUL character, and Postgres takes none.
 Named = Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00]*$")]
 Place = Annotated[str, StringConstraints(pattern="^[0-9]{1,18}$")]
@@ -83,7 +83,7 @@ FilterDep = Annotated[Filter, Depends(_filter)]
 
 
 def _visitor_id(visitor: str, settings: Settings) -> str:
-    """The id of a visitor, who may be named as their login names them."""
+    """The id of a visitor, from the id itself or from the name that their login has for them."""
     if settings.auth_mode == "anonymous" or visitor.startswith("service:"):
         return visitor
     if len(visitor) == _ID_DIGITS and set(visitor) <= set("0123456789abcdef"):
@@ -92,7 +92,7 @@ def _visitor_id(visitor: str, settings: Settings) -> str:
 
 
 def _unix(moment: datetime | None) -> float | None:
-    """Unix seconds; a time without a zone is UTC."""
+    """A time as unix seconds; one without a zone is UTC."""
     if moment is None:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

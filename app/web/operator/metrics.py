@@ -1,4 +1,4 @@
-"""The figures for Prometheus."""
+"""The route of the metrics for Prometheus."""
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
@@ -21,6 +21,6 @@ router = APIRouter(tags=["Operator"], route_class=HeadRoute)
 async def get_metrics(
     _: OperatorDep, metrics: MetricsDep, stats_reader: StatsReaderDep
 ) -> Response:
-    """The broker's figures, as Prometheus reads them."""
+    """The broker's metrics in Prometheus' text format."""
     stats = await stats_reader.stats()
     return Response(metrics.exposition(stats), media_type=CONTENT_TYPE)

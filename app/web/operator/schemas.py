@@ -1,4 +1,4 @@
-"""What the operator's API answers, in camelCase on the wire."""
+"""The bodies of the operator's API, in camelCase on the wire."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -18,7 +18,7 @@ from app.web.visitor.schemas import Shape, moment
 
 
 class AuditEvent(Shape):
-    """One entry of the record."""
+    """One entry of the audit record."""
 
     at: datetime
     request_id: str | None = Field(description="The `X-Request-ID` of the call; null: the broker")
@@ -34,7 +34,7 @@ class AuditEvent(Shape):
 
     @classmethod
     def of(cls, found: StoredEntry) -> Self:
-        """An entry as the operator is told of it."""
+        """The API's form of a stored entry."""
         entry = found.entry
         return cls(
             at=moment(entry.at),
@@ -50,20 +50,20 @@ class AuditEvent(Shape):
 
 
 class AuditPage(Shape):
-    """Some of the record, newest first."""
+    """A page of the audit record, newest first."""
 
     events: list[AuditEvent]
     cursor: str | None = Field(description="Leads to what is older; null at the end")
 
     @classmethod
     def of(cls, page: Page) -> Self:
-        """A page as the operator is told of it."""
+        """The API's form of a page."""
         events = [AuditEvent.of(found) for found in page.found]
         return cls(events=events, cursor=None if page.older is None else str(page.older))
 
 
 class LiveSession(Shape):
-    """A session that is open."""
+    """An open session."""
 
     session_id: str
     visitor: str
@@ -86,7 +86,7 @@ class LiveSession(Shape):
         clock: SessionClock,
         seconds_left: float,
     ) -> Self:
-        """The session as it is now, with what the record knows of it."""
+        """The state of a session, completed from its entries in the record."""
         asked_for = opened.detail if opened else {}
         return cls(
             session_id=session.session_id,
@@ -102,7 +102,7 @@ class LiveSession(Shape):
 
 
 class LiveSessionList(Shape):
-    """The sessions that are open."""
+    """The open sessions."""
 
     at: datetime = Field(description="When they were, by the broker's clock")
     sessions: list[LiveSession]
@@ -113,7 +113,7 @@ class LiveSessionList(Shape):
         return cls(at=moment(now), sessions=sessions)
 
     def but_for_clocks(self) -> str:
-        """All that does not change by itself as time goes by."""
+        """The list as JSON, without the fields that change with time alone."""
         clocks: Any = {"at": True, "sessions": {"__all__": {"seconds_left"}}}
         return self.model_dump_json(exclude=clocks)
 
@@ -129,7 +129,7 @@ class OperationHealth(Shape):
 
 
 class HealthReport(Shape):
-    """How full the house is, how Kaltura has answered lately, and whether the record is written."""
+    """How full the broker is, how Kaltura has answered lately, and the state of the record."""
 
     live: int
     capacity: int = Field(description="Sessions that may be open")
@@ -165,7 +165,7 @@ class HealthReport(Shape):
 
 
 class DayUsage(Shape):
-    """What was used on a day (UTC)."""
+    """The usage of one day (UTC)."""
 
     day: date
     sessions: int = Field(description="That began on it")
@@ -173,7 +173,7 @@ class DayUsage(Shape):
 
 
 class VisitorUsage(Shape):
-    """What one visitor used."""
+    """The usage of one visitor."""
 
     visitor: str
     sessions: int
@@ -183,7 +183,7 @@ class VisitorUsage(Shape):
 
 
 class UsageReport(Shape):
-    """Sessions and minutes; of visitors the hundred with the most."""
+    """The usage by day, and by visitor for the hundred visitors with the most minutes."""
 
     today: DayUsage
     days: list[DayUsage] = Field(description="The latest first")

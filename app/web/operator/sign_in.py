@@ -1,4 +1,4 @@
-"""Who is the operator: whoever has OPERATOR_TOKEN, or a cookie that it was exchanged for."""
+"""The operator's authentication: OPERATOR_TOKEN, or a cookie that was given for it."""
 
 import hashlib
 import hmac
@@ -21,10 +21,10 @@ SIGNED_IN_SECONDS: Final = 12 * 3600
 
 
 class Operators:
-    """Lets in who has the token; without OPERATOR_TOKEN there is nothing to get into.
+    """Authenticates the operator; without OPERATOR_TOKEN every request is refused.
 
-    The cookie says until when it is good, under a key of the broker's: the token is not in it,
-    and another token makes it worthless.
+    The cookie holds the time until which it is valid, signed with a key of the broker and bound to
+    the token, which is not in it: another token makes it invalid.
     """
 
     def __init__(self, settings: Settings, keys: Sequence[bytes], clock: Clock) -> None:
@@ -32,28 +32,29 @@ class Operators:
         self._keys = keys
         self._clock = clock
         self._cookie = HostCookie(COOKIE, settings.is_https, SIGNED_IN_SECONDS)
-        # ALLOWED_ORIGINS are for visitors: no other page acts for the operator.
+        # ALLOWED_ORIGINS are for visitors: no page of theirs acts for the operator.
         self._policy = OriginPolicy(settings.public_url, frozenset(), ambient=True)
 
     @property
     def are_any(self) -> bool:
-        """Whether there is anything to get into."""
+        """Whether OPERATOR_TOKEN is set."""
         return self._token is not None
 
     def know(self, request: Request) -> bool:
-        """Whether it is the operator's browser that asks for a page."""
+        """Whether a request for a page has the cookie of an operator who has signed in."""
         return self.are_any and self._is_signed_in(self._cookie.read(request))
 
     async def require(self, request: Request, rate: Rate) -> None:
-        """Raises `Unauthenticated`, or `RateLimited`.
+        """Raises `Unauthenticated`, or `RateLimited`, for a request that is not the operator's.
 
-        An address that was wrong too often is not even listened to, or it could go on guessing.
+        An address that has sent too many wrong tokens is refused a right one too, so that it can't
+        go on guessing.
         """
         token = token_of(request.headers)
         if token is not None and is_a_proxys(request.headers) and not self._is_right(token):
-            token = None  # no guess either, or a proxy would lock the operator out
+            token = None  # not counted as a guess, or a proxy would lock the operator out
         if token is None and self.know(request):
-            # Also of what only reads: an export is work, and writes a file on the operator's disk.
+            # Of reads too: an export is work, and writes a file on the operator's disk.
             self.require_own_page(request)
             return
         await self.require_token(token, request, rate)
@@ -71,7 +72,7 @@ class Operators:
         raise Unauthenticated("Send OPERATOR_TOKEN as `Authorization: Bearer <token>`.")
 
     def require_own_page(self, request: Request) -> None:
-        """Raises `CrossSiteRequest` for any other page."""
+        """Raises `CrossSiteRequest` for a request that another site's page made."""
         if self._policy.is_cross_site(request.headers):
             raise CrossSiteRequest
 
@@ -81,7 +82,7 @@ class Operators:
         self._cookie.set(response, f"{until}.{self._seal(until, self._keys[0])}")
 
     def sign_out(self, response: Response) -> None:
-        """Take the cookie back."""
+        """Delete the cookie."""
         self._cookie.delete(response)
 
     def _is_right(self, token: str) -> bool:
@@ -121,4 +122,4 @@ async def _operator(
 
 
 OperatorDep = Annotated[None, Depends(_operator)]
-"""The operator calls; raises `Unauthenticated` for everyone else."""
+"""Requires the operator; raises `Unauthenticated` or `RateLimited`."""

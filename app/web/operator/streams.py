@@ -1,4 +1,4 @@
-"""What an operator follows or downloads: answers that last, of which there may be only so many."""
+"""The operator's event streams and downloads, of which a few may be open at a time."""
 
 import asyncio
 import contextlib
@@ -23,22 +23,22 @@ from app.web.operator.sign_in import OperatorDep
 from app.web.stream_limit import EventStream, OpenStream
 
 LIFE_SECONDS: Final = 10 * 60
-"""Then a stream ends and its reader asks anew: whoever has signed out gets no other."""
+"""A stream ends after this, and its reader asks again: after a sign-out it gets no other."""
 
 LOOK_SECONDS: Final = 1.0
-"""Between one look and the next; the record's news are looked at sooner, but not much."""
+"""The longest time between two looks at the state; a new entry in the record causes one sooner."""
 
 REST_SECONDS: Final = 0.2
 
 AGAIN_SECONDS: Final = 15.0
-"""How often what has not changed is told again: clocks go wrong, and proxies close silent lines."""
+"""How often an unchanged state is sent again: proxies close silent connections."""
 
 RECONNECT_MS: Final = 2000
 MAX_NEWS: Final = 100
-"""Entries that are told at once; the next look has the others."""
+"""The most entries sent at one look; the next sends the others."""
 
 MAX_STREAMS: Final = 16
-"""Followed and downloaded at the same time: each costs a connection and reads the record."""
+"""Streams and downloads at the same time: each costs a connection and reads the record."""
 
 router = APIRouter(
     prefix=f"{OPERATOR_PATH}/api",
@@ -53,15 +53,15 @@ async def _stream(streams: OperatorStreamsDep, _: OperatorDep) -> AsyncIterator[
 
 
 async def _download_stream(streams: OperatorStreamsDep, _: OperatorDep) -> AsyncIterator[None]:
-    with streams.one_more(may_be_closed=False):  # half a table is none
+    with streams.one_more(may_be_closed=False):  # half a file is of no use
         yield
 
 
 StreamDep = Annotated[OpenStream, Depends(_stream)]
-"""The operator follows one more stream, and the oldest makes room for it when there are enough."""
+"""One more stream of the operator's; beyond `MAX_STREAMS` the oldest is closed for it."""
 
 DownloadDep = Annotated[None, Depends(_download_stream)]
-"""The operator downloads one more file, to its end."""
+"""One more download of the operator's, which no newer one closes."""
 
 _PROBLEMS: Final = problems(InvalidRequest, Unauthenticated, RateLimited, RecordUnavailable)
 
@@ -73,9 +73,9 @@ _PROBLEMS: Final = problems(InvalidRequest, Unauthenticated, RateLimited, Record
     responses=problems(Unauthenticated, RateLimited),
 )
 async def follow_sessions(stream: StreamDep, dashboard: DashboardDep) -> Response:
-    """Follow what goes on: `sessions` events as at `/sessions`, `health` events as at `/health`.
+    """Follow the state: `sessions` events as at `/sessions`, `health` events as at `/health`.
 
-    Each is told when it changes, and now and then all the same. It ends after ten minutes; ask
+    Each is sent when it changes, and every 15 seconds. The stream ends after ten minutes; ask
     again.
     """
     return EventStream(_what_goes_on(dashboard), stream)
@@ -116,10 +116,10 @@ async def follow_audit(
     ] = None,
     last_event_id: Annotated[Place | None, Header()] = None,
 ) -> Response:
-    """Follow the record: each new entry as an `audit` event, oldest first.
+    """Follow the audit record: each new entry as an `audit` event, oldest first.
 
-    It goes on behind `Last-Event-ID`, and neither skips nor repeats any. It ends after ten
-    minutes; ask again.
+    It goes on after `Last-Event-ID`, and neither skips nor repeats an entry. The stream ends after
+    ten minutes; ask again.
     """
     begin = last_event_id or after
     events = _what_is_new(audit_reader, record, wanted, int(begin) if begin else None)
@@ -135,7 +135,7 @@ async def _what_is_new(
         with contextlib.suppress(RecordUnavailable):
             after = (
                 await audit_reader.newest()
-            )  # whoever sees the stream begin misses nothing from there
+            )  # a reader misses nothing from the beginning of the stream on
     yield ServerSentEvent(retry=RECONNECT_MS)
     while True:
         news: list[StoredEntry] = []
@@ -149,7 +149,7 @@ async def _what_is_new(
                 data = AuditEvent.of(found)
                 yield ServerSentEvent(event="audit", id=str(after), data=data)
             if len(news) < MAX_NEWS:
-                after = max(after, looked_to)  # what is not wanted is not looked through again
+                after = max(after, looked_to)  # entries that do not match are not read again
         if now() >= ends_at:
             return
         if news:
@@ -161,7 +161,7 @@ async def _what_is_new(
 
 
 async def _news(record: AuditWriter) -> None:
-    """Return when something is new on the record, or when it is time to look all the same."""
+    """Return when the record has a new entry, or after `LOOK_SECONDS`."""
     await asyncio.sleep(REST_SECONDS)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LOOK_SECONDS - REST_SECONDS):
@@ -176,9 +176,9 @@ async def _news(record: AuditWriter) -> None:
 async def export_csv(
     _: DownloadDep, audit_reader: AuditReaderDep, wanted: FilterDep
 ) -> StreamingResponse:
-    """All of the record that is asked for, newest first, as a table.
+    """The entries that are asked for, newest first, as CSV.
 
-    What a spreadsheet would take for a formula begins with an apostrophe.
+    A text that a spreadsheet would take for a formula has an apostrophe before it.
     """
     return await _download(csv_lines(audit_reader.every(wanted)), "text/csv; charset=utf-8", "csv")
 
@@ -192,14 +192,14 @@ async def export_csv(
 async def export_json_lines(
     _: DownloadDep, audit_reader: AuditReaderDep, wanted: FilterDep
 ) -> StreamingResponse:
-    """All of the record that is asked for, newest first, one event of `/audit` a line."""
+    """The entries that are asked for, newest first, as one JSON object of `/audit` a line."""
     return await _download(json_lines(audit_reader.every(wanted)), "application/x-ndjson", "jsonl")
 
 
 async def _download(
     parts: AsyncIterator[str], media_type: str, extension: str
 ) -> StreamingResponse:
-    first = await anext(parts, "")  # so that a record that can't be read is a problem still
+    first = await anext(parts, "")  # before the status, so that a failure to read is a problem
 
     async def whole() -> AsyncIterator[str]:
         yield first

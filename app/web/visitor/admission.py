@@ -1,4 +1,4 @@
-"""Where sessions are asked for: who asks, whether they may now, and what they are handed."""
+"""Requests for sessions: the caller's identity and limits, and the answer."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ from app.web.visitor.rate_limits import CreateMeter, CreateMeterDep
 
 @dataclass(frozen=True)
 class SessionRequest:
-    """One caller's wish for a session, whoever they are."""
+    """One caller's request for a session."""
 
     request: Request
     response: Response

@@ -1,4 +1,4 @@
-"""How a visitor comes to a session: create, and the line before it."""
+"""The routes that open a session, and those of the waiting room."""
 
 from typing import Annotated, Any, Final
 
@@ -33,7 +33,7 @@ MAX_WAIT_SECONDS: Final = 25
 """Proxies give up on an answer after 30 s or more."""
 
 ASK_AGAIN_SECONDS: Final = 5
-"""How often those in line should ask who do not use the long poll; a turn lasts 30 s."""
+"""Seconds after which a visitor in line should ask again without a long poll; a turn lasts 30 s."""
 
 TicketPath = Annotated[str, Path(max_length=64)]
 
@@ -112,7 +112,7 @@ async def get_place_in_line(
         Query(ge=0, le=MAX_WAIT_SECONDS, description="Answer when it changes, or after so long"),
     ] = 0,
 ) -> PlaceInLine:
-    """A place in line; whoever does not ask for 45 seconds loses it."""
+    """A place in line; it is lost when its visitor does not ask for 45 seconds."""
     return PlaceInLine.of(await admission.place(ticket, wait))
 
 

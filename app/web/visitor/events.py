@@ -1,8 +1,8 @@
-"""A session's life as server-sent events: what is said, and how long it lasts.
+"""A session as server-sent events: its utterances and its state.
 
-To follow a session is no sign of life: a page that sleeps keeps its connection. Each follower
-costs a connection, so there are bounds, and no more: what happened is kept once for all. The last
-event has an id: an EventSource asks again after the end, and stops when it is answered 204.
+Following a session does not keep it alive: a page that sleeps keeps its connection. Followers are
+bounded, since each holds a connection. The last event has an id: an EventSource connects again
+after the end, sends it, and stops when it is answered 204.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ from app.web.visitor.schemas import UtteranceReceipt
 from app.web.visitor.state_reader import StateReader, StateReaderDep
 
 EVERY_SECONDS: Final = 15.0
-"""How often the time left is told; also what keeps proxies from closing the connection."""
+"""How often the time left is sent, which also keeps proxies from closing the connection."""
 
 RECONNECT_MS: Final = 2000
 
 MAX_FOLLOWERS: Final = 500
-"""Of all sessions; half of the connections that the process takes."""
+"""The most followers of all sessions: half of the connections that the process takes."""
 
 MAX_FOLLOWERS_PER_SESSION: Final = 4
 
@@ -60,8 +60,8 @@ async def events(
 ) -> Response:
     """Follow a session: `utterance` events as at `/utterances`, `session` events as its state.
 
-    It begins with what there is, or behind `Last-Event-ID`, and ends with the session. When more
-    follow one session than may, the first of them is ended.
+    It begins with the present state, or after `Last-Event-ID`, and ends with the session. When too
+    many follow one session, the oldest stream is ended.
     """
     if grant.session.ended is not None and last_event_id == END_ID:
         return Response(status_code=204)

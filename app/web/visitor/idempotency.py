@@ -1,4 +1,4 @@
-"""The header by which a call that is sent again is recognised."""
+"""The header `Idempotency-Key`, by which a repeated call is recognised."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""Who a visitor is: a random cookie, a token of the app's own login, or a proxy's word."""
+"""The identity of visitors: a random cookie, a token of the app's login, or a proxy's header."""
 
 import hashlib
 import re
@@ -23,17 +23,17 @@ _YEAR_SECONDS: Final = 365 * 24 * 3600
 
 
 class Visitors(ABC):
-    """How visitors are told apart, which is what AUTH_MODE says."""
+    """Identifies visitors in the way of one AUTH_MODE."""
 
     are_signed_in: ClassVar[bool] = True
-    """Whether nobody is a visitor who has not signed in."""
+    """Whether every visitor has to sign in."""
 
     @abstractmethod
     async def caller(self, request: Request) -> Caller:
-        """Who calls, by what they send."""
+        """The caller of a request, by its credentials."""
 
     def greet(self, caller: Caller, request: Request, response: Response) -> None:  # noqa: B027 - most know their visitors already
-        """Let a new visitor be known before they ask for anything."""
+        """Give a new visitor what identifies them, with the page they open first."""
 
     def welcome(self, caller: Caller, response: Response) -> Visitor:  # noqa: ARG002 - some need it
         """The caller as a visitor who may open a session; raises `Unauthenticated`."""
@@ -46,7 +46,7 @@ class Visitors(ABC):
 
 
 class ByCookie(Visitors):
-    """Anyone is a visitor, known by a random cookie and nothing else of them."""
+    """Identifies anyone by a random cookie, and by nothing else."""
 
     are_signed_in = False
 
@@ -54,7 +54,7 @@ class ByCookie(Visitors):
         self._cookie = HostCookie(_COOKIE, https, _YEAR_SECONDS)
 
     async def caller(self, request: Request) -> Caller:
-        """Whose cookie and token these are."""
+        """The caller to whom cookie and token belong."""
         cookie = self._cookie.read(request)
         known = _of_cookie(cookie) if _WELL_FORMED.fullmatch(cookie) else None
         return _caller(request, known)
@@ -62,8 +62,8 @@ class ByCookie(Visitors):
     def greet(self, caller: Caller, request: Request, response: Response) -> None:
         """Give a new visitor the cookie, so that a create whose answer is lost can be repeated.
 
-        Not when another site led here: a cookie of an earlier version (`SameSite=Strict`) is not
-        sent then, and a new one would take its place. The page's own calls bring it.
+        Not when a link of another site led here: a cookie of an earlier version (`SameSite=Strict`)
+        is not sent then, and a new one would replace it. The page's own calls send it.
         """
         if request.headers.get("Sec-Fetch-Site") != "cross-site":
             self.welcome(caller, response)
@@ -78,15 +78,15 @@ class ByCookie(Visitors):
 
 
 class ByLogin(Visitors):
-    """A visitor sends the token of the app's own login, and nothing of ours is in their browser."""
+    """Identifies visitors by the token of the app's login; the broker sets no cookie."""
 
     def __init__(self, login: LoginTokens) -> None:
         self._login = login
 
     async def caller(self, request: Request) -> Caller:
-        """Whose token this is: the login's is who they are, any other is for others to judge.
+        """The caller whom a token of the login names; any other token is left to others to check.
 
-        `KS` is what Kaltura's SDK writes before whatever its page gave it as Kaltura Session.
+        The scheme `KS` is what Kaltura's SDK writes before the token that its page gives it.
         """
         scheme, credential = credential_of(request.headers)
         if scheme in {"bearer", "ks"}:
@@ -97,15 +97,15 @@ class ByLogin(Visitors):
 
 
 class ByProxy(Visitors):
-    """A proxy before the broker signs visitors in, and says in a header who they are."""
+    """Identifies visitors by the header of a proxy that signs them in."""
 
     async def caller(self, request: Request) -> Caller:
-        """Whom the proxy names, and whose token this is."""
+        """The caller whom the proxy names, and the token."""
         return _caller(request, signed_in_by_proxy(request))
 
 
 def visitors_of(settings: Settings, login: LoginTokens | None) -> Visitors:
-    """What AUTH_MODE asks for; there is a `login` when it is jwt."""
+    """The identification of an AUTH_MODE; with jwt there is a `login`."""
     if login is not None:
         return ByLogin(login)
     return ByProxy() if settings.auth_mode == "header" else ByCookie(https=settings.is_https)
@@ -117,5 +117,5 @@ def _caller(request: Request, visitor: Visitor | None) -> Caller:
 
 
 def _of_cookie(cookie: str) -> Visitor:
-    """A hash of the cookie, so that the cookie itself is kept nowhere."""
+    """The visitor's id: a hash of the cookie, which is itself stored nowhere."""
     return Visitor(hashlib.sha256(cookie.encode()).hexdigest()[:32])

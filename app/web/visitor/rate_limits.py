@@ -1,10 +1,11 @@
-"""What routes ask for whose calls are counted: those that reach Kaltura, or that go on record.
+"""Dependencies of routes whose calls are counted: those that reach Kaltura or are recorded.
 
-A service is not counted: it is trusted with the operator's money already. Nor is `end`, which
-saves money, and costs nothing when it is repeated.
+Services are not counted, since the operator trusts them. Nor is `end`, which saves money and costs
+nothing when it is repeated.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Annotated, Final
 
 from fastapi import Depends, Request, Response
@@ -16,12 +17,12 @@ from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
 from app.web.deps import (
     AdmissionDep,
-    AuditorDep,
-    BearerSession,
     CallerDep,
-    OwnSession,
     RatesDep,
-    SpeechServiceDep,
+    SessionIdPath,
+    bearer_session,
+    own_session,
+    state_of,
 )
 from app.web.rate_limiter import Rate, address_of
 from app.web.visitor.idempotency import SpeakKey
@@ -29,27 +30,27 @@ from app.web.visitor.idempotency import SpeakKey
 
 @dataclass(frozen=True)
 class Meter:
-    """Counts one call, for its visitor and for the address that it comes from."""
+    """Counts one call for its visitor and for its address."""
 
     rate: Rate
     request: Request
     response: Response
 
-    @property
+    @cached_property
     def address(self) -> str:
         """The network address that the call comes from."""
         return address_of(self.request.scope)
 
     @property
     def operation(self) -> Operation:
-        """Which control the path is for, on either surface."""
+        """The control that the path is for, in the visitor API or on the mirror."""
         path: str = self.request.scope["path"]
         name = path.rpartition("/")[2]
         own_names = {"speak": Operation.SAY_TEXT, "speak-audio": Operation.SAY_AUDIO}
         return own_names.get(name) or Operation(name)
 
     async def count(self, visitor: str | None, *, by_address: bool = True) -> None:
-        """Raises `RateLimited`; a visitor who is not known yet has the address's share alone."""
+        """Count the call; raises `RateLimited`. For an unknown visitor the address alone counts."""
         callers = [f"address:{self.address}"] if by_address or visitor is None else []
         if visitor is not None:
             callers.append(f"visitor:{visitor}")
@@ -58,10 +59,10 @@ class Meter:
 
 @dataclass(frozen=True)
 class CreateMeter:
-    """Counts what begins something: an opening, or a place in line.
+    """Counts requests that begin something: an opening, or a place in line.
 
-    Asking again begins nothing, so whoever waits their turn, or lost an answer, need not fear to
-    be refused. It is bounded by what they paid for: the places in line, the sessions.
+    Repeated requests begin nothing and are not counted, so a visitor in line, or one who lost an
+    answer, is not refused. Places and sessions, which are counted, bound them.
     """
 
     meter: Meter
@@ -69,13 +70,13 @@ class CreateMeter:
     known: str | None
 
     async def count(self, waits_as: str | None = None, idempotency_key: str | None = None) -> None:
-        """Raises `RateLimited`; `waits_as` is who a ticket says they are."""
+        """Count the request unless it repeats one; `waits_as` is the owner of its ticket."""
         visitor = waits_as or self.known
         if visitor is None or not await self.admission.is_repeated(visitor, idempotency_key):
             await self.meter.count(visitor)
 
     async def count_opening(self) -> None:
-        """The same for who can't wait, or is not who they say."""
+        """Count an opening for a caller who can't wait in line; raises `RateLimited`."""
         await self.meter.count(self.known)
 
 
@@ -93,58 +94,57 @@ async def _create(
 CreateMeterDep = Annotated[CreateMeter, Depends(_create)]
 
 
-async def _speak(request: Request, response: Response, rates: RatesDep) -> Meter:
-    return Meter(rates.speak, request, response)
-
-
-_SpeakMeterDep = Annotated[Meter, Depends(_speak)]
-
-
 async def _own_to_speak_in(
-    grant: OwnSession,
-    meter: _SpeakMeterDep,
-    auditor: AuditorDep,
-    speech: SpeechServiceDep,
+    request: Request,
+    response: Response,
+    session_id: SessionIdPath,
     idempotency_key: SpeakKey = None,
 ) -> SessionGrant:
-    if speech.is_repeated(grant, idempotency_key):
-        return grant
-    return await _counted(grant, meter, auditor)
+    grant = await own_session(request, session_id)
+    return await _to_speak_in(grant, request, response, idempotency_key)
 
 
 async def _bearer_to_speak_in(
-    grant: BearerSession,
-    meter: _SpeakMeterDep,
-    auditor: AuditorDep,
-    speech: SpeechServiceDep,
+    request: Request,
+    response: Response,
+    session_id: SessionIdPath,
     idempotency_key: SpeakKey = None,
 ) -> SessionGrant:
-    return await _own_to_speak_in(grant, meter, auditor, speech, idempotency_key)
+    grant = await bearer_session(request, session_id)
+    return await _to_speak_in(grant, request, response, idempotency_key)
 
 
-async def _control(request: Request, response: Response, rates: RatesDep) -> Meter:
-    return Meter(rates.control, request, response)
-
-
-_ControlMeterDep = Annotated[Meter, Depends(_control)]
+async def _to_speak_in(
+    grant: SessionGrant, request: Request, response: Response, idempotency_key: str | None
+) -> SessionGrant:
+    state = state_of(request)
+    if state["speech"].is_repeated(grant, idempotency_key):
+        return grant
+    meter = Meter(state["rates"].speak, request, response)
+    return await _counted(grant, meter, state["auditor"])
 
 
 async def _own_to_control(
-    grant: OwnSession, meter: _ControlMeterDep, auditor: AuditorDep
+    request: Request, response: Response, session_id: SessionIdPath
 ) -> SessionGrant:
-    return await _counted(grant, meter, auditor)
+    return await _to_control(await own_session(request, session_id), request, response)
 
 
 async def _bearer_to_control(
-    grant: BearerSession, meter: _ControlMeterDep, auditor: AuditorDep
+    request: Request, response: Response, session_id: SessionIdPath
 ) -> SessionGrant:
-    return await _counted(grant, meter, auditor)
+    return await _to_control(await bearer_session(request, session_id), request, response)
+
+
+async def _to_control(grant: SessionGrant, request: Request, response: Response) -> SessionGrant:
+    state = state_of(request)
+    return await _counted(grant, Meter(state["rates"].control, request, response), state["auditor"])
 
 
 _MERGED: Final = frozenset({Operation.INIT_CLIENT, Operation.KEEP_ALIVE})
-"""What Kaltura and the record hear of a few times a minute, however often a session asks for it.
+"""Controls that are merged, so that Kaltura and the record get a few a minute for each session.
 
-The address is not counted: the pages of a whole office say that they are there.
+Their address is not counted: an office with one address may have many pages open.
 """
 
 

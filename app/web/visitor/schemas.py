@@ -26,7 +26,7 @@ from app.sessions.tokens import OpenedSession
 
 
 class Shape(BaseModel):
-    """camelCase on the wire, snake_case inside; an unknown field is a mistake to be told."""
+    """A body in camelCase on the wire and snake_case inside; an unknown field is an error."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True, extra="forbid"
@@ -34,14 +34,14 @@ class Shape(BaseModel):
 
 
 class CreateWish(Shape):
-    """Which avatar and voice; nothing at all means the operator's defaults."""
+    """The avatar and the voice that are wished for; by default the operator's."""
 
     avatar_id: ItemId | None = None
     voice_id: ItemId | None = None
 
 
 class CreateBody(CreateWish):
-    """What create takes: a wish, and from a visitor without a cookie their ticket."""
+    """The body of create: a wish, and the ticket of a visitor without a cookie."""
 
     ticket: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] | None = Field(
         default=None,
@@ -64,19 +64,19 @@ class SpeakRequest(Shape):
 
 
 class TextLine(Shape):
-    """A piece of a text that is being written."""
+    """One line of a streamed text."""
 
     text: JsonText
 
 
 class MirroredText(SayTextRequest):
-    """What say-text takes on the mirror."""
+    """The body of say-text on the mirror."""
 
     text: JsonText
 
 
 class Heard(Shape):
-    """What a player heard of an utterance."""
+    """A player's report that an utterance begins or ends."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"state": "started"}]})
 
@@ -94,7 +94,7 @@ class CreatedSession(Shape):
 
     @classmethod
     def of(cls, opened: OpenedSession, settings: Settings, origin: str) -> Self:
-        """What the page gets that reaches the broker at `origin`."""
+        """The answer for a page that reaches the broker at `origin`."""
         return cls(
             session_id=opened.session.session_id,
             token=opened.token.get_secret_value(),
@@ -116,7 +116,7 @@ class PlaceInLine(Shape):
 
     @classmethod
     def of(cls, waiting: QueuePosition) -> Self:
-        """The place as its holder is told of it."""
+        """The API's form of a place in line."""
         return cls(
             ticket=waiting.ticket_id,
             position=waiting.position,
@@ -126,7 +126,7 @@ class PlaceInLine(Shape):
 
 
 class SessionState(Shape):
-    """A session's life."""
+    """The state of a session."""
 
     session_id: str
     state: Literal["live", "ended"]
@@ -162,13 +162,13 @@ class Media(Shape):
 
 
 class Done(Shape):
-    """Carried out."""
+    """The answer to a call that was carried out."""
 
     success: Literal[True] = True
 
 
 class Spoken(Done):
-    """Accepted to be said."""
+    """The answer to a text or recording that was accepted."""
 
     turn_id: str
     state: UtteranceState | None = Field(
@@ -179,13 +179,13 @@ class Spoken(Done):
 
     @classmethod
     def of(cls, receipt: Receipt) -> Self:
-        """What has become of it by now; more is told by `utterances` and `events`."""
+        """Its present fate; `utterances` and `events` tell the rest."""
         said = receipt.state in {UtteranceState.SPEAKING, UtteranceState.DONE}
         return cls(turn_id=receipt.turn_id, state=None if said else receipt.state)
 
 
 class UtteranceReceipt(Shape):
-    """What was asked to be said, and its fate; times are as good as can be known."""
+    """One utterance and its fate; its times are estimates where Kaltura tells none."""
 
     turn_id: str
     text: str = Field(description="Empty for a recording")
@@ -198,7 +198,7 @@ class UtteranceReceipt(Shape):
 
     @classmethod
     def of(cls, receipt: Receipt) -> Self:
-        """The utterance as its session's owner is told of it."""
+        """The API's form of an utterance."""
         return cls(
             turn_id=receipt.turn_id,
             text=receipt.text,
@@ -218,7 +218,7 @@ class UtteranceList(Shape):
 
 
 class Health(Shape):
-    """The process answers."""
+    """The answer of a process that is alive."""
 
     status: Literal["ok"] = "ok"
 
@@ -237,7 +237,7 @@ Duration = Annotated[
     WithJsonSchema({"type": "number"}),
     Form(description="Counts for nothing, whatever it is: the length is measured"),
 ]
-"""What a form says is the length of its recording, which Kaltura's API asks for."""
+"""The length of a recording by its sender, a field of Kaltura's API that is ignored here."""
 
 
 def moment(unix_seconds: float) -> datetime:

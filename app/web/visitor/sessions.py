@@ -1,4 +1,4 @@
-"""The visitor surface."""
+"""The visitor API: sessions and their controls."""
 
 from typing import Annotated, Final
 
@@ -118,7 +118,7 @@ async def leave(grant: OwnSession, presence: PresenceDep) -> Done:
     responses=problems(*_OWN, ControlNotAllowed, SessionEnded),
 )
 async def get_media(grant: OwnSession, sessions: SessionServiceDep) -> Media:
-    """Where the sound and the picture are, for players that need no token."""
+    """The address of sound and picture, for players that need no token."""
     media = await sessions.media(grant)
     return Media(whep_url=media.whep_url, turn=media.turn)
 
@@ -137,7 +137,7 @@ async def speak(
     body: SpeakRequest | None = None,
     turn_id: Annotated[TurnId | None, Query(alias="turnId", description=TURN_OF_WRITTEN)] = None,
 ) -> Spoken:
-    """Say a text, or while it is being written; behind others it is `queued`."""
+    """Say a text, or one that is still being written; while others are said it is `queued`."""
     if written is not None:
         return Spoken.of(await speech.say_written(grant, written, turn_id, idempotency_key))
     if body is None:
@@ -171,7 +171,7 @@ async def speak_audio(
 
 @router.get("/avatar-sessions/{sessionId}/utterances", responses=problems(*_OWN))
 async def list_utterances(grant: OwnSession, speech: SpeechServiceDep) -> UtteranceList:
-    """What was asked to be said, and its fate."""
+    """The utterances of a session, and their fates."""
     found = speech.utterances(grant)
     return UtteranceList(utterances=[UtteranceReceipt.of(receipt) for receipt in found])
 

@@ -1,7 +1,7 @@
-"""Texts that are said while they are being written: a body of lines, read one by one.
+"""Streamed texts: bodies of lines, which are said while they are being written.
 
-`BodyGuard` reads every other body whole before its route runs. This one it hands over instead, and
-the route sees an empty body beside it.
+`BodyGuard` reads every other body whole before its route runs. A streamed one it leaves to the
+route, which sees an empty body beside it.
 """
 
 import codecs
@@ -24,7 +24,7 @@ EVENT_STREAM: Final = "text/event-stream"
 
 MAX_LINE_BYTES: Final = 64 * 1024
 MAX_BYTES: Final = 4 * 1024 * 1024
-"""Of one text with all that is around it; a token of a language model is a line."""
+"""The most bytes of one streamed text with its framing; each token may be a line."""
 
 TURN_OF_WRITTEN: Final = "Names the turn of a text that is being written"
 WRITTEN: Final = {
@@ -43,7 +43,7 @@ WRITTEN: Final = {
         }
     },
 }
-"""Of these bodies, what the OpenAPI document says."""
+"""The OpenAPI content of streamed bodies."""
 
 _HANDED_OVER: Final = "written"
 _LAST: Final = b"[DONE]"
@@ -51,7 +51,7 @@ _LAST: Final = b"[DONE]"
 
 
 def is_written(scope: Scope) -> bool:
-    """Whether it is a text that is said while it is being written."""
+    """Whether the body of a request is a streamed text."""
     path: str = scope["path"]
     if not (path.startswith("/api/avatar-sessions/") and path.endswith("/speak")):
         return False
@@ -72,11 +72,11 @@ async def _texts(request: Request) -> AsyncIterator[str] | None:
 
 
 StreamedTexts = Annotated[AsyncIterator[str] | None, Depends(_texts)]
-"""The texts of a body that is still being written; None for every other body."""
+"""The texts of a streamed body; None for every other body."""
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
-    """The body as it comes; a writer that breaks off has written what it has."""
+    """The chunks of the body; one that breaks off counts as ended."""
     size, more = 0, True
     while more:
         message = await receive()
@@ -94,7 +94,7 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    rest, mark = bytearray(), codecs.BOM_UTF8  # which some writers begin with
+    rest, mark = bytearray(), codecs.BOM_UTF8  # a byte-order mark, with which some writers begin
     async for chunk in chunks:
         first, *others = chunk.split(b"\n")
         rest += first
@@ -118,7 +118,7 @@ async def _of_ndjson(lines: AsyncIterator[bytes]) -> AsyncIterator[str]:
 
 
 async def _of_events(lines: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """The data of server-sent events; all else that such a stream may have means nothing here."""
+    """The data of server-sent events; other fields are ignored."""
     data = bytearray()
     async for line in _ended(lines):
         if line.startswith(b"data:"):
@@ -133,7 +133,7 @@ async def _of_events(lines: AsyncIterator[bytes]) -> AsyncIterator[str]:
 
 
 async def _ended(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The lines and an empty one, for a writer that leaves out the last."""
+    """The lines, and an empty one for a writer that leaves out the last."""
     async for line in lines:
         yield line
     yield b""

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Admission } from "../../../static/page/admission.js";
-import { Problem } from "../../../static/page/problems.js";
+import { Admission } from "../../../static/shared/session/admission.js";
+import { Problem } from "../../../static/shared/broker/problems.js";
 
 const OPENED = { sessionId: "s-1", token: "t", secondsLeft: 900 };
 const place = (position, { ticket = "t-1", turn = null } = {}) => ({

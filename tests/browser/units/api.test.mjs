@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Api } from "../../../static/page/api.js";
+import { BrokerApi } from "../../../static/shared/broker/broker-api.js";
 
 const SESSION = { sessionId: "s/1", token: "a.b.c" };
 
-/** An `Api` whose server answers as given; what was asked and what was told of it can be read. */
+/** A `BrokerApi` whose server answers as given; what was asked and what was told of it can be read. */
 function api(answer) {
   const asked = [];
   const told = [];
@@ -13,7 +13,7 @@ function api(answer) {
     asked.push({ path, ...init });
     return answer();
   };
-  return { api: new Api((call) => told.push(call), fetch), asked, told };
+  return { api: new BrokerApi((call) => told.push(call), fetch), asked, told };
 }
 
 const json = (body, init) => () => new Response(JSON.stringify(body), init);

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Captions } from "../../../static/page/captions.js";
-import { languageOf } from "../../../static/page/languages.js";
-import { asText, asVtt } from "../../../static/page/papers.js";
-import { pieces, sentences } from "../../../static/page/sentences.js";
-import { Tempo } from "../../../static/page/tempo.js";
+import { Captions } from "../../../static/page/captions/captions.js";
+import { languageOf } from "../../../static/page/captions/language-detection.js";
+import { asText, asVtt } from "../../../static/page/transcript/transcript-export.js";
+import { pieces, sentences } from "../../../static/page/captions/sentences.js";
+import { SpeakingRate } from "../../../static/page/speech/speaking-rate.js";
 
 /** As much of an element as captions need. */
 class Element {
@@ -31,8 +31,8 @@ function captions(t) {
   let now = 0;
   t.mock.timers.enable({ apis: ["setTimeout"] });
   t.mock.method(performance, "now", () => now);
-  const [element, log, tempo] = [new Element(), new Element(), new Tempo()];
-  const shown = new Captions(element, log, tempo);
+  const [element, log, speakingRate] = [new Element(), new Element(), new SpeakingRate()];
+  const shown = new Captions(element, log, speakingRate);
   const told = [];
   const append = log.append.bind(log);
   log.append = (child) => (told.push(child.textContent), append(child));
@@ -42,7 +42,7 @@ function captions(t) {
       t.mock.timers.tick(10);
     }
   };
-  return { shown, element, log, tempo, told, pass };
+  return { shown, element, log, speakingRate, told, pass };
 }
 
 for (const text of [
@@ -99,11 +99,11 @@ const TWO = "The first sentence is of this length. The second one is.";
 const [FIRST, SECOND] = sentences(TWO);
 
 test("the next sentence is shown when the voice comes back from a pause", (t) => {
-  const { shown, element, tempo, pass } = captions(t);
+  const { shown, element, speakingRate, pass } = captions(t);
   shown.heard(true);
   shown.show(TWO);
   assert.equal(element.textContent, FIRST);
-  pass(1.2 * tempo.expected(FIRST)); // slower than expected
+  pass(1.2 * speakingRate.expected(FIRST)); // slower than expected
   assert.equal(element.textContent, FIRST);
   shown.heard(false);
   pass(300);
@@ -113,10 +113,10 @@ test("the next sentence is shown when the voice comes back from a pause", (t) =>
 });
 
 test("a pause in the middle of a sentence ends nothing", (t) => {
-  const { shown, element, tempo, pass } = captions(t);
+  const { shown, element, speakingRate, pass } = captions(t);
   shown.heard(true);
   shown.show(TWO);
-  pass(0.4 * tempo.expected(FIRST));
+  pass(0.4 * speakingRate.expected(FIRST));
   shown.heard(false);
   pass(200);
   shown.heard(true);
@@ -127,8 +127,8 @@ test("a pause at a comma tells how far the voice is, and the next piece comes wi
   const text = "First of all, there is a sentence that is rather long, and it is cut in the middle of it all.";
   const [before, after] = pieces(text).map((piece) => piece.text);
   for (const slow of [0.8, 1.3]) {
-    const { shown, element, tempo, pass } = captions(t);
-    const said = (words) => slow * tempo.expected(words);
+    const { shown, element, speakingRate, pass } = captions(t);
+    const said = (words) => slow * speakingRate.expected(words);
     shown.heard(true);
     shown.show(text);
     pass(said("First of all,"));
@@ -147,30 +147,30 @@ test("a pause at a comma tells how far the voice is, and the next piece comes wi
 test("a pause at a comma that was not heard makes the next piece a little late, and no more", (t) => {
   const text = "This is a sentence of more than ninety letters, which goes on for as long as you want it to.";
   const [before, after] = pieces(text).map((piece) => piece.text);
-  const { shown, element, tempo, pass } = captions(t);
+  const { shown, element, speakingRate, pass } = captions(t);
   shown.heard(true);
   shown.show(text);
-  pass(tempo.expected(before));
+  pass(speakingRate.expected(before));
   assert.equal(element.textContent, before);
-  pass(0.2 * tempo.expected(before));
+  pass(0.2 * speakingRate.expected(before));
   assert.equal(element.textContent, after);
 });
 
 test("the end of a text is heard in the pause behind it", (t) => {
-  const { shown, tempo, pass } = captions(t);
+  const { shown, speakingRate, pass } = captions(t);
   shown.heard(true);
   shown.show("Only this.");
-  pass(tempo.expected("Only this."));
+  pass(speakingRate.expected("Only this."));
   shown.heard(false);
   assert.ok(shown.heard(true));
 });
 
 test("where no pause is heard the time that it should take counts", (t) => {
-  const { shown, element, tempo, pass } = captions(t);
+  const { shown, element, speakingRate, pass } = captions(t);
   shown.show(TWO);
-  pass(0.9 * tempo.expected(FIRST));
+  pass(0.9 * speakingRate.expected(FIRST));
   assert.equal(element.textContent, FIRST);
-  pass(0.2 * tempo.expected(FIRST));
+  pass(0.2 * speakingRate.expected(FIRST));
   assert.equal(element.textContent, SECOND);
   pass(60_000); // the last stays until the voice ends
   assert.equal(element.hidden, false);
@@ -179,14 +179,14 @@ test("where no pause is heard the time that it should take counts", (t) => {
 });
 
 test("how fast the voice is, is learnt from a sentence that was heard", (t) => {
-  const { shown, tempo, pass } = captions(t);
-  const before = tempo.expected(SECOND);
+  const { shown, speakingRate, pass } = captions(t);
+  const before = speakingRate.expected(SECOND);
   shown.heard(true);
   shown.show(TWO);
-  pass(1.3 * tempo.expected(FIRST));
+  pass(1.3 * speakingRate.expected(FIRST));
   shown.heard(false);
   shown.heard(true);
-  assert.ok(tempo.expected(SECOND) > 1.05 * before);
+  assert.ok(speakingRate.expected(SECOND) > 1.05 * before);
 });
 
 test("each sentence is told to a screen reader once, whole, when it begins", (t) => {
@@ -214,9 +214,9 @@ test("a text is marked with its direction and, where its script tells it, its la
 });
 
 test("a text of signs that are words takes longer than one of as many letters", () => {
-  const tempo = new Tempo();
-  assert.ok(tempo.expected("谢谢你们大家") > 2 * tempo.expected("thanks"));
-  assert.ok(tempo.expected("19842024") > 2 * tempo.expected("eighteen"));
+  const speakingRate = new SpeakingRate();
+  assert.ok(speakingRate.expected("谢谢你们大家") > 2 * speakingRate.expected("thanks"));
+  assert.ok(speakingRate.expected("19842024") > 2 * speakingRate.expected("eighteen"));
 });
 
 test("what is shown is timed for subtitles, without what was not said any more", (t) => {
@@ -227,13 +227,13 @@ test("what is shown is timed for subtitles, without what was not said any more",
   shown.heard(false);
   pass(400);
   shown.hide();
-  const line = { text: "A < B & C --> D. Never said.", fate: "stopped", ms: 9, reason: "", cues };
+  const line = { text: "A < B & C --> D. Never said.", state: "stopped", ms: 9, reason: "", cues };
   assert.equal(
     asVtt([line], 1230),
     "WEBVTT\n\nNOTE The voice and the face are AI-generated.\n\n" +
       "00:01:00.000 --> 00:01:00.500\nA &lt; B &amp; C --&gt; D.\n",
   );
-  const failed = { text: "Not accepted.", fate: "failed", ms: null, reason: "R" };
+  const failed = { text: "Not accepted.", state: "failed", ms: null, reason: "R" };
   assert.equal(
     asText([line, failed], 1230),
     "The voice and the face are AI-generated.\n\n" +

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Alarms } from "../../../static/page/alarms.js";
-import { Clock } from "../../../static/page/clock.js";
-import { Conversation } from "../../../static/page/conversation.js";
-import { Problem } from "../../../static/page/problems.js";
-import { Speech } from "../../../static/page/speech.js";
-import { spread } from "../../../static/page/told.js";
+import { Alerts } from "../../../static/page/panels/alerts.js";
+import { Countdown } from "../../../static/page/panels/countdown.js";
+import { Conversation } from "../../../static/page/speech/conversation.js";
+import { Problem } from "../../../static/shared/broker/problems.js";
+import { SpeechTracker } from "../../../static/page/speech/speech-tracker.js";
+import { spreadCues } from "../../../static/page/speech/utterance-lines.js";
 
 const OPENED = { sessionId: "s-1", expiresAt: new Date(Date.now() + 900_000).toISOString(), secondsLeft: 900 };
 const utterance = (turnId, state, about = {}) => ({
@@ -24,7 +24,7 @@ function conversation(t, session = {}) {
   const lines = [];
   const returned = [];
   const captions = { show: () => [], heard: () => false, hide: () => {} };
-  const speech = new Speech(() => {}, captions);
+  const speech = new SpeechTracker(() => {}, captions);
   const told = {
     added: (line) => lines.push(line),
     accepted: () => {},
@@ -41,7 +41,7 @@ const refuse = (name, about) => async () => {
   throw new Problem(name, about);
 };
 
-for (const [name, fate] of [
+for (const [name, outcome] of [
   ["unreachable", "unclear"],
   ["no-answer", "unclear"],
   ["unknown", "unclear"],
@@ -51,25 +51,25 @@ for (const [name, fate] of [
   ["kaltura-unavailable", "failed"],
   ["rate-limited", "failed"],
 ])
-  test(`after ${name} a line is ${fate}, and its text ${fate === "failed" ? "given back" : "not"}`, async (t) => {
+  test(`after ${name} a line is ${outcome}, and its text ${outcome === "failed" ? "given back" : "not"}`, async (t) => {
     const { talk, returned } = conversation(t, { speak: refuse(name) });
-    assert.equal(await talk.speak("Hello."), fate);
-    assert.deepEqual(returned, fate === "failed" ? ["Hello."] : []);
+    assert.equal(await talk.speak("Hello."), outcome);
+    assert.deepEqual(returned, outcome === "failed" ? ["Hello."] : []);
   });
 
-for (const [state, reason, fate, words] of [
+for (const [state, reason, outcome, words] of [
   ["speaking", null, "accepted", ""],
   ["queued", null, "queued", ""],
   ["interrupted", null, "stopped", ""],
   ["failed", "kaltura-timeout", "unclear", ""],
   ["failed", "session-ended", "failed", "The session has ended"],
 ])
-  test(`what is unclear becomes ${fate} when the broker tells that it is ${state} (${reason})`, async (t) => {
+  test(`what is unclear becomes ${outcome} when the broker tells that it is ${state} (${reason})`, async (t) => {
     const utterances = async () => [utterance(lines[0].turnId, state, { reason })];
     const { talk, lines } = conversation(t, { speak: refuse("no-answer"), utterances });
     await talk.speak("Hello.");
     await pass(t, 1000);
-    assert.deepEqual([lines[0].fate, lines[0].reason], [fate, words]);
+    assert.deepEqual([lines[0].state, lines[0].reason], [outcome, words]);
   });
 
 test("what the broker has never heard of is given back, but not before that is sure", async (t) => {
@@ -82,9 +82,9 @@ test("what the broker has never heard of is given back, but not before that is s
   const { talk, lines, returned } = conversation(t, { speak: refuse("unreachable"), utterances });
   await talk.speak("Hello.");
   for (const ms of [1000, 2000, 4000, 8000]) await pass(t, ms);
-  assert.deepEqual([lines[0].fate, returned], ["unclear", []]);
+  assert.deepEqual([lines[0].state, returned], ["unclear", []]);
   await pass(t, 15_000);
-  assert.deepEqual([lines[0].fate, lines[0].reason, returned], ["failed", "it did not arrive", ["Hello."]]);
+  assert.deepEqual([lines[0].state, lines[0].reason, returned], ["failed", "it did not arrive", ["Hello."]]);
 });
 
 test("what even the broker does not know was not said if it is not heard, and is not given back", async (t) => {
@@ -92,7 +92,7 @@ test("what even the broker does not know was not said if it is not heard, and is
   const { talk, lines, returned } = conversation(t, { speak: refuse("kaltura-timeout"), utterances });
   await talk.speak("Hello.");
   for (const ms of [1000, 19_000, 1000]) await pass(t, ms);
-  assert.deepEqual([lines[0].fate, lines[0].reason, returned], ["failed", "nothing was heard", []]);
+  assert.deepEqual([lines[0].state, lines[0].reason, returned], ["failed", "nothing was heard", []]);
 });
 
 test("what is unclear and heard is not given back", async (t) => {
@@ -100,7 +100,7 @@ test("what is unclear and heard is not given back", async (t) => {
   await talk.speak("Hello.");
   speech.heard(true, true);
   for (const ms of [1000, 2000, 4000, 60_000]) await pass(t, ms);
-  assert.deepEqual([lines[0].fate, returned], ["speaking", []]);
+  assert.deepEqual([lines[0].state, returned], ["speaking", []]);
 });
 
 test("after a reload everything that the broker knows is there again, and what was lost is given back", async (t) => {
@@ -116,26 +116,26 @@ test("after a reload everything that the broker knows is there again, and what w
   talk.begin(OPENED, { sessionId: "s-1", unanswered, heard: { turnId: "c", elapsed: 1200 } });
   await pass(t, 0);
   assert.deepEqual(
-    lines.map(({ turnId, fate }) => [turnId, fate]),
+    lines.map(({ turnId, state }) => [turnId, state]),
     [["a", "said"], ["b", "stopped"], ["c", "accepted"], ["d", "queued"], ["e", "failed"]],
   );
   assert.deepEqual(returned, ["Text of e."]);
   assert.ok(Math.abs(lines[0].cues[0].to - lines[0].cues[0].from - 2000) < 5);
   speech.heard(true, true);
-  assert.deepEqual([lines[2].fate, lines[2].elapsed], ["speaking", 1200]);
+  assert.deepEqual([lines[2].state, lines[2].elapsed], ["speaking", 1200]);
   talk.hearOf(utterance("d", "speaking"));
-  assert.deepEqual([lines.length, lines[3].fate], [5, "accepted"]);
+  assert.deepEqual([lines.length, lines[3].state], [5, "accepted"]);
 });
 
 test("what another page of this session, or a service, lets it say is a line as well", (t) => {
   const { talk, speech, lines } = conversation(t);
   talk.hearOf(utterance("x", "queued"));
   speech.heard(true, true);
-  assert.deepEqual([lines[0].text, lines[0].fate], ["Text of x.", "speaking"]);
+  assert.deepEqual([lines[0].text, lines[0].state], ["Text of x.", "speaking"]);
 });
 
 test("a text's pieces share the time in which it was said by their length", () => {
-  const cues = spread("Twelve signs. And as many.", 1000, 3000);
+  const cues = spreadCues("Twelve signs. And as many.", 1000, 3000);
   assert.deepEqual(cues.map(({ text }) => text), ["Twelve signs.", "And as many."]);
   assert.deepEqual([cues[0].from, cues[1].to], [1000, 3000]);
   assert.equal(cues[0].to, cues[1].from);
@@ -144,14 +144,14 @@ test("a text's pieces share the time in which it was said by their length", () =
 test("each alarm ends with its own cause, and the gravest that stands is shown", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const shown = [];
-  const alarms = new Alarms((content) => shown.push(content));
-  alarms.raise("time", "One minute left");
-  alarms.raise("connection", "No connection");
-  alarms.raise("call", "Too often", 20);
-  alarms.end("connection");
+  const alerts = new Alerts((content) => shown.push(content));
+  alerts.raise("time", "One minute left");
+  alerts.raise("connection", "No connection");
+  alerts.raise("call", "Too often", 20);
+  alerts.end("connection");
   t.mock.timers.tick(20_000);
-  alarms.end("time");
-  alarms.end("time");
+  alerts.end("time");
+  alerts.end("time");
   assert.deepEqual(shown, ["One minute left", "No connection", "Too often", "One minute left", undefined]);
 });
 
@@ -159,7 +159,7 @@ test("the last minute is taken back when there is more time after all", (t) => {
   t.mock.timers.enable({ apis: ["setInterval"] });
   const element = { querySelector: () => ({}), toggleAttribute: () => {}, hidden: true };
   const told = [];
-  const clock = new Clock(element, { onLastMinute: (seconds) => told.push(seconds !== null), onZero: () => {} });
+  const clock = new Countdown(element, { onLastMinute: (seconds) => told.push(seconds !== null), onZero: () => {} });
   clock.start(50);
   t.mock.timers.tick(500);
   clock.set(70);

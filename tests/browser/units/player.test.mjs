@@ -17,12 +17,17 @@ class FakePeer {
   iceGatheringState = "complete";
   iceConnectionState = "connected";
   localDescription = { type: "offer", sdp: "offer" };
-  static latest;
+  static made = [];
 
   constructor(configuration) {
     this.configuration = configuration;
     this.directions = [];
-    FakePeer.latest = this;
+    this.closed = false;
+    FakePeer.made.push(this);
+  }
+
+  static get latest() {
+    return FakePeer.made.at(-1);
   }
 
   addTransceiver(kind, { direction }) {
@@ -36,12 +41,16 @@ class FakePeer {
   addEventListener() {}
   async setLocalDescription() {}
   async setRemoteDescription() {}
-  close() {}
+
+  close() {
+    this.closed = true;
+  }
 }
 
 beforeEach(() => {
   calls = [];
   farewells = [];
+  FakePeer.made = [];
   globalThis.addEventListener = (event, handler) => event === "pagehide" && farewells.push(handler);
   answers = {
     create: { success: true, ...CREDENTIALS },
@@ -95,6 +104,31 @@ test("initSession goes through the documented states to READY", async () => {
   assert.equal(calls[1].headers.Authorization, undefined);
   await player.endSession();
 });
+
+test("what was prepared is gone on with where no relay is needed", async () => {
+  const { player } = session();
+  const prepared = KalturaAvatarSession.prepare();
+  await player.initSession(CREDENTIALS, { prepared });
+  assert.deepEqual(FakePeer.made, [prepared.peer]);
+  assert.equal(prepared.peer.closed, false);
+  await player.endSession();
+});
+
+for (const [why, answer, peers] of [
+  ["a relay is needed", { turn: { url: "turn:relay.example:443" } }, 2],
+  ["the picture's address is refused", { whepUrl: "http://[" }, 1],
+  ["there is no session any more", { status: 404, success: false, error: "gone" }, 1],
+]) {
+  test(`what was prepared is closed where ${why}`, async () => {
+    const { player } = session();
+    const prepared = KalturaAvatarSession.prepare();
+    answers["init-client"] = { ...answers["init-client"], ...answer };
+    await player.initSession(CREDENTIALS, { prepared }).catch(() => {});
+    assert.equal(FakePeer.made.length, peers);
+    assert.equal(prepared.peer.closed, true);
+    await player.endSession();
+  });
+}
 
 test("to the page's own origin a token goes in the broker's header", async () => {
   globalThis.location = new URL(BASE);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { allowedMediaUrl } from "../../../static/player/hosts.js";
+import { allowedMediaUrl } from "../../../static/player/media-hosts.js";
 import { resolveViewerUrl, subscribe } from "../../../static/player/whep.js";
 
 const BASE = "https://api.example/v1/avatar-session";

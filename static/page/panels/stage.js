@@ -1,0 +1,109 @@
+import { byId } from "../../shared/dom.js";
+
+const PLAYABLE_MS = 6000;
+const LOOK_MS = 100;
+const HAVE_FUTURE_DATA = 3;
+
+/** The place where the avatar appears: its scenery, its video, and whether it may be heard. */
+export class Stage {
+  #element;
+  #container;
+  #soundButton;
+  /** What the visitor wants; a browser may mute for reasons of its own. */
+  #sound = { volume: 1, muted: false };
+  #look = () => this.#offerSound();
+
+  constructor() {
+    this.#element = byId("stage");
+    this.#container = byId("avatar-container");
+    this.#soundButton = byId("sound");
+    this.#soundButton.addEventListener("click", () => this.#turnSoundOn());
+    // A player may make its video whenever it likes, so it is looked for when it comes.
+    new MutationObserver(() => this.#adopt()).observe(this.#container, { childList: true, subtree: true });
+  }
+
+  get containerId() {
+    return this.#container.id;
+  }
+
+  /** @param {import("../../shared/session/session-controller.js").State} state */
+  become(state) {
+    this.#element.dataset.state = state;
+    if (state === "ended" || state === "problem") this.clear();
+  }
+
+  /** Takes away what a player showed, whichever that was. */
+  clear() {
+    this.#container.replaceChildren();
+    this.#soundButton.hidden = true;
+  }
+
+  /** What is played, whichever player made it. */
+  get source() {
+    return this.#video?.srcObject;
+  }
+
+  /** @param {{volume: number, muted: boolean}} sound As the visitor wants it; volume is 0 to 1. */
+  setSound(sound) {
+    const isWanted = this.#sound.muted && !sound.muted;
+    this.#sound = sound;
+    this.#obey();
+    if (isWanted) this.#turnSoundOn();
+  }
+
+  /** @param {boolean} speaking */
+  speak(speaking) {
+    this.#element.toggleAttribute("data-speaking", speaking);
+  }
+
+  /** Resolves when the picture plays, or after 6 s: sound alone is better than nothing. */
+  async playable() {
+    const until = performance.now() + PLAYABLE_MS;
+    while (performance.now() < until) {
+      if ((this.#video?.readyState ?? 0) >= HAVE_FUTURE_DATA) break;
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+    await this.#play();
+  }
+
+  get #video() {
+    return this.#container.querySelector("video");
+  }
+
+  #adopt() {
+    for (const name of ["volumechange", "playing", "pause"])
+      this.#video?.addEventListener(name, this.#look);
+    this.#obey();
+  }
+
+  #obey() {
+    const video = this.#video;
+    if (video) video.volume = this.#sound.volume;
+    if (video && this.#sound.muted) video.muted = true;
+    this.#offerSound();
+  }
+
+  #offerSound() {
+    const video = this.#video;
+    const isSilent = video?.paused || (video?.muted && !this.#sound.muted);
+    this.#soundButton.hidden = !video?.srcObject || !isSilent;
+  }
+
+  // Whether sound is allowed is only known by trying; a silent picture is better than none.
+  async #play() {
+    const video = this.#video;
+    if (!video) return;
+    await video.play().catch(() => {
+      video.muted = true;
+      return video.play().catch(() => {});
+    });
+    this.#offerSound();
+  }
+
+  #turnSoundOn() {
+    const video = this.#video;
+    if (!video) return;
+    video.muted = this.#sound.muted;
+    void video.play().catch(() => {}).finally(() => this.#offerSound());
+  }
+}

@@ -1,0 +1,114 @@
+import { byId } from "../../shared/dom.js";
+import { writeText } from "../captions/language-detection.js";
+import { lineStateText } from "../speech/line-state.js";
+import { asText, asVtt } from "./transcript-export.js";
+
+const MOST_LINES = 100;
+
+/** @typedef {import("../speech/speech-tracker.js").Line} Line */
+
+/** What was asked to be said, newest first, each line with what became of it. */
+export class Transcript {
+  #section = byId("transcript");
+  #list = byId("lines");
+  #onRetry;
+  /** @type {Line[]} Oldest first. */
+  #lines = [];
+  /** @type {WeakMap<Line, HTMLElement>} */
+  #items = new WeakMap();
+  /** When its time begins. @type {number | null} */
+  #origin = null;
+
+  /** @param {(line: Line) => void} onRetry A line that failed shall be tried once more. */
+  constructor(onRetry) {
+    this.#onRetry = onRetry;
+    const files = /** @type {[string, string, (lines: Line[], origin: number) => string][]} */ ([
+      ["transcript-text", "transcript.txt", asText],
+      ["transcript-vtt", "transcript.vtt", asVtt],
+    ]);
+    for (const [id, name, made] of files)
+      byId(id).addEventListener("click", () => save(name, made(this.#lines, this.#origin ?? 0)));
+  }
+
+  /**
+   * The avatar is there: from its first time on, times are counted.
+   *
+   * @param {number} [since] In milliseconds of `performance.now`; of a page before this one, less than 0.
+   */
+  begin(since = performance.now()) {
+    this.#origin = Math.min(this.#origin ?? since, since);
+  }
+
+  /** @param {Line} line */
+  add(line) {
+    const item = document.createElement("li");
+    item.append(paragraph("words", line.text), paragraph("fate", ""));
+    this.#items.set(line, item);
+    this.#lines = [...this.#lines, line].slice(-MOST_LINES);
+    const { scrollTop } = this.#list;
+    const before = this.#list.scrollHeight;
+    this.#list.prepend(item);
+    // Whoever reads further down goes on reading there.
+    if (scrollTop > 0) this.#list.scrollTop = scrollTop + this.#list.scrollHeight - before;
+    while (this.#list.childElementCount > MOST_LINES) this.#list.lastElementChild?.remove();
+    this.#section.hidden = false;
+    this.update(line);
+  }
+
+  /** @param {Line} line */
+  update(line) {
+    const item = this.#items.get(line);
+    const words = item?.querySelector(".fate");
+    if (!item || !words) return;
+    const isNew = item.dataset.fate !== line.state;
+    item.dataset.fate = line.state;
+    words.textContent = lineStateText(line);
+    if (isNew && line.state === "failed" && line.seconds === undefined) item.append(this.#retry(line));
+    if (isNew && line.state === "speaking") this.#keepInSight(item);
+  }
+
+  // Only the list is scrolled, and never the page.
+  /** @param {HTMLElement} item */
+  #keepInSight(item) {
+    const [seen, wanted] = [this.#list.getBoundingClientRect(), item.getBoundingClientRect()];
+    if (wanted.top < seen.top) this.#list.scrollTop -= seen.top - wanted.top;
+    else if (wanted.bottom > seen.bottom) this.#list.scrollTop += wanted.bottom - seen.bottom;
+  }
+
+  /** @param {Line} line */
+  #retry(line) {
+    const made = Object.assign(document.createElement("button"), {
+      type: "button",
+      className: "quiet",
+      textContent: "Try again",
+    });
+    made.addEventListener("click", () => {
+      made.remove();
+      this.#onRetry(line);
+    });
+    return made;
+  }
+}
+
+/**
+ * @param {string} className
+ * @param {string} text
+ */
+function paragraph(className, text) {
+  const made = document.createElement("p");
+  made.className = className;
+  if (className === "words") writeText(made, text);
+  return made;
+}
+
+/**
+ * @param {string} name
+ * @param {string} content
+ */
+function save(name, content) {
+  const link = document.createElement("a");
+  link.download = name;
+  link.href = URL.createObjectURL(new Blob([content], { type: "text/plain" }));
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}

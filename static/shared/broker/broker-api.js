@@ -1,0 +1,285 @@
+import { deadline } from "../browser-compat.js";
+import { Problem } from "./problems.js";
+
+const SESSIONS = "/api/avatar-sessions";
+const WAITING_ROOM = "/api/waiting-room";
+const CREATE_MS = 30_000;
+const CONTROL_MS = 15_000;
+/** A long recording takes its time to arrive, and to be made fit to be said. */
+const RECORDING_MS = 180_000;
+
+/**
+ * @typedef {import("../../../types/broker-api").CreatedSession} CreatedSession
+ * @typedef {import("../../../types/broker-api").SessionState} SessionState
+ * @typedef {import("../../../types/broker-api").Spoken} Spoken
+ * @typedef {import("../../../types/broker-api").PlaceInLine} PlaceInLine
+ * @typedef {CreatedSession & {secondsLeft: number}} OpenedSession A session, and its time as of the answer.
+ * @typedef {{sessionId: string, token?: string}} SessionReference Without a token the visitor's cookie counts.
+ * @typedef {Pick<SessionState, "state" | "secondsLeft" | "endReason">} SessionStatus
+ * @typedef {{
+ *   body?: object,
+ *   form?: FormData,
+ *   token?: string,
+ *   headers?: Record<string, string>,
+ *   keepalive?: boolean,
+ *   deadlineMs?: number,
+ *   signal?: AbortSignal,
+ * }} RequestOptions
+ */
+
+/** Calls the broker's API for visitors; every failure is thrown as a `Problem`. */
+export class BrokerApi {
+  #onCall;
+  #fetch;
+
+  /**
+   * @param {(call: import("../network-calls.js").NetworkCall) => void} onCall Told of each call once it is over.
+   * @param {typeof globalThis.fetch} [fetch]
+   */
+  constructor(onCall, fetch = globalThis.fetch.bind(globalThis)) {
+    this.#onCall = onCall;
+    this.#fetch = fetch;
+  }
+
+  /**
+   * Opens a session, or gets in line for one; one key is one session, however often it is sent.
+   *
+   * @param {string} idempotencyKey
+   * @param {string | null} [ticket] Of the place in line whose turn it is.
+   * @returns {Promise<OpenedSession | PlaceInLine>}
+   */
+  async create(idempotencyKey, ticket = null) {
+    const { body, response } = await this.#send("POST", "/api/create-avatar-session", {
+      body: /** @type {import("../../../types/broker-api").CreateBody} */ (ticket === null ? {} : { ticket }),
+      headers: { "Idempotency-Key": idempotencyKey },
+      deadlineMs: CREATE_MS,
+    });
+    return "ticket" in body ? body : opened(body, response);
+  }
+
+  /**
+   * Where in line one is; answers when that changes, or else when the wait is over.
+   *
+   * @param {string} ticket
+   * @param {{waitSeconds: number, signal: AbortSignal}} options
+   * @returns {Promise<PlaceInLine>}
+   */
+  async place(ticket, { waitSeconds, signal }) {
+    const address = `${WAITING_ROOM}/${encodeURIComponent(ticket)}?wait=${waitSeconds}`;
+    const deadlineMs = waitSeconds * 1000 + CONTROL_MS;
+    return (await this.#send("GET", address, { deadlineMs, signal })).body;
+  }
+
+  /** @param {string} ticket */
+  async leaveLine(ticket) {
+    const address = `${WAITING_ROOM}/${encodeURIComponent(ticket)}/leave`;
+    await this.#send("POST", address, { keepalive: true });
+  }
+
+  /**
+   * This visitor's live sessions, whichever tab they are in; the cookie says whose they are.
+   *
+   * @returns {Promise<SessionState[]>}
+   */
+  async sessions() {
+    return (await this.#send("GET", SESSIONS, {})).body.sessions;
+  }
+
+  /**
+   * Takes up a session that a page before this one left.
+   *
+   * @param {string} sessionId
+   * @returns {Promise<OpenedSession>}
+   */
+  async resume(sessionId) {
+    const { body, response } = await this.#control("POST", { sessionId }, "/resume");
+    return opened(body, response);
+  }
+
+  /**
+   * @param {SessionReference} session
+   * @param {string} text
+   * @param {string} turnId Its name, by which its state can be asked for when the answer is lost.
+   * @returns {Promise<Spoken>}
+   */
+  async speak(session, text, turnId) {
+    /** @type {import("../../../types/broker-api").SpeakRequest} */
+    const body = { text, turnId };
+    return (await this.#control("POST", session, "/speak", { body })).body;
+  }
+
+  /**
+   * @param {SessionReference} session
+   * @param {Blob} audio
+   * @param {string} turnId
+   * @returns {Promise<Spoken>}
+   */
+  async speakAudio(session, audio, turnId) {
+    const form = new FormData();
+    form.set("audio", audio, "recording");
+    form.set("turnId", turnId);
+    const request = { form, deadlineMs: RECORDING_MS };
+    return (await this.#control("POST", session, "/speak-audio", request)).body;
+  }
+
+  /**
+   * What was asked to be said in a session, oldest first, and what became of it.
+   *
+   * @param {SessionReference} session
+   * @returns {Promise<import("../../../types/broker-api").UtteranceReceipt[]>}
+   */
+  async utterances(session) {
+    return (await this.#control("GET", session, "/utterances")).body.utterances;
+  }
+
+  /**
+   * Says that the voice is heard to begin or end an utterance, which nobody else can tell.
+   *
+   * @param {SessionReference} session
+   * @param {string} turnId
+   * @param {import("../../../types/broker-api").Heard["state"]} state
+   */
+  async heard(session, turnId, state) {
+    const path = `/utterances/${encodeURIComponent(turnId)}/heard`;
+    await this.#control("POST", session, path, { body: { state } });
+  }
+
+  /**
+   * What happens in a session from an event on, as server-sent events; it goes on until the end.
+   *
+   * @param {SessionReference} session
+   * @param {string} lastId
+   * @param {AbortSignal} signal
+   * @returns {Promise<ReadableStream<Uint8Array>>}
+   */
+  async follow({ sessionId, token }, lastId, signal) {
+    const response = await this.#fetch(`${SESSIONS}/${encodeURIComponent(sessionId)}/events`, {
+      headers: {
+        ...(lastId && { "Last-Event-ID": lastId }),
+        ...own(token),
+      },
+      signal,
+    });
+    if (!response.ok || !response.body) throw await Problem.fromResponse(response);
+    return response.body;
+  }
+
+  /** @param {SessionReference} session */
+  async interrupt(session) {
+    await this.#control("POST", session, "/interrupt");
+  }
+
+  /**
+   * @param {SessionReference} session
+   * @param {number} [deadlineMs]
+   */
+  async keepAlive(session, deadlineMs) {
+    await this.#control("POST", session, "/keep-alive", { deadlineMs });
+  }
+
+  /** @param {SessionReference} session Its end outlives the page. */
+  async end(session) {
+    await this.#control("POST", session, "/end", { keepalive: true });
+  }
+
+  /**
+   * Says that the page goes away: the broker ends the session soon, unless it is resumed.
+   *
+   * @param {SessionReference} session
+   */
+  async leave(session) {
+    await this.#control("POST", session, "/leave", { keepalive: true });
+  }
+
+  /**
+   * @param {SessionReference} session
+   * @returns {Promise<SessionStatus>}
+   */
+  async state(session) {
+    return (await this.#control("GET", session, "")).body;
+  }
+
+  /** Ends every session of this visitor, whichever tab it is in. */
+  async endAll() {
+    for (const session of await this.sessions()) await this.end({ sessionId: session.sessionId });
+  }
+
+  /**
+   * @param {"GET" | "POST"} method
+   * @param {SessionReference} session
+   * @param {string} path
+   * @param {RequestOptions} [request]
+   */
+  #control(method, { sessionId, token }, path, request = {}) {
+    const address = `${SESSIONS}/${encodeURIComponent(sessionId)}${path}`;
+    return this.#send(method, address, { token, ...request });
+  }
+
+  /**
+   * @param {"GET" | "POST"} method
+   * @param {string} path
+   * @param {RequestOptions} request
+   */
+  async #send(method, path, { body, form, token, headers = {}, keepalive, deadlineMs = CONTROL_MS, signal }) {
+    const began = performance.now();
+    /** @type {Response | undefined} */
+    let response;
+    try {
+      response = await this.#fetch(path, {
+        method,
+        keepalive,
+        headers: {
+          ...headers,
+          ...(body && { "Content-Type": "application/json" }),
+          ...own(token),
+        },
+        body: form ?? (body && JSON.stringify(body)),
+        signal: deadline(deadlineMs, signal),
+      });
+      if (!response.ok) throw await Problem.fromResponse(response);
+      return { body: await response.json(), response };
+    } catch (error) {
+      throw Problem.fromFailure(error);
+    } finally {
+      this.#onCall({
+        by: "page",
+        method,
+        path,
+        status: response?.status ?? null,
+        ms: Math.round(performance.now() - began),
+        requestId: response?.headers.get("X-Request-ID") ?? "",
+      });
+    }
+  }
+}
+
+/**
+ * The broker's own header for a token: in `Authorization` it would take the place of what the
+ * browser sends to a proxy that asks for a password (HTTP Basic).
+ *
+ * @param {string | undefined} token
+ * @returns {Record<string, string>}
+ */
+function own(token) {
+  return token ? { "Avatar-Token": token } : {};
+}
+
+/**
+ * @param {CreatedSession} created
+ * @param {Response} response
+ * @returns {OpenedSession}
+ */
+function opened(created, response) {
+  return { ...created, secondsLeft: secondsUntil(created.expiresAt, response) };
+}
+
+/**
+ * Seconds until a moment, by the server's clock: the visitor's may be wrong.
+ *
+ * @param {string} moment ISO 8601
+ * @param {Response} response
+ */
+function secondsUntil(moment, response) {
+  const now = Date.parse(response.headers.get("Date") ?? "") || Date.now();
+  return Math.max(0, (Date.parse(moment) - now) / 1000);
+}

@@ -1,0 +1,22 @@
+/** @type {Record<string, string>} Why the broker ended a session, by its `endReason`. */
+const REASONS = {
+  visitor: "It was ended from elsewhere, perhaps from another tab.",
+  left: "Its page was left or closed.",
+  idle: "It was idle for too long.",
+  expired: "Its time was up.",
+  budget: "Today's minutes are used up.",
+  shutdown: "The server was stopped.",
+  gone: "Kaltura ended it.",
+  failed: "Kaltura could not set it up.",
+  operator: "It was ended by whoever runs this page.",
+};
+
+/**
+ * Why a session is over, in words; undefined for no reason or one that is not known here.
+ *
+ * @param {string | null | undefined} endReason
+ * @returns {string | undefined}
+ */
+export function endReasonText(endReason) {
+  return REASONS[endReason ?? ""];
+}

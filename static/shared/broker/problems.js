@@ -1,0 +1,186 @@
+import { endReasonText } from "./end-reasons.js";
+
+/**
+ * What to do next, by the name of the problem; `{when}` is "in 20 seconds" or "in a moment".
+ *
+ * @type {Record<string, string>}
+ */
+const NEXT_STEPS = {
+  "invalid-request": "Change the text and try again.",
+  unauthenticated: "Press Start to open a new session.",
+  "sign-in": "",
+  "cross-site-request": "Open this page at its own address, not inside another site.",
+  "control-not-allowed": "Only whoever runs this page can allow it.",
+  "session-not-found": "Press Start to open a new session.",
+  "session-ended": "Press Start to open a new session.",
+  "rate-limited": "Try again {when}.",
+  "too-many-sessions": "It may be in another tab, or one that was closed a moment ago.",
+  "budget-spent": "Come back {when}.",
+  "at-capacity": "Press Start again {when}.",
+  "record-unavailable": "Only whoever runs this page can mend it; tell them the request id.",
+  "kaltura-credentials-rejected": "Only whoever runs this page can mend it; tell them the request id.",
+  "kaltura-busy": "Try again {when}.",
+  "kaltura-timeout": "Try again {when}.",
+  "kaltura-error": "Try again {when}; if it stays, tell whoever runs this page the request id.",
+  "kaltura-unavailable": "Try again {when}.",
+  "speech-unavailable": "Try again {when}.",
+  "sign-in-unavailable": "Try again {when}.",
+  "speech-refused": "Say it differently.",
+  "ticket-not-found": "Press Start to get in line again.",
+  "queue-full": "Let the avatar finish, or press Stop, and try again {when}.",
+  unreachable: "Check your connection, then try again.",
+  "no-answer": "Try again {when}.",
+  reconnecting: "Nothing needs to be done.",
+  "player-failed": "Reload the page.",
+  "no-webrtc": "Switch WebRTC on in its settings, or open this page in another browser.",
+  "media-timeout": "Press Start to try again; if it stays, a firewall may be holding back WebRTC.",
+  "ice-failed": "Press Start to try again; if it stays, try another network: this one may hold back WebRTC.",
+  "viewer-taken": "Close the other tab that shows this session, then press Start.",
+};
+
+const ANYTHING_ELSE = "Press Start to try again.";
+
+/** @type {Record<string, string>} Titles of what only the page itself can notice. */
+const TITLES = {
+  unreachable: "No connection",
+  "no-answer": "No answer",
+  "player-failed": "The player could not be loaded",
+  "no-webrtc": "This browser can't show live video",
+  "media-timeout": "The picture did not come",
+  "ice-failed": "The picture cannot get through",
+  "viewer-taken": "Watched elsewhere",
+  "session-ended": "The session has ended",
+  reconnecting: "Reconnecting",
+  "session-not-found": "The session is gone",
+  "ticket-not-found": "You are no longer in line",
+};
+
+/** @type {Record<string, string>} Codes of the bundled player that mean a problem known here. */
+const PLAYER_CODES = { network: "unreachable", timeout: "no-answer" };
+
+/** What stays as it is however often one tries. */
+const LASTING = [
+  "invalid-request",
+  "sign-in",
+  "cross-site-request",
+  "control-not-allowed",
+  "session-ended",
+  "session-not-found",
+  "budget-spent",
+  "kaltura-credentials-rejected",
+];
+
+/**
+ * What the broker answers when it refuses; members that only some problems have are of RFC 9457's kind.
+ *
+ * @typedef {import("../../../types/broker-api").Problem & {signIn: boolean, endReason: string | null}} ProblemDetails
+ */
+
+/** Something that went wrong, in words: problem+json of the broker, or the page's own. */
+export class Problem extends Error {
+  /**
+   * @param {string} name
+   * @param {{title?: string, detail?: string, requestId?: string, retryAfter?: number, endReason?: string | null}} [about]
+   */
+  constructor(name, { title, detail = "", requestId = "", retryAfter, endReason } = {}) {
+    super(title ?? TITLES[name] ?? "Something went wrong");
+    this.name = name;
+    this.detail = endReasonText(endReason) ?? detail;
+    this.requestId = requestId;
+    this.retryAfter = retryAfter;
+    this.endReason = endReason;
+  }
+
+  get title() {
+    return this.message;
+  }
+
+  /** One sentence about what to do now. */
+  get nextStep() {
+    if (this.endReason === "budget") return "There are new ones tomorrow.";
+    const when = this.retryAfter ? `in ${inWords(this.retryAfter)}` : "in a moment";
+    return (NEXT_STEPS[this.name] ?? ANYTHING_ELSE).replace("{when}", when);
+  }
+
+  /** Whether the session is over for good. */
+  get endsSession() {
+    return ["session-ended", "session-not-found", "unauthenticated"].includes(this.name);
+  }
+
+  /** Whether the same call may well succeed in a moment; "unknown" is what a proxy answers. */
+  get passing() {
+    return this.unanswered || this.name === "unknown" || this.retryAfter !== undefined;
+  }
+
+  /** Whether a visitor can do no better than to try again, now or when it is time. */
+  get mayPass() {
+    return !LASTING.includes(this.name);
+  }
+
+  /** Whether nobody answered, so that it is not known what became of the call. */
+  get unanswered() {
+    return ["unreachable", "no-answer"].includes(this.name);
+  }
+
+  /**
+   * What the broker answered; a body that is no problem+json still becomes words.
+   *
+   * @param {Response} response
+   * @returns {Promise<Problem>}
+   */
+  static async fromResponse(response) {
+    /** @type {Partial<ProblemDetails> | null} */
+    const body = await response.json().catch(() => null);
+    const kind = String(body?.type ?? "").split("/").pop() || "unknown";
+    // Where only an app's own visitors are let in, another click on Start would change nothing.
+    const name = body?.signIn ? "sign-in" : kind;
+    return new Problem(name, {
+      title: body?.title,
+      detail: body?.detail ?? `The server answered with status ${response.status}.`,
+      requestId: body?.requestId ?? response.headers.get("X-Request-ID") ?? "",
+      retryAfter: Number(response.headers.get("Retry-After")) || undefined,
+      endReason: body?.endReason,
+    });
+  }
+
+  /**
+   * What `fetch` threw: no answer at all, or none in time.
+   *
+   * @param {unknown} error
+   * @returns {Problem}
+   */
+  static fromFailure(error) {
+    if (error instanceof Problem) return error;
+    if (error instanceof DOMException && error.name === "TimeoutError")
+      return new Problem("no-answer", { detail: "The server took too long to answer." });
+    return new Problem("unreachable", { detail: "The server could not be reached." });
+  }
+
+  /**
+   * What a player reported: a code that is known here, or its own words.
+   *
+   * @param {{code?: string, message?: string} | unknown} error
+   * @returns {Problem}
+   */
+  static fromPlayer(error) {
+    if (error instanceof Problem) return error;
+    const { code = "", message = "" } = /** @type {{code?: string, message?: string}} */ (error ?? {});
+    const name = PLAYER_CODES[code] ?? (code || "player-error");
+    return new Problem(name, { title: TITLES[name] ?? "The avatar cannot be shown", detail: message });
+  }
+}
+
+/** @param {number} seconds */
+function inWords(seconds) {
+  if (seconds < 90) return counted(seconds, "second");
+  if (seconds < 90 * 60) return counted(Math.ceil(seconds / 60), "minute");
+  return counted(Math.ceil(seconds / 3600), "hour");
+}
+
+/**
+ * @param {number} amount
+ * @param {string} unit
+ */
+function counted(amount, unit) {
+  return `${amount} ${unit}${amount === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,191 @@
+import { retryUntilAnswered } from "../broker/connectivity.js";
+import { Problem } from "../broker/problems.js";
+import { Emitter } from "../emitter.js";
+import { ResumableSession } from "./resumable-session.js";
+import { SessionRun } from "./session-run.js";
+import { SessionTerminator } from "./termination.js";
+import { takeTicket } from "./waiting-ticket.js";
+
+/**
+ * @typedef {import("../broker/broker-api.js").OpenedSession} OpenedSession
+ * @typedef {"ready" | "connecting" | "live" | "ended" | "problem"} State
+ * @typedef {{
+ *   state: {state: State, problem?: Problem},
+ *   waiting: import("./admission.js").WaitingStatus,
+ *   opened: OpenedSession,
+ *   timeLeft: number,
+ *   speaking: boolean,
+ *   trouble: import("./session-run.js").SessionTrouble,
+ *   utterance: import("../broker/event-stream.js").Utterance,
+ * }} SessionEvents
+ */
+
+/**
+ * The life of one avatar session after another: ready, connecting, live, ended or problem, and again.
+ *
+ * @extends {Emitter<SessionEvents>}
+ */
+export class SessionController extends Emitter {
+  /** @type {State} */
+  state = "ready";
+  /** The session that an earlier page left. */
+  resumable;
+  #api;
+  #resources;
+  /** @type {SessionRun | null} */
+  #run = null;
+  /** @type {import("../broker/broker-api.js").SessionReference | null} What was live when the page went away. */
+  #left = null;
+
+  /**
+   * @param {import("../broker/broker-api.js").BrokerApi} api
+   * @param {import("./avatar-player.js").AvatarDisplay} display
+   */
+  constructor(api, display) {
+    super();
+    const terminator = new SessionTerminator(api);
+    this.#api = api;
+    this.#resources = { api, terminator, display };
+    this.resumable = new ResumableSession(api, terminator);
+    this.resumable.on("ended", (problem) => this.#become("ended", problem));
+  }
+
+  /** Takes up the place in line, or finds the session, that an earlier page left. */
+  async recover() {
+    const ticket = takeTicket();
+    if (ticket) await this.#go((run) => run.admit(ticket));
+    else await this.resumable.find();
+  }
+
+  /** Resumes the session that an earlier page left, or opens one. */
+  async start() {
+    await this.#go(async (run) => {
+      const left = await this.resumable.claim();
+      return left ? run.resume(left) : run.admit();
+    });
+  }
+
+  /** Starts after ending this visitor's other sessions, when there may be no more of them. */
+  async startInstead() {
+    await this.#go(async (run) => {
+      await this.#api.endAll();
+      return run.admit();
+    });
+  }
+
+  /**
+   * @param {string} text
+   * @param {string} turnId
+   * @returns {Promise<import("../broker/broker-api.js").Spoken>} Rejects with a `Problem`.
+   */
+  async speak(text, turnId) {
+    return this.#monitor.call((opened) => this.#api.speak(opened, text, turnId));
+  }
+
+  /** Lists the session's utterances with their states; rejects with a `Problem`. */
+  async utterances() {
+    return this.#monitor.call((opened) => this.#api.utterances(opened));
+  }
+
+  /**
+   * Reports that the voice of an utterance begins or ends; does nothing without a session.
+   *
+   * @param {string | undefined} turnId
+   * @param {import("../../../types/broker-api").Heard["state"]} state
+   */
+  async heard(turnId, state) {
+    const monitor = this.#run?.monitor;
+    if (!turnId || !monitor) return;
+    await monitor.call((opened) => this.#api.heard(opened, turnId, state)).catch(() => {});
+  }
+
+  /**
+   * @param {Blob} audio
+   * @param {string} turnId
+   * @returns {Promise<import("../broker/broker-api.js").Spoken>} Rejects with a `Problem`.
+   */
+  async speakAudio(audio, turnId) {
+    return this.#monitor.call((opened) => this.#api.speakAudio(opened, audio, turnId));
+  }
+
+  async interrupt() {
+    await this.#monitor.call((opened) => this.#api.interrupt(opened));
+  }
+
+  /** Ends the session, open or to be resumed, or leaves the line. */
+  end() {
+    this.resumable.decline();
+    this.#run?.finish();
+    this.#become("ended");
+  }
+
+  /** Resolves when every earlier session has ended, or after a few seconds. */
+  async settled() {
+    await this.#resources.terminator.settled();
+  }
+
+  /** Leaves the session, or the place in line, for the next page, as this one goes away. */
+  leave() {
+    this.#resources.terminator.hurry();
+    this.resumable.leave();
+    this.#left = this.#run?.leave() ?? null;
+  }
+
+  /** Resumes, where the browser kept the page while it was away and shows it again. */
+  async comeBack() {
+    const left = this.#left;
+    if (left) await this.#go((run) => run.resume(left));
+    else if (this.#busy) takeTicket(); // What was being opened or waited for goes on by itself.
+    else await this.recover();
+  }
+
+  /** Asks the broker for the session's state, where there is reason to doubt it. */
+  async check() {
+    await this.#run?.monitor?.check();
+  }
+
+  get #busy() {
+    return this.#run !== null && !this.#run.over;
+  }
+
+  get #monitor() {
+    const monitor = this.#run?.monitor;
+    if (monitor) return monitor;
+    throw new Problem("session-ended", { title: "There is no session" });
+  }
+
+  /** @param {(run: SessionRun) => Promise<OpenedSession>} open */
+  async #go(open) {
+    if (this.#busy) return;
+    const run = (this.#run = new SessionRun(this.#resources));
+    run.on("waiting", (wait) => this.emit("waiting", wait));
+    run.on("opened", (opened) => this.emit("opened", opened));
+    run.on("live", () => this.#become("live"));
+    run.on("timeLeft", (seconds) => this.emit("timeLeft", seconds));
+    run.on("speaking", (speaking) => this.emit("speaking", speaking));
+    run.on("trouble", (problem) => this.emit("trouble", problem));
+    run.on("utterance", (utterance) => this.emit("utterance", utterance));
+    run.on("failed", (problem) => {
+      this.#become(problem.name === "session-ended" ? "ended" : "problem", problem);
+      if (problem.unanswered) void this.#calmDown();
+    });
+    this.#become("connecting");
+    await run.go(open);
+  }
+
+  // A server that could not be reached is no problem any more once it can.
+  async #calmDown() {
+    const run = this.#run;
+    const isOver = () => this.state !== "problem" || this.#run !== run;
+    if (await retryUntilAnswered(() => this.#api.sessions(), isOver)) this.#become("ready");
+  }
+
+  /**
+   * @param {State} state
+   * @param {Problem} [problem]
+   */
+  #become(state, problem) {
+    this.state = state;
+    this.emit("state", { state, problem });
+  }
+}
