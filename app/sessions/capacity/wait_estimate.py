@@ -58,7 +58,6 @@ class WaitEstimate:
         return max(0.0, min(left))
 
     def _median_length(self, limit: float, longer_than: float = 0) -> float:
-        """The median length in seconds of recent sessions above an age, with `limit` as one more.
-        """
+        """The median length in seconds of recent sessions above an age, `limit` counted as one."""
         longer = (length for length in self._recent_lengths if longer_than < length < limit)
         return median_low([*longer, limit])
