@@ -1,1 +1,1 @@
-"""Everything an avatar says: in order, once, and not any more after Stop."""
+"""Speech of the avatars: queued in order, said once, and dropped after a Stop."""

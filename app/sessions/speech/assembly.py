@@ -1,4 +1,4 @@
-"""The parts of speech that the settings ask for, wired together."""
+"""Builds the parts of speech that the settings ask for."""
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
@@ -16,7 +16,7 @@ from app.sessions.speech.voice.tts_fallback import VoiceSelector
 
 @dataclass(frozen=True)
 class SpeechServices:
-    """Who speaks besides Kaltura, and who is asked before."""
+    """The selector of the voice, and the hooks that see each text first."""
 
     voice: VoiceSelector
     hooks: SpeechHooks
@@ -30,7 +30,7 @@ async def speech_services(
     transport: httpx.AsyncBaseTransport | None = None,
     hooks: Sequence[Hook] = (),
 ) -> AsyncIterator[SpeechServices]:
-    """The services, until the block ends; `transport` carries the calls of those elsewhere."""
+    """Build the speech services over a transport that is closed when the block ends."""
     transport = transport or open_transport()
     async with contextlib.aclosing(transport):
         yield services_of(settings, monotonic=monotonic, transport=transport, hooks=hooks)
@@ -43,10 +43,12 @@ def services_of(
     transport: httpx.AsyncBaseTransport,
     hooks: Sequence[Hook] = (),
 ) -> SpeechServices:
-    """The services over a transport that others close."""
-    asked = list(hooks)
+    """Build the speech services over a transport that the caller closes."""
+    configured = list(hooks)
     if settings.speech_hook_url is not None:
-        asked.append(HttpHook(settings.speech_hook_url, settings.speech_hook_secret, transport))
+        configured.append(
+            HttpHook(settings.speech_hook_url, settings.speech_hook_secret, transport)
+        )
     return SpeechServices(
         voice=VoiceSelector(
             mode=settings.speech,
@@ -55,7 +57,7 @@ def services_of(
             monotonic=monotonic,
         ),
         hooks=SpeechHooks(
-            asked,
+            configured,
             on_failure=settings.speech_hook_failure,
             max_text_length=settings.max_text_length,
         ),
@@ -63,7 +65,7 @@ def services_of(
 
 
 def synthesis_of(settings: Settings, transport: httpx.AsyncBaseTransport) -> Synthesis | None:
-    """The other voice, where there is one."""
+    """Build the text-to-speech service's client; None where the settings name no service."""
     if settings.tts_base_url is None:
         return None
     return Synthesis(

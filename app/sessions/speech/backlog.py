@@ -1,4 +1,4 @@
-"""The line in which utterances wait, and how long it may be."""
+"""The utterances of one session that wait to be sent, and the bounds on them."""
 
 import asyncio
 import math
@@ -15,60 +15,65 @@ MAX_QUEUED: Final = 50
 """Utterances of one session that may wait."""
 
 MAX_QUEUED_CHARACTERS: Final = 50_000
-"""Characters of one session that may wait, or twice the longest text if that is more."""
+"""Characters of one session that may wait; twice the longest allowed text if that is more."""
 
 MAX_QUEUED_BYTES: Final = 12 * 1024 * 1024
-"""Of recordings of one session that may wait; one may always."""
+"""Bytes of recordings of one session that may wait; a single recording may always wait."""
 
 MAX_RETRY_SECONDS: Final = 60
+"""Longest time after which a refused caller is told to try again."""
 
 
 class SpeechBacklog:
-    """First come, first served; `seconds_to_room` says when to try again."""
+    """The waiting utterances of one session, in order of arrival.
+
+    `seconds_to_room`, which methods take, is the time after which a refused caller is told to try
+    again.
+    """
 
     def __init__(self, max_text_length: int) -> None:
         self._max_characters = max(MAX_QUEUED_CHARACTERS, 2 * max_text_length)
         self._waiting: deque[Utterance] = deque()
-        self._turnstile = asyncio.Lock()
-        self._at_turnstile = 0
+        self._order_lock = asyncio.Lock()
+        self._callers = 0
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody waits, and nothing is under way."""
+        """Whether no utterance waits."""
         return not self._waiting
 
     @property
     def first(self) -> Utterance | None:
-        """Whose turn it is."""
+        """The utterance that is to be sent next; None when none waits."""
         return self._waiting[0] if self._waiting else None
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def turnstile(self, seconds_to_room: float) -> AsyncIterator[None]:
-        """One at a time, in the order in which they came."""
-        if self._at_turnstile >= MAX_QUEUED:
+    async def in_order(self, seconds_to_room: float) -> AsyncIterator[None]:
+        """Run the block for one caller at a time, in order of arrival; raises `QueueFull`."""
+        if self._callers >= MAX_QUEUED:
             raise _full(seconds_to_room)
-        self._at_turnstile += 1
+        self._callers += 1
         try:
-            async with self._turnstile:
+            async with self._order_lock:
                 yield
         finally:
-            self._at_turnstile -= 1
+            self._callers -= 1
 
-    def join(self, utterance: Utterance) -> None:
-        """Wait; one that waits already keeps its place."""
+    def add(self, utterance: Utterance) -> None:
+        """Add an utterance at the end; one that waits already keeps its place."""
         if utterance not in self._waiting:
             self._waiting.append(utterance)
 
-    def served(self) -> Iterator[Utterance]:
-        """Those at the front that have nothing left to be sent, who leave."""
+    def pop_finished(self) -> Iterator[Utterance]:
+        """Remove and yield the utterances at the front that have no chunk left to be sent."""
         while self._waiting and not self._waiting[0].chunks and not self._waiting[0].open:
             yield self._waiting.popleft()
 
-    def dissolve(self) -> list[Utterance]:
-        """Everyone, who leaves."""
+    def clear(self) -> list[Utterance]:
+        """Remove and return every utterance."""
         waiting = list(self._waiting)
         self._waiting.clear()
         return waiting
@@ -80,13 +85,16 @@ class SpeechBacklog:
         utterance: Utterance | None,
         seconds_to_room: float,
     ) -> None:
-        """Raises `QueueFull` when there is none; `utterance` is who waits already."""
+        """Raise `QueueFull` when there is no room for a text or recording.
+
+        `utterance` is the waiting utterance that the text is added to; None for a new one.
+        """
         characters = sum(len(chunk.text) for chunk in self._chunks())
         size = sum(len(chunk.recording.audio) for chunk in self._chunks() if chunk.recording)
-        is_long = utterance is None and len(self._waiting) >= MAX_QUEUED
-        is_wordy = characters and characters + len(text) > self._max_characters
-        is_large = recording and size and size + len(recording.audio) > MAX_QUEUED_BYTES
-        if is_long or is_wordy or is_large:
+        too_many = utterance is None and len(self._waiting) >= MAX_QUEUED
+        too_many_characters = characters and characters + len(text) > self._max_characters
+        too_many_bytes = recording and size and size + len(recording.audio) > MAX_QUEUED_BYTES
+        if too_many or too_many_characters or too_many_bytes:
             raise _full(seconds_to_room)
 
     def _chunks(self) -> Iterator[SpeechChunk]:

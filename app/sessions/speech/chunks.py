@@ -1,4 +1,4 @@
-"""One piece on its way upstream: cut to the voice's measure, tried, and its sender answered."""
+"""Helpers for one chunk of speech: cutting it, retrying it, and reporting its outcome."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,34 +14,39 @@ from app.sessions.speech.utterances import SpeechChunk, Utterance
 from app.sessions.speech.voice.http_services import ServiceFailed
 
 MAX_TRIES: Final = 3
+"""Tries after which a chunk that Kaltura did not carry out is given up."""
 MAX_PAUSE_SECONDS: Final = 10
+"""Longest pause before the next try."""
 
 
-class InParts(Exception):  # noqa: N818 - nothing went wrong
-    """The piece was not said: it is too long for the voice that would say it now."""
+class ChunkTooLong(Exception):  # noqa: N818 - not an error
+    """Raised when a chunk was not said because it is too long for the voice that must say it."""
 
 
-class Say(Protocol):
-    """Says one piece upstream."""
+class SayChunk(Protocol):
+    """Function that sends one chunk to Kaltura."""
 
     async def __call__(
         self, utterance: Utterance, chunk: SpeechChunk, is_wanted: Callable[[], bool]
     ) -> float | None:
-        """How many seconds it takes, where that was measured.
+        """Send a chunk; return its length in seconds where that was measured.
 
-        Raises a `Problem`, `InParts`, or `UnwantedCall` when `is_wanted` says no before it is sent.
+        Raises a `Problem`, `ChunkTooLong`, or `UnwantedCall` when `is_wanted` is false before the
+        chunk is sent.
         """
 
 
-def awaited() -> asyncio.Future[Any]:
-    """What a caller waits for, such as `SpeechChunk.accepted`; it may go away meanwhile."""
+def new_future() -> asyncio.Future[Any]:
+    """Create a future for a caller that may go away, such as `SpeechChunk.accepted`."""
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     future.add_done_callback(lambda done: done.cancelled() or done.exception())
     return future
 
 
-def answer(chunk: SpeechChunk, error: BaseException | None = None, *, outcome: str = OK) -> None:
-    """Tell whoever waits for a piece, or else the record, what became of it."""
+def report_outcome(
+    chunk: SpeechChunk, error: BaseException | None = None, *, outcome: str = OK
+) -> None:
+    """Report a chunk's outcome to the caller that waits for it, or else to the audit record."""
     if chunk.call is not None and chunk.call.goes_on and chunk.closes:
         chunk.call.carried_out(outcome)
     waiting = chunk.accepted
@@ -53,10 +58,10 @@ def answer(chunk: SpeechChunk, error: BaseException | None = None, *, outcome: s
         waiting.set_exception(error)
 
 
-def take_fitting(utterance: Utterance, limit: int) -> SpeechChunk:
-    """The next piece, or the part of it that can be said at once; the rest stays in line.
+def take_next_chunk(utterance: Utterance, limit: int) -> SpeechChunk:
+    """Take an utterance's next chunk, cut to `limit` characters; the rest stays in the utterance.
 
-    A rest that makes no sound is left out.
+    A rest without letters or digits is dropped.
     """
     chunk = utterance.chunks.popleft()
     if chunk.recording is not None or len(chunk.text) <= limit:
@@ -70,12 +75,12 @@ def take_fitting(utterance: Utterance, limit: int) -> SpeechChunk:
 
 
 def pause_before_next_try(chunk: SpeechChunk, problem: Problem) -> float | None:
-    """Seconds until a piece may be tried again; None when it may not.
+    """Seconds until a chunk may be tried again; None when it may not.
 
-    It may if Kaltura did not carry it out, so that nothing is said twice, and if nobody waits for
-    the answer who could try again.
+    It may when Kaltura did not carry it out, so that nothing is said twice, and when no caller
+    waits for the answer, who could repeat the call.
     """
-    unsaid = isinstance(problem.__cause__, (*NOT_CARRIED_OUT, ServiceFailed))
-    if not unsaid or chunk.accepted is not None or chunk.tries >= MAX_TRIES:
+    was_not_said = isinstance(problem.__cause__, (*NOT_CARRIED_OUT, ServiceFailed))
+    if not was_not_said or chunk.accepted is not None or chunk.tries >= MAX_TRIES:
         return None
     return min(problem.retry_after or 2**chunk.tries, MAX_PAUSE_SECONDS)

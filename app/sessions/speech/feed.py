@@ -1,4 +1,4 @@
-"""What happens to one session's speech, for as many as follow it."""
+"""The states of one session's utterances, for any number of readers that follow them."""
 
 import asyncio
 import secrets
@@ -9,41 +9,42 @@ from typing import Final
 from app.sessions.speech.utterances import OVER, Receipt, Utterance
 
 MAX_REMEMBERED: Final = 100
-"""Utterances of a session whose fate can be asked for; those that go on are always among them."""
+"""Utterances of one session that are remembered; those that are not over are never forgotten."""
 
 MAX_REMEMBERED_CHARACTERS: Final = 200_000
-BACKLOG: Final = 256
-"""Events that whoever was cut off can still get."""
+"""Characters of one session's utterances that are remembered."""
+MAX_EVENTS: Final = 256
+"""Events that a reader can still get after it was disconnected."""
 
 
 @dataclass(frozen=True)
 class UtteranceEvent:
-    """Something that became of an utterance; `id` is where a reader may go on."""
+    """A change of an utterance; `id` is the position after which a reader may resume."""
 
     id: str
     receipt: Receipt
 
 
 class UtteranceFeed:
-    """The utterances of one session and what became of them.
+    """The utterances of one session, and the events of their changes.
 
-    A reader that is slow, or comes back, asks for what is newer than what it has; nothing is kept
-    for any one of them.
+    A reader that is slow or returns asks for the events after its position; no state is kept for a
+    reader.
     """
 
     def __init__(self) -> None:
-        # A reader may bring an id of another process, which counted otherwise.
+        # A reader may bring an id of an earlier process, whose count was another.
         self._epoch = secrets.token_hex(4)
         self._number = 0
         self._receipts: OrderedDict[str, Receipt] = OrderedDict()
         self._characters = 0
-        self._events: deque[UtteranceEvent] = deque(maxlen=BACKLOG)
+        self._events: deque[UtteranceEvent] = deque(maxlen=MAX_EVENTS)
         self._news = asyncio.Event()
         self.over = False
 
     @property
     def last_id(self) -> str:
-        """Where a reader is who has everything."""
+        """The position of a reader that has every event."""
         return f"{self._epoch}-{self._number}"
 
     @property
@@ -52,7 +53,7 @@ class UtteranceFeed:
         return list(self._receipts.values())
 
     def note(self, utterance: Utterance) -> None:
-        """Tell what has become of an utterance."""
+        """Publish an utterance's current state."""
         receipt = utterance.receipt
         self._number += 1
         self._events.append(UtteranceEvent(self.last_id, receipt))
@@ -63,12 +64,12 @@ class UtteranceFeed:
         self._wake()
 
     def end(self) -> None:
-        """Tell that nothing more will be told."""
+        """Publish that no more events follow."""
         self.over = True
         self._wake()
 
     def since(self, last_id: str | None) -> list[UtteranceEvent]:
-        """What is newer than that; everything as it stands when that is too long ago."""
+        """The events after a position; all current states when it is unknown or too old."""
         epoch, _, number = (last_id or "").partition("-")
         if epoch == self._epoch and number.isdecimal() and len(number) <= len(str(self._number)):
             missed = self._number - int(number)
@@ -77,7 +78,7 @@ class UtteranceFeed:
         return [UtteranceEvent(self.last_id, receipt) for receipt in self._receipts.values()]
 
     async def news(self) -> None:
-        """Wait until something happens."""
+        """Wait until the next event, or the end of the feed."""
         await self._news.wait()
 
     def _wake(self) -> None:

@@ -1,4 +1,4 @@
-"""A speak that is sent again: it is said once, and answered as it was the first time."""
+"""Recognises speaks that are sent again: each is said once, and answered as the first time."""
 
 import asyncio
 import copy
@@ -10,40 +10,41 @@ from typing import Final
 from app.kaltura.contract import Operation, TurnId
 from app.problems import InvalidRequest, Problem
 from app.sessions.auditing import AuditedCall
-from app.sessions.speech.chunks import awaited
+from app.sessions.speech.chunks import new_future
 from app.sessions.speech.text.streaming import STALL_SECONDS
 from app.sessions.speech.utterances import Receipt
 
 MAX_REMEMBERED: Final = 200
-"""Speaks of one session that are recognised when they are sent again; the oldest are forgotten."""
+"""Speaks of one session that are recognised when sent again; the oldest are forgotten."""
 
 
 def digest(content: str | bytes) -> str:
-    """What stands for words or bytes; any `str` will do, half a surrogate pair included."""
-    return hashlib.sha256(_bytes(content)).hexdigest()
+    """The SHA-256 digest of a text or bytes; a text may hold unpaired surrogates."""
+    return hashlib.sha256(_encoded(content)).hexdigest()
 
 
-class WrittenText:
-    """A text that is still being written, remembered as far as it was read."""
+class StreamDigest:
+    """The digest of a text that is still being written, over the part that was read."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._length = 0
         self._is_whole = False
 
-    async def noted(self, texts: AsyncIterator[str]) -> AsyncIterator[str]:
-        """Yield the texts as they come, and remember them."""
+    async def digesting(self, texts: AsyncIterator[str]) -> AsyncIterator[str]:
+        """Yield the texts as they come, and add each to the digest."""
         async for text in texts:
-            self._hash.update(_bytes(text))
+            self._hash.update(_encoded(text))
             self._length += len(text)
             yield text
         self._is_whole = True
 
     async def is_repeated_by(self, texts: AsyncIterator[str]) -> bool:
-        """Whether these texts are the same again; reads no more of them than it has to.
+        """Whether texts repeat the first ones; reads no more of them than necessary.
 
-        Where the first was not read to its end (it was too long, or a Stop came), what follows
-        makes no difference: it would not have been said.
+        When the first text was not read to its end, because it was too long or a Stop came, only
+        the part that was read is compared: the rest would not have been said. Raises
+        `InvalidRequest` when the texts stall.
         """
         head = ""
         while len(head) <= self._length:
@@ -60,49 +61,51 @@ class WrittenText:
 
 @dataclass(frozen=True)
 class Speak:
-    """What one call asks to be said.
+    """The content of one speak call.
 
-    `content` is a digest of its words or bytes; a text that is still `written` has none.
+    `content` is a digest of the text or bytes; it is empty for a streamed text, which has
+    `streamed`.
     """
 
     kind: Operation
     turn_id: TurnId | None
     is_final: bool = True
     content: str = ""
-    written: WrittenText | None = field(default=None, compare=False)
+    streamed: StreamDigest | None = field(default=None, compare=False)
 
     @property
     def ends_turn(self) -> TurnId | None:
-        """The turn that its caller has named and that it ends, by which it is recognised too."""
-        return self.turn_id if self.is_final and self.written is None else None
+        """The turn that this call names and ends, by which the call is recognised too."""
+        return self.turn_id if self.is_final and self.streamed is None else None
 
 
 @dataclass(eq=False)
 class Attempt:
-    """One speak that is carried out; `calls` are those that the record has of it."""
+    """One speak that is carried out; `calls` are its calls in the audit record."""
 
     speak: Speak
     calls: list[AuditedCall] = field(default_factory=list)
-    outcome: asyncio.Future[Receipt] = field(default_factory=awaited)
+    outcome: asyncio.Future[Receipt] = field(default_factory=new_future)
 
     @property
     def may_be_said(self) -> bool:
-        """Whether any of it may have been said, or may yet be."""
+        """Whether any part of the speak may have been said, or may still be said."""
         return any(call.may_be_done for call in self.calls)
 
 
 class IdempotentSpeaks:
     """The speaks of one session, each carried out once.
 
-    A speak is recognised by its Idempotency-Key; without one, by the turn that it ends, if its
-    caller has named that. One that failed is carried out anew, unless some of it may be said.
+    A speak is recognised by its Idempotency-Key; without a key, by the turn that it ends, if the
+    caller has named that turn. A failed speak is carried out again, unless part of it may have been
+    said.
     """
 
     def __init__(self) -> None:
         self._attempts: dict[tuple[str, str], Attempt] = {}
 
     def is_known(self, idempotency_key: str) -> bool:
-        """Whether a speak with this key would not be carried out."""
+        """Whether a speak with this key is known, so that it would not be carried out."""
         return ("key", idempotency_key) in self._attempts
 
     async def once(
@@ -112,18 +115,18 @@ class IdempotentSpeaks:
         carry_out: Callable[[Attempt], Awaitable[Receipt]],
         texts: AsyncIterator[str] | None = None,
     ) -> Receipt:
-        """Carry a speak out, or answer as before, also while the first is under way.
+        """Carry a speak out, or answer as the first time, also while the first is under way.
 
-        `texts` are those of a speak that is still being written: what it says is known only when
-        they are read. Raises `InvalidRequest` when the key was used for another speak.
+        `texts` are the parts of a streamed text, whose content is known only once they are read.
+        Raises `InvalidRequest` when the key was used for another speak.
         """
         earlier = self._earlier(speak, idempotency_key)
         if earlier is None:
             return await self._carried_out(speak, idempotency_key, carry_out)
         receipt = await asyncio.shield(earlier.outcome)
-        written = earlier.speak.written
-        if written and texts and not await written.is_repeated_by(texts):
-            raise _used_otherwise()
+        streamed = earlier.speak.streamed
+        if streamed and texts and not await streamed.is_repeated_by(texts):
+            raise _key_reused()
         return receipt
 
     def _earlier(self, speak: Speak, idempotency_key: str | None) -> Attempt | None:
@@ -132,7 +135,7 @@ class IdempotentSpeaks:
             return earlier if earlier and earlier.speak == speak else None
         earlier = self._attempts.get(("key", idempotency_key))
         if earlier is not None and earlier.speak != speak:
-            raise _used_otherwise()
+            raise _key_reused()
         return earlier
 
     async def _carried_out(
@@ -149,7 +152,7 @@ class IdempotentSpeaks:
             if not attempt.may_be_said:
                 self._forget(attempt)
             if isinstance(error, Problem):
-                # A copy: what hangs on a traceback, such as a recording, shall not be kept.
+                # A copy, which does not keep what the traceback refers to, such as a recording.
                 attempt.outcome.set_exception(copy.copy(error))
             else:
                 attempt.outcome.cancel()
@@ -162,7 +165,7 @@ class IdempotentSpeaks:
     def _remember(self, attempt: Attempt, idempotency_key: str | None) -> None:
         speak = attempt.speak
         if speak.turn_id is not None:
-            # More of a turn, or another text in its name: what ended it before was not its end.
+            # The turn gets more text, or its name is used again: the earlier call did not end it.
             self._attempts.pop(("turn", speak.turn_id), None)
         if idempotency_key is not None:
             self._attempts["key", idempotency_key] = attempt
@@ -181,9 +184,9 @@ class IdempotentSpeaks:
             del self._attempts[name]
 
 
-def _bytes(content: str | bytes) -> bytes:
+def _encoded(content: str | bytes) -> bytes:
     return content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
 
 
-def _used_otherwise() -> InvalidRequest:
+def _key_reused() -> InvalidRequest:
     return InvalidRequest("Idempotency-Key: it was used for another speak; take a new one.")

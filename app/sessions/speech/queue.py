@@ -1,4 +1,4 @@
-"""One session's speech: first in, first out, each text once, and nothing more after Stop."""
+"""Queues one session's speech: each chunk is sent once, in order, and not after a Stop."""
 
 import asyncio
 import math
@@ -16,30 +16,30 @@ from app.sessions.clock import Clocks, Sleep
 from app.sessions.error_mapping import UnwantedCall
 from app.sessions.speech.backlog import SpeechBacklog
 from app.sessions.speech.chunks import (
-    InParts,
-    Say,
-    answer,
+    ChunkTooLong,
+    SayChunk,
     pause_before_next_try,
-    take_fitting,
+    report_outcome,
+    take_next_chunk,
 )
 from app.sessions.speech.interruption import Interrupt, Interrupter
 from app.sessions.speech.playback import Playback
-from app.sessions.speech.registry import UtteranceRegistry
+from app.sessions.speech.utterance_registry import UtteranceRegistry
 from app.sessions.speech.utterances import SpeechChunk, Utterance, UtteranceState
 
-MAX_OPEN_PIECES: Final = 2
-"""Pieces of a text that is still being written which may wait; its writer waits with the next."""
+MAX_OPEN_CHUNKS: Final = 2
+"""Chunks of a streamed text that may wait; further text is read only when one was sent."""
 
 log = structlog.get_logger(__name__)
 
 
 class SpeechQueue:
-    """Sends pieces upstream one after the other, so that a few seconds are always ahead."""
+    """Sends chunks to Kaltura one after the other, a few seconds of speech ahead."""
 
     def __init__(
         self,
         *,
-        say: Say,
+        say: SayChunk,
         interrupt: Interrupt,
         max_chunk_length: Callable[[], int],
         max_text_length: int,
@@ -51,164 +51,166 @@ class SpeechQueue:
         self._utterances = utterances
         self._clocks = clocks
         self._monotonic = clocks.monotonic
-        self._line = SpeechBacklog(max_text_length)
+        self._backlog = SpeechBacklog(max_text_length)
         self._playback = Playback()
-        self._interrupter = Interrupter(interrupt, clocks, on_through=self._go_on)
+        self._interrupter = Interrupter(interrupt, clocks, on_done=self._wake_sender)
         self._not_before = -math.inf
         self._wake = asyncio.Event()
-        self._pump: asyncio.Task[None] | None = None
+        self._sender_task: asyncio.Task[None] | None = None
         self._over: str | None = None
 
     @asynccontextmanager
     async def in_order(self) -> AsyncIterator[int]:
-        """One caller at a time, first come first served; gives what `put` wants to know.
+        """Run the block for one caller at a time, in order of arrival; gives `put`'s `stop_count`.
 
-        Whatever is asked about a text before it may be said is asked in here, so that no text
-        overtakes another.
+        Hooks are asked about a text inside the block, so that no text overtakes another. Raises
+        `QueueFull`.
         """
-        arrived = self._interrupter.count
-        async with self._line.turnstile(self._seconds_to_room()):
-            yield arrived
+        stop_count = self._interrupter.count
+        async with self._backlog.in_order(self._seconds_to_room()):
+            yield stop_count
 
     def require_room(self, turn_id: TurnId, text: str, recording: Recording | None = None) -> None:
-        """Raises `QueueFull` when there is none for this text or recording."""
+        """Raise `QueueFull` when there is no room for this text or recording."""
         utterance = self._utterances.unfinished(turn_id)
-        self._line.require_room(text, recording, utterance, self._seconds_to_room())
+        self._backlog.require_room(text, recording, utterance, self._seconds_to_room())
 
     def begin(self, turn_id: TurnId, text: str) -> Utterance:
-        """The utterance of this name, with this text.
+        """Begin an utterance with a turn id and text, or add the text to the unfinished one.
 
-        A turn that gets more text stays one utterance until its last piece; then its name is free.
+        An utterance is unfinished until its final chunk; then its turn id can be used for another.
         """
         utterance = self._utterances.unfinished(turn_id)
         if utterance is None:
             return self._utterances.new(turn_id, text)
-        self._utterances.add(utterance, text)
+        self._utterances.add_text(utterance, text)
         return utterance
 
-    def put(self, utterance: Utterance, chunks: list[SpeechChunk], arrived: int) -> bool:
-        """Line up pieces of an utterance; whether they are first, and go upstream at once.
+    def put(self, utterance: Utterance, chunks: list[SpeechChunk], stop_count: int) -> bool:
+        """Queue chunks of an utterance; return whether they are first, and are sent at once.
 
-        What arrived before a Stop that was meanwhile is not said.
+        When a Stop came after `stop_count` was read, the chunks are not said.
         """
-        if arrived != self._interrupter.count or self._over:
-            self._utterances.interrupted(utterance, self._over)
+        if stop_count != self._interrupter.count or self._over:
+            self._utterances.mark_interrupted(utterance, self._over)
         if utterance.over:
             return False
         utterance.closed = not utterance.open and any(chunk.final for chunk in chunks)
-        is_first = self._line.is_empty and self._playback.has_room(self._monotonic())
+        is_first = self._backlog.is_empty and self._playback.has_room(self._monotonic())
         utterance.chunks.extend(chunks)
-        self._line.join(utterance)
-        self._go_on()
+        self._backlog.add(utterance)
+        self._wake_sender()
         return is_first
 
-    def add(self, utterance: Utterance, chunk: SpeechChunk, arrived: int) -> None:
-        """A piece more of an open utterance."""
+    def add(self, utterance: Utterance, chunk: SpeechChunk, stop_count: int) -> None:
+        """Queue one more chunk of an utterance whose text is still being written."""
         if utterance.over:
-            answer(chunk, outcome=UtteranceState.INTERRUPTED)
+            report_outcome(chunk, outcome=UtteranceState.INTERRUPTED)
             return
-        self._utterances.add(utterance, chunk.text)
-        self.put(utterance, [chunk], arrived)
+        self._utterances.add_text(utterance, chunk.text)
+        self.put(utterance, [chunk], stop_count)
 
     async def first_tried(self, utterance: Utterance) -> None:
-        """Wait until the first piece of an utterance was tried, if nothing is before it."""
+        """Wait until an utterance's first chunk was tried, unless others are before it."""
         while not utterance.over and not utterance.tried:
-            if self._line.first is not utterance or not self._playback.has_room(self._monotonic()):
+            if self._backlog.first is not utterance or not self._playback.has_room(
+                self._monotonic()
+            ):
                 return
             utterance.drained.clear()
             await utterance.drained.wait()
 
     async def room_for_more(self, utterance: Utterance) -> bool:
-        """Wait until the writer of an open utterance may add to it; False when it is over."""
-        while not utterance.over and len(utterance.chunks) >= MAX_OPEN_PIECES:
+        """Wait until an open utterance may get another chunk; False when it is over."""
+        while not utterance.over and len(utterance.chunks) >= MAX_OPEN_CHUNKS:
             utterance.drained.clear()
             await utterance.drained.wait()
         return not utterance.over
 
     def finish(self, utterance: Utterance) -> None:
-        """An open utterance gets no more text."""
+        """Close an utterance whose text was being written."""
         utterance.open, utterance.closed = False, True
         if utterance.chunks:
             utterance.chunks[-1].final = True
-        self._go_on()
+        self._wake_sender()
 
     async def stop(self, interrupt: Interrupt) -> None:
-        """Nothing that was asked for so far is said any more; raises a `Problem`."""
+        """Stop speech, and drop all that was queued so far; raises a `Problem`."""
         self._drop_waiting(None)
         async with self._interrupter.stopping(interrupt) as stop:
             stop.more = len(self._playback) - 1
             for utterance in self._playback.clear():
-                self._utterances.interrupted(utterance)
+                self._utterances.mark_interrupted(utterance)
 
     def heard(self, turn_id: TurnId, *, begins: bool) -> None:
-        """A player heard an utterance begin or end; what it hears after Stop is stopped again."""
+        """Note that a player heard an utterance begin or end; after a Stop, stop it again."""
         utterance, now = self._utterances.get(turn_id), self._monotonic()
         if utterance is None:
             return
         if begins and utterance.receipt.state == UtteranceState.INTERRUPTED:
             if not len(self._playback) and not self._over:
-                self._interrupter.goes_on()
+                self._interrupter.voice_heard()
             return
-        told = self._playback.heard_begin if begins else self._playback.heard_end
-        for each in told(utterance, now):
-            self._utterances.speaks(each, 0)
-            self._utterances.done(each)
-        self._go_on()
+        note_heard = self._playback.heard_begin if begins else self._playback.heard_end
+        for each in note_heard(utterance, now):
+            self._utterances.mark_speaking(each, 0)
+            self._utterances.mark_done(each)
+        self._wake_sender()
 
     @property
     def is_over(self) -> bool:
-        """Whether its session is."""
+        """Whether the session has ended."""
         return self._over is not None
 
     def close(self, reason: str) -> None:
-        """The session is over, and so is everything that was to be said in it."""
+        """Drop all speech because the session has ended."""
         self._over = self._over or reason
         self._interrupter.count += 1
         self._drop_waiting(reason)
         for utterance in self._playback.clear():
-            self._utterances.interrupted(utterance, reason)
+            self._utterances.mark_interrupted(utterance, reason)
         self._wake.set()
 
     def __len__(self) -> int:
-        return len(self._line)
+        return len(self._backlog)
 
     async def settle(self) -> None:
-        """Break off what is under way, at the end of the process."""
+        """Cancel the sending and the interrupts under way, at the end of the process."""
         self._interrupter.cancel()
-        if self._pump is not None:
-            self._pump.cancel()
-            await asyncio.wait([self._pump])
+        if self._sender_task is not None:
+            self._sender_task.cancel()
+            await asyncio.wait([self._sender_task])
 
-    def _go_on(self) -> None:
+    def _wake_sender(self) -> None:
         self._wake.set()
-        if (self._pump is None or self._pump.done()) and not self._over:
-            self._pump = asyncio.create_task(self._run())
+        if (self._sender_task is None or self._sender_task.done()) and not self._over:
+            self._sender_task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
         while not self._over:
             self._wake.clear()
-            self._settle_up()
-            if (utterance := self._next()) is not None:
+            self._update_states()
+            if (utterance := self._next_utterance()) is not None:
                 await self._send(utterance)
-            elif self._line.is_empty and not len(self._playback):
+            elif self._backlog.is_empty and not len(self._playback):
                 return
             else:
-                await self._until_something_happens()
+                await self._wait_for_change()
 
-    def _settle_up(self) -> None:
-        """Note what has begun, what is over by now, and who waits no more."""
-        for utterance in self._line.served():
-            self._utterances.done(utterance)
+    def _update_states(self) -> None:
+        """Update the states of the utterances that have begun or are over by now."""
+        for utterance in self._backlog.pop_finished():
+            self._utterances.mark_done(utterance)
         now = self._monotonic()
-        while (sound := self._playback.finished(now)) is not None:
-            self._utterances.speaks(sound.utterance, now - sound.begins)
-            self._utterances.done(sound.utterance)
-        if (sound := self._playback.speaking(now)) is not None:
-            self._utterances.speaks(sound.utterance, now - sound.begins)
+        while (playing := self._playback.finished(now)) is not None:
+            self._utterances.mark_speaking(playing.utterance, now - playing.begins)
+            self._utterances.mark_done(playing.utterance)
+        if (playing := self._playback.speaking(now)) is not None:
+            self._utterances.mark_speaking(playing.utterance, now - playing.begins)
 
-    def _next(self) -> Utterance | None:
-        """Whose piece goes upstream now."""
-        first = self._line.first
+    def _next_utterance(self) -> Utterance | None:
+        """The utterance whose chunk is to be sent now; None when none may be sent."""
+        first = self._backlog.first
         if (
             first is None
             or self._interrupter.is_busy
@@ -219,17 +221,19 @@ class SpeechQueue:
             return None
         return first
 
-    async def _until_something_happens(self) -> None:
+    async def _wait_for_change(self) -> None:
         now = self._monotonic()
-        moments = [self._not_before, now + self._playback.seconds_to_room(now)]
-        moments = [moment for moment in moments if moment > now]
+        wake_times = [self._not_before, now + self._playback.seconds_to_room(now)]
+        wake_times = [wake_time for wake_time in wake_times if wake_time > now]
         if (change := self._playback.next_change()) is not None:
-            moments.append(max(change, now))
-        await _woken(self._wake, self._clocks.sleep, min(moments) - now if moments else None)
+            wake_times.append(max(change, now))
+        await _wait_for(
+            self._wake, self._clocks.sleep, min(wake_times) - now if wake_times else None
+        )
 
     async def _send(self, utterance: Utterance) -> None:
-        """In the context of the call that brought it, so that the log and the record name that."""
-        chunk = take_fitting(utterance, self._max_chunk_length())
+        """Send an utterance's next chunk, with its call's context for the log and the record."""
+        chunk = take_next_chunk(utterance, self._max_chunk_length())
         trying = asyncio.create_task(self._try(utterance, chunk), context=chunk.context)
         try:
             await trying
@@ -246,52 +250,52 @@ class SpeechQueue:
 
         try:
             seconds = await self._say(utterance, chunk, is_wanted)
-        except InParts:
+        except ChunkTooLong:
             utterance.chunks.appendleft(chunk)
         except UnwantedCall:
-            self._answer(chunk, outcome=UtteranceState.INTERRUPTED)
+            self._report_outcome(chunk, outcome=UtteranceState.INTERRUPTED)
         except Problem as problem:
             pause = pause_before_next_try(chunk, problem)
             if pause is None or not is_wanted():
-                self._break_off(utterance, problem)
-                self._answer(chunk, problem, outcome=problem.name)
+                self._fail(utterance, problem)
+                self._report_outcome(chunk, problem, outcome=problem.name)
             else:
                 chunk.tries += 1
                 utterance.chunks.appendleft(chunk)
                 self._not_before = self._monotonic() + pause
         except Exception as error:
-            self._break_off(utterance, None)
-            self._answer(chunk, error, outcome=UNKNOWN)
+            self._fail(utterance, None)
+            self._report_outcome(chunk, error, outcome=UNKNOWN)
             log.exception("bug")
         else:
             utterance.turns += chunk.final
             self._playback.add(utterance, chunk.text, seconds, self._monotonic())
-            self._answer(chunk)
+            self._report_outcome(chunk)
 
-    def _answer(
+    def _report_outcome(
         self, chunk: SpeechChunk, error: Exception | None = None, *, outcome: str = OK
     ) -> None:
-        self._settle_up()
-        answer(chunk, error, outcome=outcome)
+        self._update_states()
+        report_outcome(chunk, error, outcome=outcome)
 
-    def _break_off(self, utterance: Utterance, problem: Problem | None) -> None:
-        """What is left of an utterance that failed is not said: it would make no sense."""
+    def _fail(self, utterance: Utterance, problem: Problem | None) -> None:
+        """Drop the rest of an utterance that failed, which would make no sense alone."""
         self._drop(utterance, problem.name if problem else UNKNOWN)
         utterance.problem = problem
         if isinstance(problem, SessionEnded):
-            self._utterances.interrupted(utterance, problem.name)
+            self._utterances.mark_interrupted(utterance, problem.name)
             self.close(problem.name)
         else:
-            self._utterances.failed(utterance, problem.name if problem else "bug")
+            self._utterances.mark_failed(utterance, problem.name if problem else "bug")
 
     def _drop_waiting(self, reason: str | None) -> None:
-        for utterance in self._line.dissolve():
+        for utterance in self._backlog.clear():
             self._drop(utterance, UtteranceState.INTERRUPTED)
-            self._utterances.interrupted(utterance, reason)
+            self._utterances.mark_interrupted(utterance, reason)
 
     def _drop(self, utterance: Utterance, outcome: str) -> None:
         for chunk in utterance.chunks:
-            answer(chunk, outcome=outcome)
+            report_outcome(chunk, outcome=outcome)
         utterance.chunks.clear()
         utterance.open, utterance.closed = False, True
 
@@ -299,8 +303,8 @@ class SpeechQueue:
         return self._playback.seconds_to_room(self._monotonic())
 
 
-async def _woken(event: asyncio.Event, sleep: Sleep, seconds: float | None) -> None:
-    """Wait until the event is set, or so many seconds are over."""
+async def _wait_for(event: asyncio.Event, sleep: Sleep, seconds: float | None) -> None:
+    """Wait until an event is set, or for a number of seconds."""
     tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(event.wait())]
     if seconds is not None:
         tasks.append(asyncio.ensure_future(sleep(seconds)))

@@ -1,4 +1,4 @@
-"""What is asked to be said: checked, carried out once, lined up, and on record."""
+"""Accepts texts and recordings to be said: checked, carried out once, queued and recorded."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,24 +19,24 @@ from app.sessions.gateway import SessionGateway
 from app.sessions.registry import SessionRegistry
 from app.sessions.runtime import SessionRuntime
 from app.sessions.speech.assembly import SpeechServices
-from app.sessions.speech.chunks import awaited
+from app.sessions.speech.chunks import new_future
 from app.sessions.speech.feed import UtteranceFeed
-from app.sessions.speech.idempotency import Attempt, IdempotentSpeaks, Speak, WrittenText, digest
+from app.sessions.speech.idempotency import Attempt, IdempotentSpeaks, Speak, StreamDigest, digest
 from app.sessions.speech.queue import SpeechQueue
-from app.sessions.speech.registry import UtteranceRegistry
 from app.sessions.speech.sender import SpeechSender
 from app.sessions.speech.session_speech import SESSION_OVER, SessionSpeech
 from app.sessions.speech.text.streaming import StreamedText
 from app.sessions.speech.text.validation import new_turn_id, speakable
+from app.sessions.speech.utterance_registry import UtteranceRegistry
 from app.sessions.speech.utterances import Receipt, SpeechChunk, Utterance, UtteranceState
 
 
 class SpeechService:
-    """Takes texts and recordings to be said in any session; raises a `Problem` for what can't be.
+    """Says texts and recordings in any session; raises a `Problem` for those that can't be said.
 
-    A text is on record, as the operator's hooks leave it, before its call is answered. Its outcome
-    is on record when it is known, which may be later. A call that is sent again is answered as
-    before (`IdempotentSpeaks`).
+    A text is in the audit record, as the operator's hooks leave it, before its call is answered.
+    The outcome is recorded when it is known, which may be later. A call that is sent again is
+    answered as the first time (`IdempotentSpeaks`).
     """
 
     def __init__(
@@ -70,10 +70,11 @@ class SpeechService:
         is_final: bool,
         idempotency_key: str | None = None,
     ) -> Receipt:
-        """Say a text when its turn comes; a turn without a name gets one.
+        """Say a text when its turn comes; a call without a `turn_id` gets a new one.
 
-        When its turn is now, this returns once Kaltura took the text, and raises what came in the
-        way. Raises `SpeechRefused` for what a hook refuses, and `QueueFull`.
+        When the text is first in the queue, this returns once Kaltura took it, and raises the
+        problem if it did not. Raises `SpeechRefused` for a text that a hook refuses, and
+        `QueueFull`.
         """
 
         async def say(attempt: Attempt) -> Receipt:
@@ -83,7 +84,7 @@ class SpeechService:
                 said = speakable(text, self._settings.max_text_length)
                 await self._registry.touch(grant.runtime)
                 turn = turn_id or new_turn_id()
-                return await self._line_up_text(grant.runtime, call, said, turn, is_final=is_final)
+                return await self._enqueue_text(grant.runtime, call, said, turn, is_final=is_final)
 
         speak = Speak(Operation.SAY_TEXT, turn_id, is_final, digest(text))
         return await self._once(grant, "speak", speak, idempotency_key, say)
@@ -97,8 +98,8 @@ class SpeechService:
     ) -> Receipt:
         """Say a recording when its turn comes.
 
-        The recording is made fit to be said first (`Recordings`), and accepted when it is: what is
-        asked for meanwhile goes before it, and what is stopped meanwhile is not said.
+        The recording is transcoded first (`Recordings`), and queued after that: texts that arrive
+        meanwhile are said before it, and a Stop that comes meanwhile drops it.
         """
 
         async def say(attempt: Attempt) -> Receipt:
@@ -107,14 +108,14 @@ class SpeechService:
                 grant.require("speak-audio")
                 await self._registry.touch(grant.runtime)
                 turn = turn_id or new_turn_id()
-                in_work = grant.runtime.recordings
+                transcoding = grant.runtime.recordings
                 try:
-                    recording = await self._recordings.prepare(in_work, audio, grant.address)
+                    recording = await self._recordings.prepare(transcoding, audio, grant.address)
                 except RecordingStopped:
                     now = self._clocks.wall()
                     return Receipt(turn, "", UtteranceState.INTERRUPTED, now)
                 await self._registry.expire(grant.runtime)
-                return await self._line_up_recording(
+                return await self._enqueue_recording(
                     grant.runtime,
                     call,
                     recording,
@@ -134,12 +135,13 @@ class SpeechService:
         turn_id: TurnId | None,
         idempotency_key: str | None = None,
     ) -> Receipt:
-        """Say a text while it is being written; it holds its place in line until its end.
+        """Say a text while it is being written; it keeps its place in the queue until its end.
 
-        Returns when all of it is in line or was stopped, and raises what came in the way. Each
-        piece that comes is a sign of life, and each sentence a call of its own on the record.
+        Returns when all of it is queued or was stopped, and raises the problem that ended it. Each
+        part that arrives is a sign of life, and each sentence a call of its own in the audit
+        record.
         """
-        written = WrittenText()
+        streamed = StreamDigest()
 
         async def say(attempt: Attempt) -> Receipt:
             async with self._auditor.call_in_parts(
@@ -147,19 +149,19 @@ class SpeechService:
             ):
                 grant.require("speak")
                 await self._registry.touch(grant.runtime)
-                arriving = self._touching(grant.runtime, written.noted(texts))
-                return await self._read(grant, arriving, turn_id or new_turn_id(), attempt)
+                arriving = self._with_signs_of_life(grant.runtime, streamed.digesting(texts))
+                return await self._read_stream(grant, arriving, turn_id or new_turn_id(), attempt)
 
-        speak = Speak(Operation.SAY_TEXT, turn_id, written=written)
+        speak = Speak(Operation.SAY_TEXT, turn_id, streamed=streamed)
         return await self._once(grant, "speak", speak, idempotency_key, say, texts)
 
     def is_repeated(self, grant: SessionGrant, idempotency_key: str | None) -> bool:
-        """Whether a speak with this key would begin nothing, because there was one with it."""
+        """Whether a speak with this key would start nothing, because one with this key is known."""
         speaks = self._speech_of(grant.runtime).speaks
         return idempotency_key is not None and speaks.is_known(idempotency_key)
 
     async def interrupt(self, grant: SessionGrant) -> None:
-        """Stop speech, and forget everything that was asked to be said so far."""
+        """Stop speech, and drop everything that was queued so far."""
         async with self._call(Operation.INTERRUPT, grant) as call:
             grant.require("interrupt")
             await self._registry.touch(grant.runtime)
@@ -167,34 +169,34 @@ class SpeechService:
             interrupt = partial(self._gateway.interrupt, grant.runtime, call)
             await self._speech_of(grant.runtime).queue.stop(interrupt)
 
-    # Telling what became of it
+    # Reporting outcomes
 
     def utterances(self, grant: SessionGrant) -> list[Receipt]:
-        """What was asked to be said in a session, and its fate."""
+        """The utterances of a session and their states, oldest first."""
         return self.feed(grant).receipts
 
     def feed(self, grant: SessionGrant) -> UtteranceFeed:
-        """Where the fate of each utterance is told as it happens."""
+        """The feed of a session's utterances."""
         return self._speech_of(grant.runtime).feed
 
     async def heard(self, grant: SessionGrant, turn_id: TurnId, *, begins: bool) -> None:
-        """Note that a player heard an utterance begin or end, which Kaltura does not tell."""
+        """Note that a player heard an utterance begin or end, which Kaltura does not report."""
         await self._registry.touch(grant.runtime)
         self._speech_of(grant.runtime).queue.heard(turn_id, begins=begins)
 
     @property
     def waiting(self) -> int:
-        """How many utterances of all sessions wait to be said."""
+        """The number of utterances of all sessions that wait to be said."""
         speeches = (runtime.speech for runtime in self._registry.runtimes())
         return sum(len(speech.queue) for speech in speeches if speech is not None)
 
     async def settle(self) -> None:
-        """Break off what is being said, at the end of the process."""
+        """Cancel all sending under way, at the end of the process."""
         for runtime in (*self._registry.runtimes(), *self._registry.lately_ended()):
             if runtime.speech is not None:
                 await runtime.speech.queue.settle()
 
-    # Carrying out
+    # Speaking, internally
 
     def _call(
         self, operation: Operation, grant: SessionGrant
@@ -210,13 +212,13 @@ class SpeechService:
         carry_out: Callable[[Attempt], Awaitable[Receipt]],
         texts: AsyncIterator[str] | None = None,
     ) -> Receipt:
-        """Carry a speak out once; a caller who may not speak is refused, and not answered so."""
+        """Carry a speak out once; a caller who may not speak is refused, not answered as before."""
         if control not in grant.controls or grant.session.ended is not None:
             return await carry_out(Attempt(speak))
         speaks = self._speech_of(grant.runtime).speaks
         return await speaks.once(speak, idempotency_key, carry_out, texts)
 
-    async def _line_up_text(
+    async def _enqueue_text(
         self,
         runtime: SessionRuntime,
         call: AuditedCall,
@@ -226,15 +228,15 @@ class SpeechService:
         is_final: bool,
     ) -> Receipt:
         queue = self._speech_of(runtime).queue
-        async with queue.in_order() as arrived:
+        async with queue.in_order() as stop_count:
             queue.require_room(turn_id, text)
             text = await self._moderate(runtime, call, turn_id, text, is_final=is_final)
             utterance = queue.begin(turn_id, text)
             chunk = SpeechChunk(text, final=is_final, call=call)
-            is_first = _put(queue, utterance, chunk, arrived)
-        return await _outcome(utterance, chunk, is_first=is_first)
+            is_first = _enqueue(queue, utterance, chunk, stop_count)
+        return await _wait_for_outcome(utterance, chunk, is_first=is_first)
 
-    async def _line_up_recording(
+    async def _enqueue_recording(
         self,
         runtime: SessionRuntime,
         call: AuditedCall,
@@ -242,17 +244,17 @@ class SpeechService:
         turn_id: TurnId,
         **detail: Any,
     ) -> Receipt:
-        """Line up a recording, which no hook hears; `detail` is for the record."""
+        """Queue a recording, which no hook checks; `detail` is for the audit record."""
         queue = self._speech_of(runtime).queue
-        async with queue.in_order() as arrived:
+        async with queue.in_order() as stop_count:
             queue.require_room(turn_id, "", recording)
             await call.accepted(turnId=turn_id, **detail)
             utterance = queue.begin(turn_id, "")
             chunk = SpeechChunk("", recording=recording, call=call)
-            is_first = _put(queue, utterance, chunk, arrived)
-        return await _outcome(utterance, chunk, is_first=is_first)
+            is_first = _enqueue(queue, utterance, chunk, stop_count)
+        return await _wait_for_outcome(utterance, chunk, is_first=is_first)
 
-    async def _read(
+    async def _read_stream(
         self, grant: SessionGrant, texts: AsyncIterator[str], turn_id: TurnId, attempt: Attempt
     ) -> Receipt:
         async def make_chunk(text: str, *, is_final: bool) -> SpeechChunk:
@@ -271,7 +273,7 @@ class SpeechService:
         )
         return await streamed.read(texts)
 
-    async def _touching(
+    async def _with_signs_of_life(
         self, runtime: SessionRuntime, texts: AsyncIterator[str]
     ) -> AsyncIterator[str]:
         async for text in texts:
@@ -283,28 +285,28 @@ class SpeechService:
         runtime: SessionRuntime,
         call: AuditedCall,
         turn_id: TurnId,
-        asked: str,
+        original: str,
         *,
         is_final: bool,
     ) -> str:
-        """What the hooks leave of a text, which is on record then; raises `SpeechRefused`."""
+        """The text as the hooks leave it, recorded with its call; raises `SpeechRefused`."""
         detail: dict[str, Any] = {"turnId": turn_id, "isFinal": None if is_final else False}
         try:
             text = await self._hooks.moderate(
                 session_id=runtime.session_id,
                 visitor=runtime.session.owner,
-                text=asked,
+                text=original,
                 turn_id=turn_id,
             )
         except SpeechRefused:
-            await call.accepted(text=asked, **detail)
+            await call.accepted(text=original, **detail)
             raise
-        changed_from = None if text == asked else asked
+        changed_from = None if text == original else original
         await call.accepted(text=text, instead_of=changed_from, **detail)
         return text
 
     async def _interrupt_again(self, runtime: SessionRuntime) -> None:
-        """Stop what one Stop did not reach; the broker does it of its own accord."""
+        """Send an interrupt of the broker's own, for speech that a Stop did not reach."""
         interrupting = self._auditor.call(Operation.INTERRUPT, runtime.session, bypass_limits=True)
         async with interrupting as call:
             await self._gateway.interrupt(runtime, call)
@@ -335,10 +337,10 @@ class SpeechService:
         return SessionSpeech(queue, feed, IdempotentSpeaks())
 
 
-def _put(queue: SpeechQueue, utterance: Utterance, chunk: SpeechChunk, arrived: int) -> bool:
-    """Line up a chunk; whether it is first, so that its caller can wait for its outcome."""
-    chunk.accepted = awaited()
-    is_first = queue.put(utterance, [chunk], arrived)
+def _enqueue(queue: SpeechQueue, utterance: Utterance, chunk: SpeechChunk, stop_count: int) -> bool:
+    """Queue a chunk; return whether it is first, so that its caller can wait for the outcome."""
+    chunk.accepted = new_future()
+    is_first = queue.put(utterance, [chunk], stop_count)
     if not is_first:
         chunk.accepted = None
         if not utterance.over and chunk.call is not None:
@@ -346,7 +348,7 @@ def _put(queue: SpeechQueue, utterance: Utterance, chunk: SpeechChunk, arrived: 
     return is_first
 
 
-async def _outcome(utterance: Utterance, chunk: SpeechChunk, *, is_first: bool) -> Receipt:
+async def _wait_for_outcome(utterance: Utterance, chunk: SpeechChunk, *, is_first: bool) -> Receipt:
     if is_first and chunk.accepted is not None:
         await chunk.accepted
     if utterance.receipt.reason == SESSION_OVER:

@@ -1,4 +1,4 @@
-"""What one session has to say: its queue, the fate of each utterance, and the speaks it knows."""
+"""The state of one session's speech."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,13 +13,13 @@ SESSION_OVER: Final = "session-ended"
 
 @dataclass(frozen=True)
 class SessionSpeech:
-    """The speech of one session."""
+    """One session's queue of chunks, feed of utterances, and speaks that can be repeated."""
 
     queue: SpeechQueue
     feed: UtteranceFeed
     speaks: IdempotentSpeaks
 
     def close(self) -> None:
-        """End it with its session: what waits is not said, and those who follow are told."""
+        """Drop the waiting speech, and end the feed, because the session has ended."""
         self.queue.close(SESSION_OVER)
         self.feed.end()

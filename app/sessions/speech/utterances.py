@@ -1,4 +1,4 @@
-"""What was asked to be said, and its fate."""
+"""Utterances: their states, and the chunks that they are sent in."""
 
 import asyncio
 import contextvars
@@ -13,7 +13,7 @@ from app.sessions.auditing import AuditedCall
 
 
 class UtteranceState(StrEnum):
-    """The life of an utterance; the last three are its end."""
+    """State of an utterance; the last three are final."""
 
     QUEUED = "queued"
     SPEAKING = "speaking"
@@ -23,14 +23,15 @@ class UtteranceState(StrEnum):
 
 
 OVER = frozenset({UtteranceState.DONE, UtteranceState.INTERRUPTED, UtteranceState.FAILED})
+"""The final states."""
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """An utterance as it is told of; times are unix seconds.
+    """The public state of an utterance; times are unix seconds.
 
-    `reason` is the name of a problem, or of what ended it. `fallback` says that it was not
-    Kaltura's own voice that said it.
+    `reason` is the name of a problem, or of the event that ended the utterance. `fallback` tells
+    that the text-to-speech service said it instead of Kaltura's own voice.
     """
 
     turn_id: TurnId
@@ -45,20 +46,20 @@ class Receipt:
 
 @dataclass(eq=False)
 class SpeechChunk:
-    """What goes upstream in one call: a text or a recording.
+    """A text or a recording that is sent to Kaltura in one call.
 
-    `accepted` is what its sender waits for, when it waits. It is sent in the context of the call
-    that brought it, so that the log and the record name that.
+    `accepted` is the future that the caller waits for, if it waits. The chunk is sent in the
+    `context` of the call that brought it, so that the log and the audit record name that call.
     """
 
     text: str
     final: bool = True
     recording: Recording | None = None
     call: AuditedCall | None = None
-    """Its call, as the record knows it."""
+    """The call that brought the chunk, for the audit record."""
 
     closes: bool = True
-    """Whether its fate is that of its call; a part of a longer piece may not be the last."""
+    """Whether the chunk's outcome is that of its call; false for a part that others follow."""
 
     accepted: asyncio.Future[None] | None = None
     tries: int = 0
@@ -67,38 +68,38 @@ class SpeechChunk:
 
 @dataclass(eq=False)
 class Utterance:
-    """One turn of speech on its way.
+    """One turn of speech.
 
-    `open` is a turn whose text is still being written; `closed` one that gets no more of it.
+    `open` tells that its text is still being written, `closed` that it gets no more text.
     """
 
     receipt: Receipt
     chunks: deque[SpeechChunk] = field(default_factory=deque)
     upstream: int = 0
-    """Pieces that Kaltura has and that are not over, as far as is known."""
+    """The number of chunks that Kaltura has and that are not over, as far as is known."""
 
     unfinished: bool = False
-    """Whether Kaltura has a part of a turn of it, and not yet the part that is final."""
+    """Whether Kaltura has a part of a turn, and not yet the turn's final part."""
 
     turns: int = 1
-    """Turns that it was at Kaltura; a final piece ends one, and more text begins another."""
+    """The number of turns at Kaltura; a final chunk ends one, and more text begins another."""
 
     open: bool = False
     closed: bool = False
     problem: Problem | None = None
-    """Why it failed."""
+    """The problem for which the utterance failed."""
 
     tried: int = 0
-    """Pieces that were tried upstream."""
+    """The number of chunks that were sent, successfully or not."""
 
     drained: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def turn_id(self) -> TurnId:
-        """Its name here."""
+        """The utterance's id at the broker."""
         return self.receipt.turn_id
 
     @property
     def over(self) -> bool:
-        """Whether it has come to an end."""
+        """Whether the utterance is in a final state."""
         return self.receipt.state in OVER

@@ -10,10 +10,10 @@ from app.problems import QueueFull, SpeechRefused
 from app.sessions.speech.backlog import MAX_QUEUED, MAX_QUEUED_CHARACTERS
 from app.sessions.speech.chunks import MAX_TRIES
 from app.sessions.speech.feed import UtteranceFeed
-from app.sessions.speech.interruption import GOES_ON_SECONDS, MAX_INTERRUPTS
+from app.sessions.speech.interruption import LEFTOVER_SECONDS, MAX_INTERRUPTS
 from app.sessions.speech.playback import MAX_AHEAD
-from app.sessions.speech.registry import MAX_KNOWN, UtteranceRegistry
 from app.sessions.speech.text.moderation import in_process
+from app.sessions.speech.utterance_registry import MAX_KNOWN, UtteranceRegistry
 from tests.support.doubles import (
     FakeClock,
     FakeKaltura,
@@ -199,7 +199,7 @@ async def test_a_voice_that_is_heard_long_after_stop_is_not_what_it_stopped(
     session = await house.open()
     receipt = await house.say(session, LONG)
     await house.speech.interrupt(grant(session))
-    await clock.pass_by(GOES_ON_SECONDS + 1)
+    await clock.pass_by(LEFTOVER_SECONDS + 1)
     await house.speech.heard(grant(session), receipt.turn_id, begins=True)
     await clock.pass_by(1)
     assert kaltura.operations().count("interrupt") == 1
@@ -225,6 +225,6 @@ async def test_no_other_voice_is_asked_for_what_was_stopped_meanwhile(
 async def test_turns_that_are_over_are_forgotten_in_the_end(clock: FakeClock) -> None:
     turns = UtteranceRegistry(UtteranceFeed(), clock)
     for number in range(2 * MAX_KNOWN):
-        turns.done(turns.new(f"turn-{number}", "x"))
+        turns.mark_done(turns.new(f"turn-{number}", "x"))
     assert turns.get("turn-0") is None
     assert turns.get(f"turn-{2 * MAX_KNOWN - 1}") is not None

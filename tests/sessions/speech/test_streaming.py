@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.problems import InvalidRequest, KalturaFailed, NothingToSay, SpeechRefused
-from app.sessions.speech.queue import MAX_OPEN_PIECES
+from app.sessions.speech.queue import MAX_OPEN_CHUNKS
 from app.sessions.speech.text import streaming
 from app.sessions.speech.text.moderation import in_process
 from app.sessions.speech.text.segmentation import WINDOW
@@ -96,7 +96,7 @@ async def test_when_enough_is_in_line_no_more_is_read(
     await house.say(session, LONG)
     speaking = asyncio.create_task(house.speech.say_written(grant(session), pen(), None))
     await pen.write(*(f"Sentence {number} is said. " for number in range(20)))
-    assert pen.read <= MAX_OPEN_PIECES + 3
+    assert pen.read <= MAX_OPEN_CHUNKS + 3
     pen.break_off()
     await clock.pass_by(120, step=0.5)
     await speaking
