@@ -116,7 +116,7 @@ class Admission:
 
     # Waiting in line
 
-    def waits_as(self, ticket_id: str) -> str:
+    def ticket_owner(self, ticket_id: str) -> str:
         """The owner of a ticket, as whom a visitor without a cookie waits; raises `TicketNotFound`.
 
         A ticket of a service is not accepted: the service's pages know the ticket too, but must not
@@ -127,7 +127,7 @@ class Admission:
             raise TicketNotFound
         return owner
 
-    async def comes_as(
+    async def ticket_owner_for_create(
         self, ticket_id: str, idempotency_key: str | None, visitor: str | None
     ) -> str:
         """The owner of a ticket that is presented to open a session; raises `TicketNotFound`.
@@ -137,7 +137,7 @@ class Admission:
         the broker only the visitor's cookie is left to recognise the repeated request by.
         """
         try:
-            owner = self.waits_as(ticket_id)
+            owner = self.ticket_owner(ticket_id)
         except TicketNotFound:
             if idempotency_key is not None:
                 for each in (self._used_tickets.get(ticket_id), visitor):
@@ -192,7 +192,7 @@ class Admission:
         if origin is not None:
             del self._by_key[origin.key]
         if not opening.cancelled():
-            opening.exception()  # the caller may be gone, and asyncio would warn
+            opening.exception()  # retrieved here, since the caller may be gone
 
     async def _open(
         self, requester: Requester, request: CreateRequest, origin: IdempotencyRecord | None

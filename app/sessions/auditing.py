@@ -193,7 +193,7 @@ class SessionAuditor:
             await self._wait_until_written(call.pending_entry)
 
     async def _record_unsent(self, call: AuditedCall, changes: dict[str, Any]) -> None:
-        """Record a call that was not sent to Kaltura, up to a number of them a minute."""
+        """Record a call that was not sent to Kaltura, throttled to `UNSENT_CALLS_A_MINUTE`."""
         key = f"session:{call.session_id}"
         await self._record_throttled(replace(call.entry, **changes), key, UNSENT_CALLS_A_MINUTE)
 
@@ -222,7 +222,7 @@ class SessionAuditor:
         problem: Problem,
         **detail: Any,
     ) -> None:
-        """Record that a request to open a session was refused, up to a number of them a minute."""
+        """Record that a request to open a session was refused, throttled per visitor or address."""
         is_unidentified = visitor is None or isinstance(problem, RateLimited | Unauthenticated)
         entry = self._entry(
             Event.REFUSED,

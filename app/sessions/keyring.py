@@ -84,5 +84,5 @@ def _key_in_file(path: Path) -> str:
 
 
 def _derived(secret: SecretStr, purpose: bytes) -> bytes:
-    """Derive 32 bytes for one purpose; they tell nothing of the keys for other purposes."""
+    """Derive a key of 32 bytes for one purpose; a derived key reveals no other."""
     return hmac.digest(secret.get_secret_value().encode(), purpose, hashlib.sha256)

@@ -131,7 +131,7 @@ class SessionRegistry:
         self._note_ended_speech(runtime)
         self._auditor.ended(runtime.session)
 
-    # Outliving the process
+    # Surviving a restart
 
     async def take_over(self) -> None:
         """Take over sessions of processes that no longer run; raises `RecordUnavailable`.
@@ -163,7 +163,7 @@ class SessionRegistry:
         """Write every change that is not in the store yet, if that is possible."""
         await self._writer.aclose()
 
-    # Remembering
+    # Ended sessions
 
     def _keep_ended(self, runtime: SessionRuntime) -> None:
         while len(self._ended) >= MAX_ENDED:
@@ -187,6 +187,6 @@ class SessionRegistry:
         self._writer.forget(runtime)
         self._with_ended_speech.pop(runtime, None)
         origin = runtime.session.origin
-        # Its key may have opened another session since then.
+        # The key may have opened another session since then.
         if origin and self._by_origin.get(origin.key) is runtime:
             del self._by_origin[origin.key]

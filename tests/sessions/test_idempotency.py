@@ -124,12 +124,14 @@ async def test_of_the_tickets_that_opened_sessions_the_latest_are_known(
     for session in before:
         await house.end(session)
     for owner, ticket in tickets.items():
-        assert await house.admission.comes_as(ticket, "key", None) == owner
+        assert await house.admission.ticket_owner_for_create(ticket, "key", None) == owner
         await open_with(house, "key", owner)
-    assert await house.admission.comes_as(tickets["b"], "key", None) == "b"
+    assert await house.admission.ticket_owner_for_create(tickets["b"], "key", None) == "b"
     with pytest.raises(TicketNotFound):
-        await house.admission.comes_as(tickets["a"], "key", None)
-    assert await house.admission.comes_as(tickets["a"], "key", "a") == "a", "by the cookie"
+        await house.admission.ticket_owner_for_create(tickets["a"], "key", None)
+    assert await house.admission.ticket_owner_for_create(tickets["a"], "key", "a") == "a", (
+        "by the cookie"
+    )
 
 
 async def test_who_hangs_up_without_a_key_leaves_nothing_behind(house: Domain) -> None:

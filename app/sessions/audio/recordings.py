@@ -72,7 +72,7 @@ log = structlog.get_logger(__name__)
 
 
 class RecordingStopped(Exception):  # noqa: N818 - not an error
-    """Raised when the session was told to stop speech before the recording was ready."""
+    """Raised when a Stop came before the recording was ready."""
 
 
 class Transcoder:
@@ -151,8 +151,7 @@ class Recordings:
         share.
 
         Raises `InvalidRequest` for bytes that are no recording, `QueueFull` when too many
-        recordings are being transcoded, and `RecordingStopped` when the session was told to stop
-        speech meanwhile.
+        recordings are being transcoded, and `RecordingStopped` when a Stop came meanwhile.
         """
         async with self._address_slot(address), self._task_slot(own, audio) as task:
             await asyncio.wait({task})

@@ -43,8 +43,8 @@ CODECS: Final = (
     "pcm_f32be,pcm_f32le,pcm_f64be,pcm_f64le,pcm_mulaw,pcm_s16be,pcm_s16le,pcm_s24be,pcm_s24le,"
     "pcm_s32be,pcm_s32le,pcm_s8,pcm_u8,vorbis,wmav1,wmav2"
 )
-"""FFmpeg's decoders that may be used: those for what browsers, telephones and recorders write.
-FFmpeg has hundreds more, which a stranger's file must not reach.
+"""FFmpeg's decoders that may be used: those for formats that browsers, telephones and recorders
+write. FFmpeg has hundreds more, which a stranger's file must not reach.
 """
 
 AudioPacket: TypeAlias = "av.Packet[av.AudioStream]"

@@ -42,7 +42,7 @@ class Requester:
 
 @dataclass(frozen=True)
 class QueuePosition:
-    """A position in line, as its holder is told of it.
+    """A ticket's position in line, as its holder sees it.
 
     `turn_seconds_left` is a number while it is the holder's turn, and None before. The holder takes
     the turn by calling create.
@@ -59,8 +59,8 @@ class CapacityManager:
 
     A free place is for the next in line; a new visitor waits at the end. When the visitors of an
     address have their share of the places, visitors of other addresses are called before them.
-    `late_creates` gives the number of sessions that may still be opened although their visitors
-    were told otherwise; each takes up a place until its outcome is known.
+    `late_creates` gives the number of sessions that may still be opened after their visitors got an
+    error; each takes up a place until its outcome is known.
     """
 
     def __init__(

@@ -112,7 +112,7 @@ class SessionCreator:
         runtime.require_open()
 
     async def _end_late(self, requester: Requester, creating: asyncio.Future[Created]) -> None:
-        """End a session that Kaltura opened after its visitor was told of a failure."""
+        """End a session that Kaltura opened after its visitor got an error."""
         try:
             created = await creating
         except errors.KalturaError as error:

@@ -21,14 +21,13 @@ MAX_QUEUED_BYTES: Final = 12 * 1024 * 1024
 """Bytes of recordings of one session that may wait; a single recording may always wait."""
 
 MAX_RETRY_SECONDS: Final = 60
-"""Longest time after which a refused caller is told to try again."""
+"""Upper bound in seconds of the `Retry-After` of a refusal."""
 
 
 class SpeechBacklog:
     """The waiting utterances of one session, in order of arrival.
 
-    `seconds_to_room`, which methods take, is the time after which a refused caller is told to try
-    again.
+    `seconds_to_room`, which methods take, becomes the `Retry-After` of a refusal.
     """
 
     def __init__(self, max_text_length: int) -> None:

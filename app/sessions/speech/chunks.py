@@ -77,8 +77,8 @@ def take_next_chunk(utterance: Utterance, limit: int) -> SpeechChunk:
 def pause_before_next_try(chunk: SpeechChunk, problem: Problem) -> float | None:
     """Seconds until a chunk may be tried again; None when it may not.
 
-    It may when Kaltura did not carry it out, so that nothing is said twice, and when no caller
-    waits for the answer, who could repeat the call.
+    A chunk may be tried again if Kaltura did not carry it out and no caller waits for its outcome:
+    then nothing is said twice, and a caller who waits can repeat the call.
     """
     was_not_said = isinstance(problem.__cause__, (*NOT_CARRIED_OUT, ServiceFailed))
     if not was_not_said or chunk.accepted is not None or chunk.tries >= MAX_TRIES:

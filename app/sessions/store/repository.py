@@ -157,7 +157,7 @@ class SessionRepository:
     async def take_over(self) -> list[AvatarSession]:
         """Take over the sessions of processes that no longer run; raises `RecordUnavailable`.
 
-        The result includes sessions that ended lately, so that their pages can be told why.
+        The result includes sessions that ended recently, so that their pages can show the reason.
         """
         await self._follow_clock()
         ended_after = self._clock.wall() - END_REASON_SECONDS

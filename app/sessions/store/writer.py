@@ -27,7 +27,7 @@ class SessionStore(Protocol):
         """Write a session to disk; raises `RecordUnavailable`."""
 
     async def take_over(self) -> list[AvatarSession]:
-        """Take over the sessions of processes that no longer run, open or ended lately."""
+        """Take over the sessions of processes that no longer run, open or ended recently."""
 
     async def forget_old(self) -> None:
         """Delete sessions that are older than the history goes back."""

@@ -83,7 +83,7 @@ class SessionRequest:
         waits_as = None
         if ticket is not None and not self.visitors.are_signed_in:
             known = self.caller.visitor.id if self.caller.visitor else None
-            waits_as = await self.admission.comes_as(ticket, idempotency_key, known)
+            waits_as = await self.admission.ticket_owner_for_create(ticket, idempotency_key, known)
         await self.meter.count(waits_as, idempotency_key)
         if waits_as is not None:
             return await self.admission.open(

@@ -26,7 +26,7 @@ class MakeChunk(Protocol):
 
 
 class StreamedText:
-    """Reads one text that is being written, and lines up each sentence once it is complete.
+    """Reads one text that is being written, and queues each sentence once it is complete.
 
     When the writer breaks off, the text that has arrived is said and its turn is closed. A text
     that is too long is said up to the last sentence that fits.
@@ -51,7 +51,7 @@ class StreamedText:
         self._stop_count = 0
 
     async def read(self, texts: AsyncIterator[str]) -> Receipt:
-        """Read and say the text; raises a `Problem` when it is refused, too long or unsayable."""
+        """Read the text and queue it to be said; raises the `Problem` that ended it."""
         async with self._queue.in_order() as self._stop_count:
             self._queue.require_room(self._turn_id, "")
             utterance = self._queue.begin(self._turn_id, "")
@@ -71,7 +71,7 @@ class StreamedText:
             if isinstance(failure, Problem):
                 utterance.problem = failure
             if not isinstance(failure, InvalidRequest):
-                self._buffer.rest()  # what follows makes no sense, or cannot be waited for
+                self._buffer.rest()  # drop text that follows a failed part, or has no caller
             raise
         finally:
             await self._close(utterance)

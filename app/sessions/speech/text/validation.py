@@ -77,7 +77,7 @@ class Cleaner:
                 raise _unpaired_surrogate(half.group(), self._position + half.start())
         self._position += len(text)
         if text.isascii() and text.isprintable():
-            return text  # nothing below matches, and looking for it takes 20 us
+            return text  # the expressions below match none of it, and searching takes 20 us
         return str(_TO_REMOVE.sub("", _TO_SPACE.sub(" ", text)))
 
     def end(self) -> None:
