@@ -3,7 +3,7 @@
 import inspect
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from asgi_lifespan import LifespanManager
 
 from app.config.settings import Settings
 from app.config.sources import PLANNED_HARMLESS
+from app.db.database import Database
 from app.main import create_app
 from app.web.operator import streams
+from tests.support.audit import Disk
 from tests.support.doubles import FakeClock, FakeKaltura, FakeServices, settings
 from tests.support.postgres import Postgres, postgres
 from tests.support.processes import BACKSTAGE, Running, running
-
-Visit = Callable[..., Awaitable[httpx.AsyncClient]]
+from tests.support.visitor_api import Visit
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +86,19 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     url = server.new_database()
     yield url
     server.drop(url)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    disk = Disk()
+    init = Database.__init__
+
+    def watched(self: Database, *arguments: Any) -> None:
+        init(self, *arguments)
+        disk.watch(self)
+
+    monkeypatch.setattr(Database, "__init__", watched)
+    return disk
 
 
 @pytest.fixture(autouse=True)

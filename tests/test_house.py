@@ -12,6 +12,7 @@ from app.web.visitor import rate_limits
 
 APP = Path(__file__).parents[1] / "app"
 MODULES = sorted(APP.rglob("*.py"))
+TESTS = Path(__file__).parent
 
 MAY_IMPORT = {
     "config": {"config", "db.database", "kaltura.account", "kaltura.contract", "kaltura.media"},
@@ -41,16 +42,19 @@ ENTRANCES = {"__init__", "__main__", "main", "cli", "demo"}
 MOST_MODULES = 14
 """A list of names that a reader takes in at once."""
 
+MOST_LINES = 400
 
-def imports_of(module: Path) -> set[str]:
-    """The modules of the app that `module` imports, without the leading `app.`."""
+
+def imports_of(module: Path, package: str = "app") -> set[str]:
+    """What `module` imports of a package, without the package's own name."""
     found = set()
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "app":
+        if isinstance(node, ast.ImportFrom):
             found |= {f"{node.module}.{name.name}" for name in node.names}
         if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names if name.name.split(".")[0] == "app"}
-    return {name.removeprefix("app.") for name in found}
+            found |= {name.name for name in node.names}
+    start = f"{package}."
+    return {name.removeprefix(start) for name in found if name.startswith(start)}
 
 
 @pytest.mark.parametrize("folder", MAY_IMPORT)
@@ -74,9 +78,10 @@ def test_the_modules_of_a_room_are_seen_at_a_glance() -> None:
         assert len(modules) <= MOST_MODULES, room.relative_to(APP)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(APP)))
-def test_no_module_outgrows_a_reader(module: Path) -> None:
-    assert len(module.read_text(encoding="utf-8").splitlines()) <= 400
+def test_no_module_outgrows_a_reader() -> None:
+    for module in MODULES:
+        lines = len(module.read_text(encoding="utf-8").splitlines())
+        assert lines <= MOST_LINES, module.relative_to(APP)
 
 
 @pytest.mark.parametrize("module", [deps, rate_limits])
@@ -85,3 +90,10 @@ def test_no_dependency_costs_a_thread(module: ModuleType) -> None:
     own = [function for function in given if function.__module__ == module.__name__]
     assert own
     assert all(inspect.iscoroutinefunction(function) for function in own)
+
+
+@pytest.mark.parametrize("folder", ["tests", "bench"])
+def test_what_tests_share_is_in_their_support(folder: str) -> None:
+    for module in (TESTS.parent / folder).rglob("*.py"):
+        for name in imports_of(module, "tests"):
+            assert name.split(".")[0] == "support", f"{module} imports tests.{name}"

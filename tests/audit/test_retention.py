@@ -14,9 +14,9 @@ from app.audit.retention import BATCH, Retention
 from app.audit.writer import AuditWriter
 from app.db.database import Database, open_database
 from app.migrations import prepare
-from tests.conftest import Visit
 from tests.support.audit import TOKEN, Operator, opens
 from tests.support.doubles import FakeClock
+from tests.support.visitor_api import Visit
 
 DAY = 24 * 3600
 

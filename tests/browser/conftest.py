@@ -5,8 +5,7 @@ import hashlib
 import os
 import subprocess
 import wave
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,15 +15,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from app.emulator.speech.espeak import load_espeak
-from app.kaltura.contract import MIRROR_PATH
-from tests.support.avatar_page import AvatarPage, Demo
-from tests.support.processes import Running, running
+from tests.support.avatar_page import AvatarPage
+from tests.support.demo import OPERATED, SDK_URL, STAND_IN, Demo, Launch, running_demo
+from tests.support.processes import Running
 
 ENSURE_CHROMIUM: Final = Path(__file__).parents[2] / "scripts" / "ensure-chromium"
-SDK_URL: Final = "https://sdk.example/models-sdk-js/index.esm.js"
-STAND_IN: Final = Path(__file__).with_name("stand_in_sdk.js")
-Launch = Callable[[], Awaitable[Browser]]
-"""Starts a browser; whoever does also closes it."""
 
 CHROMIUM_ARGUMENTS: Final = [
     "--no-sandbox",
@@ -95,6 +90,13 @@ def hashed_demo(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> 
         yield demo
 
 
+@pytest.fixture(scope="session")
+def operated(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A broker with an operator."""
+    with running_demo(emulator, tmp_path_factory.mktemp("operated"), **OPERATED) as demo:
+        yield demo
+
+
 @pytest.fixture
 def impatient_demo(emulator: Running, tmp_path: Path) -> Iterator[Demo]:
     """A broker that soon ends what nobody watches; a page gives a sign of life every 10 s."""
@@ -120,18 +122,3 @@ async def tab(browser: Browser) -> AsyncIterator[AvatarPage]:
 
 def _tolerated(error: str, tolerated: tuple[str, ...]) -> bool:
     return any(words in error for words in tolerated)
-
-
-@contextmanager
-def running_demo(emulator: Running, directory: Path, **settings: str) -> Iterator[Demo]:
-    """A broker before an emulator, with room for every test unless the settings say otherwise."""
-    settings = {
-        "AVATAR_KS": "a-ks",
-        "AVATAR_BASE_URL": f"{emulator.url}{MIRROR_PATH}",
-        "AVATAR_ID": "ada",
-        "AVATAR_VOICE_ID": "emulator-voice-en-1",
-        "MAX_CONCURRENT_SESSIONS": "50",
-        **settings,
-    }
-    with running("serve", directory, ready="/healthz", **settings) as broker:
-        yield Demo(broker.url, emulator.url)

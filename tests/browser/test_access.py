@@ -6,7 +6,8 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.support.accessibility import _faint, _overflows
-from tests.support.avatar_page import AvatarPage, Demo
+from tests.support.avatar_page import AvatarPage
+from tests.support.demo import Demo
 from tests.support.waiting_room import WaitingRoom
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 
 from app.sessions.keyring import Keyring
 from app.sessions.tokens import InvalidTokenError, SessionTokens
-from tests.browser.conftest import SDK_URL, running_demo
-from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, eventually
+from tests.support.demo import SDK_URL, STAND_IN, Demo, running_demo
 from tests.support.processes import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -27,7 +27,6 @@ JWT: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 SILENT: Final = 0.003
 LONG: Final = "I could go on about this for a very long time, for there is so much to be said. " * 4
 CODE: Final = Path(__file__).parents[2] / "static/approaches/controls.js"
-STAND_IN: Final = Path(__file__).with_name("stand_in_sdk.js")
 PROBE: Final = Path(__file__).with_name("probe.js").read_text(encoding="utf-8")
 CONTRAST: Final = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 AA: Final = 4.5

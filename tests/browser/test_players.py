@@ -3,8 +3,8 @@
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.browser.conftest import SDK_URL, STAND_IN
-from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, eventually
+from tests.support.demo import SDK_URL, STAND_IN, Demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -2,18 +2,14 @@
 
 import asyncio
 import re
-from pathlib import Path
-from typing import Final
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.conftest import SDK_URL
-from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, eventually
+from tests.support.demo import SDK_URL, STAND_IN, Demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-STAND_IN: Final = Path(__file__).with_name("stand_in_sdk.js")
 
 
 def panel(tab: AvatarPage) -> Locator:

@@ -3,8 +3,8 @@
 import pytest
 
 from app.config.settings import Settings
-from tests.config.test_settings import mistake
 from tests.support.doubles import settings
+from tests.support.settings_errors import mistake
 
 ADDRESSES = (
     *("PUBLIC_URL", "ALLOWED_ORIGINS", "FRAME_ANCESTORS", "AVATAR_BASE_URL", "AVATAR_SDK_URL"),

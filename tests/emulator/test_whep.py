@@ -10,8 +10,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from app.emulator.face.gallery import Portrait, portrait_of
 from app.emulator.face.lips import MOUTH_BOX
-from tests.emulator.conftest import OpenHouse
-from tests.support.emulator import Caller, House
+from tests.support.emulator import Caller, House, OpenHouse
 from tests.support.whep_viewer import Viewer, post
 
 PATIENCE = 15

@@ -13,11 +13,10 @@ from asgi_lifespan import LifespanManager
 
 from app.main import create_app
 from app.observability.pseudonyms import MAX_PATH_LENGTH, Pseudonyms
-from tests.conftest import Visit
 from tests.support.doubles import FakeClock, FakeKaltura, logging_to, settings
 from tests.support.login import BY_LOGIN, FakeLogin
-from tests.support.visitor_api import CONTROLS, CREATE, bearer, opened, path
-from tests.test_cli import run
+from tests.support.processes import run
+from tests.support.visitor_api import CONTROLS, CREATE, Visit, bearer, opened, path
 
 ALIASES = Pseudonyms(b"a key for these tests")
 NASTY = [

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import pytest
 from playwright.async_api import Locator, Page, expect
 
@@ -17,25 +16,6 @@ PAUSE_SECONDS: Final = 0.5
 _AXE: Final = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 _RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 _PROBE: Final = (Path(__file__).parents[1] / "browser/probe.js").read_text(encoding="utf-8")
-
-
-@dataclass(frozen=True)
-class Demo:
-    """A running broker, and the emulator behind it."""
-
-    url: str
-    emulator_url: str
-
-    async def session(self, session_id: str) -> dict[str, Any]:
-        """What the emulator knows of a session."""
-        async with httpx.AsyncClient() as client:
-            answer = await client.get(f"{self.emulator_url}/emulator/sessions")
-        sessions: list[dict[str, Any]] = answer.raise_for_status().json()["sessions"]
-        return next(session for session in sessions if session["sessionId"] == session_id)
-
-    async def session_is(self, session_id: str, state: str) -> bool:
-        """Whether the emulator says so."""
-        return bool((await self.session(session_id))["state"] == state)
 
 
 @dataclass

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +66,21 @@ def running(
         yield started
     finally:
         stop(process)
+
+
+def run(
+    directory: Path, *arguments: str, program: Sequence[str] = (COMMAND,), **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself, with these settings; what it printed, and its exit code."""
+    return subprocess.run(  # noqa: S603 - our own command
+        [*program, *arguments],
+        cwd=directory,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:

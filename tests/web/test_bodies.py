@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 
 from app.web.middleware import bodies
 from app.web.middleware.bodies import MAX_NESTED, _is_nested
-from tests.conftest import Visit
 from tests.support.audio import wav
 from tests.support.doubles import FakeKaltura, Gate
-from tests.support.visitor_api import CREATE, is_problem, opened, path
+from tests.support.visitor_api import CREATE, Visit, is_problem, opened, path
 
 JSON = {"Content-Type": "application/json"}
 

@@ -17,11 +17,10 @@ from app.web.stream_limit import StreamLimit
 from app.web.visitor import events
 from app.web.visitor.events import MAX_FOLLOWERS, MAX_FOLLOWERS_PER_SESSION
 from app.web.visitor.text_stream import MAX_BYTES, MAX_LINE_BYTES
-from tests.conftest import Visit
 from tests.support.doubles import FakeClock, FakeKaltura, refusal, settings, settled
 from tests.support.operators import following
 from tests.support.raw_http import serving
-from tests.support.visitor_api import bearer, is_problem, opened, path
+from tests.support.visitor_api import Visit, bearer, is_problem, opened, path
 
 Told = list[tuple[str, dict[str, Any]]]
 

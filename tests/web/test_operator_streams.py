@@ -14,10 +14,9 @@ from app.audit.reader import AuditReader
 from app.web.operator import streams
 from app.web.operator.exports import PART
 from app.web.operator.streams import MAX_STREAMS
-from tests.conftest import Visit
 from tests.support.doubles import FakeClock
 from tests.support.operators import TOKEN, following, signed_in
-from tests.web.test_console import said
+from tests.support.visitor_api import Visit, said
 
 EVENTS = "/operator/api/events"
 NEW = "/operator/api/audit/events"

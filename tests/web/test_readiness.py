@@ -4,11 +4,9 @@ import httpx
 import pytest
 
 from app.kaltura.breaker import OPEN_SECONDS, THRESHOLD
-from tests.audit.test_refusing import Disk
-from tests.audit.test_refusing import disk as disk  # noqa: PLC0414 - a fixture
-from tests.conftest import Visit
+from tests.support.audit import Disk
 from tests.support.doubles import FakeClock, FakeKaltura, refusal
-from tests.support.visitor_api import CREATE, opened, path
+from tests.support.visitor_api import CREATE, Visit, opened, path
 
 
 async def wrong(visitor: httpx.AsyncClient) -> list[str]:
