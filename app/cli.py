@@ -77,6 +77,8 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "emulator":
             command.add_argument("--fd", type=int, help=argparse.SUPPRESS)  # for `demo` alone
+            about_still = "a picture that does not move and costs little, for tests of all else"
+            command.add_argument("--still", action="store_true", help=about_still)
         if name == "doctor":
             command.add_argument("--json", action="store_true", help="tell it to a machine")
     text = "what the log says in place of an id"
@@ -244,7 +246,7 @@ def _emulator(options: argparse.Namespace) -> int:
     never_wait_for_readers()
     configure_logging()
     ks = given.get_secret_value() if given else None
-    emulator = create_emulator(EmulatorSettings(ks=ks))
+    emulator = create_emulator(EmulatorSettings(ks=ks, is_still=options.still))
     listening = listen(options.host, options.port)
     url = url_of(listening)
     print(f"Emulator: AVATAR_BASE_URL={url}{MIRROR_PATH}")

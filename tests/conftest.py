@@ -56,8 +56,12 @@ def _plain_tracebacks() -> None:
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """An emulator that any KS opens, shared by all who ask: leave it without faults."""
-    with running("emulator", tmp_path_factory.mktemp("emulator"), ready=BACKSTAGE) as emulator:
+    """An emulator that any KS opens, with a still picture, shared by all who ask.
+
+    Leave it without faults.
+    """
+    folder = tmp_path_factory.mktemp("emulator")
+    with running("emulator", folder, "--still", ready=BACKSTAGE) as emulator:
         yield emulator
 
 

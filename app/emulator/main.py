@@ -14,11 +14,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from app.emulator.control import ControlApi
-from app.emulator.face.face import Actor
+from app.emulator.face.face import Actor, StillFace
 from app.emulator.face.gallery import portrait_of
 from app.emulator.fault_player import FaultMiddleware
 from app.emulator.faults import Faults
 from app.emulator.inspection import backstage_router
+from app.emulator.media.tracks import Painter
 from app.emulator.media.whep import WhepApi
 from app.emulator.observation import ExchangeMiddleware
 from app.emulator.refusals import answer_refusals
@@ -49,15 +50,15 @@ for development: no account, no cost, and nothing leaves this machine.</p>
 """
 
 
-async def _actor_for(avatar_id: str) -> Actor:
-    return Actor(await portrait_of(avatar_id))
-
-
 def create_emulator(settings: EmulatorSettings) -> FastAPI:
     """Return a stand-in Kaltura; its lifespan ends every session and stops every thread."""
     engine = SpeechEngine()
     sessions = Sessions(settings, engine)
     faults = Faults()
+    face = StillFace if settings.is_still else Actor
+
+    async def painter_for(avatar_id: str) -> Painter:
+        return face(await portrait_of(avatar_id))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -91,7 +92,7 @@ def create_emulator(settings: EmulatorSettings) -> FastAPI:
         expose_headers=["Location", "X-Request-ID"],
     )
     app.include_router(ControlApi(settings, sessions).router)
-    app.include_router(WhepApi(settings, sessions, _actor_for).router)
+    app.include_router(WhepApi(settings, sessions, painter_for).router)
     app.include_router(backstage_router(sessions, faults))
 
     @app.get("/")

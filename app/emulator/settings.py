@@ -53,5 +53,8 @@ class EmulatorSettings:
     connect_seconds: float = 20.0
     """How long a viewer may take to connect before its slot is free again."""
 
+    is_still: bool = False
+    """Whether the picture stands still, which costs little: for tests that do not look at it."""
+
     clock: Callable[[], float] = field(default=time.time, repr=False)
     """Seconds since the epoch, for tokens and records; media keeps its own time."""

@@ -131,8 +131,7 @@ async def test_each_approach_is_seen_heard_stopped_and_ended(
     await exhibit.status_is("Ready")
     session_id = await exhibit.run()
     assert await broker.session_is(session_id, "live")
-    frames = await visit.frames()
-    await eventually(lambda: visit.shown(frames + 20), "frames are decoded")
+    await visit.sees_the_picture_go_on()
 
     began = await visit.media_time()
     await exhibit.speak(LONG)
@@ -241,7 +240,7 @@ async def test_showing_needs_no_more_of_the_sdk_than_is_documented(
     await tab.page.goto(f"{sdk_demo.url}/approaches")
     exhibit = Exhibit(tab, title)
     session_id = await exhibit.run()
-    await eventually(lambda: tab.shown(20), "frames are decoded")
+    await tab.sees_the_picture_go_on()
     await exhibit.button("End").click()
     await eventually(lambda: sdk_demo.session_is(session_id, "ended"), "the session is ended")
     assert await tab.page.evaluate("undocumented") == []

@@ -13,6 +13,7 @@ PATIENCE_MS: Final = 20_000
 AUDIBLE: Final = 0.01
 CREATED: Final = 201
 PAUSE_SECONDS: Final = 0.5
+MORE_FRAMES: Final = 3
 _AXE: Final = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 _RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 _PROBE: Final = (Path(__file__).parents[1] / "browser/probe.js").read_text(encoding="utf-8")
@@ -75,9 +76,14 @@ class AvatarPage:
         """Seconds of media that were played."""
         return float(await self.page.evaluate("probe.time()"))
 
-    async def shown(self, frames: int) -> bool:
-        """Whether so many frames have been shown."""
-        return await self.frames() >= frames
+    async def sees_the_picture_go_on(self) -> None:
+        """Waits until frames are shown that were not there yet."""
+        seen = await self.frames()
+
+        async def more_are_shown() -> bool:
+            return await self.frames() >= seen + MORE_FRAMES
+
+        await eventually(more_are_shown, "frames are decoded")
 
     async def played(self, time: float) -> bool:
         """Whether the media has come so far."""

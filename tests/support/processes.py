@@ -44,17 +44,23 @@ def environment(**settings: str) -> dict[str, str]:
 
 @contextmanager
 def running(
-    command: str, directory: Path, *, ready: str, shell: str = 'exec "$@"', **settings: str
+    command: str,
+    directory: Path,
+    *options: str,
+    ready: str,
+    shell: str = 'exec "$@"',
+    **settings: str,
 ) -> Iterator[Running]:
     """`avatar-broker COMMAND` in `directory`, from when `ready` answers until the block ends.
 
     Those of one directory add to one log. `shell` is the script that starts it.
     """
-    url = f"http://127.0.0.1:{free_port()}"
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
     log = directory / f"{command}.log"
     with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            ["/bin/sh", "-c", shell, "sh", COMMAND, command, "--port", url.rpartition(":")[2]],
+            ["/bin/sh", "-c", shell, "sh", COMMAND, command, *options, "--port", str(port)],
             cwd=directory,
             env=environment(**settings),
             stdout=out,

@@ -15,8 +15,6 @@ from app.emulator.speech.visemes import SAMPLE_RATE, Mouth
 SAMPLES_PER_FRAME: Final = SAMPLE_RATE // 50
 """One packet of sound: 20 ms."""
 
-FRAME_RATE: Final = 25
-
 PictureOrPacket: TypeAlias = "av.VideoFrame | av.Packet[av.VideoStream]"
 
 _VIDEO_CLOCK: Final = 90_000
@@ -24,6 +22,10 @@ _VIDEO_CLOCK: Final = 90_000
 
 class Painter(Protocol):
     """Whoever draws the face."""
+
+    @property
+    def frame_rate(self) -> int:
+        """Pictures a second."""
 
     def paint(self, seconds: float, shape: Mouth, *, speaking: bool) -> av.VideoFrame:
         """Return the face at a moment, with a mouth; called in a thread, once at a time."""
@@ -90,21 +92,23 @@ class FaceTrack(MediaStreamTrack):
 
     async def recv(self) -> PictureOrPacket:
         """Return the next picture when it is due."""
-        await self._clock.reach(self._next / FRAME_RATE)
+        rate = self._painter.frame_rate
+        await self._clock.reach(self._next / rate)
         if self.readyState != "live":
             raise MediaStreamError
-        number = max(self._next, int(self._clock.seconds * FRAME_RATE))
+        number = max(self._next, int(self._clock.seconds * rate))
         self._next = number + 1
         return await asyncio.to_thread(
             self._picture, number, self._stage.mouth, speaking=self._stage.speaking
         )
 
     def _picture(self, number: int, shape: Mouth, *, speaking: bool) -> PictureOrPacket:
-        frame = self._painter.paint(number / FRAME_RATE, shape, speaking=speaking)
+        rate = self._painter.frame_rate
+        frame = self._painter.paint(number / rate, shape, speaking=speaking)
         frame.time_base = Fraction(1, _VIDEO_CLOCK)
-        frame.pts = number * (_VIDEO_CLOCK // FRAME_RATE)
+        frame.pts = number * (_VIDEO_CLOCK // rate)
         if self.codec != "H264":
             return frame
         if self._compressor is None:
-            self._compressor = H264Compressor(frame.width, frame.height, FRAME_RATE)
+            self._compressor = H264Compressor(frame.width, frame.height, rate)
         return self._compressor.compress(frame)
