@@ -6,7 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -24,6 +24,14 @@ from tests.support.doubles import FakeClock, FakeKaltura, FakeServices, settings
 from tests.support.postgres import Postgres, postgres
 from tests.support.processes import BACKSTAGE, Running, running
 from tests.support.visitor_api import Visit
+
+QUEUES: Final = ("browser", "process")
+"""Marks of the tests that are begun before all others."""
+
+PROCESSES: Final = {"emulator", "own_postgres", "container"}
+"""Fixtures that are a process."""
+
+BROWSERS: Final = 2
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +78,31 @@ def own_postgres() -> Iterator[Postgres]:
     """A real one, started when the first test asks for it."""
     with postgres() as running:
         yield running
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs a browser or a process, and puts it first: it waits while others work.
+
+    A worker of pytest-xdist has a module to itself, so that its fixtures are made once; for all
+    browser tests there are two workers, so that there are two browsers.
+    """
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        if "launch" in item.fixturenames:
+            item.add_marker("browser")
+        elif _starts_a_process(item):
+            item.add_marker("process")
+    items.sort(key=lambda item: [not item.get_closest_marker(name) for name in QUEUES])
+    browsed = sorted({item.path for item in items if item.get_closest_marker("browser")})
+    for item in items:
+        turn = browsed.index(item.path) % BROWSERS if item.path in browsed else item.path
+        item.add_marker(pytest.mark.xdist_group(str(turn)))
+
+
+def _starts_a_process(item: pytest.Function) -> bool:
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    on_postgres = parameters.get("database_url") == "postgres"
+    return on_postgres or not PROCESSES.isdisjoint(item.fixturenames)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

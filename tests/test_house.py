@@ -44,6 +44,8 @@ MOST_MODULES = 14
 
 MOST_LINES = 400
 
+STARTERS = {"running", "run"}
+
 
 def imports_of(module: Path, package: str = "app") -> set[str]:
     """What `module` imports of a package, without the package's own name."""
@@ -82,6 +84,13 @@ def test_no_module_outgrows_a_reader() -> None:
     for module in MODULES:
         lines = len(module.read_text(encoding="utf-8").splitlines())
         assert lines <= MOST_LINES, module.relative_to(APP)
+
+
+def test_what_starts_a_process_is_no_part_of_the_quick_check() -> None:
+    for module in TESTS.rglob("test_*.py"):
+        starts = imports_of(module, "tests") & {f"support.processes.{name}" for name in STARTERS}
+        is_marked = "pytest.mark.process" in module.read_text(encoding="utf-8")
+        assert is_marked or not starts or module.parent.name == "browser", module
 
 
 @pytest.mark.parametrize("module", [deps, rate_limits])

@@ -34,6 +34,8 @@ from tests.support.doubles import ADMIN_SECRET, BY_ADMIN_SECRET, settings
 from tests.support.processes import BACKSTAGE, free_port, running
 from tests.support.voice_service import voice_service
 
+pytestmark = pytest.mark.process
+
 KS = "canary-ks-for-the-emulator"
 MODULE = b"export class KalturaAvatarSession {}"
 Fault = dict[str, Any]

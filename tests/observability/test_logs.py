@@ -170,6 +170,7 @@ async def test_a_path_can_not_forge_a_line(terminal: io.StringIO, visit: Visit) 
     assert len(terminal.getvalue().splitlines()) == before + 1
 
 
+@pytest.mark.process
 def test_the_operator_can_ask_for_an_alias(tmp_path: Path) -> None:
     keys = {"SECRET_KEY": f"{'n' * 32},{'o' * 32}"}
     told = run(tmp_path, "log-id", "session-1", **keys).stdout.split()
