@@ -44,6 +44,7 @@ from app.sessions.store.usage import Usage
 from app.sessions.store.write_through import WriteThroughSessionStore
 from app.sessions.tokens import Clock
 from app.web.authorization import TOKEN_HEADER
+from app.web.bounds import WebBounds
 from app.web.deps import State
 from app.web.docs.openapi import describe
 from app.web.error_responses import on_http_exception, on_invalid, on_problem
@@ -83,6 +84,8 @@ CORS_EXPOSED: Final = (
     *(REQUEST_ID, "Date", "Location", "Retry-After", "RateLimit", "RateLimit-Policy"),
 )
 
+BOUNDS: Final = WebBounds()
+
 log = structlog.get_logger(__name__)
 
 
@@ -96,13 +99,16 @@ def create_app(
     monotonic: Clock = seconds_since_boot,
     sleep: Sleep = asyncio.sleep,
     tracer_provider: TracerProvider | None = None,
+    bounds: WebBounds = BOUNDS,
+    shutdown_seconds: float = SHUTDOWN_SECONDS,
 ) -> FastAPI:
     """The broker; raises `SettingsError` without a KS or an avatar, or where a hook can't be asked.
 
     `transport` carries calls to Kaltura, `login_transport` those to the app's login, and
     `speech_transport` those to another voice and to the speech hook; `clock` gives unix seconds,
     `monotonic` seconds that never jump, and `sleep` waits for such. Tests bring their own.
-    Where there is a `tracer_provider`, requests are traced.
+    Where there is a `tracer_provider`, requests are traced. Ending the sessions takes at most
+    `shutdown_seconds`.
     """
     settings.required_to_serve()
     hooks = installed_hooks()
@@ -132,7 +138,9 @@ def create_app(
             record = AuditWriter(
                 database, required=settings.audit_required, monotonic=monotonic, clock=clock
             )
-            retention = Retention(database, days=settings.audit_retention_days, clock=clock)
+            retention = Retention(
+                database, days=settings.audit_retention_days, clock=clock, sleep=sleep
+            )
             repository = SessionRepository(
                 database, keyring.at_rest(), base_url=settings.avatar_base_url, clock=times
             )
@@ -156,7 +164,7 @@ def create_app(
                 contextlib.aclosing(store),
                 _running(sessions.reaper.run()),
                 _running(retention.run()),
-                _ending(sessions.broker),
+                _ending(sessions.broker, shutdown_seconds),
             ):
                 await sessions.terminator.take_over()
                 yield State(
@@ -165,6 +173,7 @@ def create_app(
                     auditor=sessions.auditor,
                     record=record,
                     audit_reader=AuditReader(database, record),
+                    bounds=bounds,
                     usage=Usage(database, base_url=settings.avatar_base_url, clock=clock),
                     operators=Operators(settings, keyring.operators(), clock),
                     settings=settings,
@@ -190,7 +199,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a redirect would be to http, where a proxy has the https
-        middleware=_guards(settings, metrics),
+        middleware=_guards(settings, metrics, bounds),
         exception_handlers={
             Problem: on_problem,
             RequestValidationError: on_invalid,
@@ -206,7 +215,7 @@ def create_app(
     return app
 
 
-def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
+def _guards(settings: Settings, metrics: Metrics, bounds: WebBounds) -> list[Middleware]:
     """Outermost first."""
     return [
         *_proxies(settings),
@@ -221,7 +230,7 @@ def _guards(settings: Settings, metrics: Metrics) -> list[Middleware]:
             expose_headers=CORS_EXPOSED,
         ),
         Middleware(CrossSiteGuard, policy=OriginPolicy.of(settings)),
-        Middleware(BodyGuard, max_text_length=settings.max_text_length),
+        Middleware(BodyGuard, max_text_length=settings.max_text_length, bounds=bounds),
     ]
 
 
@@ -249,13 +258,13 @@ async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _ending(broker: SessionService) -> AsyncIterator[None]:
+async def _ending(broker: SessionService, seconds: float) -> AsyncIterator[None]:
     """Leaves no session open behind."""
     try:
         yield
     finally:
         try:
-            async with asyncio.timeout(SHUTDOWN_SECONDS):
+            async with asyncio.timeout(seconds):
                 await broker.close()
         except TimeoutError:
             sessions, creates = await broker.left()

@@ -18,7 +18,7 @@ from app.config.settings import Settings
 from app.config.sources import PLANNED_HARMLESS
 from app.db.database import Database
 from app.main import create_app
-from app.web.operator import streams
+from app.web.bounds import WebBounds
 from tests.support.audit import Disk
 from tests.support.doubles import FakeClock, FakeKaltura, FakeServices, settings
 from tests.support.postgres import Postgres, postgres
@@ -32,6 +32,9 @@ PROCESSES: Final = {"emulator", "own_postgres", "container"}
 """Fixtures that are a process."""
 
 BROWSERS: Final = 2
+
+BOUNDS: Final = WebBounds(stream_seconds=0)
+"""No stream outlives a test, unless it brings other bounds."""
 
 
 @pytest.fixture(autouse=True)
@@ -138,11 +141,6 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     return disk
 
 
-@pytest.fixture(autouse=True)
-def _no_stream_outlives_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "LIFE_SECONDS", 0)
-
-
 @pytest.fixture
 def kaltura() -> FakeKaltura:
     return FakeKaltura()
@@ -167,7 +165,9 @@ async def visit(
         started: list[Any] = []
         reached_at: list[str] = []
 
-        async def visit(address: str = "127.0.0.1", **changes: Any) -> httpx.AsyncClient:
+        async def visit(
+            address: str = "127.0.0.1", bounds: WebBounds = BOUNDS, **changes: Any
+        ) -> httpx.AsyncClient:
             if not started:
                 app = create_app(
                     settings(**changes),
@@ -176,8 +176,10 @@ async def visit(
                     clock=clock,
                     monotonic=clock,
                     sleep=clock.sleep,
+                    bounds=bounds,
                 )
-                manager = await stack.enter_async_context(LifespanManager(app))
+                patient = LifespanManager(app, startup_timeout=60, shutdown_timeout=60)
+                manager = await stack.enter_async_context(patient)
                 started.append(manager.app)
                 reached_at.append(changes.get("public_url") or "http://broker.test")
             assert not changes or len(started) == 1

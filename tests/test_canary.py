@@ -36,6 +36,7 @@ from app.observability.spans import tracer_provider
 from app.problems import PROBLEMS
 from app.sessions.audio import subprocess_runner
 from app.sessions.service import KEEP_ALIVE_SECONDS
+from app.web.bounds import WebBounds
 from tests.support.doubles import (
     ADMIN_SECRET,
     APP_TOKEN,
@@ -273,11 +274,6 @@ def assert_is_an_answer_of_ours(target: str, answer: httpx.Response) -> None:
     assert body["title"] == known[body["type"]]
 
 
-@pytest.fixture(autouse=True)
-def _a_stop_waits_shortly_for_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.main.SHUTDOWN_SECONDS", 0.5)
-
-
 @contextlib.asynccontextmanager
 async def told_by_a_broker(
     kaltura: FakeKaltura, clock: FakeClock, **changes: Any
@@ -289,7 +285,13 @@ async def told_by_a_broker(
     traces, spans = tracer_provider({}), InMemorySpanExporter()
     traces.add_span_processor(SimpleSpanProcessor(spans))
     app = create_app(
-        configured, transport=kaltura, clock=clock, monotonic=clock, tracer_provider=traces
+        configured,
+        transport=kaltura,
+        clock=clock,
+        monotonic=clock,
+        tracer_provider=traces,
+        bounds=WebBounds(stream_seconds=0),
+        shutdown_seconds=0.5,  # for what hangs
     )
     async with (
         LifespanManager(app) as manager,

@@ -1,7 +1,7 @@
 """Forgets what is older than AUDIT_RETENTION_DAYS, a little at a time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, NoReturn
 
 import structlog
@@ -27,10 +27,18 @@ log = structlog.get_logger(__name__)
 class Retention:
     """Deletes entries when their days are over; no call waits for more than one batch of it."""
 
-    def __init__(self, database: Database, *, days: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        days: int,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._database = database
         self._seconds = days * DAY_SECONDS
         self._clock = clock
+        self._sleep = sleep
 
     async def run(self) -> NoReturn:
         """Forget every `EVERY_SECONDS`, whatever that runs into."""
@@ -41,14 +49,14 @@ class Retention:
                 pass  # the database has said so; an hour later it is tried again
             except Exception:
                 log.exception("the record could not forget")
-            await asyncio.sleep(EVERY_SECONDS)
+            await self._sleep(EVERY_SECONDS)
 
     async def forget(self) -> int:
         """Delete what is too old; how many entries that were."""
         forgotten = 0
         while deleted := await self._database.write(self._forget_some):
             forgotten += deleted
-            await asyncio.sleep(PAUSE_SECONDS)
+            await self._sleep(PAUSE_SECONDS)
         if forgotten:
             log.info("the record forgot what is too old", entries=forgotten)
         return forgotten

@@ -7,8 +7,9 @@ head of a request or over reading its answer, nor how large a head or a trailer 
 import asyncio
 import json
 import secrets
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -19,15 +20,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from app.server.descriptors import most_connections
 
-MAX_CONNECTIONS: Final = 1000
-"""The next ones are answered 503, and beyond twice as many are closed without an answer."""
-
-HEAD_SECONDS: Final = 10.0
-"""How long a client may owe what nobody waits for but the connection."""
-
-UNREAD_SECONDS: Final = 20.0
-"""How long a client may read nothing of what waits for it."""
-
 MAX_HEAD_BYTES: Final = 32 * 1024
 """Also what may come of a body's frame, chunk extensions and trailers, with nothing of the body."""
 
@@ -37,6 +29,20 @@ MAX_HEADERS: Final = 100
 _MAPPED: Final = "::ffff:"
 
 log = structlog.get_logger("connection")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionBounds:
+    """Bounds that no setting changes; tests bring narrower ones."""
+
+    most: int = 1000
+    """The next connections are answered 503; beyond twice as many are closed without an answer."""
+
+    head_seconds: float = 10.0
+    """How long a client may owe what nobody waits for but the connection."""
+
+    unread_seconds: float = 20.0
+    """How long a client may read nothing of what waits for it."""
 
 
 class GuardedConnection(HttpToolsProtocol):
@@ -55,11 +61,15 @@ class GuardedConnection(HttpToolsProtocol):
     _got_on = False
     _refusal = HTTPStatus.BAD_REQUEST
 
+    def __init__(self, *arguments: Any, bounds: ConnectionBounds, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._bounds = bounds
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Take a connection, if there is room for one more."""
         super().connection_made(transport)
         self.client = _of_ipv4(self.client)
-        room = most_connections(MAX_CONNECTIONS)
+        room = most_connections(self._bounds.most)
         if len(self.connections) > 2 * room:
             transport.abort()
         elif len(self.connections) > room:
@@ -193,7 +203,7 @@ class GuardedConnection(HttpToolsProtocol):
         if (cycle is not None and not cycle.response_complete) or self.transport.is_closing():
             self._forget_deadline()
         elif self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)
+            self._deadline = self.loop.call_later(self._bounds.head_seconds, self._give_up)
 
     def _forget_deadline(self) -> None:
         if self._deadline is not None:
@@ -212,7 +222,8 @@ class GuardedConnection(HttpToolsProtocol):
             self._look_again_at(self.transport.get_write_buffer_size())
 
     def _look_again_at(self, waiting: int) -> None:
-        self._unread = self.loop.call_later(UNREAD_SECONDS, self._abort_unless_less, waiting)
+        seconds = self._bounds.unread_seconds
+        self._unread = self.loop.call_later(seconds, self._abort_unless_less, waiting)
 
     def _abort_unless_less(self, waited: int) -> None:
         waiting = self.transport.get_write_buffer_size()

@@ -23,6 +23,7 @@ from app.sessions.service import SessionService
 from app.sessions.stats import StatsReader
 from app.sessions.store.usage import Usage
 from app.web.authorization import token_of
+from app.web.bounds import WebBounds
 from app.web.operator.sign_in import Operators
 from app.web.rate_limiter import Rates
 from app.web.static_files import PageFiles
@@ -38,6 +39,7 @@ class State(TypedDict):
     auditor: SessionAuditor
     record: AuditWriter
     audit_reader: AuditReader
+    bounds: WebBounds
     usage: Usage
     operators: Operators
     settings: Settings
@@ -72,6 +74,11 @@ async def _auditor(request: Request) -> SessionAuditor:
 async def _record(request: Request) -> AuditWriter:
     record: AuditWriter = request.state.record
     return record
+
+
+async def _bounds(request: Request) -> WebBounds:
+    bounds: WebBounds = request.state.bounds
+    return bounds
 
 
 async def _assets(request: Request) -> PageFiles:
@@ -136,6 +143,7 @@ AuditWriterDep = Annotated[AuditWriter, Depends(_record)]
 AssetsDep = Annotated[PageFiles, Depends(_assets)]
 TemplatesDep = Annotated[Jinja2Templates, Depends(_templates)]
 AuditReaderDep = Annotated[AuditReader, Depends(_audit_reader)]
+BoundsDep = Annotated[WebBounds, Depends(_bounds)]
 UsageDep = Annotated[Usage, Depends(_usage)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
 ClockDep = Annotated[SessionClock, Depends(_clock)]

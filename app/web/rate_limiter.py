@@ -32,15 +32,16 @@ class BoundedMemory(MemoryStorage):
     Whoever can push others out has so many addresses that no count of them would hold.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_COUNTED) -> None:
         super().__init__()
+        self._most = most
         # The library looks through all counters at each call unless it is at it already: 10 ms
         # when there are many. Room is made here, and what is over counts no more anyway.
         self.timer = asyncio.get_running_loop().create_future()  # type: ignore[assignment]
 
     async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         """The library's own, with room made first."""
-        while key not in self.expirations and len(self.expirations) >= MAX_COUNTED:
+        while key not in self.expirations and len(self.expirations) >= self._most:
             await self.clear(next(iter(self.expirations)))
         return await super().incr(key, expiry, amount)
 

@@ -16,7 +16,7 @@ import pytest
 
 ROOT: Final = Path(__file__).parents[2]
 COMMAND: Final = str(Path(sys.executable).with_name("avatar-broker"))
-READY_SECONDS: Final = 40
+READY_SECONDS: Final = 100
 STOP_SECONDS: Final = 20
 BACKSTAGE: Final = "/emulator/sessions"
 """Where an emulator answers when it is ready."""

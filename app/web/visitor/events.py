@@ -16,13 +16,11 @@ from app.problems import RateLimited, SessionNotFound, SignInUnavailable, Unauth
 from app.sessions.access import SessionGrant
 from app.sessions.clock import SessionClock
 from app.sessions.service import SessionService
-from app.web.deps import ClockDep, OwnSession, SessionServiceDep
+from app.web.bounds import WebBounds
+from app.web.deps import BoundsDep, ClockDep, OwnSession, SessionServiceDep
 from app.web.docs.openapi import operation_id, problems
 from app.web.stream_limit import EventStream, OpenStream, StreamLimit
 from app.web.visitor.schemas import SessionState, UtteranceReceipt
-
-EVERY_SECONDS: Final = 15.0
-"""How often the time left is told; also what keeps proxies from closing the connection."""
 
 RECONNECT_MS: Final = 2000
 
@@ -55,6 +53,7 @@ async def events(
     stream: Annotated[OpenStream, Depends(_followed)],
     broker: SessionServiceDep,
     clock: ClockDep,
+    bounds: BoundsDep,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Follow a session: `utterance` events as at `/utterances`, `session` events as its state.
@@ -64,11 +63,15 @@ async def events(
     """
     if grant.session.ended is not None and last_event_id == END_ID:
         return Response(status_code=204)
-    return EventStream(follow(grant, broker, clock, last_event_id), stream)
+    return EventStream(follow(grant, broker, clock, bounds, last_event_id), stream)
 
 
 async def follow(
-    grant: SessionGrant, broker: SessionService, clock: SessionClock, last_id: str | None
+    grant: SessionGrant,
+    broker: SessionService,
+    clock: SessionClock,
+    bounds: WebBounds,
+    last_id: str | None,
 ) -> AsyncIterator[ServerSentEvent]:
     """The events of a session from `last_id` on, until it ends."""
     feed = broker.feed(grant)
@@ -85,7 +88,7 @@ async def follow(
             yield await _session(grant, broker, clock, event_id=END_ID)
             return
         try:
-            async with asyncio.timeout(EVERY_SECONDS):
+            async with asyncio.timeout(bounds.session_events_seconds):
                 await feed.news()
         except TimeoutError:
             if not feed.over:
