@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
-from app.doctor import around
+from app.doctor.around import check_database
 from app.doctor.examination import examine, findings_of
-from app.doctor.findings import Finding, Findings, Verdict
+from app.doctor.findings import Finding, Findings, Trouble, Verdict
 from app.doctor.reach import MAX_SKEW_SECONDS
 from app.migrations import HEAD
 from tests.support.doubles import ADMIN_SECRET, BY_ADMIN_SECRET, settings
@@ -441,15 +441,11 @@ async def test_a_secret_that_kaltura_refuses_is_named(emulator: str, database: P
 # The database
 
 
-async def test_a_locked_database_is_named(
-    emulator: str, database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(around, "LOCK_SECONDS", 0.1)
+async def test_a_locked_database_is_named(emulator: str, database: Path) -> None:
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        [cross] = crosses(await examined(configured(emulator, database)))
-    assert cross.step == "database"
-    assert "locked by another process" in cross.text
+        with pytest.raises(Trouble, match="locked by another process"):
+            await check_database(settings(**configured(emulator, database)), lock_seconds=0.1)
     assert not crosses(await examined(configured(emulator, database)))
 
 
