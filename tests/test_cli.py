@@ -118,17 +118,18 @@ def test_when_it_serves_code_is_no_garbage_and_it_may_open_all_that_it_is_allowe
     assert told.stdout.splitlines()[-1] == "True True True", told.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "doctor"])
 @pytest.mark.parametrize(
-    ("configured", "names"),
+    ("command", "configured", "names"),
     [
-        ({}, "AVATAR_KS is missing: set it"),
-        ({"AVATAR_KS": KS}, "AVATAR_ID is missing: set it"),
-        (MAKES_KS, "AVATAR_ID is missing: set it"),
-        ({"KALTURA_ADMIN_SECRET": KS}, "KALTURA_PARTNER_ID is missing"),
-        ({**KALTURA, **MAKES_KS}, "AVATAR_KS is set beside KALTURA_ settings"),
-        ({**KALTURA, "MAX_TEXT_LENGTH": "x"}, "MAX_TEXT_LENGTH is malformed"),
-        ({**KALTURA, "AVATAR_VOICEID": "x"}, "did you mean AVATAR_VOICE_ID?"),
+        ("serve", {}, "AVATAR_KS is missing: set it"),
+        ("doctor", {}, "AVATAR_KS is missing: set it"),
+        ("serve", {"AVATAR_KS": KS}, "AVATAR_ID is missing: set it"),
+        ("doctor", {"AVATAR_KS": KS}, "AVATAR_ID is missing: set it"),
+        ("serve", MAKES_KS, "AVATAR_ID is missing: set it"),
+        ("serve", {"KALTURA_ADMIN_SECRET": KS}, "KALTURA_PARTNER_ID is missing"),
+        ("doctor", {**KALTURA, **MAKES_KS}, "AVATAR_KS is set beside KALTURA_ settings"),
+        ("serve", {**KALTURA, "MAX_TEXT_LENGTH": "x"}, "MAX_TEXT_LENGTH is malformed"),
+        ("doctor", {**KALTURA, "AVATAR_VOICEID": "x"}, "did you mean AVATAR_VOICE_ID?"),
     ],
 )
 def test_a_wrong_setting_is_one_line_and_exit_code_2(
