@@ -2,7 +2,7 @@
 PYTHON ?= python3
 MINUTES ?= 2
 FUZZ_CASES ?= 100000
-WORKERS ?= 4
+WORKERS ?= 3
 BIN := .venv/bin
 PIP := scripts/fetch $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCKED := $(PIP) --require-hashes
