@@ -2,12 +2,14 @@
 PYTHON ?= python3
 MINUTES ?= 2
 FUZZ_CASES ?= 100000
+WORKERS ?= 3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PIP := scripts/fetch $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCKED := $(PIP) --require-hashes
+PYTEST := $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run install test lint bench soak fuzz lock clean
+.PHONY: help run install check test lint bench soak fuzz lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,11 +19,15 @@ run: .venv/.installed ## set up and start (with the emulator when no Kaltura Ses
 
 install: .venv/.installed ## set up .venv, nothing else
 
-test: .venv/.dev lint ## set up and check everything, two real browsers included
+check: .venv/.dev node_modules/.installed ## lint, and the tests in process: what to run after each change
+	@scripts/beside $(PYTEST) --numprocesses auto -m "not browser and not process"
+
+# More workers than most machines have cores: with a browser, most tests wait more than they work.
+test: .venv/.dev node_modules/.installed ## set up and check everything, two real browsers included
 	@scripts/ensure-browser chromium >/dev/null
 	@scripts/ensure-browser firefox >/dev/null
 	@scripts/ensure-postgres >/dev/null
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@scripts/beside $(PYTEST) --numprocesses $(WORKERS)
 
 lint: .venv/.dev node_modules/.installed ## ruff, mypy, tsc, hadolint
 	$(BIN)/ruff check .
@@ -62,5 +68,5 @@ clean: ## remove what the commands above made
 	@touch $@
 
 node_modules/.installed: .venv/.dev package.json package-lock.json
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm ci --silent --no-audit --no-fund --ignore-scripts
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/fetch $(BIN)/npm ci --no-audit --no-fund --ignore-scripts
 	@touch $@

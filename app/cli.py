@@ -81,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "emulator":
             # The descriptor of a listening socket, which `run_emulator` passes on.
             command.add_argument("--fd", type=int, help=argparse.SUPPRESS)
+            about_still = "a picture that does not move and costs little, for tests of all else"
+            command.add_argument("--still", action="store_true", help=about_still)
         if name == "doctor":
             command.add_argument("--json", action="store_true", help="print the results as JSON")
     text = "what the log says in place of an id"
@@ -236,7 +238,7 @@ def _emulator(options: argparse.Namespace) -> int:
     use_non_blocking_output()
     configure_logging()
     ks = settings.avatar_ks.get_secret_value() if settings.avatar_ks else None
-    emulator = create_emulator(EmulatorSettings(ks=ks))
+    emulator = create_emulator(EmulatorSettings(ks=ks, is_still=options.still))
     listening = listen(settings.host, port)
     url = url_of(listening)
     print(f"Emulator: AVATAR_BASE_URL={url}{MIRROR_PATH}")

@@ -42,6 +42,7 @@ from app.sessions.speech.text.installed_hooks import installed_hooks
 from app.sessions.store.repository import SessionRepository
 from app.sessions.store.usage import UsageReader
 from app.web.authorization import TOKEN_HEADER
+from app.web.bounds import WebBounds
 from app.web.deps import State
 from app.web.docs.openapi import describe
 from app.web.error_responses import on_http_exception, on_invalid, on_problem
@@ -83,6 +84,8 @@ CORS_EXPOSED: Final = (
     *(REQUEST_ID, "Date", "Location", "Retry-After", "RateLimit", "RateLimit-Policy"),
 )
 
+BOUNDS: Final = WebBounds()
+
 log = structlog.get_logger(__name__)
 
 
@@ -102,11 +105,14 @@ def create_app(
     transports: Transports = Transports(),
     clocks: Clocks = Clocks(),  # noqa: B008 - a frozen value
     tracer_provider: TracerProvider | None = None,
+    bounds: WebBounds = WebBounds(),  # noqa: B008 - a frozen value
+    shutdown_seconds: float = SHUTDOWN_SECONDS,
 ) -> FastAPI:
     """Make the broker's application.
 
     Raises `SettingsError` without a KS or an avatar, or when an installed speech hook can't be
-    loaded. With a `tracer_provider` requests are traced.
+    loaded. With a `tracer_provider` requests are traced. Ending the sessions takes at most
+    `shutdown_seconds`.
     """
     settings.required_to_serve()
     hooks = installed_hooks()
@@ -142,7 +148,12 @@ def create_app(
                 monotonic=clocks.monotonic,
                 clock=clocks.wall,
             )
-            retention = Retention(database, days=settings.audit_retention_days, clock=clocks.wall)
+            retention = Retention(
+                database,
+                days=settings.audit_retention_days,
+                clock=clocks.wall,
+                sleep=clocks.sleep,
+            )
             domain = assemble(
                 settings,
                 client=client,
@@ -163,7 +174,7 @@ def create_app(
                 contextlib.aclosing(domain.registry),
                 _in_background(domain.reaper.run()),
                 _in_background(retention.run()),
-                _closed_at_exit(domain.shutdown),
+                _closed_at_exit(domain.shutdown, shutdown_seconds),
             ):
                 await domain.registry.take_over()
                 yield State(
@@ -173,6 +184,7 @@ def create_app(
                     audit_reader=AuditReader(database, audit_writer),
                     audit_writer=audit_writer,
                     auditor=domain.auditor,
+                    bounds=bounds,
                     budgets=domain.budgets,
                     clock=clock,
                     followers=StreamLimit(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS),
@@ -204,7 +216,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # behind a proxy with TLS a redirect would lead to http
-        middleware=_middleware(settings, metrics, clocks.monotonic),
+        middleware=_middleware(settings, metrics, clocks.monotonic, bounds),
         exception_handlers={
             Problem: on_problem,
             RequestValidationError: on_invalid,
@@ -220,7 +232,9 @@ def create_app(
     return app
 
 
-def _middleware(settings: Settings, metrics: Metrics, monotonic: Clock) -> list[Middleware]:
+def _middleware(
+    settings: Settings, metrics: Metrics, monotonic: Clock, bounds: WebBounds
+) -> list[Middleware]:
     """The middleware, the outermost first."""
     return [
         *_proxy_middleware(settings),
@@ -235,7 +249,7 @@ def _middleware(settings: Settings, metrics: Metrics, monotonic: Clock) -> list[
             expose_headers=CORS_EXPOSED,
         ),
         Middleware(CrossSiteGuard, policy=OriginPolicy.of(settings)),
-        Middleware(BodyGuard, max_text_length=settings.max_text_length),
+        Middleware(BodyGuard, max_text_length=settings.max_text_length, bounds=bounds),
     ]
 
 
@@ -265,13 +279,13 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
 
 
 @contextlib.asynccontextmanager
-async def _closed_at_exit(shutdown: SessionShutdown) -> AsyncIterator[None]:
-    """End every session after the block, and log those that remain."""
+async def _closed_at_exit(shutdown: SessionShutdown, seconds: float) -> AsyncIterator[None]:
+    """End every session after the block, in `seconds` at most, and log those that remain."""
     try:
         yield
     finally:
         try:
-            async with asyncio.timeout(SHUTDOWN_SECONDS):
+            async with asyncio.timeout(seconds):
                 await shutdown.close()
         except TimeoutError:
             sessions, creates = shutdown.left()

@@ -3,10 +3,10 @@
 import inspect
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -16,14 +16,26 @@ from asgi_lifespan import LifespanManager
 
 from app.config.settings import Settings
 from app.config.sources import PLANNED_HARMLESS
+from app.db.database import Database
 from app.main import Transports, create_app
 from app.sessions.clock import Clocks
-from app.web.operator import streams
+from app.web.bounds import WebBounds
+from tests.support.audit import Disk
 from tests.support.doubles import FakeClock, FakeKaltura, FakeServices, settings
 from tests.support.postgres import Postgres, postgres
 from tests.support.processes import BACKSTAGE, Running, running
+from tests.support.visitor_api import Visit
 
-Visit = Callable[..., Awaitable[httpx.AsyncClient]]
+QUEUES: Final = ("browser", "process")
+"""Marks of the tests that are begun before all others."""
+
+PROCESSES: Final = {"emulator", "own_postgres", "container"}
+"""Fixtures that are a process."""
+
+BROWSERS: Final = 2
+
+BOUNDS: Final = WebBounds(stream_seconds=0)
+"""No stream outlives a test, unless it brings other bounds."""
 
 
 @pytest.fixture(autouse=True)
@@ -56,8 +68,12 @@ def _plain_tracebacks() -> None:
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """An emulator that any KS opens, shared by all who ask: leave it without faults."""
-    with running("emulator", tmp_path_factory.mktemp("emulator"), ready=BACKSTAGE) as emulator:
+    """An emulator that any KS opens, with a still picture, shared by all who ask.
+
+    Leave it without faults.
+    """
+    folder = tmp_path_factory.mktemp("emulator")
+    with running("emulator", folder, "--still", ready=BACKSTAGE) as emulator:
         yield emulator
 
 
@@ -66,6 +82,31 @@ def own_postgres() -> Iterator[Postgres]:
     """A real one, started when the first test asks for it."""
     with postgres() as running:
         yield running
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs a browser or a process, and puts it first: it waits while others work.
+
+    A worker of pytest-xdist has a module to itself, so that its fixtures are made once; for all
+    browser tests there are two workers, so that there are two browsers.
+    """
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        if "launch" in item.fixturenames:
+            item.add_marker("browser")
+        elif _starts_a_process(item):
+            item.add_marker("process")
+    items.sort(key=lambda item: [not item.get_closest_marker(name) for name in QUEUES])
+    browsed = sorted({item.path for item in items if item.get_closest_marker("browser")})
+    for item in items:
+        turn = browsed.index(item.path) % BROWSERS if item.path in browsed else item.path
+        item.add_marker(pytest.mark.xdist_group(str(turn)))
+
+
+def _starts_a_process(item: pytest.Function) -> bool:
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    on_postgres = parameters.get("database_url") == "postgres"
+    return on_postgres or not PROCESSES.isdisjoint(item.fixturenames)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -88,9 +129,17 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server.drop(url)
 
 
-@pytest.fixture(autouse=True)
-def _no_stream_outlives_a_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "LIFE_SECONDS", 0)
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    disk = Disk()
+    init = Database.__init__
+
+    def watched(self: Database, *arguments: Any) -> None:
+        init(self, *arguments)
+        disk.watch(self)
+
+    monkeypatch.setattr(Database, "__init__", watched)
+    return disk
 
 
 @pytest.fixture
@@ -117,14 +166,18 @@ async def visit(
         started: list[Any] = []
         reached_at: list[str] = []
 
-        async def visit(address: str = "127.0.0.1", **changes: Any) -> httpx.AsyncClient:
+        async def visit(
+            address: str = "127.0.0.1", bounds: WebBounds = BOUNDS, **changes: Any
+        ) -> httpx.AsyncClient:
             if not started:
                 app = create_app(
                     settings(**changes),
                     transports=Transports(kaltura=kaltura, speech=speech),
                     clocks=Clocks(wall=clock, monotonic=clock, sleep=clock.sleep),
+                    bounds=bounds,
                 )
-                manager = await stack.enter_async_context(LifespanManager(app))
+                patient = LifespanManager(app, startup_timeout=60, shutdown_timeout=60)
+                manager = await stack.enter_async_context(patient)
                 started.append(manager.app)
                 reached_at.append(changes.get("public_url") or "http://broker.test")
             assert not changes or len(started) == 1

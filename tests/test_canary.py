@@ -37,6 +37,7 @@ from app.problems import PROBLEMS
 from app.sessions.audio import subprocess_runner
 from app.sessions.clock import Clocks
 from app.sessions.service import KEEP_ALIVE_SECONDS
+from app.web.bounds import WebBounds
 from tests.support.doubles import (
     ADMIN_SECRET,
     APP_TOKEN,
@@ -276,11 +277,6 @@ def assert_is_an_answer_of_ours(target: str, answer: httpx.Response) -> None:
     assert body["title"] == known[body["type"]]
 
 
-@pytest.fixture(autouse=True)
-def _a_stop_waits_shortly_for_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.main.SHUTDOWN_SECONDS", 0.5)
-
-
 @contextlib.asynccontextmanager
 async def told_by_a_broker(
     kaltura: FakeKaltura, clock: FakeClock, **changes: Any
@@ -296,6 +292,8 @@ async def told_by_a_broker(
         transports=Transports(kaltura=kaltura),
         clocks=Clocks(wall=clock, monotonic=clock),
         tracer_provider=traces,
+        bounds=WebBounds(stream_seconds=0),
+        shutdown_seconds=0.5,  # for what hangs
     )
     async with (
         LifespanManager(app) as manager,

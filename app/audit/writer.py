@@ -73,11 +73,13 @@ class AuditWriter:
         required: bool,
         monotonic: Callable[[], float],
         clock: Callable[[], float],
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._database = database
         self._required = required
         self._monotonic = monotonic
         self._clock = clock
+        self._retry_seconds = retry_seconds
         self._queue: deque[PendingEntry] = deque()
         self._wanted = asyncio.Event()
         self._tried = asyncio.Event()
@@ -171,7 +173,7 @@ class AuditWriter:
     async def _run(self) -> NoReturn:
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(RETRY_SECONDS if self._queue else None):
+                async with asyncio.timeout(self._retry_seconds if self._queue else None):
                     await self._wanted.wait()
             self._wanted.clear()
             while self._queue and await self._write_some():

@@ -48,12 +48,12 @@ async def check_address(host: str, port: int) -> str:
     return f"{host}:{port} is free"
 
 
-async def check_database(settings: Settings) -> str:
+async def check_database(settings: Settings, lock_seconds: float = LOCK_SECONDS) -> str:
     """Check that the database can be written, is of no newer version, and has room on disk."""
     if is_in_memory(settings.database_url):
         return "in memory"
     if not is_postgres(settings.database_url):
-        return await asyncio.to_thread(_check_file, settings)
+        return await asyncio.to_thread(_check_file, settings, lock_seconds)
 
     def require_known(connection: Connection) -> None:
         if inspect(connection).has_table("alembic_version"):
@@ -67,7 +67,7 @@ async def check_database(settings: Settings) -> str:
         raise CheckFailed(str(error)) from error
 
 
-def _check_file(settings: Settings) -> str:
+def _check_file(settings: Settings, lock_seconds: float) -> str:
     path = file_of(settings.database_url)
     assert path is not None  # noqa: S101 - the database is a file
     try:
@@ -80,7 +80,7 @@ def _check_file(settings: Settings) -> str:
         ) from error
     try:
         with contextlib.closing(
-            sqlite3.connect(path, timeout=LOCK_SECONDS, isolation_level=None)
+            sqlite3.connect(path, timeout=lock_seconds, isolation_level=None)
         ) as connection:
             connection.execute("BEGIN IMMEDIATE")
             revision = _revision(connection)

@@ -15,11 +15,12 @@ from starlette.types import ASGIApp
 
 from app.emulator.call_recording import CallRecordingMiddleware
 from app.emulator.control import ControlApi
-from app.emulator.face.animation import FaceAnimator
+from app.emulator.face.animation import FaceAnimator, StillFace
 from app.emulator.face.portrait import portrait_of
 from app.emulator.fault_injection import FaultInjectionMiddleware
 from app.emulator.faults import FaultList
 from app.emulator.inspection import inspection_router
+from app.emulator.media.tracks import FaceRenderer
 from app.emulator.media.whep import WhepApi
 from app.emulator.refusals import register_error_handlers
 from app.emulator.sessions import EmulatorSessions
@@ -49,15 +50,15 @@ for development: no account, no cost, and nothing leaves this machine.</p>
 """
 
 
-async def _animator_for(avatar_id: str) -> FaceAnimator:
-    return FaceAnimator(await portrait_of(avatar_id))
-
-
 def create_emulator(settings: EmulatorSettings) -> FastAPI:
     """Make the emulator; the end of its lifespan ends every session and stops every thread."""
     engine = SpeechEngine()
     sessions = EmulatorSessions(settings, engine)
     faults = FaultList()
+    face = StillFace if settings.is_still else FaceAnimator
+
+    async def renderer_for(avatar_id: str) -> FaceRenderer:
+        return face(await portrait_of(avatar_id))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -91,7 +92,7 @@ def create_emulator(settings: EmulatorSettings) -> FastAPI:
         expose_headers=["Location", "X-Request-ID"],
     )
     app.include_router(ControlApi(settings, sessions).router)
-    app.include_router(WhepApi(settings, sessions, _animator_for).router)
+    app.include_router(WhepApi(settings, sessions, renderer_for).router)
     app.include_router(inspection_router(sessions, faults))
 
     @app.get("/")

@@ -53,5 +53,8 @@ class EmulatorSettings:
     connect_seconds: float = 20.0
     """How long a viewer may take to connect before another one may take its place."""
 
+    is_still: bool = False
+    """Whether the picture stands still, which costs little: for tests that do not look at it."""
+
     clock: Callable[[], float] = field(default=time.time, repr=False)
     """The clock for tokens and recorded calls, in unix seconds; media uses the event loop's."""

@@ -38,11 +38,17 @@ class LoginKeys:
     """The cached keys of the JWK Set at `url`; `monotonic` gives seconds that never jump."""
 
     def __init__(
-        self, url: str, transport: httpx.AsyncBaseTransport, monotonic: Callable[[], float]
+        self,
+        url: str,
+        transport: httpx.AsyncBaseTransport,
+        monotonic: Callable[[], float],
+        *,
+        fetch_seconds: float = FETCH_SECONDS,
     ) -> None:
         self._url = url
         self._transport = transport
         self._monotonic = monotonic
+        self._fetch_seconds = fetch_seconds
         self._keys: list[Key] = []
         self._fetched_at = self._asked_at = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
@@ -100,7 +106,7 @@ class LoginKeys:
     async def _fetch(self) -> None:
         """Replace the keys by those fetched; on failure log it and keep the old ones."""
         try:
-            async with asyncio.timeout(FETCH_SECONDS):
+            async with asyncio.timeout(self._fetch_seconds):
                 body = await fetch(self._transport, self._url)
             self._keys = _keys_in(body)
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:

@@ -7,8 +7,9 @@ reading its answer, nor the size of a head or of trailers.
 import asyncio
 import json
 import secrets
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -19,15 +20,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from app.server.descriptors import most_connections
 
-MAX_CONNECTIONS: Final = 1000
-"""How many connections are served; more are answered 503, and beyond twice as many are closed."""
-
-HEAD_SECONDS: Final = 10.0
-"""How long a connection may be without a request that is being answered."""
-
-UNREAD_SECONDS: Final = 20.0
-"""How long a client may read nothing while part of an answer waits for it."""
-
 MAX_HEAD_BYTES: Final = 32 * 1024
 """The largest head of a request, and the longest run of chunk extensions or trailers."""
 
@@ -37,6 +29,20 @@ MAX_HEADERS: Final = 100
 _IPV4_MAPPED: Final = "::ffff:"
 
 log = structlog.get_logger("connection")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionBounds:
+    """The limits of connections, which no setting changes; tests bring narrower ones."""
+
+    most: int = 1000
+    """How many connections are served; more are answered 503, beyond twice as many are closed."""
+
+    head_seconds: float = 10.0
+    """How long a connection may be without a request that is being answered."""
+
+    unread_seconds: float = 20.0
+    """How long a client may read nothing while part of an answer waits for it."""
 
 
 class LimitedConnection(HttpToolsProtocol):
@@ -56,11 +62,15 @@ class LimitedConnection(HttpToolsProtocol):
     _has_progressed = False
     _refusal = HTTPStatus.BAD_REQUEST
 
+    def __init__(self, *arguments: Any, bounds: ConnectionBounds, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._bounds = bounds
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # uvicorn's signature
         """Accept a connection, or refuse it when there are too many."""
         super().connection_made(transport)
         self.client = _unmapped(self.client)
-        limit = most_connections(MAX_CONNECTIONS)
+        limit = most_connections(self._bounds.most)
         if len(self.connections) > 2 * limit:
             transport.abort()
         elif len(self.connections) > limit:
@@ -198,7 +208,7 @@ class LimitedConnection(HttpToolsProtocol):
         if (cycle is not None and not cycle.response_complete) or self.transport.is_closing():
             self._cancel_deadline()
         elif self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_SECONDS, self._time_out)
+            self._deadline = self.loop.call_later(self._bounds.head_seconds, self._time_out)
 
     def _cancel_deadline(self) -> None:
         if self._deadline is not None:
@@ -217,7 +227,8 @@ class LimitedConnection(HttpToolsProtocol):
             self._check_later(self.transport.get_write_buffer_size())
 
     def _check_later(self, unread_bytes: int) -> None:
-        self._unread = self.loop.call_later(UNREAD_SECONDS, self._abort_unless_less, unread_bytes)
+        seconds = self._bounds.unread_seconds
+        self._unread = self.loop.call_later(seconds, self._abort_unless_less, unread_bytes)
 
     def _abort_unless_less(self, previous: int) -> None:
         unread_bytes = self.transport.get_write_buffer_size()

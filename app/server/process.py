@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from types import FrameType
 from typing import Final
 
@@ -19,7 +20,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from app.config.sources import SettingsError
-from app.server.connection import LimitedConnection
+from app.server.connection import ConnectionBounds, LimitedConnection
 from app.server.descriptors import raise_limit
 from app.server.output import FLUSH_SECONDS, NonBlockingOutput
 
@@ -47,6 +48,8 @@ ENDING_SIGNALS: Final = tuple(
     if name in signal.Signals.__members__  # SIGPWR is Linux's
 )
 """The signals that end the process by default; unhandled, they would leave its sessions open."""
+
+CONNECTION_BOUNDS: Final = ConnectionBounds()
 
 log = structlog.get_logger("server")
 
@@ -183,11 +186,11 @@ def exit_code(number: int) -> int:
     return 128 + number
 
 
-def _server(app: ASGIApp) -> _Server:
+def _server(app: ASGIApp, bounds: ConnectionBounds = CONNECTION_BOUNDS) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
-            http=LimitedConnection,
+            http=partial(LimitedConnection, bounds=bounds),  # type: ignore[arg-type] # it makes one
             ws="none",  # no route is a WebSocket, and such connections would not be limited
             access_log=False,  # the broker writes its own, with the request's id
             log_config=None,

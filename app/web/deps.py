@@ -26,6 +26,7 @@ from app.sessions.speech.service import SpeechService
 from app.sessions.stats import StatsReader
 from app.sessions.store.usage import UsageReader
 from app.web.authorization import token_of
+from app.web.bounds import WebBounds
 from app.web.from_state import FromState
 from app.web.operator.sign_in import Operators
 from app.web.rate_limiter import Rates
@@ -43,6 +44,7 @@ class State(TypedDict):
     audit_reader: AuditReader
     audit_writer: AuditWriter
     auditor: SessionAuditor
+    bounds: WebBounds
     budgets: Budgets
     clock: SessionClock
     followers: StreamLimit
@@ -68,6 +70,7 @@ AssetsDep = Annotated[PageFiles, Depends(FromState("assets"))]
 AuditReaderDep = Annotated[AuditReader, Depends(FromState("audit_reader"))]
 AuditWriterDep = Annotated[AuditWriter, Depends(FromState("audit_writer"))]
 AuditorDep = Annotated[SessionAuditor, Depends(FromState("auditor"))]
+BoundsDep = Annotated[WebBounds, Depends(FromState("bounds"))]
 BudgetsDep = Annotated[Budgets, Depends(FromState("budgets"))]
 ClockDep = Annotated[SessionClock, Depends(FromState("clock"))]
 FollowersDep = Annotated[StreamLimit, Depends(FromState("followers"))]

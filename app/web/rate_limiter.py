@@ -32,15 +32,16 @@ class BoundedMemory(MemoryStorage):
     A caller with enough addresses to push others out could not be limited by address anyway.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MAX_COUNTED) -> None:
         super().__init__()
+        self._most = most
         # The library would look through all counters at each call, 10 ms when there are many,
         # unless a cleanup runs. Counters that have expired do no harm until there is no room.
         self.timer = asyncio.get_running_loop().create_future()  # type: ignore[assignment]
 
     async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         """Count as the library does, after making room."""
-        while key not in self.expirations and len(self.expirations) >= MAX_COUNTED:
+        while key not in self.expirations and len(self.expirations) >= self._most:
             await self.clear(next(iter(self.expirations)))
         return await super().incr(key, expiry, amount)
 

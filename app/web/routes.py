@@ -4,9 +4,9 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from app.web import health, mirror, pages
+from app.web import mirror, pages
 from app.web.operator import api as operator_api
-from app.web.operator import console, metrics, streams
+from app.web.operator import console, metrics, probes, streams
 from app.web.visitor import create, events
 from app.web.visitor import sessions as visitor_sessions
 
@@ -15,7 +15,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     visitor_sessions.router,
     events.router,
     mirror.router,
-    health.router,
+    probes.router,
     metrics.router,
     operator_api.router,
     streams.router,

@@ -8,11 +8,10 @@ import pytest
 from app.audit.model import Event
 from app.kaltura.contract import MIRROR_PATH, Operation
 from app.sessions.auditing import REFUSED_A_MINUTE, UNSENT_CALLS_A_MINUTE
-from tests.conftest import Visit
 from tests.support.audit import CREATE, TOKEN, Operator, opens, path
 from tests.support.doubles import FakeClock, FakeKaltura, refusal
 from tests.support.mirror_api import BODIES
-from tests.support.visitor_api import CONTROLS, UPSTREAM
+from tests.support.visitor_api import CONTROLS, UPSTREAM, Visit
 
 SERVICE = {"Authorization": "Bearer a-service-token-of-ours"}
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from app.audit import reader as module
 from app.audit.model import PENDING, Entry, Event
 from app.audit.reader import AuditReader, Filter
 from app.audit.writer import MAX_LATE_SECONDS, AuditWriter
@@ -25,6 +24,11 @@ class Kept:
     def tell(self, *ats: float, **fields: Any) -> None:
         for at in ats:
             self.record.begin(Entry(**{"at": at, "event": Event.SAY_TEXT, **fields}))
+
+    def searching(self, entries: int) -> "Kept":
+        """The same record, of which a page of a search looks through so many."""
+        reader = AuditReader(self.audit_reader._database, self.record, searched=entries)
+        return Kept(self.record, reader)
 
     async def found(self, **wanted: Any) -> list[float]:
         return [found.entry.at async for found in self.audit_reader.every(Filter(**wanted))]
@@ -99,7 +103,7 @@ async def test_a_time_holds_all_of_it_though_entries_came_late(kept: Kept) -> No
 async def test_what_is_added_during_a_search_is_neither_repeated_nor_lets_any_be_skipped(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "SEARCHED", 3)
+    kept = kept.searching(3)
     kept.tell(*range(9), text="needle")
     read: list[float] = []
     before, one = None, AuditReader._one
@@ -177,10 +181,8 @@ async def test_an_accent_is_a_letter_of_its_own(kept: Kept) -> None:
     assert await kept.found(text="cafe\u0301") == [1]
 
 
-async def test_a_search_looks_through_so_many_at_a_time_and_goes_on(
-    kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "SEARCHED", 3)
+async def test_a_search_looks_through_so_many_at_a_time_and_goes_on(kept: Kept) -> None:
+    kept = kept.searching(3)
     kept.tell(0, 1, text="needle")
     kept.tell(*range(2, 9), text="hay")
     first = await kept.audit_reader.page(Filter(text="needle"), limit=5)

@@ -5,46 +5,14 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
 
 from app.db.database import Database
 from app.kaltura.contract import Operation
-from tests.conftest import Visit
-from tests.support.audit import CREATE, TOKEN, Operator, opens, path
-from tests.support.database import engines
+from tests.support.audit import CREATE, TOKEN, Disk, Operator, opens, path
 from tests.support.doubles import FakeKaltura, Gate
-from tests.support.visitor_api import CONTROLS, UPSTREAM
+from tests.support.visitor_api import CONTROLS, UPSTREAM, Visit
 
 SPEAK: dict[str, Any] = {"json": {"text": "Hello"}}
-
-
-class Disk:
-    """Refuses every write from now on, or none."""
-
-    def __init__(self) -> None:
-        self.is_full = False
-
-    def watch(self, database: Database) -> None:
-        for engine in engines(database):
-            event.listen(engine, "before_cursor_execute", self._refuse)
-
-    def _refuse(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if self.is_full and not statement.startswith(("SELECT", "PRAGMA")):
-            raise OperationalError(statement, {}, Exception("database or disk is full"))
-
-
-@pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
-    disk = Disk()
-    init = Database.__init__
-
-    def watched(self: Database, *arguments: Any) -> None:
-        init(self, *arguments)
-        disk.watch(self)
-
-    monkeypatch.setattr(Database, "__init__", watched)
-    return disk
 
 
 def is_refused(answer: httpx.Response) -> bool:

@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 
-from app.audit import retention as module
 from app.audit.model import Entry, Event
 from app.audit.reader import AuditReader, Filter
 from app.audit.retention import BATCH, Retention
 from app.audit.writer import AuditWriter
 from app.db.database import Database, open_database
 from app.migrations import prepare
-from tests.conftest import Visit
 from tests.support.audit import TOKEN, Operator, opens
 from tests.support.doubles import FakeClock
+from tests.support.visitor_api import Visit
 
 DAY = 24 * 3600
 
@@ -52,12 +51,13 @@ async def test_no_call_waits_for_more_than_a_batch(
         return deleted[-1]
 
     monkeypatch.setattr(Retention, "_forget_some", counted)
-    monkeypatch.setattr(module, "PAUSE_SECONDS", 0)
     async with record.running():
         for _ in range(2 * BATCH + 7):
             record.begin(Entry(at=0.0, event=Event.SAY_TEXT))
         await record.flush()
-        forgetting = asyncio.create_task(Retention(database, days=1, clock=clock).forget())
+        forgetting = asyncio.create_task(
+            Retention(database, days=1, clock=clock, sleep=lambda _: asyncio.sleep(0)).forget()
+        )
         while not deleted:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0)
         await record.durable(record.begin(Entry(at=clock(), event=Event.INTERRUPT)))
@@ -66,10 +66,7 @@ async def test_no_call_waits_for_more_than_a_batch(
     assert deleted == [BATCH, BATCH, 7, 0]
 
 
-async def test_a_broker_forgets_by_itself(
-    visit: Visit, tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "EVERY_SECONDS", 0)
+async def test_a_broker_forgets_by_itself(visit: Visit, tmp_path: Path, clock: FakeClock) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/broker.db"
     visitor = await visit(operator_token=TOKEN, audit_retention_days=1, database_url=url)
     await opens(visitor)

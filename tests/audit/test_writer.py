@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from app.audit import writer as module
 from app.audit.model import PENDING, UNKNOWN, Entry, Event
 from app.audit.reader import AuditReader, Filter
 from app.audit.writer import LATE_SECONDS, MAX_LATE_SECONDS, MAX_QUEUED, AuditWriter
@@ -155,9 +154,16 @@ async def test_what_cannot_be_written_is_refused_and_forgotten_unless_it_is_a_fa
 
 
 async def test_what_is_kept_is_written_though_nobody_calls(
-    disk: Disk, record: AuditWriter, monkeypatch: pytest.MonkeyPatch
+    stack: AsyncExitStack, disk: Disk
 ) -> None:
-    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    record = AuditWriter(
+        disk.database,
+        required=True,
+        monotonic=FakeClock(),
+        clock=lambda: 0.0,
+        retry_seconds=0.01,
+    )
+    await stack.enter_async_context(record.running())
     disk.is_full = True
     record.begin(Entry(at=1.0, event=Event.ENDED), must_persist=True, bypass_limits=True)
     await record.flush()

@@ -3,10 +3,8 @@
 import base64
 import hashlib
 import os
-import subprocess
 import wave
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,14 +13,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from app.emulator.speech.espeak import load_espeak
-from app.kaltura.contract import MIRROR_PATH
-from tests.support.avatar_page import AvatarPage, Demo
-from tests.support.processes import NODE, ROOT, Running, running
-
-SDK_URL: Final = "https://sdk.example/models-sdk-js/index.esm.js"
-STAND_IN: Final = Path(__file__).with_name("stand_in_sdk.js")
-Launch = Callable[[], Awaitable[Browser]]
-"""Starts a browser; whoever does also closes it."""
+from tests.support.avatar_page import AvatarPage
+from tests.support.browsers import program_of
+from tests.support.demo import OPERATED, SDK_URL, STAND_IN, Demo, Launch, running_demo
+from tests.support.processes import NODE, Running
 
 CHROMIUM_ARGUMENTS: Final = [
     "--no-sandbox",
@@ -44,14 +38,6 @@ async def launch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Laun
     arguments = [*CHROMIUM_ARGUMENTS, f"--use-file-for-fake-audio-capture={microphone}"]
     async with async_playwright() as playwright:
         yield lambda: playwright.chromium.launch(executable_path=program, args=arguments)
-
-
-def program_of(browser: str) -> str:
-    """Where a browser is, which is installed if need be."""
-    ensure = [str(ROOT / "scripts/ensure-browser"), browser]
-    found = subprocess.run(ensure, capture_output=True, text=True, check=False)  # noqa: S603 - our own script
-    assert found.returncode == 0, found.stderr
-    return found.stdout.strip()
 
 
 def _someone_speaking(directory: Path) -> Path:
@@ -96,6 +82,13 @@ def hashed_demo(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> 
         yield demo
 
 
+@pytest.fixture(scope="session")
+def operated(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A broker with an operator."""
+    with running_demo(emulator, tmp_path_factory.mktemp("operated"), **OPERATED) as demo:
+        yield demo
+
+
 @pytest.fixture
 def impatient_demo(emulator: Running, tmp_path: Path) -> Iterator[Demo]:
     """A broker that soon ends what nobody watches; a page gives a sign of life every 10 s."""
@@ -121,18 +114,3 @@ async def tab(browser: Browser) -> AsyncIterator[AvatarPage]:
 
 def _tolerated(error: str, tolerated: tuple[str, ...]) -> bool:
     return any(words in error for words in tolerated)
-
-
-@contextmanager
-def running_demo(emulator: Running, directory: Path, **settings: str) -> Iterator[Demo]:
-    """A broker before an emulator, with room for every test unless the settings say otherwise."""
-    settings = {
-        "AVATAR_KS": "a-ks",
-        "AVATAR_BASE_URL": f"{emulator.url}{MIRROR_PATH}",
-        "AVATAR_ID": "ada",
-        "AVATAR_VOICE_ID": "emulator-voice-en-1",
-        "MAX_CONCURRENT_SESSIONS": "50",
-        **settings,
-    }
-    with running("serve", directory, ready="/healthz", **settings) as broker:
-        yield Demo(broker.url, emulator.url)

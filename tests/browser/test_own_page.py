@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.browser.conftest import running_demo
-from tests.support.avatar_page import AvatarPage, Demo, eventually
+from tests.support.avatar_page import AvatarPage, eventually
+from tests.support.demo import Demo, running_demo
 from tests.support.processes import Running, free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -3,8 +3,8 @@
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.browser.conftest import SDK_URL, STAND_IN
-from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, eventually
+from tests.support.demo import SDK_URL, STAND_IN, Demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -16,8 +16,7 @@ async def test_the_documented_surface_of_the_sdk_is_enough(tab: AvatarPage, sdk_
     await tab.page.route(SDK_URL, serve)
     await tab.page.goto(sdk_demo.url)
     session_id = await tab.start()
-    frames = await tab.frames()
-    await eventually(lambda: tab.shown(frames + 20), "frames are decoded")
+    await tab.sees_the_picture_go_on()
 
     began = await tab.media_time()
     await tab.speak("These words come through the stand-in.")
@@ -49,8 +48,7 @@ async def test_without_the_sdk_the_bundled_player_steps_in_and_the_page_says_so(
     note = tab.page.get_by_text("the bundled player shows the avatar")
     await expect(note).to_be_visible(timeout=PATIENCE_MS)
     await tab.start()
-    frames = await tab.frames()
-    await eventually(lambda: tab.shown(frames + 5), "frames are decoded")
+    await tab.sees_the_picture_go_on()
     await tab.button("End").click()
     await tab.status_is("Ended")
 

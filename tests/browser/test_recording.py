@@ -3,7 +3,8 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, eventually
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

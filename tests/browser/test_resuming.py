@@ -2,18 +2,14 @@
 
 import asyncio
 import re
-from pathlib import Path
-from typing import Final
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from tests.browser.conftest import SDK_URL
-from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, eventually
+from tests.support.demo import SDK_URL, STAND_IN, Demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-STAND_IN: Final = Path(__file__).with_name("stand_in_sdk.js")
 
 
 def panel(tab: AvatarPage) -> Locator:
@@ -38,8 +34,7 @@ async def test_a_session_goes_on_after_a_reload(tab: AvatarPage, demo: Demo, but
     await tab.status_is("Live")
     await expect(panel(tab)).to_be_hidden()
     await tab.probe()
-    frames = await tab.frames()
-    await eventually(lambda: tab.shown(frames + 10), "frames are decoded")
+    await tab.sees_the_picture_go_on()
     began = await tab.media_time()
     await tab.speak("Here we are again.")
     await eventually(lambda: tab.loud_since(began), "the voice is heard")
@@ -100,8 +95,7 @@ async def test_the_documented_surface_of_the_sdk_is_enough_to_resume(
     await tab.button("Resume").click()
     await tab.status_is("Live")
     await tab.probe()
-    frames = await tab.frames()
-    await eventually(lambda: tab.shown(frames + 10), "frames are decoded")
+    await tab.sees_the_picture_go_on()
     assert tab.session_ids == [session_id]
     await tab.button("End").click()
     await eventually(lambda: sdk_demo.session_is(session_id, "ended"), "the session is ended")
@@ -150,8 +144,7 @@ async def test_a_page_that_was_only_kept_shows_its_avatar_again(
     await _keep_away(tab.page)
     await tab.status_is("Live")
     await tab.probe()
-    frames = await tab.frames()
-    await eventually(lambda: tab.shown(frames + 10), "frames are decoded")
+    await tab.sees_the_picture_go_on()
     assert tab.session_ids == [session_id]
     await tab.button("End").click()
     await eventually(lambda: demo.session_is(session_id, "ended"), "the session is ended")

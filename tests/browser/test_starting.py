@@ -7,7 +7,8 @@ from typing import Final
 import pytest
 from playwright.async_api import Browser, Route, expect
 
-from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, eventually
+from tests.support.demo import Demo
 from tests.support.waiting_room import CREATE, WaitingRoom
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -10,10 +10,8 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, expect
 
-from tests.browser.test_console import TOKEN, operated, sign_in
-from tests.support.avatar_page import AvatarPage, Demo, eventually
-
-__all__ = ["operated"]
+from tests.support.avatar_page import AvatarPage, eventually
+from tests.support.demo import TOKEN, Demo, sign_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

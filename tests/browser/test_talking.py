@@ -1,11 +1,15 @@
 """A visitor talks through the avatar: what is seen, heard and ended is real."""
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Route, expect
 
-from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, eventually
+from tests.support.demo import Demo, running_demo
+from tests.support.processes import BACKSTAGE, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -13,14 +17,25 @@ SILENT = 0.003
 LONG = "I could go on about this for a very long time, because there is so much to be said. " * 4
 
 
-async def test_the_avatar_is_seen_heard_stopped_and_ended(tab: AvatarPage, demo: Demo) -> None:
-    await tab.page.goto(demo.url)
+@pytest.fixture
+def moving_demo(tmp_path: Path) -> Iterator[Demo]:
+    """A broker before an emulator whose picture moves."""
+    with (
+        running("emulator", tmp_path, ready=BACKSTAGE) as emulator,
+        running_demo(emulator, tmp_path) as demo,
+    ):
+        yield demo
+
+
+async def test_the_avatar_is_seen_heard_stopped_and_ended(
+    tab: AvatarPage, moving_demo: Demo
+) -> None:
+    await tab.page.goto(moving_demo.url)
     await tab.status_is("Ready")
     session_id = await tab.start()
-    assert await demo.session_is(session_id, "live")
+    assert await moving_demo.session_is(session_id, "live")
 
-    frames = await tab.frames()
-    await eventually(lambda: tab.shown(frames + 20), "frames are decoded")
+    await tab.sees_the_picture_go_on()
     resting = await tab.mouth_motion(20)
 
     await tab.speak(LONG)
@@ -39,7 +54,7 @@ async def test_the_avatar_is_seen_heard_stopped_and_ended(tab: AvatarPage, demo:
 
     await tab.button("End").click()
     await tab.status_is("Ended")
-    await eventually(lambda: demo.session_is(session_id, "ended"), "the session is ended")
+    await eventually(lambda: moving_demo.session_is(session_id, "ended"), "the session is ended")
 
 
 async def test_lines_are_said_in_order_with_their_words_as_captions(
@@ -75,8 +90,7 @@ async def test_end_and_start_again_gives_another_session(tab: AvatarPage, demo: 
     await tab.status_is("Ended")
     second = await tab.start()
     assert first != second
-    frames = await tab.frames()
-    await eventually(lambda: tab.shown(frames + 5), "frames are decoded again")
+    await tab.sees_the_picture_go_on()
     await tab.button("End").click()
     await eventually(lambda: demo.session_is(second, "ended"), "the second session is ended")
 

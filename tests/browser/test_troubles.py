@@ -7,7 +7,8 @@ import httpx
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from tests.support.avatar_page import PATIENCE_MS, AvatarPage, Demo, eventually
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage, eventually
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from tests.browser.conftest import Launch
-from tests.support.avatar_page import AvatarPage, Demo, eventually
+from tests.support.avatar_page import AvatarPage, eventually
+from tests.support.demo import Demo, Launch
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -7,8 +7,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.browser.conftest import running_demo
-from tests.support.avatar_page import AvatarPage, Demo, eventually
+from tests.support.avatar_page import AvatarPage, eventually
+from tests.support.demo import Demo, running_demo
 from tests.support.processes import Running
 from tests.support.voice_service import VoiceService, voice_service
 

@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
-from tests.support.avatar_page import AvatarPage, Demo, eventually
+from tests.support.avatar_page import AvatarPage, eventually
+from tests.support.demo import Demo
 from tests.support.waiting_room import WaitingRoom
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

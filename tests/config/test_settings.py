@@ -17,6 +17,7 @@ from app.kaltura.account import AppToken
 from app.main import create_app
 from tests.support.doubles import ADMIN_SECRET, APP_TOKEN, BY_ADMIN_SECRET, BY_APP_TOKEN, settings
 from tests.support.processes import ROOT
+from tests.support.settings_errors import mistake, mistakes
 
 LONG_KEY = "k" * 32
 RANDOM_KEY = "b6589fc6ab0dc82cf12099d1c2d40ab994e8410c"
@@ -30,21 +31,6 @@ PRODUCTION = {
 @pytest.fixture(autouse=True)
 def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def mistake(**environment: str) -> str:
-    [told] = mistakes(**environment)
-    return told
-
-
-def mistakes(**environment: str) -> tuple[str, ...]:
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        with pytest.raises(SettingsError) as raised:
-            load_settings()
-    assert str(raised.value) == "\n".join(raised.value.mistakes)
-    return raised.value.mistakes
 
 
 @pytest.mark.parametrize(

@@ -25,14 +25,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
-from app.doctor import environment
-from app.doctor.checks import CheckResult, CheckRunner, Verdict
+from app.doctor.checks import CheckFailed, CheckResult, CheckRunner, Verdict
 from app.doctor.connectivity import MAX_SKEW_SECONDS
+from app.doctor.environment import check_database
 from app.doctor.examination import examine, run_checks
 from app.migrations import HEAD
 from tests.support.doubles import ADMIN_SECRET, BY_ADMIN_SECRET, settings
 from tests.support.processes import BACKSTAGE, free_port, running
 from tests.support.voice_service import voice_service
+
+pytestmark = pytest.mark.process
 
 KS = "canary-ks-for-the-emulator"
 MODULE = b"export class KalturaAvatarSession {}"
@@ -439,15 +441,11 @@ async def test_a_secret_that_kaltura_refuses_is_named(emulator: str, database: P
 # The database
 
 
-async def test_a_locked_database_is_named(
-    emulator: str, database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(environment, "LOCK_SECONDS", 0.1)
+async def test_a_locked_database_is_named(emulator: str, database: Path) -> None:
     with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        [cross] = crosses(await examined(configured(emulator, database)))
-    assert cross.step == "database"
-    assert "locked by another process" in cross.text
+        with pytest.raises(CheckFailed, match="locked by another process"):
+            await check_database(settings(**configured(emulator, database)), lock_seconds=0.1)
     assert not crosses(await examined(configured(emulator, database)))
 
 

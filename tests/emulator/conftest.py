@@ -1,8 +1,8 @@
 """An emulator in this process, started with the settings a test wants."""
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol
+from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -10,13 +10,7 @@ from asgi_lifespan import LifespanManager
 
 from app.emulator.main import create_emulator
 from app.emulator.settings import EmulatorSettings
-from tests.support.emulator import Clock, House
-
-
-class OpenHouse(Protocol):
-    """Starts an emulator with other settings."""
-
-    def __call__(self, **changes: Any) -> AbstractAsyncContextManager[House]: ...
+from tests.support.emulator import Clock, House, OpenHouse
 
 
 @pytest.fixture

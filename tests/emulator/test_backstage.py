@@ -1,8 +1,7 @@
 """What `/emulator/sessions` tells of sessions and of the calls they got."""
 
 from app.emulator.settings import EmulatorSettings
-from tests.emulator.conftest import OpenHouse
-from tests.support.emulator import House
+from tests.support.emulator import House, OpenHouse
 
 
 async def test_every_call_of_a_session_is_shown_in_order(house: House) -> None:

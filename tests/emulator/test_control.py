@@ -9,8 +9,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.emulator.conftest import OpenHouse
-from tests.support.emulator import BASE, KS, Caller, House
+from tests.support.emulator import BASE, KS, Caller, House, OpenHouse
 
 OPERATIONS = ["init-client", "say-text", "say-audio", "interrupt", "keep-alive", "end"]
 DAY = 24 * 60 * 60

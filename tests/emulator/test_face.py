@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.emulator.face.animation import FaceAnimator
+from app.emulator.face.animation import FaceAnimator, StillFace
 from app.emulator.face.layers import EYE_DISTANCE, EYE_LEVEL
 from app.emulator.face.lips import MOUTH_BOX
 from app.emulator.face.looks import AXIS, LOOKS, look_of
@@ -49,6 +49,14 @@ async def test_a_picture_is_512_square(ada: Portrait) -> None:
     picture = FaceAnimator(ada).render(0, REST, speaking=False)
 
     assert (picture.width, picture.height, picture.format.name) == (512, 512, "yuv420p")
+
+
+async def test_a_still_face_never_moves_and_has_few_pictures_a_second(ada: Portrait) -> None:
+    face = StillFace(ada)
+    pictures = [face.render(second, AH, speaking=True) for second in range(5)]
+
+    assert all(picture is pictures[0] for picture in pictures)
+    assert face.frame_rate * 5 <= FaceAnimator.frame_rate
 
 
 async def test_at_rest_the_mouth_is_still_while_the_rest_lives(ada: Portrait) -> None:

@@ -6,7 +6,6 @@ import av
 import numpy as np
 import pytest
 
-from app.emulator.speech import resampling
 from app.emulator.speech.resampling import UnreadableRecordingError, decode, resample
 from app.emulator.speech.visemes import SAMPLE_RATE
 
@@ -76,11 +75,9 @@ def test_a_recording_without_sound_is_refused() -> None:
         decode(file.getvalue())
 
 
-def test_a_recording_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resampling, "LONGEST_RECORDING_SECONDS", 1)
-
+def test_a_recording_that_is_too_long_is_refused() -> None:
     with pytest.raises(UnreadableRecordingError, match="too long"):
-        decode(encoded("wav", "pcm_s16le", 16_000, "mono", seconds=3))
+        decode(encoded("wav", "pcm_s16le", 16_000, "mono", seconds=3), longest_seconds=1)
 
 
 def test_resampling_keeps_length_and_pitch() -> None:

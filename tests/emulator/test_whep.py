@@ -10,8 +10,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from app.emulator.face.lips import MOUTH_BOX
 from app.emulator.face.portrait import Portrait, portrait_of
-from tests.emulator.conftest import OpenHouse
-from tests.support.emulator import Caller, House
+from tests.support.emulator import Caller, House, OpenHouse
 from tests.support.whep_viewer import Viewer, post
 
 PATIENCE = 15

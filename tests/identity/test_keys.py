@@ -81,9 +81,9 @@ async def test_a_slow_login_is_asked_once_at_a_time(
 
 
 async def test_a_login_that_never_answers_is_not_waited_for(
-    keys: LoginKeys, login: FakeLogin, monkeypatch: pytest.MonkeyPatch
+    login: FakeLogin, clock: FakeClock
 ) -> None:
-    monkeypatch.setattr("app.identity.keys.FETCH_SECONDS", 0.01)
+    keys = LoginKeys(JWKS_URL, login, clock, fetch_seconds=0.01)
     login.script.append(Held(published(FIRST)))
     async with asyncio.timeout(10):
         with pytest.raises(SignInUnavailable):

@@ -26,16 +26,6 @@ def test_a_session_that_kaltura_would_not_end_keeps_its_place_until_it_is_ended(
     assert kaltura.most_at_once() == 1
 
 
-def test_a_session_that_kaltura_opens_too_late_for_its_visitor_is_ended(
-    brokers: Brokers, kaltura: Kaltura, visitors: Iterator[Visitor]
-) -> None:
-    kaltura.plays({"operation": "create", "kind": "delay", "seconds": 2})
-    with brokers(UPSTREAM_TIMEOUT_SECONDS="1") as broker:
-        assert next(visitors).asks(broker).status_code == 504
-        assert len(kaltura.open()) == 1
-        wait_until("it is ended", lambda: kaltura.open() == set(), SOON)
-
-
 def test_while_the_database_is_locked_nothing_is_begun_and_afterwards_it_goes_on(
     brokers: Brokers, kaltura: Kaltura, visitors: Iterator[Visitor], tmp_path: Path
 ) -> None:

@@ -13,10 +13,9 @@ import yaml
 from app.kaltura import errors
 from app.problems import PROBLEMS
 from app.sessions.store.model import EndReason
-from tests.conftest import Visit
-from tests.observability.test_metrics import OPERATOR, scraped
 from tests.support.doubles import BY_ADMIN_SECRET, FakeKaltura, refusal
-from tests.support.visitor_api import CONTROLS, CREATE, opened, path
+from tests.support.metrics import OPERATOR, scraped
+from tests.support.visitor_api import CONTROLS, CREATE, Visit, opened, path
 
 DOCS = Path(__file__).parents[2] / "docs"
 DASHBOARD: dict[str, Any] = json.loads((DOCS / "grafana-dashboard.json").read_text("utf-8"))

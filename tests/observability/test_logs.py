@@ -20,13 +20,11 @@ from app.observability.pseudonyms import MAX_PATH_LENGTH, Pseudonyms
 from app.sessions.clock import Clocks
 from app.sessions.service import KEEP_ALIVE_SECONDS
 from app.web.middleware.log_levels import LASTING, ROUTINE, SLOW_SECONDS, level_of
-from tests.conftest import Visit
 from tests.support.doubles import FakeClock, FakeKaltura, logging_to, refusal, settings
 from tests.support.login import BY_LOGIN, FakeLogin
 from tests.support.operators import TOKEN
-from tests.support.processes import ROOT
-from tests.support.visitor_api import CONTROLS, CREATE, bearer, opened, path
-from tests.test_cli import run
+from tests.support.processes import ROOT, run
+from tests.support.visitor_api import CONTROLS, CREATE, Visit, bearer, opened, path
 
 ALIASES = Pseudonyms(b"a key for these tests")
 NASTY = [
@@ -283,6 +281,7 @@ async def test_a_path_can_not_forge_a_line(terminal: io.StringIO, visit: Visit) 
     assert len(terminal.getvalue().splitlines()) == before + 1
 
 
+@pytest.mark.process
 def test_the_operator_can_ask_for_an_alias(tmp_path: Path) -> None:
     keys = {"SECRET_KEY": f"{'n' * 32},{'o' * 32}"}
     told = run(tmp_path, "log-id", "session-1", **keys).stdout.split()

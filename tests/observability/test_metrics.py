@@ -1,41 +1,18 @@
 """The figures at /metrics: what they count, what they never say, and who may see them."""
 
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
 from app import __version__
 from app.kaltura.breaker import OPEN_SECONDS, THRESHOLD
 from app.kaltura.minting import LIFETIME_SECONDS
 from app.main import Transports, create_app
-from tests.conftest import Visit
 from tests.support.doubles import BY_ADMIN_SECRET, FakeClock, FakeKaltura, refusal, settings
-from tests.support.visitor_api import CONTROLS, CREATE, opened, path
-
-OPERATOR = "an-operator-token-for-tests"
-BEARER = {"Authorization": f"Bearer {OPERATOR}"}
-
-
-async def scraped(visitor: httpx.AsyncClient) -> dict[str, Metric]:
-    answer = await visitor.get("/metrics", headers=BEARER)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["Content-Type"].startswith("text/plain; version=")
-    families: Iterable[Metric] = text_string_to_metric_families(answer.text)
-    return {family.name: family for family in families}
-
-
-async def value(visitor: httpx.AsyncClient, name: str, **labels: str) -> float:
-    """One figure, 0 where nothing has been counted."""
-    families = await scraped(visitor)
-    samples = [sample for family in families.values() for sample in family.samples]
-    wanted = f"avatar_broker_{name}"
-    return sum(s.value for s in samples if s.name == wanted and labels.items() <= s.labels.items())
+from tests.support.metrics import BEARER, OPERATOR, scraped, value
+from tests.support.visitor_api import CONTROLS, CREATE, Visit, opened, path
 
 
 async def test_without_a_token_that_is_set_they_are_closed(visit: Visit) -> None:

@@ -6,18 +6,18 @@ import json
 import resource
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 import pytest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from app.main import Transports, create_app
-from app.server import connection
 from app.server.connection import LimitedConnection
 from app.server.descriptors import most_connections
 from app.server.process import GRACE_SECONDS
-from app.web.middleware import bodies
+from app.web.bounds import WebBounds
 from tests.support.doubles import FakeKaltura, settings
 from tests.support.raw_http import SOON, House, serving
 
@@ -26,18 +26,24 @@ CREATE = b"POST /api/create-avatar-session HTTP/1.1\r\nHost: broker.test\r\n"
 JSON = b"Content-Type: application/json\r\n"
 
 
+def broker(**bounds: Any) -> AbstractAsyncContextManager[House]:
+    """A broker whose connections, and whose bodies, have these bounds."""
+    of_bodies = WebBounds(body_seconds=bounds.pop("body_seconds", 15))
+    app = create_app(settings(), transports=Transports(kaltura=FakeKaltura()), bounds=of_bodies)
+    return serving(app, **bounds)
+
+
 @pytest.fixture
 async def house() -> AsyncIterator[House]:
-    async with serving(
-        create_app(settings(), transports=Transports(kaltura=FakeKaltura()))
-    ) as house:
+    async with broker() as house:
         yield house
 
 
 @pytest.fixture
-def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "HEAD_SECONDS", SOON)
-    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", SOON)
+async def hasty_house() -> AsyncIterator[House]:
+    """A server that waits shortly."""
+    async with broker(body_seconds=SOON, head_seconds=SOON) as house:
+        yield house
 
 
 # From where
@@ -59,16 +65,15 @@ async def test_every_address_is_also_those_of_ipv4_and_they_look_as_ever(host: s
 # Slow
 
 
-@pytest.mark.usefixtures("short_patience")
 @pytest.mark.parametrize("begun", [b"", HEALTH + b"\r\n"], ids=["first", "next"])
 @pytest.mark.parametrize(
     ("start", "drop"),
     [(HEALTH + b"X-Slow: ", b"a"), (b"GET /", b"a"), (HEALTH, b"X: y\r\n"), (b"G", b"")],
 )
 async def test_a_head_that_does_not_come_is_cut_off(
-    house: House, begun: bytes, start: bytes, drop: bytes
+    hasty_house: House, begun: bytes, start: bytes, drop: bytes
 ) -> None:
-    client = await house.connect()
+    client = await hasty_house.connect()
     if begun:
         await client.send(begun)
         assert (await client.answer()).startswith(b"HTTP/1.1 200")
@@ -78,19 +83,17 @@ async def test_a_head_that_does_not_come_is_cut_off(
     await dripping
 
 
-@pytest.mark.usefixtures("short_patience")
 @pytest.mark.parametrize("drop", [b"", b"\r\n"])
-async def test_a_connection_that_says_nothing_is_closed(house: House, drop: bytes) -> None:
-    client = await house.connect()
+async def test_a_connection_that_says_nothing_is_closed(hasty_house: House, drop: bytes) -> None:
+    client = await hasty_house.connect()
     dripping = asyncio.create_task(client.drip(drop))
     assert await client.rest() == b""
     await dripping
 
 
-@pytest.mark.usefixtures("short_patience")
 @pytest.mark.parametrize("framing", [b"Content-Length: 900", b"Transfer-Encoding: chunked"])
-async def test_a_body_that_does_not_come_is_cut_off(house: House, framing: bytes) -> None:
-    client = await house.connect()
+async def test_a_body_that_does_not_come_is_cut_off(hasty_house: House, framing: bytes) -> None:
+    client = await hasty_house.connect()
     await client.send(CREATE + JSON + framing + b"\r\n\r\n")
     dripping = asyncio.create_task(
         client.drip(b" " if framing.startswith(b"Content") else b"1\r\n \r\n")
@@ -101,22 +104,20 @@ async def test_a_body_that_does_not_come_is_cut_off(house: House, framing: bytes
     await dripping
 
 
-@pytest.mark.usefixtures("short_patience")
 @pytest.mark.parametrize(
     ("request_head", "status"),
     [(HEALTH, b"200"), (CREATE + JSON, b"413")],
     ids=["nobody reads it", "it is refused"],
 )
 async def test_a_body_that_goes_on_after_the_answer_is_cut_off(
-    house: House, request_head: bytes, status: bytes
+    hasty_house: House, request_head: bytes, status: bytes
 ) -> None:
-    client = await house.connect()
+    client = await hasty_house.connect()
     await client.send(request_head + b"Content-Length: 99999999\r\n\r\n")
     assert (await client.answer()).startswith(b"HTTP/1.1 " + status)
     await client.drip(b" ")
 
 
-@pytest.mark.usefixtures("short_patience")
 async def test_whoever_waits_for_an_answer_is_not_cut_off() -> None:
     async def slow(scope: object, _receive: object, send: Callable[[object], object]) -> None:
         if scope["type"] != "http":  # type: ignore[index] # ASGI, by hand
@@ -125,7 +126,7 @@ async def test_whoever_waits_for_an_answer_is_not_cut_off() -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})  # type: ignore[misc]
         await send({"type": "http.response.body"})  # type: ignore[misc]
 
-    async with serving(slow) as house:  # type: ignore[arg-type]
+    async with serving(slow, head_seconds=SOON) as house:  # type: ignore[arg-type]
         client = await house.connect()
         await client.send(HEALTH + b"Connection: close\r\n\r\n")
         assert (await client.rest()).startswith(b"HTTP/1.1 204")
@@ -141,7 +142,7 @@ async def telling(length: int) -> AsyncIterator[House]:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": b"x" * length})
 
-    async with serving(lengthy) as house:
+    async with serving(lengthy, unread_seconds=SOON) as house:
         yield house
 
 
@@ -153,7 +154,6 @@ MUCH = 16 * 1024 * 1024
 async def test_who_does_not_read_the_answer_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, last: bytes
 ) -> None:
-    monkeypatch.setattr(connection, "UNREAD_SECONDS", SOON)
     if last:  # what is left when it closes may be too little for a pause
         monkeypatch.setattr(LimitedConnection, "pause_writing", lambda _: None)
     async with telling(MUCH) as house:
@@ -163,8 +163,7 @@ async def test_who_does_not_read_the_answer_is_cut_off(
         assert len(await client.rest()) < MUCH
 
 
-async def test_who_reads_slowly_but_reads_gets_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "UNREAD_SECONDS", SOON)
+async def test_who_reads_slowly_but_reads_gets_it_all() -> None:
     async with telling(MUCH) as house:
         client = await house.connect()
         await client.send(HEALTH + b"Connection: close\r\n\r\n")
@@ -400,34 +399,29 @@ async def test_an_answer_instead_of_100_continue_is_the_last(
 # Many
 
 
-async def test_one_connection_too_many_is_told_so_and_the_others_go_on(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "MAX_CONNECTIONS", 2)
-    clients = [await house.connect() for _ in range(2)]
-    for client in clients:
-        await client.send(HEALTH + b"\r\n")
-        assert (await client.answer()).startswith(b"HTTP/1.1 200")
-    one_more = await house.connect()
-    await one_more.send(HEALTH + b"\r\n")
-    answer = (await one_more.rest()).lower()
-    assert answer.startswith(b"http/1.1 503")
-    assert b"retry-after: 5\r\n" in answer
-    assert b"content-type: application/problem+json" in answer
-    await clients[0].send(HEALTH + b"\r\n")
-    assert (await clients[0].answer()).startswith(b"HTTP/1.1 200")
+async def test_one_connection_too_many_is_told_so_and_the_others_go_on() -> None:
+    async with broker(most=2) as house:
+        clients = [await house.connect() for _ in range(2)]
+        for client in clients:
+            await client.send(HEALTH + b"\r\n")
+            assert (await client.answer()).startswith(b"HTTP/1.1 200")
+        one_more = await house.connect()
+        await one_more.send(HEALTH + b"\r\n")
+        answer = (await one_more.rest()).lower()
+        assert answer.startswith(b"http/1.1 503")
+        assert b"retry-after: 5\r\n" in answer
+        assert b"content-type: application/problem+json" in answer
+        await clients[0].send(HEALTH + b"\r\n")
+        assert (await clients[0].answer()).startswith(b"HTTP/1.1 200")
 
 
-async def test_far_too_many_are_not_even_told(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "MAX_CONNECTIONS", 1)
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 1000)
-    first = await house.connect()
-    await first.send(HEALTH + b"\r\n")
-    assert (await first.answer()).startswith(b"HTTP/1.1 200")
-    await (await house.connect()).send(b"G")
-    assert await (await house.connect()).rest() == b""
+async def test_far_too_many_are_not_even_told() -> None:
+    async with broker(most=1, head_seconds=1000) as house:
+        first = await house.connect()
+        await first.send(HEALTH + b"\r\n")
+        assert (await first.answer()).startswith(b"HTTP/1.1 200")
+        await (await house.connect()).send(b"G")
+        assert await (await house.connect()).rest() == b""
 
 
 @pytest.mark.parametrize(

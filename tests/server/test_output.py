@@ -11,9 +11,9 @@ import pytest
 
 from app.observability.logs import dropped_lines
 from app.server.output import NonBlockingOutput
-from tests.conftest import Visit
-from tests.observability.test_metrics import OPERATOR, value
 from tests.support.doubles import logging_to
+from tests.support.metrics import OPERATOR, value
+from tests.support.visitor_api import Visit
 
 SOON = 10
 MUCH = "x" * 10_000 + "\n"

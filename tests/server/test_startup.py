@@ -1,6 +1,5 @@
 """The start as a user sees it: an address when it is reached, or one line when it never is."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +8,18 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.config.sources import SettingsError
 from app.server.startup import Startup
-from tests.support.processes import COMMAND, environment, free_port
+from tests.support.processes import free_port, run
 
 
+@pytest.mark.process
 def test_a_start_that_fails_is_one_line_and_no_address(tmp_path: Path) -> None:
-    ended = subprocess.run(  # noqa: S603 - our own command
-        [COMMAND, "serve", "--port", "0"],
-        cwd=tmp_path,
-        env=environment(
-            AVATAR_KS="ks",
-            AVATAR_ID="ada",
-            SECRET_KEY="a-signing-key-for-tests-of-32-characters",
-            DATABASE_URL=f"postgres://user:hush@127.0.0.1:{free_port()}/name",
-        ),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    ended = run(
+        tmp_path,
+        *("serve", "--port", "0"),
+        AVATAR_KS="ks",
+        AVATAR_ID="ada",
+        SECRET_KEY="a-signing-key-for-tests-of-32-characters",
+        DATABASE_URL=f"postgres://user:hush@127.0.0.1:{free_port()}/name",
     )
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("avatar-broker: DATABASE_URL: Postgres can't be reached")

@@ -16,25 +16,10 @@ from app.kaltura.client import Recording
 from app.problems import InvalidRequest, QueueFull
 from app.sessions.audio import recordings
 from app.sessions.audio.recordings import TRANSCODER, Recordings, RecordingStopped, Transcoder
-from tests.support.audio import wav
+from tests.support.audio import encoded, wav
 
 SESSION: Final = "session-1"
 HOUR: Final = 3600
-
-
-def encoded(container: str, codec: str, *, rate: int = 48_000, seconds: float = 1) -> bytes:
-    """A hum as a browser, a telephone or an editor would keep it."""
-    file = io.BytesIO()
-    with av.open(io.BytesIO(wav(seconds)), "r") as source, av.open(file, "w", container) as out:
-        stream = out.add_stream(codec, rate=rate, layout="mono")
-        assert isinstance(stream, av.AudioStream)
-        stream.bit_rate = 64_000
-        resampler = av.AudioResampler(format=stream.format, layout="mono", rate=rate)
-        for frame in source.decode(audio=0):
-            for part in resampler.resample(frame):
-                out.mux(stream.encode(part))
-        out.mux(stream.encode(None))
-    return file.getvalue()
 
 
 def amr_wb(seconds: float) -> bytes:

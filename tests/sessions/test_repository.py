@@ -494,14 +494,15 @@ async def test_a_shutdown_that_keeps_ends_nothing_and_the_next_process_goes_on(
 
 
 async def test_an_end_that_kaltura_refused_at_shutdown_is_finished_by_the_next_process(
-    start: Start, path: Path, kaltura: FakeKaltura, monkeypatch: pytest.MonkeyPatch
+    start: Start, path: Path, kaltura: FakeKaltura
 ) -> None:
-    monkeypatch.setattr(main, "SHUTDOWN_SECONDS", 0.05)
     kaltura.will("end", refusal(500))
     configured = settings(
         database_url=f"sqlite+aiosqlite:///{path}", secret_key=(KEY,), avatar_base_url=BASE_URL
     )
-    app = main.create_app(configured, transports=main.Transports(kaltura=kaltura))
+    app = main.create_app(
+        configured, transports=main.Transports(kaltura=kaltura), shutdown_seconds=0.05
+    )
     async with LifespanManager(app) as manager:
         transport = httpx.ASGITransport(app=manager.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://broker.test") as client:

@@ -1,9 +1,14 @@
-"""An operator who reads the record of a broker."""
+"""An operator who reads the record of a broker, and a disk that may refuse to keep it."""
 
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from app.db.database import Database
+from tests.support.database import engines
 
 TOKEN: Final = "an-operator-token-of-ours"
 OPERATOR: Final = {"Authorization": f"Bearer {TOKEN}"}
@@ -41,3 +46,18 @@ async def opens(visitor: httpx.AsyncClient, **content: Any) -> dict[str, Any]:
 
 def path(session: dict[str, Any], call: str) -> str:
     return f"/api/avatar-sessions/{session['sessionId']}/{call}"
+
+
+class Disk:
+    """Refuses every write from now on, or none."""
+
+    def __init__(self) -> None:
+        self.is_full = False
+
+    def watch(self, database: Database) -> None:
+        for engine in engines(database):
+            event.listen(engine, "before_cursor_execute", self._refuse)
+
+    def _refuse(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if self.is_full and not statement.startswith(("SELECT", "PRAGMA")):
+            raise OperationalError(statement, {}, Exception("database or disk is full"))

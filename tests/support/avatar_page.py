@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import pytest
 from playwright.async_api import Locator, Page, expect
 
@@ -14,28 +13,10 @@ PATIENCE_MS: Final = 20_000
 AUDIBLE: Final = 0.01
 CREATED: Final = 201
 PAUSE_SECONDS: Final = 0.5
+MORE_FRAMES: Final = 3
 _AXE: Final = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 _RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 _PROBE: Final = (Path(__file__).parents[1] / "browser/probe.js").read_text(encoding="utf-8")
-
-
-@dataclass(frozen=True)
-class Demo:
-    """A running broker, and the emulator behind it."""
-
-    url: str
-    emulator_url: str
-
-    async def session(self, session_id: str) -> dict[str, Any]:
-        """What the emulator knows of a session."""
-        async with httpx.AsyncClient() as client:
-            answer = await client.get(f"{self.emulator_url}/emulator/sessions")
-        sessions: list[dict[str, Any]] = answer.raise_for_status().json()["sessions"]
-        return next(session for session in sessions if session["sessionId"] == session_id)
-
-    async def session_is(self, session_id: str, state: str) -> bool:
-        """Whether the emulator says so."""
-        return bool((await self.session(session_id))["state"] == state)
 
 
 @dataclass
@@ -95,9 +76,14 @@ class AvatarPage:
         """Seconds of media that were played."""
         return float(await self.page.evaluate("probe.time()"))
 
-    async def shown(self, frames: int) -> bool:
-        """Whether so many frames have been shown."""
-        return await self.frames() >= frames
+    async def sees_the_picture_go_on(self) -> None:
+        """Waits until frames are shown that were not there yet."""
+        seen = await self.frames()
+
+        async def more_are_shown() -> bool:
+            return await self.frames() >= seen + MORE_FRAMES
+
+        await eventually(more_are_shown, "frames are decoded")
 
     async def played(self, time: float) -> bool:
         """Whether the media has come so far."""

@@ -1,7 +1,8 @@
 """An emulator under test, and those who call it."""
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -66,3 +67,9 @@ class House:
     async def play(self, *faults: dict[str, Any]) -> None:
         answer = await self.client.put("/emulator/faults", json=list(faults))
         assert answer.status_code == 200, answer.text
+
+
+class OpenHouse(Protocol):
+    """Starts an emulator with other settings."""
+
+    def __call__(self, **changes: Any) -> AbstractAsyncContextManager[House]: ...

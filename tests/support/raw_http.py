@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from app.server.connection import ConnectionBounds
 from app.server.process import _server, listen
 
 SOON = 0.3
@@ -73,10 +75,13 @@ class House:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, host: str = "127.0.0.1") -> AsyncIterator[House]:
-    """A server as the process has it, without the pauses of its main loop."""
+async def serving(app: ASGIApp, host: str = "127.0.0.1", **bounds: Any) -> AsyncIterator[House]:
+    """A server as the process has it, without the pauses of its main loop.
+
+    `bounds` are those of its connections.
+    """
     with closing(listen(host, 0)) as listening:
-        server = _server(app)
+        server = _server(app, ConnectionBounds(**bounds))
         server.config.load()
         server.lifespan = server.config.lifespan_class(server.config)
         house = House(server, listening.getsockname()[1])

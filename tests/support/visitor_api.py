@@ -1,17 +1,23 @@
 """Calls of the visitor API, as tests make them."""
 
+from collections.abc import Awaitable, Callable
+from http.cookies import Morsel, SimpleCookie
 from typing import Any
 
 import httpx
 
 from app.kaltura.breaker import THRESHOLD
 from tests.support.audio import wav
-from tests.support.doubles import FakeKaltura, refusal
+from tests.support.doubles import FakeClock, FakeKaltura, refusal
 
 CREATE = "/api/create-avatar-session"
 
 
 ORIGIN = "http://broker.test"
+HTTPS = {"public_url": "https://avatar.example.com"}
+
+Visit = Callable[..., Awaitable[httpx.AsyncClient]]
+"""Starts the broker once, with these settings, and gives a new visitor at each call."""
 
 
 async def opened(visitor: httpx.AsyncClient) -> dict[str, Any]:
@@ -57,3 +63,28 @@ async def outage(visitor: httpx.AsyncClient, kaltura: FakeKaltura) -> None:
     kaltura.will("create", *(refusal(500) for _ in range(THRESHOLD)))
     for _ in range(THRESHOLD):
         assert is_problem(await visitor.post(CREATE), "kaltura-error", 502)
+
+
+async def said(visitor: httpx.AsyncClient, *texts: str, clock: FakeClock | None = None) -> str:
+    """A session of this visitor's in which these texts were said.
+
+    Where there are more than may stand in line, the `clock` lets each be over first.
+    """
+    session = (await visitor.post("/api/create-avatar-session", json={})).json()
+    path = f"/api/avatar-sessions/{session['sessionId']}"
+    for text in texts:
+        assert (await visitor.post(f"{path}/speak", json={"text": text})).status_code == 200
+        if clock is not None:
+            await clock.pass_by(2, step=2)
+    return str(session["sessionId"])
+
+
+def keyed(key: str) -> dict[str, str]:
+    """The header under which a create may be repeated."""
+    return {"Idempotency-Key": key}
+
+
+def cookie_of(answer: httpx.Response) -> "Morsel[str]":
+    """The only cookie that an answer sets."""
+    [cookie] = SimpleCookie(answer.headers["Set-Cookie"]).values()
+    return cookie

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Visit
+from tests.support.visitor_api import Visit
 
 SDK = "https://sdk.example/models-sdk-js/index.esm.js"
 HASH = "sha384-" + base64.b64encode(hashlib.sha384(b"the module").digest()).decode()

@@ -9,13 +9,12 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey
 
 from app.kaltura.contract import MIRROR_PATH, Operation
-from tests.conftest import Visit
 from tests.support.doubles import KALTURA_TOKEN, FakeKaltura
+from tests.support.forgery import SIGNING, signed
 from tests.support.mirror_api import BODIES
 from tests.support.operators import TOKEN, signed_in
-from tests.support.visitor_api import CONTROLS, CREATE, bearer, is_problem, opened, path
-from tests.web.test_forgery import SIGNING, signed
-from tests.web.test_services import SERVICES, SHOP
+from tests.support.services import SERVICES, SHOP
+from tests.support.visitor_api import CONTROLS, CREATE, Visit, bearer, is_problem, opened, path
 
 KEY = ECKey.generate_key("P-256")
 WISH = {"visualConfig": {"id": "avatar-1"}}

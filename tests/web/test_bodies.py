@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.middleware import bodies
+from app.web.bounds import WebBounds
 from app.web.middleware.bodies import MAX_NESTED, _is_nested
-from tests.conftest import Visit
 from tests.support.audio import wav
 from tests.support.doubles import FakeKaltura, Gate
-from tests.support.visitor_api import CREATE, is_problem, opened, path
+from tests.support.visitor_api import CREATE, Visit, is_problem, opened, path
 
 JSON = {"Content-Type": "application/json"}
 
@@ -126,11 +125,8 @@ async def test_a_form_without_a_boundary_is_refused(visitor: httpx.AsyncClient) 
     assert is_problem(answer, "invalid-request", 400)
 
 
-async def test_a_slow_body_that_goes_on_arriving_is_read(
-    visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.5)
-    monkeypatch.setattr(bodies, "BYTES_PER_SECOND", 1)
+async def test_a_slow_body_that_goes_on_arriving_is_read(visit: Visit) -> None:
+    visitor = await visit(bounds=WebBounds(body_seconds=0.5, body_bytes_per_second=1))
     session = await opened(visitor)
 
     async def slow() -> AsyncIterator[bytes]:
@@ -142,10 +138,8 @@ async def test_a_slow_body_that_goes_on_arriving_is_read(
     assert answer.status_code == 200
 
 
-async def test_a_body_that_stops_arriving_is_given_up(
-    visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bodies, "PATIENCE_SECONDS", 0.1)
+async def test_a_body_that_stops_arriving_is_given_up(visit: Visit) -> None:
+    visitor = await visit(bounds=WebBounds(body_seconds=0.1))
     session = await opened(visitor)
 
     async def stopping() -> AsyncIterator[bytes]:
@@ -160,11 +154,10 @@ async def test_a_body_that_stops_arriving_is_given_up(
 
 
 async def test_all_bodies_under_way_together_are_bounded(
-    visit: Visit, kaltura: FakeKaltura, monkeypatch: pytest.MonkeyPatch
+    visit: Visit, kaltura: FakeKaltura
 ) -> None:
     recording = {"audio": ("a.wav", wav(1), "audio/wav")}
-    monkeypatch.setattr(bodies, "BODIES_BYTES", int(1.5 * len(wav(1))))
-    visitor = await visit()
+    visitor = await visit(bounds=WebBounds(bodies_bytes=int(1.5 * len(wav(1)))))
     url = path(await opened(visitor), "speak-audio")
     gate = Gate()
     kaltura.will("say-audio", gate)
@@ -184,10 +177,8 @@ async def test_all_bodies_under_way_together_are_bounded(
     ("content", "status"),
     [(b"x" * 20_000, 400), (b"[" * 20_000, 400), (b'{"x": 7}', 422), (b" " * 99_999, 413)],
 )
-async def test_what_is_refused_is_forgotten(
-    visitor: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, content: bytes, status: int
-) -> None:
-    monkeypatch.setattr(bodies, "BODIES_BYTES", 25_000)
+async def test_what_is_refused_is_forgotten(visit: Visit, content: bytes, status: int) -> None:
+    visitor = await visit(bounds=WebBounds(bodies_bytes=25_000))
     session = await opened(visitor)
     for _ in range(5):
         answer = await visitor.post(path(session, "speak"), content=content, headers=JSON)

@@ -12,30 +12,15 @@ from app.audit.reader import AuditReader
 from app.problems import RecordUnavailable
 from app.sessions.service import KEEP_ALIVE_SECONDS
 from app.web.operator.sign_in import SIGNED_IN_SECONDS
-from tests.conftest import Visit
 from tests.support.doubles import FakeClock, FakeKaltura, refusal
 from tests.support.operators import TOKEN, signed_in
-from tests.support.visitor_api import is_problem
+from tests.support.visitor_api import Visit, is_problem, said
 
 PAGES = ["/operator", "/operator/record", "/operator/usage"]
 CHANGES = ["/operator/api/sign-in", "/operator/api/sessions/some/end", "/operator/api/sign-out"]
 ELSEWHERE = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
 JSON = {"Content-Type": "application/json"}
 SECRET_WORDS = "words-that-only-the-operator-may-read"
-
-
-async def said(visitor: httpx.AsyncClient, *texts: str, clock: FakeClock | None = None) -> str:
-    """A session of this visitor's in which these texts were said.
-
-    Where there are more than may stand in line, the `clock` lets each be over first.
-    """
-    session = (await visitor.post("/api/create-avatar-session", json={})).json()
-    path = f"/api/avatar-sessions/{session['sessionId']}"
-    for text in texts:
-        assert (await visitor.post(f"{path}/speak", json={"text": text})).status_code == 200
-        if clock is not None:
-            await clock.pass_by(2, step=2)
-    return str(session["sessionId"])
 
 
 # Who gets in

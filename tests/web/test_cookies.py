@@ -5,10 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Visit
 from tests.support.operators import TOKEN, signed_in
-from tests.support.visitor_api import CREATE, opened, path
-from tests.web.test_visitor_session import HTTPS, cookie_of
+from tests.support.visitor_api import CREATE, HTTPS, Visit, cookie_of, opened, path
 
 SESSIONS = "/api/avatar-sessions"
 HEALTH = "/operator/api/health"

@@ -6,16 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Visit
 from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal, settled
-from tests.support.visitor_api import CREATE, bearer, is_problem, opened, path
+from tests.support.visitor_api import CREATE, Visit, bearer, is_problem, keyed, opened, path
 
 LINE = "/api/waiting-room"
 ONE_PLACE = {"max_concurrent_sessions": 1}
-
-
-def keyed(key: str) -> dict[str, str]:
-    return {"Idempotency-Key": key}
 
 
 ANOTHER = {"sessionId": "another", "token": "t"}

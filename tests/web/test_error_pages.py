@@ -8,10 +8,9 @@ import httpx
 import pytest
 
 from app.web.middleware.csp import DOCUMENT_POLICY
-from tests.conftest import Visit
 from tests.support.doubles import FakeKaltura
 from tests.support.operators import TOKEN, signed_in
-from tests.support.visitor_api import CREATE
+from tests.support.visitor_api import CREATE, Visit
 
 HTML = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 NAVIGATION = {"Accept": HTML, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "none"}

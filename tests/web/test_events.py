@@ -13,15 +13,14 @@ import structlog
 
 from app.main import Transports, create_app
 from app.problems import RateLimited
+from app.web.bounds import WebBounds
 from app.web.stream_limit import StreamLimit
-from app.web.visitor import events
 from app.web.visitor.events import MAX_FOLLOWERS, MAX_FOLLOWERS_PER_SESSION
 from app.web.visitor.text_stream import MAX_BYTES, MAX_LINE_BYTES
-from tests.conftest import Visit
 from tests.support.doubles import FakeClock, FakeKaltura, refusal, settings, settled
 from tests.support.operators import following
 from tests.support.raw_http import serving
-from tests.support.visitor_api import bearer, is_problem, opened, path
+from tests.support.visitor_api import Visit, bearer, is_problem, opened, path
 
 Told = list[tuple[str, dict[str, Any]]]
 
@@ -175,11 +174,9 @@ async def test_a_hang_up_amid_many_events_is_no_bug(visitor: httpx.AsyncClient) 
     assert [line["event"] for line in logs] == ["request"]
 
 
-async def test_to_follow_is_no_sign_of_life(
-    visit: Visit, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    visitor = await visit(session_idle_seconds=60)
-    monkeypatch.setattr(events, "EVERY_SECONDS", 0.01)
+async def test_to_follow_is_no_sign_of_life(visit: Visit, clock: FakeClock) -> None:
+    bounds = WebBounds(session_events_seconds=0.01)
+    visitor = await visit(session_idle_seconds=60, bounds=bounds)
     session = await opened(visitor)
     following = asyncio.create_task(visitor.get(path(session, "events")))
     await settled()

@@ -1,7 +1,7 @@
 """Nobody gets in: whatever is no good token of this session is refused, and alike."""
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -11,19 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from joserfc import jwt
-from joserfc.jwk import OctKey
 
 from app.kaltura.contract import MIRROR_PATH, Operation
 from app.sessions.clock import SessionClock
 from app.sessions.keyring import keyring_of
 from app.sessions.tokens import Claims, SessionTokens
-from tests.conftest import Visit
 from tests.support.doubles import KALTURA_TOKEN, KS, FakeClock, FakeKaltura
 from tests.support.doubles import settings as default_settings
+from tests.support.forgery import SIGNING, parts_of, signed, written
 from tests.support.mirror_api import BODIES
 from tests.support.operators import TOKEN, signed_in
-from tests.support.visitor_api import CONTROLS, CREATE, bearer, opened, path
+from tests.support.visitor_api import CONTROLS, CREATE, Visit, bearer, opened, path
 
 CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "state": ("GET", "/api/avatar-sessions/{id}", {}),
@@ -46,22 +44,6 @@ CALLS: dict[str, tuple[str, str, dict[str, Any]]] = {
 Forge = Callable[[str], list[str]]
 """The `Authorization` headers that someone makes who has seen a good token."""
 
-SIGNING = keyring_of(default_settings()).signing()[0]
-
-
-def parts_of(token: str) -> tuple[dict[str, Any], dict[str, Any], str]:
-    head, claims, signature = token.split(".")
-    return _read(head), _read(claims), signature
-
-
-def _read(part: str) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(urlsafe_b64decode(part + "=="))
-    return read
-
-
-def _written(part: dict[str, Any]) -> str:
-    return urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
-
 
 def unsigned(algorithm: str, signature: str | None = None) -> Forge:
     """The token with another algorithm in its head, under the signature that it had."""
@@ -69,23 +51,16 @@ def unsigned(algorithm: str, signature: str | None = None) -> Forge:
     def forge(token: str) -> list[str]:
         _, claims, old = parts_of(token)
         kept = old if signature is None else signature
-        return [f"Bearer {_written({'alg': algorithm})}.{_written(claims)}.{kept}"]
+        return [f"Bearer {written({'alg': algorithm})}.{written(claims)}.{kept}"]
 
     return forge
-
-
-def signed(token: str, key: bytes = SIGNING, algorithm: str = "HS256", **changes: Any) -> str:
-    """The same token, but for these claims, or with another key or algorithm."""
-    _, claims, _ = parts_of(token)
-    kept = {name: value for name, value in (claims | changes).items() if value is not None}
-    return jwt.encode({"alg": algorithm}, kept, OctKey.import_key(key), algorithms=[algorithm])
 
 
 def altered(token: str) -> str:
     """Another session's id under this one's signature."""
     head, _, signature = token.split(".")
     _, claims, _ = parts_of(token)
-    return f"{head}.{_written(claims | {'sid': 'session-2'})}.{signature}"
+    return f"{head}.{written(claims | {'sid': 'session-2'})}.{signature}"
 
 
 FORGED: dict[str, Forge] = {

@@ -9,9 +9,8 @@ import pytest
 from asgi_lifespan import LifespanManager
 
 from app.main import Transports, create_app
-from tests.conftest import Visit
 from tests.support.doubles import FakeKaltura, settings
-from tests.support.visitor_api import CREATE, bearer, is_problem, opened, path
+from tests.support.visitor_api import CREATE, Visit, bearer, is_problem, opened, path
 
 PARTNER = "https://www.example.com"
 

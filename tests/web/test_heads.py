@@ -3,9 +3,8 @@
 import httpx
 import pytest
 
-from tests.conftest import Visit
 from tests.support.doubles import FakeKaltura
-from tests.support.visitor_api import CREATE
+from tests.support.visitor_api import CREATE, Visit
 
 TOKEN = "an-operators-token-for-tests"
 AS_OPERATOR = {"Authorization": f"Bearer {TOKEN}"}

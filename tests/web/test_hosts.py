@@ -3,9 +3,8 @@
 import httpx
 import pytest
 
-from tests.conftest import Visit
 from tests.support.doubles import FakeKaltura
-from tests.support.visitor_api import CREATE, is_problem
+from tests.support.visitor_api import CREATE, Visit, is_problem
 
 PUBLIC = "https://avatar.example.com"
 OTHERS = [

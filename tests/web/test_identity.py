@@ -439,6 +439,7 @@ async def test_another_sites_page_may_not_use_the_sign_in_that_the_proxy_adds(
     assert len(kaltura.calls) == before
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("proxies", "problem"), [("127.0.0.1", "kaltura-error"), ("10.0.0.7", "unauthenticated")]
 )

@@ -14,12 +14,10 @@ from app.kaltura.contract import MIRROR_PATH
 from app.main import Transports, create_app
 from app.problems import QueueFull
 from app.sessions.audio.recordings import Recordings
-from tests.conftest import Visit
 from tests.support.audio import wav
 from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal, settings
-from tests.support.visitor_api import CREATE, bearer, is_problem, opened, path
-from tests.web.test_create import keyed
-from tests.web.test_services import SERVICES, SHOP
+from tests.support.services import SERVICES, SHOP
+from tests.support.visitor_api import CREATE, Visit, bearer, is_problem, keyed, opened, path
 
 FEW: dict[str, Any] = {
     "create_rate_limit": "2/minute",

@@ -6,10 +6,9 @@ import httpx
 import pytest
 
 from app.kaltura.contract import MIRROR_PATH, ClientInit, Operation
-from tests.conftest import Visit
 from tests.support.doubles import KALTURA_TOKEN, KS, FakeKaltura, refusal
 from tests.support.mirror_api import BODIES, path
-from tests.support.visitor_api import bearer, opened, outage
+from tests.support.visitor_api import Visit, bearer, opened, outage
 
 every_operation = pytest.mark.parametrize("operation", list(BODIES))
 

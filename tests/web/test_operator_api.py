@@ -10,10 +10,9 @@ from app.problems import Unauthenticated
 from app.sessions.keyring import keyring_of
 from app.web.operator.sign_in import COOKIE, SIGNED_IN_SECONDS, Operators
 from app.web.rate_limiter import Rates
-from tests.conftest import Visit
 from tests.support.audit import API, OPERATOR, TOKEN, opens, path
 from tests.support.doubles import FakeClock, FakeKaltura, refusal, settings
-from tests.support.visitor_api import is_problem
+from tests.support.visitor_api import Visit, is_problem
 
 VIEWS = ["audit", "sessions", "usage"]
 WRONG = {"Authorization": "Bearer not-the-operators-token"}

@@ -6,18 +6,19 @@ import csv
 import io
 import json
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
 
 from app.audit.reader import AuditReader
-from app.web.operator import streams
+from app.web.bounds import WebBounds
 from app.web.operator.exports import PART
 from app.web.operator.streams import MAX_STREAMS
-from tests.conftest import Visit
 from tests.support.doubles import FakeClock
 from tests.support.operators import TOKEN, following, signed_in
-from tests.web.test_console import said
+from tests.support.visitor_api import Visit, said
 
 EVENTS = "/operator/api/events"
 NEW = "/operator/api/audit/events"
@@ -25,11 +26,17 @@ ENDLESS = [EVENTS, NEW]
 FORMULAS = ['=HYPERLINK("https://evil.example")', "+1", "-1", "@SUM(A1)", "\t=1", "＝1+1"]
 
 
-@pytest.fixture(autouse=True)
-def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr(streams, "REST_SECONDS", 0.01)
-    monkeypatch.setattr(streams, "LIFE_SECONDS", 600)
+SOON = WebBounds(look_seconds=0.02, rest_seconds=0.01)
+
+
+@pytest.fixture
+def visit(visit: Visit) -> Visit:
+    """Looks are taken soon, one after the other."""
+
+    async def visit_soon(*arguments: Any, **changes: Any) -> httpx.AsyncClient:
+        return await visit(*arguments, **{"bounds": SOON, **changes})
+
+    return visit_soon
 
 
 @pytest.mark.parametrize("path", [*ENDLESS, "/operator/api/audit.csv", "/operator/api/audit.jsonl"])
@@ -121,20 +128,18 @@ async def test_what_is_downloaded_makes_room_for_nothing(visit: Visit) -> None:
     assert (await operator.get(table)).status_code == 200
 
 
-async def test_a_stream_with_no_news_says_that_it_is_still_there(
-    visit: Visit, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(streams, "AGAIN_SECONDS", 0.01)
-    operator = await signed_in(await visit(operator_token=TOKEN))
+async def test_a_stream_with_no_news_says_that_it_is_still_there(visit: Visit) -> None:
+    bounds = replace(SOON, repeat_seconds=0.01)
+    operator = await signed_in(await visit(operator_token=TOKEN, bounds=bounds))
     async with following(operator, NEW) as stream:
         await stream.until(": nothing new\n\n")
 
 
 async def test_a_stream_ends_so_that_its_reader_is_asked_who_it_is_again(
-    visit: Visit, monkeypatch: pytest.MonkeyPatch
+    visit: Visit,
 ) -> None:
-    monkeypatch.setattr(streams, "LIFE_SECONDS", 0.1)
-    operator = await signed_in(await visit(operator_token=TOKEN))
+    bounds = replace(SOON, stream_seconds=0.1)
+    operator = await signed_in(await visit(operator_token=TOKEN, bounds=bounds))
     for path in ENDLESS:
         async with asyncio.timeout(20):
             assert (await operator.get(path)).status_code == 200  # it has an end

@@ -6,7 +6,6 @@ import httpx
 import pytest
 
 from app.kaltura.credentials import PAUSE_SECONDS
-from tests.conftest import Visit
 from tests.support.doubles import (
     BY_ADMIN_SECRET,
     BY_APP_TOKEN,
@@ -16,7 +15,7 @@ from tests.support.doubles import (
     exception,
     refusal,
 )
-from tests.support.visitor_api import CREATE, is_problem, opened
+from tests.support.visitor_api import CREATE, Visit, is_problem, opened
 
 MIRROR = "/v1/avatar-session/create"
 either = pytest.mark.parametrize("makes_ks", [BY_ADMIN_SECRET, BY_APP_TOKEN])

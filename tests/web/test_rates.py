@@ -13,7 +13,6 @@ from limits import parse
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from app.problems import RateLimited
-from app.web import rate_limiter
 from app.web.rate_limiter import BoundedMemory, Rate, Rates, address_of
 from tests.support.doubles import FakeClock, settings
 
@@ -118,11 +117,8 @@ async def test_two_who_are_refused_wait_for_the_later_one(clock: FakeClock) -> N
     assert list(waits.values()) == ["16", "46", "46", "46"]
 
 
-async def test_the_memory_of_callers_is_bounded_and_forgets_the_oldest(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(rate_limiter, "MAX_COUNTED", 100)
-    memory = BoundedMemory()
+async def test_the_memory_of_callers_is_bounded_and_forgets_the_oldest() -> None:
+    memory = BoundedMemory(most=100)
     rate = Rate("speak", parse("1/minute"), SlidingWindowCounterRateLimiter(memory))
     for number in range(1000):
         await rate.take(f"caller-{number}")

@@ -9,9 +9,7 @@ import structlog
 
 from app.kaltura.breaker import OPEN_SECONDS, THRESHOLD
 from app.sessions.service import KEEP_ALIVE_SECONDS
-from tests.audit.test_refusing import Disk
-from tests.audit.test_refusing import disk as disk  # noqa: PLC0414 - a fixture
-from tests.conftest import Visit
+from tests.support.audit import Disk
 from tests.support.doubles import (
     BY_ADMIN_SECRET,
     BY_APP_TOKEN,
@@ -20,7 +18,7 @@ from tests.support.doubles import (
     exception,
     refusal,
 )
-from tests.support.visitor_api import CREATE, opened, path
+from tests.support.visitor_api import CREATE, Visit, opened, path
 
 
 async def wrong(visitor: httpx.AsyncClient) -> list[str]:

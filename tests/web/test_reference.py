@@ -14,9 +14,9 @@ from app.main import create_app
 from app.problems import PROBLEMS
 from app.web.docs.openapi import problems
 from app.web.docs.reference import Endpoint, Field, reference
-from tests.conftest import Visit
 from tests.support.curl import as_curl_would
 from tests.support.doubles import settings
+from tests.support.visitor_api import Visit
 
 ORIGIN = "http://broker.test"
 

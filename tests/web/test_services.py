@@ -5,16 +5,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import Visit
 from tests.support.doubles import KALTURA_TOKEN, FakeKaltura
-from tests.support.visitor_api import CONTROLS, CREATE, bearer, is_problem, path
+from tests.support.services import DESK, SERVICES, SHOP
+from tests.support.visitor_api import CONTROLS, CREATE, Visit, bearer, is_problem, path
 
-SHOP = {"Authorization": "Bearer shop-token-of-16-and-more"}
-DESK = {"Authorization": "Bearer desk-token-of-16-and-more"}
-SERVICES = {
-    "service_tokens": "shop:shop-token-of-16-and-more, desk:desk-token-of-16-and-more",
-    "visitor_controls": "",
-}
 every_control = pytest.mark.parametrize("control", list(CONTROLS))
 
 

@@ -11,12 +11,10 @@ import pytest
 from app.kaltura.contract import MIRROR_PATH
 from app.sessions.audio import subprocess_runner
 from app.sessions.speech import idempotency
-from tests.conftest import Visit
 from tests.support.audio import wav
 from tests.support.doubles import FakeKaltura, FakeServices, Gate, refusal, settled
 from tests.support.speech import LONG
-from tests.support.visitor_api import bearer, is_problem, opened, path
-from tests.web.test_create import keyed
+from tests.support.visitor_api import Visit, bearer, is_problem, keyed, opened, path
 
 Session = dict[str, Any]
 Ask = Callable[..., dict[str, Any]]

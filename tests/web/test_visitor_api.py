@@ -16,7 +16,6 @@ from app.sessions.keyring import keyring_of
 from app.sessions.readiness import MEMORY_SECONDS
 from app.sessions.speech.text.validation import is_silent, speakable
 from app.sessions.tokens import Claims, SessionTokens
-from tests.conftest import Visit
 from tests.support.audio import wav
 from tests.support.doubles import KALTURA_TOKEN, KS, FakeClock, FakeKaltura, refusal
 from tests.support.doubles import settings as default_settings
@@ -25,6 +24,7 @@ from tests.support.visitor_api import (
     CREATE,
     ORIGIN,
     UPSTREAM,
+    Visit,
     bearer,
     is_problem,
     opened,

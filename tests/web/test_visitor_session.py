@@ -5,7 +5,6 @@ import re
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http.cookies import Morsel, SimpleCookie
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,19 @@ from asgi_lifespan import LifespanManager
 
 from app.main import Transports, create_app
 from app.sessions.clock import Clocks
-from tests.conftest import Visit
 from tests.support.doubles import FakeClock, FakeKaltura, settings
-from tests.support.visitor_api import CREATE, bearer, is_problem, opened, path
+from tests.support.visitor_api import (
+    CREATE,
+    HTTPS,
+    Visit,
+    bearer,
+    cookie_of,
+    is_problem,
+    opened,
+    path,
+)
 
-HTTPS = {"public_url": "https://avatar.example.com"}
 OLD, NEW = "o" * 32, "n" * 32
-
-
-def cookie_of(answer: httpx.Response) -> "Morsel[str]":
-    [cookie] = SimpleCookie(answer.headers["Set-Cookie"]).values()
-    return cookie
 
 
 @pytest.mark.parametrize("target", ["/", "/approaches"])

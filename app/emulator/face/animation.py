@@ -13,7 +13,7 @@ from av.video.reformatter import VideoReformatter
 
 from app.emulator.face.canvas import Point
 from app.emulator.face.portrait import BREATH_STEPS, JAW_STEPS, Portrait, Pose
-from app.emulator.speech.visemes import MouthShape
+from app.emulator.speech.visemes import REST, MouthShape
 
 _BREATH_SECONDS: Final = 4.6
 _BLINK_EVERY_SECONDS: Final = 3.4
@@ -32,6 +32,8 @@ _IDLE_RATE: Final = 25 / 3
 
 class FaceAnimator:
     """Animates one portrait for one viewer; not safe for two threads at once."""
+
+    frame_rate: Final = 25
 
     def __init__(self, portrait: Portrait) -> None:
         self._portrait = portrait
@@ -72,6 +74,19 @@ class FaceAnimator:
             lift=round(8 * self._emphasis) / 2,
             turn=_turn(moment, liveliness),
         )
+
+
+class StillFace:
+    """Renders one picture that never moves; not for two threads at once."""
+
+    frame_rate: Final = 5
+
+    def __init__(self, portrait: Portrait) -> None:
+        self._picture = FaceAnimator(portrait).render(0, REST, speaking=False)
+
+    def render(self, seconds: float, shape: MouthShape, *, speaking: bool) -> av.VideoFrame:  # noqa: ARG002 - it shows neither
+        """Return the same picture at any time."""
+        return self._picture
 
 
 def _rounded(shape: MouthShape) -> MouthShape:

@@ -15,8 +15,6 @@ from app.emulator.speech.visemes import SAMPLE_RATE, MouthShape
 SAMPLES_PER_FRAME: Final = SAMPLE_RATE // 50
 """The samples of one packet of audio: 20 ms."""
 
-FRAME_RATE: Final = 25
-
 PictureOrPacket: TypeAlias = "av.VideoFrame | av.Packet[av.VideoStream]"
 
 _VIDEO_CLOCK: Final = 90_000
@@ -24,6 +22,10 @@ _VIDEO_CLOCK: Final = 90_000
 
 class FaceRenderer(Protocol):
     """Draws the avatar's face."""
+
+    @property
+    def frame_rate(self) -> int:
+        """The pictures a second."""
 
     def render(self, seconds: float, shape: MouthShape, *, speaking: bool) -> av.VideoFrame:
         """Draw the face at a time, with a shape of the mouth; called in one thread at a time."""
@@ -90,21 +92,23 @@ class FaceTrack(MediaStreamTrack):
 
     async def recv(self) -> PictureOrPacket:
         """Return the next picture when it is due, encoded if the codec is `H264`."""
-        await self._clock.wait_until(self._next / FRAME_RATE)
+        rate = self._renderer.frame_rate
+        await self._clock.wait_until(self._next / rate)
         if self.readyState != "live":
             raise MediaStreamError
-        number = max(self._next, int(self._clock.seconds * FRAME_RATE))
+        number = max(self._next, int(self._clock.seconds * rate))
         self._next = number + 1
         return await asyncio.to_thread(
             self._picture, number, self._player.mouth, speaking=self._player.speaking
         )
 
     def _picture(self, number: int, shape: MouthShape, *, speaking: bool) -> PictureOrPacket:
-        frame = self._renderer.render(number / FRAME_RATE, shape, speaking=speaking)
+        rate = self._renderer.frame_rate
+        frame = self._renderer.render(number / rate, shape, speaking=speaking)
         frame.time_base = Fraction(1, _VIDEO_CLOCK)
-        frame.pts = number * (_VIDEO_CLOCK // FRAME_RATE)
+        frame.pts = number * (_VIDEO_CLOCK // rate)
         if self.codec != "H264":
             return frame
         if self._encoder is None:
-            self._encoder = H264Encoder(frame.width, frame.height, FRAME_RATE)
+            self._encoder = H264Encoder(frame.width, frame.height, rate)
         return self._encoder.encode(frame)

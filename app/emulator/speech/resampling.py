@@ -25,10 +25,10 @@ def resample(sound: Samples, rate: int) -> Samples:
     return _join([*resampler.resample(frame), *resampler.resample(None)])
 
 
-def decode(recording: bytes) -> Samples:
+def decode(recording: bytes, longest_seconds: float = LONGEST_RECORDING_SECONDS) -> Samples:
     """Decode a recording in any format that FFmpeg reads.
 
-    Raises `UnreadableRecordingError` for one without sound, or longer than 660 s.
+    Raises `UnreadableRecordingError` for one without sound, or longer than `longest_seconds`.
     """
     frames: list[av.AudioFrame] = []
     length = 0
@@ -39,7 +39,7 @@ def decode(recording: bytes) -> Samples:
                 frame.pts = None
                 frames += (parts := resampler.resample(frame))
                 length += sum(part.samples for part in parts)
-                if length > LONGEST_RECORDING_SECONDS * SAMPLE_RATE:
+                if length > longest_seconds * SAMPLE_RATE:
                     raise UnreadableRecordingError("Audio is too long")
             frames += resampler.resample(None)
     except (av.FFmpegError, IndexError, ValueError, EOFError) as error:

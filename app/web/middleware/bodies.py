@@ -16,16 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.kaltura.contract import Operation
 from app.problems import InvalidRequest
 from app.sessions.audio.recordings import MAX_AUDIO_BYTES
+from app.web.bounds import WebBounds
 from app.web.error_responses import answer_full, answer_problem, answer_slow
 from app.web.middleware.guards import SAFE_METHODS
 from app.web.visitor.text_stream import handed_over, is_written
-
-BODIES_BYTES: Final = 64 * 1024 * 1024
-"""All bodies being received or parsed together: six recordings of the largest size."""
-
-PATIENCE_SECONDS: Final = 15.0
-BYTES_PER_SECOND: Final = 32 * 1024
-"""The least rate at which a body must arrive, after `PATIENCE_SECONDS`: slow phones are served."""
 
 MAX_NESTED: Final = 64
 """The most arrays and objects in one JSON body; those of the API have less than ten."""
@@ -55,8 +49,9 @@ class BodyGuard:
     The body of a streamed text is not read here; `app/web/visitor/text_stream.py` bounds its lines.
     """
 
-    def __init__(self, app: ASGIApp, *, max_text_length: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_text_length: int, bounds: WebBounds) -> None:
         self._app = app
+        self._bounds = bounds
         self._json_bytes = _JSON_BYTES + _JSON_BYTES_PER_CHARACTER * max_text_length
         self._under_way = 0
 
@@ -83,10 +78,10 @@ class BodyGuard:
         chunks: list[bytes] = []
         size = 0
         try:
-            async for chunk in _chunks(scope, receive, limit):
+            async for chunk in self._chunks(scope, receive, limit):
                 self._under_way += len(chunk)
                 size += len(chunk)
-                if self._under_way > BODIES_BYTES:
+                if self._under_way > self._bounds.bodies_bytes:
                     raise _Refused(answer_full(scope))
                 chunks.append(chunk)
             body = b"".join(chunks)
@@ -96,28 +91,28 @@ class BodyGuard:
         finally:
             self._under_way -= size
 
-
-async def _chunks(scope: Scope, receive: Receive, limit: int) -> AsyncIterator[bytes]:
-    """The chunks of a body; raises `_Refused` when it is longer than `limit` bytes or too slow."""
-    declared = Headers(scope=scope).get("Content-Length", "")
-    if declared.isdecimal() and int(declared[:18]) > limit:
-        raise _too_large(scope, limit)
-    clock = asyncio.get_running_loop().time
-    started, size, more = clock(), 0, True
-    while more:
-        try:
-            async with asyncio.timeout_at(started + PATIENCE_SECONDS + size / BYTES_PER_SECOND):
-                message = await receive()
-        except TimeoutError:
-            raise _Refused(answer_slow(scope)) from None
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
+    async def _chunks(self, scope: Scope, receive: Receive, limit: int) -> AsyncIterator[bytes]:
+        """The chunks of a body; raises `_Refused` when it is longer than `limit` or too slow."""
+        declared = Headers(scope=scope).get("Content-Length", "")
+        if declared.isdecimal() and int(declared[:18]) > limit:
             raise _too_large(scope, limit)
-        yield chunk
-        more = message.get("more_body", False)
+        bounds, clock = self._bounds, asyncio.get_running_loop().time
+        started, size, more = clock(), 0, True
+        while more:
+            seconds = bounds.body_seconds + size / bounds.body_bytes_per_second
+            try:
+                async with asyncio.timeout_at(started + seconds):
+                    message = await receive()
+            except TimeoutError:
+                raise _Refused(answer_slow(scope)) from None
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk: bytes = message.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                raise _too_large(scope, limit)
+            yield chunk
+            more = message.get("more_body", False)
 
 
 def _require_readable(scope: Scope, body: bytes, *, is_audio: bool) -> None:

@@ -12,7 +12,8 @@ from fastapi.sse import ServerSentEvent
 from app.audit.reader import AuditReader, Filter, StoredEntry
 from app.audit.writer import AuditWriter
 from app.problems import InvalidRequest, RateLimited, RecordUnavailable, Unauthenticated
-from app.web.deps import AuditReaderDep, AuditWriterDep, OperatorStreamsDep
+from app.web.bounds import WebBounds
+from app.web.deps import AuditReaderDep, AuditWriterDep, BoundsDep, OperatorStreamsDep
 from app.web.docs.openapi import operation_id, problems
 from app.web.error_responses import OPERATOR_PATH
 from app.web.operator.dashboard import Dashboard, DashboardDep
@@ -21,17 +22,6 @@ from app.web.operator.filters import FilterDep, Given, Place
 from app.web.operator.schemas import AuditEvent
 from app.web.operator.sign_in import OperatorDep
 from app.web.stream_limit import EventStream, OpenStream
-
-LIFE_SECONDS: Final = 10 * 60
-"""A stream ends after this, and its reader asks again: after a sign-out it gets no other."""
-
-LOOK_SECONDS: Final = 1.0
-"""The longest time between two looks at the state; a new entry in the record causes one sooner."""
-
-REST_SECONDS: Final = 0.2
-
-AGAIN_SECONDS: Final = 15.0
-"""How often an unchanged state is sent again: proxies close silent connections."""
 
 RECONNECT_MS: Final = 2000
 MAX_NEWS: Final = 100
@@ -72,23 +62,25 @@ _PROBLEMS: Final = problems(InvalidRequest, Unauthenticated, RateLimited, Record
     response_class=EventStream,
     responses=problems(Unauthenticated, RateLimited),
 )
-async def follow_sessions(stream: StreamDep, dashboard: DashboardDep) -> Response:
+async def follow_sessions(
+    stream: StreamDep, dashboard: DashboardDep, bounds: BoundsDep
+) -> Response:
     """Follow the state: `sessions` events as at `/sessions`, `health` events as at `/health`.
 
     Each is sent when it changes, and every 15 seconds. The stream ends after ten minutes; ask
     again.
     """
-    return EventStream(_what_goes_on(dashboard), stream)
+    return EventStream(_what_goes_on(dashboard, bounds), stream)
 
 
-async def _what_goes_on(dashboard: Dashboard) -> AsyncIterator[ServerSentEvent]:
+async def _what_goes_on(dashboard: Dashboard, bounds: WebBounds) -> AsyncIterator[ServerSentEvent]:
     now = asyncio.get_running_loop().time
-    ends_at, told, told_at = now() + LIFE_SECONDS, ["", ""], now()
+    ends_at, told, told_at = now() + bounds.stream_seconds, ["", ""], now()
     yield ServerSentEvent(retry=RECONNECT_MS)
     while True:
         sessions, health = await dashboard.sessions(), await dashboard.health()
         shown = [sessions.but_for_clocks(), health.model_dump_json()]
-        if now() - told_at >= AGAIN_SECONDS:
+        if now() - told_at >= bounds.repeat_seconds:
             told, told_at = ["", ""], now()
         if shown[0] != told[0]:
             yield ServerSentEvent(event="sessions", data=sessions)
@@ -97,7 +89,7 @@ async def _what_goes_on(dashboard: Dashboard) -> AsyncIterator[ServerSentEvent]:
         told = shown
         if now() >= ends_at:
             return
-        await _news(dashboard.audit_writer)
+        await _news(dashboard.audit_writer, bounds)
 
 
 @router.get(
@@ -111,6 +103,7 @@ async def follow_audit(
     audit_reader: AuditReaderDep,
     record: AuditWriterDep,
     wanted: FilterDep,
+    bounds: BoundsDep,
     after: Annotated[
         Place | None, Given, Query(description="The id of an event; without it, from now on")
     ] = None,
@@ -122,15 +115,19 @@ async def follow_audit(
     ten minutes; ask again.
     """
     begin = last_event_id or after
-    events = _what_is_new(audit_reader, record, wanted, int(begin) if begin else None)
+    events = _what_is_new(audit_reader, record, wanted, int(begin) if begin else None, bounds)
     return EventStream(events, stream)
 
 
 async def _what_is_new(
-    audit_reader: AuditReader, record: AuditWriter, wanted: Filter, after: int | None
+    audit_reader: AuditReader,
+    record: AuditWriter,
+    wanted: Filter,
+    after: int | None,
+    bounds: WebBounds,
 ) -> AsyncIterator[ServerSentEvent]:
     now = asyncio.get_running_loop().time
-    ends_at, told_at = now() + LIFE_SECONDS, now()
+    ends_at, told_at = now() + bounds.stream_seconds, now()
     if after is None:
         with contextlib.suppress(RecordUnavailable):
             after = (
@@ -154,17 +151,17 @@ async def _what_is_new(
             return
         if news:
             told_at = now()
-        elif now() - told_at >= AGAIN_SECONDS:
+        elif now() - told_at >= bounds.repeat_seconds:
             yield ServerSentEvent(comment="nothing new")
             told_at = now()
-        await _news(record)
+        await _news(record, bounds)
 
 
-async def _news(record: AuditWriter) -> None:
-    """Return when the record has a new entry, or after `LOOK_SECONDS`."""
-    await asyncio.sleep(REST_SECONDS)
+async def _news(record: AuditWriter, bounds: WebBounds) -> None:
+    """Return when the record has a new entry, or after `look_seconds`."""
+    await asyncio.sleep(bounds.rest_seconds)
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LOOK_SECONDS - REST_SECONDS):
+        async with asyncio.timeout(bounds.look_seconds - bounds.rest_seconds):
             await record.news()
 
 

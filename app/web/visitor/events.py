@@ -14,16 +14,13 @@ from fastapi.sse import ServerSentEvent
 
 from app.problems import RateLimited, SessionNotFound, SignInUnavailable, Unauthenticated
 from app.sessions.access import SessionGrant
-from app.sessions.service import SessionService
 from app.sessions.speech.feed import UtteranceFeed
-from app.web.deps import FollowersDep, OwnSession, SessionServiceDep, SpeechServiceDep
+from app.web.bounds import WebBounds
+from app.web.deps import BoundsDep, FollowersDep, OwnSession, SpeechServiceDep
 from app.web.docs.openapi import operation_id, problems
 from app.web.stream_limit import EventStream, OpenStream
 from app.web.visitor.schemas import UtteranceReceipt
 from app.web.visitor.state_reader import StateReader, StateReaderDep
-
-EVERY_SECONDS: Final = 15.0
-"""How often the time left is sent, which also keeps proxies from closing the connection."""
 
 RECONNECT_MS: Final = 2000
 
@@ -54,8 +51,8 @@ async def events(
     grant: OwnSession,
     stream: Annotated[OpenStream, Depends(_followed)],
     speech: SpeechServiceDep,
-    sessions: SessionServiceDep,
     states: StateReaderDep,
+    bounds: BoundsDep,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Follow a session: `utterance` events as at `/utterances`, `session` events as its state.
@@ -65,21 +62,20 @@ async def events(
     """
     if grant.session.ended is not None and last_event_id == END_ID:
         return Response(status_code=204)
-    following = follow(grant, speech.feed(grant), sessions, states, last_event_id)
-    return EventStream(following, stream)
+    return EventStream(follow(grant, speech.feed(grant), states, bounds, last_event_id), stream)
 
 
 async def follow(
     grant: SessionGrant,
     feed: UtteranceFeed,
-    sessions: SessionService,
     states: StateReader,
+    bounds: WebBounds,
     last_id: str | None,
 ) -> AsyncIterator[ServerSentEvent]:
     """The events of a session from `last_id` on, until it ends."""
 
     async def state(*, retry: int | None = None, event_id: str | None = None) -> ServerSentEvent:
-        told = await states.state(await sessions.now(grant))
+        told = await states.now(grant)
         return ServerSentEvent(event="session", id=event_id, data=told, retry=retry)
 
     yield await state(retry=RECONNECT_MS)
@@ -95,7 +91,7 @@ async def follow(
             yield await state(event_id=END_ID)
             return
         try:
-            async with asyncio.timeout(EVERY_SECONDS):
+            async with asyncio.timeout(bounds.session_events_seconds):
                 await feed.news()
         except TimeoutError:
             if not feed.over:

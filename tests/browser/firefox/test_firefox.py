@@ -13,8 +13,8 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
-from tests.browser.conftest import program_of
-from tests.support.avatar_page import Demo
+from tests.support.browsers import program_of
+from tests.support.demo import Demo
 from tests.support.processes import NODE, STOP_SECONDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

@@ -8,9 +8,9 @@ import pytest
 
 from app.config.sources import SettingsError
 from app.sessions.speech.text.installed_hooks import ENTRY_POINTS
-from tests.conftest import Visit
 from tests.support.doubles import FakeKaltura
 from tests.support.speech import said
+from tests.support.visitor_api import Visit
 
 
 @pytest.fixture

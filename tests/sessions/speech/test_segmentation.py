@@ -9,19 +9,8 @@ from unicode_segmentation_rs import graphemes
 
 from app.sessions.speech.text.segmentation import SentenceBuffer, split
 from app.sessions.speech.text.sentences import sentences
+from tests.support.texts import TEXTS
 
-ANYTHING = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
-SPEECH = st.lists(
-    st.sampled_from(
-        (
-            *("Hello", " ", ". ", "! ", "Dr. ", "3.14", "\n", "\r\n", "a", "?", "…", "“", "” "),
-            *("你好", "。", "नमस्ते", "। ", "สวัสดี", "سلام", "؟ "),
-            *("👩‍👩‍👧‍👦", "e\u0301", "\u0600", "\u200d", "\u0b4d"),
-        )
-    ),
-    max_size=60,
-).map("".join)
-TEXTS = SPEECH | ANYTHING
 LIMITS = st.integers(1, 40)
 
 

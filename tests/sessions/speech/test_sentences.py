@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.sessions.speech.text import segmentation
 from app.sessions.speech.text.segmentation import SentenceBuffer, split
 from app.sessions.speech.text.sentences import SentenceDetector, sentences
-from tests.sessions.speech.test_segmentation import TEXTS
+from tests.support.texts import TEXTS
 
 LONG, TIMES = 20_000, 10
 CRAFTED = {

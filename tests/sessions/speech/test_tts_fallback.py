@@ -9,7 +9,7 @@ import pytest
 from app.problems import SpeechUnavailable
 from app.sessions.speech.utterances import UtteranceState
 from app.sessions.speech.voice.tts_fallback import FIRST_PAUSE_SECONDS, SpeechMode
-from tests.sessions.test_recordings import encoded
+from tests.support.audio import encoded
 from tests.support.doubles import (
     FakeClock,
     FakeKaltura,

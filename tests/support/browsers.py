@@ -1,0 +1,13 @@
+"""The browsers that tests start."""
+
+import subprocess
+
+from tests.support.processes import ROOT
+
+
+def program_of(browser: str) -> str:
+    """Where a browser is, which is installed if need be."""
+    ensure = [str(ROOT / "scripts/ensure-browser"), browser]
+    found = subprocess.run(ensure, capture_output=True, text=True, check=False)  # noqa: S603 - our own script
+    assert found.returncode == 0, found.stderr
+    return found.stdout.strip()
