@@ -123,10 +123,11 @@ def test_when_it_serves_code_is_no_garbage_and_it_may_open_all_that_it_is_allowe
 @pytest.mark.parametrize(
     ("command", "configured", "names"),
     [
-        ({}, ["AVATAR_KS is missing: set it", "AVATAR_ID is missing: set it"]),
-        ({"AVATAR_KS": KS}, ["AVATAR_ID is missing: set it"]),
-        (MAKES_KS, ["AVATAR_ID is missing: set it"]),
+        ("serve", {}, ["AVATAR_KS is missing: set it", "AVATAR_ID is missing: set it"]),
+        ("doctor", {"AVATAR_KS": KS}, ["AVATAR_ID is missing: set it"]),
+        ("serve", MAKES_KS, ["AVATAR_ID is missing: set it"]),
         (
+            "doctor",
             {"KALTURA_ADMIN_SECRET": KS, "AVATAR_VOICEID": "x", "MAX_TEXT_LENGTH": "x"},
             [
                 "did you mean AVATAR_VOICE_ID?",
@@ -135,7 +136,7 @@ def test_when_it_serves_code_is_no_garbage_and_it_may_open_all_that_it_is_allowe
                 "AVATAR_ID is missing: set it",
             ],
         ),
-        ({**KALTURA, **MAKES_KS}, ["AVATAR_KS is set beside KALTURA_ settings"]),
+        ("serve", {**KALTURA, **MAKES_KS}, ["AVATAR_KS is set beside KALTURA_ settings"]),
     ],
 )
 def test_wrong_settings_are_a_line_each_and_exit_code_2(

@@ -160,7 +160,7 @@ async def test_a_create_that_timed_out_keeps_its_place_until_it_is_known_what_ca
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     one_each: dict[str, Any] = {"max_concurrent_sessions": 2, "max_sessions_per_visitor": 1}
-    house = Domain(kaltura, clock, timeout_seconds=0.01, **one_each)
+    house = Domain(kaltura, clock, timeout_seconds=0.2, **one_each)
     opened = Gate(httpx.Response(200, json={"sessionId": "l", "token": "t"}))
     refused, ended = Gate(refusal(500)), Gate()
     kaltura.will("create", opened, refused)
