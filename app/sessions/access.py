@@ -19,6 +19,7 @@ SERVICE: Final = "service:"
 """Prefix of the owner name of every session that a service opened."""
 
 EVERY_CONTROL: frozenset[Control] = frozenset(get_args(Control))
+"""Every control there is; a service may use them all on its sessions."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ MAX_TICKETS: Final = 1000
 """Used tickets that are remembered; past this number the oldest are forgotten."""
 
 Opening = asyncio.Task[SessionRuntime | QueuePosition]
+"""Task that opens a session, or ends with a place in line."""
 
 
 class Admission:

@@ -35,6 +35,7 @@ RETRY_SECONDS: Final = 5
 """Seconds after which a visitor may send a recording again that found no room."""
 
 TRANSCODER: Final = Path(__file__).with_name("transcoder.py")
+"""Path of the transcoder program."""
 _SIGNATURES: Final = tuple(
     (demuxer, re.compile(signature, re.DOTALL))
     for demuxer, signature in (

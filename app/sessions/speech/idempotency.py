@@ -60,7 +60,7 @@ class StreamDigest:
 
 
 @dataclass(frozen=True)
-class Speak:
+class SpeakRequest:
     """The content of one speak call.
 
     `content` is a digest of the text or bytes; it is empty for a streamed text, which has
@@ -83,7 +83,7 @@ class Speak:
 class Attempt:
     """One speak that is carried out; `calls` are its calls in the audit record."""
 
-    speak: Speak
+    speak: SpeakRequest
     calls: list[AuditedCall] = field(default_factory=list)
     outcome: asyncio.Future[Receipt] = field(default_factory=new_future)
 
@@ -110,7 +110,7 @@ class IdempotentSpeaks:
 
     async def once(
         self,
-        speak: Speak,
+        speak: SpeakRequest,
         idempotency_key: str | None,
         carry_out: Callable[[Attempt], Awaitable[Receipt]],
         texts: AsyncIterator[str] | None = None,
@@ -129,7 +129,7 @@ class IdempotentSpeaks:
             raise _key_reused()
         return receipt
 
-    def _earlier(self, speak: Speak, idempotency_key: str | None) -> Attempt | None:
+    def _earlier(self, speak: SpeakRequest, idempotency_key: str | None) -> Attempt | None:
         if idempotency_key is None:
             earlier = self._attempts.get(("turn", speak.ends_turn)) if speak.ends_turn else None
             return earlier if earlier and earlier.speak == speak else None
@@ -140,7 +140,7 @@ class IdempotentSpeaks:
 
     async def _carried_out(
         self,
-        speak: Speak,
+        speak: SpeakRequest,
         idempotency_key: str | None,
         carry_out: Callable[[Attempt], Awaitable[Receipt]],
     ) -> Receipt:

@@ -21,7 +21,13 @@ from app.sessions.runtime import SessionRuntime
 from app.sessions.speech.assembly import SpeechServices
 from app.sessions.speech.chunks import new_future
 from app.sessions.speech.feed import UtteranceFeed
-from app.sessions.speech.idempotency import Attempt, IdempotentSpeaks, Speak, StreamDigest, digest
+from app.sessions.speech.idempotency import (
+    Attempt,
+    IdempotentSpeaks,
+    SpeakRequest,
+    StreamDigest,
+    digest,
+)
 from app.sessions.speech.queue import SpeechQueue
 from app.sessions.speech.sender import SpeechSender
 from app.sessions.speech.session_speech import SESSION_OVER, SessionSpeech
@@ -86,7 +92,7 @@ class SpeechService:
                 turn = turn_id or new_turn_id()
                 return await self._enqueue_text(grant.runtime, call, said, turn, is_final=is_final)
 
-        speak = Speak(Operation.SAY_TEXT, turn_id, is_final, digest(text))
+        speak = SpeakRequest(Operation.SAY_TEXT, turn_id, is_final, digest(text))
         return await self._once(grant, "speak", speak, idempotency_key, say)
 
     async def say_audio(
@@ -125,7 +131,7 @@ class SpeechService:
                 )
 
         content = await asyncio.to_thread(digest, audio)
-        speak = Speak(Operation.SAY_AUDIO, turn_id, content=content)
+        speak = SpeakRequest(Operation.SAY_AUDIO, turn_id, content=content)
         return await self._once(grant, "speak-audio", speak, idempotency_key, say)
 
     async def say_written(
@@ -152,7 +158,7 @@ class SpeechService:
                 arriving = self._with_signs_of_life(grant.runtime, streamed.digesting(texts))
                 return await self._read_stream(grant, arriving, turn_id or new_turn_id(), attempt)
 
-        speak = Speak(Operation.SAY_TEXT, turn_id, streamed=streamed)
+        speak = SpeakRequest(Operation.SAY_TEXT, turn_id, streamed=streamed)
         return await self._once(grant, "speak", speak, idempotency_key, say, texts)
 
     def is_repeated(self, grant: SessionGrant, idempotency_key: str | None) -> bool:
@@ -207,7 +213,7 @@ class SpeechService:
         self,
         grant: SessionGrant,
         control: Control,
-        speak: Speak,
+        speak: SpeakRequest,
         idempotency_key: str | None,
         carry_out: Callable[[Attempt], Awaitable[Receipt]],
         texts: AsyncIterator[str] | None = None,
