@@ -35,7 +35,7 @@ class Entry:
     """One entry of the audit record.
 
     `at` is unix seconds. `outcome` is `OK`, the name of a problem, `PENDING` or `UNKNOWN`. `text`
-    is the text that was to be said. Of several entries with the same `once`, the first is kept.
+    is the text that was to be said. Of several entries with one `dedup_key`, the first is kept.
     """
 
     at: float
@@ -48,4 +48,4 @@ class Entry:
     duration_ms: float | None = None
     text: str | None = None
     detail: dict[str, Any] = field(default_factory=dict)
-    once: str | None = None
+    dedup_key: str | None = None

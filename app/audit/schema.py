@@ -87,7 +87,7 @@ def write(connection: Connection, holder: str, changes: Sequence[Change]) -> lis
 def _kind(change: Change) -> str:
     if change.row_id is not None:
         return "known"
-    return "new" if change.entry.once is None else "once"
+    return "new" if change.entry.dedup_key is None else "once"
 
 
 _INSERT: Final = insert(AUDIT).returning(AUDIT.c.id, sort_by_parameter_order=True)
@@ -118,7 +118,7 @@ def _row(entry: Entry, holder: str) -> dict[str, Any]:
         "duration_ms": entry.duration_ms,
         "text": entry.text,
         "detail": json.dumps(entry.detail),
-        "once": entry.once,
+        "once": entry.dedup_key,
         "holder": holder,
     }
 

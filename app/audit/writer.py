@@ -115,30 +115,32 @@ class AuditWriter:
     ) -> PendingEntry:
         """Queue an entry to be written."""
         fact = must_persist or not self._required
-        line = PendingEntry(entry, fact, bypass_limits, asyncio.get_running_loop().create_future())
+        pending = PendingEntry(
+            entry, fact, bypass_limits, asyncio.get_running_loop().create_future()
+        )
         if len(self._queue) < MAX_QUEUED:
-            self._enqueue(line)
+            self._enqueue(pending)
         else:
-            _fail(line)
-            self._lose(line)
-        return line
+            _fail(pending)
+            self._lose(pending)
+        return pending
 
-    def note(self, line: PendingEntry, **changes: Any) -> None:
+    def note(self, pending: PendingEntry, **changes: Any) -> None:
         """Change fields of an entry, such as its outcome, whether or not it is written yet."""
-        line.entry = replace(line.entry, **changes)
-        if line.row_id is not None and not line.is_queued:
-            self._enqueue(line)
+        pending.entry = replace(pending.entry, **changes)
+        if pending.row_id is not None and not pending.is_queued:
+            self._enqueue(pending)
 
-    async def durable(self, line: PendingEntry) -> None:
+    async def durable(self, pending: PendingEntry) -> None:
         """Return when the entry is on disk; raises `RecordUnavailable` when it can't be written.
 
         Never raises for an entry with `bypass_limits`, or where the record is not required: then
         it waits `LATE_SECONDS` at most.
         """
-        if self._required and not line.bypass_limits:
-            await asyncio.shield(line.written)
-        elif not (line.written.done() or self.is_doubtful):
-            await asyncio.wait({line.written}, timeout=LATE_SECONDS)
+        if self._required and not pending.bypass_limits:
+            await asyncio.shield(pending.written)
+        elif not (pending.written.done() or self.is_doubtful):
+            await asyncio.wait({pending.written}, timeout=LATE_SECONDS)
 
     async def flush(self) -> None:
         """Wait until every entry and change queued so far is on disk, or can't be written."""
@@ -181,10 +183,10 @@ class AuditWriter:
 
     async def _write_some(self) -> bool:
         """Write one batch, and return whether the database took it."""
-        lines = [self._queue[n] for n in range(min(len(self._queue), MAX_BATCH))]
-        for line in lines:
-            self._date(line)
-        changes = [Change(line.entry, line.row_id) for line in lines]
+        batch = [self._queue[n] for n in range(min(len(self._queue), MAX_BATCH))]
+        for pending in batch:
+            self._date(pending)
+        changes = [Change(pending.entry, pending.row_id) for pending in batch]
 
         def work(connection: Connection) -> list[int | None]:
             return write(connection, self._database.process_name, changes)
@@ -197,55 +199,55 @@ class AuditWriter:
             return False
         except Exception:
             log.exception("entries of the record are lost")
-            ids = [None] * len(lines)
+            ids = [None] * len(batch)
         finally:
             self._since = None
             self._turn_over()
-        self._has_succeeded(lines, changes, ids)
+        self._has_succeeded(batch, changes, ids)
         return True
 
     def _has_succeeded(
-        self, lines: list[PendingEntry], changes: list[Change], ids: list[int | None]
+        self, batch: list[PendingEntry], changes: list[Change], ids: list[int | None]
     ) -> None:
         if self._failing:
             log.warning("the record can be written again", kept=len(self._queue))
             self._failing = False
-        self._settled += len(lines)
-        for line, change, row_id in zip(lines, changes, ids, strict=True):
+        self._settled += len(batch)
+        for pending, change, row_id in zip(batch, changes, ids, strict=True):
             self._queue.popleft()
-            line.is_queued = False
-            line.row_id = line.row_id or row_id
-            if line.entry is not change.entry:
-                self._enqueue(line)  # it was changed while it was being written
-            if not line.written.done():
-                line.written.set_result(None)
+            pending.is_queued = False
+            pending.row_id = pending.row_id or row_id
+            if pending.entry is not change.entry:
+                self._enqueue(pending)  # it was changed while it was being written
+            if not pending.written.done():
+                pending.written.set_result(None)
 
     def _has_failed(self) -> None:
         """Fail the calls that wait, and keep the entries that must persist."""
         if not self._failing:
             log.error("the record can't be written", waiting=len(self._queue))
             self._failing = True
-        kept = deque(line for line in self._queue if line.must_persist)
+        kept = deque(pending for pending in self._queue if pending.must_persist)
         self._settled += len(self._queue) - len(kept)
-        for line in self._queue:
-            _fail(line)
+        for pending in self._queue:
+            _fail(pending)
         self._queue = kept
 
-    def _date(self, line: PendingEntry) -> None:
+    def _date(self, pending: PendingEntry) -> None:
         now = self._clock()
-        late = now - line.entry.at
-        if line.row_id is None and late > MAX_LATE_SECONDS:
-            detail = line.entry.detail | {"lateSeconds": round(late, 1)}
-            line.entry = replace(line.entry, at=now, detail=detail)
+        late = now - pending.entry.at
+        if pending.row_id is None and late > MAX_LATE_SECONDS:
+            detail = pending.entry.detail | {"lateSeconds": round(late, 1)}
+            pending.entry = replace(pending.entry, at=now, detail=detail)
 
-    def _enqueue(self, line: PendingEntry) -> None:
-        line.is_queued = True
-        self._queue.append(line)
+    def _enqueue(self, pending: PendingEntry) -> None:
+        pending.is_queued = True
+        self._queue.append(pending)
         self._queued += 1
         self._wanted.set()
 
-    def _lose(self, line: PendingEntry) -> None:
-        if line.must_persist:
+    def _lose(self, pending: PendingEntry) -> None:
+        if pending.must_persist:
             self._lost += 1
             if self._lost == 1:
                 log.error("the record has no room for more: entries are lost")
@@ -256,7 +258,7 @@ class AuditWriter:
         self._tried = asyncio.Event()
 
 
-def _fail(line: PendingEntry) -> None:
-    if not line.written.done():
-        line.written.set_exception(RecordUnavailable(retry_after=RETRY_AFTER_SECONDS))
-        line.written.exception()  # asyncio warns of an exception that no task has looked at
+def _fail(pending: PendingEntry) -> None:
+    if not pending.written.done():
+        pending.written.set_exception(RecordUnavailable(retry_after=RETRY_AFTER_SECONDS))
+        pending.written.exception()  # asyncio warns of an exception that no task has looked at

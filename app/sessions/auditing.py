@@ -212,7 +212,9 @@ class SessionAuditor:
             Event.ENDED, session, reason=reason, seconds=round(ended_at - session.opened_at, 1)
         )
         dedup_key = f"{Event.ENDED}:{session.session_id}:{session.opened_at!r}"
-        self._record.begin(replace(entry, once=dedup_key), must_persist=True, bypass_limits=True)
+        self._record.begin(
+            replace(entry, dedup_key=dedup_key), must_persist=True, bypass_limits=True
+        )
 
     async def refused(
         self,

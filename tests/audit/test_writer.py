@@ -120,7 +120,7 @@ async def test_entries_stand_in_the_order_in_which_they_were_told(
 ) -> None:
     disk.open.clear()
     for n in range(5):
-        record.begin(Entry(at=n, event=Event.ENDED, once=f"end of {n}"))
+        record.begin(Entry(at=n, event=Event.ENDED, dedup_key=f"end of {n}"))
         record.begin(Entry(at=n + 0.5, event=Event.OPENED))
     disk.open.set()
     assert [entry.at for entry in await entries(disk, record)] == [n / 2 for n in range(10)]
@@ -130,7 +130,7 @@ async def test_the_end_of_a_session_is_told_once_however_often_it_is_told(
     disk: Disk, record: AuditWriter
 ) -> None:
     for at in (1.0, 2.0):
-        record.begin(Entry(at=at, event=Event.ENDED, once="end of session-1"))
+        record.begin(Entry(at=at, event=Event.ENDED, dedup_key="end of session-1"))
         await record.flush()
     assert [entry.at for entry in await entries(disk, record)] == [1.0]
 
