@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import httpx
@@ -150,6 +151,15 @@ def kaltura() -> FakeKaltura:
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture
+def rates_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """A clock that rates are counted by: the library and the broker read it."""
+    clock = FakeClock()
+    for reader in ("limits.aio.storage.memory", "limits.aio.strategies", "app.web.rate_limiter"):
+        monkeypatch.setattr(f"{reader}.time", SimpleNamespace(time=clock))
+    return clock
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from app.emulator.speech.espeak import load_espeak
 from tests.support.avatar_page import AvatarPage
 from tests.support.browsers import program_of
 from tests.support.demo import OPERATED, SDK_URL, STAND_IN, Demo, Launch, running_demo
-from tests.support.processes import NODE, Running
+from tests.support.processes import BACKSTAGE, NODE, Running, running
 
 CHROMIUM_ARGUMENTS: Final = [
     "--no-sandbox",
@@ -57,6 +57,16 @@ async def browser(launch: Launch) -> AsyncIterator[Browser]:
     browser = await launch()
     yield browser
     await browser.close()
+
+
+@pytest.fixture
+def moving_demo(tmp_path: Path) -> Iterator[Demo]:
+    """A broker before an emulator whose picture moves."""
+    with (
+        running("emulator", tmp_path, ready=BACKSTAGE) as emulator,
+        running_demo(emulator, tmp_path) as demo,
+    ):
+        yield demo
 
 
 @pytest.fixture(scope="session")

@@ -1,30 +1,17 @@
 """A visitor talks through the avatar: what is seen, heard and ended is real."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Route, expect
 
 from tests.support.avatar_page import PATIENCE_MS, AvatarPage, eventually
-from tests.support.demo import Demo, running_demo
-from tests.support.processes import BACKSTAGE, running
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SILENT = 0.003
 LONG = "I could go on about this for a very long time, because there is so much to be said. " * 4
-
-
-@pytest.fixture
-def moving_demo(tmp_path: Path) -> Iterator[Demo]:
-    """A broker before an emulator whose picture moves."""
-    with (
-        running("emulator", tmp_path, ready=BACKSTAGE) as emulator,
-        running_demo(emulator, tmp_path) as demo,
-    ):
-        yield demo
 
 
 async def test_the_avatar_is_seen_heard_stopped_and_ended(

@@ -19,6 +19,9 @@ from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal, setting
 from tests.support.services import SERVICES, SHOP
 from tests.support.visitor_api import CREATE, Visit, bearer, is_problem, keyed, opened, path
 
+# The calls of one test are in one window, whatever the time is.
+pytestmark = pytest.mark.usefixtures("rates_clock")
+
 FEW: dict[str, Any] = {
     "create_rate_limit": "2/minute",
     "speak_rate_limit": "2/minute",
@@ -364,7 +367,7 @@ class TestOneAddress:
             asked.append(args[-1])
             raise QueueFull
 
-        monkeypatch.setattr(Recordings, "fit", full)
+        monkeypatch.setattr(Recordings, "prepare", full)
         visitor = home if address == HOME else await visit(address=address)
         assert (await SPEAKS[call](visitor, session)).status_code == 429
         assert asked == [address]

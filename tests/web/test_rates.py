@@ -3,7 +3,6 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -18,11 +17,8 @@ from tests.support.doubles import FakeClock, settings
 
 
 @pytest.fixture(autouse=True)
-def clock(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """The library and the broker read the same clock."""
-    for reader in ("limits.aio.storage.memory", "limits.aio.strategies", "app.web.rate_limiter"):
-        monkeypatch.setattr(f"{reader}.time", SimpleNamespace(time=clock))
-    return clock
+def clock(rates_clock: FakeClock) -> FakeClock:
+    return rates_clock
 
 
 def counted(limit: str = "3/minute") -> Rate:

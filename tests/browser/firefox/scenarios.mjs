@@ -87,7 +87,7 @@ export async function waiting(visit) {
   const [first, second] = [await visit(), await visit()];
   const firstId = await first.start();
   await second.click("Start");
-  await second.statusIs("In line");
+  await second.statusIs("Connecting");
   await second.sees("#place", "You are next in line");
   await second.page.reload();
   await second.sees("#place", "You are next in line");

@@ -76,8 +76,10 @@ async def _end(runner: Process, browser: int | None) -> None:
         await runner.wait()
 
 
-async def test_the_avatar_is_seen_heard_captioned_stopped_and_ended(play: Play, demo: Demo) -> None:
-    await play("talking", demo)
+async def test_the_avatar_is_seen_heard_captioned_stopped_and_ended(
+    play: Play, moving_demo: Demo
+) -> None:
+    await play("talking", moving_demo)
 
 
 async def test_what_is_recorded_is_said_by_the_avatar(play: Play, demo: Demo) -> None:
