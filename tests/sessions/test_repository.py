@@ -34,7 +34,15 @@ from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession, EndReason
 from app.sessions.store.repository import SessionRepository
 from tests.support.database import engines
-from tests.support.doubles import KALTURA_TOKEN, FakeClock, FakeKaltura, Gate, refusal, settings
+from tests.support.doubles import (
+    KALTURA_TOKEN,
+    FakeClock,
+    FakeKaltura,
+    Gate,
+    refusal,
+    settings,
+    settled,
+)
 from tests.support.session_store import InMemorySessionStore
 from tests.support.sessions import Domain
 
@@ -729,6 +737,46 @@ async def test_an_end_that_could_not_be_written_down_is_written_down_later(
     assert rows(path, "ended_upstream") == [(0,)]
     await process.registry.take_over()
     assert rows(path, "ended_upstream, ended") == [(1, "visitor")]
+
+
+async def test_a_change_during_the_write_of_an_earlier_one_is_written_too(
+    kaltura: FakeKaltura, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = Domain(kaltura, clock, avatar_token_mode="direct")
+    session = await house.open()
+    written: list[AvatarSession] = []
+
+    async def save(changed: AvatarSession) -> None:
+        await house.registry.mark_ended(session, EndReason.GONE)
+        written.append(changed)
+
+    monkeypatch.setattr(house.store, "save", save)
+    await house.registry.touch(session)
+    await settled()
+    assert [each.ended for each in written] == [None, EndReason.GONE]
+
+
+async def test_closing_waits_for_the_write_under_way_and_repeats_it_when_it_fails(
+    kaltura: FakeKaltura, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = Domain(kaltura, clock)
+    assert isinstance(house.store, InMemorySessionStore)
+    session = await house.open()
+    working, disk_fails = house.store.save, asyncio.Event()
+
+    async def save(_: AvatarSession) -> None:
+        await disk_fails.wait()
+        monkeypatch.setattr(house.store, "save", working)
+        raise RecordUnavailable
+
+    monkeypatch.setattr(house.store, "save", save)
+    await house.registry.mark_ended(session, EndReason.GONE)
+    await settled()
+    closing = asyncio.create_task(house.registry.aclose())
+    await settled()
+    disk_fails.set()
+    await closing
+    assert [each.ended for each in house.store.saved.values()] == [EndReason.GONE]
 
 
 async def test_what_another_database_in_its_place_lacks_is_written_there(

@@ -264,6 +264,29 @@ async def test_the_calls_that_wait_are_bounded_but_end_always_gets_through(
     assert kaltura.operations() == ["create", "init-client", "keep-alive", "end"]
 
 
+async def test_a_call_that_is_given_up_while_it_waits_leaves_its_place_to_others(
+    house: Domain, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    session = await house.open()
+    gate = Gate()
+    kaltura.will("keep-alive", gate)
+    clock.advance(KEEP_ALIVE_SECONDS)
+    first = asyncio.create_task(house.service.keep_alive(grant(session)))
+    await gate.reached.wait()
+    for _ in range(2):
+        waiting = [
+            asyncio.create_task(house.speech.interrupt(grant(session)))
+            for _ in range(MAX_WAITING_CALLS)
+        ]
+        await settled()
+        assert not any(call.done() for call in waiting), "there was room for each"
+        for call in waiting:
+            call.cancel()
+        await asyncio.wait(waiting)
+    gate.open.set()
+    await first
+
+
 async def test_the_memory_of_sessions_that_are_over_is_bounded(
     house: Domain, monkeypatch: pytest.MonkeyPatch
 ) -> None:

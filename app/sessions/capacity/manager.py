@@ -88,7 +88,6 @@ class CapacityManager:
         self._reserved: Counter[Requester] = Counter()
         self._kaltura_limit: tuple[int, float] | None = None
         self._changed = asyncio.Event()
-        self._take_lock = asyncio.Lock()
 
     @property
     def waiting(self) -> int:
@@ -101,10 +100,6 @@ class CapacityManager:
         Raises `TooManySessions` when the owner has as many sessions as allowed, and `AtCapacity`
         when there is no place in line either.
         """
-        async with self._take_lock:
-            return await self._take(requester)
-
-    async def _take(self, requester: Requester) -> QueuePosition | None:
         sessions = self._registry.sessions()
         owned = sum(s.owner == requester.owner and s.ended is None for s in sessions)
         owned += sum(

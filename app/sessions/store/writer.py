@@ -50,12 +50,13 @@ class SessionWriter:
 
     async def write(self, runtime: SessionRuntime) -> None:
         """Write a session's current data; `RecordUnavailable` leaves it to be written later."""
+        # Before the write: a change that is made meanwhile makes the session unwritten again.
+        self._unwritten.discard(runtime)
         try:
             await self._store.save(runtime.session)
         except BaseException:
             self._unwritten.add(runtime)
             raise
-        self._unwritten.discard(runtime)
 
     async def changed(self, runtime: SessionRuntime, before: AvatarSession) -> None:
         """Write a session's changes since `before`, if a next process must know them."""
@@ -82,8 +83,8 @@ class SessionWriter:
         if self._times_reopened != self._store.times_reopened:
             self._times_reopened = self._store.times_reopened
             self._unwritten |= set(every)
-        for runtime in list(self._unwritten):
-            await self.write(runtime)
+        while self._unwritten:
+            await self.write(next(iter(self._unwritten)))
 
     async def flush_quietly(self, every: Iterable[SessionRuntime] = ()) -> None:
         """Write the sessions that are not written yet, as far as that is possible now."""
@@ -96,9 +97,9 @@ class SessionWriter:
 
     async def aclose(self) -> None:
         """Write the sessions that are not written yet, if that is possible, and stop."""
-        await self.flush_quietly()
         if self._flushing is not None:
             await self._flushing
+        await self.flush_quietly()
 
     def _flush_soon(self) -> None:
         if self._flushing is None or self._flushing.done():
