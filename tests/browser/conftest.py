@@ -115,6 +115,7 @@ def small_demo(emulator: Running, tmp_path: Path) -> Iterator[Demo]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def tab(browser: Browser) -> AsyncIterator[AvatarPage]:
+    """A tab; a test asks for a broker of its own before, so that the broker outlives the tab."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
     tab = AvatarPage(await context.new_page())
     yield tab

@@ -308,7 +308,7 @@ async def test_end_while_connecting_leaves_no_session_behind(
 
 
 async def test_who_finds_every_session_taken_waits_in_line(
-    tab: AvatarPage, small_demo: Demo
+    small_demo: Demo, tab: AvatarPage
 ) -> None:
     async with httpx.AsyncClient(base_url=small_demo.url) as rival:
         taken = (await rival.post("/api/create-avatar-session")).raise_for_status().json()

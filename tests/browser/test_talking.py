@@ -15,7 +15,7 @@ LONG = "I could go on about this for a very long time, because there is so much 
 
 
 async def test_the_avatar_is_seen_heard_stopped_and_ended(
-    tab: AvatarPage, moving_demo: Demo
+    moving_demo: Demo, tab: AvatarPage
 ) -> None:
     await tab.page.goto(moving_demo.url)
     await tab.status_is("Ready")
