@@ -191,7 +191,7 @@ async def test_a_place_is_asked_for_with_a_long_wait(
 
 
 async def test_the_next_in_line_is_let_in_when_a_session_ends(
-    tab: AvatarPage, rival: AvatarPage, small_demo: Demo
+    small_demo: Demo, tab: AvatarPage, rival: AvatarPage
 ) -> None:
     await rival.page.goto(small_demo.url)
     first = await rival.start()
@@ -212,7 +212,7 @@ async def test_the_next_in_line_is_let_in_when_a_session_ends(
 
 
 async def test_who_leaves_the_line_is_nobodys_predecessor(
-    tab: AvatarPage, rival: AvatarPage, small_demo: Demo, browser: Browser
+    small_demo: Demo, tab: AvatarPage, rival: AvatarPage, browser: Browser
 ) -> None:
     await rival.page.goto(small_demo.url)
     await rival.start()
