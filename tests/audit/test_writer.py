@@ -222,13 +222,16 @@ async def test_an_entry_that_is_written_long_after_says_so(disk: Disk, clock: Fa
 
 async def test_what_waits_in_memory_is_bounded(disk: Disk, record: AuditWriter) -> None:
     disk.open.clear()
-    lines = [record.begin(SAID, must_persist=True) for _ in range(MAX_QUEUED + 1)]
+    lines = [record.begin(SAID, must_persist=True) for _ in range(MAX_QUEUED + 2)]
+    of_a_refused_call = record.begin(SAID)
     assert record.waiting == MAX_QUEUED
+    assert record.lost == 2, "a call that is refused has not happened"
     assert in_doubt(record)
-    with pytest.raises(RecordUnavailable):
-        await record.durable(lines[-1])
+    for line in (lines[-1], of_a_refused_call):
+        with pytest.raises(RecordUnavailable):
+            await record.durable(line)
     disk.open.set()
-    await record.durable(lines[-2])
+    await record.durable(lines[-3])
 
 
 async def test_a_caller_who_gives_up_does_not_take_the_others_along(

@@ -104,9 +104,12 @@ def test_a_frame_may_be_on_every_page_below_a_domain() -> None:
     assert mistake(ALLOWED_ORIGINS="https://*.example.com").startswith("ALLOWED_ORIGINS")
 
 
-def test_a_broker_below_a_path_is_refused_with_the_reason() -> None:
-    told = mistake(PUBLIC_URL="https://example.com/avatar")
+@pytest.mark.parametrize("beyond", ["/avatar", "?avatar", "/?", "#avatar", "/#"])
+def test_an_origin_ends_with_its_port(beyond: str) -> None:
+    told = mistake(PUBLIC_URL=f"https://example.com{beyond}")
     assert "can't be below a path: give it a host of its own" in told
+    for name in ("ALLOWED_ORIGINS", "FRAME_ANCESTORS"):
+        assert "without a path" in mistake(**{name: f"https://example.com{beyond}"})
 
 
 @pytest.mark.parametrize("name", ["AVATAR_SDK_URL", "SPEECH_HOOK_URL", "AUTH_JWKS_URL"])

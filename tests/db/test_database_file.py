@@ -1,5 +1,6 @@
 """What is not in the file at its path is not done, and what is put back there is used again."""
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, insert, select
 
 from app.db.database import Database, open_database
+from app.db.database_file import FileLostError
 from app.problems import RecordUnavailable
 
 NUMBERS = Table("numbers", MetaData(), Column("number", Integer))
@@ -139,6 +141,27 @@ async def test_another_database_in_its_place_is_used_from_then_on(
     assert on_disk(path, tmp_path) == await numbers(database) == [1, 4]
     assert database.file
     assert database.file.times_reopened == 1
+
+
+async def test_what_is_under_way_when_another_database_comes_is_not_told_done(
+    database: Database, path: Path, tmp_path: Path
+) -> None:
+    backup = tmp_path / "backup.db"
+    with sqlite3.connect(path) as source, sqlite3.connect(backup) as target:
+        source.backup(target)
+    file, others = database.file, list[asyncio.Task[list[int]]]()
+    assert file
+
+    async def under_way() -> None:
+        async with file.verified():
+            backup.replace(path)
+            others.append(asyncio.create_task(numbers(database)))
+            await asyncio.wait(others, timeout=0.1)
+            assert not others[0].done(), "the other waits for the end of what was before it"
+
+    with pytest.raises(FileLostError):
+        await under_way()
+    assert await others[0] == [1]
 
 
 @pytest.mark.parametrize("lost", [wal, shm])

@@ -340,14 +340,17 @@ async def test_an_end_of_a_session_that_is_gone_shows_it_too(
 
 
 async def test_an_end_that_fails_is_tried_three_times_and_shows_nothing(
-    outage: Outage, client: KalturaClient, kaltura: FakeKaltura
+    outage: Outage, client: KalturaClient, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     await outage.begin()
+    clock.advance(OPEN_SECONDS - 1)
     kaltura.will("end", *[refusal(503)] * 3)
     with pytest.raises(errors.ServerFailedError):
         await call(client, Operation.END)
     assert kaltura.operations().count("end") == 3
     assert await outage.is_noticed()
+    clock.advance(1)
+    assert not await outage.is_noticed(), "the trial is not put off"
 
 
 async def test_an_end_does_not_wait_for_the_trial(

@@ -22,10 +22,13 @@ def answer(recent: RecentCalls, seconds: float, outcome: str = OK) -> None:
         exchange.seconds, exchange.outcome = seconds, outcome
 
 
-def test_the_median_and_the_95th_are_among_what_was_measured(recent: RecentCalls) -> None:
-    for seconds in range(100, 0, -1):
+@pytest.mark.parametrize(("calls", "median", "p95"), [(100, 50, 95), (21, 11, 20), (3, 2, 3)])
+def test_the_median_and_the_95th_are_among_what_was_measured(
+    recent: RecentCalls, calls: int, median: int, p95: int
+) -> None:
+    for seconds in range(calls, 0, -1):
         answer(recent, seconds)
-    assert recent.by_operation() == {SAID: Answered(calls=100, failed=0, median=50, p95=95)}
+    assert recent.by_operation() == {SAID: Answered(calls, failed=0, median=median, p95=p95)}
 
 
 def test_one_call_is_its_own_median(recent: RecentCalls) -> None:

@@ -170,6 +170,15 @@ async def test_who_reads_slowly_but_reads_gets_it_all() -> None:
         assert len(await client.rest(pause=SOON / 100)) > MUCH
 
 
+async def test_who_has_read_it_all_keeps_the_connection() -> None:
+    async with telling(MUCH) as house:
+        client = await house.connect()
+        for _ in range(2):
+            await client.send(HEALTH + b"\r\n")
+            assert len(await client.answer()) > MUCH
+            await asyncio.sleep(3 * SOON)
+
+
 async def test_who_hangs_up_is_gone_though_they_had_asked_for_more() -> None:
     heard: list[str] = []
 
