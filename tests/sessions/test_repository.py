@@ -13,7 +13,7 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 from pydantic import SecretStr
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
 from app import main
@@ -383,6 +383,30 @@ async def test_a_wall_clock_that_is_set_changes_the_length_of_no_session(
     third = await start(monotonic=FakeClock(9.0))
     assert third.registry.sessions() == []
     assert kaltura.operations().count("end") == 2
+
+
+async def test_a_wall_clock_that_could_not_be_followed_is_followed_later(
+    start: Start, path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = await start(monotonic=FakeClock(5.0))
+    await process.house.open()
+    [(opened_at,)] = rows(path, "opened_at")
+    clock.advance(3600)
+    write = process.database.write
+
+    async def uncommitted(work: Callable[[Connection], Any]) -> Any:
+        def refused(connection: Connection) -> None:
+            work(connection)
+            raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
+
+        return await write(refused)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(process.database, "write", uncommitted)
+        with pytest.raises(RecordUnavailable):
+            await process.registry.take_over()
+    await process.registry.take_over()
+    assert rows(path, "opened_at") == [(opened_at + 3600,)]
 
 
 async def test_the_journal_and_the_memory_count_the_same_seconds(
