@@ -301,6 +301,22 @@ async def test_a_session_that_was_only_half_opened_is_ended_and_its_key_opens_an
     await asyncio.gather(opening, return_exceptions=True)
 
 
+async def test_a_key_stays_with_the_session_that_was_opened_last(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    first, second = await start(), await start()
+    kaltura.will("init-client", gate := Gate())
+    half_opened = asyncio.create_task(first.house.admission.open("a", SessionOptions(), "key"))
+    await gate.reached.wait()
+    first.kill()
+    clock.advance(1)
+    opened = await second.house.admission.open("a", SessionOptions(), "key")
+    await second.registry.take_over()
+    assert await second.house.admission.open("a", SessionOptions(), "key") is opened
+    gate.open.set()
+    await asyncio.gather(half_opened, return_exceptions=True)
+
+
 async def test_what_one_process_ended_no_other_ends_again(
     start: Start, kaltura: FakeKaltura
 ) -> None:
