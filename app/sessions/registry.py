@@ -171,8 +171,13 @@ class SessionRegistry:
         self._ended[runtime.session_id] = runtime
 
     def _note_origin(self, runtime: SessionRuntime) -> None:
-        if runtime.session.origin is not None:
-            self._by_origin[runtime.session.origin.key] = runtime
+        origin = runtime.session.origin
+        if origin is None:
+            return
+        # A session that is taken over may be older than the one that its key has opened here.
+        other = self._by_origin.get(origin.key)
+        if other is None or other.session.opened_at <= runtime.session.opened_at:
+            self._by_origin[origin.key] = runtime
 
     def _note_ended_speech(self, runtime: SessionRuntime) -> None:
         self._with_ended_speech[runtime] = None

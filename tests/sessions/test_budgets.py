@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from app.problems import BudgetSpent
+from app.problems import BudgetSpent, KalturaFailed
 from app.sessions.access import SERVICE
 from app.sessions.capacity.budgets import DAY_SECONDS
 from app.sessions.lifecycle.options import SessionOptions
@@ -103,12 +103,27 @@ async def test_the_time_left_is_a_share_of_the_minutes_of_all(
     house = Domain(kaltura, clock, daily_minutes=2)
     session = await house.open("a")
     assert await house.budgets.seconds_left(session.session) == 120
-    await house.open("b")
+    other = await house.open("b")
     assert await house.budgets.seconds_left(session.session) == 60
-    clock.advance(61)
+    kaltura.will("end", refusal(400))
+    with pytest.raises(KalturaFailed):
+        await house.end(other)
+    assert await house.budgets.seconds_left(session.session) == 120, "the other is over here"
+    clock.advance(121)
     assert await house.budgets.seconds_left(session.session) == 0
     await house.end(session)
     assert await house.budgets.seconds_left(await house.now(session)) == 0
+
+
+async def test_for_less_than_a_second_no_session_is_opened(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = Domain(kaltura, clock, daily_minutes=1)
+    session = await house.open("a")
+    clock.advance(59.5)
+    await house.end(session)
+    with pytest.raises(BudgetSpent):
+        await house.open("b")
 
 
 async def test_the_day_is_summed_up_once_a_second_however_many_ask(

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 from pydantic import SecretStr
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
 from app import main
@@ -303,6 +303,22 @@ async def test_a_session_that_was_only_half_opened_is_ended_and_its_key_opens_an
     await asyncio.gather(opening, return_exceptions=True)
 
 
+async def test_a_key_stays_with_the_session_that_was_opened_last(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    first, second = await start(), await start()
+    kaltura.will("init-client", gate := Gate())
+    half_opened = asyncio.create_task(first.house.admission.open("a", SessionOptions(), "key"))
+    await gate.reached.wait()
+    first.kill()
+    clock.advance(1)
+    opened = await second.house.admission.open("a", SessionOptions(), "key")
+    await second.registry.take_over()
+    assert await second.house.admission.open("a", SessionOptions(), "key") is opened
+    gate.open.set()
+    await asyncio.gather(half_opened, return_exceptions=True)
+
+
 async def test_what_one_process_ended_no_other_ends_again(
     start: Start, kaltura: FakeKaltura
 ) -> None:
@@ -385,6 +401,30 @@ async def test_a_wall_clock_that_is_set_changes_the_length_of_no_session(
     third = await start(monotonic=FakeClock(9.0))
     assert third.registry.sessions() == []
     assert kaltura.operations().count("end") == 2
+
+
+async def test_a_wall_clock_that_could_not_be_followed_is_followed_later(
+    start: Start, path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = await start(monotonic=FakeClock(5.0))
+    await process.house.open()
+    [(opened_at,)] = rows(path, "opened_at")
+    clock.advance(3600)
+    write = process.database.write
+
+    async def uncommitted(work: Callable[[Connection], Any]) -> Any:
+        def refused(connection: Connection) -> None:
+            work(connection)
+            raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
+
+        return await write(refused)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(process.database, "write", uncommitted)
+        with pytest.raises(RecordUnavailable):
+            await process.registry.take_over()
+    await process.registry.take_over()
+    assert rows(path, "opened_at") == [(opened_at + 3600,)]
 
 
 async def test_the_journal_and_the_memory_count_the_same_seconds(

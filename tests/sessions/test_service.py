@@ -298,6 +298,18 @@ async def test_the_memory_of_sessions_that_are_over_is_bounded(
     assert [session is not None for session in known] == [False] * 3 + [True] * 2
 
 
+async def test_what_was_said_in_the_latest_ended_sessions_is_known_and_no_more(
+    house: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "MAX_ENDED_SPEECH", 2)
+    sessions = [await house.open() for _ in range(4)]
+    for session in sessions:
+        await house.say(session, "Hello.")
+        await house.end(session)
+    assert house.registry.lately_ended() == sessions[2:]
+    assert [session.speech is not None for session in sessions] == [False, False, True, True]
+
+
 async def test_ending_twice_reaches_kaltura_once(house: Domain, kaltura: FakeKaltura) -> None:
     session = await house.open()
     await asyncio.gather(*(house.service.end(grant(session)) for _ in range(3)))
