@@ -84,8 +84,6 @@ CORS_EXPOSED: Final = (
     *(REQUEST_ID, "Date", "Location", "Retry-After", "RateLimit", "RateLimit-Policy"),
 )
 
-BOUNDS: Final = WebBounds()
-
 log = structlog.get_logger(__name__)
 
 

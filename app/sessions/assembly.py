@@ -114,7 +114,7 @@ def assemble(
     registry = SessionRegistry(store, auditor, clock)
     gateway = SessionGateway(client, registry, auditor)
     capacity = CapacityManager(
-        settings, registry=registry, clock=clock, late_creates=lambda: gateway.late_creates
+        settings, registry=registry, clock=clock, late_creates=lambda: client.late_creates
     )
     budgets = Budgets(settings, registry=registry, clock=clock)
     terminator = SessionTerminator(
@@ -179,7 +179,7 @@ def assemble(
             terminator=terminator,
             speech=speech,
             keeps_sessions=settings.shutdown_sessions == "keep",
-            creates_under_way=lambda: admission.under_way + gateway.late_creates,
+            creates_under_way=lambda: admission.under_way + client.late_creates,
         ),
         speech=speech,
         stats_reader=StatsReader(

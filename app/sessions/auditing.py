@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from app.audit.model import OK, PENDING, UNKNOWN, Entry, Event
 from app.audit.redaction import TextRedaction
@@ -114,6 +114,18 @@ class AuditedCall:
         }
 
 
+class Granted(Protocol):
+    """A session, and the service that calls: `SessionGrant`, which is built on this module."""
+
+    @property
+    def session(self) -> AvatarSession:
+        """The session that the call is for."""
+
+    @property
+    def service(self) -> str | None:
+        """The name of the service that calls; None for a visitor."""
+
+
 class SessionAuditor:
     """Writes calls, refusals, and the opening and end of sessions to the audit record."""
 
@@ -163,25 +175,27 @@ class SessionAuditor:
             self._record.note(call.pending_entry, **call.final_fields(OK))
         await self._record.durable(call.pending_entry)
 
+    def granted_call(
+        self, operation: Operation, grant: Granted
+    ) -> contextlib.AbstractAsyncContextManager[AuditedCall]:
+        """Record a call that a caller makes of its session; see `call`."""
+        return self.call(operation, grant.session, service=grant.service)
+
     @contextlib.asynccontextmanager
-    async def call_in_parts(
-        self, operation: Operation, session: AvatarSession, service: str | None
-    ) -> AsyncIterator[None]:
+    async def call_in_parts(self, operation: Operation, grant: Granted) -> AsyncIterator[None]:
         """Record a problem of a call whose parts are recorded as calls of their own."""
         try:
             yield
         except SpeechRefused:
             raise  # recorded already, as the outcome of a part
         except Problem as problem:
-            await self.refused_call(operation, session, service, problem)
+            await self.refused_call(operation, grant, problem)
             raise
 
-    async def refused_call(
-        self, operation: Operation, session: AvatarSession, service: str | None, problem: Problem
-    ) -> None:
+    async def refused_call(self, operation: Operation, grant: Granted, problem: Problem) -> None:
         """Record a call that was refused before any part of it was carried out."""
         with contextlib.suppress(type(problem)):
-            async with self.call(operation, session, service=service):
+            async with self.granted_call(operation, grant):
                 raise problem
 
     async def _record_problem(self, call: AuditedCall, problem: Problem) -> None:

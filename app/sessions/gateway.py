@@ -65,11 +65,6 @@ class SessionGateway:
         ending = self._client.end(runtime.session.access)
         await carry_out(Operation.END, ending, call, runtime.session_id)
 
-    @property
-    def late_creates(self) -> int:
-        """Create calls that timed out and may still open a session; `handle_late` then ends it."""
-        return self._client.late_creates
-
     async def say_text(
         self,
         runtime: SessionRuntime,

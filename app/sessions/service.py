@@ -69,15 +69,13 @@ class SessionService:
         """
         if grant.session.media is None and grant.session.ended is None:
             await self._creator.ask_for_media(grant.runtime)
-        async with self._auditor.call(Operation.INIT_CLIENT, grant.session, service=grant.service):
+        async with self._auditor.granted_call(Operation.INIT_CLIENT, grant):
             return await self.media(grant)
 
     async def keep_alive(self, grant: SessionGrant) -> None:
         """Note a sign of life; Kaltura is told at most every `KEEP_ALIVE_SECONDS`."""
         now, runtime = self._clock(), grant.runtime
-        async with self._auditor.call(
-            Operation.KEEP_ALIVE, grant.session, service=grant.service
-        ) as call:
+        async with self._auditor.granted_call(Operation.KEEP_ALIVE, grant) as call:
             await self._registry.touch(runtime)
             if now - runtime.session.kept_alive_at < KEEP_ALIVE_SECONDS:
                 return
@@ -86,7 +84,7 @@ class SessionService:
 
     async def end(self, grant: SessionGrant) -> None:
         """End a session for its caller; a repeated call changes nothing."""
-        async with self._auditor.call(Operation.END, grant.session, service=grant.service) as call:
+        async with self._auditor.granted_call(Operation.END, grant) as call:
             grant.require("end")
             await self._terminator.end(grant.runtime, EndReason.VISITOR, call)
 

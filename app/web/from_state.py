@@ -14,4 +14,4 @@ class FromState:
 
     async def __call__(self, request: Request) -> Any:
         """Return it; a coroutine, because FastAPI sends a plain function to a thread."""
-        return getattr(request.state, self.name)
+        return request.scope["state"][self.name]

@@ -69,7 +69,7 @@ class CapacityManager:
         *,
         registry: SessionRegistry,
         clock: SessionClock,
-        late_creates: Callable[[], int] = lambda: 0,
+        late_creates: Callable[[], int],
     ) -> None:
         self.capacity = settings.max_concurrent_sessions
         self.waiting_capacity = settings.max_waiting

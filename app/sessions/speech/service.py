@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
@@ -84,7 +83,7 @@ class SpeechService:
         """
 
         async def say(attempt: Attempt) -> Receipt:
-            async with self._call(Operation.SAY_TEXT, grant) as call:
+            async with self._auditor.granted_call(Operation.SAY_TEXT, grant) as call:
                 attempt.calls.append(call)
                 grant.require("speak")
                 said = speakable(text, self._settings.max_text_length)
@@ -109,7 +108,7 @@ class SpeechService:
         """
 
         async def say(attempt: Attempt) -> Receipt:
-            async with self._call(Operation.SAY_AUDIO, grant) as call:
+            async with self._auditor.granted_call(Operation.SAY_AUDIO, grant) as call:
                 attempt.calls.append(call)
                 grant.require("speak-audio")
                 await self._registry.touch(grant.runtime)
@@ -150,9 +149,7 @@ class SpeechService:
         streamed = StreamDigest()
 
         async def say(attempt: Attempt) -> Receipt:
-            async with self._auditor.call_in_parts(
-                Operation.SAY_TEXT, grant.session, grant.service
-            ):
+            async with self._auditor.call_in_parts(Operation.SAY_TEXT, grant):
                 grant.require("speak")
                 await self._registry.touch(grant.runtime)
                 arriving = self._with_signs_of_life(grant.runtime, streamed.digesting(texts))
@@ -168,7 +165,7 @@ class SpeechService:
 
     async def interrupt(self, grant: SessionGrant) -> None:
         """Stop speech, and drop everything that was queued so far."""
-        async with self._call(Operation.INTERRUPT, grant) as call:
+        async with self._auditor.granted_call(Operation.INTERRUPT, grant) as call:
             grant.require("interrupt")
             await self._registry.touch(grant.runtime)
             grant.runtime.stop_recordings()
@@ -203,11 +200,6 @@ class SpeechService:
                 await runtime.speech.queue.settle()
 
     # Speaking, internally
-
-    def _call(
-        self, operation: Operation, grant: SessionGrant
-    ) -> AbstractAsyncContextManager[AuditedCall]:
-        return self._auditor.call(operation, grant.session, service=grant.service)
 
     async def _once(
         self,
@@ -264,7 +256,7 @@ class SpeechService:
         self, grant: SessionGrant, texts: AsyncIterator[str], turn_id: TurnId, attempt: Attempt
     ) -> Receipt:
         async def make_chunk(text: str, *, is_final: bool) -> SpeechChunk:
-            async with self._call(Operation.SAY_TEXT, grant) as call:
+            async with self._auditor.granted_call(Operation.SAY_TEXT, grant) as call:
                 attempt.calls.append(call)
                 text = await self._moderate(grant.runtime, call, turn_id, text, is_final=is_final)
                 call.goes_on = True

@@ -154,7 +154,7 @@ async def _counted(grant: SessionGrant, meter: Meter, auditor: SessionAuditor) -
     try:
         await meter.count(grant.visitor, by_address=meter.operation not in _MERGED)
     except RateLimited as problem:
-        await auditor.refused_call(meter.operation, grant.session, grant.service, problem)
+        await auditor.refused_call(meter.operation, grant, problem)
         raise
     return replace(grant, address=meter.address)
 
