@@ -24,15 +24,20 @@ MAY_IMPORT = {
     "kaltura": {"kaltura"},
     "identity": {"identity", "config.settings", "kaltura.transport", "problems"},
     "audit": {"audit", "db.database", "problems"},
+    "replicas": {"replicas", "config", "db", "problems"},
     "sessions": {
-        *("kaltura", "audit", "identity.visitor", "sessions"),
+        *("kaltura", "audit", "identity.visitor", "replicas", "sessions"),
         *("config", "db", "problems"),
     },
     "observability": {"observability", "kaltura", "sessions", "server.output", "__version__"},
-    "migrations": {"migrations", "audit.schema", "sessions.store.repository", "config", "db"},
+    "migrations": {
+        *("migrations", "audit.schema", "replicas.table", "sessions.store.repository"),
+        *("config", "db"),
+    },
     "emulator": {"emulator", "kaltura.contract"},
     "web": {
-        *("kaltura.contract", "audit", "identity", "sessions", "observability", "web"),
+        *("kaltura.contract", "audit", "identity", "replicas", "sessions"),
+        *("observability", "web"),
         *("config", "problems"),
     },
 }

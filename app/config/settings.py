@@ -253,6 +253,11 @@ class Settings(SpeechSettings, KsSettings):
         "file, or postgresql://user:password@host/name with libpq's parameters",
         repr=False,
     )
+    replica_url: BaseUrl | None = Field(
+        None,
+        description="Where the other replicas on the same Postgres reach this one; empty: this "
+        "machine's address and port",
+    )
     shutdown_sessions: Literal["end", "keep"] = Field(
         "end",
         description="What becomes of open sessions when the broker is stopped: end ends them, "

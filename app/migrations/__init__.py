@@ -8,12 +8,13 @@ from sqlalchemy import Connection, false, inspect, select, text
 from app.audit.schema import AUDIT
 from app.config.sources import SettingsError
 from app.db.database import METADATA, POSTGRES
+from app.replicas.table import REPLICAS
 from app.sessions.store.repository import SESSIONS
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The revision of this version's tables: the last one in `versions/`."""
 
-_BEFORE_REVISIONS: Final = {AUDIT.name: "0002", SESSIONS.name: "0001"}
+_BEFORE_REVISIONS: Final = {REPLICAS.name: "0004", AUDIT.name: "0002", SESSIONS.name: "0001"}
 """For databases from before revisions were stored: the revision that each table tells of.
 
 The tables are in order of their age, the newest first.
