@@ -63,7 +63,7 @@ from app.web.routes import ROUTERS
 from app.web.static_files import PageFiles
 from app.web.stream_limit import StreamLimit
 from app.web.visitor.events import MAX_FOLLOWERS, MAX_FOLLOWERS_PER_SESSION
-from app.web.visitor.identification import visitors_of
+from app.web.visitor.identification import VISITOR_HEADER, visitors_of
 
 ROOT: Final = Path(__file__).parent.parent
 SHUTDOWN_SECONDS: Final = 6
@@ -74,7 +74,7 @@ a container is killed.
 """
 
 CORS_ALLOWED: Final = (
-    *("Authorization", TOKEN_HEADER, "Content-Type", "Idempotency-Key", REQUEST_ID),
+    *("Authorization", TOKEN_HEADER, VISITOR_HEADER, "Content-Type", "Idempotency-Key", REQUEST_ID),
     # Headers that replacements of EventSource and of fetch send.
     *("Last-Event-ID", "Cache-Control", "X-Requested-With"),
     # Headers that tracing adds: W3C Trace Context and Baggage, Zipkin, Sentry.
@@ -202,7 +202,7 @@ def create_app(
                     usage=UsageReader(
                         database, base_url=settings.avatar_base_url, clock=clocks.wall
                     ),
-                    visitors=visitors_of(settings, login),
+                    visitors=visitors_of(settings, login, keyring),
                 )
 
     app = FastAPI(

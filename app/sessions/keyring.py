@@ -41,6 +41,10 @@ class Keyring:
         """The key of the hashes that stand for texts in the audit record."""
         return _derived(self._keys[0], b"words")
 
+    def visitors(self) -> bytes:
+        """The key of the cookies that are made of an Idempotency-Key."""
+        return _derived(self._keys[0], b"visitors")
+
     def operators(self) -> list[bytes]:
         """Keys that sign the operator's console cookie."""
         return [_derived(key, b"operators") for key in self._keys]

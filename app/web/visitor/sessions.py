@@ -23,11 +23,9 @@ from app.problems import (
 )
 from app.web.deps import (
     CallerDep,
-    OwnOriginDep,
     OwnSession,
     PresenceDep,
     SessionServiceDep,
-    SettingsDep,
     SpeechServiceDep,
     VisitorsDep,
 )
@@ -100,10 +98,10 @@ async def get_avatar_session(grant: OwnSession, states: StateReaderDep) -> Sessi
     responses=problems(CrossSiteRequest, *_OWN, SessionEnded),
 )
 async def resume(
-    grant: OwnSession, presence: PresenceDep, settings: SettingsDep, origin: OwnOriginDep
+    grant: OwnSession, presence: PresenceDep, states: StateReaderDep
 ) -> CreatedSession:
     """Take a session up again after a reload: the answer of create, once more."""
-    return CreatedSession.of(await presence.resume(grant.runtime), settings, origin)
+    return await states.opened(await presence.resume(grant.runtime))
 
 
 @router.post("/avatar-sessions/{sessionId}/leave", responses=problems(CrossSiteRequest, *_OWN))
