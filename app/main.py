@@ -226,7 +226,7 @@ def create_app(
         app.router.routes.extend(router.routes)
     app.mount("/static", assets, name="static")
     # Cached, as FastAPI's own is: making the document takes a tenth of a second.
-    app.openapi = functools.cache(lambda: describe(app))  # type: ignore[method-assign] # FastAPI's documented way
+    app.openapi = functools.cache(lambda: describe(app, settings))  # type: ignore[method-assign] # FastAPI's documented way
     return app
 
 

@@ -19,7 +19,7 @@ from app.web.error_responses import OPERATOR_PATH
 from app.web.operator.dashboard import Dashboard, DashboardDep
 from app.web.operator.exports import csv_lines, json_lines
 from app.web.operator.filters import FilterDep, Given, Place
-from app.web.operator.schemas import AuditEvent
+from app.web.operator.schemas import AuditAdded, AuditEvent, ConsoleEvent
 from app.web.operator.sign_in import OperatorDep
 from app.web.stream_limit import EventStream, OpenStream
 
@@ -60,7 +60,7 @@ _PROBLEMS: Final = problems(InvalidRequest, Unauthenticated, RateLimited, Record
     "/events",
     status_code=200,
     response_class=EventStream,
-    responses=problems(Unauthenticated, RateLimited),
+    responses=problems(Unauthenticated, RateLimited) | {200: {"model": ConsoleEvent}},
 )
 async def follow_sessions(
     stream: StreamDep, dashboard: DashboardDep, bounds: BoundsDep
@@ -96,7 +96,7 @@ async def _what_goes_on(dashboard: Dashboard, bounds: WebBounds) -> AsyncIterato
     "/audit/events",
     status_code=200,
     response_class=EventStream,
-    responses=_PROBLEMS,
+    responses=_PROBLEMS | {200: {"model": AuditAdded}},
 )
 async def follow_audit(
     stream: StreamDep,

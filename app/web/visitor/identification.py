@@ -34,6 +34,11 @@ _SECRET_KEY_LENGTH: Final = 22
 _YEAR_SECONDS: Final = 365 * 24 * 3600
 
 
+def visitor_cookie(*, https: bool) -> HostCookie:
+    """The cookie of anonymous visitors."""
+    return HostCookie(_COOKIE, https, _YEAR_SECONDS)
+
+
 class Visitors(ABC):
     """Identifies visitors in the way of one AUTH_MODE."""
 
@@ -78,7 +83,7 @@ class Anonymous(Visitors):
 
     def __init__(self, key: bytes, *, https: bool) -> None:
         self._key = key
-        self._cookie = HostCookie(_COOKIE, https, _YEAR_SECONDS)
+        self._cookie = visitor_cookie(https=https)
 
     async def caller(self, request: Request) -> Caller:
         """The caller to whom header or cookie, and token belong; raises `InvalidRequest`."""

@@ -8,6 +8,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    RootModel,
     StrictBool,
     StringConstraints,
     WithJsonSchema,
@@ -221,6 +222,28 @@ class UtteranceList(Shape):
     """The utterances of a session, oldest first; of a long session the last hundred."""
 
     utterances: list[UtteranceReceipt]
+
+
+class SessionChanged(Shape):
+    """An event with a session's state: the first of a stream, and the last."""
+
+    event: Literal["session"]
+    id: str | None = Field(None, description="`end`: no event follows")
+    data: SessionState
+
+
+class UtteranceChanged(Shape):
+    """An event with an utterance's present fate."""
+
+    event: Literal["utterance"]
+    id: str = Field(description="What `Last-Event-ID` goes on after")
+    data: UtteranceReceipt
+
+
+class SessionEvent(RootModel[SessionChanged | UtteranceChanged]):
+    """An event of a session's stream."""
+
+    root: SessionChanged | UtteranceChanged = Field(discriminator="event")
 
 
 class Health(Shape):
