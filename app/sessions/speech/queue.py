@@ -42,7 +42,7 @@ class SpeechQueue:
         say: SayChunk,
         interrupt: Interrupt,
         max_chunk_length: Callable[[], int],
-        max_text_length: int,
+        backlog: SpeechBacklog,
         utterances: UtteranceRegistry,
         clocks: Clocks,
     ) -> None:
@@ -51,7 +51,7 @@ class SpeechQueue:
         self._utterances = utterances
         self._clocks = clocks
         self._monotonic = clocks.monotonic
-        self._backlog = SpeechBacklog(max_text_length)
+        self._backlog = backlog
         self._playback = Playback()
         self._interrupter = Interrupter(interrupt, clocks, on_done=self._wake_sender)
         self._not_before = -math.inf
@@ -170,9 +170,6 @@ class SpeechQueue:
         for utterance in self._playback.clear():
             self._utterances.mark_interrupted(utterance, reason)
         self._wake.set()
-
-    def __len__(self) -> int:
-        return len(self._backlog)
 
     async def settle(self) -> None:
         """Cancel the sending and the interrupts under way, at the end of the process."""

@@ -80,6 +80,8 @@ class AvatarSession:
     ended_upstream: bool = False
     end_attempts: int = 0
     end_again_at: float = 0.0
+    budget_check_at: float = 0.0
+    """The time before which the visitor's budget can't be used up."""
 
     @property
     def session_id(self) -> str:

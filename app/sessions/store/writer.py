@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from app.problems import RecordUnavailable
@@ -75,18 +75,18 @@ class SessionWriter:
             self._unwritten.add(runtime)
             self._flush_soon()
 
-    async def flush(self, every: Iterable[SessionRuntime] = ()) -> None:
+    async def flush(self, every: Callable[[], Iterable[SessionRuntime]] = tuple) -> None:
         """Write the sessions that are not written yet; raises `RecordUnavailable` when one fails.
 
         `every` gives all sessions, which are written again when the store was replaced.
         """
         if self._times_reopened != self._store.times_reopened:
             self._times_reopened = self._store.times_reopened
-            self._unwritten |= set(every)
+            self._unwritten |= set(every())
         while self._unwritten:
             await self.write(next(iter(self._unwritten)))
 
-    async def flush_quietly(self, every: Iterable[SessionRuntime] = ()) -> None:
+    async def flush_quietly(self, every: Callable[[], Iterable[SessionRuntime]] = tuple) -> None:
         """Write the sessions that are not written yet, as far as that is possible now."""
         with contextlib.suppress(RecordUnavailable):
             await self.flush(every)
