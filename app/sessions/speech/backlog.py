@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ class SpeechBacklog:
     def __init__(self, max_text_length: int, count: WaitingCount) -> None:
         self._count = count
         self._max_characters = max(MAX_QUEUED_CHARACTERS, 2 * max_text_length)
-        self._waiting: deque[Utterance] = deque()
+        self._waiting: list[Utterance] = []
         self._order_lock = asyncio.Lock()
         self._callers = 0
 
@@ -80,12 +79,11 @@ class SpeechBacklog:
         """Remove and yield the utterances at the front that have no chunk left to be sent."""
         while self._waiting and not self._waiting[0].chunks and not self._waiting[0].open:
             self._count.number -= 1
-            yield self._waiting.popleft()
+            yield self._waiting.pop(0)
 
     def clear(self) -> list[Utterance]:
         """Remove and return every utterance."""
-        waiting = list(self._waiting)
-        self._waiting.clear()
+        waiting, self._waiting = self._waiting, []
         self._count.number -= len(waiting)
         return waiting
 

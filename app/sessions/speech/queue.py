@@ -117,14 +117,12 @@ class SpeechQueue:
                 self._monotonic()
             ):
                 return
-            utterance.drained.clear()
-            await utterance.drained.wait()
+            await utterance.drained()
 
     async def room_for_more(self, utterance: Utterance) -> bool:
         """Wait until an open utterance may get another chunk; False when it is over."""
         while not utterance.over and len(utterance.chunks) >= MAX_OPEN_CHUNKS:
-            utterance.drained.clear()
-            await utterance.drained.wait()
+            await utterance.drained()
         return not utterance.over
 
     def finish(self, utterance: Utterance) -> None:
@@ -237,7 +235,7 @@ class SpeechQueue:
         finally:
             trying.cancel()
             utterance.tried += 1
-            utterance.drained.set()
+            utterance.note_drained()
 
     async def _try(self, utterance: Utterance, chunk: SpeechChunk) -> None:
         count = self._interrupter.count
@@ -248,7 +246,7 @@ class SpeechQueue:
         try:
             seconds = await self._say(utterance, chunk, is_wanted)
         except ChunkTooLong:
-            utterance.chunks.appendleft(chunk)
+            utterance.chunks.insert(0, chunk)
         except UnwantedCall:
             self._report_outcome(chunk, outcome=UtteranceState.INTERRUPTED)
         except Problem as problem:
@@ -258,7 +256,7 @@ class SpeechQueue:
                 self._report_outcome(chunk, problem, outcome=problem.name)
             else:
                 chunk.tries += 1
-                utterance.chunks.appendleft(chunk)
+                utterance.chunks.insert(0, chunk)
                 self._not_before = self._monotonic() + pause
         except Exception as error:
             self._fail(utterance, None)

@@ -26,7 +26,7 @@ class EndReason(StrEnum):
     OPERATOR = "operator"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
     """Digests of the request that opened a session, by which a repeated request is recognised.
 
@@ -48,7 +48,7 @@ class IdempotencyRecord:
         return hashlib.sha256(f"{owner}\0{idempotency_key}".encode()).hexdigest()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AvatarSession:
     """Data of one session; times are seconds of `SessionClock`.
 
