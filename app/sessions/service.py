@@ -50,7 +50,8 @@ class SessionService:
 
     def owned_by(self, owner: str) -> list[AvatarSession]:
         """The open sessions of an owner, which the owner may resume."""
-        return [session for session in self.live() if session.owner == owner]
+        live = (runtime.session for runtime in self._registry.index.live_of(owner))
+        return [session for session in live if session.ready]
 
     async def media(self, grant: SessionGrant) -> ClientInit:
         """The address and credentials of a session's media, from memory."""
