@@ -9,7 +9,8 @@ from app.kaltura.contract import CreateRequest
 from app.problems import AtCapacity, InvalidRequest, KalturaBusy, TicketNotFound
 from app.sessions.access import SERVICE
 from app.sessions.capacity.budgets import Budgets
-from app.sessions.capacity.manager import CapacityManager, QueuePosition, Requester
+from app.sessions.capacity.manager import CapacityManager, QueuePosition
+from app.sessions.capacity.state import Requester
 from app.sessions.error_mapping import BUSY_SECONDS
 from app.sessions.lifecycle.creation import SessionCreator
 from app.sessions.lifecycle.options import SessionOptions, create_request
@@ -117,13 +118,13 @@ class Admission:
 
     # Waiting in line
 
-    def ticket_owner(self, ticket_id: str) -> str:
+    async def ticket_owner(self, ticket_id: str) -> str:
         """The owner of a ticket, as whom a visitor without a cookie waits; raises `TicketNotFound`.
 
         A ticket of a service is not accepted: the service's pages know the ticket too, but must not
         act as the service.
         """
-        owner = self._capacity.owner_of(ticket_id)
+        owner = await self._capacity.owner_of(ticket_id)
         if owner.startswith(SERVICE):
             raise TicketNotFound
         return owner
@@ -138,7 +139,7 @@ class Admission:
         the broker only the visitor's cookie is left to recognise the repeated request by.
         """
         try:
-            owner = self.ticket_owner(ticket_id)
+            owner = await self.ticket_owner(ticket_id)
         except TicketNotFound:
             if idempotency_key is not None:
                 for each in (self._used_tickets.get(ticket_id), visitor):
@@ -203,18 +204,16 @@ class Admission:
             _require_same(earlier.session.origin, origin)
             return earlier
         seconds = await self._budgets.seconds_for(requester.owner)
-        waiting = await self._capacity.take(requester)
-        if waiting is not None:
-            return waiting
+        taken = await self._capacity.take(requester)
+        if isinstance(taken, QueuePosition):
+            return taken
         try:
-            runtime = await self._creator.create(requester, request, origin, seconds)
+            runtime = await self._creator.create(taken, request, origin, seconds)
         except KalturaBusy as busy:
             waiting = await self._capacity.kaltura_full(requester, busy.retry_after or BUSY_SECONDS)
             if waiting is None:
                 raise
             return waiting
-        finally:
-            self._capacity.release(requester)
         await self._creator.complete(runtime, requester, request)
         return runtime
 

@@ -18,7 +18,9 @@ from app.sessions.access import AccessControl
 from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
 from app.sessions.capacity.budgets import Budgets
+from app.sessions.capacity.local_store import LocalCapacity
 from app.sessions.capacity.manager import CapacityManager
+from app.sessions.capacity.wait_estimate import WaitEstimate
 from app.sessions.clock import Clocks, SessionClock
 from app.sessions.gateway import SessionGateway
 from app.sessions.keyring import Keyring
@@ -114,7 +116,14 @@ def assemble(
     registry = SessionRegistry(store, auditor, clock)
     gateway = SessionGateway(client, registry, auditor)
     capacity = CapacityManager(
-        settings, registry=registry, clock=clock, late_creates=lambda: client.late_creates
+        settings,
+        LocalCapacity(registry.index, max_waiting=settings.max_waiting, clock=clock),
+        WaitEstimate(
+            registry.index,
+            max_seconds=settings.session_max_seconds,
+            idle_seconds=settings.session_idle_seconds,
+            clock=clock,
+        ),
     )
     budgets = Budgets(settings, registry=registry, clock=clock)
     terminator = SessionTerminator(

@@ -413,7 +413,7 @@ async def test_a_services_ticket_makes_nobody_the_service(
     assert isinstance(waiting, QueuePosition)
     assert await position(house, waiting) == 1, "its page may ask how long it takes"
     with pytest.raises(TicketNotFound):
-        house.admission.ticket_owner(waiting.ticket_id)
+        await house.admission.ticket_owner(waiting.ticket_id)
 
 
 async def test_an_end_that_kaltura_refuses_holds_its_place(

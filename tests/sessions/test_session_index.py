@@ -169,12 +169,12 @@ def test_the_estimate_is_as_good_as_if_every_session_was_looked_at(
         if not session.is_elsewhere:
             places.append(seconds_left(runtime.session, lengths))
     for position, left in enumerate(sorted(places), 1):
-        assert estimate.seconds(position) == max(1, round(left))
+        assert estimate.seconds(position, len(places)) == max(1, round(left))
     if places:
         again = min(places) + length_at(0, lengths)
-        assert estimate.seconds(len(places) + 1) == max(1, round(again))
+        assert estimate.seconds(len(places) + 1, len(places)) == max(1, round(again))
     else:
-        assert estimate.seconds(1) == 1
+        assert estimate.seconds(1, 0) == 1
 
 
 def seconds_left(session: AvatarSession, lengths: list[float]) -> float:

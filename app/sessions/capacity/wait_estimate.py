@@ -50,12 +50,16 @@ class WaitEstimate:
             for age, next_age in pairwise((*sorted(ages), math.inf))
         ]
 
-    def seconds(self, position: int) -> int:
-        """Estimate the seconds until `position` places are free, a whole number of at least 1."""
-        if not self._index.places:
+    def seconds(self, position: int, sessions: int) -> int:
+        """Estimate the seconds until `position` of all `sessions` have ended; at least 1.
+
+        Those of other replicas are expected to end as those of this one do.
+        """
+        if not sessions:
             return 1
-        rounds, before = divmod(position - 1, self._index.places)
-        end = next(islice(self._ends(), before, None))
+        rounds, before = divmod(position - 1, sessions)
+        before = before * self._index.places // sessions
+        end = next(islice(self._ends(), before, None), 0.0)
         return max(1, round(end + rounds * self._median_length()))
 
     def _ends(self) -> Iterator[float]:
