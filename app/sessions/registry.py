@@ -115,10 +115,10 @@ class SessionRegistry:
         await self._writer.changed(runtime, before)
         return runtime.session
 
-    async def touch(self, runtime: SessionRuntime) -> None:
-        """Note a sign of life from a session's page; raises `SessionEnded`."""
+    async def touch(self, runtime: SessionRuntime, **changes: Any) -> None:
+        """Note a sign of life from a session's page, and change fields; raises `SessionEnded`."""
         runtime.require_open()
-        await self.update(runtime, seen_at=self._clock.running())
+        await self.update(runtime, seen_at=self._clock.running(), **changes)
 
     async def expire(self, runtime: SessionRuntime) -> None:
         """Mark a session ended when its time is over, without waiting for the reaper."""

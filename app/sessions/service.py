@@ -77,10 +77,10 @@ class SessionService:
         """Note a sign of life; Kaltura is told at most every `KEEP_ALIVE_SECONDS`."""
         now, runtime = self._clock(), grant.runtime
         async with self._auditor.granted_call(Operation.KEEP_ALIVE, grant) as call:
-            await self._registry.touch(runtime)
             if now - runtime.session.kept_alive_at < KEEP_ALIVE_SECONDS:
+                await self._registry.touch(runtime)
                 return
-            await self._registry.update(runtime, kept_alive_at=now)
+            await self._registry.touch(runtime, kept_alive_at=now)
             await self._gateway.keep_alive(runtime, call)
 
     async def end(self, grant: SessionGrant) -> None:
