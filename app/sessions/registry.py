@@ -62,6 +62,10 @@ class SessionRegistry:
         """The session, ended or not, that a request with this `IdempotencyRecord.key` opened."""
         return self._by_origin.get(origin_key)
 
+    async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
+        """The session that another process opened for the request with this key, if any."""
+        return await self._store.opened_elsewhere(origin_key)
+
     def runtimes(self) -> list[SessionRuntime]:
         """Every session that Kaltura may still have open, oldest first.
 

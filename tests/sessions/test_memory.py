@@ -3,7 +3,7 @@
 import gc
 import tracemalloc
 
-from tests.support.doubles import FakeClock, FakeKaltura, InMemoryAuditWriter, settled
+from tests.support.doubles import FakeClock, FakeKaltura, InMemoryAuditWriter
 from tests.support.session_store import InMemorySessionStore
 from tests.support.sessions import Domain
 
@@ -16,7 +16,8 @@ async def test_a_session_that_has_spoken_takes_less_than_10_kb(
 ) -> None:
     record = InMemoryAuditWriter()
     house = Domain(kaltura, clock, record=record, max_concurrent_sessions=SESSIONS + 1)
-    assert isinstance(house.store, InMemorySessionStore)
+    store = house.store
+    assert isinstance(store, InMemorySessionStore)
 
     async def open_some(first: int, last: int) -> None:
         for number in range(first, last):
@@ -25,8 +26,8 @@ async def test_a_session_that_has_spoken_takes_less_than_10_kb(
             await house.say(session, "Hi.")
             record.lines.clear()
             kaltura.calls.clear()
-            house.store.saves.clear()
-            house.store.saved.clear()
+            store.saves.clear()
+            store.saved.clear()
         await clock.pass_by(5, step=1)
 
     await open_some(0, 1)

@@ -312,8 +312,9 @@ async def test_a_key_stays_with_the_session_that_was_opened_last(
     await gate.reached.wait()
     first.kill()
     clock.advance(1)
-    opened = await second.house.admission.open("a", SessionOptions(), "key")
+    opening = asyncio.create_task(second.house.admission.open("a", SessionOptions(), "key"))
     await second.registry.take_over()
+    opened = await opening
     assert await second.house.admission.open("a", SessionOptions(), "key") is opened
     gate.open.set()
     await asyncio.gather(half_opened, return_exceptions=True)

@@ -22,6 +22,9 @@ class InMemorySessionStore:
         for session in sessions:
             self.saved[session.session_id, session.opened_at] = session
 
+    async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
+        return None
+
     async def take_over(self) -> list[AvatarSession]:
         return []
 

@@ -16,6 +16,7 @@ class LocalCapacity:
         self._clock = clock
         self.waiting_room = WaitingRoom(size=max_waiting, clock=clock.running)
         self.kaltura_limit: KalturaLimit | None = None
+        self.version = 0
         self._reserved = 0
         self._reserved_of = KeyCounts()
         self._reserved_at = KeyCounts()
@@ -47,6 +48,10 @@ class LocalCapacity:
         """The number of places taken by an owner, without sessions that have ended here."""
         return self._index.live_count_of(owner) + self._reserved_of.of(owner)
 
+    def is_opened_elsewhere(self, origin_key: str) -> bool:  # noqa: ARG002 - there is no other process
+        """False: there is no other process."""
+        return False
+
     def reserve(self, requester: Requester) -> "LocalReservation":
         """Take a place."""
         return LocalReservation(self, requester)
@@ -63,6 +68,8 @@ class LocalCapacity:
 
 class LocalReservation:
     """A place that is taken until a session is in the index, or is not opened."""
+
+    opening_id: str | None = None
 
     def __init__(self, capacity: LocalCapacity, requester: Requester) -> None:
         self._capacity = capacity

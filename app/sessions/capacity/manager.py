@@ -63,10 +63,12 @@ class CapacityManager:
         self._share = share_of(self.capacity, percent)
         self._line_share = share_of(self.waiting_capacity, percent)
         self._changed = asyncio.Event()
+        self._version = 0
 
-    async def take(self, requester: Requester) -> Reservation | QueuePosition:
+    async def take(self, requester: Requester) -> Reservation | QueuePosition | None:
         """Reserve a place, or return a position in line.
 
+        Returns None when another process opens or has opened a session for the same request.
         Raises `TooManySessions` when the owner has as many sessions as allowed, and `AtCapacity`
         when there is no place in line either.
         """
@@ -148,6 +150,9 @@ class CapacityManager:
                 return rule(state)
             finally:
                 self.waiting = len(state.waiting_room)
+                if state.version != self._version:
+                    self._version = state.version
+                    self._notify()
 
         return await self._store.change(counted)
 
@@ -158,8 +163,12 @@ class CapacityManager:
 
     # The rules
 
-    def _take(self, state: CapacityState, requester: Requester) -> Reservation | QueuePosition:
+    def _take(
+        self, state: CapacityState, requester: Requester
+    ) -> Reservation | QueuePosition | None:
         room = state.waiting_room
+        if requester.origin_key is not None and state.is_opened_elsewhere(requester.origin_key):
+            return None
         owned = state.places_of(requester.owner)
         if requester.at_most is not None and owned >= requester.at_most:
             raise TooManySessions(retry_after=RETRY_AFTER_SECONDS)

@@ -24,12 +24,18 @@ class Requester:
     address: str | None = None
     may_wait: bool = True
     display_name: str | None = None
+    origin_key: str | None = None
+    """`IdempotencyRecord.key` of the request; None without an Idempotency-Key."""
 
 
 class Reservation(Protocol):
     """A place that is taken for a session which is being opened."""
 
     requester: Requester
+
+    @property
+    def opening_id(self) -> str | None:
+        """The id of the row that the session's own row replaces; None where there is none."""
 
     def fulfil(self) -> None:
         """Leave the place to the session that was opened."""
@@ -57,6 +63,8 @@ class CapacityState(Protocol):
 
     waiting_room: WaitingRoom
     kaltura_limit: KalturaLimit | None
+    version: int
+    """It differs from the one before when another process has changed the line."""
 
     @property
     def now(self) -> float:
@@ -75,6 +83,9 @@ class CapacityState(Protocol):
 
     def places_of(self, owner: str) -> int:
         """The number of places taken by an owner, without sessions that have ended here."""
+
+    def is_opened_elsewhere(self, origin_key: str) -> bool:
+        """Whether another process opens or has opened a session for the request with this key."""
 
     def reserve(self, requester: Requester) -> Reservation:
         """Take a place."""

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,16 +49,29 @@ class WaitingRoom:
     left to each address. `clock` gives seconds that do not pass while the process is paused.
     """
 
-    def __init__(self, *, size: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        size: int,
+        clock: Clock,
+        line: Sequence[Ticket] = (),
+        new_ticket_id: Callable[[], str] = lambda: secrets.token_urlsafe(18),
+    ) -> None:
         self._size = size
         self._clock = clock
-        self._line: list[Ticket] = []
-        self._by_id: dict[str, Ticket] = {}
-        self._by_key: dict[str, Ticket] = {}
+        self._new_ticket_id = new_ticket_id
+        self._line = list(line)
+        self._by_id = {ticket.ticket_id: ticket for ticket in line}
+        self._by_key = {ticket.key: ticket for ticket in line}
 
     def __len__(self) -> int:
         """The number of tickets, including those whose turn it is."""
         return len(self._line)
+
+    @property
+    def tickets(self) -> Sequence[Ticket]:
+        """The tickets in the order of the line."""
+        return self._line
 
     @property
     def is_full(self) -> bool:
@@ -93,9 +106,7 @@ class WaitingRoom:
         `first` is for holders who had a turn; among themselves they keep the order in which they
         came back.
         """
-        ticket = Ticket(
-            secrets.token_urlsafe(18), key, owner, address, self._clock(), came_back=first
-        )
+        ticket = Ticket(self._new_ticket_id(), key, owner, address, self._clock(), came_back=first)
         index = sum(other.came_back for other in self._line) if first else len(self._line)
         self._line.insert(index, ticket)
         self._by_id[ticket.ticket_id] = self._by_key[key] = ticket

@@ -82,7 +82,7 @@ class SessionCreator:
             raise
         self._readiness.note(None)
         self.opened_count += 1
-        session = self._new_session(reservation.requester, created, origin, seconds)
+        session = self._new_session(reservation, created, origin, seconds)
         return await self._keep(session, reservation)
 
     async def complete(
@@ -129,9 +129,7 @@ class SessionCreator:
             await reservation.release()
             return
         log.warning("create was answered too late", session_id=created.session_id)
-        session = replace(
-            self._new_session(reservation.requester, created, None, None), ready=False
-        )
+        session = replace(self._new_session(reservation, created, None, None), ready=False)
         with contextlib.suppress(Problem):
             runtime = await self._keep(replace(session, ready=False), reservation)
             await self._written(runtime, self._registry.save(runtime))
@@ -161,7 +159,7 @@ class SessionCreator:
 
     def _new_session(
         self,
-        requester: Requester,
+        reservation: Reservation,
         created: Created,
         origin: IdempotencyRecord | None,
         seconds: float | None,
@@ -175,8 +173,9 @@ class SessionCreator:
         sealed = self._settings.sealed
         return AvatarSession(
             access=SessionAccess(created.session_id, SecretStr(created.token)),
-            owner=requester.owner,
-            address=requester.address,
+            owner=reservation.requester.owner,
+            address=reservation.requester.address,
+            opening_id=reservation.opening_id,
             opened_at=now,
             # Whole seconds, as in the token: session and token end at the same moment.
             expires_at=int(now + seconds if seconds is not None and on_budget else ends),

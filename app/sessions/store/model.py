@@ -69,7 +69,9 @@ class AvatarSession:
     """The reason with which the session ends at `expires_at`."""
     origin: IdempotencyRecord | None = None
     address: str | None = None
-    """The network address from which the session was opened; not stored for a next process."""
+    """A keyed digest of the network address from which the session was opened."""
+    opening_id: str | None = None
+    """The id of the row in the table `openings` that the session's own row replaces."""
     delivered: bool = False
     """Whether the session reached its visitor."""
     media: ClientInit | None = None

@@ -27,6 +27,9 @@ class SessionStore(Protocol):
     async def save(self, *sessions: AvatarSession) -> None:
         """Write sessions to disk in one transaction; raises `RecordUnavailable`."""
 
+    async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
+        """The session that another process opened for the request with this key, if any."""
+
     async def take_over(self) -> list[AvatarSession]:
         """Take over the sessions of processes that no longer run, open or ended recently."""
 
