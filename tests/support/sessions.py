@@ -85,7 +85,7 @@ class Domain:
             domain.registry,
         )
         self.service, self.shutdown, self.speech = domain.service, domain.shutdown, domain.speech
-        self.terminator = domain.terminator
+        self.terminator, self.stats_reader = domain.terminator, domain.stats_reader
         self.tokens = SessionTokens(
             keyring_of(self.settings).signing(), self.clock, sealed=self.settings.sealed
         )

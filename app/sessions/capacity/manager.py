@@ -1,7 +1,7 @@
 """Capacity for sessions: reserves places, and lets visitors wait in line for one."""
 
 import asyncio
-from collections import Counter
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -10,10 +10,11 @@ from app.config.settings import Settings
 from app.problems import AtCapacity, TicketNotFound, TooManySessions
 from app.sessions.capacity.address_share import share_of
 from app.sessions.capacity.wait_estimate import WaitEstimate
-from app.sessions.capacity.waiting_room import PlacesLeft, Ticket, WaitingRoom, unlimited
+from app.sessions.capacity.waiting_room import Ticket, WaitingRoom
 from app.sessions.clock import SessionClock
 from app.sessions.registry import SessionRegistry
 from app.sessions.store.model import AvatarSession
+from app.sessions.store.session_index import KeyCounts
 
 RETRY_AFTER_SECONDS: Final = 5
 """Seconds after which a refused visitor may ask again."""
@@ -54,6 +55,38 @@ class QueuePosition:
     turn_seconds_left: int | None
 
 
+class Reservations:
+    """The places that are taken for sessions which are being opened."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        """The number of reserved places."""
+
+        self._of_owner = KeyCounts()
+        self._at_address = KeyCounts()
+
+    def of(self, owner: str) -> int:
+        """The number of places reserved for an owner."""
+        return self._of_owner.of(owner)
+
+    def at(self, address: str | None) -> int:
+        """The number of places reserved for the visitors of an address."""
+        return self._at_address.of(address)
+
+    def add(self, requester: Requester) -> None:
+        """Reserve a place."""
+        self._count(requester, 1)
+
+    def remove(self, requester: Requester) -> None:
+        """Give back a place that was reserved."""
+        self._count(requester, -1)
+
+    def _count(self, requester: Requester, number: int) -> None:
+        self.total += number
+        self._of_owner.add(requester.owner, number)
+        self._at_address.add(requester.address, number)
+
+
 class CapacityManager:
     """Reserves places before Kaltura is asked, so that no rush exceeds the capacity.
 
@@ -73,19 +106,20 @@ class CapacityManager:
     ) -> None:
         self.capacity = settings.max_concurrent_sessions
         self.waiting_capacity = settings.max_waiting
+        self._index = registry.index
         self._estimate = WaitEstimate(
+            registry.index,
             max_seconds=settings.session_max_seconds,
             idle_seconds=settings.session_idle_seconds,
             clock=clock,
         )
-        self._registry = registry
         self._clock = clock
         self._late_creates = late_creates
         self._waiting_room = WaitingRoom(size=settings.max_waiting, clock=clock.running)
         percent = settings.address_share_percent
         self._share = share_of(self.capacity, percent)
         self._line_share = share_of(self.waiting_capacity, percent)
-        self._reserved: Counter[Requester] = Counter()
+        self._reserved = Reservations()
         self._kaltura_limit: tuple[int, float] | None = None
         self._changed = asyncio.Event()
 
@@ -100,11 +134,7 @@ class CapacityManager:
         Raises `TooManySessions` when the owner has as many sessions as allowed, and `AtCapacity`
         when there is no place in line either.
         """
-        sessions = self._registry.sessions()
-        owned = sum(s.owner == requester.owner and s.ended is None for s in sessions)
-        owned += sum(
-            n for reserved, n in self._reserved.items() if reserved.owner == requester.owner
-        )
+        owned = self._index.live_count_of(requester.owner) + self._reserved.of(requester.owner)
         if requester.at_most is not None and owned >= requester.at_most:
             raise TooManySessions(retry_after=RETRY_AFTER_SECONDS)
         ticket = self._waiting_room.ticket_of(requester.ticket_key)
@@ -112,19 +142,19 @@ class CapacityManager:
             ticket.address = requester.address  # the visitor may have changed networks
         await self.advance()
         ticket = self._waiting_room.ticket_of(requester.ticket_key)
-        if ticket is None and not self._has_free_place(requester, sessions):
-            ticket = self._join_line(requester, sessions)
+        if ticket is None and not self._has_free_place(requester):
+            ticket = self._join_line(requester)
         if ticket is not None:
             if ticket.called_at is None:
                 self._waiting_room.note_seen(ticket)
-                return self._position_of(ticket, sessions)
+                return self._position_of(ticket)
             self._waiting_room.leave(ticket)
-        self._reserved[requester] += 1
+        self._reserved.add(requester)
         return None
 
     def release(self, requester: Requester) -> None:
         """Give back a reservation, whether a session was opened for it or not."""
-        self._reserved -= Counter({requester: 1})
+        self._reserved.remove(requester)
 
     async def kaltura_full(self, requester: Requester, retry_after: int) -> QueuePosition | None:
         """Note that Kaltura refuses more sessions, and put the requester first in line.
@@ -133,16 +163,16 @@ class CapacityManager:
         places is the number of sessions open now. Returns None when the requester can't wait, when
         the line is full, and when no session is open that could make room.
         """
-        sessions = [s for s in self._registry.sessions() if not s.is_elsewhere]
-        if not sessions or not requester.may_wait or self._waiting_room.is_full:
+        places = self._index.places
+        if not places or not requester.may_wait or self._waiting_room.is_full:
             return None
-        self._kaltura_limit = (len(sessions), self._clock() + retry_after)
+        self._kaltura_limit = (places, self._clock() + retry_after)
         ticket = self._waiting_room.ticket_of(requester.ticket_key)
         if ticket is None:
             ticket = self._waiting_room.join(
                 requester.ticket_key, requester.owner, requester.address, first=True
             )
-        return self._position_of(ticket, sessions)
+        return self._position_of(ticket)
 
     async def freed(self, session: AvatarSession) -> None:
         """Note that Kaltura has ended a session, and give its place to the next in line."""
@@ -151,8 +181,7 @@ class CapacityManager:
 
     async def advance(self) -> None:
         """Remove tickets of absent visitors and missed turns, and call the next in line."""
-        sessions = self._registry.sessions()
-        if self._waiting_room.advance(self._free(sessions), self._places_left(sessions)):
+        if self._waiting_room.advance(self._free(), self._places_left):
             self._notify()
 
     async def has_place(self, requester: Requester) -> bool:
@@ -194,7 +223,7 @@ class CapacityManager:
     async def _current_position(self, ticket_id: str) -> QueuePosition:
         ticket = self._ticket(ticket_id)
         self._waiting_room.note_seen(ticket)
-        return self._position_of(ticket, self._registry.sessions())
+        return self._position_of(ticket)
 
     def _ticket(self, ticket_id: str) -> Ticket:
         ticket = self._waiting_room.ticket(ticket_id)
@@ -202,7 +231,7 @@ class CapacityManager:
             raise TicketNotFound
         return ticket
 
-    def _join_line(self, requester: Requester, sessions: list[AvatarSession]) -> Ticket:
+    def _join_line(self, requester: Requester) -> Ticket:
         address, share = requester.address, self._line_share
         share_is_taken = (
             address is not None
@@ -210,54 +239,43 @@ class CapacityManager:
             and self._waiting_room.waiting_from(address) >= share
         )
         if self._waiting_room.is_full or not requester.may_wait or share_is_taken:
-            others_have_places = share_is_taken or self._free(sessions) > len(
-                self._waiting_room.called
-            )
+            others_have_places = share_is_taken or self._free() > len(self._waiting_room.called)
             raise AtCapacity(
                 ADDRESS_SHARE_IS_TAKEN if others_have_places else None,
                 retry_after=RETRY_AFTER_SECONDS,
             )
         return self._waiting_room.join(requester.ticket_key, requester.owner, address)
 
-    def _has_free_place(self, requester: Requester, sessions: list[AvatarSession]) -> bool:
+    def _has_free_place(self, requester: Requester) -> bool:
         """Whether a place is free for a new visitor, and no ticket in line is called for it."""
         called = self._waiting_room.called
         promised = sum(ticket.address == requester.address for ticket in called)
-        return (
-            self._free(sessions) > len(called)
-            and self._places_left(sessions)(requester.address) > promised
-        )
+        return self._free() > len(called) and self._places_left(requester.address) > promised
 
     def _notify(self) -> None:
         """Wake every call that waits for a change of its position."""
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _free(self, sessions: list[AvatarSession]) -> int:
+    def _free(self) -> int:
         """The number of places neither taken nor reserved; tickets may be called for some."""
         limit, now = self.capacity, self._clock()
         if self._kaltura_limit is not None and now < self._kaltura_limit[1]:
             limit = min(limit, self._kaltura_limit[0])
-        taken = sum(not session.is_elsewhere for session in sessions)
-        return limit - taken - self._reserved.total() - self._late_creates()
+        return limit - self._index.places - self._reserved.total - self._late_creates()
 
-    def _places_left(self, sessions: list[AvatarSession]) -> PlacesLeft:
-        """A function that gives the number of places left to the visitors of an address."""
-        share = self._share
-        if share is None:
-            return unlimited
-        taken = Counter(session.address for session in sessions if not session.is_elsewhere)
-        for requester, count in self._reserved.items():
-            taken[requester.address] += count
-        return lambda address: unlimited(address) if address is None else share - taken[address]
+    def _places_left(self, address: str | None) -> float:
+        """The number of places left to the visitors of an address."""
+        if self._share is None or address is None:
+            return math.inf
+        return self._share - self._index.places_at(address) - self._reserved.at(address)
 
-    def _position_of(self, ticket: Ticket, sessions: list[AvatarSession]) -> QueuePosition:
+    def _position_of(self, ticket: Ticket) -> QueuePosition:
         left = self._waiting_room.turn_seconds_left(ticket)
-        position = self._waiting_room.position(ticket, self._places_left(sessions))
-        ours = (session for session in sessions if not session.is_elsewhere)
+        position = self._waiting_room.position(ticket, self._places_left)
         return QueuePosition(
             ticket_id=ticket.ticket_id,
             position=position,
-            estimated_seconds=0 if left is not None else self._estimate.seconds(position, ours),
+            estimated_seconds=0 if left is not None else self._estimate.seconds(position),
             turn_seconds_left=None if left is None else int(left),
         )

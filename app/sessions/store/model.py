@@ -26,7 +26,7 @@ class EndReason(StrEnum):
     OPERATOR = "operator"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
     """Digests of the request that opened a session, by which a repeated request is recognised.
 
@@ -48,7 +48,7 @@ class IdempotencyRecord:
         return hashlib.sha256(f"{owner}\0{idempotency_key}".encode()).hexdigest()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AvatarSession:
     """Data of one session; times are seconds of `SessionClock`.
 
@@ -80,6 +80,8 @@ class AvatarSession:
     ended_upstream: bool = False
     end_attempts: int = 0
     end_again_at: float = 0.0
+    budget_check_at: float = 0.0
+    """The time before which the visitor's budget can't be used up."""
 
     @property
     def session_id(self) -> str:

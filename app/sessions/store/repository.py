@@ -120,6 +120,7 @@ class SessionRepository:
     def _row_of(self, session: AvatarSession) -> dict[str, Any]:
         """The database row of a session, with its secrets not yet encrypted."""
         return {
+            "holder": self._database.process_name,
             "session_id": session.session_id,
             "opened_at": session.opened_at + self._offset,
             "base_url": session.access.base_url or self._base_url,
@@ -137,19 +138,21 @@ class SessionRepository:
             "ended_upstream": session.ended_upstream,
         }
 
-    async def save(self, session: AvatarSession) -> None:
-        """Write a session to disk; raises `RecordUnavailable`."""
+    async def save(self, *sessions: AvatarSession) -> None:
+        """Write sessions to disk in one transaction; raises `RecordUnavailable`."""
 
         def work(connection: Connection) -> None:
-            row = self._row_of(session) | {"holder": self._database.process_name}
-            if row["sealed"] is not None:
-                row["sealed"] = self._keys.encrypt(row["sealed"])
-            statement = self._database.insert(SESSIONS).values(row)
-            replaced = {name: statement.excluded[name] for name in row}
+            rows = [self._row_of(session) for session in sessions]
+            for row in rows:
+                if row["sealed"] is not None:
+                    row["sealed"] = self._keys.encrypt(row["sealed"])
+            statement = self._database.insert(SESSIONS)
+            replaced = {name: statement.excluded[name] for name in rows[0]}
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at], set_=replaced
-                )
+                ),
+                rows,
             )
 
         await self._database.write(work)
