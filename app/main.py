@@ -58,6 +58,7 @@ from app.web.middleware.guards import (
 )
 from app.web.middleware.origins import HostPolicy, OriginPolicy
 from app.web.middleware.proxies import SignedInByProxy, UntrustedProxyWarning
+from app.web.operator.shared_look import SharedLook
 from app.web.operator.sign_in import Operators
 from app.web.operator.streams import MAX_STREAMS
 from app.web.rate_limiter import Rates
@@ -202,6 +203,7 @@ def create_app(
                     services=Services(settings.service_tokens),
                     sessions=domain.service,
                     settings=settings,
+                    shared_look=SharedLook(clocks.monotonic),
                     speech=domain.speech,
                     stats_reader=domain.stats_reader,
                     templates=templates,
