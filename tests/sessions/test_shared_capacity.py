@@ -12,7 +12,14 @@ from sqlalchemy import Float, bindparam, text
 
 from app.db.database import Database, open_database
 from app.migrations import prepare
-from app.problems import AtCapacity, InvalidRequest, KalturaTimeout, Problem, TooManySessions
+from app.problems import (
+    AtCapacity,
+    InvalidRequest,
+    KalturaTimeout,
+    Problem,
+    RecordUnavailable,
+    TooManySessions,
+)
 from app.sessions.admission import Opened
 from app.sessions.capacity.manager import QueuePosition
 from app.sessions.capacity.shared_store import SharedCapacityStore
@@ -211,6 +218,20 @@ async def test_where_kaltura_allows_fewer_sessions_every_process_keeps_to_it(
     assert isinstance(await comes(one, "c"), QueuePosition)
     await one.end(session)
     assert isinstance(await comes(two, "b"), SessionRuntime)
+
+
+async def test_an_end_is_no_failure_where_the_place_can_not_be_given_on_yet(
+    start: Start, kaltura: FakeKaltura, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = await start(max_concurrent_sessions=1)
+    session = await house.open("a")
+
+    async def fails(*_: object) -> None:
+        raise RecordUnavailable
+
+    monkeypatch.setattr(SharedCapacityStore, "change", fails)
+    await house.end(session)
+    assert kaltura.operations()[-1] == "end"
 
 
 async def test_no_row_tells_a_tickets_id(start: Start) -> None:

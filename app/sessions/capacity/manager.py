@@ -1,6 +1,7 @@
 """Capacity for sessions: reserves places, and lets visitors wait in line for one."""
 
 import asyncio
+import contextlib
 import functools
 import math
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.config.settings import Settings
-from app.problems import AtCapacity, TicketNotFound, TooManySessions
+from app.problems import AtCapacity, RecordUnavailable, TicketNotFound, TooManySessions
 from app.sessions.capacity.address_share import share_of
 from app.sessions.capacity.state import (
     CapacityState,
@@ -84,9 +85,13 @@ class CapacityManager:
         return await self._change(lambda state: self._kaltura_full(state, requester, retry_after))
 
     async def freed(self, session: AvatarSession) -> None:
-        """Note that Kaltura has ended a session, and give its place to the next in line."""
+        """Note that Kaltura has ended a session, and give its place to the next in line.
+
+        Where that can't be written now, the next sweep does it: the session has ended all the same.
+        """
         self._estimate.learn(session)
-        await self.advance()
+        with contextlib.suppress(RecordUnavailable):
+            await self.advance()
 
     async def advance(self) -> None:
         """Remove tickets of absent visitors and missed turns, and call the next in line."""
