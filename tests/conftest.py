@@ -1,9 +1,10 @@
 """What every test has: an environment without settings, and Kaltura and the clock in its hands."""
 
+import gc
 import inspect
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +31,9 @@ from tests.support.visitor_api import Visit
 QUEUES: Final = ("browser", "process")
 """Marks of the tests that are begun before all others."""
 
+BROWSED: Final = {"launch", "play"}
+"""Fixtures that start a browser."""
+
 PROCESSES: Final = {"emulator", "own_postgres", "container"}
 """Fixtures that are a process."""
 
@@ -37,6 +41,17 @@ BROWSERS: Final = 2
 
 BOUNDS: Final = WebBounds(stream_seconds=0)
 """No stream outlives a test, unless it brings other bounds."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What the modules hold stays until the end: the collector of garbage need not look at it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +108,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         assert isinstance(item, pytest.Function)
-        if "launch" in item.fixturenames:
+        if not BROWSED.isdisjoint(item.fixturenames):
             item.add_marker("browser")
         elif _starts_a_process(item):
             item.add_marker("process")
