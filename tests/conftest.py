@@ -1,11 +1,14 @@
 """What every test has: an environment without settings, and Kaltura and the clock in its hands."""
 
+import functools
 import gc
 import inspect
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -21,6 +24,7 @@ from app.config.sources import PLANNED_HARMLESS
 from app.db.database import Database
 from app.main import Transports, create_app
 from app.sessions.clock import Clocks
+from app.sessions.speech.text import installed_hooks
 from app.web.bounds import WebBounds
 from tests.support.audit import Disk
 from tests.support.doubles import FakeClock, FakeKaltura, FakeServices, settings
@@ -73,6 +77,17 @@ def _a_hang_up_is_not_ignored() -> Iterator[None]:
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _packages_are_searched_once_for_each_path() -> Iterator[None]:
+    """Else every broker reads the description of every package that the tests need."""
+    found = functools.cache(lambda _path, group: entry_points(group=group))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(
+            installed_hooks, "entry_points", lambda *, group: found(tuple(sys.path), group)
+        )
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")
