@@ -23,6 +23,7 @@ from app.config.settings import Settings
 from app.config.sources import PLANNED_HARMLESS
 from app.db.database import Database
 from app.main import Transports, create_app
+from app.sessions.audio import subprocess_runner
 from app.sessions.clock import Clocks
 from app.sessions.speech.text import installed_hooks
 from app.web.bounds import WebBounds
@@ -95,6 +96,28 @@ def _plain_tracebacks() -> None:
     """Else structlog shows each variable in each frame, which takes seconds for one request."""
     renderer = structlog.dev.ConsoleRenderer.get_active()
     renderer.exception_formatter = structlog.dev.plain_traceback
+
+
+@pytest.fixture(scope="session")
+def recordings_made() -> dict[Any, bytes]:
+    """What the process that decodes recordings answered, by what it was given."""
+    return {}
+
+
+@pytest.fixture
+def _a_recording_is_made_once(
+    monkeypatch: pytest.MonkeyPatch, recordings_made: dict[Any, bytes]
+) -> None:
+    """Else each of the many calls with a recording costs a process, whose answer is the same."""
+
+    async def run(program: Path, *arguments: str, given: bytes, **limits: Any) -> bytes:
+        asked = program, arguments, given, tuple(limits.items())
+        if asked not in recordings_made:
+            recordings_made[asked] = await run_for_real(program, *arguments, given=given, **limits)
+        return recordings_made[asked]
+
+    run_for_real = subprocess_runner.run
+    monkeypatch.setattr(subprocess_runner, "run", run)
 
 
 @pytest.fixture(scope="session")
