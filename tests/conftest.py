@@ -19,6 +19,7 @@ import stamina
 import structlog
 from asgi_lifespan import LifespanManager
 
+from app import main
 from app.config.settings import Settings
 from app.config.sources import PLANNED_HARMLESS
 from app.db.database import Database
@@ -28,6 +29,7 @@ from app.sessions.clock import Clocks
 from app.sessions.speech.text import installed_hooks
 from app.web.bounds import WebBounds
 from tests.support.audit import Disk
+from tests.support.database import prepared_by_one_script
 from tests.support.doubles import FakeClock, FakeKaltura, FakeServices, settings
 from tests.support.postgres import Postgres, postgres
 from tests.support.processes import BACKSTAGE, Running, running
@@ -78,6 +80,13 @@ def _a_hang_up_is_not_ignored() -> Iterator[None]:
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _tables_in_memory_are_made_at_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(main, "prepare", prepared_by_one_script())
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")
