@@ -15,6 +15,9 @@ class InMemorySessionStore:
     async def save(self, session: AvatarSession) -> None:
         self.saved[session.session_id, session.opened_at] = session
 
+    async def leave(self, session: AvatarSession) -> None:
+        pass
+
     async def take_over(self) -> list[AvatarSession]:
         return []
 

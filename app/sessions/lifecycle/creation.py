@@ -15,7 +15,13 @@ from app.kaltura import errors
 from app.kaltura.client import SessionAccess
 from app.kaltura.contract import Created, CreateRequest
 from app.kaltura.media import is_safe_media_url
-from app.problems import KalturaFailed, Problem, RecordUnavailable, SessionEnded
+from app.problems import (
+    KalturaFailed,
+    Problem,
+    RecordUnavailable,
+    ReplicaSuspended,
+    SessionEnded,
+)
 from app.sessions.capacity.manager import Requester
 from app.sessions.clock import SessionClock
 from app.sessions.gateway import SessionGateway, audit_details
@@ -64,8 +70,10 @@ class SessionCreator:
         """Create a session at Kaltura that lasts for `seconds` or the default; keep it in memory.
 
         The method does not await after it has kept the session, so that the session's place is
-        taken without a gap.
+        taken without a gap. Raises `ReplicaSuspended` when this process was declared dead
+        meanwhile; then the session is ended.
         """
+        holder = self._gateway.holder
         try:
             created = await self._gateway.create(
                 request, requester.owner, functools.partial(self._end_late, requester)
@@ -75,7 +83,11 @@ class SessionCreator:
             raise
         self._readiness.note(None)
         self.opened_count += 1
-        return self._keep(self._new_session(requester, created, origin, seconds))
+        session = self._new_session(requester, created, origin, seconds)
+        if self._gateway.holder != holder:
+            await self._end_at_once(session)
+            raise ReplicaSuspended(retry_after=1)
+        return self._keep(session)
 
     async def complete(
         self, runtime: SessionRuntime, requester: Requester, request: CreateRequest
@@ -86,7 +98,7 @@ class SessionCreator:
         """
         await self._written(runtime, self._registry.save(runtime))
         if self._settings.sealed:
-            await self.ask_for_media(runtime)
+            await self._written(runtime, self.ask_for_media(runtime))
         detail = {"visitorName": requester.display_name, **audit_details(request)}
         await self._written(runtime, self._registry.mark_opened(runtime, **detail))
 
@@ -100,6 +112,8 @@ class SessionCreator:
             async with runtime.call_lock.held():
                 if runtime.session.media is None:
                     await self._init_client(runtime)
+        except ReplicaSuspended:
+            raise  # Kaltura was not asked, so the call can be repeated
         except Problem as problem:
             await self._terminator.end_quietly(runtime, EndReason.FAILED)
             raise (KalturaFailed() if isinstance(problem, SessionEnded) else problem) from problem
@@ -119,7 +133,11 @@ class SessionCreator:
             log.warning("create was answered too late", outcome=type(error).__name__)
             return
         log.warning("create was answered too late", session_id=created.session_id)
-        session = replace(self._new_session(requester, created, None, None), ready=False)
+        await self._end_at_once(self._new_session(requester, created, None, None))
+
+    async def _end_at_once(self, session: AvatarSession) -> None:
+        """Keep a session that no visitor gets, and end it in the background."""
+        session = replace(session, ready=False)
         with contextlib.suppress(Problem):
             runtime = self._keep(session)
             await self._written(runtime, self._registry.save(runtime))
@@ -133,10 +151,10 @@ class SessionCreator:
         return runtime
 
     async def _written(self, runtime: SessionRuntime, writing: Awaitable[None]) -> None:
-        """Wait until a session is on disk; end the session, and raise, when it can't be written."""
+        """Wait for a step that needs the database; when it fails, end the session, and raise."""
         try:
             await writing
-        except RecordUnavailable as failure:
+        except (RecordUnavailable, ReplicaSuspended) as failure:
             self._readiness.note(failure)
             await self._terminator.end_quietly(runtime, EndReason.FAILED)
             raise

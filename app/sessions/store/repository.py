@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Executable,
     Float,
@@ -138,21 +139,34 @@ class SessionRepository:
         }
 
     async def save(self, session: AvatarSession) -> None:
-        """Write a session to disk; raises `RecordUnavailable`."""
+        """Write a session to disk; raises `RecordUnavailable`.
+
+        Among replicas it raises `ReplicaSuspended` when another process may have the session.
+        """
+        holder = self._database.process_name
 
         def work(connection: Connection) -> None:
-            row = self._row_of(session) | {"holder": self._database.process_name}
-            if row["sealed"] is not None:
-                row["sealed"] = self._keys.encrypt(row["sealed"])
-            statement = self._database.insert(SESSIONS).values(row)
-            replaced = {name: statement.excluded[name] for name in row}
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at], set_=replaced
-                )
-            )
+            self._upsert(connection, self._sealed_row_of(session, holder))
 
         await self._database.write(work)
+
+    def _sealed_row_of(self, session: AvatarSession, holder: str) -> dict[str, Any]:
+        row = self._row_of(session) | {"holder": holder}
+        if row["sealed"] is not None:
+            row["sealed"] = self._keys.encrypt(row["sealed"])
+        return row
+
+    def _upsert(self, connection: Connection, row: dict[str, Any]) -> None:
+        statement = self._database.insert(SESSIONS).values(row)
+        replaced = {name: statement.excluded[name] for name in row}
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at], set_=replaced
+            )
+        )
+
+    async def leave(self, session: AvatarSession) -> None:
+        """Do nothing: without replicas a session is not lost to another process."""
 
     async def take_over(self) -> list[AvatarSession]:
         """Take over the sessions of processes that no longer run; raises `RecordUnavailable`.
@@ -160,11 +174,12 @@ class SessionRepository:
         The result includes sessions that ended recently, so that their pages can show the reason.
         """
         await self._follow_clock()
-        ended_after = self._clock.wall() - END_REASON_SECONDS
-        left = or_(
-            SESSIONS.c.ended_upstream.is_(False),
-            and_(SESSIONS.c.ended_at > ended_after, SESSIONS.c.ready.is_(True)),
-        )
+        rows = await self._taken_over()
+        return list(self._readable(sorted(rows, key=lambda row: row.opened_at)))
+
+    async def _taken_over(self) -> Rows:
+        """Rows of sessions whose process no longer runs; they have this process's name by now."""
+        left = or_(SESSIONS.c.ended_upstream.is_(False), self._has_ended_lately())
         other = SESSIONS.c.holder != self._database.process_name
         await self._database.acquire_process_lock()
         holders = await self._database.read(select(SESSIONS.c.holder).where(left, other).distinct())
@@ -175,13 +190,17 @@ class SessionRepository:
             return []
         # One statement, so that of two processes that find the same dead process, each row goes to
         # one.
-        rows = await self._write(
+        return await self._write(
             update(SESSIONS)
             .where(left, SESSIONS.c.holder.in_(dead))
             .values(holder=self._database.process_name)
             .returning(SESSIONS)
         )
-        return list(self._readable(sorted(rows, key=lambda row: row.opened_at)))
+
+    def _has_ended_lately(self) -> ColumnElement[bool]:
+        """The condition for sessions whose pages may still ask why they ended."""
+        ended_after = self._clock.wall() - END_REASON_SECONDS
+        return and_(SESSIONS.c.ended_at > ended_after, SESSIONS.c.ready.is_(True))
 
     async def forget_old(self) -> None:
         """Delete sessions older than `HISTORY_SECONDS`; raises `RecordUnavailable`."""

@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
-from app.problems import RecordUnavailable
+from app.problems import RecordUnavailable, ReplicaSuspended
 from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession
 
@@ -24,7 +24,16 @@ class SessionStore(Protocol):
         """The number of times the store was found replaced, so that sessions may be missing."""
 
     async def save(self, session: AvatarSession) -> None:
-        """Write a session to disk; raises `RecordUnavailable`."""
+        """Write a session to disk; raises `RecordUnavailable`.
+
+        Raises `ReplicaSuspended`, and writes nothing, when another process may have the session.
+        """
+
+    async def leave(self, session: AvatarSession) -> None:
+        """Leave a lost session to its next owner, who ends it if it was never written.
+
+        Raises `RecordUnavailable`.
+        """
 
     async def take_over(self) -> list[AvatarSession]:
         """Take over the sessions of processes that no longer run, open or ended recently."""
@@ -40,23 +49,37 @@ class SessionWriter:
     """Writes the changes that a next process must know; repeats a write that failed.
 
     A change has happened already when it is written, so a failed write does not undo it.
+    `on_lost` is told of a session that another process has.
     """
 
-    def __init__(self, store: SessionStore) -> None:
+    def __init__(self, store: SessionStore, on_lost: Callable[[SessionRuntime], None]) -> None:
         self._store = store
+        self._on_lost = on_lost
         self._unwritten: set[SessionRuntime] = set()
         self._times_reopened = store.times_reopened
         self._flushing: asyncio.Task[None] | None = None
 
     async def write(self, runtime: SessionRuntime) -> None:
-        """Write a session's current data; `RecordUnavailable` leaves it to be written later."""
+        """Write a session's current data; `RecordUnavailable` leaves it to be written later.
+
+        A session that turns out to be lost is left to its next owner.
+        """
         # Before the write: a change that is made meanwhile makes the session unwritten again.
         self._unwritten.discard(runtime)
         try:
-            await self._store.save(runtime.session)
+            if not runtime.is_lost:
+                await self._save(runtime)
+            if runtime.is_lost:
+                await self._store.leave(runtime.session)
         except BaseException:
             self._unwritten.add(runtime)
             raise
+
+    async def _save(self, runtime: SessionRuntime) -> None:
+        try:
+            await self._store.save(runtime.session)
+        except ReplicaSuspended:
+            self._on_lost(runtime)
 
     async def changed(self, runtime: SessionRuntime, before: AvatarSession) -> None:
         """Write a session's changes since `before`, if a next process must know them."""
