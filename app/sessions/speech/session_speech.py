@@ -14,7 +14,7 @@ REPLICA_LOST: Final = "replica-lost"
 """The reason of utterances that were not said because another process has their session now."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SessionSpeech:
     """One session's queue of chunks, feed of utterances, and speaks that can be repeated."""
 

@@ -12,6 +12,7 @@ from cryptography.fernet import MultiFernet
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Executable,
     and_,
     exists,
     func,
@@ -26,7 +27,6 @@ from sqlalchemy.dialects import postgresql
 
 from app.config.setting_types import MAX_SECONDS
 from app.db.database import Database, Rows
-from app.problems import ReplicaSuspended
 from app.replicas.lease import SESSIONS_MOVED
 from app.replicas.postgres_lease import DATABASE_TIME, PostgresLease, notify
 from app.replicas.table import REPLICAS, ReplicaState
@@ -61,35 +61,21 @@ class SharedSessionRepository(SessionRepository):
         self._emptied: set[str] = set()
         """Dead processes of which this one has taken what it should."""
 
-    def _upsert(self, connection: Connection, row: dict[str, Any]) -> None:
-        columns = [literal(value, SESSIONS.c[name].type) for name, value in row.items()]
-        statement = postgresql.insert(SESSIONS).from_select(
-            list(row), select(*columns).where(_lives(row["holder"]))
-        )
-        written = connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=_KEY,
-                set_={name: statement.excluded[name] for name in row},
-                where=SESSIONS.c.holder == row["holder"],
-            ).returning(SESSIONS.c.session_id)
-        )
-        if written.first() is None:
-            raise ReplicaSuspended(retry_after=1)
+    def _upsert(self, connection: Connection, rows: list[dict[str, Any]]) -> set[str]:
+        """Write rows of this process; the ids of sessions that it has no more."""
+        return {
+            row["session_id"] for row in rows if connection.execute(_fenced(row)).first() is None
+        }
 
     async def leave(self, session: AvatarSession) -> None:
         """Leave a lost session to its next owner, who ends it if it was never written."""
 
         def work(connection: Connection) -> None:
-            row = self._sealed_row_of(session, NOBODY)
+            row = self._row_for(session, NOBODY)
             row["ended"] = row["ended"] or EndReason.FAILED.value
             row["ended_at"] = row["ended_at"] or self._clock.wall()
-            columns = [literal(value, SESSIONS.c[name].type) for name, value in row.items()]
             is_known = exists().where(SESSIONS.c.session_id == session.session_id)
-            connection.execute(
-                postgresql.insert(SESSIONS)
-                .from_select(list(row), select(*columns).where(not_(is_known)))
-                .on_conflict_do_nothing()
-            )
+            connection.execute(_inserted(row, not_(is_known)).on_conflict_do_nothing())
 
         await self._database.write(work)
 
@@ -134,6 +120,22 @@ class SharedSessionRepository(SessionRepository):
         opened_after = self._clock.wall() - MAX_SECONDS
         # No session lasts longer than that, so the index of times can be used.
         return and_(super()._has_ended_lately(), SESSIONS.c.opened_at > opened_after)
+
+
+def _fenced(row: dict[str, Any]) -> Executable:
+    """A statement that writes a row, and returns it, unless its holder is dead or another's."""
+    statement = _inserted(row, _lives(row["holder"]))
+    return statement.on_conflict_do_update(
+        index_elements=_KEY,
+        set_={name: statement.excluded[name] for name in row},
+        where=SESSIONS.c.holder == row["holder"],
+    ).returning(SESSIONS.c.session_id)
+
+
+def _inserted(row: dict[str, Any], condition: ColumnElement[bool]) -> postgresql.Insert:
+    """A statement that inserts a row if the condition is true as it runs."""
+    columns = [literal(value, SESSIONS.c[name].type) for name, value in row.items()]
+    return postgresql.insert(SESSIONS).from_select(list(row), select(*columns).where(condition))
 
 
 def _lives(holder: str) -> ColumnElement[bool]:
