@@ -33,6 +33,7 @@ from app.observability.metrics import Metrics
 from app.observability.recent_calls import RecentCalls
 from app.observability.tracing import UNTRACED, Traces
 from app.problems import Problem
+from app.replicas.joining import lease_of
 from app.sessions.access import Services
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.capacity.shared_store import SharedCapacityStore
@@ -41,7 +42,7 @@ from app.sessions.keyring import Keyring, keyring_of
 from app.sessions.lifecycle.shutdown import SessionShutdown
 from app.sessions.speech.assembly import speech_services
 from app.sessions.speech.text.installed_hooks import installed_hooks
-from app.sessions.store.repository import SessionRepository
+from app.sessions.store.stores import session_store
 from app.sessions.store.usage import UsageReader
 from app.web.authorization import TOKEN_HEADER
 from app.web.bounds import WebBounds
@@ -111,12 +112,14 @@ def create_app(
     tracer_provider: TracerProvider | None = None,
     bounds: WebBounds = WebBounds(),  # noqa: B008 - a frozen value
     shutdown_seconds: float = SHUTDOWN_SECONDS,
+    listening_at: tuple[str, int] | None = None,
 ) -> FastAPI:
     """Make the broker's application.
 
     Raises `SettingsError` without a KS or an avatar, or when an installed speech hook can't be
     loaded. With a `tracer_provider` requests are traced. Ending the sessions takes at most
-    `shutdown_seconds`.
+    `shutdown_seconds`. `listening_at` is the address and port of the server, which other replicas
+    are told.
     """
     settings.required_to_serve()
     hooks = installed_hooks()
@@ -132,6 +135,13 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with (
             open_database(settings.database_url, prepare) as database,
+            lease_of(
+                settings,
+                database,
+                version=__version__,
+                listening_at=listening_at,
+                monotonic=clocks.monotonic,
+            ) as lease,
             contextlib.aclosing(
                 kaltura_client(settings, transports.kaltura, clocks, observer)
             ) as client,
@@ -161,9 +171,14 @@ def create_app(
             domain = assemble(
                 settings,
                 client=client,
-                store=SessionRepository(
-                    database, keyring.at_rest(), base_url=settings.avatar_base_url, clock=clock
+                store=session_store(
+                    database,
+                    keyring.at_rest(),
+                    base_url=settings.avatar_base_url,
+                    clock=clock,
+                    lease=lease,
                 ),
+                lease=lease,
                 keyring=keyring,
                 record=audit_writer,
                 services=speech_parts,
@@ -172,12 +187,13 @@ def create_app(
                 shared_capacity=_shared_capacity(settings, database, keyring),
                 is_record_down=lambda: not database.is_available,
             )
+            lease.on_lost(domain.registry.lose_all)
             for warning in domain.readiness.warnings():
                 log.warning(warning)
             async with (
                 audit_writer.running(),
                 contextlib.aclosing(domain.registry),
-                _in_background(domain.reaper.run()),
+                _in_background(domain.reaper.run(lease.wait_for_deaths)),
                 _in_background(retention.run()),
                 _closed_at_exit(domain.shutdown, shutdown_seconds),
             ):

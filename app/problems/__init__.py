@@ -4,6 +4,7 @@
 """
 
 from app.problems.base import Problem
+from app.problems.replicas import ReplicaSuspended
 from app.problems.requests import (
     ControlNotAllowed,
     CrossSiteRequest,
@@ -52,6 +53,7 @@ __all__ = [
     "QueueFull",
     "RateLimited",
     "RecordUnavailable",
+    "ReplicaSuspended",
     "SessionEnded",
     "SessionNotFound",
     "SignInUnavailable",
@@ -77,6 +79,7 @@ PROBLEMS: tuple[type[Problem], ...] = (
     QueueFull,
     AtCapacity,
     RecordUnavailable,
+    ReplicaSuspended,
     KalturaCredentialsRejected,
     KalturaBusy,
     KalturaTimeout,

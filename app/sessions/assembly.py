@@ -14,6 +14,7 @@ from app.kaltura.credentials import ConfiguredKs, KsSource, MintedKs
 from app.kaltura.minting import KsMinter
 from app.kaltura.observation import Observer, no_observer
 from app.kaltura.transport import open_transport
+from app.replicas.lease import Lease
 from app.sessions.access import AccessControl
 from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
@@ -101,6 +102,7 @@ def assemble(
     *,
     client: KalturaClient,
     store: SessionStore,
+    lease: Lease,
     keyring: Keyring,
     record: AuditWriter,
     services: SpeechServices,
@@ -118,7 +120,7 @@ def assemble(
     redaction = TextRedaction(settings.audit_text, keyring.words())
     auditor = SessionAuditor(record, redaction, clock.wall, clocks.monotonic)
     registry = SessionRegistry(store, auditor, clock)
-    gateway = SessionGateway(client, registry, auditor)
+    gateway = SessionGateway(client, registry, auditor, lease)
     capacity = CapacityManager(
         settings,
         shared_capacity

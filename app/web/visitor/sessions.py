@@ -14,6 +14,7 @@ from app.problems import (
     Problem,
     QueueFull,
     RateLimited,
+    ReplicaSuspended,
     SessionEnded,
     SessionNotFound,
     SignInUnavailable,
@@ -57,6 +58,7 @@ _CONTROL: Final[tuple[type[Problem], ...]] = (
     ControlNotAllowed,
     SessionEnded,
     QueueFull,
+    ReplicaSuspended,
     *UPSTREAM,
 )
 _COUNTED: Final = (*_CONTROL, RateLimited)

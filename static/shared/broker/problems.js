@@ -18,6 +18,7 @@ const NEXT_STEPS = {
   "budget-spent": "Come back {when}.",
   "at-capacity": "Press Start again {when}.",
   "record-unavailable": "Only whoever runs this page can mend it; tell them the request id.",
+  "replica-suspended": "Try again {when}.",
   "kaltura-credentials-rejected": "Only whoever runs this page can mend it; tell them the request id.",
   "kaltura-busy": "Try again {when}.",
   "kaltura-timeout": "Try again {when}.",
