@@ -42,6 +42,7 @@ from app.sessions.keyring import Keyring, keyring_of
 from app.sessions.lifecycle.shutdown import SessionShutdown
 from app.sessions.speech.assembly import speech_services
 from app.sessions.speech.text.installed_hooks import installed_hooks
+from app.sessions.store.overview import SharedOverview
 from app.sessions.store.stores import session_store
 from app.sessions.store.usage import UsageReader
 from app.web.authorization import TOKEN_HEADER
@@ -59,6 +60,7 @@ from app.web.middleware.guards import (
 )
 from app.web.middleware.origins import HostPolicy, OriginPolicy
 from app.web.middleware.proxies import SignedInByProxy, UntrustedProxyWarning
+from app.web.operator.replica_stats import ReplicaStatsReader
 from app.web.operator.shared_look import SharedLook
 from app.web.operator.sign_in import Operators
 from app.web.operator.streams import MAX_STREAMS
@@ -168,6 +170,7 @@ def create_app(
                 clock=clocks.wall,
                 sleep=clocks.sleep,
             )
+            overview = SharedOverview(database) if is_postgres(settings.database_url) else None
             domain = assemble(
                 settings,
                 client=client,
@@ -185,9 +188,14 @@ def create_app(
                 clocks=clocks,
                 clock=clock,
                 shared_capacity=_shared_capacity(settings, database, keyring),
+                overview=overview,
                 is_record_down=lambda: not database.is_available,
             )
             lease.on_lost(domain.registry.lose_all)
+            replica_stats = ReplicaStatsReader(
+                domain.stats_reader, recent_calls, domain.service, clock
+            )
+            lease.tell(replica_stats.told)
             for warning in domain.readiness.warnings():
                 log.warning(warning)
             async with (
@@ -212,10 +220,11 @@ def create_app(
                     metrics=metrics,
                     operator_streams=StreamLimit(of_one=MAX_STREAMS, of_all=MAX_STREAMS),
                     operators=Operators(settings, keyring.operators(), clocks.wall),
+                    overview=overview,
                     presence=domain.presence,
                     rates=Rates.of(settings),
                     readiness=domain.readiness,
-                    recent_calls=recent_calls,
+                    replica_stats=replica_stats,
                     services=Services(settings.service_tokens),
                     sessions=domain.service,
                     settings=settings,

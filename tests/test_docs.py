@@ -24,7 +24,7 @@ from app.observability.metrics import PREFIX, Metrics
 from app.problems import PROBLEMS
 from app.sessions.audio.recordings import MAX_AUDIO_BYTES
 from app.sessions.speech.voice.tts_fallback import SpeechMode
-from app.sessions.stats import Stats
+from app.sessions.stats import Stats, StatsOfAll
 from app.sessions.store.model import EndReason
 from app.web.middleware.bodies import _FORM_BYTES
 from tests.support.curl import as_curl_would
@@ -161,7 +161,7 @@ def figures() -> list[tuple[str, str, str, str]]:
     }
     nothing: dict[str, Any] = dict.fromkeys(Stats.__dataclass_fields__, 0)
     found = []
-    text = metrics.exposition(Stats(**nothing | counts)).decode()
+    text = metrics.exposition(Stats(**nothing | counts), StatsOfAll({})).decode()
     for family in text_string_to_metric_families(text):
         if not family.name.startswith(PREFIX) or family.name.endswith("_created"):
             continue

@@ -1,7 +1,7 @@
 """The lease by which a process has its sessions: while it is trusted, no other process has them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from app.replicas.table import ReplicaState
@@ -35,6 +35,8 @@ class Lease:
     def __init__(self, name: str) -> None:
         self._name = name
         self._state = ReplicaState.UP
+        self.losses = 0
+        """How often other processes got the sessions of this one."""
 
     @property
     def name(self) -> str:
@@ -45,6 +47,14 @@ class Lease:
     def state(self) -> ReplicaState:
         """Whether this process takes new sessions."""
         return self._state
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since the lease was renewed; always 0 where there is nothing to renew."""
+        return 0.0
+
+    def tell(self, stats: Callable[[], Awaitable[str]]) -> None:
+        """Tell other processes what `stats` returns, which is JSON, at each renewal."""
 
     def is_trusted(self) -> bool:
         """Whether this process certainly still has its sessions."""
