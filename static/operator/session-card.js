@@ -50,7 +50,7 @@ export class SessionCard {
     this.#write(".avatar", session.avatarId ?? "the default");
     this.#link(".visitor", session.visitor, { visitor: session.visitor });
     this.#link(".session", session.sessionId, { sessionId: session.sessionId });
-    this.#part(".at").hidden = session.replica === null;
+    this.#part(".held-by").hidden = session.replica === null;
     this.#write(".replica", shortName(session.replica ?? ""));
     const silent = this.#keepsWords ? "Nothing was said yet." : "Words are not kept.";
     this.#write(".words", session.lastWords ?? silent);

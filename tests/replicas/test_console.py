@@ -165,8 +165,9 @@ async def test_every_replica_tells_of_all_replicas(start: Start) -> None:
 
 
 async def test_a_replica_is_told_with_its_state_and_the_dead_not_for_long(
-    start: Start, sql: Sql
+    start: Start, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(postgres_lease.PostgresLease, "bury", lambda *_: None)
     [replica] = await start(1)
     rows = [
         ("up", 1, "up"),

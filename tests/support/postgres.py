@@ -36,6 +36,10 @@ class Postgres:
         """Away with a database, whoever uses it."""
         self._sql("postgres", f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
+    def execute(self, url: str, statement: str) -> None:
+        """Run a statement in the database at `url`."""
+        self._sql(url.rpartition("/")[2], statement)
+
     def cut(self) -> None:
         """Break off every connection, as a restart does."""
         self._sql(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Float, Select, and_, cast, func, or_, select
+from sqlalchemy import Float, Select, and_, cast, func, not_, or_, select
 
 from app.db.database import Database
 from app.problems import RecordUnavailable
@@ -80,13 +80,11 @@ class SharedOverview:
         return dict(iter(await self._read("live", count.group_by(SESSIONS.c.holder))))
 
     async def replicas(self) -> list[KnownReplica]:
-        """The replicas, those of the last `DEAD_SECONDS` included, in the order of their names."""
+        """The replicas by their names, and behind them those that died in `DEAD_SECONDS`."""
         age = (_NOW - (REPLICAS.c.expires_at - TTL_SECONDS)).label("age")
-        is_news = or_(
-            REPLICAS.c.state != ReplicaState.DEAD.value,
-            REPLICAS.c.expires_at > _NOW - DEAD_SECONDS,
-        )
-        query = select(REPLICAS, age).where(is_news).order_by(REPLICAS.c.holder)
+        is_dead = REPLICAS.c.state == ReplicaState.DEAD.value
+        is_news = or_(not_(is_dead), REPLICAS.c.expires_at > _NOW - DEAD_SECONDS)
+        query = select(REPLICAS, age).where(is_news).order_by(is_dead, REPLICAS.c.holder)
         return [
             KnownReplica(
                 holder=row.holder,
