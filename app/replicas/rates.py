@@ -72,7 +72,7 @@ _HIT: Final = text(
     _ASKED  # noqa: S608 - our own words
     + """
     INSERT INTO rates AS current (key, "window", hits, began_at)
-    SELECT key, number, 1, number * :seconds FROM asked WHERE floor(carried) < :most ORDER BY key
+    SELECT key, number, 1, number * :seconds FROM asked ORDER BY key
     ON CONFLICT (key, "window") DO UPDATE SET hits = current.hits + 1
         WHERE floor(
             (SELECT carried FROM asked WHERE asked.key = current.key) + current.hits
