@@ -122,6 +122,12 @@ def test_what_starts_a_process_is_no_part_of_the_quick_check() -> None:
         assert is_marked or not starts or module.parent.name == "browser", module
 
 
+def test_no_browser_is_part_of_the_quick_check(request: pytest.FixtureRequest) -> None:
+    for item in request.session.items:
+        is_marked = item.get_closest_marker("browser") is not None
+        assert is_marked or "firefox" not in item.path.parts, item.nodeid
+
+
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(APP)))
 def test_no_constructor_takes_more_than_six_arguments(module: Path) -> None:
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
