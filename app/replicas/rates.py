@@ -1,6 +1,7 @@
 """Rates that several processes count together, in Postgres."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import floor
@@ -26,9 +27,12 @@ from sqlalchemy import (
 )
 
 from app.db.database import METADATA, Database
+from app.problems import RecordUnavailable
 
 KEPT_SECONDS: Final = 2 * 24 * 3600
 """Seconds for which counts are kept: two windows of the longest rate."""
+
+FORGET_EVERY_SECONDS: Final = 3600.0
 
 RATES: Final = Table(
     "rates",
@@ -149,6 +153,13 @@ class SharedRates:
             lambda connection: self._rows(connection, _READ, limit, keys)
         )
         return _windows(rows, limit, keys)
+
+    async def run(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Delete old counts now and then, until cancelled."""
+        while True:
+            with contextlib.suppress(RecordUnavailable):
+                await self.forget_old()
+            await sleep(FORGET_EVERY_SECONDS)
 
     async def forget_old(self) -> None:
         """Delete counts that no rate looks at any more; raises `RecordUnavailable`."""

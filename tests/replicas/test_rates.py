@@ -9,7 +9,10 @@ from sqlalchemy import text
 
 from app.db.database import Database, open_database
 from app.migrations import prepare
+from app.problems import RateLimited, RecordUnavailable
 from app.replicas.rates import SharedRates, Window
+from app.web.rate_limiter import Rates
+from tests.support.doubles import settings
 from tests.support.postgres import Postgres
 
 LIMIT = parse("10/day")
@@ -110,6 +113,42 @@ async def test_no_row_tells_who_called_and_old_ones_are_deleted(
     await _write(databases[0], "UPDATE rates SET began_at = began_at - 3 * 24 * 3600")
     await rates[0].forget_old()
     assert not await databases[0].read(text("SELECT * FROM rates"))
+
+
+async def test_the_rate_of_a_call_is_that_of_all_processes(
+    databases: tuple[Database, Database],
+) -> None:
+    limits = settings(speak_rate_limit="3/day")
+    one, other = (Rates.of(limits, SharedRates(each, KEY)).speak for each in databases)
+    told = await one.take("ann", "home")
+    assert told["RateLimit"].startswith('"speak";r=2;t=')
+    await other.take("ann", "home")
+    await other.require("home")
+    await one.take("home")
+    for rate in (one, other):
+        for call in (rate.take, rate.require):
+            with pytest.raises(RateLimited) as caught:
+                await call("bob", "home")
+            assert 0 < (caught.value.retry_after or 0) <= 24 * 3600
+
+
+async def test_while_postgres_is_away_each_process_counts_by_itself(
+    databases: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise RecordUnavailable
+
+    rate = Rates.of(settings(speak_rate_limit="2/day"), SharedRates(databases[0], KEY)).speak
+    await rate.take("ann")
+    with monkeypatch.context() as outage:
+        outage.setattr(Database, "write", away)
+        await rate.take("ann")
+        await rate.take("ann")
+        with pytest.raises(RateLimited):
+            await rate.require("ann")
+    await rate.take("ann")
+    with pytest.raises(RateLimited):
+        await rate.take("ann")
 
 
 async def _hits(rates: SharedRates, number: int) -> None:
