@@ -1,9 +1,10 @@
 """Rate limits: a sliding window for each visitor and each address."""
 
+import contextlib
 import ipaddress
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
 from typing import Final, Self
@@ -14,7 +15,8 @@ from limits.strategies import RateLimiter, SlidingWindowCounterRateLimiter
 from starlette.types import Scope
 
 from app.config.settings import Settings
-from app.problems import RateLimited
+from app.problems import RateLimited, RecordUnavailable
+from app.replicas.rates import SharedRates, Window
 
 MAX_COUNTED: Final = 20_000
 """The most counters in memory, about 5 MB; a caller has two, for this window and the last."""
@@ -49,29 +51,59 @@ class BoundedMemory(MemoryStorage):
 
 
 class Rate:
-    """The rate of one kind of call, for each caller."""
+    """The rate of one kind of call, for each caller.
 
-    def __init__(self, name: str, limit: RateLimitItem, limiter: RateLimiter) -> None:
+    With `shared` the processes on one Postgres count together; while it can't be written, each
+    counts by itself.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        limit: RateLimitItem,
+        limiter: RateLimiter,
+        shared: SharedRates | None = None,
+    ) -> None:
         self._name = name
         self._limit = limit
         self._limiter = limiter
+        self._shared = shared
 
     async def take(self, *callers: str) -> Mapping[str, str]:
         """Count one call for each of these callers, and return the headers that tell the rest.
 
         Raises `RateLimited`, and counts nothing, when one of them has nothing left.
         """
-        await self.require(*callers)
+        if self._shared is not None:
+            with contextlib.suppress(RecordUnavailable):
+                return await self._take_shared(self._shared, callers)
+        self._require_left(map(self._quota, callers))
         for caller in callers:
             self._limiter.hit(self._limit, self._name, caller)
         return self._headers(min(map(self._quota, callers)))
 
     async def require(self, *callers: str) -> None:
         """Raises `RateLimited` when one of these callers has nothing left; does not count."""
-        spent = [quota for quota in map(self._quota, callers) if not quota.remaining]
+        if self._shared is not None:
+            with contextlib.suppress(RecordUnavailable):
+                windows = await self._shared.read(self._limit, self._name, callers)
+                self._require_left(map(self._quota_of, windows.values()))
+                return
+        self._require_left(map(self._quota, callers))
+
+    async def _take_shared(self, shared: SharedRates, callers: Sequence[str]) -> Mapping[str, str]:
+        while (windows := await shared.hit(self._limit, self._name, callers)) is None:
+            await self.require(*callers)  # unless there is more by now, this raises
+        return self._headers(min(map(self._quota_of, windows.values())))
+
+    def _require_left(self, quotas: Iterable["_Quota"]) -> None:
+        spent = [quota for quota in quotas if not quota.remaining]
         if spent:
             last = max(spent)
             raise RateLimited(retry_after=last.seconds, quota=self._headers(last))
+
+    def _quota_of(self, window: Window) -> "_Quota":
+        return _Quota(window.remaining(self._limit.amount), floor(window.seconds_to_more) + 1)
 
     def _quota(self, caller: str) -> "_Quota":
         reset_at, remaining = self._limiter.get_window_stats(self._limit, self._name, caller)
@@ -107,14 +139,18 @@ class Rates:
     sign_in: Rate
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """The rates of these settings."""
+    def of(cls, settings: Settings, shared: SharedRates | None = None) -> Self:
+        """The rates of these settings; `shared` counts them for all processes."""
         limiter = SlidingWindowCounterRateLimiter(BoundedMemory())
+
+        def rate(name: str, limit: str) -> Rate:
+            return Rate(name, parse(limit), limiter, shared)
+
         return cls(
-            create=Rate("create", parse(settings.create_rate_limit), limiter),
-            speak=Rate("speak", parse(settings.speak_rate_limit), limiter),
-            control=Rate("control", parse(settings.control_rate_limit), limiter),
-            sign_in=Rate("sign-in", parse(WRONG_TOKENS), limiter),
+            create=rate("create", settings.create_rate_limit),
+            speak=rate("speak", settings.speak_rate_limit),
+            control=rate("control", settings.control_rate_limit),
+            sign_in=rate("sign-in", WRONG_TOKENS),
         )
 
 
