@@ -1,15 +1,15 @@
 """Passes the calls of a session on to the replica that has it."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import Message, Receive, Scope, Send
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Scope, Send
 
 from app.problems import OutcomeUnknown, RecordUnavailable, ReplicaUnavailable
 from app.replicas.client import (
@@ -23,7 +23,7 @@ from app.replicas.forwarded_call import HEADER, ForwardedCall, ForwardedCallHead
 from app.replicas.owners import SessionOwner, SessionOwners
 from app.sessions.clock import Clocks
 from app.web.middleware.event_relay import EventRelay, EventTooLongError
-from app.web.middleware.guards import REQUEST_ID
+from app.web.middleware.guards import ANSWERED_BY, REQUEST_ID
 from app.web.middleware.proxies import visitor_in
 from app.web.middleware.repeatable_body import RepeatableBody
 from app.web.middleware.session_routes import is_repeatable
@@ -47,7 +47,7 @@ _HOP_BY_HOP: Final = frozenset(
 )
 """Headers of one connection (RFC 9110, 7.6.1)."""
 
-_SET_ANEW: Final = frozenset({HEADER, REQUEST_ID.lower().encode(), b"content-length", b"expect"})
+_SET_ANEW: Final = frozenset({REQUEST_ID.lower().encode(), b"content-length", b"expect"})
 _SET_BY_SERVER: Final = frozenset({HEADER, b"date", b"server"})
 _VARIES_ANYWAY: Final = frozenset({"origin", "sec-fetch-site"})
 """Names that middleware outside of this one adds to `Vary`, here as at the owner."""
@@ -66,10 +66,6 @@ class NoOtherOwner(Exception):  # noqa: N818 - it is a way for the call to go, n
     """No other replica has the session, so that this one answers for it."""
 
 
-class _NotOwnerError(Exception):
-    """The replica that was asked does not have the session."""
-
-
 @dataclass
 class Forwarding:
     """One call that is passed on."""
@@ -83,11 +79,13 @@ class Forwarding:
     events: EventRelay = field(default_factory=EventRelay)
     has_begun: bool = False
     """Whether the client has got the head of the answer."""
+    asked_at: float = 0.0
+    answered_at: float | None = None
+    """When the head of the latest answer came, by the monotonic clock."""
 
-    @property
-    def may_be_repeated(self) -> bool:
-        """Whether the call may be sent again after it may have been carried out."""
-        return is_repeatable(self.scope)
+    def seconds_to_answer(self, now: float) -> float:
+        """How long the latest answer took to begin, or for how long there was none."""
+        return (now if self.answered_at is None else self.answered_at) - self.asked_at
 
 
 class Forwarder:
@@ -115,8 +113,17 @@ class Forwarder:
         self._count = count
 
     async def owner_of(self, session_id: str) -> SessionOwner | None:
-        """The other replica that has a session; None when no other has it."""
-        owner = await self.owners.find(session_id)
+        """The other replica that has a session; None when no other has it.
+
+        Raises `ReplicaUnavailable` when the database can't be read.
+        """
+        try:
+            owner = await self.owners.find(session_id)
+        except RecordUnavailable:
+            raise ReplicaUnavailable(
+                "It can't be looked up now which process has the session.",
+                retry_after=RETRY_AFTER_SECONDS,
+            ) from None
         return None if owner is None or owner.holder == self.own_name() else owner
 
     async def forward(self, forwarding: Forwarding, owner: SessionOwner, send: Send) -> None:
@@ -126,24 +133,16 @@ class Forwarder:
         """
         until, refusals = self._clocks.monotonic() + TAKE_OVER_SECONDS, 0
         while True:
-            try:
-                if owner.url is None:
-                    raise ReplicaUnreachableError
-                await self._attempt(forwarding, owner, owner.url, send)
-            except _NotOwnerError:
-                refusals += 1
-                if refusals == MOST_REFUSALS:
-                    raise ReplicaUnavailable(retry_after=RETRY_AFTER_SECONDS) from None
-            except ReplicaUnreachableError:
-                pass
-            except ReplicaBrokeOffError:
-                if not forwarding.may_be_repeated:
-                    raise OutcomeUnknown from None
-                if forwarding.has_begun:  # a stream that went on for long begins to wait now
-                    until = max(until, self._clocks.monotonic() + TAKE_OVER_SECONDS)
-            else:
+            outcome = await self._attempt(forwarding, owner, send)
+            if outcome is ForwardOutcome.ANSWERED:
                 return
-            if self._clocks.monotonic() >= until or not forwarding.body.is_repeatable:
+            if outcome is ForwardOutcome.BROKE_OFF and not is_repeatable(forwarding.scope):
+                raise OutcomeUnknown
+            if outcome is ForwardOutcome.BROKE_OFF and forwarding.has_begun:
+                until = self._clocks.monotonic() + TAKE_OVER_SECONDS
+            refusals += outcome is ForwardOutcome.NOT_OWNER
+            is_late = self._clocks.monotonic() >= until or refusals == MOST_REFUSALS
+            if is_late or not forwarding.body.is_repeatable:
                 raise ReplicaUnavailable(retry_after=RETRY_AFTER_SECONDS)
             await self._clocks.sleep(LOOK_SECONDS)
             owner = await self._look_again(forwarding.session_id, owner)
@@ -159,24 +158,37 @@ class Forwarder:
         return owner
 
     async def _attempt(
-        self, forwarding: Forwarding, owner: SessionOwner, url: str, send: Send
-    ) -> None:
-        call = self._call(forwarding, owner.holder, url)
-        with self._counted() as seen:
-            async with self._client.send(call) as answer:
-                is_of_replica = any(name.lower() == HEADER for name, _ in answer.headers)
-                if not is_of_replica:  # such as a gateway's between the two
-                    raise ReplicaBrokeOffError(f"no replica answered {answer.status}")
-                if answer.status == HTTPStatus.MISDIRECTED_REQUEST:
-                    raise _NotOwnerError
-                seen.answered_at = self._clocks.monotonic()
-                forwarding.scope["state"]["replica"] = owner.holder
-                if answer.content_type == EVENT_STREAM:
-                    await _send_events(forwarding, answer, send)
-                elif forwarding.has_begun:
-                    await send(_END)  # what the reader gets when it asks again
-                else:
-                    await _send_whole(answer, send)
+        self, forwarding: Forwarding, owner: SessionOwner, send: Send
+    ) -> ForwardOutcome:
+        """Ask one replica, and count what became of it."""
+        forwarding.asked_at = self._clocks.monotonic()
+        forwarding.answered_at = None
+        try:
+            outcome = await self._ask(forwarding, owner, send)
+        except ReplicaUnreachableError:
+            outcome = ForwardOutcome.UNREACHABLE
+        except ReplicaBrokeOffError:
+            outcome = ForwardOutcome.BROKE_OFF
+        self._count(outcome, forwarding.seconds_to_answer(self._clocks.monotonic()))
+        return outcome
+
+    async def _ask(self, forwarding: Forwarding, owner: SessionOwner, send: Send) -> ForwardOutcome:
+        if owner.url is None:
+            raise ReplicaUnreachableError("no living replica has it")
+        async with self._client.send(self._call(forwarding, owner.holder, owner.url)) as answer:
+            if not any(name.lower() == HEADER for name, _ in answer.headers):
+                # Such as the answer of a gateway between the two.
+                raise ReplicaBrokeOffError(f"no replica answered {answer.status}")
+            if answer.status == HTTPStatus.MISDIRECTED_REQUEST:
+                return ForwardOutcome.NOT_OWNER
+            forwarding.answered_at = self._clocks.monotonic()
+            if answer.content_type == EVENT_STREAM:
+                await _send_events(forwarding, answer, owner.holder, send)
+            elif forwarding.has_begun:
+                await send(END)  # the reader gets this answer when it asks again
+            else:
+                await _send_whole(forwarding, answer, owner.holder, send)
+        return ForwardOutcome.ANSWERED
 
     def _call(self, forwarding: Forwarding, target: str, url: str) -> ReplicaCall:
         scope, body = forwarding.scope, forwarding.whole_body
@@ -185,7 +197,7 @@ class Forwarder:
         told = ForwardedCall(
             client=client and (client[0], client[1]),
             scheme=scope["scheme"],
-            visitor=visitor and (visitor.id, visitor.name),
+            visitor=None if visitor is None else (visitor.id, visitor.name),
         )
         address = address_of_call(scope)
         request = request_line(scope)
@@ -208,33 +220,8 @@ class Forwarder:
             is_streamed,
         )
 
-    @contextlib.contextmanager
-    def _counted(self) -> Iterator["_Seen"]:
-        began, seen = self._clocks.monotonic(), _Seen()
-        outcome = ForwardOutcome.ANSWERED
-        try:
-            yield seen
-        except _NotOwnerError:
-            outcome = ForwardOutcome.NOT_OWNER
-            raise
-        except ReplicaUnreachableError:
-            outcome = ForwardOutcome.UNREACHABLE
-            raise
-        except ReplicaBrokeOffError:
-            outcome = ForwardOutcome.BROKE_OFF
-            raise
-        finally:
-            self._count(outcome, (seen.answered_at or self._clocks.monotonic()) - began)
 
-
-@dataclass
-class _Seen:
-    """When the head of an answer came; None before."""
-
-    answered_at: float | None = None
-
-
-_END: Final[Message] = {"type": "http.response.body", "body": b"", "more_body": False}
+END: Final[Message] = {"type": "http.response.body", "body": b"", "more_body": False}
 _PIECE_BYTES: Final = 64 * 1024
 
 
@@ -243,26 +230,30 @@ async def _pieces(body: bytes) -> AsyncIterator[bytes]:
         yield body[start : start + _PIECE_BYTES]
 
 
-async def _send_whole(answer: ReplicaAnswer, send: Send) -> None:
+async def _send_whole(
+    forwarding: Forwarding, answer: ReplicaAnswer, replica: str, send: Send
+) -> None:
     """Send an answer that has come whole, so that one that breaks off has not begun."""
     body = await answer.read()
+    forwarding.scope["state"][ANSWERED_BY] = replica
     await send(_start(answer))
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def _send_events(forwarding: Forwarding, answer: ReplicaAnswer, send: Send) -> None:
+async def _send_events(
+    forwarding: Forwarding, answer: ReplicaAnswer, replica: str, send: Send
+) -> None:
     """Send the events of an answer as they come."""
+    forwarding.scope["state"][ANSWERED_BY] = replica
     if not forwarding.has_begun:
         await send(_start(answer))
         forwarding.has_begun = True
     forwarding.events.begin_again()
-    try:
+    with contextlib.suppress(EventTooLongError):
         async for chunk in answer.chunks():
             if events := forwarding.events.whole_events(chunk):
                 await send({"type": "http.response.body", "body": events, "more_body": True})
-    except EventTooLongError:
-        pass
-    await send(_END)
+    await send(END)
 
 
 def _start(answer: ReplicaAnswer) -> Message:
@@ -271,11 +262,7 @@ def _start(answer: ReplicaAnswer) -> Message:
     message: Message = {
         "type": "http.response.start",
         "status": answer.status,
-        "headers": [
-            (name, value)
-            for name, value in _end_to_end(lower, _SET_BY_SERVER)
-            if not name.startswith(b"access-control-")
-        ],
+        "headers": _end_to_end(lower, _SET_BY_SERVER),
     }
     headers = MutableHeaders(scope=message)
     varies = [name.strip() for name in ",".join(headers.getlist("Vary")).split(",")]

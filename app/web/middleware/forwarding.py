@@ -5,9 +5,9 @@ One hop only: a replica that is passed a call of a session that it does not have
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from starlette.responses import Response
@@ -18,7 +18,7 @@ from app.identity.visitor import Visitor
 from app.problems import Problem
 from app.replicas.forwarded_call import HEADER, ForwardedCall, MisdirectedError
 from app.web.error_responses import answer_problem
-from app.web.middleware.forwarder import Forwarder, Forwarding, NoOtherOwner, _END, request_line
+from app.web.middleware.forwarder import END, Forwarder, Forwarding, NoOtherOwner, request_line
 from app.web.middleware.guards import SAFE_METHODS
 from app.web.middleware.proxies import with_visitor
 from app.web.middleware.repeatable_body import RepeatableBody
@@ -130,19 +130,19 @@ class SessionForwarding:
             await _unless_hung_up(forwarder.forward(forwarding, owner, send), body)
         except NoOtherOwner:
             if forwarding.has_begun:
-                await send(_END)
+                await send(END)
                 return
             if written is not None:
                 hand_over(scope, body.replayed())
             await self._app(scope, receive if written else body.replayed(), send)
         except Problem as problem:
             if forwarding.has_begun:  # the reader of the stream asks again
-                await send(_END)
+                await send(END)
                 return
             await answer_problem(scope, problem)(scope, receive, send)
 
 
-async def _unless_hung_up(work: "asyncio._CoroutineLike[None]", body: RepeatableBody) -> None:
+async def _unless_hung_up(work: Coroutine[Any, Any, None], body: RepeatableBody) -> None:
     """Do `work` until it is done, or until the client has hung up."""
     doing, hung_up = asyncio.ensure_future(work), asyncio.ensure_future(body.hung_up())
     try:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute, Match
+from starlette.routing import Match
 from starlette.types import Scope
 
 from app.kaltura.contract import SESSION_ID_PATTERN
@@ -26,9 +27,12 @@ _SESSION_ID: Final = re.compile(SESSION_ID_PATTERN)
 class SessionRoutes:
     """Finds the session that a request is for, by the routes with a session's id in their path."""
 
-    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+    def __init__(self, routers: Iterable[APIRouter]) -> None:
         self.routes = [
-            route for route in routes if isinstance(route, APIRoute) and PARAMETER in route.path
+            route
+            for router in routers
+            for route in router.routes
+            if isinstance(route, APIRoute) and PARAMETER in route.path
         ]
         self._prefixes = sorted({route.path.partition(PARAMETER)[0] for route in self.routes})
 
