@@ -1,7 +1,7 @@
 """Rate limits: a sliding window for each visitor and each address."""
 
-import asyncio
 import ipaddress
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from math import floor
 from typing import Final, Self
 
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import RateLimiter, SlidingWindowCounterRateLimiter
+from limits.storage import MemoryStorage
+from limits.strategies import RateLimiter, SlidingWindowCounterRateLimiter
 from starlette.types import Scope
 
 from app.config.settings import Settings
@@ -29,21 +29,23 @@ _IPV6_HOME: Final = 56
 class BoundedMemory(MemoryStorage):
     """The library's counters in memory, bounded: the oldest make room for new ones.
 
-    A caller with enough addresses to push others out could not be limited by address anyway.
+    A caller with enough addresses to push others out could not be limited by address anyway. It is
+    the library's storage without `await`, which counts a call in 20 us rather than in 50.
     """
 
     def __init__(self, most: int = MAX_COUNTED) -> None:
         super().__init__()
         self._most = most
-        # The library would look through all counters at each call, 10 ms when there are many,
-        # unless a cleanup runs. Counters that have expired do no harm until there is no room.
-        self.timer = asyncio.get_running_loop().create_future()  # type: ignore[assignment]
+        # The library would look through all counters in a thread, again and again, unless one is
+        # alive. Counters that have expired do no harm until there is no room.
+        self.timer.cancel()
+        self.timer = threading.main_thread()  # type: ignore[assignment] # it is asked for its life
 
-    async def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         """Count as the library does, after making room."""
         while key not in self.expirations and len(self.expirations) >= self._most:
-            await self.clear(next(iter(self.expirations)))
-        return await super().incr(key, expiry, amount)
+            self.clear(next(iter(self.expirations)))
+        return super().incr(key, expiry, amount)
 
 
 class Rate:
@@ -61,20 +63,22 @@ class Rate:
         """
         await self.require(*callers)
         for caller in callers:
-            await self._limiter.hit(self._limit, self._name, caller)
-        return self._headers(min([await self._quota(caller) for caller in callers]))
+            self._limiter.hit(self._limit, self._name, caller)
+        return self._headers(min(map(self._quota, callers)))
 
     async def require(self, *callers: str) -> None:
         """Raises `RateLimited` when one of these callers has nothing left; does not count."""
-        spent = [q for q in [await self._quota(caller) for caller in callers] if not q.remaining]
+        spent = [quota for quota in map(self._quota, callers) if not quota.remaining]
         if spent:
             last = max(spent)
             raise RateLimited(retry_after=last.seconds, quota=self._headers(last))
 
-    async def _quota(self, caller: str) -> "_Quota":
-        reset_at, remaining = await self._limiter.get_window_stats(self._limit, self._name, caller)
-        # Rounded up, and at least a second: at `reset_at` itself nothing is free yet.
-        return _Quota(remaining, floor(max(reset_at - time.time(), 0)) + 1)
+    def _quota(self, caller: str) -> "_Quota":
+        reset_at, remaining = self._limiter.get_window_stats(self._limit, self._name, caller)
+        # Rounded up, and at least a second: at `reset_at` itself nothing is free yet. At the very
+        # start of a window the library tells that start, and not its end.
+        left = max(reset_at - time.time(), 0) or self._limit.get_expiry()
+        return _Quota(remaining, floor(left) + 1)
 
     def _headers(self, quota: "_Quota") -> Mapping[str, str]:
         """The headers of draft-ietf-httpapi-ratelimit-headers-11."""
