@@ -504,22 +504,27 @@ async def test_what_does_no_harm_is_sent_again(
     assert len(scopes) == 2
 
 
+@pytest.mark.parametrize("heir_is", ["a third", "the one that was asked"])
+@pytest.mark.parametrize("media_type", ["application/json", STREAM])
 async def test_a_call_waits_for_the_replica_that_takes_the_session_over(
-    brokers: JoinedBrokers,
+    brokers: JoinedBrokers, kaltura: FakeKaltura, heir_is: str, media_type: str
 ) -> None:
-    owner, other, heir = [await brokers.start() for _ in range(3)]
+    owner, other = await brokers.start(), await brokers.start()
+    heir = other if heir_is == "the one that was asked" else await brokers.start()
     session, _ = await opened_at(owner)
     owner.close()
     async with other.client() as page:
-        say = page.post(path(session, "speak"), json={"text": "Hello"}, headers=bearer(session))
+        headers = bearer(session) | {"Content-Type": media_type}
+        say = page.post(path(session, "speak"), content=b'{"text": "Hello"}', headers=headers)
         speaking = asyncio.create_task(say)
         await until(lambda: attempts(other).get("unreachable", 0) >= 1)
+        await heir.take_over(of=owner)
         await brokers.declare_dead(owner, by=heir)
         await brokers.give(owner, to=heir)
-        await heir.take_over()
         answer = await speaking
     assert answer.status_code == 200, answer.text
-    assert attempts(heir) == {}
+    assert kaltura.operations().count("say-text") == 1
+    assert attempts(other).get("answered", 0) == (0 if heir is other else 1)
 
 
 async def test_when_none_takes_it_over_the_call_is_told_so_in_time(

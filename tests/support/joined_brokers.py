@@ -46,10 +46,10 @@ class JoinedBroker:
         """A visitor who reaches this broker over a real connection."""
         return httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=30, **options)
 
-    async def take_over(self) -> None:
-        """Take the sessions into memory whose rows name this broker, as its lease does."""
+    async def take_over(self, of: "JoinedBroker") -> None:
+        """Take the sessions into memory whose rows name another, as a lease does."""
         registry = self.server.lifespan.state["registry"]
-        own = select(SESSIONS).where(SESSIONS.c.holder == self.name)
+        own = select(SESSIONS).where(SESSIONS.c.holder == of.name)
         for session in registry._store._readable(await self.database.read(own)):
             registry.add(session)
 
