@@ -564,6 +564,31 @@ async def test_a_replica_that_has_lost_a_session_refuses_and_the_search_ends(
     assert "say-text" not in kaltura.operations()
 
 
+@pytest.mark.parametrize("heir_is", ["the first", "the one that was asked"])
+async def test_what_is_written_while_the_owner_is_sought_reaches_it_whole(
+    brokers: JoinedBrokers, kaltura: FakeKaltura, heir_is: str
+) -> None:
+    owner, other, third = [await brokers.start() for _ in range(3)]
+    session, _ = await opened_at(owner)
+    await brokers.give(owner, to=third)
+
+    async def written() -> AsyncIterator[bytes]:
+        yield b'{"text": "One. "}\n'
+        await until(lambda: attempts(other).get("not-owner", 0) == 1)
+        heir = owner if heir_is == "the first" else other
+        if heir is other:
+            await other.take_over(of=third)
+        await brokers.give(third, to=heir)
+        yield b'{"text": "Two."}\n'
+
+    async with other.client() as page:
+        headers = bearer(session) | {"Content-Type": STREAM}
+        answer = await page.post(path(session, "speak"), content=written(), headers=headers)
+        assert answer.status_code == 200, answer.text
+        told = (await page.get(path(session, "utterances"), headers=bearer(session))).json()
+    assert [each["text"] for each in told["utterances"]] == ["One. Two."]
+
+
 async def test_a_stale_owner_is_looked_up_anew(brokers: JoinedBrokers) -> None:
     owner, other, third = [await brokers.start() for _ in range(3)]
     session, _ = await opened_at(owner)
