@@ -192,8 +192,9 @@ def _run_broker(settings: Settings, without_effect: list[str]) -> int:
     traces = _tracer_provider()
     pseudonyms = Pseudonyms(keyring_of(settings).logs()[0])
     configure_logging(pseudonyms=pseudonyms, traced=traces is not None, level=settings.log_level)
-    app = create_app(settings, tracer_provider=traces)
     listening = listen(settings.host, settings.port)
+    host, port, *_ = listening.getsockname()
+    app = create_app(settings, tracer_provider=traces, listening_at=(host, port))
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
 
