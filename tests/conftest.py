@@ -219,7 +219,7 @@ def clock() -> FakeClock:
 def rates_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """A clock that rates are counted by: the library and the broker read it."""
     clock = FakeClock()
-    for reader in ("limits.aio.storage.memory", "limits.aio.strategies", "app.web.rate_limiter"):
+    for reader in ("limits.storage.memory", "limits.strategies", "app.web.rate_limiter"):
         monkeypatch.setattr(f"{reader}.time", SimpleNamespace(time=clock))
     return clock
 

@@ -31,7 +31,7 @@ MAY_IMPORT = {
     },
     "observability": {"observability", "kaltura", "sessions", "server.output", "__version__"},
     "migrations": {
-        *("migrations", "audit.schema", "replicas.table", "sessions.store.capacity_tables"),
+        *("migrations", "audit.schema", "replicas", "sessions.store.capacity_tables"),
         *("sessions.store.repository",),
         *("config", "db"),
     },

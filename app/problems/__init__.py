@@ -4,7 +4,7 @@
 """
 
 from app.problems.base import Problem
-from app.problems.replicas import ReplicaSuspended
+from app.problems.replicas import OutcomeUnknown, ReplicaUnavailable
 from app.problems.requests import (
     ControlNotAllowed,
     CrossSiteRequest,
@@ -49,11 +49,12 @@ __all__ = [
     "KalturaTimeout",
     "KalturaUnavailable",
     "NothingToSay",
+    "OutcomeUnknown",
     "Problem",
     "QueueFull",
     "RateLimited",
     "RecordUnavailable",
-    "ReplicaSuspended",
+    "ReplicaUnavailable",
     "SessionEnded",
     "SessionNotFound",
     "SignInUnavailable",
@@ -79,7 +80,8 @@ PROBLEMS: tuple[type[Problem], ...] = (
     QueueFull,
     AtCapacity,
     RecordUnavailable,
-    ReplicaSuspended,
+    ReplicaUnavailable,
+    OutcomeUnknown,
     KalturaCredentialsRejected,
     KalturaBusy,
     KalturaTimeout,

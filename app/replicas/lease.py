@@ -25,6 +25,9 @@ REPLICAS_CHANGED: Final = "avatar_broker_replicas"
 SESSIONS_MOVED: Final = "avatar_broker_sessions"
 """The channel on which it is notified that sessions have another holder."""
 
+LINE_CHANGED: Final = "avatar_broker_line"
+"""The channel on which it is notified that the line of the waiting room has changed."""
+
 NotifyHandler = Callable[[str], None]
 """Takes the payload of a notification; an empty one says that notifications may be missing."""
 
@@ -61,7 +64,7 @@ class Lease:
         return True
 
     def require_trusted(self) -> None:
-        """Raise `ReplicaSuspended` when other processes may have the sessions of this one."""
+        """Raise `ReplicaUnavailable` when other processes may have the sessions of this one."""
 
     async def drain(self) -> None:
         """Tell the other processes that this one takes no more sessions."""

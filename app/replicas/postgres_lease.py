@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select, update
 from app.db.database import Database
 from app.db.postgres import connector, refusal
 from app.db.process_locks import new_process_name
-from app.problems import ReplicaSuspended
+from app.problems import ReplicaUnavailable
 from app.replicas.dedicated_connection import FAILURES, DedicatedConnection
 from app.replicas.lease import (
     RENEW_SECONDS,
@@ -110,9 +110,9 @@ class PostgresLease(Lease):
         return self._monotonic() < self._trusted_until
 
     def require_trusted(self) -> None:
-        """Raise `ReplicaSuspended` when other processes may have the sessions of this one."""
+        """Raise `ReplicaUnavailable` when other processes may have the sessions of this one."""
         if not self.is_trusted():
-            raise ReplicaSuspended(retry_after=1)
+            raise ReplicaUnavailable(retry_after=1)
 
     def on_lost(self, handler: Callable[[], None]) -> None:
         """Call `handler` when other processes have the sessions of this one."""

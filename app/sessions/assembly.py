@@ -50,6 +50,7 @@ class Sessions:
     admission: Admission
     auditor: SessionAuditor
     budgets: Budgets
+    capacity: CapacityManager
     presence: SessionPresence
     readiness: Readiness
     reaper: Reaper
@@ -177,6 +178,7 @@ def assemble(
         admission=admission,
         auditor=auditor,
         budgets=budgets,
+        capacity=capacity,
         presence=SessionPresence(
             registry=registry, tokens=tokens, terminator=terminator, clock=clock
         ),

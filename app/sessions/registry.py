@@ -64,6 +64,10 @@ class SessionRegistry:
             await self.expire(runtime)
         return runtime
 
+    def has(self, session_id: str) -> bool:
+        """Whether this process has a session, ended or not."""
+        return session_id in self._open or session_id in self._ended
+
     async def opened_by(self, origin_key: str) -> SessionRuntime | None:
         """The session, ended or not, that a request with this `IdempotencyRecord.key` opened."""
         return self._by_origin.get(origin_key)
@@ -111,7 +115,7 @@ class SessionRegistry:
     async def save(self, runtime: SessionRuntime) -> None:
         """Write a new session to the store; `RecordUnavailable` leaves the session in memory.
 
-        Raises `ReplicaSuspended` when the session was lost; then its next owner ends it.
+        Raises `ReplicaUnavailable` when the session was lost; then its next owner ends it.
         """
         await self._writer.write(runtime)
         runtime.require_held()

@@ -18,7 +18,7 @@ from app.audit.model import Entry
 from app.audit.writer import AuditWriter, PendingEntry
 from app.config.settings import Settings
 from app.db.database import IN_MEMORY, Database
-from app.observability.logs import OWN_LOGGERS, Level, configure_logging
+from app.observability.logs import Level, configure_logging
 from app.observability.pseudonyms import Pseudonyms
 from app.server.output import NonBlockingOutput
 
@@ -273,6 +273,4 @@ def logging_to(
         structlog.reset_defaults()
         root.handlers = before
         root.setLevel(levels[0])
-        for own in OWN_LOGGERS:
-            logging.getLogger(own).setLevel(logging.NOTSET)
         caller.setLevel(levels[1])

@@ -9,7 +9,7 @@ from app.db.database import Database, is_postgres
 from app.db.postgres import connector
 from app.replicas.dedicated_connection import DedicatedConnection
 from app.replicas.lease import RENEW_SECONDS, Lease
-from app.replicas.postgres_lease import PostgresLease, Replica
+from app.replicas.postgres_lease import DATABASE_TIME, PostgresLease, Replica
 from app.replicas.table import REPLICAS
 
 
@@ -50,6 +50,6 @@ async def die(database: Database) -> None:
 
 async def lapse(database: Database, name: str) -> None:
     """Let the lease of a process run out by the database's clock."""
-    lapsed = update(REPLICAS).where(REPLICAS.c.holder == name).values(expires_at=0.0)
+    lapsed = update(REPLICAS).where(REPLICAS.c.holder == name).values(expires_at=DATABASE_TIME - 1)
     async with database.engine.begin() as connection:
         await connection.execute(lapsed)
