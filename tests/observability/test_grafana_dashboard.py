@@ -9,13 +9,16 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from app.kaltura import errors
+from app.observability.metrics import Metrics
 from app.problems import PROBLEMS
 from app.sessions.store.model import EndReason
 from app.sessions.store.overview import REPLICA_STATES
+from app.web.middleware.forwarder import ForwardOutcome
 from tests.support.doubles import BY_ADMIN_SECRET, FakeKaltura, refusal
-from tests.support.metrics import OPERATOR, scraped
+from tests.support.metrics import OPERATOR, nothing_counted, scraped
 from tests.support.visitor_api import CONTROLS, CREATE, Visit, opened, path
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -67,8 +70,13 @@ async def there(visit: Visit, kaltura: FakeKaltura) -> dict[str, dict[str, set[s
     """Each figure after some traffic, with its labels and their values."""
     visitor = await visit(operator_token=OPERATOR, **BY_ADMIN_SECRET)
     await traffic(visitor, kaltura)
+    # There is nobody to pass calls on to in this test.
+    forwarding = Metrics()
+    for outcome in ForwardOutcome:
+        forwarding.forwarded(outcome, 0.1)
+    forwards = text_string_to_metric_families(forwarding.exposition(*nothing_counted()).decode())
     found: dict[str, dict[str, set[str]]] = {}
-    for family in (await scraped(visitor)).values():
+    for family in (*forwards, *(await scraped(visitor)).values()):
         for sample in family.samples:
             labels = found.setdefault(sample.name, {})
             for name, value in sample.labels.items():
