@@ -26,6 +26,7 @@ check: .venv/.dev node_modules/.installed ## lint, and the tests in process: wha
 test: .venv/.dev node_modules/.installed ## set up and check everything, two real browsers included
 	@scripts/ensure-browser chromium >/dev/null
 	@scripts/ensure-browser firefox >/dev/null
+	@scripts/ensure-haproxy >/dev/null
 	@scripts/ensure-postgres >/dev/null
 	@scripts/beside $(PYTEST) --numprocesses $(WORKERS)
 
