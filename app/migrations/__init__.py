@@ -9,12 +9,16 @@ from app.audit.schema import AUDIT
 from app.config.sources import SettingsError
 from app.db.database import METADATA, POSTGRES
 from app.replicas.table import REPLICAS
+from app.sessions.store.capacity_tables import CAPACITY, LINE, OPENINGS
 from app.sessions.store.repository import SESSIONS
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """The revision of this version's tables: the last one in `versions/`."""
 
-_BEFORE_REVISIONS: Final = {REPLICAS.name: "0004", AUDIT.name: "0002", SESSIONS.name: "0001"}
+TABLES: Final = (AUDIT, SESSIONS, REPLICAS, CAPACITY, OPENINGS, LINE)
+"""Every table there is."""
+
+_BEFORE_REVISIONS: Final = {AUDIT.name: "0002", SESSIONS.name: "0001"}
 """For databases from before revisions were stored: the revision that each table tells of.
 
 The tables are in order of their age, the newest first.
@@ -28,7 +32,7 @@ def prepare(connection: Connection) -> None:
     """
     revision = _revision(connection)
     if revision is None:
-        METADATA.create_all(connection)
+        METADATA.create_all(connection, tables=TABLES)
         _store_revision(connection, HEAD)
     elif revision != HEAD:
         _upgrade(connection, revision)
@@ -38,7 +42,7 @@ def prepare(connection: Connection) -> None:
 
 def _require_rights(connection: Connection) -> None:
     """Run each kind of statement on no rows of each table, so that a missing right shows here."""
-    for table in METADATA.sorted_tables:
+    for table in TABLES:
         column = table.columns[0]
         none = select(table).where(false())
         connection.execute(none)

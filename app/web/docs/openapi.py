@@ -8,9 +8,13 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.config.settings import Settings
 from app.kaltura.contract import Refused
-from app.problems import InvalidRequest, Problem
+from app.problems import PROBLEMS, InvalidRequest, Problem
+from app.sessions.store.model import EndReason
+from app.web.docs.security_schemes import schemes, security_of
 from app.web.error_responses import PROBLEM_JSON
+from app.web.stream_limit import EventStream
 
 
 class FieldMistake(BaseModel):
@@ -25,12 +29,17 @@ class ProblemDocument(BaseModel):
 
     model_config = ConfigDict(title="Problem")
 
-    type: str = Field(examples=["/problems/session-ended"])
+    type: str = Field(
+        examples=["/problems/session-ended"],
+        json_schema_extra={"enum": [f"/problems/{kind.name}" for kind in PROBLEMS]},
+    )
     title: str
     status: int
     detail: str
     requestId: str = Field(description="Tell it to the operator")  # noqa: N815 - the wire's name
     errors: list[FieldMistake] = []
+    endReason: EndReason | None = Field(None, description="Of `session-ended`")  # noqa: N815 - likewise
+    signIn: bool = Field(False, description="Whether the app's login would help")  # noqa: FBT003, N815 - likewise
 
 
 def problems(*kinds: type[Problem]) -> dict[int | str, dict[str, Any]]:
@@ -67,24 +76,30 @@ def operation_id(route: APIRoute) -> str:
 
 
 def _say_that_streams_are_text(responses: dict[str, Any]) -> None:
-    """Give streamed answers the schema of a text: OpenAPI 3.1 can't describe their items."""
+    """Give streamed answers the schema of a text, and that of an event as `itemSchema`.
+
+    OpenAPI 3.1 can't describe the items of a stream; 3.2 has `itemSchema` for them.
+    """
     for response in responses.values():
         for content_type, content in response.get("content", {}).items():
-            if "schema" not in content:
-                response["content"][content_type] = {"schema": {"type": "string"}}
+            if content_type == EventStream.media_type and "$ref" in content.get("schema", {}):
+                content["itemSchema"] = {"$ref": content.pop("schema")["$ref"]}
+            content.setdefault("schema", {"type": "string"})
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
+def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """The OpenAPI document of `app`, without the responses that FastAPI assumes wrongly."""
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
-    for path in document["paths"].values():
-        for operation in path.values():
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            operation["security"] = security_of(path)
             assumed = operation["responses"].get("422", {}).get("content", {})
             if "application/json" in assumed:
                 del operation["responses"]["422"]
             _say_that_streams_are_text(operation["responses"])
+    document["components"]["securitySchemes"] = schemes(settings)
     schemas = document["components"]["schemas"]
     for assumed in ("HTTPValidationError", "ValidationError"):
         schemas.pop(assumed, None)

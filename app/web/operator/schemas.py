@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, RootModel, SecretStr
 
 from app.audit.model import Entry, Event
 from app.audit.reader import Page, StoredEntry
@@ -47,6 +47,14 @@ class AuditEvent(Shape):
             duration_ms=entry.duration_ms,
             detail=({} if entry.text is None else {"text": entry.text}) | entry.detail,
         )
+
+
+class AuditAdded(Shape):
+    """An event with a new entry of the audit record."""
+
+    event: Literal["audit"]
+    id: str = Field(description="What `Last-Event-ID` goes on after")
+    data: AuditEvent
 
 
 class AuditPage(Shape):
@@ -162,6 +170,26 @@ class HealthReport(Shape):
             record_waiting=record.waiting,
             record_fails=record.is_doubtful,
         )
+
+
+class SessionsChanged(Shape):
+    """An event with the open sessions."""
+
+    event: Literal["sessions"]
+    data: LiveSessionList
+
+
+class HealthChanged(Shape):
+    """An event with the health report."""
+
+    event: Literal["health"]
+    data: HealthReport
+
+
+class ConsoleEvent(RootModel[SessionsChanged | HealthChanged]):
+    """An event of the stream that the console shows."""
+
+    root: SessionsChanged | HealthChanged = Field(discriminator="event")
 
 
 class DayUsage(Shape):

@@ -9,12 +9,13 @@ from fastapi import Depends, Request, Response
 
 from app.problems import Problem, Unauthenticated
 from app.sessions.access import Caller
-from app.sessions.admission import Admission
+from app.sessions.admission import Admission, Opened
 from app.sessions.auditing import SessionAuditor
 from app.sessions.capacity.manager import QueuePosition
 from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.lifecycle.presence import SessionPresence
 from app.sessions.runtime import SessionRuntime
+from app.sessions.store.model import AvatarSession
 from app.sessions.tokens import OpenedSession
 from app.web.deps import AdmissionDep, AuditorDep, CallerDep, PresenceDep, VisitorsDep
 from app.web.rate_limiter import address_of
@@ -36,6 +37,11 @@ class SessionRequest:
     auditor: SessionAuditor
 
     @property
+    def visitor_id(self) -> str | None:
+        """The id of the visitor who calls; None for a new one and for a service."""
+        return self.caller.visitor.id if self.caller.visitor else None
+
+    @property
     def address(self) -> str:
         """The network address that they call from."""
         return address_of(self.request.scope)
@@ -50,7 +56,7 @@ class SessionRequest:
                     self.caller.service, options, idempotency_key
                 )
             elif self.caller.token is not None and not self.caller.token_is_a_proxys:
-                await self.meter.count_opening()
+                await self.meter.count_opening(self.visitor_id)
                 raise Unauthenticated  # it may be a service's token, mistyped
             else:
                 opened = await self._for_visitor(options, ticket, idempotency_key)
@@ -59,8 +65,8 @@ class SessionRequest:
     async def open_now(self, options: SessionOptions) -> OpenedSession:
         """A session for a visitor who can't wait in line."""
         async with self._refusals_on_record(options):
-            await self.meter.count_opening()
-            visitor = self.visitors.welcome(self.caller, self.response)
+            await self.meter.count_opening(self.visitor_id)
+            visitor = self.visitors.welcome(self.caller, self.request, self.response)
             opened = await self.admission.open_now(
                 visitor.id, options, display_name=visitor.name, address=self.address
             )
@@ -71,30 +77,34 @@ class SessionRequest:
         try:
             yield
         except Problem as problem:
-            visitor = self.caller.visitor
-            who = visitor.id if visitor else self.caller.service
-            called = visitor.name if visitor else None
+            who = self.visitor_id or self.caller.service
+            called = self.caller.visitor.name if self.caller.visitor else None
             await self.auditor.refused(who, self.address, options, problem, visitorName=called)
             raise
 
     async def _for_visitor(
         self, options: SessionOptions, ticket: str | None, idempotency_key: str | None
-    ) -> SessionRuntime | QueuePosition:
+    ) -> Opened:
+        known = self.visitors.known(self.caller, self.request, idempotency_key)
+        known_id = known.id if known else None
         waits_as = None
         if ticket is not None and not self.visitors.are_signed_in:
-            known = self.caller.visitor.id if self.caller.visitor else None
-            waits_as = await self.admission.ticket_owner_for_create(ticket, idempotency_key, known)
-        await self.meter.count(waits_as, idempotency_key)
+            waits_as = await self.admission.ticket_owner_for_create(
+                ticket, idempotency_key, known_id
+            )
+        await self.meter.count(waits_as or known_id, idempotency_key)
         if waits_as is not None:
             return await self.admission.open(
                 waits_as, options, idempotency_key, address=self.address
             )
-        visitor = self.visitors.welcome(self.caller, self.response)
+        visitor = self.visitors.welcome(self.caller, self.request, self.response, idempotency_key)
         return await self.admission.open(
             visitor.id, options, idempotency_key, display_name=visitor.name, address=self.address
         )
 
-    async def _hand_over(self, opened: SessionRuntime) -> OpenedSession:
+    async def _hand_over(self, opened: SessionRuntime | AvatarSession) -> OpenedSession:
+        if isinstance(opened, AvatarSession):
+            return self.presence.handed_over_elsewhere(opened)
         hung_up = await self.request.is_disconnected()
         return await self.presence.hand_over(opened, hung_up=hung_up)
 

@@ -22,12 +22,13 @@ from app.problems import (
 )
 from app.sessions.capacity.manager import QueuePosition
 from app.sessions.lifecycle.options import SessionOptions
-from app.web.deps import AdmissionDep, OwnOriginDep, SettingsDep
+from app.web.deps import AdmissionDep
 from app.web.docs.openapi import operation_id, problems
 from app.web.middleware.origins import is_fetch_of_own_page
 from app.web.visitor.admission import SessionRequestDep
 from app.web.visitor.idempotency import CreateKey
 from app.web.visitor.schemas import CreateBody, CreatedSession, Done, PlaceInLine
+from app.web.visitor.state_reader import StateReaderDep
 
 MAX_WAIT_SECONDS: Final = 25
 """Proxies give up on an answer after 30 s or more."""
@@ -66,8 +67,7 @@ router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=
 async def create_avatar_session(
     response: Response,
     asking: SessionRequestDep,
-    settings: SettingsDep,
-    origin: OwnOriginDep,
+    states: StateReaderDep,
     idempotency_key: CreateKey = None,
     options: CreateBody | None = None,
 ) -> CreatedSession | PlaceInLine:
@@ -80,7 +80,7 @@ async def create_avatar_session(
     opened = await asking.open(chosen, options.ticket, idempotency_key)
     if isinstance(opened, QueuePosition):
         return _in_line(response, opened)
-    return CreatedSession.of(opened, settings, origin)
+    return await states.opened(opened)
 
 
 @router.get(
@@ -93,14 +93,13 @@ async def create_default_avatar_session(
     request: Request,
     response: Response,
     asking: SessionRequestDep,
-    settings: SettingsDep,
-    origin: OwnOriginDep,
+    states: StateReaderDep,
     idempotency_key: CreateKey = None,
 ) -> CreatedSession | PlaceInLine:
     """Open a session with the defaults; only for `fetch` of the broker's own pages and servers."""
     if not is_fetch_of_own_page(request.headers):
         raise CrossSiteRequest
-    return await create_avatar_session(response, asking, settings, origin, idempotency_key)
+    return await create_avatar_session(response, asking, states, idempotency_key)
 
 
 @router.get("/waiting-room/{ticket}", responses=problems(InvalidRequest, TicketNotFound))

@@ -12,14 +12,20 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Header, Response
 from fastapi.sse import ServerSentEvent
 
-from app.problems import RateLimited, SessionNotFound, SignInUnavailable, Unauthenticated
+from app.problems import (
+    InvalidRequest,
+    RateLimited,
+    SessionNotFound,
+    SignInUnavailable,
+    Unauthenticated,
+)
 from app.sessions.access import SessionGrant
 from app.sessions.speech.feed import UtteranceFeed
 from app.web.bounds import WebBounds
 from app.web.deps import BoundsDep, FollowersDep, OwnSession, SpeechServiceDep
 from app.web.docs.openapi import operation_id, problems
 from app.web.stream_limit import EventStream, OpenStream
-from app.web.visitor.schemas import UtteranceReceipt
+from app.web.visitor.schemas import SessionEvent, UtteranceReceipt
 from app.web.visitor.state_reader import StateReader, StateReaderDep
 
 RECONNECT_MS: Final = 2000
@@ -44,8 +50,13 @@ async def _followed(followers: FollowersDep, grant: OwnSession) -> AsyncIterator
     "/avatar-sessions/{sessionId}/events",
     status_code=200,
     response_class=EventStream,
-    responses=problems(Unauthenticated, SignInUnavailable, SessionNotFound, RateLimited)
-    | {204: {"description": "The session is over, and its last event was sent"}},
+    responses=problems(
+        InvalidRequest, Unauthenticated, SignInUnavailable, SessionNotFound, RateLimited
+    )
+    | {
+        200: {"model": SessionEvent},
+        204: {"description": "The session is over, and its last event was sent"},
+    },
 )
 async def events(
     grant: OwnSession,

@@ -17,7 +17,6 @@ from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
 from app.web.deps import (
     AdmissionDep,
-    CallerDep,
     RatesDep,
     SessionIdPath,
     bearer_session,
@@ -67,17 +66,15 @@ class CreateMeter:
 
     meter: Meter
     admission: Admission
-    known: str | None
 
-    async def count(self, waits_as: str | None = None, idempotency_key: str | None = None) -> None:
-        """Count the request unless it repeats one; `waits_as` is the owner of its ticket."""
-        visitor = waits_as or self.known
+    async def count(self, visitor: str | None, idempotency_key: str | None) -> None:
+        """Count the request unless it repeats one; `visitor` is None for one not known before."""
         if visitor is None or not await self.admission.is_repeated(visitor, idempotency_key):
             await self.meter.count(visitor)
 
-    async def count_opening(self) -> None:
+    async def count_opening(self, visitor: str | None) -> None:
         """Count an opening for a caller who can't wait in line; raises `RateLimited`."""
-        await self.meter.count(self.known)
+        await self.meter.count(visitor)
 
 
 async def _create(
@@ -85,10 +82,8 @@ async def _create(
     response: Response,
     rates: RatesDep,
     admission: AdmissionDep,
-    caller: CallerDep,
 ) -> CreateMeter:
-    known = caller.visitor.id if caller.visitor else None
-    return CreateMeter(Meter(rates.create, request, response), admission, known)
+    return CreateMeter(Meter(rates.create, request, response), admission)
 
 
 CreateMeterDep = Annotated[CreateMeter, Depends(_create)]

@@ -1,13 +1,14 @@
 """The visitor surface's bodies, in camelCase on the wire."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from fastapi import Form
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    RootModel,
     StrictBool,
     StringConstraints,
     WithJsonSchema,
@@ -23,6 +24,8 @@ from app.sessions.speech.utterances import Receipt, UtteranceState
 from app.sessions.speech.voice.tts_fallback import SpeechMode
 from app.sessions.store.model import AvatarSession, EndReason
 from app.sessions.tokens import OpenedSession
+
+_SECONDS_LEFT: Final = "It can shrink: today's minutes may be used up before"
 
 
 class Shape(BaseModel):
@@ -91,9 +94,12 @@ class CreatedSession(Shape):
     token_mode: Literal["sealed", "direct"]
     base_url: str = Field(description="The `baseUrl` for the SDK")
     expires_at: datetime
+    seconds_left: int = Field(description=_SECONDS_LEFT)
 
     @classmethod
-    def of(cls, opened: OpenedSession, settings: Settings, origin: str) -> Self:
+    def of(
+        cls, opened: OpenedSession, settings: Settings, *, origin: str, seconds_left: float
+    ) -> Self:
         """The answer for a page that reaches the broker at `origin`."""
         return cls(
             session_id=opened.session.session_id,
@@ -101,6 +107,7 @@ class CreatedSession(Shape):
             token_mode=settings.avatar_token_mode,
             base_url=f"{origin}{MIRROR_PATH}" if settings.sealed else settings.avatar_base_url,
             expires_at=moment(opened.expires_at),
+            seconds_left=int(seconds_left),
         )
 
 
@@ -131,7 +138,7 @@ class SessionState(Shape):
     session_id: str
     state: Literal["live", "ended"]
     expires_at: datetime
-    seconds_left: int = Field(description="It can shrink: today's minutes may be used up before")
+    seconds_left: int = Field(description=_SECONDS_LEFT)
     watched: bool = Field(description="Whether a page has it on show; if not, it can be resumed")
     end_reason: EndReason | None = None
 
@@ -215,6 +222,28 @@ class UtteranceList(Shape):
     """The utterances of a session, oldest first; of a long session the last hundred."""
 
     utterances: list[UtteranceReceipt]
+
+
+class SessionChanged(Shape):
+    """An event with a session's state: the first of a stream, and the last."""
+
+    event: Literal["session"]
+    id: str | None = Field(None, description="`end`: no event follows")
+    data: SessionState
+
+
+class UtteranceChanged(Shape):
+    """An event with an utterance's present fate."""
+
+    event: Literal["utterance"]
+    id: str = Field(description="What `Last-Event-ID` goes on after")
+    data: UtteranceReceipt
+
+
+class SessionEvent(RootModel[SessionChanged | UtteranceChanged]):
+    """An event of a session's stream."""
+
+    root: SessionChanged | UtteranceChanged = Field(discriminator="event")
 
 
 class Health(Shape):

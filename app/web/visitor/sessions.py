@@ -23,11 +23,9 @@ from app.problems import (
 )
 from app.web.deps import (
     CallerDep,
-    OwnOriginDep,
     OwnSession,
     PresenceDep,
     SessionServiceDep,
-    SettingsDep,
     SpeechServiceDep,
     VisitorsDep,
 )
@@ -52,11 +50,10 @@ from app.web.visitor.schemas import (
 from app.web.visitor.state_reader import StateReaderDep
 from app.web.visitor.text_stream import TURN_OF_WRITTEN, WRITTEN, StreamedTexts
 
-_OWN: Final = (Unauthenticated, SignInUnavailable, SessionNotFound)
+_OWN: Final = (InvalidRequest, Unauthenticated, SignInUnavailable, SessionNotFound)
 _CONTROL: Final[tuple[type[Problem], ...]] = (
-    InvalidRequest,
-    CrossSiteRequest,
     *_OWN,
+    CrossSiteRequest,
     ControlNotAllowed,
     SessionEnded,
     QueueFull,
@@ -73,7 +70,7 @@ router = APIRouter(
 )
 
 
-@router.get("/avatar-sessions", responses=problems(SignInUnavailable))
+@router.get("/avatar-sessions", responses=problems(InvalidRequest, SignInUnavailable))
 async def list_avatar_sessions(
     request: Request,
     response: Response,
@@ -97,16 +94,16 @@ async def get_avatar_session(grant: OwnSession, states: StateReaderDep) -> Sessi
 
 @router.post(
     "/avatar-sessions/{sessionId}/resume",
-    responses=problems(CrossSiteRequest, *_OWN, SessionEnded),
+    responses=problems(*_OWN, CrossSiteRequest, SessionEnded),
 )
 async def resume(
-    grant: OwnSession, presence: PresenceDep, settings: SettingsDep, origin: OwnOriginDep
+    grant: OwnSession, presence: PresenceDep, states: StateReaderDep
 ) -> CreatedSession:
     """Take a session up again after a reload: the answer of create, once more."""
-    return CreatedSession.of(await presence.resume(grant.runtime), settings, origin)
+    return await states.opened(await presence.resume(grant.runtime))
 
 
-@router.post("/avatar-sessions/{sessionId}/leave", responses=problems(CrossSiteRequest, *_OWN))
+@router.post("/avatar-sessions/{sessionId}/leave", responses=problems(*_OWN, CrossSiteRequest))
 async def leave(grant: OwnSession, presence: PresenceDep) -> Done:
     """Say that the page goes away: the session ends in 3 seconds unless it is resumed before."""
     await presence.leave(grant.runtime)
@@ -178,7 +175,7 @@ async def list_utterances(grant: OwnSession, speech: SpeechServiceDep) -> Uttera
 
 @router.post(
     "/avatar-sessions/{sessionId}/utterances/{turnId}/heard",
-    responses=problems(InvalidRequest, CrossSiteRequest, *_OWN, SessionEnded),
+    responses=problems(*_OWN, CrossSiteRequest, SessionEnded),
 )
 async def tell_heard(
     grant: OwnSession,

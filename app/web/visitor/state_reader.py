@@ -5,13 +5,15 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from app.config.settings import Settings
 from app.sessions.access import SessionGrant
 from app.sessions.capacity.budgets import Budgets
 from app.sessions.clock import SessionClock
 from app.sessions.service import SessionService
 from app.sessions.store.model import AvatarSession
-from app.web.deps import BudgetsDep, ClockDep, SessionServiceDep
-from app.web.visitor.schemas import SessionState
+from app.sessions.tokens import OpenedSession
+from app.web.deps import BudgetsDep, ClockDep, OwnOriginDep, SessionServiceDep, SettingsDep
+from app.web.visitor.schemas import CreatedSession, SessionState
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class StateReader:
     sessions: SessionService
     budgets: Budgets
     clock: SessionClock
+    settings: Settings
+    origin: str
 
     async def now(self, grant: SessionGrant) -> SessionState:
         """The state of a session by now, for a caller who has had its grant for a while."""
@@ -31,11 +35,20 @@ class StateReader:
         left = await self.budgets.seconds_left(session)
         return SessionState.of(session, clock=self.clock, seconds_left=left)
 
+    async def opened(self, opened: OpenedSession) -> CreatedSession:
+        """What the page of a session that was opened or resumed needs to show it."""
+        left = await self.budgets.seconds_left(opened.session)
+        return CreatedSession.of(opened, self.settings, origin=self.origin, seconds_left=left)
+
 
 async def _state_reader(
-    sessions: SessionServiceDep, budgets: BudgetsDep, clock: ClockDep
+    sessions: SessionServiceDep,
+    budgets: BudgetsDep,
+    clock: ClockDep,
+    settings: SettingsDep,
+    origin: OwnOriginDep,
 ) -> StateReader:
-    return StateReader(sessions, budgets, clock)
+    return StateReader(sessions, budgets, clock, settings, origin)
 
 
 StateReaderDep = Annotated[StateReader, Depends(_state_reader)]

@@ -56,13 +56,13 @@ export class Conversation {
   /**
    * A session is there; one that goes on after a reload has lines already.
    *
-   * @param {{sessionId: string, expiresAt: string, secondsLeft: number}} opened
+   * @param {{sessionId: string, answeredAt: number}} opened By the broker's clock.
    * @param {SavedSpeech | null} kept
    */
-  begin({ sessionId, expiresAt, secondsLeft }, kept) {
+  begin({ sessionId, answeredAt }, kept) {
     if (this.#sessionId !== sessionId) this.#lines.clear();
     this.#sessionId = sessionId;
-    this.#skew = performance.now() - (Date.parse(expiresAt) - secondsLeft * 1000) || 0;
+    this.#skew = performance.now() - answeredAt;
     this.#kept = kept?.sessionId === sessionId ? kept : null;
     if (this.#kept) void this.#catchUp(this.#kept);
   }

@@ -13,7 +13,7 @@ const RECORDING_MS = 180_000;
  * @typedef {import("../../../types/broker-api").SessionState} SessionState
  * @typedef {import("../../../types/broker-api").Spoken} Spoken
  * @typedef {import("../../../types/broker-api").PlaceInLine} PlaceInLine
- * @typedef {CreatedSession & {secondsLeft: number}} OpenedSession A session, and its time as of the answer.
+ * @typedef {CreatedSession & {answeredAt: number}} OpenedSession A session, and the broker's time of the answer: the visitor's clock may be wrong.
  * @typedef {{sessionId: string, token?: string}} SessionReference Without a token the visitor's cookie counts.
  * @typedef {Pick<SessionState, "state" | "secondsLeft" | "endReason">} SessionStatus
  * @typedef {{
@@ -270,16 +270,6 @@ function own(token) {
  * @returns {OpenedSession}
  */
 function opened(created, response) {
-  return { ...created, secondsLeft: secondsUntil(created.expiresAt, response) };
-}
-
-/**
- * Seconds until a moment, by the server's clock: the visitor's may be wrong.
- *
- * @param {string} moment ISO 8601
- * @param {Response} response
- */
-function secondsUntil(moment, response) {
-  const now = Date.parse(response.headers.get("Date") ?? "") || Date.now();
-  return Math.max(0, (Date.parse(moment) - now) / 1000);
+  const answeredAt = Date.parse(response.headers.get("Date") ?? "") || Date.now();
+  return { ...created, answeredAt };
 }

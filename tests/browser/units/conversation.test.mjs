@@ -8,7 +8,7 @@ import { Problem } from "../../../static/shared/broker/problems.js";
 import { SpeechTracker } from "../../../static/page/speech/speech-tracker.js";
 import { spreadCues } from "../../../static/page/speech/utterance-lines.js";
 
-const OPENED = { sessionId: "s-1", expiresAt: new Date(Date.now() + 900_000).toISOString(), secondsLeft: 900 };
+const OPENED = { sessionId: "s-1", answeredAt: Date.now() };
 const utterance = (turnId, state, about = {}) => ({
   turnId,
   text: `Text of ${turnId}.`,
