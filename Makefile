@@ -42,8 +42,10 @@ bench: .venv/.dev node_modules/.installed ## what a speak costs, against other s
 	$(if $(FULL),$(BIN)/python -m bench.stalls)
 	$(if $(FULL),$(BIN)/python -m bench.record)
 
-soak: .venv/.installed ## MINUTES of visitors, faults and kills, then check that no session is left open
-	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+soak: .venv/.dev ## MINUTES of visitors, faults and kills of one process or of REPLICAS, and the check of all promises
+	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(REPLICAS),--replicas $(REPLICAS)) $(if $(FAULTS),--faults $(FAULTS)) \
+	  $(if $(RULES),--rules $(RULES))
 
 fuzz: .venv/.dev ## FUZZ_CASES requests made from the OpenAPI document, and broken bytes
 	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest --timeout 0 tests/test_fuzz.py
