@@ -9,7 +9,7 @@ LOCKED := $(PIP) --require-hashes
 PYTEST := $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run install check test lint bench soak fuzz lock clean
+.PHONY: help run install check test lint replicas bench soak fuzz lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ lint: .venv/.dev node_modules/.installed ## ruff, mypy, tsc, hadolint
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx --no-install tsc --project tsconfig.json
 	$(BIN)/hadolint Dockerfile
+
+replicas: .venv/.dev ## start REPLICAS, Postgres and HAProxy on this machine, with the emulator, to look at
+	@exec $(BIN)/python -m bench.replicas $(if $(REPLICAS),--replicas $(REPLICAS))
 
 bench: .venv/.dev node_modules/.installed ## what a speak costs, against other servers; FULL=1 for all that is measured
 	$(BIN)/python -m bench.speak $(if $(FULL),--full) $(if $(ROUNDS),--rounds $(ROUNDS))

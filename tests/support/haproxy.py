@@ -42,7 +42,10 @@ def haproxy(directory: Path, addresses: Sequence[str]) -> Iterator[Running]:
     file.write_text(configured_for(port, addresses), encoding="utf-8")
     with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603 - found by our own script
-            [program(), "-db", "-f", str(file)], stdout=out, stderr=out
+            [program(), "-db", "-f", str(file)],
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
         )
     try:
         wait_until("HAProxy listens", lambda: _is_listening(process, port, log))

@@ -40,6 +40,7 @@ class Postgres:
                 [str(self.programs / "postgres"), *place, *options],
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # Ctrl+C ends those who use it first
                 **self.owner,
             )
         wait_until("Postgres is ready", self.is_ready)

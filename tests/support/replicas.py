@@ -66,6 +66,7 @@ class Replica:
                 env=environment(**self.settings),
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # Ctrl+C ends what is around it first, and in order
             )
         async with asyncio.timeout(READY_SECONDS), httpx.AsyncClient(trust_env=False) as http:
             while not await self._answers(http):
