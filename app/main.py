@@ -33,6 +33,7 @@ from app.observability.metrics import Metrics
 from app.observability.recent_calls import RecentCalls
 from app.observability.tracing import UNTRACED, Traces
 from app.problems import Problem
+from app.replicas.rates import SharedRates
 from app.sessions.access import Services
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.capacity.shared_store import SharedCapacityStore
@@ -172,6 +173,9 @@ def create_app(
                 shared_capacity=_shared_capacity(settings, database, keyring),
                 is_record_down=lambda: not database.is_available,
             )
+            shared_rates = None
+            if is_postgres(settings.database_url):
+                shared_rates = SharedRates(database, keyring.rates())
             for warning in domain.readiness.warnings():
                 log.warning(warning)
             async with (
@@ -179,6 +183,9 @@ def create_app(
                 contextlib.aclosing(domain.registry),
                 _in_background(domain.reaper.run()),
                 _in_background(retention.run()),
+                contextlib.nullcontext()
+                if shared_rates is None
+                else _in_background(shared_rates.run(clocks.sleep)),
                 _closed_at_exit(domain.shutdown, shutdown_seconds),
             ):
                 await domain.registry.take_over()
@@ -197,7 +204,7 @@ def create_app(
                     operator_streams=StreamLimit(of_one=MAX_STREAMS, of_all=MAX_STREAMS),
                     operators=Operators(settings, keyring.operators(), clocks.wall),
                     presence=domain.presence,
-                    rates=Rates.of(settings),
+                    rates=Rates.of(settings, shared_rates),
                     readiness=domain.readiness,
                     recent_calls=recent_calls,
                     services=Services(settings.service_tokens),

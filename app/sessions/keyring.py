@@ -41,6 +41,10 @@ class Keyring:
         """The key of the hashes that stand for texts in the audit record."""
         return _derived(self._keys[0], b"words")
 
+    def rates(self) -> bytes:
+        """The key of the digests that stand for callers where rates are counted."""
+        return _derived(self._keys[0], b"rates")
+
     def addresses(self) -> bytes:
         """The key of the digests that stand for network addresses in the database."""
         return _derived(self._keys[0], b"addresses")
