@@ -25,8 +25,8 @@ async def main() -> None:
     parser.add_argument("--replicas", type=int, default=3)
     count = parser.parse_args().replicas
     asked_to_end = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, asked_to_end.set)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(ending, asked_to_end.set)
     with tempfile.TemporaryDirectory(prefix="replicas-") as name:
         directory, port = Path(name), free_port()
         kaltura = f"http://127.0.0.1:{port}"
