@@ -8,7 +8,7 @@ from collections.abc import Callable, Container
 
 from bench.soak.history import RULES
 from bench.soak.replica_faults import FAULTS
-from bench.soak.replicas_run import VISITORS, ReplicaReport, soak_replicas
+from bench.soak.replicas_run import VISITORS, Load, ReplicaReport, soak_replicas
 from bench.soak.run import Report, soak
 
 SEEDS = 1_000_000
@@ -40,7 +40,7 @@ def main() -> int:
                 count=options.replicas,
                 rules=options.rules,
                 faults=options.faults,
-                visitors=options.visitors,
+                load=Load(options.visitors),
             )
         )
         print(_table_of_replicas(report))

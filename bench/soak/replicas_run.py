@@ -16,9 +16,14 @@ import aiohttp
 from bench.processes import free_port, process, wait_until_ready
 from bench.soak.history import History, Said, check, longest_gap_seconds
 from bench.soak.outcome import UpstreamSession
-from bench.soak.replica_faults import ReplicaFaults
+from bench.soak.replica_faults import REST_SECONDS, ReplicaFaults
 from bench.soak.run import ANSWER_SECONDS, CAP, QUIET_SECONDS, SETTINGS
-from bench.soak.speaking_visitor import CALL_SECONDS, Calls, SpeakingVisitor
+from bench.soak.speaking_visitor import (
+    CALL_SECONDS,
+    LENGTH_SECONDS,
+    Calls,
+    SpeakingVisitor,
+)
 from bench.soak.tally import Tally
 from tests.support.replicas import Replicas, replicas
 
@@ -32,11 +37,23 @@ LEAVE_SECONDS: Final = 120
 REPLICA_SETTINGS: Final = {
     **SETTINGS,
     "SESSION_MAX_SECONDS": str(SESSION_SECONDS),
-    "SESSION_IDLE_SECONDS": "60",
     "SHUTDOWN_SESSIONS": "keep",
 }
 
 _MARK: Final = re.compile(r"\bv\d+x[0-9a-f]{8}\b")
+
+
+@dataclass(frozen=True)
+class Load:
+    """How many visitors there are at the same time, and how long they and the pauses last."""
+
+    visitors: int = VISITORS
+    length_seconds: tuple[float, float] = LENGTH_SECONDS
+    rest_seconds: float = REST_SECONDS
+    """The time between two faults."""
+
+    idle_seconds: int = 60
+    """When a session whose visitor is gone ends."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +89,7 @@ async def soak_replicas(
     count: int,
     rules: Sequence[str],
     faults: list[str],
-    visitors: int = VISITORS,
+    load: Load = Load(),
 ) -> ReplicaReport:
     """Run visitors and faults for so many seconds, wait until every session ended, and check."""
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
@@ -83,9 +100,10 @@ async def soak_replicas(
         kaltura = f"http://127.0.0.1:{port}"
         with process(kaltura_directory, "-m", "bench.soak.emulator", str(port)):
             await wait_until_ready(f"{kaltura}/emulator/faults")
-            async with replicas(directory, kaltura, count, **REPLICA_SETTINGS) as running:
-                run = _Run(running, kaltura, seed)
-                await run.load(seconds, visitors, faults)
+            settings = REPLICA_SETTINGS | {"SESSION_IDLE_SECONDS": str(load.idle_seconds)}
+            async with replicas(directory, kaltura, count, **settings) as running:
+                run = _Run(running, kaltura, seed, load)
+                await run.play(seconds, faults)
                 history = await run.history()
             exit_codes = [code for replica in running.each for code in replica.exit_codes]
         return ReplicaReport(run.seen.tally, history, dict(run.faults.played), exit_codes, rules)
@@ -94,15 +112,16 @@ async def soak_replicas(
 class _Run:
     """The visitors and the faults of one run."""
 
-    def __init__(self, running: Replicas, kaltura: str, seed: int) -> None:
+    def __init__(self, running: Replicas, kaltura: str, seed: int, load: Load) -> None:
         self._running = running
+        self._load = load
         self._kaltura = kaltura
         self._seed = seed
         self._is_over = False
         self.seen = Calls(Tally())
         self.faults = ReplicaFaults(running, seed)
 
-    async def load(self, seconds: float, visitors: int, faults: list[str]) -> None:
+    async def play(self, seconds: float, faults: list[str]) -> None:
         """Let visitors come and faults happen, then let the last visitors leave."""
         async with aiohttp.ClientSession(
             self._running.url,
@@ -111,10 +130,14 @@ class _Run:
             timeout=aiohttp.ClientTimeout(CALL_SECONDS),
         ) as http:
             numbers = itertools.count()
-            coming = [asyncio.create_task(self._come(http, numbers)) for _ in range(visitors)]
+            coming = [
+                asyncio.create_task(self._come(http, numbers)) for _ in range(self._load.visitors)
+            ]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    await (self.faults.play(faults) if faults else asyncio.sleep(seconds))
+                    if faults:
+                        await self.faults.play(faults, self._load.rest_seconds)
+                    await asyncio.sleep(seconds)
             self._is_over = True
             _, late = await asyncio.wait(coming, timeout=LEAVE_SECONDS)
             for visit in late:
@@ -126,7 +149,8 @@ class _Run:
         """Let one visitor after the other come, until the time is over."""
         while not self._is_over:
             name = f"v{next(numbers)}"
-            await SpeakingVisitor(http, self.seen, name, Random(f"{name} {self._seed}")).visit()
+            random, length = Random(f"{name} {self._seed}"), self._load.length_seconds
+            await SpeakingVisitor(http, self.seen, name, random, length).visit()
 
     async def history(self) -> History:
         """Wait until every session has ended, and tell all that happened."""

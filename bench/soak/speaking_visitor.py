@@ -24,7 +24,7 @@ FATE_SECONDS: Final = 30
 POLL_SECONDS: Final = 4
 PAUSE_SECONDS: Final = (0.2, 3.0)
 LENGTH_SECONDS: Final = (5.0, 25.0)
-"""How long a visitor uses its session, at least and at most."""
+"""How long a visitor uses its session by default, at least and at most."""
 
 STREAM_CHANCE: Final = 0.2
 LONG_CHANCE: Final = 0.3
@@ -56,6 +56,7 @@ class SpeakingVisitor:
     seen: Calls
     name: str
     random: Random
+    length_seconds: tuple[float, float] = LENGTH_SECONDS
     session_id: str = ""
     ticket: str = ""
     _texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -70,7 +71,7 @@ class SpeakingVisitor:
         self.seen.tally.visitors += 1
         if not await self._open():
             return
-        until = time.monotonic() + self.random.uniform(*LENGTH_SECONDS)
+        until = time.monotonic() + self.random.uniform(*self.length_seconds)
         while time.monotonic() < until:
             is_over = await (self._stop if self.random.random() < STOP_CHANCE else self._speak)()
             if is_over:

@@ -88,7 +88,7 @@ class Replica:
 
     async def stop(self) -> None:
         """Ask the process to stop, and wait until it has; kill it after `EXIT_SECONDS`."""
-        if self.process.poll() is not None:
+        if self._process is None or self._process.poll() is not None:
             return
         self.process.terminate()
         try:
@@ -147,12 +147,16 @@ async def replicas(
                 "TRUSTED_PROXIES": "127.0.0.1",
             }
             each.append(Replica(own, port, settings | through_proxies, to_postgres, from_peers))
+        stack.push_async_callback(_stop_all, each)
         for replica in each:
             await replica.start()
-            stack.push_async_callback(replica.stop)
         addresses = [f"127.0.0.1:{replica.port}" for replica in each]
         balancer = stack.enter_context(haproxy(directory, addresses))
         yield Replicas(balancer.url, each, server, database)
+
+
+async def _stop_all(each: list[Replica]) -> None:
+    await asyncio.gather(*(replica.stop() for replica in each))
 
 
 def _at_port(database: str, port: int) -> str:
