@@ -61,6 +61,10 @@ class Keyring:
         """Keys that sign the operator's console cookie."""
         return [_derived(key, b"operators") for key in self._keys]
 
+    def forwarding(self) -> list[bytes]:
+        """Keys that sign what one replica tells another of a call that it passes on."""
+        return [_derived(key, b"forwarding") for key in self._keys]
+
     def at_rest(self) -> MultiFernet:
         """The cipher for secrets that are kept in the database."""
         keys = [urlsafe_b64encode(_derived(key, b"at rest")) for key in self._keys]

@@ -27,6 +27,9 @@ from app.web.middleware.log_levels import level_of, route_of
 from app.web.middleware.origins import HostPolicy, OriginPolicy
 
 REQUEST_ID: Final = "X-Request-ID"
+ANSWERED_BY: Final = "answered_by"
+"""The name of the other replica that has answered a request, in the request's state."""
+
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _UNDER_ANY_NAME: Final = re.compile(r"/healthz|/readyz|/static/.*")
@@ -83,7 +86,10 @@ class RequestContext:
             finally:
                 seconds = time.perf_counter() - started
                 problem = problem_told(scope)
-                self._metrics.answered(scope["method"], route_of(scope), status, problem, seconds)
+                replica = scope["state"].get(ANSWERED_BY)
+                if replica is None:  # else the other replica has counted it
+                    route = route_of(scope)
+                    self._metrics.answered(scope["method"], route, status, problem, seconds)
                 log.log(
                     level_of(scope, status, seconds),
                     "request",
@@ -91,6 +97,7 @@ class RequestContext:
                     path=scope["path"],
                     status=status,
                     **({} if problem is None else {"problem": problem}),
+                    **({} if replica is None else {"replica": replica}),
                     duration_ms=round(seconds * 1000, 1),
                 )
                 if problem == KalturaCredentialsRejected.name:
