@@ -271,8 +271,9 @@ def _run_broker(
         level=settings.log_level,
         worker=worker,
     )
-    app = create_app(settings, tracer_provider=traces)
     listening = listen(settings.host, settings.port)
+    host, port, *_ = listening.getsockname()
+    app = create_app(settings, tracer_provider=traces, listening_at=(host, port))
     _print_without_effect(without_effect)
 
     def announce() -> None:

@@ -35,6 +35,8 @@ from app.observability.tracing import UNTRACED, Traces
 from app.problems import Problem
 from app.replicas.client import open_replica_client
 from app.replicas.forwarded_call import ForwardedCallHeader
+from app.replicas.joining import lease_of
+from app.replicas.lease import LINE_CHANGED, SESSIONS_MOVED
 from app.replicas.owners import SessionOwners
 from app.replicas.rates import SharedRates
 from app.sessions.access import Services
@@ -46,7 +48,7 @@ from app.sessions.lifecycle.shutdown import SessionShutdown
 from app.sessions.speech.assembly import speech_services
 from app.sessions.speech.text.installed_hooks import installed_hooks
 from app.sessions.store.owner_lookup import OwnerLookup
-from app.sessions.store.repository import SessionRepository
+from app.sessions.store.stores import session_store
 from app.sessions.store.usage import UsageReader
 from app.web.authorization import TOKEN_HEADER
 from app.web.bounds import WebBounds
@@ -119,12 +121,14 @@ def create_app(
     tracer_provider: TracerProvider | None = None,
     bounds: WebBounds = WebBounds(),  # noqa: B008 - a frozen value
     shutdown_seconds: float = SHUTDOWN_SECONDS,
+    listening_at: tuple[str, int] | None = None,
 ) -> FastAPI:
     """Make the broker's application.
 
     Raises `SettingsError` without a KS or an avatar, or when an installed speech hook can't be
     loaded. With a `tracer_provider` requests are traced. Ending the sessions takes at most
-    `shutdown_seconds`.
+    `shutdown_seconds`. `listening_at` is the address and port of the server, which other replicas
+    are told.
     """
     settings.required_to_serve()
     hooks = installed_hooks()
@@ -140,6 +144,13 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with (
             open_database(settings.database_url, prepare) as database,
+            lease_of(
+                settings,
+                database,
+                version=__version__,
+                listening_at=listening_at,
+                monotonic=clocks.monotonic,
+            ) as lease,
             contextlib.aclosing(
                 kaltura_client(settings, transports.kaltura, clocks, observer)
             ) as client,
@@ -169,9 +180,14 @@ def create_app(
             domain = assemble(
                 settings,
                 client=client,
-                store=SessionRepository(
-                    database, keyring.at_rest(), base_url=settings.avatar_base_url, clock=clock
+                store=session_store(
+                    database,
+                    keyring.at_rest(),
+                    base_url=settings.avatar_base_url,
+                    clock=clock,
+                    lease=lease,
                 ),
+                lease=lease,
                 keyring=keyring,
                 record=audit_writer,
                 services=speech_parts,
@@ -183,12 +199,14 @@ def create_app(
             shared_rates = None
             if is_postgres(settings.database_url):
                 shared_rates = SharedRates(database, keyring.rates())
+            lease.on_lost(domain.registry.lose_all)
+            lease.on_notify(LINE_CHANGED, lambda _: domain.capacity.notify())
             for warning in domain.readiness.warnings():
                 log.warning(warning)
             async with (
                 audit_writer.running(),
                 contextlib.aclosing(domain.registry),
-                _in_background(domain.reaper.run()),
+                _in_background(domain.reaper.run(lease.wait_for_deaths)),
                 _in_background(retention.run()),
                 contextlib.nullcontext()
                 if shared_rates is None
@@ -196,6 +214,8 @@ def create_app(
                 _forwarder(settings, database, keyring, clocks, metrics) as forwarder,
                 _closed_at_exit(domain.shutdown, shutdown_seconds),
             ):
+                if forwarder is not None:
+                    lease.on_notify(SESSIONS_MOVED, lambda _: forwarder.owners.forget_all())
                 await domain.registry.take_over()
                 yield State(
                     access_control=domain.access_control,

@@ -1,5 +1,6 @@
 """Several processes on one listening socket, and the one that watches them."""
 
+import asyncio
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -141,12 +143,21 @@ def started(broker: Running) -> set[int]:
 
 
 @contextmanager
-def workers(directory: Path, server: Postgres) -> Iterator[Running]:
-    """Two workers of the broker, which both have started."""
-    shared = {**KALTURA, "SECRET_KEY": SECRET_KEY, "DATABASE_URL": server.new_database()}
+def workers(directory: Path, server: Postgres) -> Iterator[tuple[Running, str]]:
+    """Two workers of the broker, which both have started, and their database."""
+    database = server.new_database()
+    shared = {**KALTURA, "SECRET_KEY": SECRET_KEY, "DATABASE_URL": database}
     with running("serve", directory, "--workers", "2", ready="/healthz", **shared) as broker:
         wait_until("both have started", lambda: started(broker) == {1, 2})
-        yield broker
+        yield broker, database
+
+
+async def urls_in(database: str) -> set[str]:
+    """Where the replicas on a database say that they are."""
+    connection = await asyncpg.connect(database.replace("+asyncpg", ""))
+    rows = await connection.fetch("SELECT url FROM replicas")
+    await connection.close()
+    return {row["url"] for row in rows}
 
 
 def children(broker: Running) -> list[int]:
@@ -155,9 +166,14 @@ def children(broker: Running) -> list[int]:
     return [int(child) for child in listed.split()]
 
 
-def test_workers_serve_one_port_and_stop_together(tmp_path: Path, own_postgres: Postgres) -> None:
-    with workers(tmp_path, own_postgres) as broker:
-        assert httpx.get(f"{broker.url}/healthz", trust_env=False).is_success
+def test_workers_serve_one_port_and_one_of_their_own_and_stop_together(
+    tmp_path: Path, own_postgres: Postgres
+) -> None:
+    with workers(tmp_path, own_postgres) as (broker, database):
+        own = asyncio.run(urls_in(database))
+        assert len(own) == 2
+        for url in (broker.url, *own):
+            assert httpx.get(f"{url}/healthz", trust_env=False).is_success
         each = children(broker)
         assert len(each) == 2
         assert stop(broker.process) == 0
@@ -172,7 +188,7 @@ def test_workers_serve_one_port_and_stop_together(tmp_path: Path, own_postgres: 
 def test_workers_stop_when_the_process_that_watches_them_is_killed(
     tmp_path: Path, own_postgres: Postgres
 ) -> None:
-    with workers(tmp_path, own_postgres) as broker:
+    with workers(tmp_path, own_postgres) as (broker, _):
         each = children(broker)
         kill(broker.process)
         wait_until("they have ended", lambda: not any(map(is_running, each)), 40)
