@@ -117,7 +117,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert defaults == {name: default_of(field) or "none" for name, field in SETTINGS.items()}
 
 
-OF_OTHERS: Final = frozenset({"SESSION_ID", "NAME_FILE", "FUZZ_CASES"})
+OF_OTHERS: Final = frozenset({"SESSION_ID", "NAME_FILE", "FUZZ_CASES", "POSTGRES_PASSWORD"})
 """What examples call something else by."""
 
 
