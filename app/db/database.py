@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Executable, MetaData, Row, Table, create_engine, event, text
+from sqlalchemy import Connection, Executable, MetaData, Row, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -240,7 +240,7 @@ async def open_database(url: str, prepare: Callable[[Connection], None]) -> Asyn
     engine = _postgres(url) if is_postgres(url) else _sqlite(url)
     database = Database(engine, path, _sqlite_writer(url))
     try:
-        await _prepare_tables(database, path, prepare)
+        await _prepare_tables(database, url, prepare)
         yield database
     finally:
         await database.aclose()
@@ -251,6 +251,19 @@ def _postgres(url: str) -> AsyncEngine:
 
     connect = connector(url, seconds=BUSY_SECONDS)
     return create_async_engine(f"{POSTGRES}+asyncpg://", async_creator=connect, pool_pre_ping=True)
+
+
+async def _prepare_postgres(
+    url: str, engine: AsyncEngine, prepare: Callable[[Connection], None]
+) -> None:
+    from app.db.migration_connection import migrating  # noqa: PLC0415 - see above
+    from app.db.postgres import connector, require_sessions  # noqa: PLC0415 - see above
+
+    await require_sessions(engine)  # first: the lock below is a session's
+    connect = connector(url, seconds=BUSY_SECONDS, bounds_statements=False)
+    async with migrating(connect) as connection:
+        await connection.run_sync(prepare)
+        await connection.commit()
 
 
 def _sqlite(url: str) -> AsyncEngine:
@@ -271,19 +284,16 @@ def _sqlite_writer(url: str) -> SqliteWriter | None:
 
 
 async def _prepare_tables(
-    database: Database, path: Path | None, prepare: Callable[[Connection], None]
+    database: Database, url: str, prepare: Callable[[Connection], None]
 ) -> None:
     """Run `prepare` under a lock, as several processes may start at once."""
-    is_server = database.engine.dialect.name == POSTGRES
+    path, is_server = file_of(url), is_postgres(url)
     try:
-        async with _exclusive(path), database.engine.begin() as connection:
-            if is_server:
-                await connection.execute(text("SELECT pg_advisory_xact_lock(0)"))
-            await connection.run_sync(prepare)
         if is_server:
-            from app.db.postgres import require_sessions  # noqa: PLC0415 - see above
-
-            await require_sessions(database.engine)
+            await _prepare_postgres(url, database.engine, prepare)
+        else:
+            async with _exclusive(path), database.engine.begin() as connection:
+                await connection.run_sync(prepare)
         if database.file is not None:
             await database.file.remember_files()
         await database.acquire_process_lock()
