@@ -24,8 +24,9 @@ from app.audit.reader import AuditReader
 from app.audit.retention import Retention
 from app.audit.writer import AuditWriter
 from app.config.settings import Settings
-from app.db.database import open_database
+from app.db.database import Database, is_postgres, open_database
 from app.identity.assembly import login_of
+from app.kaltura.late_responses import LATE_SECONDS
 from app.kaltura.observation import combined
 from app.migrations import prepare
 from app.observability.metrics import Metrics
@@ -34,8 +35,9 @@ from app.observability.tracing import UNTRACED, Traces
 from app.problems import Problem
 from app.sessions.access import Services
 from app.sessions.assembly import assemble, kaltura_client
+from app.sessions.capacity.shared_store import SharedCapacityStore
 from app.sessions.clock import Clock, Clocks, SessionClock
-from app.sessions.keyring import keyring_of
+from app.sessions.keyring import Keyring, keyring_of
 from app.sessions.lifecycle.shutdown import SessionShutdown
 from app.sessions.speech.assembly import speech_services
 from app.sessions.speech.text.installed_hooks import installed_hooks
@@ -56,6 +58,7 @@ from app.web.middleware.guards import (
 )
 from app.web.middleware.origins import HostPolicy, OriginPolicy
 from app.web.middleware.proxies import SignedInByProxy, UntrustedProxyWarning
+from app.web.operator.shared_look import SharedLook
 from app.web.operator.sign_in import Operators
 from app.web.operator.streams import MAX_STREAMS
 from app.web.rate_limiter import Rates
@@ -72,6 +75,9 @@ SHUTDOWN_SECONDS: Final = 6
 `app.server.process.GRACE_SECONDS` come before it; both together are less than the 10 s after which
 a container is killed.
 """
+
+SAVE_SECONDS: Final = 10
+"""How long it may take to write a session that Kaltura has opened."""
 
 CORS_ALLOWED: Final = (
     *("Authorization", TOKEN_HEADER, VISITOR_HEADER, "Content-Type", "Idempotency-Key", REQUEST_ID),
@@ -163,6 +169,7 @@ def create_app(
                 services=speech_parts,
                 clocks=clocks,
                 clock=clock,
+                shared_capacity=_shared_capacity(settings, database, keyring),
                 is_record_down=lambda: not database.is_available,
             )
             for warning in domain.readiness.warnings():
@@ -196,6 +203,7 @@ def create_app(
                     services=Services(settings.service_tokens),
                     sessions=domain.service,
                     settings=settings,
+                    shared_look=SharedLook(clocks.monotonic),
                     speech=domain.speech,
                     stats_reader=domain.stats_reader,
                     templates=templates,
@@ -228,6 +236,21 @@ def create_app(
     # Cached, as FastAPI's own is: making the document takes a tenth of a second.
     app.openapi = functools.cache(lambda: describe(app, settings))  # type: ignore[method-assign] # FastAPI's documented way
     return app
+
+
+def _shared_capacity(
+    settings: Settings, database: Database, keyring: Keyring
+) -> SharedCapacityStore | None:
+    """The state of capacity that processes on one Postgres share; None with SQLite."""
+    if not is_postgres(settings.database_url):
+        return None
+    return SharedCapacityStore(
+        database,
+        base_url=settings.avatar_base_url,
+        max_waiting=settings.max_waiting,
+        ticket_key=keyring.tickets(),
+        opening_seconds=settings.upstream_timeout_seconds + LATE_SECONDS + SAVE_SECONDS,
+    )
 
 
 def _middleware(

@@ -77,13 +77,14 @@ class Server:
         spent = processor_seconds(self.process_id) - before
         return Cost(done, spent * 1000 / done.calls)
 
-    async def speak(self, calls: int, connections: int) -> Cost:
-        """Measure the processor time of speaks, spread evenly over the sessions.
+    async def speak(self, calls: int, connections: int, among: int | None = None) -> Cost:
+        """Measure the processor time of speaks, spread evenly over the first `among` sessions.
 
         Each session is spoken in by one connection, so that no speak waits for another.
         """
-        connections = min(connections, len(self.sessions))
-        sessions = self.sessions[: len(self.sessions) // connections * connections]
+        among = len(self.sessions) if among is None else among
+        connections = min(connections, among)
+        sessions = self.sessions[: among // connections * connections]
         await asyncio.sleep(max(0.0, self._quiet_at - time.monotonic()))
         self._quiet_at = time.monotonic() + math.ceil(calls / len(sessions)) * SAID_SECONDS
         speaks = [_speak(session) for session in islice(cycle(sessions), calls)]

@@ -31,7 +31,8 @@ MAY_IMPORT = {
     },
     "observability": {"observability", "kaltura", "sessions", "server.output", "__version__"},
     "migrations": {
-        *("migrations", "audit.schema", "replicas.table", "sessions.store.repository"),
+        *("migrations", "audit.schema", "replicas.table", "sessions.store.capacity_tables"),
+        *("sessions.store.repository",),
         *("config", "db"),
     },
     "emulator": {"emulator", "kaltura.contract"},

@@ -25,9 +25,10 @@ from app.audit.schema import AUDIT
 from app.config.sources import SettingsError
 from app.db.database import METADATA, POSTGRES
 from app.replicas.table import REPLICAS
+from app.sessions.store.capacity_tables import CAPACITY, LINE, OPENINGS
 from app.sessions.store.repository import SESSIONS
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """The revision of this version's tables: the last one in `versions/`."""
 
 USABLE_FROM: Final = "0003"
@@ -50,7 +51,10 @@ USABLE: Final = Table(
 Versions up to revision 0003 know only this table, and start where it names a revision of theirs.
 """
 
-_BEFORE_REVISIONS: Final = {REPLICAS.name: "0004", AUDIT.name: "0002", SESSIONS.name: "0001"}
+TABLES: Final = (PRESENT, AUDIT, SESSIONS, REPLICAS, CAPACITY, OPENINGS, LINE)
+"""Every table there is."""
+
+_BEFORE_REVISIONS: Final = {AUDIT.name: "0002", SESSIONS.name: "0001"}
 """For databases from before revisions were stored: the revision that each table tells of.
 
 The tables are in order of their age, the newest first.
@@ -70,7 +74,7 @@ def prepare(connection: Connection) -> None:
         _require_usable(connection, revision)
     else:
         if revision is None:
-            METADATA.create_all(connection)
+            METADATA.create_all(connection, tables=TABLES)
         elif revision < HEAD:
             _upgrade(connection, revision)
         _store(connection, PRESENT, HEAD)
@@ -81,7 +85,7 @@ def prepare(connection: Connection) -> None:
 
 def _require_rights(connection: Connection) -> None:
     """Run each kind of statement on no rows of each table, so that a missing right shows here."""
-    for table in METADATA.sorted_tables:
+    for table in TABLES:
         column = table.columns[0]
         none = select(table).where(false())
         connection.execute(none)

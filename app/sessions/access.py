@@ -158,7 +158,7 @@ class AccessControl:
             )
         if session is not None and _same(token, session.access.token):
             return True
-        if any(_same(token, other.access.token) for other in self._registry.sessions()):
+        if self._registry.index.has_token(token):
             return False
         raise Unauthenticated
 

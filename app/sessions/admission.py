@@ -1,27 +1,36 @@
 """Opens sessions for visitors and services, or gives them a place in line."""
 
 import asyncio
+import hashlib
+import hmac
 from dataclasses import replace
 from typing import Final
 
 from app.config.settings import Settings
 from app.kaltura.contract import CreateRequest
-from app.problems import AtCapacity, InvalidRequest, KalturaBusy, TicketNotFound
+from app.problems import AtCapacity, InvalidRequest, KalturaBusy, KalturaTimeout, TicketNotFound
 from app.sessions.access import SERVICE
 from app.sessions.capacity.budgets import Budgets
-from app.sessions.capacity.manager import CapacityManager, QueuePosition, Requester
+from app.sessions.capacity.manager import CapacityManager, QueuePosition
+from app.sessions.capacity.state import Requester
 from app.sessions.error_mapping import BUSY_SECONDS
 from app.sessions.lifecycle.creation import SessionCreator
 from app.sessions.lifecycle.options import SessionOptions, create_request
 from app.sessions.registry import SessionRegistry
 from app.sessions.runtime import SessionRuntime
-from app.sessions.store.model import IdempotencyRecord
+from app.sessions.store.model import AvatarSession, IdempotencyRecord
 
 MAX_TICKETS: Final = 1000
 """Used tickets that are remembered; past this number the oldest are forgotten."""
 
-Opening = asyncio.Task[SessionRuntime | QueuePosition]
-"""Task that opens a session, or ends with a place in line."""
+LOOK_AGAIN_SECONDS: Final = 0.2
+"""Seconds between two looks whether another process has opened a session for the same request."""
+
+MAX_LOOKS: Final = 600
+"""Looks in all; by then the other process has opened a session, or has died."""
+
+Opened = SessionRuntime | AvatarSession | QueuePosition
+"""What came of a request: a session here, one of another process, or a place in line."""
 
 
 class Admission:
@@ -40,14 +49,16 @@ class Admission:
         capacity: CapacityManager,
         budgets: Budgets,
         creator: SessionCreator,
+        address_key: bytes,
     ) -> None:
+        self._address_key = address_key
         self._settings = settings
         self._registry = registry
         self._capacity = capacity
         self._budgets = budgets
         self._creator = creator
-        self._under_way: set[Opening] = set()
-        self._by_key: dict[str, tuple[IdempotencyRecord, Opening]] = {}
+        self._under_way: set[asyncio.Task[Opened]] = set()
+        self._by_key: dict[str, tuple[IdempotencyRecord, asyncio.Task[Opened]]] = {}
         self._used_tickets: dict[str, str] = {}
         """The owner who waited with each used ticket."""
 
@@ -61,13 +72,15 @@ class Admission:
         *,
         display_name: str | None = None,
         address: str | None = None,
-    ) -> SessionRuntime | QueuePosition:
+    ) -> Opened:
         """Open a session for a visitor, or give the visitor a place in line.
 
         `display_name` is the visitor's name at the login, for the audit record. `address` is the
         visitor's network address.
         """
-        requester = replace(self._visitor(visitor), display_name=display_name, address=address)
+        requester = replace(
+            self._visitor(visitor), display_name=display_name, address=self._digest(address)
+        )
         return await self._open_once(requester, options, idempotency_key)
 
     async def open_now(
@@ -80,21 +93,24 @@ class Admission:
     ) -> SessionRuntime:
         """Open a session for a visitor who can't wait; raises `AtCapacity` without a free place."""
         requester = replace(
-            self._visitor(visitor), may_wait=False, display_name=display_name, address=address
+            self._visitor(visitor),
+            may_wait=False,
+            display_name=display_name,
+            address=self._digest(address),
         )
         opened = await self._open_once(requester, options)
-        if isinstance(opened, QueuePosition):
+        if not isinstance(opened, SessionRuntime):
             raise AtCapacity
         return opened
 
     async def open_for_service(
         self, service: str, options: SessionOptions, idempotency_key: str | None = None
-    ) -> SessionRuntime | QueuePosition:
+    ) -> Opened:
         """Open a session for a service, named by the owner name that `Services.owner` gives.
 
         A service acts for many visitors, so each of its Idempotency-Keys has its own place in line.
         """
-        requester = Requester(service, f"{service}:{idempotency_key or ''}")
+        requester = Requester(service, IdempotencyRecord.key_of(service, idempotency_key or ""))
         return await self._open_once(requester, options, idempotency_key)
 
     async def is_repeated(self, visitor: str, idempotency_key: str | None) -> bool:
@@ -117,13 +133,13 @@ class Admission:
 
     # Waiting in line
 
-    def ticket_owner(self, ticket_id: str) -> str:
+    async def ticket_owner(self, ticket_id: str) -> str:
         """The owner of a ticket, as whom a visitor without a cookie waits; raises `TicketNotFound`.
 
         A ticket of a service is not accepted: the service's pages know the ticket too, but must not
         act as the service.
         """
-        owner = self._capacity.owner_of(ticket_id)
+        owner = await self._capacity.owner_of(ticket_id)
         if owner.startswith(SERVICE):
             raise TicketNotFound
         return owner
@@ -138,7 +154,7 @@ class Admission:
         the broker only the visitor's cookie is left to recognise the repeated request by.
         """
         try:
-            owner = self.ticket_owner(ticket_id)
+            owner = await self.ticket_owner(ticket_id)
         except TicketNotFound:
             if idempotency_key is not None:
                 for each in (self._used_tickets.get(ticket_id), visitor):
@@ -162,12 +178,18 @@ class Admission:
 
     # Opening, internally
 
+    def _digest(self, address: str | None) -> str | None:
+        """What stands for a network address where it is kept."""
+        if address is None:
+            return None
+        return hmac.new(self._address_key, address.encode(), hashlib.sha256).hexdigest()[:32]
+
     def _visitor(self, visitor: str) -> Requester:
         return Requester(visitor, visitor, at_most=self._settings.max_sessions_per_visitor)
 
     async def _open_once(
         self, requester: Requester, options: SessionOptions, idempotency_key: str | None = None
-    ) -> SessionRuntime | QueuePosition:
+    ) -> Opened:
         """Open a session, or join the opening that is under way with the same key.
 
         The opening continues when its caller is cancelled: otherwise Kaltura might open a session
@@ -177,6 +199,7 @@ class Admission:
         origin = None
         if idempotency_key is not None:
             origin = IdempotencyRecord.of(requester.owner, idempotency_key, request)
+            requester = replace(requester, origin_key=origin.key)
         under_way = self._by_key.get(origin.key) if origin else None
         if under_way is None:
             opening = asyncio.create_task(self._open(requester, request, origin))
@@ -188,7 +211,7 @@ class Admission:
         _require_same(under_way[0], origin)
         return await asyncio.shield(under_way[1])
 
-    def _done(self, opening: Opening, origin: IdempotencyRecord | None) -> None:
+    def _done(self, opening: asyncio.Task[Opened], origin: IdempotencyRecord | None) -> None:
         self._under_way.discard(opening)
         if origin is not None:
             del self._by_key[origin.key]
@@ -197,32 +220,37 @@ class Admission:
 
     async def _open(
         self, requester: Requester, request: CreateRequest, origin: IdempotencyRecord | None
-    ) -> SessionRuntime | QueuePosition:
-        earlier = await self._opened_by(origin.key) if origin else None
-        if earlier is not None:
-            _require_same(earlier.session.origin, origin)
-            return earlier
-        seconds = await self._budgets.seconds_for(requester.owner)
-        waiting = await self._capacity.take(requester)
-        if waiting is not None:
-            return waiting
+    ) -> Opened:
+        for _ in range(MAX_LOOKS):
+            earlier = await self._opened_by(origin.key) if origin else None
+            if earlier is not None:
+                session = earlier.session if isinstance(earlier, SessionRuntime) else earlier
+                _require_same(session.origin, origin)
+                return earlier
+            seconds = await self._budgets.seconds_for(requester.owner)
+            taken = await self._capacity.take(requester)
+            if taken is not None:
+                break
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        else:
+            raise KalturaTimeout
+        if isinstance(taken, QueuePosition):
+            return taken
         try:
-            runtime = await self._creator.create(requester, request, origin, seconds)
+            runtime = await self._creator.create(taken, request, origin, seconds)
         except KalturaBusy as busy:
             waiting = await self._capacity.kaltura_full(requester, busy.retry_after or BUSY_SECONDS)
             if waiting is None:
                 raise
             return waiting
-        finally:
-            self._capacity.release(requester)
         await self._creator.complete(runtime, requester, request)
         return runtime
 
-    async def _opened_by(self, key: str) -> SessionRuntime | None:
+    async def _opened_by(self, key: str) -> SessionRuntime | AvatarSession | None:
         """The session that an earlier request with this key opened, unless its answer was lost."""
         earlier = await self._registry.opened_by(key)
         if earlier is None:
-            return None
+            return await self._registry.opened_elsewhere(key)
         is_lost = earlier.session.ended is not None and not earlier.session.delivered
         return None if is_lost else earlier
 

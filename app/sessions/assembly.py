@@ -18,7 +18,10 @@ from app.sessions.access import AccessControl
 from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
 from app.sessions.capacity.budgets import Budgets
+from app.sessions.capacity.local_store import LocalCapacity
 from app.sessions.capacity.manager import CapacityManager
+from app.sessions.capacity.state import CapacityStore
+from app.sessions.capacity.wait_estimate import WaitEstimate
 from app.sessions.clock import Clocks, SessionClock
 from app.sessions.gateway import SessionGateway
 from app.sessions.keyring import Keyring
@@ -103,9 +106,12 @@ def assemble(
     services: SpeechServices,
     clocks: Clocks,
     clock: SessionClock,
+    shared_capacity: CapacityStore | None = None,
     is_record_down: Callable[[], bool] = lambda: False,
 ) -> Sessions:
     """Build every part over a Kaltura client, a session store and a writer of the audit record.
+
+    `shared_capacity` is the state of capacity that other processes share; None is for one process.
 
     The parts are built in the order of their dependencies: each knows only parts built before it.
     """
@@ -114,7 +120,15 @@ def assemble(
     registry = SessionRegistry(store, auditor, clock)
     gateway = SessionGateway(client, registry, auditor)
     capacity = CapacityManager(
-        settings, registry=registry, clock=clock, late_creates=lambda: client.late_creates
+        settings,
+        shared_capacity
+        or LocalCapacity(registry.index, max_waiting=settings.max_waiting, clock=clock),
+        WaitEstimate(
+            registry.index,
+            max_seconds=settings.session_max_seconds,
+            idle_seconds=settings.session_idle_seconds,
+            clock=clock,
+        ),
     )
     budgets = Budgets(settings, registry=registry, clock=clock)
     terminator = SessionTerminator(
@@ -132,7 +146,12 @@ def assemble(
         clock=clock,
     )
     admission = Admission(
-        settings, registry=registry, capacity=capacity, budgets=budgets, creator=creator
+        settings,
+        registry=registry,
+        capacity=capacity,
+        budgets=budgets,
+        creator=creator,
+        address_key=keyring.addresses(),
     )
     tokens = SessionTokens(keyring.signing(), clock, sealed=settings.sealed)
     speech = SpeechService(

@@ -41,6 +41,14 @@ class Keyring:
         """The key of the hashes that stand for texts in the audit record."""
         return _derived(self._keys[0], b"words")
 
+    def addresses(self) -> bytes:
+        """The key of the digests that stand for network addresses in the database."""
+        return _derived(self._keys[0], b"addresses")
+
+    def tickets(self) -> bytes:
+        """The key of the ids of the waiting room's tickets."""
+        return _derived(self._keys[0], b"tickets")
+
     def visitors(self) -> bytes:
         """The key of the cookies that are made of an Idempotency-Key."""
         return _derived(self._keys[0], b"visitors")

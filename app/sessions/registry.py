@@ -10,6 +10,7 @@ from app.sessions.auditing import SessionAuditor
 from app.sessions.clock import SessionClock
 from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession, EndReason
+from app.sessions.store.session_index import SessionIndex
 from app.sessions.store.writer import SessionStore, SessionWriter
 
 MAX_ENDED: Final = 10_000
@@ -39,6 +40,9 @@ class SessionRegistry:
         self.ended_count: Counter[EndReason] = Counter()
         """The number of sessions that this process has marked ended, by reason."""
 
+        self.index = SessionIndex()
+        """The open sessions, counted, grouped and in order of their times."""
+
         self._open: dict[str, SessionRuntime] = {}
         self._ended: OrderedDict[str, SessionRuntime] = OrderedDict()
         self._by_origin: dict[str, SessionRuntime] = {}
@@ -58,8 +62,15 @@ class SessionRegistry:
         """The session, ended or not, that a request with this `IdempotencyRecord.key` opened."""
         return self._by_origin.get(origin_key)
 
+    async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
+        """The session that another process opened for the request with this key, if any."""
+        return await self._store.opened_elsewhere(origin_key)
+
     def runtimes(self) -> list[SessionRuntime]:
-        """Every session that Kaltura may still have open, oldest first."""
+        """Every session that Kaltura may still have open, oldest first.
+
+        Only for what concerns each of them, such as an operator's list: `index` answers the rest.
+        """
         return list(self._open.values())
 
     def lately_ended(self) -> list[SessionRuntime]:
@@ -87,6 +98,7 @@ class SessionRegistry:
         runtime = SessionRuntime(session)
         self._forget(session.session_id)
         self._open[session.session_id] = runtime
+        self.index.change(runtime, None, session)
         self._note_origin(runtime)
         return runtime
 
@@ -99,17 +111,18 @@ class SessionRegistry:
         before = runtime.session
         if before.ended_upstream:
             return before
-        runtime.session = replace(before, **changes)
-        if runtime.session.ended_upstream:
+        runtime.session = after = replace(before, **changes)
+        self.index.change(runtime, before, None if after.ended_upstream else after)
+        if after.ended_upstream:
             del self._open[runtime.session_id]
             self._keep_ended(runtime)
         await self._writer.changed(runtime, before)
         return runtime.session
 
-    async def touch(self, runtime: SessionRuntime) -> None:
-        """Note a sign of life from a session's page; raises `SessionEnded`."""
+    async def touch(self, runtime: SessionRuntime, **changes: Any) -> None:
+        """Note a sign of life from a session's page, and change fields; raises `SessionEnded`."""
         runtime.require_open()
-        await self.update(runtime, seen_at=self._clock.running())
+        await self.update(runtime, seen_at=self._clock.running(), **changes)
 
     async def expire(self, runtime: SessionRuntime) -> None:
         """Mark a session ended when its time is over, without waiting for the reaper."""
@@ -139,7 +152,7 @@ class SessionRegistry:
         The end of a session that is taken over is recorded again, since its process may have
         stopped before it could do so.
         """
-        await self._writer.flush(self.runtimes())
+        await self._writer.flush(self.runtimes)
         found = await self._store.take_over()
         for session in found:
             if session.ended_upstream:
@@ -151,7 +164,7 @@ class SessionRegistry:
             if session.ended is not None:
                 self._auditor.ended(session)
         # Reading may have shown that the database file was replaced, so that sessions are missing.
-        await self._writer.flush_quietly(self.runtimes())
+        await self._writer.flush_quietly(self.runtimes)
         left_open = sum(not session.ended_upstream for session in found)
         if left_open:
             log.warning("sessions taken over from a process that is no more", count=left_open)

@@ -50,7 +50,8 @@ class SessionService:
 
     def owned_by(self, owner: str) -> list[AvatarSession]:
         """The open sessions of an owner, which the owner may resume."""
-        return [session for session in self.live() if session.owner == owner]
+        live = (runtime.session for runtime in self._registry.index.live_of(owner))
+        return [session for session in live if session.ready]
 
     async def media(self, grant: SessionGrant) -> ClientInit:
         """The address and credentials of a session's media, from memory."""
@@ -76,10 +77,10 @@ class SessionService:
         """Note a sign of life; Kaltura is told at most every `KEEP_ALIVE_SECONDS`."""
         now, runtime = self._clock(), grant.runtime
         async with self._auditor.granted_call(Operation.KEEP_ALIVE, grant) as call:
-            await self._registry.touch(runtime)
             if now - runtime.session.kept_alive_at < KEEP_ALIVE_SECONDS:
+                await self._registry.touch(runtime)
                 return
-            await self._registry.update(runtime, kept_alive_at=now)
+            await self._registry.touch(runtime, kept_alive_at=now)
             await self._gateway.keep_alive(runtime, call)
 
     async def end(self, grant: SessionGrant) -> None:

@@ -58,11 +58,10 @@ class StatsReader:
 
     async def stats(self) -> Stats:
         """The figures of this moment."""
-        sessions = self._registry.sessions()
-        live = sum(session.ended is None for session in sessions)
+        index = self._registry.index
         return Stats(
-            live=live,
-            ending=len(sessions) - live,
+            live=index.live,
+            ending=index.open - index.live,
             capacity=self._capacity.capacity,
             waiting=self._capacity.waiting,
             waiting_capacity=self._capacity.waiting_capacity,

@@ -13,7 +13,6 @@ from joserfc.jwk import OctKey
 from pydantic import SecretStr
 
 from app.sessions.clock import SessionClock
-from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession
 
 A_CENTURY: Final = 100 * 365 * 24 * 3600
@@ -42,14 +41,9 @@ class Claims:
 class OpenedSession:
     """A session and the token for its page; `expires_at` is a time of the wall clock."""
 
-    runtime: SessionRuntime
+    session: AvatarSession
     token: SecretStr
     expires_at: float
-
-    @property
-    def session(self) -> AvatarSession:
-        """The current state of the session."""
-        return self.runtime.session
 
 
 class SessionTokens:
@@ -66,9 +60,8 @@ class SessionTokens:
         # refused are not remembered.
         self._verified = lru_cache(MAX_VERIFIED)(self._verify)
 
-    def issue(self, runtime: SessionRuntime) -> OpenedSession:
+    def issue(self, session: AvatarSession) -> OpenedSession:
         """The session with the token for its page; the same token on every call."""
-        session = runtime.session
         token = session.access.token
         if self._sealed:
             claims = Claims(session.owner, session.session_id)
@@ -77,7 +70,7 @@ class SessionTokens:
             token = SecretStr(
                 self.sign(claims, issued_at=session.opened_at, expires_at=session.expires_at)
             )
-        return OpenedSession(runtime, token, self._clock.to_wall(session.expires_at))
+        return OpenedSession(session, token, self._clock.to_wall(session.expires_at))
 
     def sign(self, claims: Claims, *, issued_at: float, expires_at: float) -> str:
         """Sign a token that is valid until `expires_at` (unix seconds, rounded down).

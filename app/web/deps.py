@@ -28,6 +28,7 @@ from app.sessions.store.usage import UsageReader
 from app.web.authorization import token_of
 from app.web.bounds import WebBounds
 from app.web.from_state import FromState
+from app.web.operator.shared_look import SharedLook
 from app.web.operator.sign_in import Operators
 from app.web.rate_limiter import Rates
 from app.web.static_files import PageFiles
@@ -58,6 +59,7 @@ class State(TypedDict):
     services: Services
     sessions: SessionService
     settings: Settings
+    shared_look: SharedLook
     speech: SpeechService
     stats_reader: StatsReader
     templates: Jinja2Templates
@@ -82,6 +84,7 @@ ReadinessDep = Annotated[Readiness, Depends(FromState("readiness"))]
 RecentCallsDep = Annotated[RecentCalls, Depends(FromState("recent_calls"))]
 SessionServiceDep = Annotated[SessionService, Depends(FromState("sessions"))]
 SettingsDep = Annotated[Settings, Depends(FromState("settings"))]
+SharedLookDep = Annotated[SharedLook, Depends(FromState("shared_look"))]
 SpeechServiceDep = Annotated[SpeechService, Depends(FromState("speech"))]
 StatsReaderDep = Annotated[StatsReader, Depends(FromState("stats_reader"))]
 TemplatesDep = Annotated[Jinja2Templates, Depends(FromState("templates"))]

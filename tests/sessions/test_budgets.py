@@ -154,6 +154,31 @@ async def test_the_day_is_summed_up_once_a_second_however_many_ask(
         sums.clear()
 
 
+async def test_a_visitor_is_summed_up_only_when_their_minutes_may_be_used_up(
+    kaltura: FakeKaltura, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = Domain(kaltura, clock, daily_minutes_per_visitor=2)
+    await house.open("a")
+    await house.admission.open_for_service(SHOP, SessionOptions())
+    await house.sweep()
+    sums: list[str | None] = []
+    summed_up = InMemorySessionStore.seconds_used
+
+    async def counted(store: InMemorySessionStore, since: float, owner: str | None = None) -> float:
+        sums.append(owner)
+        return await summed_up(store, since, owner)
+
+    monkeypatch.setattr(InMemorySessionStore, "seconds_used", counted)
+    await watch(house, clock, 60)
+    assert sums == []
+    second = await house.open("a")
+    await watch(house, clock, 25)
+    assert sums == ["a", "a"], "for the second session, and since it is opened"
+    await watch(house, clock, 5)
+    assert (await house.now(second)).ended == EndReason.BUDGET
+    assert {s.owner for s in house.registry.sessions()} == {SHOP}
+
+
 async def test_a_new_day_brings_new_minutes(kaltura: FakeKaltura, clock: FakeClock) -> None:
     house = Domain(kaltura, clock, daily_minutes=1)
     await house.open("a")

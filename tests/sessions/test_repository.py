@@ -312,8 +312,9 @@ async def test_a_key_stays_with_the_session_that_was_opened_last(
     await gate.reached.wait()
     first.kill()
     clock.advance(1)
-    opened = await second.house.admission.open("a", SessionOptions(), "key")
+    opening = asyncio.create_task(second.house.admission.open("a", SessionOptions(), "key"))
     await second.registry.take_over()
+    opened = await opening
     assert await second.house.admission.open("a", SessionOptions(), "key") is opened
     gate.open.set()
     await asyncio.gather(half_opened, return_exceptions=True)
@@ -794,8 +795,27 @@ async def test_a_change_during_the_write_of_an_earlier_one_is_written_too(
 
     monkeypatch.setattr(house.store, "save", save)
     await house.registry.touch(session)
-    await settled()
+    await house.registry.take_over()
     assert [each.ended for each in written] == [None, EndReason.GONE]
+
+
+async def test_first_signs_of_life_are_written_together_and_with_what_else_is_to_be_written(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    house = Domain(kaltura, clock, avatar_token_mode="direct")
+    assert isinstance(house.store, InMemorySessionStore)
+    sessions = [await house.open() for _ in range(3)]
+    opened = len(house.store.saves)
+    for session in sessions:
+        await house.say(session, "Hi.")
+    await settled()
+    assert len(house.store.saves) == opened
+    await house.registry.mark_ended(sessions[0], EndReason.GONE)
+    await settled()
+    [together] = house.store.saves[opened:]
+    assert {(each.session_id, each.seen_at, each.ended) for each in together} == {
+        (session.session_id, clock.now, session.session.ended) for session in sessions
+    }
 
 
 async def test_closing_waits_for_the_write_under_way_and_repeats_it_when_it_fails(

@@ -1,5 +1,7 @@
 """Where sessions are kept that need not outlive a test."""
 
+from collections.abc import Sequence
+
 from app.sessions.clock import SessionClock
 from app.sessions.store.model import AvatarSession
 
@@ -10,10 +12,18 @@ class InMemorySessionStore:
     def __init__(self, clock: SessionClock) -> None:
         self._clock = clock
         self.times_reopened = 0
+        self.saves: list[Sequence[AvatarSession]] = []
+        """What each transaction wrote."""
+
         self.saved: dict[tuple[str, float], AvatarSession] = {}
 
-    async def save(self, session: AvatarSession) -> None:
-        self.saved[session.session_id, session.opened_at] = session
+    async def save(self, *sessions: AvatarSession) -> None:
+        self.saves.append(sessions)
+        for session in sessions:
+            self.saved[session.session_id, session.opened_at] = session
+
+    async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
+        return None
 
     async def take_over(self) -> list[AvatarSession]:
         return []

@@ -10,6 +10,7 @@ from app.kaltura.credentials import ConfiguredKs
 from app.sessions.access import EVERY_CONTROL, SessionGrant
 from app.sessions.assembly import assemble
 from app.sessions.capacity.manager import QueuePosition
+from app.sessions.capacity.state import CapacityStore
 from app.sessions.clock import Clock, Clocks, SessionClock
 from app.sessions.keyring import keyring_of
 from app.sessions.lifecycle.options import SessionOptions
@@ -50,6 +51,7 @@ class Domain:
         monotonic: FakeClock | None = None,
         stopwatch: Clock = lambda: 0.0,
         session_clock: SessionClock | None = None,
+        shared_capacity: CapacityStore | None = None,
         **changes: Any,
     ) -> None:
         self.settings = settings(**{"max_sessions_per_visitor": 100} | changes)
@@ -76,6 +78,7 @@ class Domain:
             record=record or InMemoryAuditWriter(),
             clocks=Clocks(clock, monotonic, monotonic.sleep),
             clock=self.clock,
+            shared_capacity=shared_capacity,
         )
         self.access_control, self.admission = domain.access_control, domain.admission
         self.auditor, self.budgets, self.presence = domain.auditor, domain.budgets, domain.presence
@@ -85,7 +88,7 @@ class Domain:
             domain.registry,
         )
         self.service, self.shutdown, self.speech = domain.service, domain.shutdown, domain.speech
-        self.terminator = domain.terminator
+        self.terminator, self.stats_reader = domain.terminator, domain.stats_reader
         self.tokens = SessionTokens(
             keyring_of(self.settings).signing(), self.clock, sealed=self.settings.sealed
         )
@@ -123,4 +126,4 @@ class Domain:
 
     def issued(self, session: SessionRuntime) -> OpenedSession:
         """What the page of a session gets."""
-        return self.tokens.issue(session)
+        return self.tokens.issue(session.session)

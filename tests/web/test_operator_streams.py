@@ -15,6 +15,7 @@ import pytest
 from app.audit.reader import AuditReader
 from app.web.bounds import WebBounds
 from app.web.operator.exports import PART
+from app.web.operator.shared_look import SharedLook
 from app.web.operator.streams import MAX_STREAMS
 from tests.support.doubles import FakeClock
 from tests.support.operators import TOKEN, following, signed_in
@@ -59,6 +60,24 @@ async def test_a_session_is_seen_to_begin_to_speak_and_to_end(visit: Visit) -> N
         assert (await stream.until('"sessions":[]}')).count('"sessions":[]}') >= 1
         state = (await visitor.get(path)).json()
         assert (state["state"], state["endReason"]) == ("ended", "operator")
+
+
+async def test_looks_take_a_tenth_of_the_time_however_many_follow(clock: FakeClock) -> None:
+    shared, looks = SharedLook(clock), 0
+
+    async def look() -> Any:
+        nonlocal looks
+        looks += 1
+        clock.advance(0.5)
+        await asyncio.sleep(0)
+        return looks
+
+    began = clock.now
+    while clock.now < began + 60:
+        found: list[Any] = await asyncio.gather(*(shared.found(look) for _ in range(MAX_STREAMS)))
+        assert set(found) == {looks}
+        clock.advance(1)
+    assert looks * 0.5 == pytest.approx(60 / 10, abs=0.5)
 
 
 async def test_new_entries_are_told_in_order_and_behind_the_last_one_that_was_seen(

@@ -40,7 +40,14 @@ class TestCreate:
         answer = await visitor.post(CREATE, json={})
         assert answer.status_code == 201
         body = answer.json()
-        assert set(body) == {"sessionId", "token", "tokenMode", "baseUrl", "expiresAt"}
+        assert set(body) == {
+            "sessionId",
+            "token",
+            "tokenMode",
+            "baseUrl",
+            "expiresAt",
+            "secondsLeft",
+        }
         assert body["tokenMode"] == "sealed"
         assert body["baseUrl"] == f"{ORIGIN}/v1/avatar-session"
         assert body["expiresAt"] == "2027-01-15T08:15:00Z"

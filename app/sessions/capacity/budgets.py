@@ -1,7 +1,7 @@
 """Daily budgets: the minutes of sessions of one visitor, and of all visitors."""
 
 import asyncio
-from collections import Counter
+import math
 from typing import Final
 
 from app.config.settings import Settings
@@ -27,7 +27,6 @@ class Budgets:
     ) -> None:
         self._of_all = settings.daily_minutes * 60
         self._of_visitor = settings.daily_minutes_per_visitor * 60
-        self._one_each = settings.max_sessions_per_visitor == 1
         self._registry = registry
         self._clock = clock
         self._sums: dict[str | None, float] = {}
@@ -48,13 +47,32 @@ class Budgets:
             raise BudgetSpent(retry_after=int(tomorrow - now) + 1)
         return left
 
-    async def overdrawn(self, live: list[SessionRuntime]) -> list[SessionRuntime]:
+    async def overdrawn(self) -> list[SessionRuntime]:
         """The open sessions whose budget is used up."""
         if await self._is_spent(None):
-            return live
-        owners = {each.session.owner for each in self._without_budget_expiry(live)}
-        spent = {owner for owner in owners if await self._is_spent(owner)}
-        return [each for each in live if each.session.owner in spent]
+            return [each for each in self._registry.runtimes() if each.session.ended is None]
+        return await self._overdrawn_by_visitors() if self._of_visitor else []
+
+    async def _overdrawn_by_visitors(self) -> list[SessionRuntime]:
+        """The open sessions of visitors whose budgets are used up.
+
+        A visitor is looked at again when the minutes may be used up, and after another session of
+        theirs was opened, which uses them up faster.
+        """
+        index, now = self._registry.index, self._clock()
+        overdrawn: list[SessionRuntime] = []
+        for due in index.budgeted.until(now):
+            if due.session.ended is not None or due.session.budget_check_at > now:
+                continue
+            left = await self._left_of(due.session.owner)
+            own = [due] if left is None else index.live_of(due.session.owner)
+            if left is not None and left <= 0:
+                overdrawn += own
+                continue
+            again_at = math.inf if left is None else now + left / len(own)
+            for runtime in own:
+                await self._registry.update(runtime, budget_check_at=again_at)
+        return overdrawn
 
     async def seconds_left(self, session: AvatarSession) -> float:
         """Seconds that a session may still last, with an equal share of the budget of all."""
@@ -64,26 +82,11 @@ class Budgets:
         left_of_all = await self._left_of(None)
         if left_of_all is None:
             return left
-        live = sum(other.ended is None for other in self._registry.sessions())
-        return min(left, max(left_of_all / max(live, 1), 0.0))
+        return min(left, max(left_of_all / max(self._registry.index.live, 1), 0.0))
 
     async def _is_spent(self, owner: str | None) -> bool:
         left = await self._left_of(owner)
         return left is not None and left <= 0
-
-    def _without_budget_expiry(self, live: list[SessionRuntime]) -> list[SessionRuntime]:
-        """The sessions whose `expires_at` does not show when their visitor's budget is used up.
-
-        These are the sessions of a visitor with more than one, and sessions opened before today.
-        """
-        if not self._of_visitor:
-            return []
-        if not self._one_each:
-            return live
-        today, count = self._today(), Counter(each.session.owner for each in live)
-        return [
-            each for each in live if each.session.opened_at < today or count[each.session.owner] > 1
-        ]
 
     async def _seconds_left(self, owner: str) -> float | None:
         remaining = [await self._left_of(None), await self._left_of(owner)]

@@ -1,18 +1,26 @@
 """Capacity for sessions: reserves places, and lets visitors wait in line for one."""
 
 import asyncio
-from collections import Counter
+import contextlib
+import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from app.config.settings import Settings
-from app.problems import AtCapacity, TicketNotFound, TooManySessions
+from app.problems import AtCapacity, RecordUnavailable, TicketNotFound, TooManySessions
 from app.sessions.capacity.address_share import share_of
+from app.sessions.capacity.state import (
+    CapacityState,
+    CapacityStore,
+    KalturaLimit,
+    Requester,
+    Reservation,
+    Result,
+)
 from app.sessions.capacity.wait_estimate import WaitEstimate
-from app.sessions.capacity.waiting_room import PlacesLeft, Ticket, WaitingRoom, unlimited
-from app.sessions.clock import SessionClock
-from app.sessions.registry import SessionRegistry
+from app.sessions.capacity.waiting_room import Ticket
 from app.sessions.store.model import AvatarSession
 
 RETRY_AFTER_SECONDS: Final = 5
@@ -21,23 +29,6 @@ ADDRESS_SHARE_IS_TAKEN: Final = (
     "As many visitors of your network address have a session, or wait for one, as may from one "
     "address."
 )
-
-
-@dataclass(frozen=True)
-class Requester:
-    """A request for a place. `at_most` bounds the owner's open sessions; None sets no such bound.
-
-    Requests with the same `ticket_key` share one place in line. `address` is the visitor's network
-    address; None leaves the request out of every address's share. `display_name` is the visitor's
-    name at the login.
-    """
-
-    owner: str
-    ticket_key: str
-    at_most: int | None = None
-    address: str | None = None
-    may_wait: bool = True
-    display_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,72 +50,30 @@ class CapacityManager:
 
     A free place is for the next in line; a new visitor waits at the end. When the visitors of an
     address have their share of the places, visitors of other addresses are called before them.
-    `late_creates` gives the number of sessions that may still be opened after their visitors got an
-    error; each takes up a place until its outcome is known.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        registry: SessionRegistry,
-        clock: SessionClock,
-        late_creates: Callable[[], int],
-    ) -> None:
+    def __init__(self, settings: Settings, store: CapacityStore, estimate: WaitEstimate) -> None:
         self.capacity = settings.max_concurrent_sessions
         self.waiting_capacity = settings.max_waiting
-        self._estimate = WaitEstimate(
-            max_seconds=settings.session_max_seconds,
-            idle_seconds=settings.session_idle_seconds,
-            clock=clock,
-        )
-        self._registry = registry
-        self._clock = clock
-        self._late_creates = late_creates
-        self._waiting_room = WaitingRoom(size=settings.max_waiting, clock=clock.running)
+        self.waiting = 0
+        """The number of tickets in line, when it was last looked at."""
+
+        self._store = store
+        self._estimate = estimate
         percent = settings.address_share_percent
         self._share = share_of(self.capacity, percent)
         self._line_share = share_of(self.waiting_capacity, percent)
-        self._reserved: Counter[Requester] = Counter()
-        self._kaltura_limit: tuple[int, float] | None = None
         self._changed = asyncio.Event()
+        self._version = 0
 
-    @property
-    def waiting(self) -> int:
-        """The number of tickets in line."""
-        return len(self._waiting_room)
-
-    async def take(self, requester: Requester) -> QueuePosition | None:
+    async def take(self, requester: Requester) -> Reservation | QueuePosition | None:
         """Reserve a place, or return a position in line.
 
+        Returns None when another process opens or has opened a session for the same request.
         Raises `TooManySessions` when the owner has as many sessions as allowed, and `AtCapacity`
         when there is no place in line either.
         """
-        sessions = self._registry.sessions()
-        owned = sum(s.owner == requester.owner and s.ended is None for s in sessions)
-        owned += sum(
-            n for reserved, n in self._reserved.items() if reserved.owner == requester.owner
-        )
-        if requester.at_most is not None and owned >= requester.at_most:
-            raise TooManySessions(retry_after=RETRY_AFTER_SECONDS)
-        ticket = self._waiting_room.ticket_of(requester.ticket_key)
-        if ticket is not None:
-            ticket.address = requester.address  # the visitor may have changed networks
-        await self.advance()
-        ticket = self._waiting_room.ticket_of(requester.ticket_key)
-        if ticket is None and not self._has_free_place(requester, sessions):
-            ticket = self._join_line(requester, sessions)
-        if ticket is not None:
-            if ticket.called_at is None:
-                self._waiting_room.note_seen(ticket)
-                return self._position_of(ticket, sessions)
-            self._waiting_room.leave(ticket)
-        self._reserved[requester] += 1
-        return None
-
-    def release(self, requester: Requester) -> None:
-        """Give back a reservation, whether a session was opened for it or not."""
-        self._reserved -= Counter({requester: 1})
+        return await self._change(lambda state: self._take(state, requester))
 
     async def kaltura_full(self, requester: Requester, retry_after: int) -> QueuePosition | None:
         """Note that Kaltura refuses more sessions, and put the requester first in line.
@@ -133,38 +82,35 @@ class CapacityManager:
         places is the number of sessions open now. Returns None when the requester can't wait, when
         the line is full, and when no session is open that could make room.
         """
-        sessions = [s for s in self._registry.sessions() if not s.is_elsewhere]
-        if not sessions or not requester.may_wait or self._waiting_room.is_full:
-            return None
-        self._kaltura_limit = (len(sessions), self._clock() + retry_after)
-        ticket = self._waiting_room.ticket_of(requester.ticket_key)
-        if ticket is None:
-            ticket = self._waiting_room.join(
-                requester.ticket_key, requester.owner, requester.address, first=True
-            )
-        return self._position_of(ticket, sessions)
+        return await self._change(lambda state: self._kaltura_full(state, requester, retry_after))
 
     async def freed(self, session: AvatarSession) -> None:
-        """Note that Kaltura has ended a session, and give its place to the next in line."""
+        """Note that Kaltura has ended a session, and give its place to the next in line.
+
+        Where that can't be written now, the next sweep does it: the session has ended all the same.
+        """
         self._estimate.learn(session)
-        await self.advance()
+        with contextlib.suppress(RecordUnavailable):
+            await self.advance()
 
     async def advance(self) -> None:
         """Remove tickets of absent visitors and missed turns, and call the next in line."""
-        sessions = self._registry.sessions()
-        if self._waiting_room.advance(self._free(sessions), self._places_left(sessions)):
-            self._notify()
+        await self._change(self._advance)
 
     async def has_place(self, requester: Requester) -> bool:
         """Whether a requester is in line and has not missed the turn."""
-        await self.advance()
-        return self._waiting_room.ticket_of(requester.ticket_key) is not None
+
+        def rule(state: CapacityState) -> bool:
+            self._advance(state)
+            return state.waiting_room.ticket_of(requester.ticket_key) is not None
+
+        return await self._change(rule)
 
     # Calls by the holder of a ticket
 
-    def owner_of(self, ticket_id: str) -> str:
+    async def owner_of(self, ticket_id: str) -> str:
         """The owner who waits with a ticket; raises `TicketNotFound`."""
-        return self._ticket(ticket_id).owner
+        return await self._change(lambda state: _ticket(state, ticket_id).owner)
 
     async def wait_for_change(self, ticket_id: str, wait_seconds: float) -> QueuePosition:
         """Wait until a position in line changes, or `wait_seconds`, and return it.
@@ -185,79 +131,132 @@ class CapacityManager:
 
     async def leave(self, ticket_id: str) -> None:
         """Remove a ticket from the line; an unknown ticket is ignored."""
-        ticket = self._waiting_room.ticket(ticket_id)
-        if ticket is not None:
-            self._waiting_room.leave(ticket)
-            self._notify()
-            await self.advance()
+
+        def rule(state: CapacityState) -> None:
+            ticket = state.waiting_room.ticket(ticket_id)
+            if ticket is not None:
+                state.waiting_room.leave(ticket)
+                self._notify()
+                self._advance(state)
+
+        await self._change(rule)
 
     async def _current_position(self, ticket_id: str) -> QueuePosition:
-        ticket = self._ticket(ticket_id)
-        self._waiting_room.note_seen(ticket)
-        return self._position_of(ticket, self._registry.sessions())
+        def rule(state: CapacityState) -> QueuePosition:
+            ticket = _ticket(state, ticket_id)
+            state.waiting_room.note_seen(ticket)
+            return self._position_of(state, ticket)
 
-    def _ticket(self, ticket_id: str) -> Ticket:
-        ticket = self._waiting_room.ticket(ticket_id)
-        if ticket is None:
-            raise TicketNotFound
-        return ticket
+        return await self._change(rule)
 
-    def _join_line(self, requester: Requester, sessions: list[AvatarSession]) -> Ticket:
-        address, share = requester.address, self._line_share
-        share_is_taken = (
-            address is not None
-            and share is not None
-            and self._waiting_room.waiting_from(address) >= share
-        )
-        if self._waiting_room.is_full or not requester.may_wait or share_is_taken:
-            others_have_places = share_is_taken or self._free(sessions) > len(
-                self._waiting_room.called
-            )
-            raise AtCapacity(
-                ADDRESS_SHARE_IS_TAKEN if others_have_places else None,
-                retry_after=RETRY_AFTER_SECONDS,
-            )
-        return self._waiting_room.join(requester.ticket_key, requester.owner, address)
+    async def _change(self, rule: Callable[[CapacityState], Result]) -> Result:
+        def counted(state: CapacityState) -> Result:
+            try:
+                return rule(state)
+            finally:
+                self.waiting = len(state.waiting_room)
+                if state.version != self._version:
+                    self._version = state.version
+                    self._notify()
 
-    def _has_free_place(self, requester: Requester, sessions: list[AvatarSession]) -> bool:
-        """Whether a place is free for a new visitor, and no ticket in line is called for it."""
-        called = self._waiting_room.called
-        promised = sum(ticket.address == requester.address for ticket in called)
-        return (
-            self._free(sessions) > len(called)
-            and self._places_left(sessions)(requester.address) > promised
-        )
+        return await self._store.change(counted)
 
     def _notify(self) -> None:
         """Wake every call that waits for a change of its position."""
         self._changed.set()
         self._changed = asyncio.Event()
 
-    def _free(self, sessions: list[AvatarSession]) -> int:
-        """The number of places neither taken nor reserved; tickets may be called for some."""
-        limit, now = self.capacity, self._clock()
-        if self._kaltura_limit is not None and now < self._kaltura_limit[1]:
-            limit = min(limit, self._kaltura_limit[0])
-        taken = sum(not session.is_elsewhere for session in sessions)
-        return limit - taken - self._reserved.total() - self._late_creates()
+    # The rules
 
-    def _places_left(self, sessions: list[AvatarSession]) -> PlacesLeft:
-        """A function that gives the number of places left to the visitors of an address."""
-        share = self._share
-        if share is None:
-            return unlimited
-        taken = Counter(session.address for session in sessions if not session.is_elsewhere)
-        for requester, count in self._reserved.items():
-            taken[requester.address] += count
-        return lambda address: unlimited(address) if address is None else share - taken[address]
+    def _take(
+        self, state: CapacityState, requester: Requester
+    ) -> Reservation | QueuePosition | None:
+        room = state.waiting_room
+        if requester.origin_key is not None and state.is_opened_elsewhere(requester.origin_key):
+            return None
+        owned = state.places_of(requester.owner)
+        if requester.at_most is not None and owned >= requester.at_most:
+            raise TooManySessions(retry_after=RETRY_AFTER_SECONDS)
+        ticket = room.ticket_of(requester.ticket_key)
+        if ticket is not None:
+            ticket.address = requester.address  # the visitor may have changed networks
+        self._advance(state)
+        ticket = room.ticket_of(requester.ticket_key)
+        if ticket is None and not self._has_free_place(state, requester):
+            ticket = self._join_line(state, requester)
+        if ticket is not None:
+            if ticket.called_at is None:
+                room.note_seen(ticket)
+                return self._position_of(state, ticket)
+            room.leave(ticket)
+        return state.reserve(requester)
 
-    def _position_of(self, ticket: Ticket, sessions: list[AvatarSession]) -> QueuePosition:
-        left = self._waiting_room.turn_seconds_left(ticket)
-        position = self._waiting_room.position(ticket, self._places_left(sessions))
-        ours = (session for session in sessions if not session.is_elsewhere)
+    def _kaltura_full(
+        self, state: CapacityState, requester: Requester, retry_after: int
+    ) -> QueuePosition | None:
+        room = state.waiting_room
+        if not state.sessions or not requester.may_wait or room.is_full:
+            return None
+        state.kaltura_limit = KalturaLimit(state.sessions, state.now + retry_after)
+        ticket = room.ticket_of(requester.ticket_key)
+        if ticket is None:
+            ticket = room.join(requester.ticket_key, requester.owner, requester.address, first=True)
+        return self._position_of(state, ticket)
+
+    def _advance(self, state: CapacityState) -> None:
+        left = functools.partial(self._places_left, state)
+        if state.waiting_room.advance(self._free(state), left):
+            self._notify()
+
+    def _join_line(self, state: CapacityState, requester: Requester) -> Ticket:
+        room = state.waiting_room
+        address, share = requester.address, self._line_share
+        share_is_taken = (
+            address is not None and share is not None and room.waiting_from(address) >= share
+        )
+        if room.is_full or not requester.may_wait or share_is_taken:
+            others_have_places = share_is_taken or self._free(state) > len(room.called)
+            raise AtCapacity(
+                ADDRESS_SHARE_IS_TAKEN if others_have_places else None,
+                retry_after=RETRY_AFTER_SECONDS,
+            )
+        return room.join(requester.ticket_key, requester.owner, address)
+
+    def _has_free_place(self, state: CapacityState, requester: Requester) -> bool:
+        """Whether a place is free for a new visitor, and no ticket in line is called for it."""
+        called = state.waiting_room.called
+        promised = sum(ticket.address == requester.address for ticket in called)
+        left = self._places_left(state, requester.address)
+        return self._free(state) > len(called) and left > promised
+
+    def _free(self, state: CapacityState) -> int:
+        """The number of places that are not taken; tickets may be called for some."""
+        places, limit = self.capacity, state.kaltura_limit
+        if limit is not None and state.now < limit.until:
+            places = min(places, limit.sessions)
+        return places - state.places
+
+    def _places_left(self, state: CapacityState, address: str | None) -> float:
+        """The number of places left to the visitors of an address."""
+        if self._share is None or address is None:
+            return math.inf
+        return self._share - state.places_at(address)
+
+    def _position_of(self, state: CapacityState, ticket: Ticket) -> QueuePosition:
+        room = state.waiting_room
+        left = room.turn_seconds_left(ticket)
+        position = room.position(ticket, functools.partial(self._places_left, state))
+        seconds = 0 if left is not None else self._estimate.seconds(position, state.sessions)
         return QueuePosition(
             ticket_id=ticket.ticket_id,
             position=position,
-            estimated_seconds=0 if left is not None else self._estimate.seconds(position, ours),
+            estimated_seconds=seconds,
             turn_seconds_left=None if left is None else int(left),
         )
+
+
+def _ticket(state: CapacityState, ticket_id: str) -> Ticket:
+    ticket = state.waiting_room.ticket(ticket_id)
+    if ticket is None:
+        raise TicketNotFound
+    return ticket

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,7 +25,7 @@ def unlimited(_: str | None) -> float:
     return float("inf")
 
 
-@dataclass
+@dataclass(eq=False, slots=True)
 class Ticket:
     """A place in line; its times are seconds of the waiting room's clock.
 
@@ -49,14 +49,29 @@ class WaitingRoom:
     left to each address. `clock` gives seconds that do not pass while the process is paused.
     """
 
-    def __init__(self, *, size: int, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        size: int,
+        clock: Clock,
+        line: Sequence[Ticket] = (),
+        new_ticket_id: Callable[[], str] = lambda: secrets.token_urlsafe(18),
+    ) -> None:
         self._size = size
         self._clock = clock
-        self._line: list[Ticket] = []
+        self._new_ticket_id = new_ticket_id
+        self._line = list(line)
+        self._by_id = {ticket.ticket_id: ticket for ticket in line}
+        self._by_key = {ticket.key: ticket for ticket in line}
 
     def __len__(self) -> int:
         """The number of tickets, including those whose turn it is."""
         return len(self._line)
+
+    @property
+    def tickets(self) -> Sequence[Ticket]:
+        """The tickets in the order of the line."""
+        return self._line
 
     @property
     def is_full(self) -> bool:
@@ -64,15 +79,15 @@ class WaitingRoom:
         return len(self._line) >= self._size
 
     def ticket(self, ticket_id: str) -> Ticket | None:
-        """The ticket with this id; None when it is not in line."""
-        encoded = ticket_id.encode()
-        return next(
-            (t for t in self._line if secrets.compare_digest(t.ticket_id.encode(), encoded)), None
-        )
+        """The ticket with this id; None when it is not in line.
+
+        Ids are found by a keyed hash, so the time taken does not tell how much of an id was right.
+        """
+        return self._by_id.get(ticket_id)
 
     def ticket_of(self, key: str) -> Ticket | None:
         """The ticket with this key; None when there is none. There is at most one for each key."""
-        return next((ticket for ticket in self._line if ticket.key == key), None)
+        return self._by_key.get(key)
 
     @property
     def called(self) -> list[Ticket]:
@@ -91,16 +106,16 @@ class WaitingRoom:
         `first` is for holders who had a turn; among themselves they keep the order in which they
         came back.
         """
-        ticket = Ticket(
-            secrets.token_urlsafe(18), key, owner, address, self._clock(), came_back=first
-        )
+        ticket = Ticket(self._new_ticket_id(), key, owner, address, self._clock(), came_back=first)
         index = sum(other.came_back for other in self._line) if first else len(self._line)
         self._line.insert(index, ticket)
+        self._by_id[ticket.ticket_id] = self._by_key[key] = ticket
         return ticket
 
     def leave(self, ticket: Ticket) -> None:
         """Remove a ticket from the line."""
         self._line.remove(ticket)
+        del self._by_id[ticket.ticket_id], self._by_key[ticket.key]
 
     def note_seen(self, ticket: Ticket) -> None:
         """Note that a ticket's holder is still there."""
@@ -124,9 +139,10 @@ class WaitingRoom:
         whether anything has changed.
         """
         now = self._clock()
-        staying = [ticket for ticket in self._line if not _is_lost(ticket, now)]
-        changed = len(staying) < len(self._line)
-        self._line = staying
+        lost = [ticket for ticket in self._line if _is_lost(ticket, now)]
+        for ticket in lost:
+            self.leave(ticket)
+        changed = bool(lost)
         callable_now, held_back = self._in_order(left)
         for index, ticket in enumerate([*callable_now, *held_back]):
             is_turn = index < min(free, len(callable_now))

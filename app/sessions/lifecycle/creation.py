@@ -2,10 +2,9 @@
 
 import asyncio
 import contextlib
-import functools
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from pydantic import SecretStr
@@ -16,7 +15,7 @@ from app.kaltura.client import SessionAccess
 from app.kaltura.contract import Created, CreateRequest
 from app.kaltura.media import is_safe_media_url
 from app.problems import KalturaFailed, Problem, RecordUnavailable, SessionEnded
-from app.sessions.capacity.manager import Requester
+from app.sessions.capacity.state import Requester, Reservation
 from app.sessions.clock import SessionClock
 from app.sessions.gateway import SessionGateway, audit_details
 from app.sessions.lifecycle.termination import SessionTerminator
@@ -56,26 +55,35 @@ class SessionCreator:
 
     async def create(
         self,
-        requester: Requester,
+        reservation: Reservation,
         request: CreateRequest,
         origin: IdempotencyRecord | None,
         seconds: float | None,
     ) -> SessionRuntime:
         """Create a session at Kaltura that lasts for `seconds` or the default; keep it in memory.
 
-        The method does not await after it has kept the session, so that the session's place is
-        taken without a gap.
+        The reservation is given back when no session was opened. While an answer may still come
+        after its caller got an error, the reservation is kept.
         """
+        is_late = False
+
+        def end_late(creating: asyncio.Future[Created]) -> Coroutine[Any, Any, None]:
+            nonlocal is_late
+            is_late = True
+            return self._end_late(reservation, creating)
+
         try:
-            created = await self._gateway.create(
-                request, requester.owner, functools.partial(self._end_late, requester)
-            )
-        except Problem as problem:
-            self._readiness.note(problem)
+            created = await self._gateway.create(request, reservation.requester.owner, end_late)
+        except BaseException as failure:
+            if not is_late:
+                await reservation.release()
+            if isinstance(failure, Problem):
+                self._readiness.note(failure)
             raise
         self._readiness.note(None)
         self.opened_count += 1
-        return self._keep(self._new_session(requester, created, origin, seconds))
+        session = self._new_session(reservation, created, origin, seconds)
+        return await self._keep(session, reservation)
 
     async def complete(
         self, runtime: SessionRuntime, requester: Requester, request: CreateRequest
@@ -111,25 +119,33 @@ class SessionCreator:
         await self._registry.update(runtime, media=media, ready=True)
         runtime.require_open()
 
-    async def _end_late(self, requester: Requester, creating: asyncio.Future[Created]) -> None:
+    async def _end_late(self, reservation: Reservation, creating: asyncio.Future[Created]) -> None:
         """End a session that Kaltura opened after its visitor got an error."""
+        await reservation.disown()
         try:
             created = await creating
         except errors.KalturaError as error:
             log.warning("create was answered too late", outcome=type(error).__name__)
+            await reservation.release()
             return
         log.warning("create was answered too late", session_id=created.session_id)
-        session = replace(self._new_session(requester, created, None, None), ready=False)
+        session = replace(self._new_session(reservation, created, None, None), ready=False)
         with contextlib.suppress(Problem):
-            runtime = self._keep(session)
+            runtime = await self._keep(replace(session, ready=False), reservation)
             await self._written(runtime, self._registry.save(runtime))
             self._terminator.end_soon(runtime, EndReason.FAILED)
 
-    def _keep(self, session: AvatarSession) -> SessionRuntime:
+    async def _keep(self, session: AvatarSession, reservation: Reservation) -> SessionRuntime:
+        """Keep a session in memory, where it takes the place that was reserved for it.
+
+        Nothing is awaited between, so that the place is not free for a moment.
+        """
         runtime = self._registry.add(session)
         if runtime is None:
             # The id belongs to another open session, which an end call would end.
+            await reservation.release()
             raise KalturaFailed
+        reservation.fulfil()
         return runtime
 
     async def _written(self, runtime: SessionRuntime, writing: Awaitable[None]) -> None:
@@ -143,7 +159,7 @@ class SessionCreator:
 
     def _new_session(
         self,
-        requester: Requester,
+        reservation: Reservation,
         created: Created,
         origin: IdempotencyRecord | None,
         seconds: float | None,
@@ -157,8 +173,9 @@ class SessionCreator:
         sealed = self._settings.sealed
         return AvatarSession(
             access=SessionAccess(created.session_id, SecretStr(created.token)),
-            owner=requester.owner,
-            address=requester.address,
+            owner=reservation.requester.owner,
+            address=reservation.requester.address,
+            opening_id=reservation.opening_id,
             opened_at=now,
             # Whole seconds, as in the token: session and token end at the same moment.
             expires_at=int(now + seconds if seconds is not None and on_budget else ends),

@@ -6,7 +6,7 @@ from app.sessions.clock import SessionClock
 from app.sessions.lifecycle.termination import SessionTerminator
 from app.sessions.registry import SessionRegistry
 from app.sessions.runtime import SessionRuntime
-from app.sessions.store.model import EndReason
+from app.sessions.store.model import AvatarSession, EndReason
 from app.sessions.tokens import OpenedSession, SessionTokens
 
 LEAVE_SECONDS: Final = 3
@@ -41,7 +41,11 @@ class SessionPresence:
             self._terminator.end_soon(runtime, EndReason.LEFT)
         elif not runtime.session.delivered:
             await self.leave(runtime)
-        return self._tokens.issue(runtime)
+        return self._tokens.issue(runtime.session)
+
+    def handed_over_elsewhere(self, session: AvatarSession) -> OpenedSession:
+        """The token of a session that another process has opened for the same request."""
+        return self._tokens.issue(session)
 
     async def leave(self, runtime: SessionRuntime) -> None:
         """Note that a session's page goes away; the session ends unless the page is back soon."""
@@ -53,4 +57,4 @@ class SessionPresence:
         """Note that a session's page is back, and issue its token again; raises `SessionEnded`."""
         runtime.require_open()
         await self._registry.update(runtime, seen_at=self._clock.running(), leaves_at=None)
-        return self._tokens.issue(runtime)
+        return self._tokens.issue(runtime.session)

@@ -59,16 +59,16 @@ class Reaper:
     async def sweep(self) -> None:
         """Begin to end every session that is due now, without waiting for any of the calls."""
         now, running = self._clock(), self._clock.running()
-        for runtime in self._registry.runtimes():
-            reason = self._due(runtime.session, now, running)
+        for runtime in self._registry.index.due(now, running, running - self._idle_seconds):
+            reason = self._reason(runtime.session, now, running)
             if reason is not None:
                 self._terminator.end_soon(runtime, reason)
         await self._capacity.advance()
-        live = [each for each in self._registry.runtimes() if each.session.ended is None]
-        for runtime in await self._budgets.overdrawn(live):
+        for runtime in await self._budgets.overdrawn():
             self._terminator.end_soon(runtime, EndReason.BUDGET)
 
-    def _due(self, session: AvatarSession, now: float, running: float) -> EndReason | None:
+    def _reason(self, session: AvatarSession, now: float, running: float) -> EndReason | None:
+        """The reason for which a session is to be ended now; None when it is not."""
         if session.ended is not None:
             return session.ended if now >= session.end_again_at else None
         if now >= session.expires_at:

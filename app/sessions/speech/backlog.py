@@ -2,9 +2,9 @@
 
 import asyncio
 import math
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from app.kaltura.client import Recording
@@ -24,15 +24,23 @@ MAX_RETRY_SECONDS: Final = 60
 """Upper bound in seconds of the `Retry-After` of a refusal."""
 
 
+@dataclass(slots=True)
+class WaitingCount:
+    """The number of utterances that wait, of all sessions."""
+
+    number: int = 0
+
+
 class SpeechBacklog:
-    """The waiting utterances of one session, in order of arrival.
+    """The waiting utterances of one session, in order of arrival; all are counted in `count`.
 
     `seconds_to_room`, which methods take, becomes the `Retry-After` of a refusal.
     """
 
-    def __init__(self, max_text_length: int) -> None:
+    def __init__(self, max_text_length: int, count: WaitingCount) -> None:
+        self._count = count
         self._max_characters = max(MAX_QUEUED_CHARACTERS, 2 * max_text_length)
-        self._waiting: deque[Utterance] = deque()
+        self._waiting: list[Utterance] = []
         self._order_lock = asyncio.Lock()
         self._callers = 0
 
@@ -65,16 +73,18 @@ class SpeechBacklog:
         """Add an utterance at the end; one that waits already keeps its place."""
         if utterance not in self._waiting:
             self._waiting.append(utterance)
+            self._count.number += 1
 
     def pop_finished(self) -> Iterator[Utterance]:
         """Remove and yield the utterances at the front that have no chunk left to be sent."""
         while self._waiting and not self._waiting[0].chunks and not self._waiting[0].open:
-            yield self._waiting.popleft()
+            self._count.number -= 1
+            yield self._waiting.pop(0)
 
     def clear(self) -> list[Utterance]:
         """Remove and return every utterance."""
-        waiting = list(self._waiting)
-        self._waiting.clear()
+        waiting, self._waiting = self._waiting, []
+        self._count.number -= len(waiting)
         return waiting
 
     def require_room(

@@ -63,14 +63,14 @@ def take_next_chunk(utterance: Utterance, limit: int) -> SpeechChunk:
 
     A rest without letters or digits is dropped.
     """
-    chunk = utterance.chunks.popleft()
+    chunk = utterance.chunks.pop(0)
     if chunk.recording is not None or len(chunk.text) <= limit:
         return chunk
     end = chunk_end(chunk.text, limit)
     first, rest = chunk.text[:end], chunk.text[end:]
     if is_silent(rest):
         return replace(chunk, text=first)
-    utterance.chunks.appendleft(replace(chunk, text=rest, accepted=None))
+    utterance.chunks.insert(0, replace(chunk, text=rest, accepted=None))
     return replace(chunk, text=first, final=False, closes=False)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,7 +17,7 @@ MAX_EVENTS: Final = 256
 """Events that a reader can still get after it was disconnected."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class UtteranceEvent:
     """A change of an utterance; `id` is the position after which a reader may resume."""
 
@@ -38,8 +38,8 @@ class UtteranceFeed:
         self._number = 0
         self._receipts: OrderedDict[str, Receipt] = OrderedDict()
         self._characters = 0
-        self._events: deque[UtteranceEvent] = deque(maxlen=MAX_EVENTS)
-        self._news = asyncio.Event()
+        self._events: list[UtteranceEvent] = []  # an empty deque takes 700 bytes
+        self._news: asyncio.Event | None = None
         self.over = False
 
     @property
@@ -57,6 +57,7 @@ class UtteranceFeed:
         receipt = utterance.receipt
         self._number += 1
         self._events.append(UtteranceEvent(self.last_id, receipt))
+        del self._events[:-MAX_EVENTS]
         before = self._receipts.get(receipt.turn_id)
         self._characters += len(receipt.text) - (len(before.text) if before else 0)
         self._receipts[receipt.turn_id] = receipt
@@ -74,16 +75,19 @@ class UtteranceFeed:
         if epoch == self._epoch and number.isdecimal() and len(number) <= len(str(self._number)):
             missed = self._number - int(number)
             if 0 <= missed <= len(self._events):
-                return list(self._events)[len(self._events) - missed :]
+                return self._events[len(self._events) - missed :]
         return [UtteranceEvent(self.last_id, receipt) for receipt in self._receipts.values()]
 
     async def news(self) -> None:
         """Wait until the next event, or the end of the feed."""
+        if self._news is None:
+            self._news = asyncio.Event()
         await self._news.wait()
 
     def _wake(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+        if self._news is not None:
+            self._news.set()
+            self._news = None
 
     def _forget(self) -> None:
         for turn_id, receipt in list(self._receipts.items()):

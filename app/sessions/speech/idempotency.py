@@ -59,7 +59,7 @@ class StreamDigest:
         return same and not (self._is_whole and len(head) > self._length)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SpeakRequest:
     """The content of one speak call.
 
@@ -79,7 +79,7 @@ class SpeakRequest:
         return self.turn_id if self.is_final and self.streamed is None else None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Attempt:
     """One speak that is carried out; `calls` are its calls in the audit record."""
 

@@ -4,7 +4,6 @@ Kaltura reports neither (reference 1.1), so times are measured or estimated leng
 corrected by what a player hears.
 """
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,7 +24,7 @@ MIN_HEARD_SHARE: Final = 0.4
 """Share of the estimated time before which an end that a player hears is taken for a pause."""
 
 
-@dataclass
+@dataclass(slots=True)
 class PlayingChunk:
     """One chunk that Kaltura took; times are seconds of a clock that never jumps."""
 
@@ -46,7 +45,7 @@ class Playback:
 
     def __init__(self) -> None:
         self.pace = Pace()
-        self._chunks: deque[PlayingChunk] = deque()
+        self._chunks: list[PlayingChunk] = []
 
     def __len__(self) -> int:
         return len(self._chunks)
@@ -116,7 +115,7 @@ class Playback:
         return list(dict.fromkeys(stopped))
 
     def _pop(self) -> PlayingChunk:
-        chunk = self._chunks.popleft()
+        chunk = self._chunks.pop(0)
         chunk.utterance.upstream -= 1
         return chunk
 

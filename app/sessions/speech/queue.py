@@ -42,7 +42,7 @@ class SpeechQueue:
         say: SayChunk,
         interrupt: Interrupt,
         max_chunk_length: Callable[[], int],
-        max_text_length: int,
+        backlog: SpeechBacklog,
         utterances: UtteranceRegistry,
         clocks: Clocks,
     ) -> None:
@@ -51,7 +51,7 @@ class SpeechQueue:
         self._utterances = utterances
         self._clocks = clocks
         self._monotonic = clocks.monotonic
-        self._backlog = SpeechBacklog(max_text_length)
+        self._backlog = backlog
         self._playback = Playback()
         self._interrupter = Interrupter(interrupt, clocks, on_done=self._wake_sender)
         self._not_before = -math.inf
@@ -117,14 +117,12 @@ class SpeechQueue:
                 self._monotonic()
             ):
                 return
-            utterance.drained.clear()
-            await utterance.drained.wait()
+            await utterance.drained()
 
     async def room_for_more(self, utterance: Utterance) -> bool:
         """Wait until an open utterance may get another chunk; False when it is over."""
         while not utterance.over and len(utterance.chunks) >= MAX_OPEN_CHUNKS:
-            utterance.drained.clear()
-            await utterance.drained.wait()
+            await utterance.drained()
         return not utterance.over
 
     def finish(self, utterance: Utterance) -> None:
@@ -170,9 +168,6 @@ class SpeechQueue:
         for utterance in self._playback.clear():
             self._utterances.mark_interrupted(utterance, reason)
         self._wake.set()
-
-    def __len__(self) -> int:
-        return len(self._backlog)
 
     async def settle(self) -> None:
         """Cancel the sending and the interrupts under way, at the end of the process."""
@@ -240,7 +235,7 @@ class SpeechQueue:
         finally:
             trying.cancel()
             utterance.tried += 1
-            utterance.drained.set()
+            utterance.note_drained()
 
     async def _try(self, utterance: Utterance, chunk: SpeechChunk) -> None:
         count = self._interrupter.count
@@ -251,7 +246,7 @@ class SpeechQueue:
         try:
             seconds = await self._say(utterance, chunk, is_wanted)
         except ChunkTooLong:
-            utterance.chunks.appendleft(chunk)
+            utterance.chunks.insert(0, chunk)
         except UnwantedCall:
             self._report_outcome(chunk, outcome=UtteranceState.INTERRUPTED)
         except Problem as problem:
@@ -261,7 +256,7 @@ class SpeechQueue:
                 self._report_outcome(chunk, problem, outcome=problem.name)
             else:
                 chunk.tries += 1
-                utterance.chunks.appendleft(chunk)
+                utterance.chunks.insert(0, chunk)
                 self._not_before = self._monotonic() + pause
         except Exception as error:
             self._fail(utterance, None)

@@ -18,6 +18,7 @@ from app.sessions.gateway import SessionGateway
 from app.sessions.registry import SessionRegistry
 from app.sessions.runtime import SessionRuntime
 from app.sessions.speech.assembly import SpeechServices
+from app.sessions.speech.backlog import SpeechBacklog, WaitingCount
 from app.sessions.speech.chunks import new_future
 from app.sessions.speech.feed import UtteranceFeed
 from app.sessions.speech.idempotency import (
@@ -62,6 +63,7 @@ class SpeechService:
         self._auditor = auditor
         self._clocks = clocks
         self._sender = SpeechSender(gateway, services.voice)
+        self._waiting = WaitingCount()
         self._recordings = Recordings(address_share_percent=settings.address_share_percent)
 
     # Speaking
@@ -190,8 +192,7 @@ class SpeechService:
     @property
     def waiting(self) -> int:
         """The number of utterances of all sessions that wait to be said."""
-        speeches = (runtime.speech for runtime in self._registry.runtimes())
-        return sum(len(speech.queue) for speech in speeches if speech is not None)
+        return self._waiting.number
 
     async def settle(self) -> None:
         """Cancel all sending under way, at the end of the process."""
@@ -328,7 +329,7 @@ class SpeechService:
             say=partial(self._sender.say, runtime, utterances),
             interrupt=partial(self._interrupt_again, runtime),
             max_chunk_length=lambda: self.voice.max_chunk_length,
-            max_text_length=self._settings.max_text_length,
+            backlog=SpeechBacklog(self._settings.max_text_length, self._waiting),
             utterances=utterances,
             clocks=self._clocks,
         )

@@ -11,7 +11,7 @@ SESSION_OVER: Final = "session-ended"
 """The reason of utterances that were not said because their session ended."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SessionSpeech:
     """One session's queue of chunks, feed of utterances, and speaks that can be repeated."""
 

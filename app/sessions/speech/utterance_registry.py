@@ -80,7 +80,7 @@ class UtteranceRegistry:
         return utterance.over and utterance.receipt.state != UtteranceState.DONE
 
     def _end(self, utterance: Utterance, state: UtteranceState, reason: str | None) -> None:
-        utterance.drained.set()
+        utterance.note_drained()
         self._change(utterance, state=state, reason=reason, ended_at=self._clock())
 
     def _change(self, utterance: Utterance, **changes: object) -> None:

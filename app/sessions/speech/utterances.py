@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -26,7 +25,7 @@ OVER = frozenset({UtteranceState.DONE, UtteranceState.INTERRUPTED, UtteranceStat
 """The final states."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """The public state of an utterance; times are unix seconds.
 
@@ -44,7 +43,7 @@ class Receipt:
     fallback: bool = False
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class SpeechChunk:
     """A text or a recording that is sent to Kaltura in one call.
 
@@ -66,7 +65,7 @@ class SpeechChunk:
     context: contextvars.Context = field(default_factory=contextvars.copy_context, repr=False)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Utterance:
     """One turn of speech.
 
@@ -74,7 +73,7 @@ class Utterance:
     """
 
     receipt: Receipt
-    chunks: deque[SpeechChunk] = field(default_factory=deque)
+    chunks: list[SpeechChunk] = field(default_factory=list)
     upstream: int = 0
     """The number of chunks that Kaltura has and that are not over, as far as is known."""
 
@@ -92,7 +91,7 @@ class Utterance:
     tried: int = 0
     """The number of chunks that were sent, successfully or not."""
 
-    drained: asyncio.Event = field(default_factory=asyncio.Event)
+    _drained: asyncio.Event | None = None
 
     @property
     def turn_id(self) -> TurnId:
@@ -103,3 +102,15 @@ class Utterance:
     def over(self) -> bool:
         """Whether the utterance is in a final state."""
         return self.receipt.state in OVER
+
+    async def drained(self) -> None:
+        """Wait until another chunk was tried, or the utterance is over."""
+        # Made when it is waited for: an event takes 700 bytes, and few utterances are waited for.
+        self._drained = self._drained or asyncio.Event()
+        self._drained.clear()
+        await self._drained.wait()
+
+    def note_drained(self) -> None:
+        """Wake those who wait in `drained`."""
+        if self._drained is not None:
+            self._drained.set()

@@ -26,7 +26,7 @@ class EndReason(StrEnum):
     OPERATOR = "operator"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
     """Digests of the request that opened a session, by which a repeated request is recognised.
 
@@ -48,7 +48,7 @@ class IdempotencyRecord:
         return hashlib.sha256(f"{owner}\0{idempotency_key}".encode()).hexdigest()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AvatarSession:
     """Data of one session; times are seconds of `SessionClock`.
 
@@ -69,7 +69,9 @@ class AvatarSession:
     """The reason with which the session ends at `expires_at`."""
     origin: IdempotencyRecord | None = None
     address: str | None = None
-    """The network address from which the session was opened; not stored for a next process."""
+    """A keyed digest of the network address from which the session was opened."""
+    opening_id: str | None = None
+    """The id of the row in the table `openings` that the session's own row replaces."""
     delivered: bool = False
     """Whether the session reached its visitor."""
     media: ClientInit | None = None
@@ -80,6 +82,8 @@ class AvatarSession:
     ended_upstream: bool = False
     end_attempts: int = 0
     end_again_at: float = 0.0
+    budget_check_at: float = 0.0
+    """The time before which the visitor's budget can't be used up."""
 
     @property
     def session_id(self) -> str:

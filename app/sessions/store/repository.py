@@ -31,11 +31,12 @@ from sqlalchemy import (
 )
 
 from app.config.setting_types import MAX_SECONDS
-from app.db.database import METADATA, Database, Rows
+from app.db.database import METADATA, POSTGRES, Database, Rows
 from app.kaltura.client import SessionAccess
 from app.kaltura.contract import ClientInit
 from app.problems import RecordUnavailable
 from app.sessions.clock import SessionClock
+from app.sessions.store.capacity_tables import OPENINGS
 from app.sessions.store.model import AvatarSession, EndReason, IdempotencyRecord
 
 HISTORY_SECONDS: Final = 31 * 24 * 3600
@@ -53,6 +54,8 @@ SESSIONS: Final = Table(
     Column("holder", String, nullable=False),
     Column("base_url", String, nullable=False),
     Column("owner", String, nullable=False),
+    # A keyed digest of the network address from which the session was opened.
+    Column("address", String),
     Column("origin_key", String),
     Column("origin_wish", String),
     Column("expires_at", Float, nullable=False),
@@ -66,6 +69,7 @@ SESSIONS: Final = Table(
     Column("ended_at", Float),
     Column("ended_upstream", Boolean, nullable=False),
     Index("sessions_of_owner", "owner", "opened_at"),
+    Index("sessions_of_origin", "origin_key"),
     Index("sessions_in_time", "opened_at"),
     Index("sessions_left_open", "ended_upstream", "holder"),
 )
@@ -120,10 +124,12 @@ class SessionRepository:
     def _row_of(self, session: AvatarSession) -> dict[str, Any]:
         """The database row of a session, with its secrets not yet encrypted."""
         return {
+            "holder": self._database.process_name,
             "session_id": session.session_id,
             "opened_at": session.opened_at + self._offset,
             "base_url": session.access.base_url or self._base_url,
             "owner": session.owner,
+            "address": session.address,
             "origin_key": session.origin and session.origin.key,
             "origin_wish": session.origin and session.origin.options,
             "expires_at": session.expires_at + self._offset,
@@ -137,22 +143,46 @@ class SessionRepository:
             "ended_upstream": session.ended_upstream,
         }
 
-    async def save(self, session: AvatarSession) -> None:
-        """Write a session to disk; raises `RecordUnavailable`."""
+    async def save(self, *sessions: AvatarSession) -> None:
+        """Write sessions to disk in one transaction; raises `RecordUnavailable`."""
 
         def work(connection: Connection) -> None:
-            row = self._row_of(session) | {"holder": self._database.process_name}
-            if row["sealed"] is not None:
-                row["sealed"] = self._keys.encrypt(row["sealed"])
-            statement = self._database.insert(SESSIONS).values(row)
-            replaced = {name: statement.excluded[name] for name in row}
+            rows = [self._row_of(session) for session in sessions]
+            for row in rows:
+                if row["sealed"] is not None:
+                    row["sealed"] = self._keys.encrypt(row["sealed"])
+            statement = self._database.insert(SESSIONS)
+            replaced = {name: statement.excluded[name] for name in rows[0]}
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at], set_=replaced
-                )
+                ),
+                rows,
             )
+            openings = [each.opening_id for each in sessions if each.opening_id is not None]
+            if openings:
+                connection.execute(delete(OPENINGS).where(OPENINGS.c.opening_id.in_(openings)))
 
         await self._database.write(work)
+
+    async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
+        """The session that another process opened for the request with this key, if any.
+
+        With SQLite there is no other process. Raises `RecordUnavailable`.
+        """
+        if self._database.engine.dialect.name != POSTGRES:
+            return None
+        query = (
+            select(SESSIONS)
+            .where(
+                SESSIONS.c.origin_key == origin_key,
+                SESSIONS.c.holder != self._database.process_name,
+                SESSIONS.c.ready,  # before, its page could not show it
+            )
+            .order_by(SESSIONS.c.opened_at.desc())
+            .limit(1)
+        )
+        return next(self._readable(await self._database.read(query)), None)
 
     async def take_over(self) -> list[AvatarSession]:
         """Take over the sessions of processes that no longer run; raises `RecordUnavailable`.
@@ -241,6 +271,7 @@ class SessionRepository:
         return AvatarSession(
             access=SessionAccess(row.session_id, token, elsewhere),
             owner=row.owner,
+            address=row.address,
             opened_at=row.opened_at - self._offset,
             expires_at=row.expires_at - self._offset,
             token_expires_at=row.token_expires_at - self._offset,

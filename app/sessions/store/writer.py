@@ -2,18 +2,19 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Final, Protocol
 
 from app.problems import RecordUnavailable
 from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession
 
-SYNCHRONOUS_FIELDS: Final = {"media", "ready", "ended_upstream"}
+SYNCHRONOUS_FIELDS: Final = ("media", "ready", "ended_upstream")
 """Fields whose change is on disk before the caller continues."""
 
-BACKGROUND_FIELDS: Final = {"ended"}
-"""Fields whose change is written in the background, so that no end waits for a slow disk."""
+MAX_TOGETHER: Final = 100
+"""Sessions that are written in one transaction."""
 
 
 class SessionStore(Protocol):
@@ -23,8 +24,11 @@ class SessionStore(Protocol):
     def times_reopened(self) -> int:
         """The number of times the store was found replaced, so that sessions may be missing."""
 
-    async def save(self, session: AvatarSession) -> None:
-        """Write a session to disk; raises `RecordUnavailable`."""
+    async def save(self, *sessions: AvatarSession) -> None:
+        """Write sessions to disk in one transaction; raises `RecordUnavailable`."""
+
+    async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
+        """The session that another process opened for the request with this key, if any."""
 
     async def take_over(self) -> list[AvatarSession]:
         """Take over the sessions of processes that no longer run, open or ended recently."""
@@ -48,45 +52,45 @@ class SessionWriter:
         self._times_reopened = store.times_reopened
         self._flushing: asyncio.Task[None] | None = None
 
-    async def write(self, runtime: SessionRuntime) -> None:
-        """Write a session's current data; `RecordUnavailable` leaves it to be written later."""
+    async def write(self, *runtimes: SessionRuntime) -> None:
+        """Write the current data of sessions; `RecordUnavailable` leaves it to be written later."""
         # Before the write: a change that is made meanwhile makes the session unwritten again.
-        self._unwritten.discard(runtime)
+        self._unwritten.difference_update(runtimes)
         try:
-            await self._store.save(runtime.session)
+            await self._store.save(*(runtime.session for runtime in runtimes))
         except BaseException:
-            self._unwritten.add(runtime)
+            self._unwritten.update(runtimes)
             raise
 
     async def changed(self, runtime: SessionRuntime, before: AvatarSession) -> None:
-        """Write a session's changes since `before`, if a next process must know them."""
+        """Write a session's changes since `before`, if a next process must know them.
+
+        An end is written in the background, so that it does not wait for a slow disk. The first
+        sign of life in direct mode is left to the next `flush`: it is of use only when the process
+        is killed, and then shortens the session.
+        """
         now = runtime.session
-        changes = {
-            name
-            for name in SYNCHRONOUS_FIELDS | BACKGROUND_FIELDS
-            if getattr(before, name) != getattr(now, name)
-        }
-        if changes & SYNCHRONOUS_FIELDS:
+        if any(getattr(before, name) is not getattr(now, name) for name in SYNCHRONOUS_FIELDS):
             with contextlib.suppress(RecordUnavailable):
                 await self.write(runtime)
-        elif changes or (now.seen_at is not None and before.seen_at is None):
-            # In the background: a call that waited for this write could be overtaken by the next
-            # one.
+        elif now.ended is not before.ended:
             self._unwritten.add(runtime)
             self._flush_soon()
+        elif now.seen_at is not None and before.seen_at is None:
+            self._unwritten.add(runtime)
 
-    async def flush(self, every: Iterable[SessionRuntime] = ()) -> None:
+    async def flush(self, every: Callable[[], Iterable[SessionRuntime]] = tuple) -> None:
         """Write the sessions that are not written yet; raises `RecordUnavailable` when one fails.
 
         `every` gives all sessions, which are written again when the store was replaced.
         """
         if self._times_reopened != self._store.times_reopened:
             self._times_reopened = self._store.times_reopened
-            self._unwritten |= set(every)
+            self._unwritten |= set(every())
         while self._unwritten:
-            await self.write(next(iter(self._unwritten)))
+            await self.write(*islice(self._unwritten, MAX_TOGETHER))
 
-    async def flush_quietly(self, every: Iterable[SessionRuntime] = ()) -> None:
+    async def flush_quietly(self, every: Callable[[], Iterable[SessionRuntime]] = tuple) -> None:
         """Write the sessions that are not written yet, as far as that is possible now."""
         with contextlib.suppress(RecordUnavailable):
             await self.flush(every)

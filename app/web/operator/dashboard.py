@@ -65,6 +65,10 @@ class Dashboard:
             await self.stats_reader.stats(), self.recent_calls.by_operation(), self.audit_writer
         )
 
+    async def look(self) -> tuple[LiveSessionList, HealthReport]:
+        """The open sessions, and how the broker is doing."""
+        return await self.sessions(), await self.health()
+
     async def _latest(
         self, session_ids: list[str], event: Event, *, with_words: bool = False
     ) -> dict[str, Entry]:

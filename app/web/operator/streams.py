@@ -13,13 +13,20 @@ from app.audit.reader import AuditReader, Filter, StoredEntry
 from app.audit.writer import AuditWriter
 from app.problems import InvalidRequest, RateLimited, RecordUnavailable, Unauthenticated
 from app.web.bounds import WebBounds
-from app.web.deps import AuditReaderDep, AuditWriterDep, BoundsDep, OperatorStreamsDep
+from app.web.deps import (
+    AuditReaderDep,
+    AuditWriterDep,
+    BoundsDep,
+    OperatorStreamsDep,
+    SharedLookDep,
+)
 from app.web.docs.openapi import operation_id, problems
 from app.web.error_responses import OPERATOR_PATH
 from app.web.operator.dashboard import Dashboard, DashboardDep
 from app.web.operator.exports import csv_lines, json_lines
 from app.web.operator.filters import FilterDep, Given, Place
 from app.web.operator.schemas import AuditAdded, AuditEvent, ConsoleEvent
+from app.web.operator.shared_look import SharedLook
 from app.web.operator.sign_in import OperatorDep
 from app.web.stream_limit import EventStream, OpenStream
 
@@ -63,22 +70,24 @@ _PROBLEMS: Final = problems(InvalidRequest, Unauthenticated, RateLimited, Record
     responses=problems(Unauthenticated, RateLimited) | {200: {"model": ConsoleEvent}},
 )
 async def follow_sessions(
-    stream: StreamDep, dashboard: DashboardDep, bounds: BoundsDep
+    stream: StreamDep, dashboard: DashboardDep, shared_look: SharedLookDep, bounds: BoundsDep
 ) -> Response:
     """Follow the state: `sessions` events as at `/sessions`, `health` events as at `/health`.
 
-    Each is sent when it changes, and every 15 seconds. The stream ends after ten minutes; ask
-    again.
+    Each is sent when it changes, and every 15 seconds: within a second, or later when very many
+    sessions are open. The stream ends after ten minutes; ask again.
     """
-    return EventStream(_what_goes_on(dashboard, bounds), stream)
+    return EventStream(_what_goes_on(dashboard, shared_look, bounds), stream)
 
 
-async def _what_goes_on(dashboard: Dashboard, bounds: WebBounds) -> AsyncIterator[ServerSentEvent]:
+async def _what_goes_on(
+    dashboard: Dashboard, shared_look: SharedLook, bounds: WebBounds
+) -> AsyncIterator[ServerSentEvent]:
     now = asyncio.get_running_loop().time
     ends_at, told, told_at = now() + bounds.stream_seconds, ["", ""], now()
     yield ServerSentEvent(retry=RECONNECT_MS)
     while True:
-        sessions, health = await dashboard.sessions(), await dashboard.health()
+        sessions, health = await shared_look.found(dashboard.look)
         shown = [sessions.but_for_clocks(), health.model_dump_json()]
         if now() - told_at >= bounds.repeat_seconds:
             told, told_at = ["", ""], now()

@@ -9,12 +9,13 @@ from fastapi import Depends, Request, Response
 
 from app.problems import Problem, Unauthenticated
 from app.sessions.access import Caller
-from app.sessions.admission import Admission
+from app.sessions.admission import Admission, Opened
 from app.sessions.auditing import SessionAuditor
 from app.sessions.capacity.manager import QueuePosition
 from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.lifecycle.presence import SessionPresence
 from app.sessions.runtime import SessionRuntime
+from app.sessions.store.model import AvatarSession
 from app.sessions.tokens import OpenedSession
 from app.web.deps import AdmissionDep, AuditorDep, CallerDep, PresenceDep, VisitorsDep
 from app.web.rate_limiter import address_of
@@ -83,7 +84,7 @@ class SessionRequest:
 
     async def _for_visitor(
         self, options: SessionOptions, ticket: str | None, idempotency_key: str | None
-    ) -> SessionRuntime | QueuePosition:
+    ) -> Opened:
         known = self.visitors.known(self.caller, self.request, idempotency_key)
         known_id = known.id if known else None
         waits_as = None
@@ -101,7 +102,9 @@ class SessionRequest:
             visitor.id, options, idempotency_key, display_name=visitor.name, address=self.address
         )
 
-    async def _hand_over(self, opened: SessionRuntime) -> OpenedSession:
+    async def _hand_over(self, opened: SessionRuntime | AvatarSession) -> OpenedSession:
+        if isinstance(opened, AvatarSession):
+            return self.presence.handed_over_elsewhere(opened)
         hung_up = await self.request.is_disconnected()
         return await self.presence.hand_over(opened, hung_up=hung_up)
 

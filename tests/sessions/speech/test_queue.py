@@ -30,6 +30,23 @@ async def test_what_is_first_goes_upstream_at_once_and_the_rest_when_it_is_nearl
     assert fates(house, session) == ["done", "done"]
 
 
+async def test_what_waits_is_counted_over_all_sessions_until_it_is_said_stopped_or_over(
+    house: Domain, clock: FakeClock
+) -> None:
+    said_, stopped, over = [await house.open() for _ in range(3)]
+    for session in (said_, stopped, over):
+        for text in (LONG, "Second.", "Third."):
+            await house.say(session, text)
+    assert house.speech.waiting == 6
+    await house.speech.interrupt(grant(stopped))
+    assert house.speech.waiting == 4
+    await house.end(over)
+    assert house.speech.waiting == 2
+    await clock.pass_by(60)
+    assert house.speech.waiting == 0
+    assert fates(house, said_) == ["done"] * 3
+
+
 async def test_the_next_is_there_before_the_voice_falls_silent(
     house: Domain, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:

@@ -1,0 +1,296 @@
+"""The state of capacity of several processes, in Postgres."""
+
+import contextlib
+import hashlib
+import hmac
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from app.db.database import Database
+from app.problems import Problem, RecordUnavailable
+from app.sessions.capacity.state import CapacityState, KalturaLimit, Requester, Result
+from app.sessions.capacity.waiting_room import Ticket, WaitingRoom
+from app.sessions.store.capacity_tables import CAPACITY, LINE, OPENINGS
+from app.sessions.store.repository import SESSIONS
+
+_ROW: Final = 1
+"""The id of the only row of the table `capacity`."""
+
+_NONCE_BYTES: Final = 18
+_NONCE_LENGTH: Final = _NONCE_BYTES * 4 // 3
+
+DATABASE_NOW: Final[ColumnElement[float]] = cast(
+    func.extract("epoch", func.clock_timestamp()), Float
+)
+
+
+class SharedCapacityStore:
+    """Changes the state in one transaction, which locks it against every other process.
+
+    `now` is the time by which every process counts. `opening_seconds` is how long Kaltura may take
+    to open a session. After that time the place of a process that died is free again.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        base_url: str,
+        max_waiting: int,
+        ticket_key: bytes,
+        opening_seconds: float,
+        now: ColumnElement[float] = DATABASE_NOW,
+    ) -> None:
+        self.database = database
+        self.base_url = base_url
+        self.max_waiting = max_waiting
+        self.opening_seconds = opening_seconds
+        self.now = now
+        self._ticket_key = ticket_key
+
+    async def change(self, rule: Callable[[CapacityState], Result]) -> Result:
+        """Apply a rule in one transaction; raises what it raises, and `RecordUnavailable`."""
+
+        def work(connection: Connection) -> tuple[Result | None, Problem | None]:
+            state = SharedCapacity(self, connection)
+            result = problem = None
+            try:
+                result = rule(state)
+            except Problem as raised:
+                problem = raised  # the transaction must not be rolled back
+            state.save()
+            return result, problem
+
+        result, problem = await self.database.write(work)
+        if problem is not None:
+            raise problem
+        return result  # type: ignore[return-value] # without a problem it is what the rule returned
+
+    def new_ticket_id(self) -> str:
+        """An id that its row does not reveal: a nonce, and a code of it that needs a key."""
+        return self.ticket_id(secrets.token_urlsafe(_NONCE_BYTES))
+
+    def ticket_id(self, nonce: str) -> str:
+        """The id of the ticket with this nonce."""
+        code = hmac.digest(self._ticket_key, nonce.encode(), hashlib.sha256)[:_NONCE_BYTES]
+        return nonce + urlsafe_b64encode(code).decode()
+
+
+class SharedCapacity:
+    """The state of capacity in one transaction."""
+
+    def __init__(self, store: SharedCapacityStore, connection: Connection) -> None:
+        self._store = store
+        self._connection = connection
+        row = self._locked_row()
+        self.version = row.version
+        self.kaltura_limit: KalturaLimit | None = None
+        if row.kaltura_sessions is not None:
+            self.kaltura_limit = KalturaLimit(row.kaltura_sessions, row.kaltura_until)
+        self._limit_before = self.kaltura_limit
+        # Read once the row is locked, so that no earlier transaction is at work any more.
+        self._now, self._sessions, self._openings = connection.execute(
+            select(
+                store.now,
+                self._count(SESSIONS, self._is_open()),
+                self._count(OPENINGS, self._is_alive()),
+            )
+        ).one()
+        found = connection.execute(select(LINE).order_by(LINE.c.came_back.desc(), LINE.c.seq))
+        line = [self._ticket(each) for each in found]
+        self._line_before = {ticket: _columns(ticket) for ticket in line}
+        self.waiting_room = WaitingRoom(
+            size=store.max_waiting,
+            clock=lambda: self.now,
+            line=line,
+            new_ticket_id=store.new_ticket_id,
+        )
+
+    @property
+    def now(self) -> float:
+        """The database's time, in seconds since 1970."""
+        return float(self._now)
+
+    @property
+    def sessions(self) -> int:
+        """The number of open sessions."""
+        return int(self._sessions)
+
+    @property
+    def places(self) -> int:
+        """The number of places taken."""
+        return int(self._sessions + self._openings)
+
+    def places_at(self, address: str | None) -> int:
+        """The number of places taken by the visitors of an address."""
+        return self._sum(
+            self._count(SESSIONS, self._is_open(), SESSIONS.c.address == address),
+            self._count(OPENINGS, self._is_alive(), OPENINGS.c.address == address),
+        )
+
+    def places_of(self, owner: str) -> int:
+        """The number of places taken by an owner, without sessions that have ended here."""
+        return self._sum(
+            self._count(
+                SESSIONS, self._is_open(), SESSIONS.c.owner == owner, SESSIONS.c.ended.is_(None)
+            ),
+            self._count(OPENINGS, self._is_alive(), OPENINGS.c.owner == owner),
+        )
+
+    def is_opened_elsewhere(self, origin_key: str) -> bool:
+        """Whether another process opens or has opened a session for the request with this key."""
+        was_delivered = or_(SESSIONS.c.ended.is_(None), SESSIONS.c.ready)
+        opened = exists().where(
+            SESSIONS.c.origin_key == origin_key,
+            SESSIONS.c.holder != self._store.database.process_name,
+            was_delivered,
+        )
+        opening = exists().where(OPENINGS.c.origin_key == origin_key, self._is_alive())
+        return bool(self._connection.scalar(select(or_(opened, opening))))
+
+    def reserve(self, requester: Requester) -> "SharedReservation":
+        """Take a place."""
+        opening_id = secrets.token_hex(8)
+        # Openings that have lapsed, whose keys may be used again.
+        self._connection.execute(delete(OPENINGS).where(~self._is_alive()))
+        self._connection.execute(
+            insert(OPENINGS).values(
+                opening_id=opening_id,
+                origin_key=requester.origin_key,
+                owner=requester.owner,
+                address=requester.address,
+                expires_at=self.now + self._store.opening_seconds,
+            )
+        )
+        self._openings += 1
+        return SharedReservation(self._store.database, requester, opening_id)
+
+    def save(self) -> None:
+        """Write what the rule has changed."""
+        changed = self._save_line()
+        if self.kaltura_limit is not self._limit_before or changed:
+            limit = self.kaltura_limit
+            self.version += changed
+            self._connection.execute(
+                update(CAPACITY).values(
+                    version=self.version,
+                    kaltura_sessions=limit and limit.sessions,
+                    kaltura_until=limit and limit.until,
+                )
+            )
+
+    def _save_line(self) -> bool:
+        """Write the tickets that changed; returns whether anyone's turn or position did."""
+        before, changed = self._line_before, False
+        now = {ticket: _columns(ticket) for ticket in self.waiting_room.tickets}
+        gone = [_nonce(ticket) for ticket in before if ticket not in now]
+        if gone:
+            self._connection.execute(delete(LINE).where(LINE.c.nonce.in_(gone)))
+        for ticket, columns in now.items():
+            if ticket not in before:
+                self._connection.execute(
+                    insert(LINE).values(
+                        nonce=_nonce(ticket),
+                        ticket_key=ticket.key,
+                        owner=ticket.owner,
+                        came_back=ticket.came_back,
+                        **columns,
+                    )
+                )
+            elif columns != before[ticket]:
+                own = LINE.c.nonce == _nonce(ticket)
+                self._connection.execute(update(LINE).where(own).values(columns))
+            known = before.get(ticket)
+            changed |= known is None or known["called_at"] != columns["called_at"]
+        return changed or bool(gone)
+
+    def _locked_row(self) -> Any:
+        lock = select(CAPACITY).with_for_update()
+        row = self._connection.execute(lock).one_or_none()
+        if row is None:
+            first = self._store.database.insert(CAPACITY).values(id=_ROW, version=0)
+            self._connection.execute(first.on_conflict_do_nothing())
+            row = self._connection.execute(lock).one()
+        return row
+
+    def _ticket(self, row: Any) -> Ticket:
+        return Ticket(
+            ticket_id=self._store.ticket_id(row.nonce),
+            key=row.ticket_key,
+            owner=row.owner,
+            address=row.address,
+            last_seen_at=row.last_seen_at,
+            called_at=row.called_at,
+            came_back=row.came_back,
+        )
+
+    def _is_alive(self) -> ColumnElement[bool]:
+        return OPENINGS.c.expires_at > self._store.now
+
+    def _is_open(self) -> ColumnElement[bool]:
+        here = SESSIONS.c.base_url == self._store.base_url
+        return SESSIONS.c.ended_upstream.is_(False) & here
+
+    @staticmethod
+    def _count(table: Any, *conditions: ColumnElement[bool]) -> Any:
+        return select(func.count()).select_from(table).where(*conditions).scalar_subquery()
+
+    def _sum(self, *counts: Any) -> int:
+        return sum(self._connection.execute(select(*counts)).one())
+
+
+class SharedReservation:
+    """A place that is taken until a session's row takes it over, or the time is up."""
+
+    def __init__(self, database: Database, requester: Requester, opening_id: str) -> None:
+        self._database = database
+        self.requester = requester
+        self.opening_id = opening_id
+
+    def fulfil(self) -> None:
+        """Do nothing: the transaction that writes the session deletes the opening."""
+
+    async def release(self) -> None:
+        """Give the place back; when the database can't be written, the place lapses in time."""
+        await self._write(delete(OPENINGS).where(OPENINGS.c.opening_id == self.opening_id))
+
+    async def disown(self) -> None:
+        """Count the place for nobody."""
+        own = OPENINGS.c.opening_id == self.opening_id
+        await self._write(update(OPENINGS).where(own).values(owner=None, origin_key=None))
+
+    async def _write(self, statement: Any) -> None:
+        def work(connection: Connection) -> None:
+            connection.execute(statement)
+
+        with contextlib.suppress(RecordUnavailable):
+            await self._database.write(work)
+
+
+def _nonce(ticket: Ticket) -> str:
+    return ticket.ticket_id[:_NONCE_LENGTH]
+
+
+def _columns(ticket: Ticket) -> dict[str, Any]:
+    """The columns that change while a ticket is in line."""
+    return {
+        "address": ticket.address,
+        "last_seen_at": ticket.last_seen_at,
+        "called_at": ticket.called_at,
+    }
