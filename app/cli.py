@@ -27,7 +27,14 @@ from app.kaltura.contract import MIRROR_PATH
 from app.observability.logs import configure_logging
 from app.observability.pseudonyms import Pseudonyms
 from app.server.output import open_standard_streams, use_non_blocking_output
-from app.server.process import freeze_loaded_objects, listen, serve, serve_for_parent, url_of
+from app.server.process import (
+    DRAIN_SECONDS,
+    freeze_loaded_objects,
+    listen,
+    serve,
+    serve_for_parent,
+    url_of,
+)
 from app.server.startup import Startup
 
 if TYPE_CHECKING:
@@ -184,6 +191,7 @@ def _with_database(settings: Settings) -> Settings:
 
 
 def _run_broker(settings: Settings, without_effect: list[str]) -> int:
+    from app.db.database import is_postgres  # noqa: PLC0415 - see above
     from app.main import create_app  # noqa: PLC0415 - see above
     from app.sessions.keyring import keyring_of  # noqa: PLC0415 - see above
 
@@ -192,7 +200,8 @@ def _run_broker(settings: Settings, without_effect: list[str]) -> int:
     traces = _tracer_provider()
     pseudonyms = Pseudonyms(keyring_of(settings).logs()[0])
     configure_logging(pseudonyms=pseudonyms, traced=traces is not None, level=settings.log_level)
-    app = create_app(settings, tracer_provider=traces)
+    stopping = asyncio.Event()
+    app = create_app(settings, tracer_provider=traces, stopping=stopping)
     listening = listen(settings.host, settings.port)
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
@@ -203,7 +212,9 @@ def _run_broker(settings: Settings, without_effect: list[str]) -> int:
 
     starting = Startup(app, announce)
     try:
-        code = serve(starting, listening)
+        # Only with Postgres can another process answer what a load balancer sends there instead.
+        drain_seconds = DRAIN_SECONDS if is_postgres(settings.database_url) else 0
+        code = serve(starting, listening, on_stop=stopping.set, drain_seconds=drain_seconds)
     except SystemExit:
         starting.raise_failure()
         raise

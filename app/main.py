@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -111,14 +111,16 @@ def create_app(
     tracer_provider: TracerProvider | None = None,
     bounds: WebBounds = WebBounds(),  # noqa: B008 - a frozen value
     shutdown_seconds: float = SHUTDOWN_SECONDS,
+    stopping: asyncio.Event | None = None,
 ) -> FastAPI:
     """Make the broker's application.
 
     Raises `SettingsError` without a KS or an avatar, or when an installed speech hook can't be
     loaded. With a `tracer_provider` requests are traced. Ending the sessions takes at most
-    `shutdown_seconds`.
+    `shutdown_seconds`. Whoever runs the application sets `stopping` before it ends the lifespan.
     """
     settings.required_to_serve()
+    stopping = stopping or asyncio.Event()
     hooks = installed_hooks()
     metrics, recent_calls = Metrics(), RecentCalls(clocks.monotonic)
     assets, templates = PageFiles(ROOT / "static"), Jinja2Templates(ROOT / "templates")
@@ -172,6 +174,8 @@ def create_app(
                 shared_capacity=_shared_capacity(settings, database, keyring),
                 is_record_down=lambda: not database.is_available,
             )
+            followers = StreamLimit(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS)
+            operator_streams = StreamLimit(of_one=MAX_STREAMS, of_all=MAX_STREAMS)
             for warning in domain.readiness.warnings():
                 log.warning(warning)
             async with (
@@ -179,6 +183,11 @@ def create_app(
                 contextlib.aclosing(domain.registry),
                 _in_background(domain.reaper.run()),
                 _in_background(retention.run()),
+                _in_background(
+                    _tell_of_stop(
+                        stopping, followers.close, operator_streams.close, domain.admission.stop
+                    )
+                ),
                 _closed_at_exit(domain.shutdown, shutdown_seconds),
             ):
                 await domain.registry.take_over()
@@ -192,9 +201,9 @@ def create_app(
                     bounds=bounds,
                     budgets=domain.budgets,
                     clock=clock,
-                    followers=StreamLimit(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS),
+                    followers=followers,
                     metrics=metrics,
-                    operator_streams=StreamLimit(of_one=MAX_STREAMS, of_all=MAX_STREAMS),
+                    operator_streams=operator_streams,
                     operators=Operators(settings, keyring.operators(), clocks.wall),
                     presence=domain.presence,
                     rates=Rates.of(settings),
@@ -206,6 +215,7 @@ def create_app(
                     shared_look=SharedLook(clocks.monotonic),
                     speech=domain.speech,
                     stats_reader=domain.stats_reader,
+                    stopping=stopping,
                     templates=templates,
                     usage=UsageReader(
                         database, base_url=settings.avatar_base_url, clock=clocks.wall
@@ -297,6 +307,13 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def _tell_of_stop(stopping: asyncio.Event, *tell: Callable[[], None]) -> None:
+    """Tell those whose answers last that the process is about to stop."""
+    await stopping.wait()
+    for each in tell:
+        each()
 
 
 @contextlib.asynccontextmanager

@@ -4,6 +4,7 @@ All of it is `async`, though little here waits: FastAPI sends a plain function t
 costs more than the whole rest of a request.
 """
 
+import asyncio
 from typing import Annotated, TypedDict
 
 from fastapi import Depends, Path, Request
@@ -62,6 +63,7 @@ class State(TypedDict):
     shared_look: SharedLook
     speech: SpeechService
     stats_reader: StatsReader
+    stopping: asyncio.Event
     templates: Jinja2Templates
     usage: UsageReader
     visitors: Visitors
@@ -87,6 +89,9 @@ SettingsDep = Annotated[Settings, Depends(FromState("settings"))]
 SharedLookDep = Annotated[SharedLook, Depends(FromState("shared_look"))]
 SpeechServiceDep = Annotated[SpeechService, Depends(FromState("speech"))]
 StatsReaderDep = Annotated[StatsReader, Depends(FromState("stats_reader"))]
+StoppingDep = Annotated[asyncio.Event, Depends(FromState("stopping"))]
+"""Set when this process is about to stop."""
+
 TemplatesDep = Annotated[Jinja2Templates, Depends(FromState("templates"))]
 UsageDep = Annotated[UsageReader, Depends(FromState("usage"))]
 VisitorsDep = Annotated[Visitors, Depends(FromState("visitors"))]

@@ -1,10 +1,10 @@
-"""The health checks: liveness and readiness."""
+"""The health checks: of the process, for load balancers, and for people."""
 
 from fastapi import APIRouter, Response
 
-from app.web.deps import ReadinessDep
+from app.web.deps import ReadinessDep, StoppingDep
 from app.web.head_route import HeadRoute
-from app.web.visitor.schemas import Health, ReadinessReport
+from app.web.visitor.schemas import Health, ReadinessReport, ServingReport
 
 router = APIRouter(tags=["Operator"], route_class=HeadRoute)
 
@@ -13,6 +13,20 @@ router = APIRouter(tags=["Operator"], route_class=HeadRoute)
 async def healthz() -> Health:
     """The process answers."""
     return Health()
+
+
+@router.get(
+    "/servez",
+    responses={503: {"model": ServingReport, "description": "The process is about to stop"}},
+)
+async def servez(response: Response, stopping: StoppingDep) -> ServingReport:
+    """Whether a load balancer is to send requests here.
+
+    Kaltura and the database are not looked at: they are the same for every process behind the
+    balancer, and without any process no running session could be ended.
+    """
+    response.status_code = 503 if stopping.is_set() else 200
+    return ServingReport(serving=not stopping.is_set())
 
 
 @router.get(
