@@ -9,7 +9,7 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -30,12 +30,17 @@ from app.db.process_locks import (
     SingleProcessLocks,
 )
 from app.db.sqlite_writer import SqliteWriter
+from app.db.turns import Turns
 from app.problems import RecordUnavailable
 
 POSTGRES: Final = "postgresql"
 IN_MEMORY: Final = "sqlite+aiosqlite:///:memory:"
 BUSY_SECONDS: Final = 5
 """How long a write waits for the write of another process."""
+
+POSTGRES_WRITES: Final = 5
+"""How many transactions write to Postgres at the same time; the pool opens three times as many
+connections at most, so that others can read."""
 
 RETRY_AFTER_SECONDS: Final = 5
 
@@ -61,8 +66,9 @@ class Database:
         self.process_name = secrets.token_hex(8)
         """The random name of this process, which rows have in their column `holder`."""
         self._locks = _process_locks(engine, path, self.process_name)
-        # SQLite allows one writer at a time; waiting for this lock costs less than for SQLite's.
-        self._writing = asyncio.Lock()
+        # SQLite allows one writer at a time; waiting here costs less than waiting for its lock.
+        is_server = engine.dialect.name == POSTGRES
+        self._turns = Turns(POSTGRES_WRITES if is_server else 1)
         self._failures = 0
         self.file = None
         if path is not None and writer is not None:
@@ -80,14 +86,22 @@ class Database:
 
         return await self._shielded(self._verified(rows))
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` in one transaction, one writer at a time; on return it is on disk.
+    async def write(
+        self,
+        work: Callable[[Connection], Result],
+        *,
+        keys: Collection[str] = (),
+        alone: bool = False,
+    ) -> Result:
+        """Run `work` in one transaction; on return it is on disk.
 
-        With a SQLite file `work` runs in another thread.
+        With a SQLite file `work` runs in another thread, and one at a time. With Postgres several
+        run at the same time, but for those with a key in common, which run in the order of the
+        calls, and those that are to run `alone`.
 
         Raises `RecordUnavailable`; then the transaction was rolled back.
         """
-        return await self._shielded(self._exclusive(work))
+        return await self._shielded(self._in_turn(work, keys, alone=alone))
 
     def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
         """An insert statement for this database, which has `on_conflict_do_update`."""
@@ -110,7 +124,9 @@ class Database:
         if not task.cancelled():
             task.exception()  # asyncio warns of an exception that no caller has read
 
-    async def _exclusive(self, work: Callable[[Connection], Result]) -> Result:
+    async def _in_turn(
+        self, work: Callable[[Connection], Result], keys: Collection[str], *, alone: bool
+    ) -> Result:
         async def committed() -> Result:
             if self.writer is not None:
                 return await self.writer.run(work)
@@ -118,7 +134,7 @@ class Database:
                 return await connection.run_sync(work)
 
         failures = self._failures
-        async with self._writing:
+        async with self._turns.turn(keys, alone=alone):
             if failures < self._failures:
                 # The write that this one waited for has failed, after its own long wait.
                 raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS)

@@ -37,7 +37,7 @@ class Disk:
         self.is_full = False
         write = database.write
 
-        async def written(work: Any) -> Any:
+        async def written(work: Any, **_: Any) -> Any:
             await self.open.wait()
             if self.is_full:
                 raise RecordUnavailable

@@ -115,7 +115,8 @@ class SessionRepository:
             self._offset = now
 
         try:
-            await self._database.write(work)
+            # Alone, as other transactions would write rows with the times from before.
+            await self._database.write(work, alone=True)
         except RecordUnavailable:
             self._offset = before
             raise
@@ -163,7 +164,8 @@ class SessionRepository:
             if openings:
                 connection.execute(delete(OPENINGS).where(OPENINGS.c.opening_id.in_(openings)))
 
-        await self._database.write(work)
+        # The keys let what is known last of a session be written last.
+        await self._database.write(work, keys=[each.session_id for each in sessions])
 
     async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
         """The session that another process opened for the request with this key, if any.
