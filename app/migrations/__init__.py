@@ -24,11 +24,12 @@ from sqlalchemy import (
 from app.audit.schema import AUDIT
 from app.config.sources import SettingsError
 from app.db.database import METADATA, POSTGRES
+from app.replicas.rates import RATES
 from app.replicas.table import REPLICAS
 from app.sessions.store.capacity_tables import CAPACITY, LINE, OPENINGS
 from app.sessions.store.repository import SESSIONS
 
-HEAD: Final = "0005"
+HEAD: Final = "0006"
 """The revision of this version's tables: the last one in `versions/`."""
 
 USABLE_FROM: Final = "0003"
@@ -51,7 +52,7 @@ USABLE: Final = Table(
 Versions up to revision 0003 know only this table, and start where it names a revision of theirs.
 """
 
-TABLES: Final = (PRESENT, AUDIT, SESSIONS, REPLICAS, CAPACITY, OPENINGS, LINE)
+TABLES: Final = (PRESENT, AUDIT, SESSIONS, REPLICAS, CAPACITY, OPENINGS, LINE, RATES)
 """Every table there is."""
 
 _BEFORE_REVISIONS: Final = {AUDIT.name: "0002", SESSIONS.name: "0001"}

@@ -4,6 +4,7 @@
 """
 
 from app.problems.base import Problem
+from app.problems.replicas import OutcomeUnknown, ReplicaUnavailable
 from app.problems.requests import (
     ControlNotAllowed,
     CrossSiteRequest,
@@ -48,10 +49,12 @@ __all__ = [
     "KalturaTimeout",
     "KalturaUnavailable",
     "NothingToSay",
+    "OutcomeUnknown",
     "Problem",
     "QueueFull",
     "RateLimited",
     "RecordUnavailable",
+    "ReplicaUnavailable",
     "SessionEnded",
     "SessionNotFound",
     "SignInUnavailable",
@@ -77,6 +80,8 @@ PROBLEMS: tuple[type[Problem], ...] = (
     QueueFull,
     AtCapacity,
     RecordUnavailable,
+    ReplicaUnavailable,
+    OutcomeUnknown,
     KalturaCredentialsRejected,
     KalturaBusy,
     KalturaTimeout,

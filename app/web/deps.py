@@ -22,6 +22,7 @@ from app.sessions.capacity.budgets import Budgets
 from app.sessions.clock import SessionClock
 from app.sessions.lifecycle.presence import SessionPresence
 from app.sessions.readiness import Readiness
+from app.sessions.registry import SessionRegistry
 from app.sessions.service import SessionService
 from app.sessions.speech.service import SpeechService
 from app.sessions.stats import StatsReader
@@ -29,6 +30,7 @@ from app.sessions.store.usage import UsageReader
 from app.web.authorization import token_of
 from app.web.bounds import WebBounds
 from app.web.from_state import FromState
+from app.web.middleware.forwarder import Forwarder
 from app.web.operator.shared_look import SharedLook
 from app.web.operator.sign_in import Operators
 from app.web.rate_limiter import Rates
@@ -50,6 +52,7 @@ class State(TypedDict):
     budgets: Budgets
     clock: SessionClock
     followers: StreamLimit
+    forwarder: Forwarder | None
     metrics: Metrics
     operator_streams: StreamLimit
     operators: Operators
@@ -57,6 +60,7 @@ class State(TypedDict):
     rates: Rates
     readiness: Readiness
     recent_calls: RecentCalls
+    registry: SessionRegistry
     services: Services
     sessions: SessionService
     settings: Settings
