@@ -162,9 +162,9 @@ async def test_no_answer_leaves_before_its_entry_is_on_disk(
     session = await opens(visitor)
     write, disk = Database.write, asyncio.Event()
 
-    async def slow(self: Database, work: Any) -> Any:
+    async def slow(self: Database, work: Any, **options: Any) -> Any:
         await disk.wait()
-        return await write(self, work)
+        return await write(self, work, **options)
 
     monkeypatch.setattr(Database, "write", slow)
     saying = asyncio.create_task(visitor.post(path(session, "speak"), **SPEAK))

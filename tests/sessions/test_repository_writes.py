@@ -108,8 +108,8 @@ async def test_no_row_keeps_the_time_from_before_the_clock_was_set(
     await waiting(database, 1)
     wall.advance(3600)
     following = asyncio.create_task(repository.seconds_used(clock()))
-    for _ in range(5):  # time for a write to pass the one that waits
-        await database.read(WAITING)
+    done, _ = await asyncio.wait({following}, timeout=0.3)
+    assert not done, "it has to wait for the one that is under way"
     await other.rollback()
     await asyncio.gather(saving, following)
     [row] = await database.read(SESSIONS.select())
