@@ -37,6 +37,7 @@ from app.replicas.client import open_replica_client
 from app.replicas.forwarded_call import ForwardedCallHeader
 from app.replicas.owners import SessionOwners
 from app.replicas.rates import SharedRates
+from app.replicas.secret_key_canary import require_shared_secret_key
 from app.sessions.access import Services
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.capacity.shared_store import SharedCapacityStore
@@ -156,6 +157,8 @@ def create_app(
             ) as speech_parts,
         ):
             keyring, clock = keyring_of(settings), SessionClock(clocks.wall, clocks.monotonic)
+            if is_postgres(settings.database_url):
+                await require_shared_secret_key(database, keyring.at_rest())
             audit_writer = AuditWriter(
                 database,
                 required=settings.audit_required,

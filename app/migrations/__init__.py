@@ -25,11 +25,12 @@ from app.audit.schema import AUDIT
 from app.config.sources import SettingsError
 from app.db.database import METADATA, POSTGRES
 from app.replicas.rates import RATES
+from app.replicas.secret_key_canary import SECRET_KEY_CANARY
 from app.replicas.table import REPLICAS
 from app.sessions.store.capacity_tables import CAPACITY, LINE, OPENINGS
 from app.sessions.store.repository import SESSIONS
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 """The revision of this version's tables: the last one in `versions/`."""
 
 USABLE_FROM: Final = "0003"
@@ -52,7 +53,17 @@ USABLE: Final = Table(
 Versions up to revision 0003 know only this table, and start where it names a revision of theirs.
 """
 
-TABLES: Final = (PRESENT, AUDIT, SESSIONS, REPLICAS, CAPACITY, OPENINGS, LINE, RATES)
+TABLES: Final = (
+    PRESENT,
+    AUDIT,
+    SESSIONS,
+    REPLICAS,
+    CAPACITY,
+    OPENINGS,
+    LINE,
+    RATES,
+    SECRET_KEY_CANARY,
+)
 """Every table there is."""
 
 _BEFORE_REVISIONS: Final = {AUDIT.name: "0002", SESSIONS.name: "0001"}
