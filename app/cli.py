@@ -201,8 +201,9 @@ def _run_broker(settings: Settings, without_effect: list[str]) -> int:
     pseudonyms = Pseudonyms(keyring_of(settings).logs()[0])
     configure_logging(pseudonyms=pseudonyms, traced=traces is not None, level=settings.log_level)
     stopping = asyncio.Event()
-    app = create_app(settings, tracer_provider=traces, stopping=stopping)
     listening = listen(settings.host, settings.port)
+    host, port, *_ = listening.getsockname()
+    app = create_app(settings, tracer_provider=traces, listening_at=(host, port), stopping=stopping)
     if without_effect:
         print(f"Set, but without effect in this version: {', '.join(without_effect)}")
 

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +35,8 @@ from app.observability.tracing import UNTRACED, Traces
 from app.problems import Problem
 from app.replicas.client import open_replica_client
 from app.replicas.forwarded_call import ForwardedCallHeader
+from app.replicas.joining import lease_of
+from app.replicas.lease import LINE_CHANGED, SESSIONS_MOVED, Lease
 from app.replicas.owners import SessionOwners
 from app.replicas.rates import SharedRates
 from app.replicas.secret_key_canary import require_shared_secret_key
@@ -47,7 +49,7 @@ from app.sessions.lifecycle.shutdown import SessionShutdown
 from app.sessions.speech.assembly import speech_services
 from app.sessions.speech.text.installed_hooks import installed_hooks
 from app.sessions.store.owner_lookup import OwnerLookup
-from app.sessions.store.repository import SessionRepository
+from app.sessions.store.stores import session_store
 from app.sessions.store.usage import UsageReader
 from app.web.authorization import TOKEN_HEADER
 from app.web.bounds import WebBounds
@@ -120,13 +122,15 @@ def create_app(
     tracer_provider: TracerProvider | None = None,
     bounds: WebBounds = WebBounds(),  # noqa: B008 - a frozen value
     shutdown_seconds: float = SHUTDOWN_SECONDS,
+    listening_at: tuple[str, int] | None = None,
     stopping: asyncio.Event | None = None,
 ) -> FastAPI:
     """Make the broker's application.
 
     Raises `SettingsError` without a KS or an avatar, or when an installed speech hook can't be
     loaded. With a `tracer_provider` requests are traced. Ending the sessions takes at most
-    `shutdown_seconds`. Whoever runs the application sets `stopping` before it ends the lifespan.
+    `shutdown_seconds`. `listening_at` is the address and port of the server, which other replicas
+    are told. Whoever runs the application sets `stopping` before it ends the lifespan.
     """
     settings.required_to_serve()
     stopping = stopping or asyncio.Event()
@@ -143,6 +147,13 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with (
             open_database(settings.database_url, prepare) as database,
+            lease_of(
+                settings,
+                database,
+                version=__version__,
+                listening_at=listening_at,
+                monotonic=clocks.monotonic,
+            ) as lease,
             contextlib.aclosing(
                 kaltura_client(settings, transports.kaltura, clocks, observer)
             ) as client,
@@ -174,9 +185,14 @@ def create_app(
             domain = assemble(
                 settings,
                 client=client,
-                store=SessionRepository(
-                    database, keyring.at_rest(), base_url=settings.avatar_base_url, clock=clock
+                store=session_store(
+                    database,
+                    keyring.at_rest(),
+                    base_url=settings.avatar_base_url,
+                    clock=clock,
+                    lease=lease,
                 ),
+                lease=lease,
                 keyring=keyring,
                 record=audit_writer,
                 services=speech_parts,
@@ -187,27 +203,28 @@ def create_app(
             )
             followers = StreamLimit(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS)
             operator_streams = StreamLimit(of_one=MAX_STREAMS, of_all=MAX_STREAMS)
+            tell = (followers.close, operator_streams.close, domain.admission.stop)
             shared_rates = None
             if is_postgres(settings.database_url):
                 shared_rates = SharedRates(database, keyring.rates())
+            lease.on_lost(domain.registry.lose_all)
+            lease.on_notify(LINE_CHANGED, lambda _: domain.capacity.notify())
             for warning in domain.readiness.warnings():
                 log.warning(warning)
             async with (
                 audit_writer.running(),
                 contextlib.aclosing(domain.registry),
-                _in_background(domain.reaper.run()),
+                _in_background(domain.reaper.run(lease.wait_for_deaths)),
                 _in_background(retention.run()),
-                _in_background(
-                    _tell_of_stop(
-                        stopping, followers.close, operator_streams.close, domain.admission.stop
-                    )
-                ),
+                _in_background(_tell_of_stop(stopping, tell, lease)),
                 contextlib.nullcontext()
                 if shared_rates is None
                 else _in_background(shared_rates.run(clocks.sleep)),
                 _forwarder(settings, database, keyring, clocks, metrics) as forwarder,
                 _closed_at_exit(domain.shutdown, shutdown_seconds),
             ):
+                if forwarder is not None:
+                    lease.on_notify(SESSIONS_MOVED, lambda _: forwarder.owners.forget_all())
                 await domain.registry.take_over()
                 yield State(
                     access_control=domain.access_control,
@@ -221,6 +238,7 @@ def create_app(
                     clock=clock,
                     followers=followers,
                     forwarder=forwarder,
+                    lease=lease,
                     metrics=metrics,
                     operator_streams=operator_streams,
                     operators=Operators(settings, keyring.operators(), clocks.wall),
@@ -352,11 +370,14 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
             await task
 
 
-async def _tell_of_stop(stopping: asyncio.Event, *tell: Callable[[], None]) -> None:
-    """Tell those whose answers last that the process is about to stop."""
+async def _tell_of_stop(
+    stopping: asyncio.Event, tell: Iterable[Callable[[], None]], lease: Lease
+) -> None:
+    """Tell those whose answers last, and other replicas, that the process is about to stop."""
     await stopping.wait()
     for each in tell:
         each()
+    await lease.drain()
 
 
 @contextlib.asynccontextmanager

@@ -23,12 +23,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.config.sources import SettingsError
 from app.db.database_file import DatabaseFile
-from app.db.process_locks import (
-    FileProcessLocks,
-    PostgresProcessLocks,
-    ProcessLocks,
-    SingleProcessLocks,
-)
+from app.db.process_locks import FileProcessLocks, ProcessLocks, SingleProcessLocks
 from app.db.sqlite_writer import SqliteWriter
 from app.db.turns import Turns
 from app.problems import RecordUnavailable
@@ -63,9 +58,11 @@ class Database:
         self.writer = writer
         """What writes to a SQLite file; None where the engine does."""
 
-        self.process_name = secrets.token_hex(8)
-        """The random name of this process, which rows have in their column `holder`."""
-        self._locks = _process_locks(engine, path, self.process_name)
+        self.process_locks: ProcessLocks = (
+            SingleProcessLocks() if path is None else FileProcessLocks(_lock_folder(path))
+        )
+        """What tells which processes run; with Postgres `app.replicas` puts the leases here."""
+
         # SQLite allows one writer at a time; waiting here costs less than waiting for its lock.
         is_server = engine.dialect.name == POSTGRES
         self._turns = Turns(POSTGRES_WRITES if is_server else 1)
@@ -154,10 +151,18 @@ class Database:
         self.is_available = True
         return result
 
+    @property
+    def process_name(self) -> str:
+        """The random name of this process, which rows have in their column `holder`.
+
+        With Postgres it changes when this process was taken for dead.
+        """
+        return self.process_locks.name
+
     async def acquire_process_lock(self) -> None:
         """Lock this process's name, or make sure of the lock; raises `RecordUnavailable`."""
         try:
-            await self._locks.acquire()
+            await self.process_locks.acquire()
         except (SQLAlchemyError, OSError) as error:
             raise _unavailable(error) from None
 
@@ -166,29 +171,21 @@ class Database:
         if name == self.process_name:
             return True
         try:
-            return await self._locks.is_held(name)
+            return await self.process_locks.is_held(name)
         except (SQLAlchemyError, OSError) as error:
             raise _unavailable(error) from None
 
     def release_process_lock(self) -> None:
         """Release the lock, so that the next process takes over the rows of this one."""
-        self._locks.release()
+        self.process_locks.release()
 
     async def aclose(self) -> None:
         """Finish what is under way, release the lock and close every connection."""
         await self.settle()
         self.release_process_lock()
-        if isinstance(self._locks, PostgresProcessLocks):
-            await self._locks.aclose()
         await self.engine.dispose()
         if self.writer is not None:
             await self.writer.aclose()
-
-
-def _process_locks(engine: AsyncEngine, path: Path | None, own: str) -> ProcessLocks:
-    if engine.dialect.name == POSTGRES:
-        return PostgresProcessLocks(engine, own)
-    return SingleProcessLocks() if path is None else FileProcessLocks(_lock_folder(path), own)
 
 
 def _unavailable(error: Exception) -> RecordUnavailable:

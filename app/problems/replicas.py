@@ -4,15 +4,23 @@ from app.problems.base import Problem
 
 
 class ReplicaUnavailable(Problem):
-    """A call of a session whose replica can't be reached, and that no other has taken over yet."""
+    """A call that no replica carries out just now.
+
+    The session's replica can't be reached, or it can't reach the database, and no other has taken
+    the session over yet.
+    """
 
     name = "replica-unavailable"
     status = 503
     title = "The session's replica is not available"
-    meaning = "The process that has the session can't be reached, so the call was not carried out."
+    meaning = (
+        "The process that has the session can't be reached, or can't be sure that it still has it, "
+        "so the call was not carried out."
+    )
     remedy = (
         "Try again; Retry-After says when. Another process takes the session over within seconds. "
-        "Operator: if it lasts, each replica must be reached by the others at its REPLICA_URL."
+        "Operator: if it lasts, each replica must reach Postgres, and be reached by the others at "
+        "its REPLICA_URL."
     )
 
 

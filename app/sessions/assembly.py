@@ -14,6 +14,7 @@ from app.kaltura.credentials import ConfiguredKs, KsSource, MintedKs
 from app.kaltura.minting import KsMinter
 from app.kaltura.observation import Observer, no_observer
 from app.kaltura.transport import open_transport
+from app.replicas.lease import Lease
 from app.sessions.access import AccessControl
 from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
@@ -48,6 +49,7 @@ class Sessions:
     admission: Admission
     auditor: SessionAuditor
     budgets: Budgets
+    capacity: CapacityManager
     presence: SessionPresence
     readiness: Readiness
     reaper: Reaper
@@ -101,6 +103,7 @@ def assemble(
     *,
     client: KalturaClient,
     store: SessionStore,
+    lease: Lease,
     keyring: Keyring,
     record: AuditWriter,
     services: SpeechServices,
@@ -118,7 +121,7 @@ def assemble(
     redaction = TextRedaction(settings.audit_text, keyring.words())
     auditor = SessionAuditor(record, redaction, clock.wall, clocks.monotonic)
     registry = SessionRegistry(store, auditor, clock)
-    gateway = SessionGateway(client, registry, auditor)
+    gateway = SessionGateway(client, registry, auditor, lease)
     capacity = CapacityManager(
         settings,
         shared_capacity
@@ -172,6 +175,7 @@ def assemble(
         admission=admission,
         auditor=auditor,
         budgets=budgets,
+        capacity=capacity,
         presence=SessionPresence(
             registry=registry, tokens=tokens, terminator=terminator, clock=clock
         ),

@@ -13,6 +13,7 @@ from app.kaltura.contract import (
     TurnId,
 )
 from app.problems import SessionEnded
+from app.replicas.lease import Lease
 from app.sessions.auditing import AuditedCall, SessionAuditor
 from app.sessions.error_mapping import UnwantedCall, carry_out
 from app.sessions.registry import SessionRegistry
@@ -29,15 +30,27 @@ SPEECH: Final = frozenset({Operation.SAY_TEXT, Operation.SAY_AUDIO})
 class SessionGateway:
     """Sends every call of every session; no other class calls Kaltura's Control API.
 
-    Each method raises a `Problem` when its call was not carried out.
+    Each method raises a `Problem` when its call was not carried out. What opens or says something
+    raises `ReplicaUnavailable` while another process may have the sessions; what only keeps, stops
+    or ends is sent all the same.
     """
 
     def __init__(
-        self, client: KalturaClient, registry: SessionRegistry, auditor: SessionAuditor
+        self,
+        client: KalturaClient,
+        registry: SessionRegistry,
+        auditor: SessionAuditor,
+        lease: Lease,
     ) -> None:
         self._client = client
         self._registry = registry
         self._auditor = auditor
+        self._lease = lease
+
+    @property
+    def holder(self) -> str:
+        """The name under which this process has its sessions; a new one after they were lost."""
+        return self._lease.name
 
     async def create(
         self, request: CreateRequest, owner: str, handle_late: LateCreateHandler
@@ -47,6 +60,7 @@ class SessionGateway:
             # A session costs money, so its entry is on disk first; opening takes so long that the
             # wait does not matter.
             await call.accepted(first=True, **audit_details(request))
+            self._lease.require_trusted()
             created = await carry_out(
                 Operation.CREATE, self._client.create(request, handle_late), call
             )
@@ -57,6 +71,7 @@ class SessionGateway:
         """Ask Kaltura for a session's media (invariant 4: once); the caller holds the call lock."""
         async with self._auditor.call(Operation.INIT_CLIENT, runtime.session) as call:
             await call.accepted()
+            self._require_trusted(runtime)
             asking = self._client.init_client(runtime.session.access)
             return await carry_out(Operation.INIT_CLIENT, asking, call, runtime.session_id)
 
@@ -117,6 +132,8 @@ class SessionGateway:
                 raise UnwantedCall
             if call.pending_entry is None:
                 await call.accepted()
+            if operation in SPEECH:
+                self._require_trusted(runtime)
             try:
                 asking = request(runtime.session.access)
                 await carry_out(operation, asking, call, runtime.session_id)
@@ -125,6 +142,10 @@ class SessionGateway:
                 # be sure.
                 await self._registry.mark_ended(runtime, EndReason.GONE)
                 raise runtime.ended_problem() from over
+
+    def _require_trusted(self, runtime: SessionRuntime) -> None:
+        runtime.require_held()
+        self._lease.require_trusted()
 
 
 def audit_details(request: CreateRequest) -> dict[str, str | None]:

@@ -34,7 +34,7 @@ class SessionRegistry:
 
     def __init__(self, store: SessionStore, auditor: SessionAuditor, clock: SessionClock) -> None:
         self._store = store
-        self._writer = SessionWriter(store)
+        self._writer = SessionWriter(store, self._lose)
         self._auditor = auditor
         self._clock = clock
         self.ended_count: Counter[EndReason] = Counter()
@@ -107,13 +107,20 @@ class SessionRegistry:
         return runtime
 
     async def save(self, runtime: SessionRuntime) -> None:
-        """Write a new session to the store; `RecordUnavailable` leaves the session in memory."""
+        """Write a new session to the store; `RecordUnavailable` leaves the session in memory.
+
+        Raises `ReplicaUnavailable` when the session was lost; then its next owner ends it.
+        """
         await self._writer.write(runtime)
+        runtime.require_held()
 
     async def update(self, runtime: SessionRuntime, **changes: Any) -> AvatarSession:
-        """Change fields of a session; a session that Kaltura has ended does not change any more."""
+        """Change fields of a session.
+
+        A session that Kaltura has ended, or that another process has, does not change any more.
+        """
         before = runtime.session
-        if before.ended_upstream:
+        if before.ended_upstream or runtime.is_lost:
             return before
         runtime.session = after = replace(before, **changes)
         self.index.change(runtime, before, None if after.ended_upstream else after)
@@ -140,7 +147,7 @@ class SessionRegistry:
 
     async def mark_ended(self, runtime: SessionRuntime, reason: EndReason) -> None:
         """Mark a session ended for everyone, and record it; a session keeps its first reason."""
-        if runtime.session.ended is not None:
+        if runtime.session.ended is not None or runtime.is_lost:
             return
         self.ended_count[reason] += 1
         await self.update(runtime, ended=reason, ended_at=self._clock())
@@ -176,6 +183,22 @@ class SessionRegistry:
             await self._store.forget_old()
             self._forget_at = self._clock() + FORGET_EVERY_SECONDS
 
+    def lose_all(self) -> None:
+        """Forget every session: other processes have them, or will take them over."""
+        runtimes = [*self._open.values(), *self._ended.values()]
+        for runtime in runtimes:
+            self._lose(runtime)
+        log.warning("every session was given up to other processes", count=len(runtimes))
+
+    def _lose(self, runtime: SessionRuntime) -> None:
+        runtime.lose()
+        if self._open.get(runtime.session_id) is runtime:
+            del self._open[runtime.session_id]
+            self.index.change(runtime, runtime.session, None)
+        elif self._ended.get(runtime.session_id) is runtime:
+            del self._ended[runtime.session_id]
+        self._forget_traces(runtime)
+
     async def aclose(self) -> None:
         """Write every change that is not in the store yet, if that is possible."""
         await self._writer.aclose()
@@ -207,6 +230,9 @@ class SessionRegistry:
         if runtime is None:
             return
         self._writer.forget(runtime)
+        self._forget_traces(runtime)
+
+    def _forget_traces(self, runtime: SessionRuntime) -> None:
         self._with_ended_speech.pop(runtime, None)
         origin = runtime.session.origin
         # The key may have opened another session since then.

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from app.kaltura.client import Recording
-from app.problems import QueueFull, SessionEnded
-from app.sessions.speech.session_speech import SessionSpeech
+from app.problems import QueueFull, ReplicaUnavailable, SessionEnded
+from app.sessions.speech.session_speech import REPLICA_LOST, SESSION_OVER, SessionSpeech
 from app.sessions.store.model import AvatarSession
 
 MAX_WAITING_CALLS: Final = 32
@@ -61,15 +61,31 @@ class SessionRuntime:
         self.ending: asyncio.Task[None] | None = None
         """The task that ends the session in the background."""
 
+        self.is_lost = False
+        """Whether another process has the session, or may take it."""
+
     @property
     def session_id(self) -> str:
         """Kaltura's id of the session."""
         return self.session.session_id
 
     def require_open(self) -> None:
-        """Raise `SessionEnded` when the session has ended."""
+        """Raise `SessionEnded` when the session has ended, and what `require_held` raises."""
+        self.require_held()
         if self.session.ended is not None:
             raise self.ended_problem()
+
+    def require_held(self) -> None:
+        """Raise `ReplicaUnavailable` when another process has the session."""
+        if self.is_lost:
+            raise ReplicaUnavailable(retry_after=1)
+
+    def lose(self) -> None:
+        """Do nothing more for this session, which another process has."""
+        self.is_lost = True
+        self.stop_recordings()
+        if self.speech is not None:
+            self.speech.close(REPLICA_LOST)
 
     def ended_problem(self) -> SessionEnded:
         """The problem for a call of this ended session, with the reason of the end."""
@@ -79,7 +95,7 @@ class SessionRuntime:
     def close_speech(self) -> None:
         """Drop all speech of this session, which has ended."""
         if self.speech is not None:
-            self.speech.close()
+            self.speech.close(SESSION_OVER)
 
     def stop_recordings(self) -> None:
         """Cancel the recordings of this session that are being transcoded."""

@@ -15,6 +15,7 @@ from app.audit.writer import AuditWriter
 from app.config.settings import Settings
 from app.observability.metrics import Metrics
 from app.observability.recent_calls import RecentCalls
+from app.replicas.lease import Lease
 from app.sessions.access import AccessControl, Caller, Services, SessionGrant
 from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
@@ -53,6 +54,7 @@ class State(TypedDict):
     clock: SessionClock
     followers: StreamLimit
     forwarder: Forwarder | None
+    lease: Lease
     metrics: Metrics
     operator_streams: StreamLimit
     operators: Operators
@@ -82,6 +84,7 @@ BoundsDep = Annotated[WebBounds, Depends(FromState("bounds"))]
 BudgetsDep = Annotated[Budgets, Depends(FromState("budgets"))]
 ClockDep = Annotated[SessionClock, Depends(FromState("clock"))]
 FollowersDep = Annotated[StreamLimit, Depends(FromState("followers"))]
+LeaseDep = Annotated[Lease, Depends(FromState("lease"))]
 MetricsDep = Annotated[Metrics, Depends(FromState("metrics"))]
 OperatorStreamsDep = Annotated[StreamLimit, Depends(FromState("operator_streams"))]
 PresenceDep = Annotated[SessionPresence, Depends(FromState("presence"))]

@@ -21,7 +21,9 @@ from app.audit.writer import (
 from app.db.database import Database, open_database
 from app.migrations import prepare
 from app.problems import RecordUnavailable
+from app.replicas.postgres_lease import PostgresLease
 from tests.support.doubles import FakeClock
+from tests.support.leases import die, lease_on
 
 SAID = Entry(at=0.0, event=Event.SAY_TEXT, outcome=PENDING)
 
@@ -60,7 +62,9 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 @pytest.fixture
 async def disk(stack: AsyncExitStack, database_url: str) -> Disk:
-    return Disk(await stack.enter_async_context(open_database(database_url, prepare)))
+    database = await stack.enter_async_context(open_database(database_url, prepare))
+    await stack.enter_async_context(lease_on(database, database_url))
+    return Disk(database)
 
 
 @pytest.fixture
@@ -280,6 +284,7 @@ async def test_what_was_pending_when_its_process_died_is_unknown(
     await record.durable(record.begin(SAID))
     assert [entry.outcome for entry in await entries(disk, record)] == [PENDING]
     other = await stack.enter_async_context(open_database(database_url, prepare))
+    lease = await stack.enter_async_context(lease_on(other, database_url))
     audit_reader = AuditReader(
         other, AuditWriter(other, required=True, monotonic=FakeClock(), clock=lambda: 0.0)
     )
@@ -288,7 +293,7 @@ async def test_what_was_pending_when_its_process_died_is_unknown(
         return (await audit_reader.page(Filter(), limit=1)).found[0].entry.outcome
 
     assert await outcome() == PENDING
-    disk.database.release_process_lock()
-    async with asyncio.timeout(10):
-        while await outcome() != UNKNOWN:  # noqa: ASYNC110 - Postgres needs a moment to notice
-            await asyncio.sleep(0.01)
+    await die(disk.database)
+    if isinstance(lease, PostgresLease):
+        await other.write(lease.bury)
+    assert await outcome() == UNKNOWN

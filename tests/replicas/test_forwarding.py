@@ -183,7 +183,8 @@ async def test_a_session_nobody_has_is_looked_for_once(
     read = broker.database.read
 
     async def counted(query: Any) -> Any:
-        looks.append(query)
+        if "sessions.session_id = " in str(query):  # and not the lease, which looks for orphans
+            looks.append(query)
         return await read(query)
 
     monkeypatch.setattr(broker.database, "read", counted)
@@ -197,7 +198,7 @@ async def test_a_session_nobody_has_is_looked_for_once(
         for odd in ("%00", "%0A", "..%20", "create", "a" * 129):
             await visitor.get(f"/api/avatar-sessions/{odd}")
         await visitor.post(f"{MIRROR_PATH}/create", json={})
-    assert len([look for look in looks if "replicas" in str(look)]) == 2  # `create` may be an id
+    assert len(looks) == 2  # `create` may be an id
 
 
 # Who calls, and from where

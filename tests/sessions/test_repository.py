@@ -32,7 +32,7 @@ from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.registry import MAX_ENDED
 from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession, EndReason
-from app.sessions.store.repository import SessionRepository
+from app.sessions.store.stores import session_store
 from tests.support.database import engines
 from tests.support.doubles import (
     KALTURA_TOKEN,
@@ -43,6 +43,7 @@ from tests.support.doubles import (
     settings,
     settled,
 )
+from tests.support.leases import die, lease_on
 from tests.support.session_store import InMemorySessionStore
 from tests.support.sessions import Domain
 
@@ -59,8 +60,8 @@ class Process:
         self.registry = house.registry
         self.database = database
 
-    def kill(self) -> None:
-        self.database.release_process_lock()
+    async def kill(self) -> None:
+        await die(self.database)
 
 
 Start = Callable[..., Any]
@@ -82,12 +83,13 @@ async def start(database_url: str, kaltura: FakeKaltura, clock: FakeClock) -> As
             **changes: Any,
         ) -> Process:
             database = await stack.enter_async_context(open_database(database_url, prepare))
+            lease = await stack.enter_async_context(lease_on(database, database_url))
             times = SessionClock(clock, monotonic, lambda: 0.0)
-            repository = SessionRepository(
-                database, Keyring(keys).at_rest(), base_url=base_url, clock=times
+            repository = session_store(
+                database, Keyring(keys).at_rest(), base_url=base_url, clock=times, lease=lease
             )
             changes |= {"monotonic": monotonic, "database_url": database_url}
-            house = Domain(kaltura, clock, repository, session_clock=times, **changes)
+            house = Domain(kaltura, clock, repository, session_clock=times, lease=lease, **changes)
             stack.push_async_callback(house.registry.aclose)
             await house.registry.take_over()
             return Process(house, database)
@@ -145,7 +147,7 @@ async def test_a_watched_session_lives_on_in_the_next_process(
 ) -> None:
     first = await start()
     opened = await first.house.admission.open_now("visitor-1", SessionOptions())
-    first.kill()
+    await first.kill()
     clock.advance(30)
     second = await start()
     found = await second.house.access_control.find(
@@ -171,7 +173,7 @@ async def test_an_unwatched_session_is_ended_by_the_next_process(
 ) -> None:
     first = await start()
     session = await first.house.open()
-    first.kill()
+    await first.kill()
     second = await start()
     clock.advance(90)
     await second.house.sweep()
@@ -184,7 +186,7 @@ async def test_a_session_past_its_time_is_ended_at_once(
 ) -> None:
     first = await start()
     session = await first.house.open()
-    first.kill()
+    await first.kill()
     clock.advance(901)
     second = await start()
     await second.house.sweep()
@@ -201,7 +203,7 @@ async def test_an_end_that_kaltura_refused_is_tried_again_by_the_next_process(
     with pytest.raises(Exception, match="Kaltura"):
         await first.house.end(session)
     await first.registry.take_over()
-    first.kill()
+    await first.kill()
     second = await start()
     await second.house.sweep()
     current = await second.house.now(session)
@@ -212,7 +214,7 @@ async def test_sessions_taken_over_hold_their_places(start: Start) -> None:
     first = await start(max_concurrent_sessions=2)
     for owner in "ab":
         await first.house.open(owner)
-    first.kill()
+    await first.kill()
     second = await start(max_concurrent_sessions=2)
     assert (await second.house.wait("c")).position == 1
 
@@ -224,10 +226,8 @@ async def test_a_process_that_lives_keeps_its_sessions_and_a_dead_ones_are_taken
     session = await first.house.open()
     await second.registry.take_over()
     assert second.registry.sessions() == []
-    first.kill()
-    async with asyncio.timeout(10):
-        while not second.registry.sessions():  # Postgres has yet to see that the process is gone
-            await second.registry.take_over()
+    await first.kill()
+    await second.registry.take_over()
     assert [s.session_id for s in second.registry.sessions()] == [session.session_id]
     third = await start()
     assert third.registry.sessions() == [], "one process takes it over, not two"
@@ -240,7 +240,7 @@ async def test_the_reaper_takes_over_what_a_process_leaves_that_dies_while_it_ru
     first, second = await start(), await start()
     session = await first.house.open()
     running = asyncio.create_task(second.house.reaper.run())
-    first.kill()
+    await first.kill()
     async with asyncio.timeout(10):
         while await second.registry.find(session.session_id) is None:  # noqa: ASYNC110 - the reaper is what we wait for
             await asyncio.sleep(0.01)
@@ -253,7 +253,7 @@ async def test_of_two_processes_that_find_the_same_dead_one_only_one_has_its_ses
 ) -> None:
     first, second = await start(), await start()
     session = await first.house.open()
-    first.kill()
+    await first.kill()
 
     async def found_by_another_too(_: str) -> bool:
         with sqlite3.connect(path) as connection:
@@ -283,7 +283,7 @@ async def test_however_many_have_ended_lately_none_that_is_open_is_left_behind(
     connection.close()
     clock.advance(1)
     session = await first.house.open()
-    first.kill()
+    await first.kill()
     second = await start()
     assert [s.session_id for s in second.registry.sessions()] == [session.session_id]
 
@@ -296,7 +296,7 @@ async def test_a_session_that_was_only_half_opened_is_ended_and_its_key_opens_an
     kaltura.will("init-client", gate)
     opening = asyncio.create_task(first.house.admission.open("a", SessionOptions(), "key"))
     await gate.reached.wait()
-    first.kill()
+    await first.kill()
     second = await start(max_sessions_per_visitor=1)
     again = await second.house.admission.open("a", SessionOptions(), "key")
     assert isinstance(again, SessionRuntime)
@@ -316,7 +316,7 @@ async def test_a_key_stays_with_the_session_that_was_opened_last(
     kaltura.will("init-client", gate := Gate())
     half_opened = asyncio.create_task(first.house.admission.open("a", SessionOptions(), "key"))
     await gate.reached.wait()
-    first.kill()
+    await first.kill()
     clock.advance(1)
     opening = asyncio.create_task(second.house.admission.open("a", SessionOptions(), "key"))
     await second.registry.take_over()
@@ -331,7 +331,7 @@ async def test_what_one_process_ended_no_other_ends_again(
 ) -> None:
     first = await start()
     await first.house.end(await first.house.open())
-    first.kill()
+    await first.kill()
     second = await start()
     await second.house.sweep()
     assert kaltura.operations().count("end") == 1
@@ -342,7 +342,7 @@ async def test_pages_are_told_why_an_earlier_process_ended_their_session(start: 
     first = await start()
     session = await first.house.open()
     await first.house.shutdown.close()
-    first.kill()
+    await first.kill()
     second = await start()
     with pytest.raises(SessionEnded) as over:
         await second.house.speech.say_text(
@@ -358,7 +358,7 @@ async def test_the_same_key_is_answered_with_the_same_session_after_a_crash(
     before = await first.house.admission.open("a", SessionOptions(), "key")
     assert isinstance(before, SessionRuntime)
     token = first.house.issued(before).token
-    first.kill()
+    await first.kill()
     clock.advance(10)
     second = await start()
     after = await second.house.admission.open("a", SessionOptions(), "key")
@@ -373,7 +373,7 @@ async def test_todays_minutes_are_remembered(start: Start, clock: FakeClock) -> 
     session = await first.house.open("a")
     clock.advance(40)
     await first.house.end(session)
-    first.kill()
+    await first.kill()
     second = await start(daily_minutes_per_visitor=1)
     again = await second.house.open("a")
     assert again.session.expires_at == clock.now + 20
@@ -398,7 +398,7 @@ async def test_a_wall_clock_that_is_set_changes_the_length_of_no_session(
     clock.advance(by)
     assert await first.house.budgets.seconds_left(await first.house.now(open_)) == 540
     await first.registry.take_over()
-    first.kill()
+    await first.kill()
     second = await start(monotonic=FakeClock(9.0), daily_minutes=10)
     [taken_over] = second.registry.runtimes()
     assert taken_over.session.expires_at - clock() == 540
@@ -482,7 +482,7 @@ async def test_a_session_that_was_opened_elsewhere_is_ended_there_and_takes_no_p
 ) -> None:
     first = await start(base_url="https://elsewhere.test/v1")
     await first.house.open("a")
-    first.kill()
+    await first.kill()
     second = await start(max_concurrent_sessions=1)
     kaltura.opened = 100
     await second.house.open("b")
@@ -496,12 +496,12 @@ async def test_a_session_elsewhere_stays_there_until_it_is_ended(
 ) -> None:
     first = await start(base_url="https://elsewhere.test/v1")
     await first.house.open("a")
-    first.kill()
+    await first.kill()
     second = await start()
     kaltura.will("end", refusal(500))
     await second.house.sweep()
     await second.registry.aclose()
-    second.kill()
+    await second.kill()
     third = await start()
     await third.house.sweep()
     ends = {str(call.request.url) for call in kaltura.calls if call.operation == "end"}
@@ -517,7 +517,7 @@ async def test_the_key_of_a_session_that_has_ended_opens_no_other_after_a_restar
     assert isinstance(before, SessionRuntime)
     await first.house.presence.hand_over(before, hung_up=False)
     await first.house.end(before)
-    first.kill()
+    await first.kill()
     second = await start()
     after = await second.house.admission.open("a", SessionOptions(), "key")
     assert isinstance(after, SessionRuntime)
@@ -544,7 +544,7 @@ async def test_a_shutdown_that_keeps_ends_nothing_and_the_next_process_goes_on(
     first = await start(shutdown_sessions="keep")
     session = await first.house.open()
     await first.house.shutdown.close()
-    first.kill()
+    await first.kill()
     second = await start()
     assert "end" not in kaltura.operations()
     assert (await second.house.now(session)).ended is None
@@ -602,7 +602,7 @@ async def test_what_opens_a_session_is_forgotten_when_it_is_over(start: Start, p
 async def test_after_a_rotation_of_the_key_what_was_open_can_still_be_ended(start: Start) -> None:
     first = await start()
     session = await first.house.open()
-    first.kill()
+    await first.kill()
     second = await start((OTHER_KEY, KEY))
     assert (await second.house.now(session)).access.token.get_secret_value() == KALTURA_TOKEN
 
@@ -614,7 +614,7 @@ async def test_a_row_of_another_version_is_named_and_stops_nothing(
     first = await start()
     await first.house.open("a")
     await first.house.open("b")
-    first.kill()
+    await first.kill()
     with sqlite3.connect(path) as connection:
         connection.execute(f"UPDATE sessions SET {column} = 'a new reason' WHERE owner = 'a'")  # noqa: S608 - our own words
     connection.close()
@@ -634,7 +634,7 @@ async def test_what_cannot_be_read_is_named_and_stops_nothing(
     first = await start()
     await first.house.open("a")
     await first.house.open("b")
-    first.kill()
+    await first.kill()
     if change == "another row's secrets":
         with sqlite3.connect(path) as connection:
             connection.execute(
@@ -858,7 +858,7 @@ async def test_what_another_database_in_its_place_lacks_is_written_there(
     session = await first.house.open()
     (tmp_path / "backup.db").replace(path)
     await first.registry.take_over()
-    first.kill()
+    await first.kill()
     second = await start()
     assert [one.session_id for one in second.registry.sessions()] == [session.session_id]
 
@@ -904,7 +904,7 @@ async def test_a_direct_session_that_was_never_heard_of_is_still_not_idle(
         await first.registry.save(added)
     await first.registry.touch(added)
     await first.registry.take_over()
-    first.kill()
+    await first.kill()
     second = await start()
     seen = {s.session_id: s.seen_at for s in second.registry.sessions()}
     assert seen == {"silent": None, "heard": clock.now}

@@ -28,8 +28,9 @@ from app.sessions.clock import SessionClock
 from app.sessions.keyring import Keyring
 from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.runtime import SessionRuntime
-from app.sessions.store.repository import SessionRepository
+from app.sessions.store.stores import session_store
 from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal, settled
+from tests.support.leases import die, lease_on
 from tests.support.postgres import Postgres
 from tests.support.sessions import Domain
 
@@ -45,8 +46,8 @@ class Process(Domain):
 
     database: Database
 
-    def kill(self) -> None:
-        self.database.release_process_lock()
+    async def kill(self) -> None:
+        await die(self.database)
 
 
 @pytest.fixture
@@ -61,7 +62,10 @@ async def start(
         async def start(**changes: Any) -> Process:
             database = await stack.enter_async_context(open_database(url, prepare))
             times = SessionClock(clock, clock, lambda: 0.0)
-            repository = SessionRepository(database, KEYS.at_rest(), base_url=BASE_URL, clock=times)
+            lease = await stack.enter_async_context(lease_on(database, url))
+            repository = session_store(
+                database, KEYS.at_rest(), base_url=BASE_URL, clock=times, lease=lease
+            )
             shared = SharedCapacityStore(
                 database,
                 base_url=BASE_URL,
@@ -75,6 +79,7 @@ async def start(
                 clock,
                 repository,
                 session_clock=times,
+                lease=lease,
                 shared_capacity=shared,
                 database_url=url,
                 **changes,
@@ -182,7 +187,7 @@ async def test_the_place_of_a_process_that_died_while_opening_is_free_in_time_an
     dying = asyncio.create_task(one.open("a"))
     await gate.reached.wait()
     assert isinstance(one, Process)
-    one.kill()
+    await one.kill()
     await two.wait("b")
     clock.advance(OPENING_SECONDS - 1)
     with pytest.raises(AtCapacity):

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from app.db.database import Database
 from app.main import Transports, create_app
@@ -76,13 +76,15 @@ class JoinedBrokers:
 
     async def start(self, *, clocks: Clocks | None = None, **changes: Any) -> JoinedBroker:
         """One more broker, in the table of replicas."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        host, port = listening.getsockname()
+        url = f"http://{host}:{port}"
         app = create_app(
             settings(database_url=self._url, **changes),
             transports=Transports(kaltura=self.kaltura),
             clocks=clocks or Clocks(wall=self.clock),
+            listening_at=(host, port),
         )
-        listening = socket.create_server(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         server = _server(app)
         serving = asyncio.create_task(server.serve([listening]))
         while not server.started:
@@ -90,22 +92,8 @@ class JoinedBrokers:
             await asyncio.sleep(0.01)
         state = server.lifespan.state
         broker = JoinedBroker(app, url, server, serving, state["usage"].database)
-        await self.announce(broker)
         self.started.append(broker)
         return broker
-
-    async def announce(self, broker: JoinedBroker) -> None:
-        """Tell the others where it is reached, as its lease does."""
-        row = {
-            "holder": broker.name,
-            "url": broker.url,
-            "version": "0",
-            "state": ReplicaState.UP,
-            "expires_at": 0.0,
-            "settings_hash": "",
-            "stats": "{}",
-        }
-        await self._write(broker, insert(REPLICAS).values(row))
 
     async def declare_dead(self, broker: JoinedBroker, by: JoinedBroker) -> None:
         """Say of a broker that it is no more, as another does when its lease is over."""

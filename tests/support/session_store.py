@@ -25,6 +25,9 @@ class InMemorySessionStore:
     async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
         return None
 
+    async def leave(self, session: AvatarSession) -> None:
+        pass
+
     async def take_over(self) -> list[AvatarSession]:
         return []
 

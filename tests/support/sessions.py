@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from app.audit.writer import AuditWriter
 from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs
+from app.replicas.lease import Lease
 from app.sessions.access import EVERY_CONTROL, SessionGrant
 from app.sessions.assembly import assemble
 from app.sessions.capacity.manager import QueuePosition
@@ -51,6 +52,7 @@ class Domain:
         monotonic: FakeClock | None = None,
         stopwatch: Clock = lambda: 0.0,
         session_clock: SessionClock | None = None,
+        lease: Lease | None = None,
         shared_capacity: CapacityStore | None = None,
         **changes: Any,
     ) -> None:
@@ -73,6 +75,7 @@ class Domain:
             self.settings,
             client=client,
             store=self.store,
+            lease=lease or Lease("only"),
             keyring=keyring_of(self.settings),
             services=speech,
             record=record or InMemoryAuditWriter(),

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from app.db.database import Database
+from app.replicas.lease import Lease
 from app.web.bounds import WebBounds
 from app.web.stream_limit import MAX_RETRY_MS, MIN_RETRY_MS
 from tests.support.audit import OPERATOR, TOKEN, Disk
@@ -46,6 +47,14 @@ async def test_a_balancer_is_told_of_a_stop_and_of_nothing_else(
     stopping.set()
     assert (await visitor.request(method, "/servez")).status_code == 503
     assert (await visitor.get("/healthz")).status_code == 200
+
+
+async def test_a_balancer_is_told_of_a_process_whose_sessions_others_have(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = await visit()
+    monkeypatch.setattr(Lease, "is_declared_dead", True)
+    assert (await visitor.get("/servez")).status_code == 503
 
 
 async def test_the_balancers_check_reads_no_database(

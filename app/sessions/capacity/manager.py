@@ -140,7 +140,7 @@ class CapacityManager:
     def stop(self) -> None:
         """Answer every call that waits for a change, because the process stops."""
         self._is_stopping = True
-        self._notify()
+        self.notify()
 
     async def leave(self, ticket_id: str) -> None:
         """Remove a ticket from the line; an unknown ticket is ignored."""
@@ -149,7 +149,7 @@ class CapacityManager:
             ticket = state.waiting_room.ticket(ticket_id)
             if ticket is not None:
                 state.waiting_room.leave(ticket)
-                self._notify()
+                self.notify()
                 self._advance(state)
 
         await self._change(rule)
@@ -170,11 +170,11 @@ class CapacityManager:
                 self.waiting = len(state.waiting_room)
                 if state.version != self._version:
                     self._version = state.version
-                    self._notify()
+                    self.notify()
 
         return await self._store.change(counted)
 
-    def _notify(self) -> None:
+    def notify(self) -> None:
         """Wake every call that waits for a change of its position."""
         self._changed.set()
         self._changed = asyncio.Event()
@@ -219,7 +219,7 @@ class CapacityManager:
     def _advance(self, state: CapacityState) -> None:
         left = functools.partial(self._places_left, state)
         if state.waiting_room.advance(self._free(state), left):
-            self._notify()
+            self.notify()
 
     def _join_line(self, state: CapacityState, requester: Requester) -> Ticket:
         room = state.waiting_room

@@ -14,7 +14,13 @@ from app.kaltura import errors
 from app.kaltura.client import SessionAccess
 from app.kaltura.contract import Created, CreateRequest
 from app.kaltura.media import is_safe_media_url
-from app.problems import KalturaFailed, Problem, RecordUnavailable, SessionEnded
+from app.problems import (
+    KalturaFailed,
+    Problem,
+    RecordUnavailable,
+    ReplicaUnavailable,
+    SessionEnded,
+)
 from app.sessions.capacity.state import Requester, Reservation
 from app.sessions.clock import SessionClock
 from app.sessions.gateway import SessionGateway, audit_details
@@ -63,9 +69,10 @@ class SessionCreator:
         """Create a session at Kaltura that lasts for `seconds` or the default; keep it in memory.
 
         The reservation is given back when no session was opened. While an answer may still come
-        after its caller got an error, the reservation is kept.
+        after its caller got an error, the reservation is kept. Raises `ReplicaUnavailable` when
+        this process was declared dead meanwhile; then the session is ended.
         """
-        is_late = False
+        is_late, holder = False, self._gateway.holder
 
         def end_late(creating: asyncio.Future[Created]) -> Coroutine[Any, Any, None]:
             nonlocal is_late
@@ -83,6 +90,9 @@ class SessionCreator:
         self._readiness.note(None)
         self.opened_count += 1
         session = self._new_session(reservation, created, origin, seconds)
+        if self._gateway.holder != holder:
+            await self._end_at_once(session, reservation)
+            raise ReplicaUnavailable(retry_after=1)
         return await self._keep(session, reservation)
 
     async def complete(
@@ -94,7 +104,7 @@ class SessionCreator:
         """
         await self._written(runtime, self._registry.save(runtime))
         if self._settings.sealed:
-            await self.ask_for_media(runtime)
+            await self._written(runtime, self.ask_for_media(runtime))
         detail = {"visitorName": requester.display_name, **audit_details(request)}
         await self._written(runtime, self._registry.mark_opened(runtime, **detail))
 
@@ -108,6 +118,8 @@ class SessionCreator:
             async with runtime.call_lock.held():
                 if runtime.session.media is None:
                     await self._init_client(runtime)
+        except ReplicaUnavailable:
+            raise  # Kaltura was not asked, so the call can be repeated
         except Problem as problem:
             await self._terminator.end_quietly(runtime, EndReason.FAILED)
             raise (KalturaFailed() if isinstance(problem, SessionEnded) else problem) from problem
@@ -129,7 +141,11 @@ class SessionCreator:
             await reservation.release()
             return
         log.warning("create was answered too late", session_id=created.session_id)
-        session = replace(self._new_session(reservation, created, None, None), ready=False)
+        session = self._new_session(reservation, created, None, None)
+        await self._end_at_once(session, reservation)
+
+    async def _end_at_once(self, session: AvatarSession, reservation: Reservation) -> None:
+        """Keep a session that no visitor gets, and end it in the background."""
         with contextlib.suppress(Problem):
             runtime = await self._keep(replace(session, ready=False), reservation)
             await self._written(runtime, self._registry.save(runtime))
@@ -149,10 +165,10 @@ class SessionCreator:
         return runtime
 
     async def _written(self, runtime: SessionRuntime, writing: Awaitable[None]) -> None:
-        """Wait until a session is on disk; end the session, and raise, when it can't be written."""
+        """Wait for a step that needs the database; when it fails, end the session, and raise."""
         try:
             await writing
-        except RecordUnavailable as failure:
+        except (RecordUnavailable, ReplicaUnavailable) as failure:
             self._readiness.note(failure)
             await self._terminator.end_quietly(runtime, EndReason.FAILED)
             raise

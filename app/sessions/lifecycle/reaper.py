@@ -9,7 +9,7 @@ import structlog
 from app.problems import RecordUnavailable
 from app.sessions.capacity.budgets import Budgets
 from app.sessions.capacity.manager import CapacityManager
-from app.sessions.clock import SessionClock
+from app.sessions.clock import SessionClock, Sleep
 from app.sessions.lifecycle.termination import SessionTerminator
 from app.sessions.registry import SessionRegistry
 from app.sessions.store.model import AvatarSession, EndReason
@@ -17,7 +17,10 @@ from app.sessions.store.model import AvatarSession, EndReason
 SWEEP_SECONDS: Final = 1.0
 """Seconds between two sweeps over the open sessions."""
 TAKE_OVER_SECONDS: Final = 5.0
-"""Seconds between two searches for sessions of processes that no longer run; each is a query."""
+"""Seconds between two searches for sessions of processes that no longer run; each is a query.
+
+Replicas, which share Postgres, search more often.
+"""
 
 log = structlog.get_logger(__name__)
 
@@ -45,15 +48,15 @@ class Reaper:
         self._idle_seconds = idle_seconds
         self._clock = clock
 
-    async def run(self) -> None:
+    async def run(self, wait_for_deaths: Sleep = asyncio.sleep) -> None:
         """Sweep and take over sessions repeatedly, until cancelled.
 
         The two loops are independent, so that a disk that hangs does not keep sessions from being
-        ended.
+        ended. `wait_for_deaths` waits for the given seconds at most.
         """
         await asyncio.gather(
-            _repeat(self.sweep, SWEEP_SECONDS),
-            _repeat(self._registry.take_over, TAKE_OVER_SECONDS),
+            _repeat(self.sweep, lambda: asyncio.sleep(SWEEP_SECONDS)),
+            _repeat(self._registry.take_over, lambda: wait_for_deaths(TAKE_OVER_SECONDS)),
         )
 
     async def sweep(self) -> None:
@@ -81,7 +84,9 @@ class Reaper:
         return EndReason.IDLE if idle else None
 
 
-async def _repeat(work: Callable[[], Awaitable[None]], pause_seconds: float) -> NoReturn:
+async def _repeat(
+    work: Callable[[], Awaitable[None]], pause: Callable[[], Awaitable[None]]
+) -> NoReturn:
     """Repeat the work with a pause after each run, whatever it raises."""
     while True:
         try:
@@ -90,4 +95,4 @@ async def _repeat(work: Callable[[], Awaitable[None]], pause_seconds: float) -> 
             pass  # the database has logged the failure
         except Exception:
             log.exception("sweep failed")
-        await asyncio.sleep(pause_seconds)
+        await pause()

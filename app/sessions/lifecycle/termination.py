@@ -49,6 +49,7 @@ class SessionTerminator:
         async with runtime.call_lock.held(bypass_limits=True):
             if runtime.session.ended_upstream:
                 return
+            runtime.require_held()
             attempts = runtime.session.end_attempts + 1
             pause: int = min(2**attempts, MAX_PAUSE_SECONDS)
             await self._registry.update(

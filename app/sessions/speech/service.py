@@ -319,7 +319,7 @@ class SpeechService:
         if runtime.session.ended is None:
             runtime.speech = speech
         else:
-            speech.close()
+            speech.close(SESSION_OVER)
         return speech
 
     def _new_speech(self, runtime: SessionRuntime) -> SessionSpeech:

@@ -10,6 +10,9 @@ from app.sessions.speech.queue import SpeechQueue
 SESSION_OVER: Final = "session-ended"
 """The reason of utterances that were not said because their session ended."""
 
+REPLICA_LOST: Final = "replica-lost"
+"""The reason of utterances that were not said because another process has their session now."""
+
 
 @dataclass(frozen=True, slots=True)
 class SessionSpeech:
@@ -19,7 +22,10 @@ class SessionSpeech:
     feed: UtteranceFeed
     speaks: IdempotentSpeaks
 
-    def close(self) -> None:
-        """Drop the waiting speech, and end the feed, because the session has ended."""
-        self.queue.close(SESSION_OVER)
+    def close(self, reason: str) -> None:
+        """Drop the waiting speech, and end the feed, because the session is over in this process.
+
+        `reason` is `SESSION_OVER` or `REPLICA_LOST`.
+        """
+        self.queue.close(reason)
         self.feed.end()

@@ -26,6 +26,14 @@ class EndReason(StrEnum):
     OPERATOR = "operator"
 
 
+class SessionsLost(Exception):  # noqa: N818 - not an error
+    """Raised when sessions were not written, because another process has them or may take them."""
+
+    def __init__(self, session_ids: set[str]) -> None:
+        super().__init__(f"{len(session_ids)} sessions")
+        self.session_ids = session_ids
+
+
 @dataclass(frozen=True, slots=True)
 class IdempotencyRecord:
     """Digests of the request that opened a session, by which a repeated request is recognised.

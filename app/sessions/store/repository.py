@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Executable,
     Float,
@@ -37,7 +38,12 @@ from app.kaltura.contract import ClientInit
 from app.problems import RecordUnavailable
 from app.sessions.clock import SessionClock
 from app.sessions.store.capacity_tables import OPENINGS
-from app.sessions.store.model import AvatarSession, EndReason, IdempotencyRecord
+from app.sessions.store.model import (
+    AvatarSession,
+    EndReason,
+    IdempotencyRecord,
+    SessionsLost,
+)
 
 HISTORY_SECONDS: Final = 31 * 24 * 3600
 """Seconds for which ended sessions are kept in the database."""
@@ -145,27 +151,49 @@ class SessionRepository:
         }
 
     async def save(self, *sessions: AvatarSession) -> None:
-        """Write sessions to disk in one transaction; raises `RecordUnavailable`."""
+        """Write sessions to disk in one transaction; raises `RecordUnavailable`.
 
-        def work(connection: Connection) -> None:
-            rows = [self._row_of(session) for session in sessions]
-            for row in rows:
-                if row["sealed"] is not None:
-                    row["sealed"] = self._keys.encrypt(row["sealed"])
-            statement = self._database.insert(SESSIONS)
-            replaced = {name: statement.excluded[name] for name in rows[0]}
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at], set_=replaced
-                ),
-                rows,
-            )
-            openings = [each.opening_id for each in sessions if each.opening_id is not None]
+        Among replicas it raises `SessionsLost`, when it has written the others.
+        """
+        holder = self._database.process_name
+
+        def work(connection: Connection) -> set[str]:
+            lost = self._upsert(connection, [self._row_for(each, holder) for each in sessions])
+            openings = [
+                each.opening_id
+                for each in sessions
+                if each.opening_id is not None and each.session_id not in lost
+            ]
             if openings:
                 connection.execute(delete(OPENINGS).where(OPENINGS.c.opening_id.in_(openings)))
+            return lost
 
         # The keys let what is known last of a session be written last.
-        await self._database.write(work, keys=[each.session_id for each in sessions])
+        keys = [each.session_id for each in sessions]
+        if lost := await self._database.write(work, keys=keys):
+            raise SessionsLost(lost)
+
+    def _row_for(self, session: AvatarSession, holder: str) -> dict[str, Any]:
+        """The row of a session, with its secrets encrypted."""
+        row = self._row_of(session) | {"holder": holder}
+        if row["sealed"] is not None:
+            row["sealed"] = self._keys.encrypt(row["sealed"])
+        return row
+
+    def _upsert(self, connection: Connection, rows: list[dict[str, Any]]) -> set[str]:
+        """Write rows; the result is the ids of sessions that another process has: none, here."""
+        statement = self._database.insert(SESSIONS)
+        replaced = {name: statement.excluded[name] for name in rows[0]}
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at], set_=replaced
+            ),
+            rows,
+        )
+        return set()
+
+    async def leave(self, session: AvatarSession) -> None:
+        """Do nothing: without replicas a session is not lost to another process."""
 
     async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
         """The session that another process opened for the request with this key, if any.
@@ -192,11 +220,12 @@ class SessionRepository:
         The result includes sessions that ended recently, so that their pages can show the reason.
         """
         await self._follow_clock()
-        ended_after = self._clock.wall() - END_REASON_SECONDS
-        left = or_(
-            SESSIONS.c.ended_upstream.is_(False),
-            and_(SESSIONS.c.ended_at > ended_after, SESSIONS.c.ready.is_(True)),
-        )
+        rows = await self._taken_over()
+        return list(self._readable(sorted(rows, key=lambda row: row.opened_at)))
+
+    async def _taken_over(self) -> Rows:
+        """Rows of sessions whose process no longer runs; they have this process's name by now."""
+        left = or_(SESSIONS.c.ended_upstream.is_(False), self._has_ended_lately())
         other = SESSIONS.c.holder != self._database.process_name
         await self._database.acquire_process_lock()
         holders = await self._database.read(select(SESSIONS.c.holder).where(left, other).distinct())
@@ -207,13 +236,17 @@ class SessionRepository:
             return []
         # One statement, so that of two processes that find the same dead process, each row goes to
         # one.
-        rows = await self._write(
+        return await self._write(
             update(SESSIONS)
             .where(left, SESSIONS.c.holder.in_(dead))
             .values(holder=self._database.process_name)
             .returning(SESSIONS)
         )
-        return list(self._readable(sorted(rows, key=lambda row: row.opened_at)))
+
+    def _has_ended_lately(self) -> ColumnElement[bool]:
+        """The condition for sessions whose pages may still ask why they ended."""
+        ended_after = self._clock.wall() - END_REASON_SECONDS
+        return and_(SESSIONS.c.ended_at > ended_after, SESSIONS.c.ready.is_(True))
 
     async def forget_old(self) -> None:
         """Delete sessions older than `HISTORY_SECONDS`; raises `RecordUnavailable`."""

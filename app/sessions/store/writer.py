@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from app.problems import RecordUnavailable
 from app.sessions.runtime import SessionRuntime
-from app.sessions.store.model import AvatarSession
+from app.sessions.store.model import AvatarSession, SessionsLost
 
 SYNCHRONOUS_FIELDS: Final = ("media", "ready", "ended_upstream")
 """Fields whose change is on disk before the caller continues."""
@@ -25,7 +25,16 @@ class SessionStore(Protocol):
         """The number of times the store was found replaced, so that sessions may be missing."""
 
     async def save(self, *sessions: AvatarSession) -> None:
-        """Write sessions to disk in one transaction; raises `RecordUnavailable`."""
+        """Write sessions to disk in one transaction; raises `RecordUnavailable`.
+
+        Raises `SessionsLost`, when it has written the others.
+        """
+
+    async def leave(self, session: AvatarSession) -> None:
+        """Leave a lost session to its next owner, who ends it if it was never written.
+
+        Raises `RecordUnavailable`.
+        """
 
     async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
         """The session that another process opened for the request with this key, if any."""
@@ -44,23 +53,41 @@ class SessionWriter:
     """Writes the changes that a next process must know; repeats a write that failed.
 
     A change has happened already when it is written, so a failed write does not undo it.
+    `on_lost` is told of a session that another process has.
     """
 
-    def __init__(self, store: SessionStore) -> None:
+    def __init__(self, store: SessionStore, on_lost: Callable[[SessionRuntime], None]) -> None:
         self._store = store
+        self._on_lost = on_lost
         self._unwritten: set[SessionRuntime] = set()
         self._times_reopened = store.times_reopened
         self._flushing: asyncio.Task[None] | None = None
 
     async def write(self, *runtimes: SessionRuntime) -> None:
-        """Write the current data of sessions; `RecordUnavailable` leaves it to be written later."""
+        """Write the current data of sessions; `RecordUnavailable` leaves it to be written later.
+
+        Sessions that turn out to be lost are left to their next owners.
+        """
         # Before the write: a change that is made meanwhile makes the session unwritten again.
         self._unwritten.difference_update(runtimes)
         try:
-            await self._store.save(*(runtime.session for runtime in runtimes))
+            held = [runtime for runtime in runtimes if not runtime.is_lost]
+            if held:
+                await self._save(held)
+            for runtime in runtimes:
+                if runtime.is_lost:
+                    await self._store.leave(runtime.session)
         except BaseException:
             self._unwritten.update(runtimes)
             raise
+
+    async def _save(self, runtimes: list[SessionRuntime]) -> None:
+        try:
+            await self._store.save(*(runtime.session for runtime in runtimes))
+        except SessionsLost as lost:
+            for runtime in runtimes:
+                if runtime.session_id in lost.session_ids:
+                    self._on_lost(runtime)
 
     async def changed(self, runtime: SessionRuntime, before: AvatarSession) -> None:
         """Write a session's changes since `before`, if a next process must know them.

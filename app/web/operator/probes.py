@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from app.web.deps import ReadinessDep, StoppingDep
+from app.web.deps import LeaseDep, ReadinessDep, StoppingDep
 from app.web.head_route import HeadRoute
 from app.web.visitor.schemas import Health, ReadinessReport, ServingReport
 
@@ -17,16 +17,22 @@ async def healthz() -> Health:
 
 @router.get(
     "/servez",
-    responses={503: {"model": ServingReport, "description": "The process is about to stop"}},
+    responses={
+        503: {
+            "model": ServingReport,
+            "description": "The process is about to stop, or counts as dead",
+        }
+    },
 )
-async def servez(response: Response, stopping: StoppingDep) -> ServingReport:
+async def servez(response: Response, stopping: StoppingDep, lease: LeaseDep) -> ServingReport:
     """Whether a load balancer is to send requests here.
 
     Kaltura and the database are not looked at: they are the same for every process behind the
     balancer, and without any process no running session could be ended.
     """
-    response.status_code = 503 if stopping.is_set() else 200
-    return ServingReport(serving=not stopping.is_set())
+    serving = not stopping.is_set() and not lease.is_declared_dead
+    response.status_code = 200 if serving else 503
+    return ServingReport(serving=serving)
 
 
 @router.get(

@@ -15,6 +15,7 @@ from app.problems import (
     Problem,
     RateLimited,
     RecordUnavailable,
+    ReplicaUnavailable,
     SignInUnavailable,
     TicketNotFound,
     TooManySessions,
@@ -51,6 +52,7 @@ _CREATE: Final[tuple[type[Problem], ...]] = (
     BudgetSpent,
     AtCapacity,
     RecordUnavailable,
+    ReplicaUnavailable,
     KalturaCredentialsRejected,
     *UPSTREAM,
 )

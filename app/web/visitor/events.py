@@ -101,7 +101,9 @@ async def follow(
         if news:
             continue
         if feed.over:
-            yield await state(event_id=END_ID)
+            # Without an end another process has the session, and is asked by the next stream.
+            if grant.session.ended is not None:
+                yield await state(event_id=END_ID)
             return
         try:
             async with asyncio.timeout(bounds.session_events_seconds):
