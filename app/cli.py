@@ -29,6 +29,7 @@ from app.observability.logs import configure_logging
 from app.observability.pseudonyms import Pseudonyms
 from app.server.output import open_standard_streams, use_non_blocking_output
 from app.server.process import (
+    DRAIN_SECONDS,
     end_with_parent,
     freeze_loaded_objects,
     listen,
@@ -258,6 +259,7 @@ def _run_broker(
     worker: int | None = None,
 ) -> int:
     """Serve the broker; a worker serves also the socket that it shares with the others."""
+    from app.db.database import is_postgres  # noqa: PLC0415 - see above
     from app.main import create_app  # noqa: PLC0415 - see above
     from app.sessions.keyring import keyring_of  # noqa: PLC0415 - see above
 
@@ -273,7 +275,8 @@ def _run_broker(
     )
     listening = listen(settings.host, settings.port)
     host, port, *_ = listening.getsockname()
-    app = create_app(settings, tracer_provider=traces, listening_at=(host, port))
+    stopping = asyncio.Event()
+    app = create_app(settings, tracer_provider=traces, listening_at=(host, port), stopping=stopping)
     _print_without_effect(without_effect)
 
     def announce() -> None:
@@ -283,7 +286,10 @@ def _run_broker(
 
     starting = Startup(app, announce)
     try:
-        code = serve(starting, listening, *([] if shared is None else [shared]))
+        # Only with Postgres can another process answer what a load balancer sends there instead.
+        drain_seconds = DRAIN_SECONDS if is_postgres(settings.database_url) else 0
+        sockets = [listening] if shared is None else [listening, shared]
+        code = serve(starting, *sockets, on_stop=stopping.set, drain_seconds=drain_seconds)
     except SystemExit:
         starting.raise_failure()
         raise

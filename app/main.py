@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -36,9 +36,10 @@ from app.problems import Problem
 from app.replicas.client import open_replica_client
 from app.replicas.forwarded_call import ForwardedCallHeader
 from app.replicas.joining import lease_of
-from app.replicas.lease import LINE_CHANGED, SESSIONS_MOVED
+from app.replicas.lease import LINE_CHANGED, SESSIONS_MOVED, Lease
 from app.replicas.owners import SessionOwners
 from app.replicas.rates import SharedRates
+from app.replicas.secret_key_canary import require_shared_secret_key
 from app.sessions.access import Services
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.capacity.shared_store import SharedCapacityStore
@@ -124,15 +125,17 @@ def create_app(
     bounds: WebBounds = WebBounds(),  # noqa: B008 - a frozen value
     shutdown_seconds: float = SHUTDOWN_SECONDS,
     listening_at: tuple[str, int] | None = None,
+    stopping: asyncio.Event | None = None,
 ) -> FastAPI:
     """Make the broker's application.
 
     Raises `SettingsError` without a KS or an avatar, or when an installed speech hook can't be
     loaded. With a `tracer_provider` requests are traced. Ending the sessions takes at most
     `shutdown_seconds`. `listening_at` is the address and port of the server, which other replicas
-    are told.
+    are told. Whoever runs the application sets `stopping` before it ends the lifespan.
     """
     settings.required_to_serve()
+    stopping = stopping or asyncio.Event()
     hooks = installed_hooks()
     metrics, recent_calls = Metrics(), RecentCalls(clocks.monotonic)
     assets, templates = PageFiles(ROOT / "static"), Jinja2Templates(ROOT / "templates")
@@ -167,6 +170,8 @@ def create_app(
             ) as speech_parts,
         ):
             keyring, clock = keyring_of(settings), SessionClock(clocks.wall, clocks.monotonic)
+            if is_postgres(settings.database_url):
+                await require_shared_secret_key(database, keyring.at_rest())
             audit_writer = AuditWriter(
                 database,
                 required=settings.audit_required,
@@ -200,6 +205,9 @@ def create_app(
                 overview=overview,
                 is_record_down=lambda: not database.is_available,
             )
+            followers = StreamLimit(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS)
+            operator_streams = StreamLimit(of_one=MAX_STREAMS, of_all=MAX_STREAMS)
+            tell = (followers.close, operator_streams.close, domain.admission.stop)
             shared_rates = None
             if is_postgres(settings.database_url):
                 shared_rates = SharedRates(database, keyring.rates())
@@ -216,6 +224,7 @@ def create_app(
                 contextlib.aclosing(domain.registry),
                 _in_background(domain.reaper.run(lease.wait_for_deaths)),
                 _in_background(retention.run()),
+                _in_background(_tell_of_stop(stopping, tell, lease)),
                 contextlib.nullcontext()
                 if shared_rates is None
                 else _in_background(shared_rates.run(clocks.sleep)),
@@ -235,10 +244,11 @@ def create_app(
                     bounds=bounds,
                     budgets=domain.budgets,
                     clock=clock,
-                    followers=StreamLimit(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS),
+                    followers=followers,
                     forwarder=forwarder,
+                    lease=lease,
                     metrics=metrics,
-                    operator_streams=StreamLimit(of_one=MAX_STREAMS, of_all=MAX_STREAMS),
+                    operator_streams=operator_streams,
                     operators=Operators(settings, keyring.operators(), clocks.wall),
                     overview=overview,
                     presence=domain.presence,
@@ -252,6 +262,7 @@ def create_app(
                     shared_look=SharedLook(clocks.monotonic),
                     speech=domain.speech,
                     stats_reader=domain.stats_reader,
+                    stopping=stopping,
                     templates=templates,
                     usage=UsageReader(
                         database, base_url=settings.avatar_base_url, clock=clocks.wall
@@ -366,6 +377,16 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+async def _tell_of_stop(
+    stopping: asyncio.Event, tell: Iterable[Callable[[], None]], lease: Lease
+) -> None:
+    """Tell those whose answers last, and other replicas, that the process is about to stop."""
+    await stopping.wait()
+    for each in tell:
+        each()
+    await lease.drain()
 
 
 @contextlib.asynccontextmanager

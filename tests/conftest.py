@@ -1,5 +1,6 @@
 """What every test has: an environment without settings, and Kaltura and the clock in its hands."""
 
+import asyncio
 import functools
 import gc
 import inspect
@@ -239,7 +240,10 @@ async def visit(
         reached_at: list[str] = []
 
         async def visit(
-            address: str = "127.0.0.1", bounds: WebBounds = BOUNDS, **changes: Any
+            address: str = "127.0.0.1",
+            bounds: WebBounds = BOUNDS,
+            stopping: asyncio.Event | None = None,
+            **changes: Any,
         ) -> httpx.AsyncClient:
             if not started:
                 app = create_app(
@@ -247,6 +251,7 @@ async def visit(
                     transports=Transports(kaltura=kaltura, speech=speech),
                     clocks=Clocks(wall=clock, monotonic=clock, sleep=clock.sleep),
                     bounds=bounds,
+                    stopping=stopping,
                 )
                 patient = LifespanManager(app, startup_timeout=60, shutdown_timeout=60)
                 manager = await stack.enter_async_context(patient)

@@ -6,7 +6,8 @@ visitor no time. The outcome is added by a later commit, which no call waits for
 When a commit fails, the calls under way may have been carried out: they are answered with
 `record-unavailable`, and their entries stay in memory until they can be written. From then on, and
 as soon as a commit takes long, a call is sent only after its entry is on disk, until a commit
-succeeds again: a call that can't be recorded is not made.
+succeeds again: a call that can't be recorded is not made, unless it keeps a session alive, silences
+or ends it.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from typing import Any, Final, NoReturn
 import structlog
 from sqlalchemy import Connection
 
-from app.audit.model import Entry
+from app.audit.model import Entry, Event
 from app.audit.schema import Change, write
 from app.db.database import RETRY_AFTER_SECONDS, Database
 from app.problems import RecordUnavailable
@@ -29,6 +30,12 @@ MAX_BATCH: Final = 500
 
 MAX_QUEUED: Final = 10_000
 """The most entries that wait to be written, about 10 MB; each call has one."""
+
+MAX_QUEUED_WHILE_FAILING: Final = MAX_QUEUED // 2
+"""The most entries that wait when another keep-alive or interrupt may wait too.
+
+In a long outage these are many, and must leave room to the entries of what was opened and ended.
+"""
 
 MAX_LATE_SECONDS: Final = 45.0
 """An entry that is written later than this gets the time of its writing, and tells the delay.
@@ -96,7 +103,7 @@ class AuditWriter:
 
     @property
     def lost(self) -> int:
-        """The number of entries that were given up because `MAX_QUEUED` others waited."""
+        """The number of entries that were given up because too many others waited."""
         return self._lost
 
     @property
@@ -118,7 +125,9 @@ class AuditWriter:
         pending = PendingEntry(
             entry, fact, bypass_limits, asyncio.get_running_loop().create_future()
         )
-        if len(self._queue) < MAX_QUEUED:
+        is_one_of_many = self._failing and entry.event in (Event.KEEP_ALIVE, Event.INTERRUPT)
+        room = MAX_QUEUED_WHILE_FAILING if is_one_of_many else MAX_QUEUED
+        if len(self._queue) < room:
             self._enqueue(pending)
         else:
             _fail(pending)

@@ -9,12 +9,12 @@ import fcntl
 import os
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Executable, MetaData, Row, Table, create_engine, event, text
+from sqlalchemy import Connection, Executable, MetaData, Row, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,12 +25,17 @@ from app.config.sources import SettingsError
 from app.db.database_file import DatabaseFile
 from app.db.process_locks import FileProcessLocks, ProcessLocks, SingleProcessLocks
 from app.db.sqlite_writer import SqliteWriter
+from app.db.turns import Turns
 from app.problems import RecordUnavailable
 
 POSTGRES: Final = "postgresql"
 IN_MEMORY: Final = "sqlite+aiosqlite:///:memory:"
 BUSY_SECONDS: Final = 5
 """How long a write waits for the write of another process."""
+
+POSTGRES_WRITES: Final = 5
+"""How many transactions write to Postgres at the same time; the pool opens three times as many
+connections at most, so that others can read."""
 
 RETRY_AFTER_SECONDS: Final = 5
 
@@ -58,8 +63,9 @@ class Database:
         )
         """What tells which processes run; with Postgres `app.replicas` puts the leases here."""
 
-        # SQLite allows one writer at a time; waiting for this lock costs less than for SQLite's.
-        self._writing = asyncio.Lock()
+        # SQLite allows one writer at a time; waiting here costs less than waiting for its lock.
+        is_server = engine.dialect.name == POSTGRES
+        self._turns = Turns(POSTGRES_WRITES if is_server else 1)
         self._failures = 0
         self.file = None
         if path is not None and writer is not None:
@@ -77,14 +83,22 @@ class Database:
 
         return await self._shielded(self._verified(rows))
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Run `work` in one transaction, one writer at a time; on return it is on disk.
+    async def write(
+        self,
+        work: Callable[[Connection], Result],
+        *,
+        keys: Collection[str] = (),
+        alone: bool = False,
+    ) -> Result:
+        """Run `work` in one transaction; on return it is on disk.
 
-        With a SQLite file `work` runs in another thread.
+        With a SQLite file `work` runs in another thread, and one at a time. With Postgres several
+        run at the same time, but for those with a key in common, which run in the order of the
+        calls, and those that are to run `alone`.
 
         Raises `RecordUnavailable`; then the transaction was rolled back.
         """
-        return await self._shielded(self._exclusive(work))
+        return await self._shielded(self._in_turn(work, keys, alone=alone))
 
     def insert(self, table: Table) -> postgresql.Insert | sqlite.Insert:
         """An insert statement for this database, which has `on_conflict_do_update`."""
@@ -107,7 +121,9 @@ class Database:
         if not task.cancelled():
             task.exception()  # asyncio warns of an exception that no caller has read
 
-    async def _exclusive(self, work: Callable[[Connection], Result]) -> Result:
+    async def _in_turn(
+        self, work: Callable[[Connection], Result], keys: Collection[str], *, alone: bool
+    ) -> Result:
         async def committed() -> Result:
             if self.writer is not None:
                 return await self.writer.run(work)
@@ -115,7 +131,7 @@ class Database:
                 return await connection.run_sync(work)
 
         failures = self._failures
-        async with self._writing:
+        async with self._turns.turn(keys, alone=alone):
             if failures < self._failures:
                 # The write that this one waited for has failed, after its own long wait.
                 raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS)
@@ -237,7 +253,7 @@ async def open_database(url: str, prepare: Callable[[Connection], None]) -> Asyn
     engine = _postgres(url) if is_postgres(url) else _sqlite(url)
     database = Database(engine, path, _sqlite_writer(url))
     try:
-        await _prepare_tables(database, path, prepare)
+        await _prepare_tables(database, url, prepare)
         yield database
     finally:
         await database.aclose()
@@ -248,6 +264,19 @@ def _postgres(url: str) -> AsyncEngine:
 
     connect = connector(url, seconds=BUSY_SECONDS)
     return create_async_engine(f"{POSTGRES}+asyncpg://", async_creator=connect, pool_pre_ping=True)
+
+
+async def _prepare_postgres(
+    url: str, engine: AsyncEngine, prepare: Callable[[Connection], None]
+) -> None:
+    from app.db.migration_connection import migrating  # noqa: PLC0415 - see above
+    from app.db.postgres import connector, require_sessions  # noqa: PLC0415 - see above
+
+    await require_sessions(engine)  # first: the lock below is a session's
+    connect = connector(url, seconds=BUSY_SECONDS, bounds_statements=False)
+    async with migrating(connect) as connection:
+        await connection.run_sync(prepare)
+        await connection.commit()
 
 
 def _sqlite(url: str) -> AsyncEngine:
@@ -268,19 +297,16 @@ def _sqlite_writer(url: str) -> SqliteWriter | None:
 
 
 async def _prepare_tables(
-    database: Database, path: Path | None, prepare: Callable[[Connection], None]
+    database: Database, url: str, prepare: Callable[[Connection], None]
 ) -> None:
     """Run `prepare` under a lock, as several processes may start at once."""
-    is_server = database.engine.dialect.name == POSTGRES
+    path, is_server = file_of(url), is_postgres(url)
     try:
-        async with _exclusive(path), database.engine.begin() as connection:
-            if is_server:
-                await connection.execute(text("SELECT pg_advisory_xact_lock(0)"))
-            await connection.run_sync(prepare)
         if is_server:
-            from app.db.postgres import require_sessions  # noqa: PLC0415 - see above
-
-            await require_sessions(database.engine)
+            await _prepare_postgres(url, database.engine, prepare)
+        else:
+            async with _exclusive(path), database.engine.begin() as connection:
+                await connection.run_sync(prepare)
         if database.file is not None:
             await database.file.remember_files()
         await database.acquire_process_lock()

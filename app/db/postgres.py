@@ -44,14 +44,17 @@ _FIXES: Final = {
 """The remedy for each SQLSTATE or SQLSTATE class."""
 
 
-def connector(url: str, *, seconds: float) -> Connect:
+def connector(url: str, *, seconds: float, bounds_statements: bool = True) -> Connect:
     """A function that opens connections; raises `SettingsError` on an unsupported parameter.
 
-    Each statement may take `seconds`, and so may connecting, unless `connect_timeout` is given.
+    Connecting may take `seconds`, unless `connect_timeout` is given, and so may each statement
+    where the connection `bounds_statements`.
     """
     address, _, query = url.replace("+asyncpg", "", 1).partition("?")
     given = dict(_parameters(query))
-    arguments: dict[str, Any] = {"command_timeout": seconds, "timeout": seconds}
+    arguments: dict[str, Any] = {"timeout": seconds}
+    if bounds_statements:
+        arguments["command_timeout"] = seconds
     for name in _UNSUPPORTED:
         if given.pop(name, None) == "require":
             raise SettingsError(

@@ -15,7 +15,7 @@ from starlette.types import Scope
 from app import __version__
 from app.kaltura.observation import Exchange
 
-_UNTRACED: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_UNTRACED: Final = frozenset({"/healthz", "/servez", "/readyz", "/metrics"})
 """Monitors call these all the time."""
 
 _PARENT: Final = "traceparent"

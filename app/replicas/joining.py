@@ -7,9 +7,15 @@ import json
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
+import structlog
+from sqlalchemy import func, select
+
 from app.config.settings import Settings
 from app.db.database import Database, is_postgres
 from app.replicas.lease import Lease
+from app.replicas.table import REPLICAS, ReplicaState
+
+log = structlog.get_logger(__name__)
 
 OF_ONE_PROCESS: Final = {"host", "port", "replica_url", "web_concurrency", "log_level"}
 """Settings in which replicas may differ."""
@@ -37,13 +43,31 @@ async def lease_of(
         postgres_lease,
     )
 
+    digest = settings_hash(settings)
+
     def replica(towards_postgres: str) -> Replica:
         at = listening_at or (settings.host, settings.port)
         url = settings.replica_url or own_url(*at, towards_postgres)
-        return Replica(url, version, settings_hash(settings))
+        return Replica(url, version, digest)
 
     async with postgres_lease(database, settings.database_url, replica, monotonic) as lease:
+        await _warn_of_other_settings(database, digest)
         yield lease
+
+
+async def _warn_of_other_settings(database: Database, digest: str) -> None:
+    """Log where replicas run that have other settings, such as other limits."""
+    other = select(REPLICAS.c.url).where(
+        REPLICAS.c.settings_hash != digest,
+        REPLICAS.c.state != ReplicaState.DEAD.value,
+        REPLICAS.c.expires_at > func.extract("epoch", func.clock_timestamp()),
+    )
+    if found := await database.read(other.order_by(REPLICAS.c.url)):
+        log.warning(
+            "other replicas have other settings: give all the same, or what a visitor may do "
+            "depends on which of them is asked",
+            others=[row.url for row in found],
+        )
 
 
 def own_url(host: str, port: int, towards_postgres: str) -> str:

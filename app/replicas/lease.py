@@ -52,6 +52,11 @@ class Lease:
         return self._state
 
     @property
+    def is_declared_dead(self) -> bool:
+        """Whether others have ended the lease, and there is no new one yet."""
+        return False
+
+    @property
     def age_seconds(self) -> float:
         """Seconds since the lease was renewed; always 0 where there is nothing to renew."""
         return 0.0

@@ -97,6 +97,11 @@ class PostgresLease(Lease):
         self.on_notify(REPLICAS_CHANGED, lambda _: self._woken.set())
 
     @property
+    def is_declared_dead(self) -> bool:
+        """Whether others have ended the lease, and there is no new one yet."""
+        return not self._has_joined
+
+    @property
     def age_seconds(self) -> float:
         """Seconds since the last good renewal began."""
         return self._monotonic() - self._renewed_at

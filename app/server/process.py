@@ -24,8 +24,16 @@ from app.server.connection import ConnectionBounds, LimitedConnection
 from app.server.descriptors import raise_limit
 from app.server.output import FLUSH_SECONDS, NonBlockingOutput
 
+DRAIN_SECONDS: Final = 5
+"""How long a process behind a load balancer still answers after SIGTERM, so that none is sent to it
+in vain until the balancer's check has failed.
+"""
+
 GRACE_SECONDS: Final = 3
-"""How long answers under way may take after the first signal to end."""
+"""How long answers under way may take once no connection is accepted any more."""
+
+STOP_SECONDS: Final = 33
+"""How long the process may still run after the first signal, whatever it waits for."""
 
 FORCED_EXIT_SECONDS: Final = 2
 """How long the process may still run after a second signal."""
@@ -95,9 +103,18 @@ def on_ending_signals(handle: Callable[[int, FrameType | None], None]) -> None:
             signal.signal(number, handle)
 
 
-def serve(app: ASGIApp, *listening: socket.socket) -> int:
-    """Serve `app` until a signal asks this process to end; returns the exit code."""
-    return _run(_server(app), *listening)
+def serve(
+    app: ASGIApp,
+    *listening: socket.socket,
+    on_stop: Callable[[], None] = lambda: None,
+    drain_seconds: float = 0,
+) -> int:
+    """Serve `app` until a signal asks this process to end; returns the exit code.
+
+    After the signal `on_stop` is called at once. After SIGTERM the process answers for another
+    `drain_seconds`.
+    """
+    return _run(_server(app, on_stop=on_stop, drain_seconds=drain_seconds), *listening)
 
 
 def end_with_parent() -> None:
@@ -128,7 +145,7 @@ def serve_for_parent(app: ASGIApp, listening: socket.socket) -> int:
 def _run(server: "_Server", *listening: socket.socket) -> int:
     raise_limit()
     on_ending_signals(server.handle_exit)
-    threading.Thread(target=server.exit_when_forced, daemon=True).start()
+    threading.Thread(target=server.exit_in_time, daemon=True).start()
     freeze_loaded_objects()
     server.run(sockets=list(listening))
     return server.exit_code
@@ -150,17 +167,28 @@ class _Server(uvicorn.Server):
 
     After the first signal the answers under way are finished, and then the application's lifespan
     ends, which ends its sessions. After a second one the lifespan ends at once, and
-    `FORCED_EXIT_SECONDS` later the process exits.
+    `FORCED_EXIT_SECONDS` later the process exits. It exits after `stop_seconds` in any case.
     """
 
     def __init__(
-        self, config: uvicorn.Config, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        config: uvicorn.Config,
+        *,
+        on_stop: Callable[[], None] = lambda: None,
+        drain_seconds: float = 0,
+        stop_seconds: float = STOP_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(config)
         self.exit_code = 0
+        self._on_stop = on_stop
+        self._drain_seconds = drain_seconds
+        self._stop_seconds = stop_seconds
         self._monotonic = monotonic
         self._duplicate_until = -math.inf
-        self._forced_exit_code = 0
+        self._drained_at: float | None = None
+        self._overdue_exit_code = 0
+        self._is_asked = threading.Event()
         self._is_forced = threading.Event()
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override] # uvicorn's is a generator
@@ -172,13 +200,25 @@ class _Server(uvicorn.Server):
         if self._monotonic() < self._duplicate_until:
             return
         self._duplicate_until = self._monotonic() + DUPLICATE_SECONDS
+        self._overdue_exit_code = exit_code(sig)
         if self.should_exit:
-            self._forced_exit_code = exit_code(sig)
             self.force_exit = True
             self._is_forced.set()
-        else:
-            self.exit_code = 0 if sig == signal.SIGTERM else exit_code(sig)
-            self.should_exit = True
+            return
+        self.exit_code = 0 if sig == signal.SIGTERM else exit_code(sig)
+        if sig != signal.SIGTERM:
+            self._drain_seconds = 0  # it is a person who waits, and no load balancer
+        self.should_exit = True
+        self._is_asked.set()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Say whether to stop listening: when asked to end, and after the time to drain."""
+        if not await super().on_tick(counter):
+            return False
+        if self._drained_at is None:
+            self._drained_at = self._monotonic() + self._drain_seconds
+            self._on_stop()
+        return self.force_exit or self._monotonic() >= self._drained_at
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish, and end the application's lifespan, which uvicorn skips on a forced exit."""
@@ -188,15 +228,16 @@ class _Server(uvicorn.Server):
                 task.cancel()
             await self.lifespan.shutdown()
 
-    def exit_when_forced(self) -> None:
-        """Exit, whatever the process waits for, `FORCED_EXIT_SECONDS` after the second signal."""
-        self._is_forced.wait()
-        time.sleep(FORCED_EXIT_SECONDS)
+    def exit_in_time(self) -> None:
+        """Exit, whatever the process waits for, when its time after the signals is over."""
+        self._is_asked.wait()
+        if self._is_forced.wait(self._stop_seconds):
+            time.sleep(FORCED_EXIT_SECONDS)
         log.warning("stopped at once: the next start ends the sessions that are open")
         for output in (sys.stdout, sys.stderr):
             if isinstance(output, NonBlockingOutput):
                 output.drain(FLUSH_SECONDS / 2)
-        os._exit(self._forced_exit_code)
+        os._exit(self._overdue_exit_code)
 
 
 def exit_code(number: int) -> int:
@@ -204,7 +245,13 @@ def exit_code(number: int) -> int:
     return 128 + number
 
 
-def _server(app: ASGIApp, bounds: ConnectionBounds = CONNECTION_BOUNDS) -> _Server:
+def _server(
+    app: ASGIApp,
+    bounds: ConnectionBounds = CONNECTION_BOUNDS,
+    *,
+    on_stop: Callable[[], None] = lambda: None,
+    drain_seconds: float = 0,
+) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
@@ -215,5 +262,7 @@ def _server(app: ASGIApp, bounds: ConnectionBounds = CONNECTION_BOUNDS) -> _Serv
             server_header=False,
             proxy_headers=False,  # the application knows which proxies are trusted
             timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+        ),
+        on_stop=on_stop,
+        drain_seconds=drain_seconds,
     )

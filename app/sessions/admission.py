@@ -172,6 +172,10 @@ class Admission:
         """Wait until a position in line changes, or `wait_seconds`; raises `TicketNotFound`."""
         return await self._capacity.wait_for_change(ticket_id, wait_seconds)
 
+    def stop(self) -> None:
+        """Answer those who wait at once, because the process stops."""
+        self._capacity.stop()
+
     async def leave_line(self, ticket_id: str) -> None:
         """Remove a ticket from the line."""
         await self._capacity.leave(ticket_id)

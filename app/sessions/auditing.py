@@ -30,6 +30,14 @@ UNIDENTIFIED_A_MINUTE: Final = 1
 """Entries a minute for one address of unidentified or rate-limited callers, per problem."""
 
 
+NEVER_HELD_BACK: Final = {Event.KEEP_ALIVE, Event.INTERRUPT}
+"""Calls that are sent while the record is in doubt, besides those that bypass its limits.
+
+Without keep-alives Kaltura drops sessions that were paid for, and who presses Stop wants silence.
+Their callers are answered as ever: when the entry is on disk, or that it can't be written.
+"""
+
+
 class AuditedCall:
     """One control call, from its arrival until its outcome is known.
 
@@ -79,9 +87,9 @@ class AuditedCall:
 
         Returns at once, so that the disk write and the request to Kaltura overlap. With `first`,
         and while the disk is in doubt, it returns when the entry is on disk, and raises
-        `RecordUnavailable` when that fails. `text` is the text to be said, and `instead_of` the
-        text that was asked for where a speech hook has changed it; both are stored as the text
-        redaction allows.
+        `RecordUnavailable` when that fails; calls of `NEVER_HELD_BACK` do not wait. `text` is the
+        text to be said, and `instead_of` the text that was asked for where a speech hook has
+        changed it; both are stored as the text redaction allows.
         """
         kept, instead = (None, {}) if text is None else self._texts.kept(text)
         if instead_of is not None:
@@ -89,7 +97,8 @@ class AuditedCall:
             instead |= {"asked": hashed or original}
         details = self.entry.detail | _known(detail) | _known(instead)
         self.entry = replace(self.entry, outcome=PENDING, text=kept, detail=details)
-        waits = (first or self._record.is_doubtful) and not self._bypass_limits
+        never_waits = self._bypass_limits or self.entry.event in NEVER_HELD_BACK
+        waits = (first or self._record.is_doubtful) and not never_waits
         self._pending_entry = self._record.begin(
             self.entry, must_persist=not waits, bypass_limits=self._bypass_limits
         )

@@ -4,6 +4,7 @@ All of it is `async`, though little here waits: FastAPI sends a plain function t
 costs more than the whole rest of a request.
 """
 
+import asyncio
 from typing import Annotated, TypedDict
 
 from fastapi import Depends, Path, Request
@@ -13,6 +14,7 @@ from app.audit.reader import AuditReader
 from app.audit.writer import AuditWriter
 from app.config.settings import Settings
 from app.observability.metrics import Metrics
+from app.replicas.lease import Lease
 from app.sessions.access import AccessControl, Caller, Services, SessionGrant
 from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
@@ -53,6 +55,7 @@ class State(TypedDict):
     clock: SessionClock
     followers: StreamLimit
     forwarder: Forwarder | None
+    lease: Lease
     metrics: Metrics
     operator_streams: StreamLimit
     operators: Operators
@@ -68,6 +71,7 @@ class State(TypedDict):
     shared_look: SharedLook
     speech: SpeechService
     stats_reader: StatsReader
+    stopping: asyncio.Event
     templates: Jinja2Templates
     usage: UsageReader
     visitors: Visitors
@@ -82,6 +86,7 @@ BoundsDep = Annotated[WebBounds, Depends(FromState("bounds"))]
 BudgetsDep = Annotated[Budgets, Depends(FromState("budgets"))]
 ClockDep = Annotated[SessionClock, Depends(FromState("clock"))]
 FollowersDep = Annotated[StreamLimit, Depends(FromState("followers"))]
+LeaseDep = Annotated[Lease, Depends(FromState("lease"))]
 MetricsDep = Annotated[Metrics, Depends(FromState("metrics"))]
 OperatorStreamsDep = Annotated[StreamLimit, Depends(FromState("operator_streams"))]
 OverviewDep = Annotated[SharedOverview | None, Depends(FromState("overview"))]
@@ -94,6 +99,9 @@ SettingsDep = Annotated[Settings, Depends(FromState("settings"))]
 SharedLookDep = Annotated[SharedLook, Depends(FromState("shared_look"))]
 SpeechServiceDep = Annotated[SpeechService, Depends(FromState("speech"))]
 StatsReaderDep = Annotated[StatsReader, Depends(FromState("stats_reader"))]
+StoppingDep = Annotated[asyncio.Event, Depends(FromState("stopping"))]
+"""Set when this process is about to stop."""
+
 TemplatesDep = Annotated[Jinja2Templates, Depends(FromState("templates"))]
 UsageDep = Annotated[UsageReader, Depends(FromState("usage"))]
 VisitorsDep = Annotated[Visitors, Depends(FromState("visitors"))]

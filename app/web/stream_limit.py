@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from fastapi.sse import ServerSentEvent, format_sse_event
 from pydantic import BaseModel
@@ -12,18 +14,24 @@ from starlette.types import Send
 
 from app.problems import RateLimited
 
-RETRY_SECONDS = 5
+RETRY_SECONDS: Final = 5
+
+MIN_RETRY_MS: Final = 500
+MAX_RETRY_MS: Final = 4500
+"""Milliseconds after which the readers of a process that stops ask again, each after its own."""
 
 
 @dataclass(eq=False)
 class OpenStream:
     """One streamed answer; those of one session share a `name`.
 
-    With `may_be_closed` a newer one may take its place, because its reader asks again.
+    With `may_be_closed` a newer one may take its place, because its reader asks again. When it is
+    closed as the process stops, its reader is told to ask again in `retry_ms`.
     """
 
     name: str
     may_be_closed: bool = True
+    retry_ms: int | None = None
     _is_closed: bool = False
     _life: asyncio.Timeout | None = None
 
@@ -58,6 +66,7 @@ class StreamLimit:
         self._of_one = of_one
         self._of_all = of_all
         self._open: list[OpenStream] = []
+        self._is_stopping = False
 
     @contextlib.contextmanager
     def one_more(self, name: str = "", *, may_be_closed: bool = True) -> Iterator[OpenStream]:
@@ -73,11 +82,26 @@ class StreamLimit:
             )
         stream = OpenStream(name, may_be_closed)
         self._open.append(stream)
+        if self._is_stopping:
+            _send_elsewhere(stream)
         try:
             yield stream
         finally:
             if stream in self._open:
                 self._open.remove(stream)
+
+    def close(self) -> None:
+        """Close every answer that may be closed, now and later, because the process stops."""
+        self._is_stopping = True
+        for stream in self._open:
+            _send_elsewhere(stream)
+
+
+def _send_elsewhere(stream: OpenStream) -> None:
+    """Close a stream; its reader asks again later, and not all readers at the same time."""
+    if stream.may_be_closed:
+        stream.retry_ms = MIN_RETRY_MS + secrets.randbelow(MAX_RETRY_MS - MIN_RETRY_MS)
+        stream.close()
 
 
 class EventStream(StreamingResponse):
@@ -106,7 +130,9 @@ class EventStream(StreamingResponse):
         async with self._stream.lasting():
             async for body in self.body_iterator:
                 await send({"type": "http.response.body", "body": body, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        retry_ms = self._stream.retry_ms
+        last = b"" if retry_ms is None else format_sse_event(retry=retry_ms)
+        await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 async def _encoded(events: AsyncIterator[ServerSentEvent]) -> AsyncIterator[bytes]:

@@ -8,9 +8,10 @@ import pytest
 
 from app.db.database import Database
 from app.kaltura.contract import Operation
+from app.sessions.service import KEEP_ALIVE_SECONDS
 from tests.support.audit import CREATE, TOKEN, Disk, Operator, opens, path
-from tests.support.doubles import FakeKaltura, Gate
-from tests.support.visitor_api import CONTROLS, UPSTREAM, Visit
+from tests.support.doubles import FakeClock, FakeKaltura, Gate
+from tests.support.visitor_api import CONTROLS, UPSTREAM, Visit, bearer
 
 SPEAK: dict[str, Any] = {"json": {"text": "Hello"}}
 
@@ -37,7 +38,7 @@ async def test_only_calls_on_their_way_when_the_disk_fails_may_have_been_carried
     assert later["outcome"] == "ok"
 
 
-@pytest.mark.parametrize("control", [name for name in CONTROLS if name != "end"])
+@pytest.mark.parametrize("control", ["speak", "speak-audio"])
 async def test_no_control_is_carried_out_that_cannot_be_written_down(
     visit: Visit, kaltura: FakeKaltura, disk: Disk, control: str
 ) -> None:
@@ -59,6 +60,40 @@ async def test_no_session_is_opened_that_cannot_be_written_down(
     assert kaltura.operations() == []
     disk.is_full = False
     await opens(visitor)
+
+
+@pytest.mark.parametrize("surface", ["/api/avatar-sessions", "/v1/avatar-session"])
+@pytest.mark.parametrize("control", ["keep-alive", "interrupt"])
+async def test_what_keeps_a_session_or_silences_it_gets_through_and_is_on_record_later(
+    visit: Visit, kaltura: FakeKaltura, clock: FakeClock, disk: Disk, surface: str, control: str
+) -> None:
+    visitor = await visit(operator_token=TOKEN)
+    session = await opens(visitor)
+    at = f"{surface}/{session['sessionId']}/{control}"
+    disk.is_full = True
+    for _ in range(3):  # the first finds out that the disk is full
+        clock.advance(KEEP_ALIVE_SECONDS)
+        answer = await visitor.post(at, headers=bearer(session))
+        assert answer.status_code == 503, "no answer says that it is on record before it is"
+    assert kaltura.operations().count(control) == 3
+    disk.is_full = False
+    await visitor.post(path(session, "end"))
+    found = await Operator(visitor).record(event=control, keepAlives="all")
+    assert [entry["outcome"] for entry in found] == ["ok"] * 3
+
+
+async def test_who_presses_stop_has_silence_though_it_can_not_be_written_down(
+    visit: Visit, kaltura: FakeKaltura, disk: Disk
+) -> None:
+    visitor = await visit()
+    session = await opens(visitor)
+    for _ in range(3):
+        await visitor.post(path(session, "speak"), **SPEAK)
+    disk.is_full = True
+    for call in ("keep-alive", "interrupt"):  # the first finds out that the disk is full
+        await visitor.post(path(session, call))
+    told = (await visitor.get(path(session, "utterances"))).json()["utterances"]
+    assert {utterance["state"] for utterance in told} == {"interrupted"}
 
 
 async def test_an_end_always_gets_through_and_is_on_record_later(
@@ -127,9 +162,9 @@ async def test_no_answer_leaves_before_its_entry_is_on_disk(
     session = await opens(visitor)
     write, disk = Database.write, asyncio.Event()
 
-    async def slow(self: Database, work: Any) -> Any:
+    async def slow(self: Database, work: Any, **options: Any) -> Any:
         await disk.wait()
-        return await write(self, work)
+        return await write(self, work, **options)
 
     monkeypatch.setattr(Database, "write", slow)
     saying = asyncio.create_task(visitor.post(path(session, "speak"), **SPEAK))

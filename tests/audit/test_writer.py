@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,13 @@ from sqlalchemy import Connection
 
 from app.audit.model import PENDING, UNKNOWN, Entry, Event
 from app.audit.reader import AuditReader, Filter
-from app.audit.writer import LATE_SECONDS, MAX_LATE_SECONDS, MAX_QUEUED, AuditWriter
+from app.audit.writer import (
+    LATE_SECONDS,
+    MAX_LATE_SECONDS,
+    MAX_QUEUED,
+    MAX_QUEUED_WHILE_FAILING,
+    AuditWriter,
+)
 from app.db.database import Database, open_database
 from app.migrations import prepare
 from app.problems import RecordUnavailable
@@ -32,7 +39,7 @@ class Disk:
         self.is_full = False
         write = database.write
 
-        async def written(work: Any) -> Any:
+        async def written(work: Any, **_: Any) -> Any:
             await self.open.wait()
             if self.is_full:
                 raise RecordUnavailable
@@ -236,6 +243,25 @@ async def test_what_waits_in_memory_is_bounded(disk: Disk, record: AuditWriter) 
             await record.durable(line)
     disk.open.set()
     await record.durable(lines[-3])
+
+
+@pytest.mark.parametrize("event", [Event.KEEP_ALIVE, Event.INTERRUPT])
+async def test_in_a_long_outage_what_there_is_much_of_leaves_room_to_the_rest(
+    disk: Disk, record: AuditWriter, event: Event
+) -> None:
+    disk.is_full = True
+    with pytest.raises(RecordUnavailable):
+        await record.durable(record.begin(SAID))
+    disk.open.clear()
+    entry = replace(SAID, event=event)
+    for _ in range(MAX_QUEUED_WHILE_FAILING + 2):
+        record.begin(entry, must_persist=True)
+    lost = record.lost
+    record.begin(replace(SAID, event=Event.END), must_persist=True)
+    waiting = record.waiting
+    disk.is_full = False
+    disk.open.set()
+    assert (waiting, lost, record.lost) == (MAX_QUEUED_WHILE_FAILING + 1, 2, 2)
 
 
 async def test_a_caller_who_gives_up_does_not_take_the_others_along(

@@ -103,7 +103,14 @@ async def test_what_is_asked_for_all_the_time_and_goes_well_is_told_at_debug_alo
     session = await opened(visitor)
     path_in_log = f"/api/avatar-sessions/{ALIASES.of(session['sessionId'])}"
     mirror = f"/v1/avatar-session/{session['sessionId']}/keep-alive"
-    routine = ["/healthz", "/readyz", "/static/docs.css", "/api/avatar-sessions", path(session)]
+    routine = [
+        "/healthz",
+        "/servez",
+        "/readyz",
+        "/static/docs.css",
+        "/api/avatar-sessions",
+        path(session),
+    ]
     stream = io.StringIO()
     with logging_to(stream, ALIASES, level):
         for url in routine:

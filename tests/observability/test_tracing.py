@@ -187,7 +187,7 @@ async def test_no_secret_no_id_and_nothing_that_a_visitor_writes_is_in_a_span(
 async def test_whoever_watches_the_process_is_not_traced(
     visitor: httpx.AsyncClient, exporter: InMemorySpanExporter
 ) -> None:
-    for probe in ("/healthz", "/readyz", "/metrics"):
+    for probe in ("/healthz", "/servez", "/readyz", "/metrics"):
         await visitor.get(probe)
     assert exporter.get_finished_spans() == ()
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from app.db.database import Database, open_database
 from app.main import Transports, create_app
@@ -331,7 +332,7 @@ async def test_what_was_never_written_is_ended_by_the_next_owner(
     one, two = await start(), await start()
     write = one.database.write
 
-    async def away(_: Any) -> Any:
+    async def away(*_: Any, **__: Any) -> Any:
         raise RecordUnavailable
 
     monkeypatch.setattr(one.database, "write", away)
@@ -500,7 +501,51 @@ async def test_after_its_connection_broke_a_lease_is_renewed_and_listens(
     assert (one.lease.name, one.lease.is_trusted()) == (name, True)
 
 
+async def test_a_process_counts_as_dead_until_it_has_joined_again(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = await start(), await start()
+    await one.lapse()
+    await two.look()
+    told = [one.lease.is_declared_dead]  # it does not know yet
+    with monkeypatch.context() as away:
+        away.setattr(one.lease, "join", fails)
+        await one.lease.renew()
+        told.append(one.lease.is_declared_dead)
+    await one.lease.renew()
+    assert [*told, one.lease.is_declared_dead] == [False, True, False]
+
+
+async def fails() -> None:
+    raise ConnectionError
+
+
 # The whole broker
+
+
+async def test_others_are_told_at_once_that_a_process_stops(
+    url: str, sql: asyncpg.Connection
+) -> None:
+    stopping = asyncio.Event()
+    app = create_app(settings(database_url=url), stopping=stopping)
+    async with LifespanManager(app):
+        stopping.set()
+        async with asyncio.timeout(5):
+            while set((await states(sql)).values()) != {"draining"}:  # noqa: ASYNC110 - a row tells nobody
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("sessions", "others"), [(5, []), (6, ["http://127.0.0.1:8001"])])
+async def test_a_start_warns_of_replicas_that_have_other_limits(
+    url: str, sessions: int, others: list[str]
+) -> None:
+    one = create_app(settings(database_url=url), listening_at=("127.0.0.1", 8001))
+    changed = settings(database_url=url, max_concurrent_sessions=sessions)
+    async with LifespanManager(one):
+        with capture_logs() as logs:
+            async with LifespanManager(create_app(changed, listening_at=("127.0.0.1", 8002))):
+                pass
+    assert [line["others"] for line in logs if "others" in line] == ([others] if others else [])
 
 
 @pytest.mark.parametrize(("shutdown", "ends"), [("keep", 0), ("end", 1)])

@@ -120,6 +120,12 @@ async def broken(database: Database) -> AsyncIterator[list[str]]:
         event.remove(engine, "before_cursor_execute", refuse)
 
 
+async def written_as_far_as_possible(process: Process) -> None:
+    """Return when nothing is written in the background any more."""
+    await process.database.settle()
+    await settled()
+
+
 async def test_a_session_is_written_down_before_its_visitor_gets_it(
     start: Start, path: Path, kaltura: FakeKaltura
 ) -> None:
@@ -413,7 +419,7 @@ async def test_a_wall_clock_that_could_not_be_followed_is_followed_later(
     clock.advance(3600)
     write = process.database.write
 
-    async def uncommitted(work: Callable[[Connection], Any]) -> Any:
+    async def uncommitted(work: Callable[[Connection], Any], **_: Any) -> Any:
         def refused(connection: Connection) -> None:
             work(connection)
             raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
@@ -697,6 +703,7 @@ async def test_a_disk_that_refuses_is_not_asked_for_each_session_anew(start: Sta
     async with broken(process.database) as refused:
         for session in sessions:
             await process.house.end(session)
+        await written_as_far_as_possible(process)
         refused.clear()
         with pytest.raises(RecordUnavailable):
             await process.registry.take_over()
@@ -712,6 +719,7 @@ async def test_what_could_not_be_written_down_is_bounded(
         for _ in range(5):
             with pytest.raises(RecordUnavailable):
                 await process.house.open()
+        await written_as_far_as_possible(process)
     assert len(process.registry._writer._unwritten) == 2
 
 

@@ -10,7 +10,7 @@ TOKEN = "an-operators-token-for-tests"
 AS_OPERATOR = {"Authorization": f"Bearer {TOKEN}"}
 PAGES = (
     *("/", "/approaches", "/docs", "/problems/session-ended", "/openapi.json"),
-    *("/healthz", "/readyz", "/static/style.css", "/operator", "/api/avatar-sessions"),
+    *("/healthz", "/servez", "/readyz", "/static/style.css", "/operator", "/api/avatar-sessions"),
 )
 OPERATORS = ("/metrics", "/operator/api/sessions", "/operator/api/audit", "/operator/api/usage")
 

@@ -70,7 +70,7 @@ async def test_the_mirror_refuses_as_kaltura_does(visit: Visit) -> None:
     assert (answer.status_code, answer.json()["success"]) == (400, False)
 
 
-@pytest.mark.parametrize("probe", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("probe", ["/healthz", "/servez", "/readyz"])
 async def test_whatever_watches_it_may_call_it_anything(visit: Visit, probe: str) -> None:
     visitor = await visit(public_url=PUBLIC)
     assert (await visitor.get(probe, headers={"Host": "10.1.2.3:8000"})).status_code == 200

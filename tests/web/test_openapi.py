@@ -42,6 +42,7 @@ def test_every_contract_row_of_this_version_is_there(document: dict[str, Any]) -
         ),
         "GET /healthz",
         "GET /readyz",
+        "GET /servez",
     }
 
 

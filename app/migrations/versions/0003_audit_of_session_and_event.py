@@ -1,6 +1,6 @@
 """Add the index that finds the last entry of an event in a session."""
 
-from alembic import op
+from app.migrations.indexes import create_index
 
 revision = "0003"
 down_revision = "0002"
@@ -10,5 +10,4 @@ depends_on = None
 
 def upgrade() -> None:
     """Create the index, unless it exists."""
-    columns = ["session_id", "event", "id"]
-    op.create_index("audit_of_session_and_event", "audit", columns, if_not_exists=True)
+    create_index("audit_of_session_and_event", "audit", ["session_id", "event", "id"])

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from app.migrations.indexes import create_index
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -43,4 +45,4 @@ def upgrade() -> None:
     columns = {column["name"] for column in sa.inspect(op.get_bind()).get_columns("sessions")}
     if "address" not in columns:
         op.add_column("sessions", sa.Column("address", sa.String))
-    op.create_index("sessions_of_origin", "sessions", ["origin_key"], if_not_exists=True)
+    create_index("sessions_of_origin", "sessions", ["origin_key"])

@@ -25,6 +25,9 @@ from app.sessions.store.model import AvatarSession
 
 RETRY_AFTER_SECONDS: Final = 5
 """Seconds after which a refused visitor may ask again."""
+STOPPING_WAIT_SECONDS: Final = 1.0
+"""Longest wait for a change while the process stops; without any, pages would ask without a pause.
+"""
 ADDRESS_SHARE_IS_TAKEN: Final = (
     "As many visitors of your network address have a session, or wait for one, as may from one "
     "address."
@@ -64,6 +67,7 @@ class CapacityManager:
         self._share = share_of(self.capacity, percent)
         self._line_share = share_of(self.waiting_capacity, percent)
         self._changed = asyncio.Event()
+        self._is_stopping = False
         self._version = 0
 
     async def take(self, requester: Requester) -> Reservation | QueuePosition | None:
@@ -119,6 +123,8 @@ class CapacityManager:
         """
         await self.advance()
         current = before = await self._current_position(ticket_id)
+        if self._is_stopping:
+            wait_seconds = min(wait_seconds, STOPPING_WAIT_SECONDS)
         deadline = asyncio.get_running_loop().time() + wait_seconds
         while current.position == before.position and current.turn_seconds_left is None:
             try:
@@ -127,7 +133,14 @@ class CapacityManager:
             except TimeoutError:
                 return await self._current_position(ticket_id)
             current = await self._current_position(ticket_id)
+            if self._is_stopping:
+                return current
         return current
+
+    def stop(self) -> None:
+        """Answer every call that waits for a change, because the process stops."""
+        self._is_stopping = True
+        self.notify()
 
     async def leave(self, ticket_id: str) -> None:
         """Remove a ticket from the line; an unknown ticket is ignored."""

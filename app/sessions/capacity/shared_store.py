@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,13 +13,18 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
+    Select,
+    Table,
     cast,
     delete,
     exists,
     func,
     insert,
+    literal,
     or_,
     select,
+    true,
+    union_all,
     update,
 )
 
@@ -105,16 +111,17 @@ class SharedCapacity:
         if row.kaltura_sessions is not None:
             self.kaltura_limit = KalturaLimit(row.kaltura_sessions, row.kaltura_until)
         self._limit_before = self.kaltura_limit
-        # Read once the row is locked, so that no earlier transaction is at work any more.
-        self._now, self._sessions, self._openings = connection.execute(
-            select(
-                store.now,
-                self._count(SESSIONS, self._is_open()),
-                self._count(OPENINGS, self._is_alive()),
-            )
-        ).one()
-        found = connection.execute(select(LINE).order_by(LINE.c.came_back.desc(), LINE.c.seq))
-        line = [self._ticket(each) for each in found]
+        # Read once the row is locked, so that no earlier transaction is at work any more; and by
+        # one statement, as sessions end meanwhile: by two, a place would be free for an address and
+        # not for all, and a turn be taken back.
+        found = connection.execute(self._taken()).all()
+        self._now = float(found[0].now)
+        self._sessions = sum(row.taken for row in found if row.is_session)
+        self._taken_at: Counter[str | None] = Counter()
+        for row in found:
+            self._taken_at[row.address] += row.taken or 0
+        tickets = connection.execute(select(LINE).order_by(LINE.c.came_back.desc(), LINE.c.seq))
+        line = [self._ticket(each) for each in tickets]
         self._line_before = {ticket: _columns(ticket) for ticket in line}
         self.waiting_room = WaitingRoom(
             size=store.max_waiting,
@@ -126,7 +133,7 @@ class SharedCapacity:
     @property
     def now(self) -> float:
         """The database's time, in seconds since 1970."""
-        return float(self._now)
+        return self._now
 
     @property
     def sessions(self) -> int:
@@ -136,14 +143,11 @@ class SharedCapacity:
     @property
     def places(self) -> int:
         """The number of places taken."""
-        return int(self._sessions + self._openings)
+        return self._taken_at.total()
 
     def places_at(self, address: str | None) -> int:
         """The number of places taken by the visitors of an address."""
-        return self._sum(
-            self._count(SESSIONS, self._is_open(), SESSIONS.c.address == address),
-            self._count(OPENINGS, self._is_alive(), OPENINGS.c.address == address),
-        )
+        return self._taken_at[address]
 
     def places_of(self, owner: str) -> int:
         """The number of places taken by an owner, without sessions that have ended here."""
@@ -179,7 +183,7 @@ class SharedCapacity:
                 expires_at=self.now + self._store.opening_seconds,
             )
         )
-        self._openings += 1
+        self._taken_at[requester.address] += 1
         return SharedReservation(self._store.database, requester, opening_id)
 
     def save(self) -> None:
@@ -249,6 +253,21 @@ class SharedCapacity:
     def _is_open(self) -> ColumnElement[bool]:
         here = SESSIONS.c.base_url == self._store.base_url
         return SESSIONS.c.ended_upstream.is_(False) & here
+
+    def _taken(self) -> Select[Any]:
+        """The time, and the places taken by sessions and openings of each address."""
+
+        def by_address(table: Table, is_taken: ColumnElement[bool]) -> Select[Any]:
+            address, is_session = table.c.address, literal(table is SESSIONS).label("is_session")
+            taken = func.count().label("taken")
+            return select(address, is_session, taken).where(is_taken).group_by(address)
+
+        of_sessions = by_address(SESSIONS, self._is_open())
+        places = union_all(of_sessions, by_address(OPENINGS, self._is_alive())).subquery()
+        once = select(literal(1)).subquery()  # the time, also when no place is taken
+        return select(self._store.now.label("now"), places).select_from(
+            once.outerjoin(places, true())
+        )
 
     @staticmethod
     def _count(table: Any, *conditions: ColumnElement[bool]) -> Any:

@@ -121,7 +121,8 @@ class SessionRepository:
             self._offset = now
 
         try:
-            await self._database.write(work)
+            # Alone, as other transactions would write rows with the times from before.
+            await self._database.write(work, alone=True)
         except RecordUnavailable:
             self._offset = before
             raise
@@ -167,7 +168,9 @@ class SessionRepository:
                 connection.execute(delete(OPENINGS).where(OPENINGS.c.opening_id.in_(openings)))
             return lost
 
-        if lost := await self._database.write(work):
+        # The keys let what is known last of a session be written last.
+        keys = [each.session_id for each in sessions]
+        if lost := await self._database.write(work, keys=keys):
             raise SessionsLost(lost)
 
     def _row_for(self, session: AvatarSession, holder: str) -> dict[str, Any]:

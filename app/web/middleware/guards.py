@@ -32,7 +32,7 @@ ANSWERED_BY: Final = "answered_by"
 
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_UNDER_ANY_NAME: Final = re.compile(r"/healthz|/readyz|/static/.*")
+_UNDER_ANY_NAME: Final = re.compile(r"/healthz|/servez|/readyz|/static/.*")
 """Monitors call the process by its address, and the page that refuses a name needs its styles."""
 
 log = structlog.get_logger("request")

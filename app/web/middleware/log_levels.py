@@ -13,7 +13,7 @@ SLOW_SECONDS: Final = 1.0
 
 ROUTINE: Final = frozenset(
     {
-        *("/static", "/healthz", "/readyz", "/metrics"),
+        *("/static", "/healthz", "/servez", "/readyz", "/metrics"),
         *("/api/avatar-sessions", "/api/avatar-sessions/{sessionId}"),
         *(f"/api/avatar-sessions/{{sessionId}}/{one}" for one in ("media", "utterances")),
         "/api/avatar-sessions/{sessionId}/utterances/{turnId}/heard",

@@ -252,6 +252,12 @@ class Health(Shape):
     status: Literal["ok"] = "ok"
 
 
+class ServingReport(Shape):
+    """Whether the process takes requests that a load balancer could send elsewhere."""
+
+    serving: bool
+
+
 class ReadinessReport(Shape):
     """Whether a session can be opened, as far as is known without opening one."""
 

@@ -1,10 +1,11 @@
 import { sleep } from "../sleep.js";
 
+/** Until the broker says how long to wait before a stream is opened again. */
 const AGAIN_MS = 2000;
 
 /**
  * @typedef {import("../../../types/broker-api").UtteranceReceipt} Utterance
- * @typedef {{name: string, id: string, data: any}} ServerEvent One server-sent event.
+ * @typedef {{name: string, id: string, data: any, retry?: number}} ServerEvent One server-sent event.
  * @typedef {(lastId: string, signal: AbortSignal) => Promise<ReadableStream<Uint8Array>>} OpenStream
  */
 
@@ -14,6 +15,7 @@ export class EventStream {
   #onEvent;
   #stop = new AbortController();
   #lastId = "";
+  #againMs = AGAIN_MS;
 
   /**
    * @param {OpenStream} open Gives the events behind one.
@@ -36,7 +38,7 @@ export class EventStream {
       } catch {
         // The monitor's other calls meet the same failure, and tell it.
       }
-      if (!this.#stop.signal.aborted) await sleep(AGAIN_MS);
+      if (!this.#stop.signal.aborted) await sleep(this.#againMs);
     }
   }
 
@@ -52,6 +54,7 @@ export class EventStream {
       rest = blocks.pop() ?? "";
       for (const told of blocks.map(parseEvent)) {
         if (told.id) this.#lastId = told.id;
+        this.#againMs = told.retry ?? this.#againMs;
         if (told.name && !this.#stop.signal.aborted) this.#onEvent(told);
       }
     }
@@ -71,6 +74,7 @@ export function parseEvent(block) {
     const [name = "", value = ""] = line.split(/: (.*)/s, 2);
     fields[name] = value;
   }
-  const { event = "", id = "", data } = fields;
-  return { name: event, id, data: data === undefined ? null : JSON.parse(data) };
+  const { event = "", id = "", data, retry } = fields;
+  const told = { name: event, id, data: data === undefined ? null : JSON.parse(data) };
+  return retry === undefined ? told : { ...told, retry: Number(retry) };
 }

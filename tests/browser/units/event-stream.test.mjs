@@ -12,6 +12,7 @@ test("an event is read from its fields, and a heartbeat is none", () => {
     data: { text: "a: b" },
   });
   assert.equal(parseEvent(": ping").name, "");
+  assert.equal(parseEvent("retry: 700").retry, 700);
 });
 
 test("events come out whole however they were cut, and a lost connection goes on behind the last", async () => {
