@@ -13,7 +13,7 @@ from app.replicas.table import REPLICAS
 from app.sessions.store.capacity_tables import CAPACITY, LINE, OPENINGS
 from app.sessions.store.repository import SESSIONS
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 """The revision of this version's tables: the last one in `versions/`."""
 
 TABLES: Final = (AUDIT, SESSIONS, REPLICAS, CAPACITY, OPENINGS, LINE, RATES)
