@@ -275,8 +275,14 @@ def _run_broker(
     )
     listening = listen(settings.host, settings.port)
     host, port, *_ = listening.getsockname()
-    stopping = asyncio.Event()
-    app = create_app(settings, tracer_provider=traces, listening_at=(host, port), stopping=stopping)
+    stopping, drained = asyncio.Event(), asyncio.Event()
+    app = create_app(
+        settings,
+        tracer_provider=traces,
+        listening_at=(host, port),
+        stopping=stopping,
+        drained=drained,
+    )
     _print_without_effect(without_effect)
 
     def announce() -> None:
@@ -289,7 +295,13 @@ def _run_broker(
         # Only with Postgres can another process answer what a load balancer sends there instead.
         drain_seconds = DRAIN_SECONDS if is_postgres(settings.database_url) else 0
         sockets = [listening] if shared is None else [listening, shared]
-        code = serve(starting, *sockets, on_stop=stopping.set, drain_seconds=drain_seconds)
+        code = serve(
+            starting,
+            *sockets,
+            on_stop=stopping.set,
+            is_drained=drained.is_set,
+            drain_seconds=drain_seconds,
+        )
     except SystemExit:
         starting.raise_failure()
         raise

@@ -15,9 +15,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.templating import Jinja2Templates
 from opentelemetry.trace import TracerProvider
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app import __version__
 from app.audit.reader import AuditReader
@@ -43,8 +40,9 @@ from app.replicas.secret_key_canary import require_shared_secret_key
 from app.sessions.access import Services
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.capacity.shared_store import SharedCapacityStore
-from app.sessions.clock import Clock, Clocks, SessionClock
+from app.sessions.clock import Clocks, SessionClock
 from app.sessions.keyring import Keyring, keyring_of
+from app.sessions.lifecycle.handover import Handover
 from app.sessions.lifecycle.shutdown import SessionShutdown
 from app.sessions.speech.assembly import speech_services
 from app.sessions.speech.text.installed_hooks import installed_hooks
@@ -52,24 +50,13 @@ from app.sessions.store.overview import SharedOverview
 from app.sessions.store.owner_lookup import OwnerLookup
 from app.sessions.store.stores import session_store
 from app.sessions.store.usage import UsageReader
-from app.web.authorization import TOKEN_HEADER
 from app.web.bounds import WebBounds
 from app.web.deps import State
 from app.web.docs.openapi import describe
 from app.web.error_responses import on_http_exception, on_invalid, on_problem
-from app.web.middleware.bodies import BodyGuard
 from app.web.middleware.forwarder import Forwarder
-from app.web.middleware.forwarding import ForwardedCalls, SessionForwarding
-from app.web.middleware.guards import (
-    REQUEST_ID,
-    CrossSiteGuard,
-    HostGuard,
-    RequestContext,
-    SecurityHeaders,
-)
-from app.web.middleware.origins import HostPolicy, OriginPolicy
-from app.web.middleware.proxies import SignedInByProxy, UntrustedProxyWarning
 from app.web.middleware.session_routes import SessionRoutes
+from app.web.middleware.stack import middleware
 from app.web.operator.replica_stats import ReplicaStatsReader
 from app.web.operator.shared_look import SharedLook
 from app.web.operator.sign_in import Operators
@@ -79,7 +66,7 @@ from app.web.routes import ROUTERS
 from app.web.static_files import PageFiles
 from app.web.stream_limit import StreamLimit
 from app.web.visitor.events import MAX_FOLLOWERS, MAX_FOLLOWERS_PER_SESSION
-from app.web.visitor.identification import VISITOR_HEADER, visitors_of
+from app.web.visitor.identification import visitors_of
 
 ROOT: Final = Path(__file__).parent.parent
 SHUTDOWN_SECONDS: Final = 6
@@ -91,17 +78,6 @@ a container is killed.
 
 SAVE_SECONDS: Final = 10
 """How long it may take to write a session that Kaltura has opened."""
-
-CORS_ALLOWED: Final = (
-    *("Authorization", TOKEN_HEADER, VISITOR_HEADER, "Content-Type", "Idempotency-Key", REQUEST_ID),
-    # Headers that replacements of EventSource and of fetch send.
-    *("Last-Event-ID", "Cache-Control", "X-Requested-With"),
-    # Headers that tracing adds: W3C Trace Context and Baggage, Zipkin, Sentry.
-    *("traceparent", "tracestate", "baggage", "b3", "sentry-trace"),
-)
-CORS_EXPOSED: Final = (
-    *(REQUEST_ID, "Date", "Location", "Retry-After", "RateLimit", "RateLimit-Policy"),
-)
 
 log = structlog.get_logger(__name__)
 
@@ -126,13 +102,15 @@ def create_app(
     shutdown_seconds: float = SHUTDOWN_SECONDS,
     listening_at: tuple[str, int] | None = None,
     stopping: asyncio.Event | None = None,
+    drained: asyncio.Event | None = None,
 ) -> FastAPI:
     """Make the broker's application.
 
     Raises `SettingsError` without a KS or an avatar, or when an installed speech hook can't be
     loaded. With a `tracer_provider` requests are traced. Ending the sessions takes at most
     `shutdown_seconds`. `listening_at` is the address and port of the server, which other replicas
-    are told. Whoever runs the application sets `stopping` before it ends the lifespan.
+    are told. Whoever runs the application sets `stopping` before it ends the lifespan,
+    and best waits until the application has set `drained`: then other replicas have its sessions.
     """
     settings.required_to_serve()
     stopping = stopping or asyncio.Event()
@@ -224,7 +202,7 @@ def create_app(
                 contextlib.aclosing(domain.registry),
                 _in_background(domain.reaper.run(lease.wait_for_deaths)),
                 _in_background(retention.run()),
-                _in_background(_tell_of_stop(stopping, tell, lease)),
+                _in_background(_drain(stopping, tell, lease, domain.handover, drained)),
                 contextlib.nullcontext()
                 if shared_rates is None
                 else _in_background(shared_rates.run(clocks.sleep)),
@@ -279,7 +257,13 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # behind a proxy with TLS a redirect would lead to http
-        middleware=_middleware(settings, metrics, clocks.monotonic, bounds),
+        middleware=middleware(
+            settings,
+            metrics,
+            forwarded=SessionRoutes(ROUTERS) if is_postgres(settings.database_url) else None,
+            monotonic=clocks.monotonic,
+            bounds=bounds,
+        ),
         exception_handlers={
             Problem: on_problem,
             RequestValidationError: on_invalid,
@@ -310,31 +294,6 @@ def _shared_capacity(
     )
 
 
-def _middleware(
-    settings: Settings, metrics: Metrics, monotonic: Clock, bounds: WebBounds
-) -> list[Middleware]:
-    """The middleware, the outermost first."""
-    has_replicas, session_routes = is_postgres(settings.database_url), SessionRoutes(ROUTERS)
-    receives = Middleware(ForwardedCalls, routes=session_routes, monotonic=monotonic)
-    return [
-        *([receives] if has_replicas else []),
-        *_proxy_middleware(settings),
-        Middleware(SecurityHeaders, https=settings.is_https),
-        Middleware(RequestContext, metrics=metrics, monotonic=monotonic),
-        Middleware(HostGuard, policy=HostPolicy.of(settings)),
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.allowed_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=CORS_ALLOWED,
-            expose_headers=CORS_EXPOSED,
-        ),
-        Middleware(CrossSiteGuard, policy=OriginPolicy.of(settings)),
-        Middleware(BodyGuard, max_text_length=settings.max_text_length, bounds=bounds),
-        *([Middleware(SessionForwarding, routes=session_routes)] if has_replicas else []),
-    ]
-
-
 @contextlib.asynccontextmanager
 async def _forwarder(
     settings: Settings, database: Database, keyring: Keyring, clocks: Clocks, metrics: Metrics
@@ -354,19 +313,6 @@ async def _forwarder(
         )
 
 
-def _proxy_middleware(settings: Settings) -> list[Middleware]:
-    """The middleware that reads trusted proxies' headers, the outermost first."""
-    trusted = list(settings.trusted_proxies)
-    if not trusted:
-        return [Middleware(UntrustedProxyWarning)]
-    middleware = [Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted)]
-    if settings.auth_mode == "header" and settings.auth_header is not None:
-        # Outermost: it needs the proxy's address, which the other replaces by the visitor's.
-        sign_in = Middleware(SignedInByProxy, header=settings.auth_header, proxies=trusted)
-        middleware.insert(0, sign_in)
-    return middleware
-
-
 @contextlib.asynccontextmanager
 async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run `work` in a task during the block, and cancel it afterwards."""
@@ -379,14 +325,21 @@ async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]
             await task
 
 
-async def _tell_of_stop(
-    stopping: asyncio.Event, tell: Iterable[Callable[[], None]], lease: Lease
+async def _drain(
+    stopping: asyncio.Event,
+    tell: Iterable[Callable[[], None]],
+    lease: Lease,
+    handover: Handover,
+    drained: asyncio.Event | None,
 ) -> None:
-    """Tell those whose answers last, and other replicas, that the process is about to stop."""
+    """Tell those whose answers last of a stop, and hand the sessions over to other replicas."""
     await stopping.wait()
     for each in tell:
         each()
     await lease.drain()
+    await handover.run()
+    if drained is not None:
+        drained.set()
 
 
 @contextlib.asynccontextmanager

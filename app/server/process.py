@@ -29,6 +29,9 @@ DRAIN_SECONDS: Final = 5
 in vain until the balancer's check has failed.
 """
 
+MOST_DRAIN_SECONDS: Final = 20
+"""How long it answers at most, while its sessions are handed over to other processes."""
+
 GRACE_SECONDS: Final = 3
 """How long answers under way may take once no connection is accepted any more."""
 
@@ -107,14 +110,16 @@ def serve(
     app: ASGIApp,
     *listening: socket.socket,
     on_stop: Callable[[], None] = lambda: None,
+    is_drained: Callable[[], bool] = lambda: True,
     drain_seconds: float = 0,
 ) -> int:
     """Serve `app` until a signal asks this process to end; returns the exit code.
 
     After the signal `on_stop` is called at once. After SIGTERM the process answers for another
-    `drain_seconds`.
+    `drain_seconds`, and then until it `is_drained`, at most `MOST_DRAIN_SECONDS`.
     """
-    return _run(_server(app, on_stop=on_stop, drain_seconds=drain_seconds), *listening)
+    server = _server(app, on_stop=on_stop, is_drained=is_drained, drain_seconds=drain_seconds)
+    return _run(server, *listening)
 
 
 def end_with_parent() -> None:
@@ -175,6 +180,7 @@ class _Server(uvicorn.Server):
         config: uvicorn.Config,
         *,
         on_stop: Callable[[], None] = lambda: None,
+        is_drained: Callable[[], bool] = lambda: True,
         drain_seconds: float = 0,
         stop_seconds: float = STOP_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
@@ -182,11 +188,12 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.exit_code = 0
         self._on_stop = on_stop
+        self._is_drained = is_drained
         self._drain_seconds = drain_seconds
         self._stop_seconds = stop_seconds
         self._monotonic = monotonic
         self._duplicate_until = -math.inf
-        self._drained_at: float | None = None
+        self._asked_at: float | None = None
         self._overdue_exit_code = 0
         self._is_asked = threading.Event()
         self._is_forced = threading.Event()
@@ -215,10 +222,13 @@ class _Server(uvicorn.Server):
         """Say whether to stop listening: when asked to end, and after the time to drain."""
         if not await super().on_tick(counter):
             return False
-        if self._drained_at is None:
-            self._drained_at = self._monotonic() + self._drain_seconds
+        if self._asked_at is None:
+            self._asked_at = self._monotonic()
             self._on_stop()
-        return self.force_exit or self._monotonic() >= self._drained_at
+        passed = self._monotonic() - self._asked_at
+        if self.force_exit or not self._drain_seconds or passed >= MOST_DRAIN_SECONDS:
+            return True
+        return passed >= self._drain_seconds and self._is_drained()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish, and end the application's lifespan, which uvicorn skips on a forced exit."""
@@ -250,6 +260,7 @@ def _server(
     bounds: ConnectionBounds = CONNECTION_BOUNDS,
     *,
     on_stop: Callable[[], None] = lambda: None,
+    is_drained: Callable[[], bool] = lambda: True,
     drain_seconds: float = 0,
 ) -> _Server:
     return _Server(
@@ -264,5 +275,6 @@ def _server(
             timeout_graceful_shutdown=GRACE_SECONDS,
         ),
         on_stop=on_stop,
+        is_drained=is_drained,
         drain_seconds=drain_seconds,
     )

@@ -27,6 +27,7 @@ from app.sessions.clock import Clocks, SessionClock
 from app.sessions.gateway import SessionGateway
 from app.sessions.keyring import Keyring
 from app.sessions.lifecycle.creation import SessionCreator
+from app.sessions.lifecycle.handover import Handover
 from app.sessions.lifecycle.presence import SessionPresence
 from app.sessions.lifecycle.reaper import Reaper
 from app.sessions.lifecycle.shutdown import SessionShutdown
@@ -51,6 +52,7 @@ class Sessions:
     auditor: SessionAuditor
     budgets: Budgets
     capacity: CapacityManager
+    handover: Handover
     presence: SessionPresence
     readiness: Readiness
     reaper: Reaper
@@ -160,6 +162,7 @@ def assemble(
         address_key=keyring.addresses(),
     )
     tokens = SessionTokens(keyring.signing(), clock, sealed=settings.sealed)
+    handover = Handover(registry, clocks)
     speech = SpeechService(
         settings,
         gateway=gateway,
@@ -179,6 +182,7 @@ def assemble(
         auditor=auditor,
         budgets=budgets,
         capacity=capacity,
+        handover=handover,
         presence=SessionPresence(
             registry=registry, tokens=tokens, terminator=terminator, clock=clock
         ),
@@ -204,7 +208,7 @@ def assemble(
             registry=registry,
             terminator=terminator,
             speech=speech,
-            keeps_sessions=settings.shutdown_sessions == "keep",
+            keeps_sessions=lambda: settings.shutdown_sessions == "keep" or handover.has_begun,
             creates_under_way=lambda: admission.under_way + client.late_creates,
         ),
         speech=speech,

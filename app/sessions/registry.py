@@ -46,6 +46,9 @@ class SessionRegistry:
         self.fenced_count = 0
         """The number of sessions whose change was not written: another process has them."""
 
+        self.given_up_count = 0
+        """The number of sessions that this process has left to other processes."""
+
         self.index = SessionIndex()
         """The open sessions, counted, grouped and in order of their times."""
 
@@ -189,6 +192,20 @@ class SessionRegistry:
         if self._clock() >= self._forget_at:
             await self._store.forget_old()
             self._forget_at = self._clock() + FORGET_EVERY_SECONDS
+
+    async def has_peers(self) -> bool:
+        """Whether another process takes sessions now; raises `RecordUnavailable`."""
+        return await self._store.has_peers()
+
+    async def give_up(self, runtime: SessionRuntime, utterances: bytes) -> None:
+        """Leave a session to the other processes, with what was said in it (`Receipt`s as JSON).
+
+        It is forgotten here, whether it could be written or not: the others take over whatever this
+        process has had when it ends. Raises `RecordUnavailable`.
+        """
+        self._lose(runtime)
+        self.given_up_count += 1
+        await self._store.give_up(replace(runtime.session, utterances=utterances))
 
     def lose_all(self) -> None:
         """Forget every session: other processes have them, or will take them over."""

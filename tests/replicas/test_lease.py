@@ -24,6 +24,7 @@ from app.replicas.postgres_lease import PostgresLease
 from app.replicas.table import ReplicaState
 from app.sessions.clock import SessionClock
 from app.sessions.keyring import Keyring
+from app.sessions.lifecycle.handover import SPEAKING_SECONDS
 from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import EndReason
@@ -518,6 +519,108 @@ async def test_a_process_counts_as_dead_until_it_has_joined_again(
 
 async def fails() -> None:
     raise ConnectionError
+
+
+# Handing over at a planned stop
+
+
+async def test_a_process_that_stops_hands_its_sessions_to_the_others_and_ends_none(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    one, two = await start(), await start()
+    sessions = [await one.open(f"visitor-{number}") for number in range(3)]
+    await one.lease.drain()
+    await one.handover.run()
+    assert one.handover.is_done
+    assert one.session_ids == set()
+    await one.shutdown.close()
+    await two.look()
+    assert two.session_ids == {session.session_id for session in sessions}
+    assert "end" not in kaltura.operations()
+    with pytest.raises(ReplicaUnavailable):
+        await one.say(sessions[0], "Hello.")
+
+
+async def test_what_waits_is_said_before_its_session_is_handed_over_and_told_afterwards(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    one, two = await start(), await start()
+    session = await one.open()
+    kaltura.will("say-text", gate := Gate())
+    saying = asyncio.create_task(one.say(session, "The first."))
+    await gate.reached.wait()
+    handing_over = asyncio.create_task(one.handover.run())
+    await settled()
+    await two.look()
+    assert two.session_ids == set(), "it speaks"
+    gate.open.set()
+    await saying
+    while not handing_over.done():
+        await clock.pass_by(1, step=1)
+        one.monotonic.advance(0.1)
+    await two.look()
+    taken = await two.here(session)
+    [receipt] = two.speech.feed(grant(taken)).receipts
+    assert (receipt.text, receipt.state) == ("The first.", "done")
+    await two.say(taken, "The second.")
+    assert [call.body["text"] for call in kaltura.calls if call.operation == "say-text"] == [
+        "The first.",
+        "The second.",
+    ]
+
+
+async def test_what_takes_too_long_to_say_is_told_as_lost_and_said_by_nobody(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    one, two = await start(), await start()
+    session = await one.open()
+    kaltura.will("say-text", gate := Gate())
+    saying = asyncio.create_task(one.say(session, "The first."))
+    await gate.reached.wait()
+    await one.say(session, "The second.")
+    handing_over = asyncio.create_task(one.handover.run())
+    await settled()
+    while not one.handover.has_begun:
+        await settled()
+    clock.advance(SPEAKING_SECONDS)
+    await settled()
+    gate.open.set()
+    await saying
+    await handing_over
+    await two.look()
+    taken = await two.here(session)
+    _, second = two.speech.feed(grant(taken)).receipts
+    assert (second.state, second.reason) == ("interrupted", "replica-lost")
+    assert kaltura.operations().count("say-text") == 1
+
+
+async def test_without_others_a_stop_is_as_the_setting_says(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    one = await start()
+    await one.open()
+    await one.handover.run()
+    assert one.handover.is_done
+    await one.shutdown.close()
+    assert kaltura.operations()[-1] == "end"
+
+
+async def test_what_was_said_is_kept_from_those_who_read_the_database(
+    start: Start, sql: asyncpg.Connection
+) -> None:
+    one, two = await start(), await start()
+    await one.say(await one.open(), "A secret.")
+    one.monotonic.advance(SPEAKING_SECONDS)
+    await two.lease.renew()
+    [runtime] = one.registry.runtimes()
+    assert runtime.speech is not None
+    await one.registry.give_up(runtime, runtime.speech.receipts_as_json())
+    [row] = await sql.fetch("SELECT utterances FROM sessions")
+    assert row["utterances"]
+    assert b"secret" not in row["utterances"]
+    await two.look()
+    await two.end(await two.here(runtime))
+    assert await sql.fetchval("SELECT utterances FROM sessions") is None
 
 
 # The whole broker

@@ -2,13 +2,15 @@
 
 import os
 import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
 
-from app.server.process import DRAIN_SECONDS, _Server
+from app.server.process import DRAIN_SECONDS, MOST_DRAIN_SECONDS, _Server
 from tests.support.doubles import KS, FakeClock
 from tests.support.postgres import Postgres
 from tests.support.processes import running, wait_until
@@ -17,10 +19,14 @@ from tests.support.processes import running, wait_until
 class Stops:
     """Counts how often it was told."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock, is_drained: Callable[[], bool] = lambda: True) -> None:
         self.count = 0
         self.server = _Server(
-            uvicorn.Config("app"), on_stop=self._stop, drain_seconds=5, monotonic=clock
+            uvicorn.Config("app"),
+            on_stop=self._stop,
+            is_drained=is_drained,
+            drain_seconds=5,
+            monotonic=clock,
         )
 
     def _stop(self) -> None:
@@ -44,6 +50,19 @@ async def test_after_sigterm_it_says_so_at_once_and_answers_until_balancers_know
     clock.advance(0.2)
     assert await stops.is_over()
     assert stops.count == 1
+
+
+async def test_it_answers_until_its_sessions_are_handed_over_and_no_longer_than_twenty_seconds(
+    clock: FakeClock,
+) -> None:
+    for is_handed_over, seconds in ((True, 5), (False, MOST_DRAIN_SECONDS)):
+        stops = Stops(clock, is_drained=partial(bool, is_handed_over))
+        stops.server.handle_exit(signal.SIGTERM, None)
+        assert not await stops.is_over()
+        clock.advance(seconds - 0.1)
+        assert not await stops.is_over()
+        clock.advance(0.2)
+        assert await stops.is_over()
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])

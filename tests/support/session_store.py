@@ -22,6 +22,12 @@ class InMemorySessionStore:
         for session in sessions:
             self.saved[session.session_id, session.opened_at] = session
 
+    async def has_peers(self) -> bool:
+        return False
+
+    async def give_up(self, session: AvatarSession) -> None:
+        pass
+
     async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
         return None
 

@@ -18,8 +18,8 @@ PAUSE_SECONDS: Final = 0.1
 class SessionShutdown:
     """Ends every session, including those that are still being opened.
 
-    With `keeps_sessions`, open sessions are left to a next process, and only sessions that are over
-    are ended. `creates_under_way` gives the number of sessions that may still be opened.
+    With `keeps_sessions`, open sessions are left to another process, and only sessions that are
+    over are ended. `creates_under_way` gives the number of sessions that may still be opened.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class SessionShutdown:
         registry: SessionRegistry,
         terminator: SessionTerminator,
         speech: SpeechService,
-        keeps_sessions: bool,
+        keeps_sessions: Callable[[], bool],
         creates_under_way: Callable[[], int],
     ) -> None:
         self._registry = registry
@@ -54,5 +54,5 @@ class SessionShutdown:
     def left(self) -> tuple[list[SessionRuntime], int]:
         """The sessions that are still to be ended, and the number that may still be opened."""
         here = [each for each in self._registry.runtimes() if not each.session.is_elsewhere]
-        due = [each for each in here if each.session.ended or not self._keeps_sessions]
+        due = [each for each in here if each.session.ended or not self._keeps_sessions()]
         return due, self._creates_under_way()

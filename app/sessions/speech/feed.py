@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,11 +33,14 @@ class UtteranceFeed:
     reader.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, receipts: Sequence[Receipt] = ()) -> None:
+        """Begin with what was said at another process."""
         # A reader may bring an id of an earlier process, whose count was another.
         self._epoch = secrets.token_hex(4)
         self._number = 0
-        self._receipts: OrderedDict[str, Receipt] = OrderedDict()
+        self._receipts: OrderedDict[str, Receipt] = OrderedDict(
+            (receipt.turn_id, receipt) for receipt in receipts
+        )
         self._characters = 0
         self._events: list[UtteranceEvent] = []  # an empty deque takes 700 bytes
         self._news: asyncio.Event | None = None

@@ -157,6 +157,12 @@ class SpeechQueue:
         self._advance()
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing plays, is being sent or waits."""
+        is_quiet = self._backlog.is_empty and not len(self._playback)
+        return is_quiet and self._sender_task is None and not self._interrupter.is_busy
+
+    @property
     def is_over(self) -> bool:
         """Whether the session has ended."""
         return self._over is not None

@@ -30,7 +30,7 @@ from app.sessions.speech.idempotency import (
 )
 from app.sessions.speech.queue import SpeechQueue
 from app.sessions.speech.sender import SpeechSender
-from app.sessions.speech.session_speech import SESSION_OVER, SessionSpeech
+from app.sessions.speech.session_speech import RECEIPTS, REPLICA_LOST, SESSION_OVER, SessionSpeech
 from app.sessions.speech.text.streaming import StreamedText
 from app.sessions.speech.text.validation import new_turn_id, speakable
 from app.sessions.speech.utterance_registry import UtteranceRegistry
@@ -316,14 +316,15 @@ class SpeechService:
         if runtime.speech is not None:
             return runtime.speech
         speech = self._new_speech(runtime)
-        if runtime.session.ended is None:
+        if runtime.session.ended is None and not runtime.is_lost:
             runtime.speech = speech
         else:
-            speech.close(SESSION_OVER)
+            speech.close(REPLICA_LOST if runtime.is_lost else SESSION_OVER)
         return speech
 
     def _new_speech(self, runtime: SessionRuntime) -> SessionSpeech:
-        feed = UtteranceFeed()
+        earlier = runtime.session.utterances
+        feed = UtteranceFeed(RECEIPTS.validate_json(earlier) if earlier else ())
         utterances = UtteranceRegistry(feed, self._clocks.wall)
         queue = SpeechQueue(
             say=partial(self._sender.say, runtime, utterances),

@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from typing import Final
 
+from pydantic import TypeAdapter
+
 from app.sessions.speech.feed import UtteranceFeed
 from app.sessions.speech.idempotency import IdempotentSpeaks
 from app.sessions.speech.queue import SpeechQueue
+from app.sessions.speech.utterances import Receipt
+
+RECEIPTS: Final = TypeAdapter(list[Receipt])
 
 SESSION_OVER: Final = "session-ended"
 """The reason of utterances that were not said because their session ended."""
@@ -21,6 +26,15 @@ class SessionSpeech:
     queue: SpeechQueue
     feed: UtteranceFeed
     speaks: IdempotentSpeaks
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing is said, and nothing waits to be said."""
+        return self.queue.is_idle
+
+    def receipts_as_json(self) -> bytes:
+        """What was said, for the next owner of the session."""
+        return RECEIPTS.dump_json(self.feed.receipts)
 
     def close(self, reason: str) -> None:
         """Drop the waiting speech, and end the feed, because the session is over in this process.

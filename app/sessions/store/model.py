@@ -80,6 +80,8 @@ class AvatarSession:
     """A keyed digest of the network address from which the session was opened."""
     opening_id: str | None = None
     """The id of the row in the table `openings` that the session's own row replaces."""
+    utterances: bytes = b""
+    """What was said at the process that gave the session up: `Receipt`s as JSON."""
     delivered: bool = False
     """Whether the session reached its visitor."""
     media: ClientInit | None = None

@@ -71,6 +71,8 @@ SESSIONS: Final = Table(
     Column("ready", Boolean, nullable=False),
     # The session's secrets (`_secrets_of`), encrypted; NULL once Kaltura has ended the session.
     Column("sealed", LargeBinary),
+    # What was said at a process that gave the session up, encrypted; NULL once the session is over.
+    Column("utterances", LargeBinary),
     Column("ended", String),
     Column("ended_at", Float),
     Column("ended_upstream", Boolean, nullable=False),
@@ -145,6 +147,7 @@ class SessionRepository:
             "seen": session.seen_at is not None,
             "ready": session.ready,
             "sealed": None if session.ended_upstream else _secrets_of(session),
+            "utterances": None if session.ended_upstream else session.utterances or None,
             "ended": session.ended and session.ended.value,
             "ended_at": session.ended_at and session.ended_at + self._offset,
             "ended_upstream": session.ended_upstream,
@@ -176,8 +179,9 @@ class SessionRepository:
     def _row_for(self, session: AvatarSession, holder: str) -> dict[str, Any]:
         """The row of a session, with its secrets encrypted."""
         row = self._row_of(session) | {"holder": holder}
-        if row["sealed"] is not None:
-            row["sealed"] = self._keys.encrypt(row["sealed"])
+        for column in ("sealed", "utterances"):
+            if row[column] is not None:
+                row[column] = self._keys.encrypt(row[column])
         return row
 
     def _upsert(self, connection: Connection, rows: list[dict[str, Any]]) -> set[str]:
@@ -194,6 +198,13 @@ class SessionRepository:
 
     async def leave(self, session: AvatarSession) -> None:
         """Do nothing: without replicas a session is not lost to another process."""
+
+    async def has_peers(self) -> bool:
+        """False: without replicas no other process takes sessions now."""
+        return False
+
+    async def give_up(self, session: AvatarSession) -> None:
+        """Do nothing: no other process takes sessions now."""
 
     async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
         """The session that another process opened for the request with this key, if any.
@@ -293,7 +304,7 @@ class SessionRepository:
                 )
 
     def _session_of(self, row: Row[Any]) -> AvatarSession:
-        token, media, ended = SecretStr(""), None, row.ended
+        token, media, ended, utterances = SecretStr(""), None, row.ended, b""
         ended_at = row.ended_at and row.ended_at - self._offset
         if not row.ready and ended is None:
             # The process ended while it was opening the session, which nobody has got.
@@ -302,6 +313,7 @@ class SessionRepository:
             secrets = self._decrypted_secrets(row)
             token = SecretStr(secrets["token"])
             media = secrets["media"] and ClientInit.model_validate(secrets["media"])
+            utterances = self._keys.decrypt(row.utterances) if row.utterances else b""
         elsewhere = None if row.base_url == self._base_url else row.base_url
         return AvatarSession(
             access=SessionAccess(row.session_id, token, elsewhere),
@@ -317,6 +329,7 @@ class SessionRepository:
             origin=row.origin_key and IdempotencyRecord(row.origin_key, row.origin_wish),
             delivered=row.ready,
             media=media,
+            utterances=utterances,
             ended=ended and EndReason(ended),
             ended_at=ended_at,
             ended_upstream=row.ended_upstream,

@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql
 
 from app.config.setting_types import MAX_SECONDS
 from app.db.database import Database, Rows
-from app.replicas.lease import SESSIONS_MOVED
+from app.replicas.lease import REPLICAS_CHANGED, SESSIONS_MOVED
 from app.replicas.postgres_lease import DATABASE_TIME, PostgresLease, notify
 from app.replicas.table import REPLICAS, ReplicaState
 from app.sessions.clock import SessionClock
@@ -76,6 +76,34 @@ class SharedSessionRepository(SessionRepository):
             row["ended_at"] = row["ended_at"] or self._clock.wall()
             is_known = exists().where(SESSIONS.c.session_id == session.session_id)
             connection.execute(_inserted(row, not_(is_known)).on_conflict_do_nothing())
+
+        await self._database.write(work)
+
+    async def has_peers(self) -> bool:
+        """Whether another process takes sessions now; raises `RecordUnavailable`."""
+        peers = select(REPLICAS.c.holder).where(
+            REPLICAS.c.holder != self._lease.name,
+            REPLICAS.c.state == ReplicaState.UP.value,
+            REPLICAS.c.expires_at > DATABASE_TIME,
+        )
+        return bool(await self._database.read(peers.limit(1)))
+
+    async def give_up(self, session: AvatarSession) -> None:
+        """Leave a session of this process to the others, who are told; raises `RecordUnavailable`.
+
+        A session that another process has by now is left alone.
+        """
+        row = self._row_for(session, NOBODY)
+        own = and_(
+            SESSIONS.c.session_id == session.session_id,
+            SESSIONS.c.opened_at == row["opened_at"],
+            SESSIONS.c.holder == self._lease.name,
+        )
+
+        def work(connection: Connection) -> None:
+            connection.execute(update(SESSIONS).where(own).values(row))
+            notify(connection, REPLICAS_CHANGED)
+            notify(connection, SESSIONS_MOVED)
 
         await self._database.write(work)
 

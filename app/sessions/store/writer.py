@@ -36,6 +36,12 @@ class SessionStore(Protocol):
         Raises `RecordUnavailable`.
         """
 
+    async def has_peers(self) -> bool:
+        """Whether another process takes sessions now; raises `RecordUnavailable`."""
+
+    async def give_up(self, session: AvatarSession) -> None:
+        """Leave a session to the other processes, who are told; raises `RecordUnavailable`."""
+
     async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
         """The session that another process opened for the request with this key, if any."""
 
