@@ -24,7 +24,7 @@ from app.audit.reader import AuditReader
 from app.audit.retention import Retention
 from app.audit.writer import AuditWriter
 from app.config.settings import Settings
-from app.db.database import Database, is_postgres, open_database
+from app.db.database import POSTGRES, Database, is_postgres, open_database
 from app.identity.assembly import login_of
 from app.kaltura.late_responses import LATE_SECONDS
 from app.kaltura.observation import combined
@@ -33,7 +33,12 @@ from app.observability.metrics import Metrics
 from app.observability.recent_calls import RecentCalls
 from app.observability.tracing import UNTRACED, Traces
 from app.problems import Problem
+from app.replicas.client import open_replica_client
+from app.replicas.forwarded_call import ForwardedCallHeader
 from app.replicas.joining import lease_of
+from app.replicas.lease import SESSIONS_MOVED, Lease
+from app.replicas.owners import SessionOwners
+from app.replicas.rates import SharedRates
 from app.sessions.access import Services
 from app.sessions.assembly import assemble, kaltura_client
 from app.sessions.capacity.shared_store import SharedCapacityStore
@@ -42,6 +47,7 @@ from app.sessions.keyring import Keyring, keyring_of
 from app.sessions.lifecycle.shutdown import SessionShutdown
 from app.sessions.speech.assembly import speech_services
 from app.sessions.speech.text.installed_hooks import installed_hooks
+from app.sessions.store.owner_lookup import OwnerLookup
 from app.sessions.store.stores import session_store
 from app.sessions.store.usage import UsageReader
 from app.web.authorization import TOKEN_HEADER
@@ -50,6 +56,8 @@ from app.web.deps import State
 from app.web.docs.openapi import describe
 from app.web.error_responses import on_http_exception, on_invalid, on_problem
 from app.web.middleware.bodies import BodyGuard
+from app.web.middleware.forwarder import Forwarder
+from app.web.middleware.forwarding import ForwardedCalls, SessionForwarding
 from app.web.middleware.guards import (
     REQUEST_ID,
     CrossSiteGuard,
@@ -59,6 +67,7 @@ from app.web.middleware.guards import (
 )
 from app.web.middleware.origins import HostPolicy, OriginPolicy
 from app.web.middleware.proxies import SignedInByProxy, UntrustedProxyWarning
+from app.web.middleware.session_routes import SessionRoutes
 from app.web.operator.shared_look import SharedLook
 from app.web.operator.sign_in import Operators
 from app.web.operator.streams import MAX_STREAMS
@@ -188,6 +197,9 @@ def create_app(
                 is_record_down=lambda: not database.is_available,
             )
             lease.on_lost(domain.registry.lose_all)
+            shared_rates = None
+            if is_postgres(settings.database_url):
+                shared_rates = SharedRates(database, keyring.rates())
             for warning in domain.readiness.warnings():
                 log.warning(warning)
             async with (
@@ -195,6 +207,10 @@ def create_app(
                 contextlib.aclosing(domain.registry),
                 _in_background(domain.reaper.run(lease.wait_for_deaths)),
                 _in_background(retention.run()),
+                contextlib.nullcontext()
+                if shared_rates is None
+                else _in_background(shared_rates.run(clocks.sleep)),
+                _forwarder(lease, database, keyring, clocks, metrics) as forwarder,
                 _closed_at_exit(domain.shutdown, shutdown_seconds),
             ):
                 await domain.registry.take_over()
@@ -209,13 +225,15 @@ def create_app(
                     budgets=domain.budgets,
                     clock=clock,
                     followers=StreamLimit(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS),
+                    forwarder=forwarder,
                     metrics=metrics,
                     operator_streams=StreamLimit(of_one=MAX_STREAMS, of_all=MAX_STREAMS),
                     operators=Operators(settings, keyring.operators(), clocks.wall),
                     presence=domain.presence,
-                    rates=Rates.of(settings),
+                    rates=Rates.of(settings, shared_rates),
                     readiness=domain.readiness,
                     recent_calls=recent_calls,
+                    registry=domain.registry,
                     services=Services(settings.service_tokens),
                     sessions=domain.service,
                     settings=settings,
@@ -273,7 +291,10 @@ def _middleware(
     settings: Settings, metrics: Metrics, monotonic: Clock, bounds: WebBounds
 ) -> list[Middleware]:
     """The middleware, the outermost first."""
+    has_replicas, session_routes = is_postgres(settings.database_url), SessionRoutes(ROUTERS)
+    receives = Middleware(ForwardedCalls, routes=session_routes, monotonic=monotonic)
     return [
+        *([receives] if has_replicas else []),
         *_proxy_middleware(settings),
         Middleware(SecurityHeaders, https=settings.is_https),
         Middleware(RequestContext, metrics=metrics, monotonic=monotonic),
@@ -287,7 +308,29 @@ def _middleware(
         ),
         Middleware(CrossSiteGuard, policy=OriginPolicy.of(settings)),
         Middleware(BodyGuard, max_text_length=settings.max_text_length, bounds=bounds),
+        *([Middleware(SessionForwarding, routes=session_routes)] if has_replicas else []),
     ]
+
+
+@contextlib.asynccontextmanager
+async def _forwarder(
+    lease: Lease, database: Database, keyring: Keyring, clocks: Clocks, metrics: Metrics
+) -> AsyncIterator[Forwarder | None]:
+    """What passes calls on to other replicas; None with SQLite, which has none."""
+    if database.engine.dialect.name != POSTGRES:
+        yield None
+        return
+    owners = SessionOwners(OwnerLookup(database, clocks.wall).find, clocks.monotonic)
+    lease.on_notify(SESSIONS_MOVED, lambda _: owners.forget_all())
+    async with open_replica_client() as client:
+        yield Forwarder(
+            client=client,
+            owners=owners,
+            header=ForwardedCallHeader(keyring.forwarding(), clocks.wall),
+            own_name=lambda: lease.name,
+            clocks=clocks,
+            count=metrics.forwarded,
+        )
 
 
 def _proxy_middleware(settings: Settings) -> list[Middleware]:

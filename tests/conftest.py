@@ -1,10 +1,14 @@
 """What every test has: an environment without settings, and Kaltura and the clock in its hands."""
 
+import functools
+import gc
 import inspect
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AsyncExitStack
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -15,13 +19,17 @@ import stamina
 import structlog
 from asgi_lifespan import LifespanManager
 
+from app import main
 from app.config.settings import Settings
 from app.config.sources import PLANNED_HARMLESS
 from app.db.database import Database
 from app.main import Transports, create_app
+from app.sessions.audio import subprocess_runner
 from app.sessions.clock import Clocks
+from app.sessions.speech.text import installed_hooks
 from app.web.bounds import WebBounds
 from tests.support.audit import Disk
+from tests.support.database import prepared_by_one_script
 from tests.support.doubles import FakeClock, FakeKaltura, FakeServices, settings
 from tests.support.postgres import Postgres, postgres
 from tests.support.processes import BACKSTAGE, Running, running
@@ -30,6 +38,9 @@ from tests.support.visitor_api import Visit
 QUEUES: Final = ("browser", "process")
 """Marks of the tests that are begun before all others."""
 
+BROWSED: Final = {"launch", "play"}
+"""Fixtures that start a browser."""
+
 PROCESSES: Final = {"emulator", "own_postgres", "container"}
 """Fixtures that are a process."""
 
@@ -37,6 +48,17 @@ BROWSERS: Final = 2
 
 BOUNDS: Final = WebBounds(stream_seconds=0)
 """No stream outlives a test, unless it brings other bounds."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What the modules hold stays until the end: the collector of garbage need not look at it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -61,10 +83,50 @@ def _a_hang_up_is_not_ignored() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _tables_in_memory_are_made_at_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(main, "prepare", prepared_by_one_script())
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _packages_are_searched_once_for_each_path() -> Iterator[None]:
+    """Else every broker reads the description of every package that the tests need."""
+    found = functools.cache(lambda _path, group: entry_points(group=group))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(
+            installed_hooks, "entry_points", lambda *, group: found(tuple(sys.path), group)
+        )
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _plain_tracebacks() -> None:
     """Else structlog shows each variable in each frame, which takes seconds for one request."""
     renderer = structlog.dev.ConsoleRenderer.get_active()
     renderer.exception_formatter = structlog.dev.plain_traceback
+
+
+@pytest.fixture(scope="session")
+def recordings_made() -> dict[Any, bytes]:
+    """What the process that decodes recordings answered, by what it was given."""
+    return {}
+
+
+@pytest.fixture
+def _a_recording_is_made_once(
+    monkeypatch: pytest.MonkeyPatch, recordings_made: dict[Any, bytes]
+) -> None:
+    """Else each of the many calls with a recording costs a process, whose answer is the same."""
+
+    async def run(program: Path, *arguments: str, given: bytes, **limits: Any) -> bytes:
+        asked = program, arguments, given, tuple(limits.items())
+        if asked not in recordings_made:
+            recordings_made[asked] = await run_for_real(program, *arguments, given=given, **limits)
+        return recordings_made[asked]
+
+    run_for_real = subprocess_runner.run
+    monkeypatch.setattr(subprocess_runner, "run", run)
 
 
 @pytest.fixture(scope="session")
@@ -93,7 +155,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         assert isinstance(item, pytest.Function)
-        if "launch" in item.fixturenames:
+        if not BROWSED.isdisjoint(item.fixturenames):
             item.add_marker("browser")
         elif _starts_a_process(item):
             item.add_marker("process")
@@ -157,7 +219,7 @@ def clock() -> FakeClock:
 def rates_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """A clock that rates are counted by: the library and the broker read it."""
     clock = FakeClock()
-    for reader in ("limits.aio.storage.memory", "limits.aio.strategies", "app.web.rate_limiter"):
+    for reader in ("limits.storage.memory", "limits.strategies", "app.web.rate_limiter"):
         monkeypatch.setattr(f"{reader}.time", SimpleNamespace(time=clock))
     return clock
 

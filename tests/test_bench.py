@@ -34,6 +34,7 @@ async def kaltura_at_once() -> AsyncIterator[int]:
         yield server.sockets[0].getsockname()[1]
 
 
+@pytest.mark.process
 async def test_a_speak_costs_processor_time_in_every_server(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -47,12 +48,14 @@ async def test_a_speak_costs_processor_time_in_every_server(
         assert re.search(rf"^ *{cost} +-?[\d.]+", told, re.MULTILINE), told
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.geteuid() != 0, reason="py-spy looks into other processes as root")
 async def test_the_profile_names_the_modules_of_a_speak(capsys: pytest.CaptureFixture[str]) -> None:
     await profile(Plan(rounds=1, sessions=20, calls=60))
     assert re.search(r"^ +\d+ us +[\d.]+%  app/", capsys.readouterr().out, re.MULTILINE)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("bench", "row"),
     [
@@ -97,6 +100,7 @@ async def test_a_load_sends_each_request_once(connections: int) -> None:
     assert 0 < done.percentile(50) <= done.percentile(99)
 
 
+@pytest.mark.process
 def test_nothing_is_left_running_after_ctrl_c() -> None:
     with subprocess.Popen(
         [sys.executable, "-u", "-m", "bench.speak"],

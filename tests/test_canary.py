@@ -34,7 +34,6 @@ from app.main import ROOT, Transports, create_app
 from app.observability.logs import configure_logging
 from app.observability.spans import tracer_provider
 from app.problems import PROBLEMS
-from app.sessions.audio import subprocess_runner
 from app.sessions.clock import Clocks
 from app.sessions.service import KEEP_ALIVE_SECONDS
 from app.web.bounds import WebBounds
@@ -58,6 +57,8 @@ from tests.support.mirror_api import BODIES
 from tests.support.mirror_api import path as mirror_path
 from tests.support.operators import following
 from tests.support.visitor_api import CONTROLS, CREATE, UPSTREAM, path
+
+pytestmark = pytest.mark.usefixtures("_a_recording_is_made_once")
 
 KEY = "canary-secret-key-of-32-characters"
 SERVICE = "canary-service-token-3b6e"
@@ -172,20 +173,6 @@ def log() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
     root.handlers = before
     root.setLevel(level)
-
-
-@pytest.fixture(autouse=True)
-def _a_recording_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else each fault of each surface costs a process, whose answer is the same."""
-    made: dict[Any, bytes] = {}
-
-    async def run(program: Path, *arguments: str, given: bytes, **limits: Any) -> bytes:
-        if (arguments, given) not in made:
-            made[arguments, given] = await run_for_real(program, *arguments, given=given, **limits)
-        return made[arguments, given]
-
-    run_for_real = subprocess_runner.run
-    monkeypatch.setattr(subprocess_runner, "run", run)
 
 
 @dataclass

@@ -152,6 +152,7 @@ def figures() -> list[tuple[str, str, str, str]]:
     """Name, type, labels and meaning of what is at /metrics, as one writes it in a query."""
     metrics = Metrics()
     metrics.answered("GET", "/", 200, "at-capacity", 0.1)
+    metrics.forwarded("answered", 0.1)
     with metrics.observe(Exchange(Operation.CREATE, httpx.Request("POST", "https://kaltura.test"))):
         pass
     counts = {

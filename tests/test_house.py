@@ -31,7 +31,7 @@ MAY_IMPORT = {
     },
     "observability": {"observability", "kaltura", "sessions", "server.output", "__version__"},
     "migrations": {
-        *("migrations", "audit.schema", "replicas.table", "sessions.store.capacity_tables"),
+        *("migrations", "audit.schema", "replicas", "sessions.store.capacity_tables"),
         *("sessions.store.repository",),
         *("config", "db"),
     },
@@ -120,6 +120,12 @@ def test_what_starts_a_process_is_no_part_of_the_quick_check() -> None:
         starts = imports_of(module, "tests") & {f"support.processes.{name}" for name in STARTERS}
         is_marked = "pytest.mark.process" in module.read_text(encoding="utf-8")
         assert is_marked or not starts or module.parent.name == "browser", module
+
+
+def test_no_browser_is_part_of_the_quick_check(request: pytest.FixtureRequest) -> None:
+    for item in request.session.items:
+        is_marked = item.get_closest_marker("browser") is not None
+        assert is_marked or "firefox" not in item.path.parts, item.nodeid
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(APP)))

@@ -8,14 +8,15 @@ from sqlalchemy import Connection, false, inspect, select, text
 from app.audit.schema import AUDIT
 from app.config.sources import SettingsError
 from app.db.database import METADATA, POSTGRES
+from app.replicas.rates import RATES
 from app.replicas.table import REPLICAS
 from app.sessions.store.capacity_tables import CAPACITY, LINE, OPENINGS
 from app.sessions.store.repository import SESSIONS
 
-HEAD: Final = "0005"
+HEAD: Final = "0006"
 """The revision of this version's tables: the last one in `versions/`."""
 
-TABLES: Final = (AUDIT, SESSIONS, REPLICAS, CAPACITY, OPENINGS, LINE)
+TABLES: Final = (AUDIT, SESSIONS, REPLICAS, CAPACITY, OPENINGS, LINE, RATES)
 """Every table there is."""
 
 _BEFORE_REVISIONS: Final = {AUDIT.name: "0002", SESSIONS.name: "0001"}

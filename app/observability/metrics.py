@@ -61,6 +61,12 @@ class Metrics:
         self._call_seconds = self._histogram(
             "kaltura_request_duration_seconds", "How long Kaltura's answers took", "operation"
         )
+        self._forwards = self._counter(
+            "forwards", "Calls passed on to the replica that has the session", "outcome"
+        )
+        self._forward_seconds = self._histogram(
+            "forward_duration_seconds", "How long its answers took to begin", "outcome"
+        )
         self._at_scrape = _AtScrape()
         self._registry.register(self._at_scrape)
 
@@ -73,6 +79,11 @@ class Metrics:
         self._request_seconds.labels(method, route).observe(seconds)
         if problem is not None:
             self._problems.labels(route, problem).inc()
+
+    def forwarded(self, outcome: str, seconds: float) -> None:
+        """Count an attempt to pass a call on; `seconds` until the head of the answer."""
+        self._forwards.labels(outcome).inc()
+        self._forward_seconds.labels(outcome).observe(seconds)
 
     @contextmanager
     def observe(self, exchange: Exchange) -> Iterator[None]:

@@ -4,7 +4,7 @@
 """
 
 from app.problems.base import Problem
-from app.problems.replicas import ReplicaSuspended
+from app.problems.replicas import OutcomeUnknown, ReplicaSuspended, ReplicaUnavailable
 from app.problems.requests import (
     ControlNotAllowed,
     CrossSiteRequest,
@@ -49,11 +49,13 @@ __all__ = [
     "KalturaTimeout",
     "KalturaUnavailable",
     "NothingToSay",
+    "OutcomeUnknown",
     "Problem",
     "QueueFull",
     "RateLimited",
     "RecordUnavailable",
     "ReplicaSuspended",
+    "ReplicaUnavailable",
     "SessionEnded",
     "SessionNotFound",
     "SignInUnavailable",
@@ -80,6 +82,8 @@ PROBLEMS: tuple[type[Problem], ...] = (
     AtCapacity,
     RecordUnavailable,
     ReplicaSuspended,
+    ReplicaUnavailable,
+    OutcomeUnknown,
     KalturaCredentialsRejected,
     KalturaBusy,
     KalturaTimeout,

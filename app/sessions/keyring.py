@@ -41,6 +41,10 @@ class Keyring:
         """The key of the hashes that stand for texts in the audit record."""
         return _derived(self._keys[0], b"words")
 
+    def rates(self) -> bytes:
+        """The key of the digests that stand for callers where rates are counted."""
+        return _derived(self._keys[0], b"rates")
+
     def addresses(self) -> bytes:
         """The key of the digests that stand for network addresses in the database."""
         return _derived(self._keys[0], b"addresses")
@@ -56,6 +60,10 @@ class Keyring:
     def operators(self) -> list[bytes]:
         """Keys that sign the operator's console cookie."""
         return [_derived(key, b"operators") for key in self._keys]
+
+    def forwarding(self) -> list[bytes]:
+        """Keys that sign what one replica tells another of a call that it passes on."""
+        return [_derived(key, b"forwarding") for key in self._keys]
 
     def at_rest(self) -> MultiFernet:
         """The cipher for secrets that are kept in the database."""

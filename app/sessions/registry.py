@@ -58,6 +58,10 @@ class SessionRegistry:
             await self.expire(runtime)
         return runtime
 
+    def has(self, session_id: str) -> bool:
+        """Whether this process has a session, ended or not."""
+        return session_id in self._open or session_id in self._ended
+
     async def opened_by(self, origin_key: str) -> SessionRuntime | None:
         """The session, ended or not, that a request with this `IdempotencyRecord.key` opened."""
         return self._by_origin.get(origin_key)

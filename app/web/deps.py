@@ -21,6 +21,7 @@ from app.sessions.capacity.budgets import Budgets
 from app.sessions.clock import SessionClock
 from app.sessions.lifecycle.presence import SessionPresence
 from app.sessions.readiness import Readiness
+from app.sessions.registry import SessionRegistry
 from app.sessions.service import SessionService
 from app.sessions.speech.service import SpeechService
 from app.sessions.stats import StatsReader
@@ -28,6 +29,7 @@ from app.sessions.store.usage import UsageReader
 from app.web.authorization import token_of
 from app.web.bounds import WebBounds
 from app.web.from_state import FromState
+from app.web.middleware.forwarder import Forwarder
 from app.web.operator.shared_look import SharedLook
 from app.web.operator.sign_in import Operators
 from app.web.rate_limiter import Rates
@@ -49,6 +51,7 @@ class State(TypedDict):
     budgets: Budgets
     clock: SessionClock
     followers: StreamLimit
+    forwarder: Forwarder | None
     metrics: Metrics
     operator_streams: StreamLimit
     operators: Operators
@@ -56,6 +59,7 @@ class State(TypedDict):
     rates: Rates
     readiness: Readiness
     recent_calls: RecentCalls
+    registry: SessionRegistry
     services: Services
     sessions: SessionService
     settings: Settings

@@ -1,6 +1,7 @@
 """The real transport, over real sockets on loopback, against a server that misbehaves."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -169,3 +170,10 @@ async def test_however_many_creates_hang_an_end_gets_through() -> None:
         for one in creating:
             one.cancel()
         await asyncio.wait(creating)
+
+
+async def test_a_transport_loads_no_authorities_since_aiohttp_has_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(ssl, "create_default_context")
+    await open_transport().aclose()

@@ -15,7 +15,7 @@ from asgi_lifespan import LifespanManager
 from starlette.routing import Route
 
 from app.main import Transports, create_app
-from app.observability.logs import OWN_LOGGERS, Level
+from app.observability.logs import Level
 from app.observability.pseudonyms import MAX_PATH_LENGTH, Pseudonyms
 from app.sessions.clock import Clocks
 from app.sessions.service import KEEP_ALIVE_SECONDS
@@ -23,7 +23,7 @@ from app.web.middleware.log_levels import LASTING, ROUTINE, SLOW_SECONDS, level_
 from tests.support.doubles import FakeClock, FakeKaltura, logging_to, refusal, settings
 from tests.support.login import BY_LOGIN, FakeLogin
 from tests.support.operators import TOKEN
-from tests.support.processes import ROOT, run
+from tests.support.processes import run
 from tests.support.visitor_api import CONTROLS, CREATE, Visit, bearer, opened, path
 
 ALIASES = Pseudonyms(b"a key for these tests")
@@ -166,12 +166,6 @@ def test_what_failed_or_took_long_is_told_whatever_it_was(
 def test_the_routes_that_are_routine_exist() -> None:
     routes = [route for route in create_app(settings()).router.routes if isinstance(route, Route)]
     assert {"/static", *(route.path_format for route in routes)} >= ROUTINE | LASTING
-
-
-def test_every_logger_of_the_broker_is_known_as_its_own() -> None:
-    code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "app").rglob("*.py"))
-    named = set(re.findall(r'get_logger\("(\w+)"\)', code))
-    assert {"app", *named} == set(OWN_LOGGERS)
 
 
 def test_a_line_begins_with_when_and_how_bad_and_leaves_out_what_is_not_known(

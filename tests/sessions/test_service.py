@@ -25,6 +25,7 @@ from app.problems import (
 from app.sessions import registry
 from app.sessions.access import Caller
 from app.sessions.capacity.budgets import DAY_SECONDS
+from app.sessions.lifecycle import shutdown
 from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.lifecycle.termination import MAX_PAUSE_SECONDS
 from app.sessions.readiness import MEMORY_SECONDS
@@ -569,6 +570,16 @@ async def test_the_first_reason_of_an_end_stays(house: Domain, kaltura: FakeKalt
         await house.end(session)
     await house.shutdown.close()
     assert (await house.now(session)).ended == EndReason.VISITOR
+
+
+async def test_a_stop_pauses_only_when_an_end_was_refused(
+    house: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutdown, "PAUSE_SECONDS", DAY_SECONDS)
+    await house.open()
+    async with asyncio.timeout(10):
+        await house.shutdown.close()
+    assert house.registry.sessions() == []
 
 
 async def test_a_session_that_ends_while_its_media_is_asked_for_is_nobodys(

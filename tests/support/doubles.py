@@ -12,12 +12,13 @@ from urllib.parse import parse_qsl
 
 import httpx
 import structlog
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from app.audit.model import Entry
 from app.audit.writer import AuditWriter, PendingEntry
 from app.config.settings import Settings
 from app.db.database import IN_MEMORY, Database
-from app.observability.logs import OWN_LOGGERS, Level, configure_logging
+from app.observability.logs import Level, configure_logging
 from app.observability.pseudonyms import Pseudonyms
 from app.server.output import NonBlockingOutput
 
@@ -226,6 +227,20 @@ def exception(code: str) -> httpx.Response:
     return httpx.Response(200, json=body)
 
 
+class GivenSettings(Settings):
+    """Settings that are read nowhere else than in the code, which is most of what they cost."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the hook's signature
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **_others: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
 def settings(**changes: Any) -> Settings:
     """Settings that need nothing from the environment."""
     values: dict[str, Any] = {
@@ -237,9 +252,8 @@ def settings(**changes: Any) -> Settings:
         "create_rate_limit": "10000/minute",
         "speak_rate_limit": "10000/minute",
         "control_rate_limit": "10000/minute",
-        "_env_file": None,
     }
-    return Settings(**values | changes)
+    return GivenSettings(**values | changes)
 
 
 @contextmanager
@@ -259,6 +273,4 @@ def logging_to(
         structlog.reset_defaults()
         root.handlers = before
         root.setLevel(levels[0])
-        for own in OWN_LOGGERS:
-            logging.getLogger(own).setLevel(logging.NOTSET)
         caller.setLevel(levels[1])

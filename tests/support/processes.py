@@ -129,8 +129,9 @@ def _wait_until_ready(started: Running, path: str) -> None:
         if started.process.poll() is not None:
             pytest.fail(f"it did not start:\n{started.log.read_text(encoding='utf-8')}")
         try:
-            return httpx.get(f"{started.url}{path}", trust_env=False).is_success
+            return client.get(f"{started.url}{path}").is_success
         except httpx.TransportError:
             return False
 
-    wait_until(f"{path} answers", answers)
+    with httpx.Client(trust_env=False) as client:
+        wait_until(f"{path} answers", answers)

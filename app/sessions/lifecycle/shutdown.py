@@ -1,6 +1,7 @@
 """Ends the open sessions when the process ends."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -41,7 +42,11 @@ class SessionShutdown:
         while any(left := self.left()):
             for runtime in left[0]:
                 self._terminator.end_soon(runtime, EndReason.SHUTDOWN)
-            await asyncio.sleep(PAUSE_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PAUSE_SECONDS):
+                    await self._terminator.settle()
+            if any(self.left()):
+                await asyncio.sleep(PAUSE_SECONDS)
         # Kaltura has ended the sessions; now their entries are written.
         await self._terminator.settle()
         await self._speech.settle()

@@ -19,7 +19,7 @@ from app.sessions.audio.recordings import MAX_AUDIO_BYTES
 from app.web.bounds import WebBounds
 from app.web.error_responses import answer_full, answer_problem, answer_slow
 from app.web.middleware.guards import SAFE_METHODS
-from app.web.visitor.text_stream import handed_over, is_written
+from app.web.visitor.text_stream import hand_over, is_written
 
 MAX_NESTED: Final = 64
 """The most arrays and objects in one JSON body; those of the API have less than ten."""
@@ -60,7 +60,8 @@ class BodyGuard:
             await self._app(scope, receive, send)
             return
         if is_written(scope):
-            await self._app(handed_over(scope, receive), _replayed(b"", receive), send)
+            hand_over(scope, receive)
+            await self._app(scope, _replayed(b"", receive), send)
             return
         try:
             async with self._body(scope, receive) as body:

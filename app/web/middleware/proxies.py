@@ -1,8 +1,8 @@
 """The headers that proxies add: which are trusted, and the visitor that one names."""
 
 import ipaddress
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import structlog
 from starlette.datastructures import Headers
@@ -30,8 +30,11 @@ class SignedInByProxy:
         self._networks = [ipaddress.ip_network(proxy) for proxy in proxies]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with the visitor in its state if the proxy names one."""
-        if scope["type"] == "http":
+        """Pass the request on, with the visitor in its state if the proxy names one.
+
+        A visitor whom the replica that was asked has found there already stays.
+        """
+        if scope["type"] == "http" and _SIGNED_IN not in scope.get("state", {}):
             visitor = self._visitor(scope) if self._is_trusted(scope) else None
             scope["state"] = {**scope.get("state", {}), _SIGNED_IN: visitor}
         await self._app(scope, receive, send)
@@ -99,5 +102,15 @@ def _is_of_near_proxy(scope: Scope) -> bool:
 
 def signed_in_by_proxy(request: Request) -> Visitor | None:
     """The visitor whom a proxy has named; None also without `SignedInByProxy`."""
-    visitor: Visitor | None = getattr(request.state, _SIGNED_IN, None)
+    return visitor_in(request.scope)
+
+
+def visitor_in(scope: Scope) -> Visitor | None:
+    """The visitor in the state of a request, whom a proxy has named."""
+    visitor: Visitor | None = scope["state"].get(_SIGNED_IN)
     return visitor
+
+
+def with_visitor(state: Mapping[str, Any], visitor: Visitor | None) -> dict[str, Any]:
+    """The state of a request whose visitor another replica has found out."""
+    return {**state, _SIGNED_IN: visitor}

@@ -12,6 +12,7 @@ from app.problems import (
     Problem,
     RateLimited,
     RecordUnavailable,
+    ReplicaUnavailable,
     SessionNotFound,
     Unauthenticated,
 )
@@ -73,7 +74,9 @@ async def read_health(_: OperatorDep, dashboard: DashboardDep) -> HealthReport:
 
 @router.post(
     "/sessions/{sessionId}/end",
-    responses=problems(CrossSiteRequest, *_OPERATOR, SessionNotFound, *UPSTREAM),
+    responses=problems(
+        CrossSiteRequest, *_OPERATOR, SessionNotFound, ReplicaUnavailable, *UPSTREAM
+    ),
 )
 async def end_live_session(
     _: OperatorDep, session_id: Annotated[str, Path(alias="sessionId")], sessions: SessionServiceDep

@@ -15,6 +15,7 @@ from fastapi.sse import ServerSentEvent
 from app.problems import (
     InvalidRequest,
     RateLimited,
+    ReplicaUnavailable,
     SessionNotFound,
     SignInUnavailable,
     Unauthenticated,
@@ -51,7 +52,8 @@ async def _followed(followers: FollowersDep, grant: OwnSession) -> AsyncIterator
     status_code=200,
     response_class=EventStream,
     responses=problems(
-        InvalidRequest, Unauthenticated, SignInUnavailable, SessionNotFound, RateLimited
+        *(InvalidRequest, Unauthenticated, SignInUnavailable, SessionNotFound),
+        *(ReplicaUnavailable, RateLimited),
     )
     | {
         200: {"model": SessionEvent},

@@ -11,10 +11,12 @@ from app.problems import (
     CrossSiteRequest,
     InvalidRequest,
     NothingToSay,
+    OutcomeUnknown,
     Problem,
     QueueFull,
     RateLimited,
     ReplicaSuspended,
+    ReplicaUnavailable,
     SessionEnded,
     SessionNotFound,
     SignInUnavailable,
@@ -51,7 +53,10 @@ from app.web.visitor.schemas import (
 from app.web.visitor.state_reader import StateReaderDep
 from app.web.visitor.text_stream import TURN_OF_WRITTEN, WRITTEN, StreamedTexts
 
-_OWN: Final = (InvalidRequest, Unauthenticated, SignInUnavailable, SessionNotFound)
+_OWN: Final = (
+    *(InvalidRequest, Unauthenticated, SignInUnavailable, SessionNotFound),
+    ReplicaUnavailable,
+)
 _CONTROL: Final[tuple[type[Problem], ...]] = (
     *_OWN,
     CrossSiteRequest,
@@ -62,7 +67,7 @@ _CONTROL: Final[tuple[type[Problem], ...]] = (
     *UPSTREAM,
 )
 _COUNTED: Final = (*_CONTROL, RateLimited)
-_SPEAK: Final = (*_COUNTED, SpeechUnavailable)
+_SPEAK: Final = (*_COUNTED, SpeechUnavailable, OutcomeUnknown)
 
 router = APIRouter(
     prefix="/api",
@@ -105,7 +110,10 @@ async def resume(
     return await states.opened(await presence.resume(grant.runtime))
 
 
-@router.post("/avatar-sessions/{sessionId}/leave", responses=problems(*_OWN, CrossSiteRequest))
+@router.post(
+    "/avatar-sessions/{sessionId}/leave",
+    responses=problems(*_OWN, CrossSiteRequest, OutcomeUnknown),
+)
 async def leave(grant: OwnSession, presence: PresenceDep) -> Done:
     """Say that the page goes away: the session ends in 3 seconds unless it is resumed before."""
     await presence.leave(grant.runtime)
@@ -177,7 +185,7 @@ async def list_utterances(grant: OwnSession, speech: SpeechServiceDep) -> Uttera
 
 @router.post(
     "/avatar-sessions/{sessionId}/utterances/{turnId}/heard",
-    responses=problems(*_OWN, CrossSiteRequest, SessionEnded),
+    responses=problems(*_OWN, CrossSiteRequest, SessionEnded, OutcomeUnknown),
 )
 async def tell_heard(
     grant: OwnSession,

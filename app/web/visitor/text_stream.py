@@ -58,13 +58,19 @@ def is_written(scope: Scope) -> bool:
     return _media_type(scope) in {NDJSON, EVENT_STREAM}
 
 
-def handed_over(scope: Scope, receive: Receive) -> Scope:
-    """The scope of a request whose body is left to its route."""
-    return {**scope, "state": {**scope["state"], _HANDED_OVER: receive}}
+def hand_over(scope: Scope, receive: Receive) -> None:
+    """Leave the body of a request to its route."""
+    scope["state"][_HANDED_OVER] = receive
+
+
+def handed_over(scope: Scope) -> Receive | None:
+    """What gives the body that was left to its route; None for every other request."""
+    receive: Receive | None = scope["state"].get(_HANDED_OVER)
+    return receive
 
 
 async def _texts(request: Request) -> AsyncIterator[str] | None:
-    receive = getattr(request.state, _HANDED_OVER, None)
+    receive = handed_over(request.scope)
     if receive is None:
         return None
     lines = _lines(_chunks(receive))
