@@ -517,14 +517,15 @@ async def test_one_that_drains_takes_nothing_and_keeps_what_it_has(
     start: Start, sql: asyncpg.Connection
 ) -> None:
     one, two, three = await start(), await start(), await start()
-    session, own = await one.open(), await two.open()
+    own, sessions = await two.open(), {(await one.open()).session_id for _ in range(3)}
     await two.lease.drain()
     assert (await states(sql))[two.lease.name] == ReplicaState.DRAINING.value
     await sql.execute("UPDATE replicas SET state = 'up'")  # a renewal that came late
     await one.lapse()
     await two.look()
+    await sql.execute("UPDATE replicas SET state = 'draining' WHERE holder = $1", two.lease.name)
     await three.look()
-    assert (two.session_ids, three.session_ids) == ({own.session_id}, {session.session_id})
+    assert (two.session_ids, three.session_ids) == ({own.session_id}, sessions)
 
 
 async def test_a_session_whose_process_is_not_known_at_all_has_the_next_owner(
