@@ -9,7 +9,7 @@ LOCKED := $(PIP) --require-hashes
 PYTEST := $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help run install check test lint bench soak fuzz lock clean
+.PHONY: help run install check test lint replicas bench soak fuzz lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -26,6 +26,7 @@ check: .venv/.dev node_modules/.installed ## lint, and the tests in process: wha
 test: .venv/.dev node_modules/.installed ## set up and check everything, two real browsers included
 	@scripts/ensure-browser chromium >/dev/null
 	@scripts/ensure-browser firefox >/dev/null
+	@scripts/ensure-haproxy >/dev/null
 	@scripts/ensure-postgres >/dev/null
 	@scripts/beside $(PYTEST) --numprocesses $(WORKERS)
 
@@ -36,13 +37,18 @@ lint: .venv/.dev node_modules/.installed ## ruff, mypy, tsc, hadolint
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npx --no-install tsc --project tsconfig.json
 	$(BIN)/hadolint Dockerfile
 
+replicas: .venv/.dev ## start REPLICAS, Postgres and HAProxy on this machine, with the emulator, to look at
+	@exec $(BIN)/python -m bench.replicas $(if $(REPLICAS),--replicas $(REPLICAS))
+
 bench: .venv/.dev node_modules/.installed ## what a speak costs, against other servers; FULL=1 for all that is measured
 	$(BIN)/python -m bench.speak $(if $(FULL),--full) $(if $(ROUNDS),--rounds $(ROUNDS))
 	$(if $(FULL),$(BIN)/python -m bench.stalls)
 	$(if $(FULL),$(BIN)/python -m bench.record)
 
-soak: .venv/.installed ## MINUTES of visitors, faults and kills, then check that no session is left open
-	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+soak: .venv/.dev ## MINUTES of visitors, faults and kills of one process or of REPLICAS, and the check of all promises
+	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(REPLICAS),--replicas $(REPLICAS)) $(if $(FAULTS),--faults $(FAULTS)) \
+	  $(if $(RULES),--rules $(RULES))
 
 fuzz: .venv/.dev ## FUZZ_CASES requests made from the OpenAPI document, and broken bytes
 	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest --timeout 0 tests/test_fuzz.py

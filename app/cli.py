@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+import httpx
 import structlog
 
 from app import __version__
@@ -27,15 +28,22 @@ from app.kaltura.contract import MIRROR_PATH
 from app.observability.logs import configure_logging
 from app.observability.pseudonyms import Pseudonyms
 from app.server.output import open_standard_streams, use_non_blocking_output
-from app.server.process import freeze_loaded_objects, listen, serve, serve_for_parent, url_of
+from app.server.process import (
+    end_with_parent,
+    freeze_loaded_objects,
+    listen,
+    serve,
+    serve_for_parent,
+    url_of,
+)
 from app.server.startup import Startup
+from app.server.workers import MISCONFIGURED, Workers
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
 PORT: Final = 8000
 EMULATOR_PORT: Final = 8001
-MISCONFIGURED: Final = 2
 INTERRUPTED: Final = 130
 
 log = structlog.get_logger(__name__)
@@ -65,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         "serve when a Kaltura Session or what makes one is configured, demo when neither is.",
     )
     _add_address(parser, PORT, unset=None)
-    parser.set_defaults(run=_serve_or_demo)
+    parser.set_defaults(run=_serve_or_demo, workers=None, worker=None)
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="")
     for name, run, port, text in (
@@ -83,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--fd", type=int, help=argparse.SUPPRESS)
             about_still = "a picture that does not move and costs little, for tests of all else"
             command.add_argument("--still", action="store_true", help=about_still)
+        if name == "serve":
+            _add_workers(command)
         if name == "doctor":
             command.add_argument("--json", action="store_true", help="print the results as JSON")
     text = "what the log says in place of an id"
@@ -97,6 +107,14 @@ def _add_address(parser: argparse.ArgumentParser, port: int, unset: str | None) 
     parser.add_argument("--host", default=unset, help=text)
     text = "default: PORT of the environment or of .env, or %d"
     parser.add_argument("--port", default=unset, type=_port, help=text % port)
+
+
+def _add_workers(command: argparse.ArgumentParser) -> None:
+    text = "processes that serve (default: WEB_CONCURRENCY of the environment or of .env, or 1)"
+    command.add_argument("--workers", type=int, help=text)
+    # The number of a worker, and the descriptor of the socket that all of them serve.
+    command.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    command.add_argument("--fd", type=int, help=argparse.SUPPRESS)
 
 
 def _port(text: str) -> int:
@@ -119,10 +137,60 @@ def _serve_or_demo(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    settings, without_effect = load_settings(to_serve=True, **_address(options))
+    workers = {} if options.workers is None else {"web_concurrency": options.workers}
+    settings, without_effect = load_settings(to_serve=True, **_address(options), **workers)
+    if options.worker is not None:
+        end_with_parent()
+        shared = socket.socket(fileno=options.fd)
+        return _run_broker(_of_worker(settings, options.worker), [], shared, options.worker)
     if settings.environment == "production" and settings.upstream_is_local:
         _refuse_emulator(settings.avatar_base_url)
+    if settings.web_concurrency > 1:
+        return _run_workers(settings, without_effect)
     return _run_broker(settings, without_effect)
+
+
+def _of_worker(settings: Settings, worker: int) -> Settings:
+    """A worker's settings: the other replicas reach it at a port of its own.
+
+    It is a free port, or one of those from `REPLICA_URL`'s on.
+    """
+    own: dict[str, Any] = {"port": 0, "web_concurrency": 1}
+    if settings.replica_url is not None:
+        first = httpx.URL(settings.replica_url)
+        port = (first.port or (443 if first.scheme == "https" else 80)) + worker - 1
+        own |= {"port": port, "replica_url": str(first.copy_with(port=port))}
+    return settings.model_copy(update=own)
+
+
+def _run_workers(settings: Settings, without_effect: list[str]) -> int:
+    from app.db.database import is_postgres  # noqa: PLC0415 - see above
+
+    count = settings.web_concurrency
+    if not is_postgres(settings.database_url):
+        raise SettingsError(
+            f"WEB_CONCURRENCY={count} needs Postgres, in which processes share sessions, and "
+            "DATABASE_URL is SQLite: name a Postgres, or set WEB_CONCURRENCY=1"
+        )
+    use_non_blocking_output()
+    configure_logging(level=settings.log_level)
+    listening = listen(settings.host, settings.port)
+    _print_without_effect(without_effect)
+    print(f"Avatar Broker: {count} workers open {url_of(listening)}", flush=True)
+    descriptor = listening.fileno()
+    command = [sys.executable, "-m", "app", "serve", "--host", settings.host]
+
+    def command_of(worker: int) -> list[str]:
+        return [*command, "--fd", str(descriptor), "--worker", str(worker)]
+
+    code = asyncio.run(Workers(command_of, count, [descriptor]).run())
+    log.info("stopped", exit_code=code)
+    return code
+
+
+def _print_without_effect(names: list[str]) -> None:
+    if names:
+        print(f"Set, but without effect in this version: {', '.join(names)}")
 
 
 def _refuse_emulator(base_url: str) -> None:
@@ -183,7 +251,13 @@ def _with_database(settings: Settings) -> Settings:
     return settings
 
 
-def _run_broker(settings: Settings, without_effect: list[str]) -> int:
+def _run_broker(
+    settings: Settings,
+    without_effect: list[str],
+    shared: socket.socket | None = None,
+    worker: int | None = None,
+) -> int:
+    """Serve the broker; a worker serves also the socket that it shares with the others."""
     from app.main import create_app  # noqa: PLC0415 - see above
     from app.sessions.keyring import keyring_of  # noqa: PLC0415 - see above
 
@@ -191,20 +265,25 @@ def _run_broker(settings: Settings, without_effect: list[str]) -> int:
     settings = _with_database(settings)
     traces = _tracer_provider()
     pseudonyms = Pseudonyms(keyring_of(settings).logs()[0])
-    configure_logging(pseudonyms=pseudonyms, traced=traces is not None, level=settings.log_level)
+    configure_logging(
+        pseudonyms=pseudonyms,
+        traced=traces is not None,
+        level=settings.log_level,
+        worker=worker,
+    )
     listening = listen(settings.host, settings.port)
     host, port, *_ = listening.getsockname()
     app = create_app(settings, tracer_provider=traces, listening_at=(host, port))
-    if without_effect:
-        print(f"Set, but without effect in this version: {', '.join(without_effect)}")
+    _print_without_effect(without_effect)
 
     def announce() -> None:
-        print(f"Avatar Broker: open {url_of(listening)}", flush=True)
+        if worker is None:
+            print(f"Avatar Broker: open {url_of(listening)}", flush=True)
         log.info("started", version=__version__, environment=settings.environment)
 
     starting = Startup(app, announce)
     try:
-        code = serve(starting, listening)
+        code = serve(starting, listening, *([] if shared is None else [shared]))
     except SystemExit:
         starting.raise_failure()
         raise

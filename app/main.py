@@ -24,7 +24,7 @@ from app.audit.reader import AuditReader
 from app.audit.retention import Retention
 from app.audit.writer import AuditWriter
 from app.config.settings import Settings
-from app.db.database import POSTGRES, Database, is_postgres, open_database
+from app.db.database import Database, is_postgres, open_database
 from app.identity.assembly import login_of
 from app.kaltura.late_responses import LATE_SECONDS
 from app.kaltura.observation import combined
@@ -36,7 +36,7 @@ from app.problems import Problem
 from app.replicas.client import open_replica_client
 from app.replicas.forwarded_call import ForwardedCallHeader
 from app.replicas.joining import lease_of
-from app.replicas.lease import SESSIONS_MOVED, Lease
+from app.replicas.lease import LINE_CHANGED, SESSIONS_MOVED
 from app.replicas.owners import SessionOwners
 from app.replicas.rates import SharedRates
 from app.sessions.access import Services
@@ -47,6 +47,7 @@ from app.sessions.keyring import Keyring, keyring_of
 from app.sessions.lifecycle.shutdown import SessionShutdown
 from app.sessions.speech.assembly import speech_services
 from app.sessions.speech.text.installed_hooks import installed_hooks
+from app.sessions.store.overview import SharedOverview
 from app.sessions.store.owner_lookup import OwnerLookup
 from app.sessions.store.stores import session_store
 from app.sessions.store.usage import UsageReader
@@ -68,6 +69,7 @@ from app.web.middleware.guards import (
 from app.web.middleware.origins import HostPolicy, OriginPolicy
 from app.web.middleware.proxies import SignedInByProxy, UntrustedProxyWarning
 from app.web.middleware.session_routes import SessionRoutes
+from app.web.operator.replica_stats import ReplicaStatsReader
 from app.web.operator.shared_look import SharedLook
 from app.web.operator.sign_in import Operators
 from app.web.operator.streams import MAX_STREAMS
@@ -177,6 +179,7 @@ def create_app(
                 clock=clocks.wall,
                 sleep=clocks.sleep,
             )
+            overview = SharedOverview(database) if is_postgres(settings.database_url) else None
             domain = assemble(
                 settings,
                 client=client,
@@ -194,12 +197,18 @@ def create_app(
                 clocks=clocks,
                 clock=clock,
                 shared_capacity=_shared_capacity(settings, database, keyring),
+                overview=overview,
                 is_record_down=lambda: not database.is_available,
             )
-            lease.on_lost(domain.registry.lose_all)
             shared_rates = None
             if is_postgres(settings.database_url):
                 shared_rates = SharedRates(database, keyring.rates())
+            lease.on_lost(domain.registry.lose_all)
+            replica_stats = ReplicaStatsReader(
+                domain.stats_reader, recent_calls, domain.service, clock
+            )
+            lease.tell(replica_stats.told)
+            lease.on_notify(LINE_CHANGED, lambda _: domain.capacity.notify())
             for warning in domain.readiness.warnings():
                 log.warning(warning)
             async with (
@@ -210,9 +219,11 @@ def create_app(
                 contextlib.nullcontext()
                 if shared_rates is None
                 else _in_background(shared_rates.run(clocks.sleep)),
-                _forwarder(lease, database, keyring, clocks, metrics) as forwarder,
+                _forwarder(settings, database, keyring, clocks, metrics) as forwarder,
                 _closed_at_exit(domain.shutdown, shutdown_seconds),
             ):
+                if forwarder is not None:
+                    lease.on_notify(SESSIONS_MOVED, lambda _: forwarder.owners.forget_all())
                 await domain.registry.take_over()
                 yield State(
                     access_control=domain.access_control,
@@ -229,11 +240,12 @@ def create_app(
                     metrics=metrics,
                     operator_streams=StreamLimit(of_one=MAX_STREAMS, of_all=MAX_STREAMS),
                     operators=Operators(settings, keyring.operators(), clocks.wall),
+                    overview=overview,
                     presence=domain.presence,
                     rates=Rates.of(settings, shared_rates),
                     readiness=domain.readiness,
-                    recent_calls=recent_calls,
                     registry=domain.registry,
+                    replica_stats=replica_stats,
                     services=Services(settings.service_tokens),
                     sessions=domain.service,
                     settings=settings,
@@ -314,20 +326,18 @@ def _middleware(
 
 @contextlib.asynccontextmanager
 async def _forwarder(
-    lease: Lease, database: Database, keyring: Keyring, clocks: Clocks, metrics: Metrics
+    settings: Settings, database: Database, keyring: Keyring, clocks: Clocks, metrics: Metrics
 ) -> AsyncIterator[Forwarder | None]:
     """What passes calls on to other replicas; None with SQLite, which has none."""
-    if database.engine.dialect.name != POSTGRES:
+    if not is_postgres(settings.database_url):
         yield None
         return
-    owners = SessionOwners(OwnerLookup(database, clocks.wall).find, clocks.monotonic)
-    lease.on_notify(SESSIONS_MOVED, lambda _: owners.forget_all())
     async with open_replica_client() as client:
         yield Forwarder(
             client=client,
-            owners=owners,
+            owners=SessionOwners(OwnerLookup(database, clocks.wall).find, clocks.monotonic),
             header=ForwardedCallHeader(keyring.forwarding(), clocks.wall),
-            own_name=lambda: lease.name,
+            own_name=lambda: database.process_name,
             clocks=clocks,
             count=metrics.forwarded,
         )

@@ -62,7 +62,7 @@ def test_whatever_is_fetched_is_fetched_by_the_script() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert "scripts/fetch $(BIN)/npm ci" in makefile
     assert "PIP := scripts/fetch $(BIN)/python -m pip" in makefile
-    for name in ("ensure-browser", "ensure-postgres", "make-venv"):
+    for name in ("ensure-browser", "ensure-haproxy", "ensure-postgres", "make-venv"):
         lines = (ROOT / "scripts" / name).read_text(encoding="utf-8")
         assert set(re.findall(r"(\S*) apt-get (?:update|install) -", lines)) == {'"$fetch"'}
 

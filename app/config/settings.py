@@ -133,6 +133,9 @@ class Settings(SpeechSettings, KsSettings):
     port: Port = Field(
         8000, description="The port to listen at, 0 is any free one; the emulator's is 8001"
     )
+    web_concurrency: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="How many processes serve on this machine; more than one needs Postgres"
+    )
     public_url: PublicUrl | None = Field(
         None, description="Where visitors reach the broker, such as https://avatar.example.com"
     )

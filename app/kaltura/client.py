@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -32,6 +33,7 @@ from app.kaltura.http import (
     Reply,
     parse_model,
     post,
+    post_json,
 )
 from app.kaltura.late_responses import LATE_SECONDS, LateResponses
 from app.kaltura.observation import Observer, no_observer
@@ -54,11 +56,13 @@ NOT_CARRIED_OUT: Final = (
 A lost answer, a timeout or another 5xx is not among them: the operation may have been carried out.
 """
 
+PARSED_URLS: Final = 1024
+"""URLs that are kept parsed, about 1 MB: a session is called many times, and parsing takes 8 us."""
+
 Answer = TypeVar("Answer", bound=WireModel)
 LateCreateHandler = Callable[[asyncio.Future[Created]], Coroutine[Any, Any, None]]
 """Takes care of a session that a create may still open; its argument is that create's result."""
 
-_JSON: Final = {"Content-Type": "application/json"}
 _KS_EXCEPTIONS: Final = frozenset(
     {"INVALID_KS", "EXPIRED_KS", "MISSING_KS", "SERVICE_FORBIDDEN", "ACTION_BLOCKED"}
 )
@@ -114,6 +118,7 @@ class KalturaClient:
         self._late_http = HttpClient(transport, timeout_seconds + LATE_SECONDS, observer)
         self._late = LateResponses[Created](timeout_seconds)
         self._breaker = CircuitBreaker(monotonic)
+        self._parsed = lru_cache(maxsize=PARSED_URLS)(httpx.URL)
 
     @property
     def breaker_state(self) -> str:
@@ -165,7 +170,7 @@ class KalturaClient:
         """Have the avatar say a recording."""
         request = post(
             self._url(Operation.SAY_AUDIO, access),
-            self._bearer(access),
+            {"Authorization": self._bearer(access)},
             data={"turnId": turn_id, "duration": f"{recording.duration_seconds:.3f}"},
             files={"audio": ("audio", recording.audio, recording.media_type)},
         )
@@ -200,11 +205,8 @@ class KalturaClient:
     async def _create(
         self, options: CreateRequest, ks: SecretStr, handle_late: LateCreateHandler | None
     ) -> Created:
-        request = post(
-            f"{self._base_url}/{Operation.CREATE}",
-            {"Authorization": f"KS {ks.get_secret_value()}", **_JSON},
-            content=_json_bytes(options),
-        )
+        url = self._parsed(f"{self._base_url}/{Operation.CREATE}")
+        request = post_json(url, f"KS {ks.get_secret_value()}", _json_bytes(options))
         if handle_late is None:
             return await self._once(Operation.CREATE, request, Created)
         return await self._breaker.guard(
@@ -223,7 +225,8 @@ class KalturaClient:
         answer: type[Answer],
         content: bytes = b"{}",
     ) -> Answer:
-        request = post(self._url(operation, access), self._bearer(access) | _JSON, content=content)
+        url = self._parsed(self._url(operation, access))
+        request = post_json(url, self._bearer(access), content)
         if operation not in REPEATABLE:
             return await self._once(operation, request, answer)
         async for attempt in stamina.retry_context(
@@ -257,8 +260,8 @@ class KalturaClient:
         return f"{access.base_url or self._base_url}/{access.session_id}/{operation}"
 
     @staticmethod
-    def _bearer(access: SessionAccess) -> dict[str, str]:
-        return {"Authorization": f"Bearer {access.token.get_secret_value()}"}
+    def _bearer(access: SessionAccess) -> str:
+        return f"Bearer {access.token.get_secret_value()}"
 
 
 def _json_bytes(model: WireModel) -> bytes:

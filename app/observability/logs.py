@@ -29,12 +29,13 @@ def configure_logging(
     pseudonyms: Pseudonyms | None = None,
     traced: bool = False,
     level: Level = "info",
+    worker: int | None = None,
 ) -> None:
     """Send all logs, those of libraries too, through structlog to `stream` or standard error.
 
     Without `pseudonyms` a random key makes them, which no other process has. With `traced`, a line
-    names the trace that it belongs to. Lines below `level` are left out; of libraries, all below
-    `info`.
+    names the trace that it belongs to, and with `worker` the number of the process. Lines below
+    `level` are left out; of libraries, all below `info`.
     """
     stream = stream or sys.stderr
     shared: list[Processor] = [
@@ -42,6 +43,7 @@ def configure_logging(
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         *([_trace_named] if traced else []),
+        *([_WorkerNamed(worker)] if worker is not None else []),
         _IdsReplaced(pseudonyms or Pseudonyms(secrets.token_bytes(32))),
     ]
     rendering: list[Processor] = [
@@ -100,6 +102,17 @@ def _trace_named(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     if span.is_valid:
         event["trace_id"] = trace.format_trace_id(span.trace_id)
     return event
+
+
+@dataclass(frozen=True)
+class _WorkerNamed:
+    """A processor that adds the number of this process among the workers of one machine."""
+
+    worker: int
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["worker"] = self.worker
+        return event
 
 
 @dataclass(frozen=True)

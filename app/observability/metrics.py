@@ -26,7 +26,7 @@ from app.kaltura.breaker import STATES
 from app.kaltura.observation import Exchange
 from app.observability.logs import dropped_lines
 from app.sessions.speech.voice.tts_fallback import SpeechMode
-from app.sessions.stats import Stats
+from app.sessions.stats import Stats, StatsOfAll
 from app.sessions.store.model import EndReason
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -95,9 +95,9 @@ class Metrics:
             self._calls.labels(operation, exchange.outcome).inc()
             self._call_seconds.labels(operation).observe(exchange.seconds)
 
-    def exposition(self, stats: Stats) -> bytes:
-        """All metrics in Prometheus' text format, with the gauges taken from `stats`."""
-        self._at_scrape.stats = stats
+    def exposition(self, stats: Stats, of_all: StatsOfAll) -> bytes:
+        """All metrics in Prometheus' text format: those of this process, and those of all."""
+        self._at_scrape.stats = stats, of_all
         return generate_latest(self._registry)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -115,7 +115,7 @@ class Metrics:
 class _AtScrape(Collector):
     """The metrics that other parts count, read at each scrape."""
 
-    stats: Stats | None = None
+    stats: tuple[Stats, StatsOfAll] | None = None
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: without this method the registry would call `collect` when it registers."""
@@ -123,16 +123,16 @@ class _AtScrape(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The metrics from the last `stats`; none before the first scrape."""
-        now = self.stats
-        if now is None:
+        if self.stats is None:
             return
+        now, of_all = self.stats
         lost = {"": dropped_lines()}
         yield _counter("log_lines_dropped", "Lines of the log that could not be written", lost)
         yield _gauge("sessions_live", "Sessions that visitors may use", now.live)
         yield _gauge("sessions_ending", "Sessions over here, but not yet at Kaltura", now.ending)
-        yield _gauge("sessions_capacity", "Sessions that may be open", now.capacity)
-        yield _gauge("waiting_room_length", "Visitors in line for a session", now.waiting)
-        yield _gauge("waiting_room_capacity", "Visitors who may wait", now.waiting_capacity)
+        yield _gauge("sessions_capacity", "Sessions that may be open, of all", now.capacity)
+        yield _gauge("waiting_room_length", "Visitors in line for a session, of all", now.waiting)
+        yield _gauge("waiting_room_capacity", "Visitors who may wait, of all", now.waiting_capacity)
         yield _gauge("audit_waiting", "Entries not yet in the record", now.audit_waiting)
         yield _gauge("audit_lag_seconds", "How long they have waited", now.audit_lag_seconds)
         yield _gauge("audit_writable", "Whether the record can be written", now.audit_writable)
@@ -155,10 +155,33 @@ class _AtScrape(Collector):
         yield _counter("speech_switches", "Changes of the voice", {"": now.voice_switches})
         said = {voice.value: now.voice_said[voice] for voice in now.voice_said}
         yield _counter("speech_pieces", "Pieces that each voice said", said, "voice")
+        yield _gauge(
+            "lease_age_seconds", "How long ago the lease was renewed", now.lease_age_seconds
+        )
+        yield _counter(
+            "lease_losses", "Times that other replicas got all sessions", {"": now.lease_losses}
+        )
+        yield _counter(
+            "sessions_taken_over", "Sessions taken over from dead replicas", {"": now.taken_over}
+        )
+        yield _counter(
+            "fenced_writes",
+            "Changes refused: another replica has the session",
+            {"": now.fenced_writes},
+        )
+        yield _gauge("all_sessions_live", "Sessions that visitors may use, of all", of_all.live)
+        yield _gauges("all_replicas", "Replicas in each state", of_all.replicas_by_state, "state")
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:
     return GaugeMetricFamily(f"{PREFIX}_{name}", meaning, value)
+
+
+def _gauges(name: str, meaning: str, values: Mapping[str, float], label: str) -> Metric:
+    family = GaugeMetricFamily(f"{PREFIX}_{name}", meaning, labels=[label])
+    for value, number in values.items():
+        family.add_metric([value], number)
+    return family
 
 
 def _counter(name: str, meaning: str, values: Mapping[str, float], label: str = "") -> Metric:

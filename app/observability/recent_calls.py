@@ -1,10 +1,11 @@
 """Kaltura's answers in the last 15 minutes, for the console; `/metrics` counts all of them."""
 
+from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import ceil
+from itertools import accumulate
 from typing import Final
 
 from app.kaltura.observation import Exchange
@@ -16,14 +17,31 @@ MAX_CALLS: Final = 1000
 OK: Final = "ok"
 
 
+PARTS: Final = 20
+"""The equal parts into which calls are divided in the order of their seconds."""
+
+
 @dataclass(frozen=True)
 class Answered:
-    """Statistics of the calls of one operation; times are in seconds."""
+    """Statistics of the calls of one operation.
+
+    `seconds` has what each twentieth of the calls did not exceed, so that statistics of several
+    processes can be put together.
+    """
 
     calls: int
     failed: int
-    median: float
-    p95: float
+    seconds: Sequence[float]
+
+    @property
+    def median(self) -> float:
+        """The seconds that half of the calls did not exceed."""
+        return self.seconds[PARTS // 2 - 1]
+
+    @property
+    def p95(self) -> float:
+        """The seconds that 95 of 100 calls did not exceed."""
+        return self.seconds[PARTS * 95 // 100 - 1]
 
 
 @dataclass(frozen=True)
@@ -58,16 +76,31 @@ class RecentCalls:
         return {operation: _answered(calls) for operation, calls in self._calls.items() if calls}
 
 
-def _answered(calls: Sequence[_Call]) -> Answered:
-    seconds = sorted(call.seconds for call in calls)
+def together(answered: Iterable[Answered]) -> Answered:
+    """The statistics of calls of one operation that several processes made.
+
+    Those of one process stay as they are. For several, a twentieth of the calls at most lies
+    between what is told and what is right.
+    """
+    parts = list(answered)
+    weighted = sorted((seconds, each.calls) for each in parts for seconds in each.seconds)
     return Answered(
-        calls=len(calls),
-        failed=sum(call.failed for call in calls),
-        median=_within(seconds, 0.5),
-        p95=_within(seconds, 0.95),
+        calls=sum(each.calls for each in parts),
+        failed=sum(each.failed for each in parts),
+        seconds=_parts(weighted),
     )
 
 
-def _within(in_order: Sequence[float], share: float) -> float:
-    """The value that a share of the sorted values does not exceed."""
-    return in_order[max(ceil(share * len(in_order)), 1) - 1]
+def _answered(calls: Sequence[_Call]) -> Answered:
+    return Answered(
+        calls=len(calls),
+        failed=sum(call.failed for call in calls),
+        seconds=_parts(sorted((call.seconds, 1) for call in calls)),
+    )
+
+
+def _parts(in_order: Sequence[tuple[float, int]]) -> Sequence[float]:
+    """The value that each of `PARTS` parts does not exceed, of sorted values with weights."""
+    weights = list(accumulate(weight for _, weight in in_order))
+    found = (bisect_left(weights, weights[-1] * part / PARTS) for part in range(1, PARTS + 1))
+    return tuple(in_order[index][0] for index in found)

@@ -4,7 +4,7 @@
 """
 
 from app.problems.base import Problem
-from app.problems.replicas import OutcomeUnknown, ReplicaSuspended, ReplicaUnavailable
+from app.problems.replicas import OutcomeUnknown, ReplicaUnavailable
 from app.problems.requests import (
     ControlNotAllowed,
     CrossSiteRequest,
@@ -54,7 +54,6 @@ __all__ = [
     "QueueFull",
     "RateLimited",
     "RecordUnavailable",
-    "ReplicaSuspended",
     "ReplicaUnavailable",
     "SessionEnded",
     "SessionNotFound",
@@ -81,7 +80,6 @@ PROBLEMS: tuple[type[Problem], ...] = (
     QueueFull,
     AtCapacity,
     RecordUnavailable,
-    ReplicaSuspended,
     ReplicaUnavailable,
     OutcomeUnknown,
     KalturaCredentialsRejected,

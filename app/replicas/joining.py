@@ -11,7 +11,7 @@ from app.config.settings import Settings
 from app.db.database import Database, is_postgres
 from app.replicas.lease import Lease
 
-OF_ONE_PROCESS: Final = {"host", "port", "replica_url", "log_level"}
+OF_ONE_PROCESS: Final = {"host", "port", "replica_url", "web_concurrency", "log_level"}
 """Settings in which replicas may differ."""
 
 

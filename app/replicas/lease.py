@@ -1,7 +1,7 @@
 """The lease by which a process has its sessions: while it is trusted, no other process has them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from app.replicas.table import ReplicaState
@@ -25,6 +25,9 @@ REPLICAS_CHANGED: Final = "avatar_broker_replicas"
 SESSIONS_MOVED: Final = "avatar_broker_sessions"
 """The channel on which it is notified that sessions have another holder."""
 
+LINE_CHANGED: Final = "avatar_broker_line"
+"""The channel on which it is notified that the line of the waiting room has changed."""
+
 NotifyHandler = Callable[[str], None]
 """Takes the payload of a notification; an empty one says that notifications may be missing."""
 
@@ -35,6 +38,8 @@ class Lease:
     def __init__(self, name: str) -> None:
         self._name = name
         self._state = ReplicaState.UP
+        self.losses = 0
+        """How often other processes got the sessions of this one."""
 
     @property
     def name(self) -> str:
@@ -46,12 +51,20 @@ class Lease:
         """Whether this process takes new sessions."""
         return self._state
 
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since the lease was renewed; always 0 where there is nothing to renew."""
+        return 0.0
+
+    def tell(self, stats: Callable[[], Awaitable[str]]) -> None:
+        """Tell other processes what `stats` returns, which is JSON, at each renewal."""
+
     def is_trusted(self) -> bool:
         """Whether this process certainly still has its sessions."""
         return True
 
     def require_trusted(self) -> None:
-        """Raise `ReplicaSuspended` when other processes may have the sessions of this one."""
+        """Raise `ReplicaUnavailable` when other processes may have the sessions of this one."""
 
     async def drain(self) -> None:
         """Tell the other processes that this one takes no more sessions."""

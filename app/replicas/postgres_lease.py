@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select, update
 from app.db.database import Database
 from app.db.postgres import connector, refusal
 from app.db.process_locks import new_process_name
-from app.problems import ReplicaSuspended
+from app.problems import ReplicaUnavailable
 from app.replicas.dedicated_connection import FAILURES, DedicatedConnection
 from app.replicas.lease import (
     RENEW_SECONDS,
@@ -39,7 +39,7 @@ _JOIN: Final = (
     "VALUES ($1, $2, $3, $4, $5, extract(epoch FROM clock_timestamp()) + $6::float8, '{}')"
 )
 _RENEW: Final = (
-    "UPDATE replicas SET state = $2, "
+    "UPDATE replicas SET state = $2, stats = $4, "
     "expires_at = extract(epoch FROM clock_timestamp()) + $3::float8 "
     "WHERE holder = $1 AND state <> 'dead'"
 )
@@ -88,20 +88,31 @@ class PostgresLease(Lease):
         self._replica = replica
         self._monotonic = monotonic
         self._has_joined = self._is_failing = False
+        self._renewed_at = monotonic()
         self._trusted_until = self._judges_from = -math.inf
         self._forget: Callable[[], None] = lambda: None
+        self._stats: Callable[[], Awaitable[str]] | None = None
         self._renewing = asyncio.Lock()
         self._woken = asyncio.Event()
         self.on_notify(REPLICAS_CHANGED, lambda _: self._woken.set())
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since the last good renewal began."""
+        return self._monotonic() - self._renewed_at
+
+    def tell(self, stats: Callable[[], Awaitable[str]]) -> None:
+        """Tell other processes what `stats` returns, which is JSON, at each renewal."""
+        self._stats = stats
 
     def is_trusted(self) -> bool:
         """Whether this process certainly still has its sessions."""
         return self._monotonic() < self._trusted_until
 
     def require_trusted(self) -> None:
-        """Raise `ReplicaSuspended` when other processes may have the sessions of this one."""
+        """Raise `ReplicaUnavailable` when other processes may have the sessions of this one."""
         if not self.is_trusted():
-            raise ReplicaSuspended(retry_after=1)
+            raise ReplicaUnavailable(retry_after=1)
 
     def on_lost(self, handler: Callable[[], None]) -> None:
         """Call `handler` when other processes have the sessions of this one."""
@@ -159,7 +170,8 @@ class PostgresLease(Lease):
     async def _renew_or_join(self) -> None:
         begun = self._monotonic()
         if self._has_joined:
-            if await self._connection.execute(_RENEW, self.name, self.state.value, TTL_SECONDS):
+            told = self.state.value, TTL_SECONDS, await self._told()
+            if await self._connection.execute(_RENEW, self.name, *told):
                 self._note_renewal(begun)
                 return
             self._lose()
@@ -188,6 +200,7 @@ class PostgresLease(Lease):
     def _lose(self) -> None:
         log.error("declared dead: other replicas have the sessions now", holder=self.name)
         self._has_joined = False
+        self.losses += 1
         self._trusted_until = -math.inf
         self._judges_from = self._monotonic() + TTL_SECONDS
         # At once, so that whatever is still done under the old name is known to be of the past.
@@ -199,6 +212,15 @@ class PostgresLease(Lease):
             # Whatever kept this process from renewing may have kept others too.
             self._judges_from = begun + TTL_SECONDS
         self._trusted_until = begun + TRUST_SECONDS
+        self._renewed_at = begun
+
+    async def _told(self) -> str:
+        """What other processes are told; a fault in it must not cost the lease."""
+        try:
+            return "{}" if self._stats is None else await self._stats()
+        except Exception:
+            log.exception("other replicas can't be told of this one")
+            return "{}"
 
     async def _notify(self) -> None:
         with contextlib.suppress(*FAILURES):

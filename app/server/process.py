@@ -95,9 +95,19 @@ def on_ending_signals(handle: Callable[[int, FrameType | None], None]) -> None:
             signal.signal(number, handle)
 
 
-def serve(app: ASGIApp, listening: socket.socket) -> int:
+def serve(app: ASGIApp, *listening: socket.socket) -> int:
     """Serve `app` until a signal asks this process to end; returns the exit code."""
-    return _run(_server(app), listening)
+    return _run(_server(app), *listening)
+
+
+def end_with_parent() -> None:
+    """End this process as SIGTERM does when standard input closes, as it does with the parent."""
+
+    def wait() -> None:
+        sys.stdin.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def serve_for_parent(app: ASGIApp, listening: socket.socket) -> int:
@@ -115,12 +125,12 @@ def serve_for_parent(app: ASGIApp, listening: socket.socket) -> int:
     return _run(server, listening)
 
 
-def _run(server: "_Server", listening: socket.socket) -> int:
+def _run(server: "_Server", *listening: socket.socket) -> int:
     raise_limit()
     on_ending_signals(server.handle_exit)
     threading.Thread(target=server.exit_when_forced, daemon=True).start()
     freeze_loaded_objects()
-    server.run(sockets=[listening])
+    server.run(sockets=list(listening))
     return server.exit_code
 
 

@@ -37,6 +37,7 @@ from app.sessions.service import SessionService
 from app.sessions.speech.assembly import SpeechServices
 from app.sessions.speech.service import SpeechService
 from app.sessions.stats import StatsReader
+from app.sessions.store.overview import SharedOverview
 from app.sessions.store.writer import SessionStore
 from app.sessions.tokens import SessionTokens
 
@@ -49,6 +50,7 @@ class Sessions:
     admission: Admission
     auditor: SessionAuditor
     budgets: Budgets
+    capacity: CapacityManager
     presence: SessionPresence
     readiness: Readiness
     reaper: Reaper
@@ -109,11 +111,13 @@ def assemble(
     clocks: Clocks,
     clock: SessionClock,
     shared_capacity: CapacityStore | None = None,
+    overview: SharedOverview | None = None,
     is_record_down: Callable[[], bool] = lambda: False,
 ) -> Sessions:
     """Build every part over a Kaltura client, a session store and a writer of the audit record.
 
-    `shared_capacity` is the state of capacity that other processes share; None is for one process.
+    `shared_capacity` is the state of capacity that other processes share, and `overview` tells of
+    these processes; None is for one process.
 
     The parts are built in the order of their dependencies: each knows only parts built before it.
     """
@@ -174,6 +178,7 @@ def assemble(
         admission=admission,
         auditor=auditor,
         budgets=budgets,
+        capacity=capacity,
         presence=SessionPresence(
             registry=registry, tokens=tokens, terminator=terminator, clock=clock
         ),
@@ -210,6 +215,8 @@ def assemble(
             creator=creator,
             record=record,
             speech=speech,
+            lease=lease,
+            overview=overview,
         ),
         terminator=terminator,
     )

@@ -31,8 +31,8 @@ class SessionGateway:
     """Sends every call of every session; no other class calls Kaltura's Control API.
 
     Each method raises a `Problem` when its call was not carried out. What opens or says something
-    raises `ReplicaSuspended` while another process may have the sessions; what only keeps, stops or
-    ends is sent all the same.
+    raises `ReplicaUnavailable` while another process may have the sessions; what only keeps, stops
+    or ends is sent all the same.
     """
 
     def __init__(

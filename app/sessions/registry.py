@@ -34,11 +34,17 @@ class SessionRegistry:
 
     def __init__(self, store: SessionStore, auditor: SessionAuditor, clock: SessionClock) -> None:
         self._store = store
-        self._writer = SessionWriter(store, self._lose)
+        self._writer = SessionWriter(store, self._lose_fenced)
         self._auditor = auditor
         self._clock = clock
         self.ended_count: Counter[EndReason] = Counter()
         """The number of sessions that this process has marked ended, by reason."""
+
+        self.taken_over_count = 0
+        """The number of open sessions taken over from processes that are no more."""
+
+        self.fenced_count = 0
+        """The number of sessions whose change was not written: another process has them."""
 
         self.index = SessionIndex()
         """The open sessions, counted, grouped and in order of their times."""
@@ -109,7 +115,7 @@ class SessionRegistry:
     async def save(self, runtime: SessionRuntime) -> None:
         """Write a new session to the store; `RecordUnavailable` leaves the session in memory.
 
-        Raises `ReplicaSuspended` when the session was lost; then its next owner ends it.
+        Raises `ReplicaUnavailable` when the session was lost; then its next owner ends it.
         """
         await self._writer.write(runtime)
         runtime.require_held()
@@ -177,6 +183,7 @@ class SessionRegistry:
         # Reading may have shown that the database file was replaced, so that sessions are missing.
         await self._writer.flush_quietly(self.runtimes)
         left_open = sum(not session.ended_upstream for session in found)
+        self.taken_over_count += left_open
         if left_open:
             log.warning("sessions taken over from a process that is no more", count=left_open)
         if self._clock() >= self._forget_at:
@@ -189,6 +196,10 @@ class SessionRegistry:
         for runtime in runtimes:
             self._lose(runtime)
         log.warning("every session was given up to other processes", count=len(runtimes))
+
+    def _lose_fenced(self, runtime: SessionRuntime) -> None:
+        self.fenced_count += 1
+        self._lose(runtime)
 
     def _lose(self, runtime: SessionRuntime) -> None:
         runtime.lose()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from app.kaltura.client import Recording
-from app.problems import QueueFull, ReplicaSuspended, SessionEnded
+from app.problems import QueueFull, ReplicaUnavailable, SessionEnded
 from app.sessions.speech.session_speech import REPLICA_LOST, SESSION_OVER, SessionSpeech
 from app.sessions.store.model import AvatarSession
 
@@ -76,9 +76,9 @@ class SessionRuntime:
             raise self.ended_problem()
 
     def require_held(self) -> None:
-        """Raise `ReplicaSuspended` when another process has the session."""
+        """Raise `ReplicaUnavailable` when another process has the session."""
         if self.is_lost:
-            raise ReplicaSuspended(retry_after=1)
+            raise ReplicaUnavailable(retry_after=1)
 
     def lose(self) -> None:
         """Do nothing more for this session, which another process has."""

@@ -1,21 +1,31 @@
 """Figures for the metrics and the operator's console."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from app.audit.writer import AuditWriter
 from app.kaltura.client import KalturaClient
+from app.replicas.lease import Lease
+from app.replicas.table import ReplicaState
 from app.sessions.capacity.manager import CapacityManager
 from app.sessions.lifecycle.creation import SessionCreator
 from app.sessions.registry import SessionRegistry
 from app.sessions.speech.service import SpeechService
 from app.sessions.speech.voice.tts_fallback import SpeechMode
 from app.sessions.store.model import EndReason
+from app.sessions.store.overview import REPLICA_STATES, KnownReplica, SharedOverview
+
+_ONLY_ONE: Final[Mapping[str, int]] = {**dict.fromkeys(REPLICA_STATES, 0), ReplicaState.UP.value: 1}
 
 
 @dataclass(frozen=True)
 class Stats:
-    """Figures of one moment; counters count from the start of the process."""
+    """Figures of one process at one moment; counters count from its start.
+
+    Capacity and the waiting room are those of all replicas.
+    """
 
     live: int
     ending: int
@@ -34,47 +44,81 @@ class Stats:
     voice: SpeechMode
     voice_said: Mapping[SpeechMode, int]
     voice_switches: int
+    lease_age_seconds: float
+    lease_losses: int
+    taken_over: int
+    fenced_writes: int
 
 
+@dataclass(frozen=True)
+class StatsOfAll:
+    """Figures of all replicas together, which each of them tells alike."""
+
+    live_by_replica: Mapping[str, int]
+    """The number of open sessions of each process that has any, by its name."""
+
+    replicas: Sequence[KnownReplica] = ()
+    """Empty with SQLite, where the process has no name for others."""
+
+    @property
+    def live(self) -> int:
+        """The number of open sessions."""
+        return sum(self.live_by_replica.values())
+
+    @property
+    def replicas_by_state(self) -> Mapping[str, int]:
+        """The number of replicas in each state; with SQLite one is up."""
+        count = Counter(replica.state for replica in self.replicas)
+        return {state: count[state] for state in REPLICA_STATES} if self.replicas else _ONLY_ONE
+
+
+@dataclass(frozen=True)
 class StatsReader:
     """Reads the figures from the parts that keep them."""
 
-    def __init__(
-        self,
-        *,
-        client: KalturaClient,
-        registry: SessionRegistry,
-        capacity: CapacityManager,
-        creator: SessionCreator,
-        record: AuditWriter,
-        speech: SpeechService,
-    ) -> None:
-        self._client = client
-        self._registry = registry
-        self._capacity = capacity
-        self._creator = creator
-        self._record = record
-        self._speech = speech
+    client: KalturaClient
+    registry: SessionRegistry
+    capacity: CapacityManager
+    creator: SessionCreator
+    record: AuditWriter
+    speech: SpeechService
+    lease: Lease
+    overview: SharedOverview | None
+    """What replicas have together; None with SQLite, where this process is the only one."""
 
     async def stats(self) -> Stats:
-        """The figures of this moment."""
-        index = self._registry.index
+        """The figures of this moment, from memory."""
+        index = self.registry.index
         return Stats(
             live=index.live,
             ending=index.open - index.live,
-            capacity=self._capacity.capacity,
-            waiting=self._capacity.waiting,
-            waiting_capacity=self._capacity.waiting_capacity,
-            opened=self._creator.opened_count,
-            ended=self._registry.ended_count,
-            ks_renewals=self._client.ks_renewals,
-            breaker=self._client.breaker_state,
-            audit_waiting=self._record.waiting,
-            audit_lag_seconds=self._record.lag_seconds,
-            audit_writable=not self._record.is_doubtful,
-            audit_lost=self._record.lost,
-            utterances_waiting=self._speech.waiting,
-            voice=self._speech.voice.speech,
-            voice_said=self._speech.voice.said,
-            voice_switches=self._speech.voice.switches,
+            capacity=self.capacity.capacity,
+            waiting=self.capacity.waiting,
+            waiting_capacity=self.capacity.waiting_capacity,
+            opened=self.creator.opened_count,
+            ended=self.registry.ended_count,
+            ks_renewals=self.client.ks_renewals,
+            breaker=self.client.breaker_state,
+            audit_waiting=self.record.waiting,
+            audit_lag_seconds=self.record.lag_seconds,
+            audit_writable=not self.record.is_doubtful,
+            audit_lost=self.record.lost,
+            utterances_waiting=self.speech.waiting,
+            voice=self.speech.voice.speech,
+            voice_said=self.speech.voice.said,
+            voice_switches=self.speech.voice.switches,
+            lease_age_seconds=self.lease.age_seconds,
+            lease_losses=self.lease.losses,
+            taken_over=self.registry.taken_over_count,
+            fenced_writes=self.registry.fenced_count,
+        )
+
+    async def of_all(self) -> StatsOfAll:
+        """The figures of all replicas; this one's sessions are counted in memory."""
+        own = self.registry.index.live
+        if self.overview is None:
+            return StatsOfAll({"": own})
+        by_replica = await self.overview.live_by_replica()
+        return StatsOfAll(
+            {**by_replica, self.overview.own_name: own}, await self.overview.replicas()
         )

@@ -13,7 +13,6 @@ from app.audit.reader import AuditReader
 from app.audit.writer import AuditWriter
 from app.config.settings import Settings
 from app.observability.metrics import Metrics
-from app.observability.recent_calls import RecentCalls
 from app.sessions.access import AccessControl, Caller, Services, SessionGrant
 from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
@@ -25,11 +24,13 @@ from app.sessions.registry import SessionRegistry
 from app.sessions.service import SessionService
 from app.sessions.speech.service import SpeechService
 from app.sessions.stats import StatsReader
+from app.sessions.store.overview import SharedOverview
 from app.sessions.store.usage import UsageReader
 from app.web.authorization import token_of
 from app.web.bounds import WebBounds
 from app.web.from_state import FromState
 from app.web.middleware.forwarder import Forwarder
+from app.web.operator.replica_stats import ReplicaStatsReader
 from app.web.operator.shared_look import SharedLook
 from app.web.operator.sign_in import Operators
 from app.web.rate_limiter import Rates
@@ -55,11 +56,12 @@ class State(TypedDict):
     metrics: Metrics
     operator_streams: StreamLimit
     operators: Operators
+    overview: SharedOverview | None
     presence: SessionPresence
     rates: Rates
     readiness: Readiness
-    recent_calls: RecentCalls
     registry: SessionRegistry
+    replica_stats: ReplicaStatsReader
     services: Services
     sessions: SessionService
     settings: Settings
@@ -82,10 +84,11 @@ ClockDep = Annotated[SessionClock, Depends(FromState("clock"))]
 FollowersDep = Annotated[StreamLimit, Depends(FromState("followers"))]
 MetricsDep = Annotated[Metrics, Depends(FromState("metrics"))]
 OperatorStreamsDep = Annotated[StreamLimit, Depends(FromState("operator_streams"))]
+OverviewDep = Annotated[SharedOverview | None, Depends(FromState("overview"))]
 PresenceDep = Annotated[SessionPresence, Depends(FromState("presence"))]
 RatesDep = Annotated[Rates, Depends(FromState("rates"))]
 ReadinessDep = Annotated[Readiness, Depends(FromState("readiness"))]
-RecentCallsDep = Annotated[RecentCalls, Depends(FromState("recent_calls"))]
+ReplicaStatsDep = Annotated[ReplicaStatsReader, Depends(FromState("replica_stats"))]
 SessionServiceDep = Annotated[SessionService, Depends(FromState("sessions"))]
 SettingsDep = Annotated[Settings, Depends(FromState("settings"))]
 SharedLookDep = Annotated[SharedLook, Depends(FromState("shared_look"))]

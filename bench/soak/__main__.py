@@ -4,7 +4,11 @@ import argparse
 import asyncio
 import secrets
 import sys
+from collections.abc import Callable, Container
 
+from bench.soak.history import RULES
+from bench.soak.replica_faults import FAULTS
+from bench.soak.replicas_run import VISITORS, Load, ReplicaReport, soak_replicas
 from bench.soak.run import Report, soak
 
 SEEDS = 1_000_000
@@ -15,14 +19,65 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.soak")
     parser.add_argument("--minutes", type=float, default=2)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(SEEDS))
+    parser.add_argument("--replicas", type=int, default=0, help="so many brokers on one Postgres")
+    parser.add_argument("--visitors", type=int, default=VISITORS, help="of replicas, at once")
+    parser.add_argument("--rules", type=_names(RULES), default=list(RULES), help=", ".join(RULES))
+    parser.add_argument(
+        "--faults",
+        type=_names(FAULTS),
+        default=list(FAULTS),
+        help=f"of replicas: {', '.join(FAULTS)}",
+    )
     options = parser.parse_args()
     print(f"seed {options.seed}: the same visitors, faults and kills, though never to the moment")
     sys.stdout.flush()
-    report = asyncio.run(soak(options.minutes * 60, options.seed))
-    print(_table(report))
+    report: Report | ReplicaReport
+    if options.replicas:
+        report = asyncio.run(
+            soak_replicas(
+                options.minutes * 60,
+                options.seed,
+                count=options.replicas,
+                rules=options.rules,
+                faults=options.faults,
+                load=Load(options.visitors),
+            )
+        )
+        print(_table_of_replicas(report))
+    else:
+        report = asyncio.run(soak(options.minutes * 60, options.seed))
+        print(_table(report))
     for words in report.broken:
         print(f"BROKEN: {words}")
     return 1 if report.broken else 0
+
+
+def _names(known: Container[str]) -> Callable[[str], list[str]]:
+    """The type of an argument that is a comma-separated list of known names; it may be empty."""
+
+    def names(text: str) -> list[str]:
+        given = [name for name in text.split(",") if name]
+        for name in given:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"there is no {name}")
+        return given
+
+    return names
+
+
+def _table_of_replicas(report: ReplicaReport) -> str:
+    history = report.history
+    rows: list[tuple[str, object, str]] = [
+        ("visitors", report.tally.visitors, ""),
+        *((f"fault: {name}", count, "") for name, count in sorted(report.played.items())),
+        ("sessions opened", len(history.upstream), ""),
+        ("texts accepted", sum(c.is_done and bool(c.marks) for c in history.calls), ""),
+        ("sentences said", sum(map(len, history.said.values())), ""),
+        ("longest gap in control in ms", round(report.longest_gap_seconds * 1000), ""),
+        *((f"answered {what}", count, "") for what, count in sorted(report.tally.answers.items())),
+        *((f"rule: {rule}", "checked", "") for rule in report.rules),
+    ]
+    return _lines(rows)
 
 
 def _table(report: Report) -> str:
@@ -43,6 +98,10 @@ def _table(report: Report) -> str:
         ("seconds until quiet", round(report.quiet_seconds), ""),
         *((f"answered {what}", count, "") for what, count in sorted(report.tally.answers.items())),
     ]
+    return _lines(rows)
+
+
+def _lines(rows: list[tuple[str, object, str]]) -> str:
     return "\n".join(f"{name:<42}{value!s:>8}  {more}".rstrip() for name, value, more in rows)
 
 

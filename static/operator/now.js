@@ -2,6 +2,7 @@ import { byId } from "../shared/dom.js";
 import { showLiveStatus } from "./frame.js";
 import { HealthPanel } from "./health-panel.js";
 import { LiveUpdates } from "./live-updates.js";
+import { ReplicasPanel } from "./replicas-panel.js";
 import { SessionCard } from "./session-card.js";
 
 const TICK_MS = 1000;
@@ -10,6 +11,7 @@ const list = byId("sessions");
 const template = /** @type {HTMLTemplateElement} */ (byId("session-card"));
 const { words } = /** @type {HTMLElement} */ (document.querySelector(".now")).dataset;
 const health = new HealthPanel();
+const replicas = new ReplicasPanel();
 
 /** @type {Map<string, SessionCard>} */
 const cards = new Map();
@@ -31,6 +33,12 @@ function show({ at, sessions }, first = false) {
   arrange(sessions.map(({ sessionId }) => sessionId));
   byId("empty").hidden = sessions.length > 0;
   if (!first && (gone.length || come.length)) announce(come.length, gone.length);
+}
+
+/** @param {import("../../types/broker-api").HealthReport} report */
+function showHealth(report) {
+  health.show(report);
+  replicas.show(report.replicas);
 }
 
 /** @param {string} id */
@@ -75,10 +83,10 @@ function told(id) {
 }
 
 show(told("sessions-now"), true);
-health.show(told("health-now"));
+showHealth(told("health-now"));
 new LiveUpdates(
   "/operator/api/events",
-  { sessions: show, health: (news) => health.show(news) },
+  { sessions: show, health: showHealth },
   showLiveStatus,
 );
 setInterval(() => cards.forEach((card) => card.tick()), TICK_MS);

@@ -1,6 +1,7 @@
 import { Problem } from "../shared/broker/problems.js";
 import { formatDuration } from "../shared/duration.js";
 import { post } from "./operator-api.js";
+import { shortName } from "./replicas-panel.js";
 
 const CONFIRM_MS = 4000;
 const LAST_SECONDS = 60;
@@ -49,6 +50,8 @@ export class SessionCard {
     this.#write(".avatar", session.avatarId ?? "the default");
     this.#link(".visitor", session.visitor, { visitor: session.visitor });
     this.#link(".session", session.sessionId, { sessionId: session.sessionId });
+    this.#part(".held-by").hidden = session.replica === null;
+    this.#write(".replica", shortName(session.replica ?? ""));
     const silent = this.#keepsWords ? "Nothing was said yet." : "Words are not kept.";
     this.#write(".words", session.lastWords ?? silent);
     this.#part(".words").toggleAttribute("data-silent", session.lastWords === null);

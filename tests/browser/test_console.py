@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
@@ -13,6 +14,7 @@ from playwright.async_api import Browser, expect
 from tests.support.accessibility import _faint, _overflows
 from tests.support.avatar_page import PATIENCE_MS, AvatarPage
 from tests.support.demo import OPERATED, TOKEN, Demo, running_demo, sign_in
+from tests.support.postgres import Postgres
 from tests.support.processes import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -70,6 +72,8 @@ async def test_a_session_is_watched_ended_found_and_exported(
     card = page.get_by_role("listitem").filter(has_text=session_id[:8])
     await expect(card).to_contain_text("Nothing was said yet.")
     await expect(card).to_contain_text("Watched")
+    for of_replicas in (page.locator("#replicas"), card.get_by_text("Replica")):
+        await expect(of_replicas).to_be_hidden()  # with SQLite there are none
     await expect(card).to_contain_text(re.compile(r"1[45]:\d\d left"))
     await expect(page.get_by_role("heading", name="1 of 50 session is open")).to_be_visible()
     await tab.speak(WORDS)
@@ -159,4 +163,42 @@ async def test_when_the_broker_goes_the_console_says_so(
         await sign_in(tab.page, TOKEN)
         await is_live(tab)
     await expect(tab.page.locator("#line")).not_to_have_text("Live", timeout=PATIENCE_MS)
+    await context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_replicas_and_what_is_wrong_with_them_can_be_read_by_everyone(
+    browser: Browser, emulator: Running, own_postgres: Postgres, tmp_path: Path, scheme: Any
+) -> None:
+    url = own_postgres.new_database()
+    shared = {"DATABASE_URL": url, "SECRET_KEY": "a-signing-key-of-these-two-replicas"}
+    context = await browser.new_context(color_scheme=scheme)
+    console = AvatarPage(await context.new_page(), tolerated=("401",))
+    with running_demo(emulator, tmp_path, **OPERATED, **shared) as demo:
+        async with httpx.AsyncClient(base_url=demo.url) as visitor:
+            session = (await visitor.post("/api/create-avatar-session")).json()
+        # Not yet lapsed, so that it is not buried meanwhile.
+        own_postgres.execute(
+            url,
+            "INSERT INTO replicas (holder, url, version, state, expires_at, settings_hash, stats) "
+            "VALUES ('zz-other-replica', 'http://[2001:db8::7]:8000', '0.0.9', 'draining', "
+            """extract(epoch FROM now()) + 600, 'other', '{"breaker": "open"}')""",
+        )
+        page = console.page
+        await page.goto(f"{demo.url}/operator")
+        await sign_in(page, TOKEN)
+        await is_live(console)
+        this_one, other = (page.locator(".replicas li").nth(n) for n in (0, 1))
+        await expect(other).to_contain_text("zz-other takes no more sessions")
+        await expect(other).to_contain_text("does not ask Kaltura")
+        await expect(other).to_contain_text("settings are not those")
+        await expect(this_one).to_contain_text("It answers here.")
+        name = await this_one.locator(".name").inner_text()
+        card = page.get_by_role("listitem").filter(has_text=session["sessionId"][:8])
+        await expect(card).to_contain_text(name)
+        for width in (1280, 360):
+            await page.set_viewport_size({"width": width, "height": 800})
+            assert await _faint(console) == []
+            assert await console.barriers() == []
+            assert not await _overflows(console), width
     await context.close()

@@ -13,6 +13,7 @@ from app.kaltura.account import AdminSecret
 from app.kaltura.client import REPEATABLE, KalturaClient
 from app.kaltura.contract import Operation
 from app.kaltura.credentials import RENEWED_AFTER, ConfiguredKs, MintedKs
+from app.kaltura.http import post_json
 from app.kaltura.minting import LIFETIME_SECONDS, KsMinter
 from app.kaltura.transport import MAX_ANSWER_BYTES
 from tests.support.doubles import (
@@ -53,6 +54,20 @@ def renewing(kaltura: FakeKaltura, clock: FakeClock) -> KalturaClient:
         transport=kaltura,
         timeout_seconds=5,
     )
+
+
+@pytest.mark.parametrize(
+    "host", ["kaltura.test", "kaltura.test:8443", "kaltura.test:443", "münchen.test", "[::1]:80"]
+)
+def test_a_call_has_the_headers_that_httpx_would_give_it(host: str) -> None:
+    url, content = f"https://{host}/v1/say-text", '{"text":"Grüße"}'.encode()
+    request = post_json(httpx.URL(url), "Bearer token", content)
+    own = {name: request.headers[name] for name in ("Accept", "Accept-Encoding")}
+    own |= {"Authorization": "Bearer token", "Content-Type": "application/json"}
+    expected = httpx.Request("POST", url, headers=own, content=content)
+    assert own["Accept-Encoding"] == "identity"
+    assert request.headers == expected.headers
+    assert (request.url, request.content) == (expected.url, expected.content)
 
 
 not_create = pytest.mark.parametrize("operation", [o for o in Operation if o != Operation.CREATE])

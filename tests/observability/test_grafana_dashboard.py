@@ -9,12 +9,16 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from app.kaltura import errors
+from app.observability.metrics import Metrics
 from app.problems import PROBLEMS
 from app.sessions.store.model import EndReason
+from app.sessions.store.overview import REPLICA_STATES
+from app.web.middleware.forwarder import ForwardOutcome
 from tests.support.doubles import BY_ADMIN_SECRET, FakeKaltura, refusal
-from tests.support.metrics import OPERATOR, scraped
+from tests.support.metrics import OPERATOR, nothing_counted, scraped
 from tests.support.visitor_api import CONTROLS, CREATE, Visit, opened, path
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -33,7 +37,7 @@ KNOWN: dict[str, set[str]] = {
     },
     "problem": {kind.name for kind in PROBLEMS},
     "reason": set(EndReason),
-    "state": {"closed", "open", "half_open"},
+    "state": {"closed", "open", "half_open", *REPLICA_STATES},
     "status": {"500"},
 }
 """What may be compared with, where a calm minute need not have shown it."""
@@ -66,8 +70,13 @@ async def there(visit: Visit, kaltura: FakeKaltura) -> dict[str, dict[str, set[s
     """Each figure after some traffic, with its labels and their values."""
     visitor = await visit(operator_token=OPERATOR, **BY_ADMIN_SECRET)
     await traffic(visitor, kaltura)
+    # There is nobody to pass calls on to in this test.
+    forwarding = Metrics()
+    for outcome in ForwardOutcome:
+        forwarding.forwarded(outcome, 0.1)
+    forwards = text_string_to_metric_families(forwarding.exposition(*nothing_counted()).decode())
     found: dict[str, dict[str, set[str]]] = {}
-    for family in (await scraped(visitor)).values():
+    for family in (*forwards, *(await scraped(visitor)).values()):
         for sample in family.samples:
             labels = found.setdefault(sample.name, {})
             for name, value in sample.labels.items():
@@ -96,6 +105,18 @@ async def test_every_figure_and_label_that_they_name_is_there_after_some_traffic
     ours = {name for name in there if name.startswith("avatar_broker_")}
     unseen = {name for name in ours - named if not name.endswith(("_created", "_sum", "_count"))}
     assert unseen == set(), "the dashboard shows everything"
+
+
+async def test_a_figure_of_all_replicas_is_added_up_nowhere(visit: Visit) -> None:
+    families = (await scraped(await visit(operator_token=OPERATOR))).values()
+    of_all = {f.name for f in families if "_all_" in f.name or f.documentation.endswith("of all")}
+    assert len(of_all) == 5
+    asked = [query for query in queries() if of_all & {name for name, _ in SELECTOR.findall(query)}]
+    assert len(asked) > 5
+    for query in asked:
+        for name in of_all:
+            wrapped = re.findall(rf"max(?: by \(\w+\))? ?\({name}\b", query)
+            assert len(wrapped) == len(re.findall(rf"\b{name}\b", query)), query
 
 
 def test_every_panel_says_what_it_shows_and_none_hides_another() -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from app.kaltura.contract import Operation
 from app.kaltura.observation import Exchange
-from app.observability.recent_calls import MAX_CALLS, OK, WINDOW_SECONDS, Answered, RecentCalls
+from app.observability.recent_calls import MAX_CALLS, OK, WINDOW_SECONDS, RecentCalls, together
 from tests.support.doubles import FakeClock
 
 SAID = Operation.SAY_TEXT.value
@@ -22,18 +22,24 @@ def answer(recent: RecentCalls, seconds: float, outcome: str = OK) -> None:
         exchange.seconds, exchange.outcome = seconds, outcome
 
 
+def told(*processes: RecentCalls) -> tuple[int, int, float, float]:
+    """What an operator is told of calls that these processes made."""
+    answered = together(recent.by_operation()[SAID] for recent in processes)
+    return answered.calls, answered.failed, answered.median, answered.p95
+
+
 @pytest.mark.parametrize(("calls", "median", "p95"), [(100, 50, 95), (21, 11, 20), (3, 2, 3)])
 def test_the_median_and_the_95th_are_among_what_was_measured(
     recent: RecentCalls, calls: int, median: int, p95: int
 ) -> None:
     for seconds in range(calls, 0, -1):
         answer(recent, seconds)
-    assert recent.by_operation() == {SAID: Answered(calls, failed=0, median=median, p95=p95)}
+    assert told(recent) == (calls, 0, median, p95)
 
 
 def test_one_call_is_its_own_median(recent: RecentCalls) -> None:
     answer(recent, 3, "TimedOutError")
-    assert recent.by_operation() == {SAID: Answered(calls=1, failed=1, median=3, p95=3)}
+    assert told(recent) == (1, 1, 3, 3)
 
 
 def test_what_is_long_ago_is_forgotten(recent: RecentCalls, clock: FakeClock) -> None:
@@ -48,3 +54,17 @@ def test_a_busy_hour_takes_no_more_memory_than_a_calm_one(recent: RecentCalls) -
     for _ in range(MAX_CALLS + 10):
         answer(recent, 1)
     assert recent.by_operation()[SAID].calls == MAX_CALLS
+
+
+def test_calls_of_several_processes_are_told_as_if_one_had_made_them(
+    recent: RecentCalls, clock: FakeClock
+) -> None:
+    busy, idle = RecentCalls(clock), RecentCalls(clock)
+    for seconds in range(1, 901):
+        answer(busy if seconds % 3 else recent, seconds)
+    answer(idle, 5000, "TimedOutError")
+    calls, failed, median, p95 = told(recent, busy, idle)
+    assert (calls, failed) == (901, 1)
+    twentieth = calls / 20
+    assert 450 <= median <= 450 + twentieth
+    assert 855 <= p95 <= 855 + twentieth

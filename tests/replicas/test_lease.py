@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from app.db.database import Database, open_database
 from app.main import Transports, create_app
 from app.migrations import prepare
-from app.problems import RecordUnavailable, ReplicaSuspended
+from app.problems import RecordUnavailable, ReplicaUnavailable
 from app.replicas import postgres_lease
 from app.replicas.joining import own_url, settings_hash
 from app.replicas.lease import SESSIONS_MOVED, TTL_SECONDS
@@ -163,7 +163,7 @@ async def calls_of_every_kind(replica: Replica, session: SessionRuntime) -> dict
         try:
             await call
             done[operation] = True
-        except ReplicaSuspended as refused:
+        except ReplicaUnavailable as refused:
             assert refused.retry_after
             done[operation] = False
     return done
@@ -198,7 +198,7 @@ async def test_a_session_whose_media_may_not_be_asked_for_is_ended(
         return httpx.Response(200, json={"success": True, "sessionId": "s", "token": "t"})
 
     kaltura.will("create", opened_slowly)
-    with pytest.raises(ReplicaSuspended):
+    with pytest.raises(ReplicaUnavailable):
         await one.open()
     assert kaltura.operations() == ["create", "end"]
 
@@ -243,9 +243,9 @@ async def test_an_owner_that_was_cut_off_can_not_write_itself_back(
     assert await holders(sql) == {session.session_id: two.lease.name}
     assert await sql.fetchval("SELECT ended FROM sessions") is None
     assert one.session_ids == set()
-    with pytest.raises(ReplicaSuspended):
+    with pytest.raises(ReplicaUnavailable):
         await one.say(session, "I still have it")
-    with pytest.raises(ReplicaSuspended):
+    with pytest.raises(ReplicaUnavailable):
         await one.service.end(grant(session))
     assert kaltura.operations() == ["create", "init-client"]
     await two.say(await two.here(session), "no, I have")
@@ -282,7 +282,7 @@ async def test_whoever_comes_back_after_it_was_declared_dead_has_another_name_an
     assert one.database.process_name == one.lease.name
     assert (await states(sql))[name] == ReplicaState.DEAD.value
     assert one.session_ids == set()
-    with pytest.raises(ReplicaSuspended):
+    with pytest.raises(ReplicaUnavailable):
         await waiting
     assert "say-text" not in kaltura.operations()
     another = await one.open()
@@ -352,7 +352,7 @@ async def test_what_kaltura_opens_for_a_process_declared_dead_is_ended_and_no_vi
     if knows:
         assert await one.lease.renew()
     gate.open.set()
-    with pytest.raises(ReplicaSuspended):
+    with pytest.raises(ReplicaUnavailable):
         await opening
     for replica in (one, two):
         await replica.look()

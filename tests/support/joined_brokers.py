@@ -82,15 +82,16 @@ class JoinedBrokers:
         self._url = url
 
     async def start(self, *, clocks: Clocks | None = None, **changes: Any) -> JoinedBroker:
-        """One more broker, which joins the others."""
+        """One more broker, in the table of replicas."""
         listening = socket.create_server(("127.0.0.1", 0))
+        host, port = listening.getsockname()
+        url = f"http://{host}:{port}"
         app = create_app(
             settings(database_url=self._url, **changes),
             transports=Transports(kaltura=self.kaltura),
             clocks=clocks or Clocks(wall=self.clock),
-            listening_at=listening.getsockname(),
+            listening_at=(host, port),
         )
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         server = _server(app)
         serving = asyncio.create_task(server.serve([listening]))
         while not server.started:

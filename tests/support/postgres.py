@@ -4,6 +4,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -18,13 +19,43 @@ USER: Final = "nobody"
 """As whom it runs where the tests are root's: Postgres refuses to be root."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Postgres:
-    """A server that answers on loopback."""
+    """A server that answers on loopback; its folder is made by `postgres`."""
 
     programs: Path
+    folder: Path
     port: int
-    process: subprocess.Popen[bytes]
+    owner: dict[str, Any]
+    """As whom it runs, as arguments of `subprocess`."""
+
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server, and wait until it answers."""
+        place = ["-D", str(self.folder / "data"), "-k", str(self.folder)]
+        options = ["-h", "127.0.0.1", "-p", str(self.port), "-c", "fsync=off"]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(  # noqa: S603 - found by our own script
+                [str(self.programs / "postgres"), *place, *options],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl+C ends those who use it first
+                **self.owner,
+            )
+        wait_until("Postgres is ready", self.is_ready)
+
+    def stop(self) -> None:
+        """Stop the server at once: it breaks off every connection and every transaction."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGQUIT)
+            stop(self.process)
+
+    def is_ready(self) -> bool:
+        """Whether it takes connections."""
+        asked = ["-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        program = [str(self.programs / "pg_isready"), *asked]
+        return subprocess.run(program, check=False).returncode == 0  # noqa: S603 - found by our own script
 
     def new_database(self) -> str:
         """The URL of a database with nothing in it."""
@@ -35,6 +66,10 @@ class Postgres:
     def drop(self, url: str) -> None:
         """Away with a database, whoever uses it."""
         self._sql("postgres", f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
+    def execute(self, url: str, statement: str) -> None:
+        """Run a statement in the database at `url`."""
+        self._sql(url.rpartition("/")[2], statement)
 
     def cut(self) -> None:
         """Break off every connection, as a restart does."""
@@ -67,31 +102,19 @@ def postgres() -> Iterator[Postgres]:
         shutil.chown(folder, somebody.pw_uid, somebody.pw_gid)
         as_somebody = {"user": somebody.pw_uid, "group": somebody.pw_gid, "extra_groups": []}
     data, port = folder / "data", free_port()
-    quiet: Any = {"cwd": folder, "env": {"PATH": os.environ["PATH"]}, **as_somebody}
+    owner: Any = {"cwd": folder, "env": {"PATH": os.environ["PATH"]}, **as_somebody}
     try:
         subprocess.run(  # noqa: S603 - found by our own script
             [programs / "initdb", "-D", data, "-U", "broker", "-A", "trust", "-E", "UTF8"],
             check=True,
             stdout=subprocess.DEVNULL,
-            **quiet,
+            **owner,
         )
-        options = ["-h", "127.0.0.1", "-p", str(port), "-k", str(folder), "-c", "fsync=off"]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 - found by our own script
-                [str(programs / "postgres"), "-D", str(data), *options],
-                stdout=log,
-                stderr=log,
-                **quiet,
-            )
+        server = Postgres(programs, folder, port, owner)
         try:
-            wait_until("Postgres is ready", lambda: _is_ready(programs, port))
-            yield Postgres(programs, port, process)
+            server.start()
+            yield server
         finally:
-            stop(process)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_ready(programs: Path, port: int) -> bool:
-    asked = [str(programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
-    return subprocess.run(asked, check=False).returncode == 0  # noqa: S603 - found by our own script

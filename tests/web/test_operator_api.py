@@ -186,6 +186,7 @@ async def test_the_live_sessions_are_told_with_all_that_an_operator_asks(
         "watched": True,
         "state": "live",
         "lastWords": "Good bye",
+        "replica": None,
     }
 
 

@@ -79,10 +79,12 @@ class Budgets:
         if session.ended is not None:
             return 0.0
         left = max(session.expires_at - self._clock(), 0.0)
+        return min(left, await self.equal_share(self._registry.index.live))
+
+    async def equal_share(self, sessions: int) -> float:
+        """Seconds that each of so many open sessions may last by the budget of all."""
         left_of_all = await self._left_of(None)
-        if left_of_all is None:
-            return left
-        return min(left, max(left_of_all / max(self._registry.index.live, 1), 0.0))
+        return math.inf if left_of_all is None else max(left_of_all / max(sessions, 1), 0.0)
 
     async def _is_spent(self, owner: str | None) -> bool:
         left = await self._left_of(owner)

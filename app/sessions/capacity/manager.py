@@ -136,7 +136,7 @@ class CapacityManager:
             ticket = state.waiting_room.ticket(ticket_id)
             if ticket is not None:
                 state.waiting_room.leave(ticket)
-                self._notify()
+                self.notify()
                 self._advance(state)
 
         await self._change(rule)
@@ -157,11 +157,11 @@ class CapacityManager:
                 self.waiting = len(state.waiting_room)
                 if state.version != self._version:
                     self._version = state.version
-                    self._notify()
+                    self.notify()
 
         return await self._store.change(counted)
 
-    def _notify(self) -> None:
+    def notify(self) -> None:
         """Wake every call that waits for a change of its position."""
         self._changed.set()
         self._changed = asyncio.Event()
@@ -206,7 +206,7 @@ class CapacityManager:
     def _advance(self, state: CapacityState) -> None:
         left = functools.partial(self._places_left, state)
         if state.waiting_room.advance(self._free(state), left):
-            self._notify()
+            self.notify()
 
     def _join_line(self, state: CapacityState, requester: Requester) -> Ticket:
         room = state.waiting_room

@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from app.db.database import Database
 from app.problems import Problem, RecordUnavailable
+from app.replicas.lease import LINE_CHANGED
 from app.sessions.capacity.state import CapacityState, KalturaLimit, Requester, Result
 from app.sessions.capacity.waiting_room import Ticket, WaitingRoom
 from app.sessions.store.capacity_tables import CAPACITY, LINE, OPENINGS
@@ -186,6 +187,8 @@ class SharedCapacity:
         changed = self._save_line()
         if self.kaltura_limit is not self._limit_before or changed:
             limit = self.kaltura_limit
+            if changed:
+                self._connection.execute(select(func.pg_notify(LINE_CHANGED, "")))
             self.version += changed
             self._connection.execute(
                 update(CAPACITY).values(

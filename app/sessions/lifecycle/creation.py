@@ -18,7 +18,7 @@ from app.problems import (
     KalturaFailed,
     Problem,
     RecordUnavailable,
-    ReplicaSuspended,
+    ReplicaUnavailable,
     SessionEnded,
 )
 from app.sessions.capacity.state import Requester, Reservation
@@ -69,8 +69,8 @@ class SessionCreator:
         """Create a session at Kaltura that lasts for `seconds` or the default; keep it in memory.
 
         The reservation is given back when no session was opened. While an answer may still come
-        after its caller got an error, the reservation is kept. Raises `ReplicaSuspended` when this
-        process was declared dead meanwhile; then the session is ended.
+        after its caller got an error, the reservation is kept. Raises `ReplicaUnavailable` when
+        this process was declared dead meanwhile; then the session is ended.
         """
         is_late, holder = False, self._gateway.holder
 
@@ -92,7 +92,7 @@ class SessionCreator:
         session = self._new_session(reservation, created, origin, seconds)
         if self._gateway.holder != holder:
             await self._end_at_once(session, reservation)
-            raise ReplicaSuspended(retry_after=1)
+            raise ReplicaUnavailable(retry_after=1)
         return await self._keep(session, reservation)
 
     async def complete(
@@ -118,7 +118,7 @@ class SessionCreator:
             async with runtime.call_lock.held():
                 if runtime.session.media is None:
                     await self._init_client(runtime)
-        except ReplicaSuspended:
+        except ReplicaUnavailable:
             raise  # Kaltura was not asked, so the call can be repeated
         except Problem as problem:
             await self._terminator.end_quietly(runtime, EndReason.FAILED)
@@ -168,7 +168,7 @@ class SessionCreator:
         """Wait for a step that needs the database; when it fails, end the session, and raise."""
         try:
             await writing
-        except (RecordUnavailable, ReplicaSuspended) as failure:
+        except (RecordUnavailable, ReplicaUnavailable) as failure:
             self._readiness.note(failure)
             await self._terminator.end_quietly(runtime, EndReason.FAILED)
             raise

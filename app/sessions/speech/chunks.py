@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from app.audit.model import OK
 from app.kaltura.client import NOT_CARRIED_OUT
-from app.problems import Problem, ReplicaSuspended
+from app.problems import Problem, ReplicaUnavailable
 from app.sessions.speech.text.segmentation import chunk_end
 from app.sessions.speech.text.validation import is_silent
 from app.sessions.speech.utterances import SpeechChunk, Utterance
@@ -80,7 +80,7 @@ def pause_before_next_try(chunk: SpeechChunk, problem: Problem) -> float | None:
     A chunk may be tried again if Kaltura did not carry it out and no caller waits for its outcome:
     then nothing is said twice, and a caller who waits can repeat the call.
     """
-    was_not_said = isinstance(problem, ReplicaSuspended) or isinstance(
+    was_not_said = isinstance(problem, ReplicaUnavailable) or isinstance(
         problem.__cause__, (*NOT_CARRIED_OUT, ServiceFailed)
     )
     if not was_not_said or chunk.accepted is not None or chunk.tries >= MAX_TRIES:

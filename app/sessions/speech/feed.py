@@ -90,10 +90,13 @@ class UtteranceFeed:
             self._news = None
 
     def _forget(self) -> None:
-        for turn_id, receipt in list(self._receipts.items()):
-            over = len(self._receipts) > MAX_REMEMBERED
-            if not over and self._characters <= MAX_REMEMBERED_CHARACTERS:
-                return
-            if receipt.state in OVER:
-                self._characters -= len(receipt.text)
-                del self._receipts[turn_id]
+        while self._is_full() and (over := self._oldest_over()) is not None:
+            self._characters -= len(over.text)
+            del self._receipts[over.turn_id]
+
+    def _is_full(self) -> bool:
+        too_many = len(self._receipts) > MAX_REMEMBERED
+        return too_many or self._characters > MAX_REMEMBERED_CHARACTERS
+
+    def _oldest_over(self) -> Receipt | None:
+        return next((each for each in self._receipts.values() if each.state in OVER), None)

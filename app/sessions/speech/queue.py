@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -12,7 +12,7 @@ from app.audit.model import OK, UNKNOWN
 from app.kaltura.client import Recording
 from app.kaltura.contract import TurnId
 from app.problems import Problem, SessionEnded
-from app.sessions.clock import Clocks, Sleep
+from app.sessions.clock import Clocks
 from app.sessions.error_mapping import UnwantedCall
 from app.sessions.speech.backlog import SpeechBacklog
 from app.sessions.speech.chunks import (
@@ -53,10 +53,11 @@ class SpeechQueue:
         self._monotonic = clocks.monotonic
         self._backlog = backlog
         self._playback = Playback()
-        self._interrupter = Interrupter(interrupt, clocks, on_done=self._wake_sender)
+        self._interrupter = Interrupter(interrupt, clocks, on_done=self._advance)
         self._not_before = -math.inf
-        self._wake = asyncio.Event()
         self._sender_task: asyncio.Task[None] | None = None
+        self._timer_task: asyncio.Task[None] | None = None
+        self._timer_at = math.inf
         self._over: str | None = None
 
     @asynccontextmanager
@@ -99,7 +100,7 @@ class SpeechQueue:
         is_first = self._backlog.is_empty and self._playback.has_room(self._monotonic())
         utterance.chunks.extend(chunks)
         self._backlog.add(utterance)
-        self._wake_sender()
+        self._advance()
         return is_first
 
     def add(self, utterance: Utterance, chunk: SpeechChunk, stop_count: int) -> None:
@@ -130,7 +131,7 @@ class SpeechQueue:
         utterance.open, utterance.closed = False, True
         if utterance.chunks:
             utterance.chunks[-1].final = True
-        self._wake_sender()
+        self._advance()
 
     async def stop(self, interrupt: Interrupt) -> None:
         """Stop speech, and drop all that was queued so far; raises a `Problem`."""
@@ -153,7 +154,7 @@ class SpeechQueue:
         for each in note_heard(utterance, now):
             self._utterances.mark_speaking(each, 0)
             self._utterances.mark_done(each)
-        self._wake_sender()
+        self._advance()
 
     @property
     def is_over(self) -> bool:
@@ -167,30 +168,28 @@ class SpeechQueue:
         self._drop_waiting(reason)
         for utterance in self._playback.clear():
             self._utterances.mark_interrupted(utterance, reason)
-        self._wake.set()
+        self._stop_timer()
 
     async def settle(self) -> None:
         """Cancel the sending and the interrupts under way, at the end of the process."""
         self._interrupter.cancel()
+        self._stop_timer()
         if self._sender_task is not None:
             self._sender_task.cancel()
             await asyncio.wait([self._sender_task])
 
-    def _wake_sender(self) -> None:
-        self._wake.set()
-        if (self._sender_task is None or self._sender_task.done()) and not self._over:
-            self._sender_task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        while not self._over:
-            self._wake.clear()
-            self._update_states()
-            if (utterance := self._next_utterance()) is not None:
-                await self._send(utterance)
-            elif self._backlog.is_empty and not len(self._playback):
-                return
-            else:
-                await self._wait_for_change()
+    def _advance(self) -> None:
+        """Send the next chunk when it may be sent now, or else set the timer for what is next."""
+        if self._over or self._sender_task is not None:
+            return
+        self._update_states()
+        utterance = self._next_utterance()
+        if utterance is None:
+            self._set_timer()
+            return
+        # In the context of the chunk's call, which the log and the record then name.
+        context = utterance.chunks[0].context
+        self._sender_task = asyncio.create_task(self._send(utterance), context=context)
 
     def _update_states(self) -> None:
         """Update the states of the utterances that have begun or are over by now."""
@@ -216,26 +215,41 @@ class SpeechQueue:
             return None
         return first
 
-    async def _wait_for_change(self) -> None:
+    def _set_timer(self) -> None:
+        """Advance again at the next time at which something changes by itself."""
         now = self._monotonic()
-        wake_times = [self._not_before, now + self._playback.seconds_to_room(now)]
-        wake_times = [wake_time for wake_time in wake_times if wake_time > now]
+        times = [self._not_before, now + self._playback.seconds_to_room(now)]
+        times = [time for time in times if time > now]
         if (change := self._playback.next_change()) is not None:
-            wake_times.append(max(change, now))
-        await _wait_for(
-            self._wake, self._clocks.sleep, min(wake_times) - now if wake_times else None
-        )
+            times.append(max(change, now))
+        at = min(times, default=math.inf)
+        if at == self._timer_at:
+            return
+        self._stop_timer()
+        if times:
+            self._timer_at = at
+            self._timer_task = asyncio.create_task(self._advance_after(at - now))
+
+    def _stop_timer(self) -> None:
+        if self._timer_task is not None:
+            self._timer_task.cancel()
+        self._timer_task, self._timer_at = None, math.inf
+
+    async def _advance_after(self, seconds: float) -> None:
+        await self._clocks.sleep(seconds)
+        self._timer_task, self._timer_at = None, math.inf
+        self._advance()
 
     async def _send(self, utterance: Utterance) -> None:
-        """Send an utterance's next chunk, with its call's context for the log and the record."""
-        chunk = take_next_chunk(utterance, self._max_chunk_length())
-        trying = asyncio.create_task(self._try(utterance, chunk), context=chunk.context)
-        try:
-            await trying
-        finally:
-            trying.cancel()
-            utterance.tried += 1
-            utterance.note_drained()
+        """Send an utterance's next chunk, unless a Stop came before this task began."""
+        if self._next_utterance() is utterance:
+            try:
+                await self._try(utterance, take_next_chunk(utterance, self._max_chunk_length()))
+            finally:
+                utterance.tried += 1
+                utterance.note_drained()
+        self._sender_task = None
+        self._advance()
 
     async def _try(self, utterance: Utterance, chunk: SpeechChunk) -> None:
         count = self._interrupter.count
@@ -296,15 +310,3 @@ class SpeechQueue:
 
     def _seconds_to_room(self) -> float:
         return self._playback.seconds_to_room(self._monotonic())
-
-
-async def _wait_for(event: asyncio.Event, sleep: Sleep, seconds: float | None) -> None:
-    """Wait until an event is set, or for a number of seconds."""
-    tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(event.wait())]
-    if seconds is not None:
-        tasks.append(asyncio.ensure_future(sleep(seconds)))
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -8,12 +8,10 @@ from pydantic import Field, RootModel, SecretStr
 
 from app.audit.model import Entry, Event
 from app.audit.reader import Page, StoredEntry
-from app.audit.writer import AuditWriter
-from app.observability.recent_calls import Answered
-from app.sessions.clock import SessionClock
 from app.sessions.stats import Stats
-from app.sessions.store.model import AvatarSession
+from app.sessions.store.overview import KnownReplica, OpenSession
 from app.sessions.store.usage import UsageTotals
+from app.web.operator.replica_stats import ReplicaStats
 from app.web.visitor.schemas import Shape, moment
 
 
@@ -84,28 +82,31 @@ class LiveSession(Shape):
     state: Literal["live"] = "live"
     last_words: str | None = Field(description="The last text; null also when none is kept")
 
+    replica: str | None = Field(description="The name of the replica that has it; null with SQLite")
+
     @classmethod
     def told(
         cls,
-        session: AvatarSession,
+        session: OpenSession,
         *,
         opened: Entry | None,
         said: Entry | None,
-        clock: SessionClock,
         seconds_left: float,
+        stats: ReplicaStats,
     ) -> Self:
-        """The state of a session, completed from its entries in the record."""
+        """The state of a session, from its entries in the record and what its replica tells."""
         asked_for = opened.detail if opened else {}
         return cls(
             session_id=session.session_id,
             visitor=session.owner,
             avatar_id=asked_for.get("avatarId"),
             voice_id=asked_for.get("voiceId"),
-            opened_at=moment(clock.to_wall(session.opened_at)),
-            expires_at=moment(clock.to_wall(session.expires_at)),
+            opened_at=moment(session.opened_at),
+            expires_at=moment(session.expires_at),
             seconds_left=int(seconds_left),
-            watched=session.is_watched(clock.running()),
+            watched=session.session_id not in stats.unwatched,
             last_words=said.text if said else None,
+            replica=session.holder,
         )
 
 
@@ -136,27 +137,78 @@ class OperationHealth(Shape):
     p95_ms: float = Field(description="95 of 100 answers came within this time")
 
 
+class ReplicaHealth(Shape):
+    """A replica: a broker process that shares its Postgres with others."""
+
+    name: str = Field(description="Its random name, new at each start")
+    url: str = Field(description="Where other replicas reach it")
+    version: str
+    state: str = Field(
+        description="up; draining: it takes no more sessions; suspended: it has not renewed its "
+        "lease in time, so it opens and says nothing; dead: others have taken its sessions over"
+    )
+    lease_age_seconds: float = Field(description="Since it renewed its lease")
+    live: int = Field(description="Its open sessions")
+    texts_waiting: int = Field(description="Texts that wait to be said")
+    breaker: str = Field(description="Whether it asks Kaltura, as for all")
+    this_one: bool = Field(description="Whether it is the one that answers here")
+    same_settings: bool = Field(description="Whether its settings are those of this one")
+
+    @classmethod
+    def of(
+        cls,
+        replica: KnownReplica,
+        stats: ReplicaStats,
+        *,
+        live: int,
+        this_one: bool,
+        same_settings: bool,
+    ) -> Self:
+        """The health of a replica, from its row and what it tells."""
+        return cls(
+            name=replica.holder,
+            url=replica.url,
+            version=replica.version,
+            state=replica.state,
+            lease_age_seconds=round(replica.lease_age, 1),
+            live=live,
+            texts_waiting=stats.texts_waiting,
+            breaker=stats.breaker,
+            this_one=this_one,
+            same_settings=same_settings,
+        )
+
+
 class HealthReport(Shape):
-    """How full the broker is, how Kaltura has answered lately, and the state of the record."""
+    """How full the broker is, how Kaltura has answered lately, and the state of the record.
+
+    With Postgres these are the figures of all replicas.
+    """
 
     live: int
     capacity: int = Field(description="Sessions that may be open")
     waiting: int = Field(description="Visitors in line")
     waiting_capacity: int
-    breaker: str = Field(description="closed: Kaltura is asked; open: it is not; half_open: once")
+    breaker: str = Field(
+        description="closed: Kaltura is asked; open: it is not; half_open: once. Of several "
+        "replicas the worst"
+    )
     operations: list[OperationHealth]
     record_waiting: int = Field(description="Entries that are not on disk yet")
     record_fails: bool = Field(description="Whether the record can't be written just now")
+    replicas: list[ReplicaHealth] = Field(description="Empty with SQLite, which has one process")
 
     @classmethod
-    def of(cls, stats: Stats, answered: Mapping[str, Answered], record: AuditWriter) -> Self:
-        """The report, from what was counted."""
+    def of(
+        cls, stats: Stats, told: ReplicaStats, replicas: list[ReplicaHealth], *, live: int
+    ) -> Self:
+        """The report, from what this process has counted and all replicas have told."""
         return cls(
-            live=stats.live,
+            live=live,
             capacity=stats.capacity,
             waiting=stats.waiting,
             waiting_capacity=stats.waiting_capacity,
-            breaker=stats.breaker,
+            breaker=told.breaker,
             operations=[
                 OperationHealth(
                     operation=operation,
@@ -165,10 +217,11 @@ class HealthReport(Shape):
                     median_ms=_milliseconds(calls.median),
                     p95_ms=_milliseconds(calls.p95),
                 )
-                for operation, calls in sorted(answered.items())
+                for operation, calls in sorted(told.operations.items())
             ],
-            record_waiting=record.waiting,
-            record_fails=record.is_doubtful,
+            record_waiting=told.record_waiting,
+            record_fails=told.record_fails,
+            replicas=replicas,
         )
 
 

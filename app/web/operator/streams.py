@@ -70,18 +70,22 @@ _PROBLEMS: Final = problems(InvalidRequest, Unauthenticated, RateLimited, Record
     responses=problems(Unauthenticated, RateLimited) | {200: {"model": ConsoleEvent}},
 )
 async def follow_sessions(
-    stream: StreamDep, dashboard: DashboardDep, shared_look: SharedLookDep, bounds: BoundsDep
+    stream: StreamDep,
+    dashboard: DashboardDep,
+    record: AuditWriterDep,
+    shared_look: SharedLookDep,
+    bounds: BoundsDep,
 ) -> Response:
     """Follow the state: `sessions` events as at `/sessions`, `health` events as at `/health`.
 
     Each is sent when it changes, and every 15 seconds: within a second, or later when very many
     sessions are open. The stream ends after ten minutes; ask again.
     """
-    return EventStream(_what_goes_on(dashboard, shared_look, bounds), stream)
+    return EventStream(_what_goes_on(dashboard, record, shared_look, bounds), stream)
 
 
 async def _what_goes_on(
-    dashboard: Dashboard, shared_look: SharedLook, bounds: WebBounds
+    dashboard: Dashboard, record: AuditWriter, shared_look: SharedLook, bounds: WebBounds
 ) -> AsyncIterator[ServerSentEvent]:
     now = asyncio.get_running_loop().time
     ends_at, told, told_at = now() + bounds.stream_seconds, ["", ""], now()
@@ -98,7 +102,7 @@ async def _what_goes_on(
         told = shown
         if now() >= ends_at:
             return
-        await _news(dashboard.audit_writer, bounds)
+        await _news(record, bounds)
 
 
 @router.get(

@@ -15,7 +15,7 @@ from app.problems import (
     Problem,
     RateLimited,
     RecordUnavailable,
-    ReplicaSuspended,
+    ReplicaUnavailable,
     SignInUnavailable,
     TicketNotFound,
     TooManySessions,
@@ -52,7 +52,7 @@ _CREATE: Final[tuple[type[Problem], ...]] = (
     BudgetSpent,
     AtCapacity,
     RecordUnavailable,
-    ReplicaSuspended,
+    ReplicaUnavailable,
     KalturaCredentialsRejected,
     *UPSTREAM,
 )

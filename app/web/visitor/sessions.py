@@ -15,7 +15,6 @@ from app.problems import (
     Problem,
     QueueFull,
     RateLimited,
-    ReplicaSuspended,
     ReplicaUnavailable,
     SessionEnded,
     SessionNotFound,
@@ -63,7 +62,6 @@ _CONTROL: Final[tuple[type[Problem], ...]] = (
     ControlNotAllowed,
     SessionEnded,
     QueueFull,
-    ReplicaSuspended,
     *UPSTREAM,
 )
 _COUNTED: Final = (*_CONTROL, RateLimited)

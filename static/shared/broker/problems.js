@@ -18,7 +18,6 @@ const NEXT_STEPS = {
   "budget-spent": "Come back {when}.",
   "at-capacity": "Press Start again {when}.",
   "record-unavailable": "Only whoever runs this page can mend it; tell them the request id.",
-  "replica-suspended": "Try again {when}.",
   "replica-unavailable": "Try again {when}.",
   "outcome-unknown": "Wait whether the avatar says it before you say it again.",
   "kaltura-credentials-rejected": "Only whoever runs this page can mend it; tell them the request id.",

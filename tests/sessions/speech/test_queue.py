@@ -208,6 +208,23 @@ async def test_a_text_that_was_on_its_way_when_stop_came_is_interrupted_too(
     assert fates(house, session) == ["interrupted"]
 
 
+@pytest.mark.parametrize("steps", range(1, 12))
+async def test_no_text_of_before_a_stop_is_sent_after_it(
+    house: Domain, kaltura: FakeKaltura, steps: int
+) -> None:
+    session = await house.open()
+    speaking = asyncio.create_task(house.say(session, "Before."))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    await house.speech.interrupt(grant(session))
+    await speaking
+    await house.say(session, "After.")
+    assert kaltura.operations()[-1] == "say-text"
+    before = said(kaltura)[:-1] == ["Before."]
+    sent = ["say-text", "interrupt"] if before else ["interrupt"]
+    assert kaltura.operations() == ["create", "init-client", *sent, "say-text"]
+
+
 async def test_a_voice_that_is_heard_after_stop_is_stopped_again(
     house: Domain, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
