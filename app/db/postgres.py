@@ -103,7 +103,7 @@ _MARKED: Final = text("SELECT current_setting('avatar_broker.mark', true)")
 async def require_sessions(engine: AsyncEngine) -> None:
     """Raise `SettingsError` behind a pooler that pools transactions, as PgBouncer can.
 
-    Such a pooler may run each transaction in another session, which loses advisory locks. To
+    Such a pooler may run each transaction in another session, which loses notifications. To
     detect it, one connection marks its session. With such a pooler the mark is then either found
     by a second connection, which was given the same session, or not found by the first one.
     """
@@ -160,7 +160,7 @@ def _driver_error(error: BaseException | None) -> BaseException | None:
 def _transaction_pooling() -> SettingsError:
     return SettingsError(
         "DATABASE_URL: a pooler gives each transaction another session (transaction pooling), and "
-        "locks need one that lasts: name its port for session pooling, or Postgres itself"
+        "notifications need one that lasts: name its port for session pooling, or Postgres itself"
     )
 
 

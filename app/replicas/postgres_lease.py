@@ -87,7 +87,7 @@ class PostgresLease(Lease):
         self._connection = connection
         self._replica = replica
         self._monotonic = monotonic
-        self._has_joined = False
+        self._has_joined = self._is_failing = False
         self._renewed_at = monotonic()
         self._trusted_until = self._judges_from = -math.inf
         self._forget: Callable[[], None] = lambda: None
@@ -163,12 +163,13 @@ class PostgresLease(Lease):
                 await self._renew_or_join()
         except FAILURES as error:
             self._judges_from = self._monotonic() + TTL_SECONDS
-            log.warning(
-                "the lease could not be renewed",
-                error=type(error).__name__,
-                is_suspended=not self.is_trusted(),
-            )
+            if not self._is_failing:
+                log.warning("the lease can't be renewed", error=type(error).__name__)
+            self._is_failing = True
             return False
+        if self._is_failing:
+            log.warning("the lease is renewed again")
+        self._is_failing = False
         return True
 
     async def _renew_or_join(self) -> None:

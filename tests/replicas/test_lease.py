@@ -303,6 +303,43 @@ async def test_one_that_was_forgotten_by_mistake_has_its_sessions_again_under_it
     await one.say(await one.here(session), "still here")
 
 
+async def test_a_name_whose_row_may_or_may_not_have_been_inserted_is_not_used(
+    start: Start, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await start()
+    execute, names = one.lease._connection.execute, [one.lease.name]
+
+    async def loses_its_answer(statement: str, *arguments: Any) -> bool:
+        done = await execute(statement, *arguments)
+        if statement.startswith("INSERT"):
+            raise ConnectionError
+        return done
+
+    await sql.execute("UPDATE replicas SET state = 'dead'")
+    with monkeypatch.context() as patch:
+        patch.setattr(one.lease._connection, "execute", loses_its_answer)
+        for _ in range(2):
+            assert not await one.lease.renew()
+            assert not one.lease.is_trusted()
+            names.append(one.lease.name)
+    assert await one.lease.renew()
+    names.append(one.lease.name)
+    assert len(set(names)) == len(names)
+    assert (await states(sql)).keys() == set(names)
+
+
+async def test_what_is_done_once_the_sessions_are_lost_is_not_done_under_the_old_name(
+    start: Start, sql: asyncpg.Connection
+) -> None:
+    one = await start()
+    name, names = one.lease.name, list[str]()
+    one.lease.on_lost(lambda: names.append(one.lease.name))
+    await sql.execute("UPDATE replicas SET state = 'dead'")
+    assert await one.lease.renew()
+    assert len(names) == 1
+    assert name not in names
+
+
 @pytest.mark.parametrize("knows", [False, True])
 async def test_what_kaltura_opens_for_a_process_declared_dead_is_ended_and_no_visitor_gets_it(
     start: Start, sql: asyncpg.Connection, kaltura: FakeKaltura, *, knows: bool
@@ -426,7 +463,9 @@ async def test_whoever_could_not_renew_judges_nobody_until_the_others_had_time_t
 
 
 @pytest.mark.parametrize("is_renewed", [False, True])
-async def test_whoever_slept_judges_nobody_either(start: Start, *, is_renewed: bool) -> None:
+async def test_whoever_slept_judges_nobody_either(
+    start: Start, sql: asyncpg.Connection, *, is_renewed: bool
+) -> None:
     one, two = await start(), await start()
     await one.open()
     await one.lapse()
@@ -434,20 +473,61 @@ async def test_whoever_slept_judges_nobody_either(start: Start, *, is_renewed: b
     if is_renewed:
         assert await two.lease.renew()
     await two.look()
+    await two.database.write(two.lease.bury)
     assert two.session_ids == set()
+    assert ReplicaState.DEAD.value not in (await states(sql)).values()
+
+
+async def test_whoever_may_be_taken_for_dead_takes_nothing(
+    start: Start, sql: asyncpg.Connection
+) -> None:
+    one, two = await start(), await start()
+    session = await one.open()
+    await one.lease.leave()
+    two.monotonic.advance(9)
+    await two.look()
+    assert two.session_ids == set()
+    assert await two.lease.renew()
+    await two.look()
+    assert two.session_ids == {session.session_id}
+
+
+async def test_what_a_process_took_while_it_was_declared_dead_it_has_not(
+    start: Start, sql: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = await start(), await start()
+    session, name, write = await one.open(), two.lease.name, two.database.write
+    await one.lease.leave()
+
+    async def answers_late(work: Any) -> Any:
+        rows = await write(work)
+        await sql.execute("UPDATE replicas SET state = 'dead' WHERE holder = $1", name)
+        assert await two.lease.renew()
+        return rows
+
+    with monkeypatch.context() as patch:
+        patch.setattr(two.database, "write", answers_late)
+        await two.look()
+    assert await holders(sql) == {session.session_id: name}
+    assert two.session_ids == set()
+    await two.look()
+    assert await holders(sql) == {session.session_id: two.lease.name}
+    assert two.session_ids == {session.session_id}
 
 
 async def test_one_that_drains_takes_nothing_and_keeps_what_it_has(
     start: Start, sql: asyncpg.Connection
 ) -> None:
     one, two, three = await start(), await start(), await start()
-    session, own = await one.open(), await two.open()
+    own, sessions = await two.open(), {(await one.open()).session_id for _ in range(3)}
     await two.lease.drain()
     assert (await states(sql))[two.lease.name] == ReplicaState.DRAINING.value
+    await sql.execute("UPDATE replicas SET state = 'up'")  # a renewal that came late
     await one.lapse()
     await two.look()
+    await sql.execute("UPDATE replicas SET state = 'draining' WHERE holder = $1", two.lease.name)
     await three.look()
-    assert (two.session_ids, three.session_ids) == ({own.session_id}, {session.session_id})
+    assert (two.session_ids, three.session_ids) == ({own.session_id}, sessions)
 
 
 async def test_a_session_whose_process_is_not_known_at_all_has_the_next_owner(

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select, update
 
 from app.db.database import Database
 from app.main import Transports, create_app
+from app.replicas.postgres_lease import PostgresLease
 from app.replicas.table import REPLICAS, ReplicaState
 from app.server.process import _server
 from app.sessions.clock import Clocks
@@ -36,6 +37,12 @@ class JoinedBroker:
     def name(self) -> str:
         """The random name by which rows know it."""
         return self.database.process_name
+
+    @property
+    def lease(self) -> PostgresLease:
+        lease = self.database.process_locks
+        assert isinstance(lease, PostgresLease)
+        return lease
 
     @property
     def forwarder(self) -> Forwarder:
