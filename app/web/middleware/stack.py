@@ -49,9 +49,12 @@ def middleware(
 
     Calls of the routes `forwarded` are passed on between replicas; None is for a single process.
     """
-    receives = Middleware(ForwardedCalls, routes=forwarded, monotonic=monotonic)
+    receives, passes_on = [], []
+    if forwarded is not None:
+        receives = [Middleware(ForwardedCalls, routes=forwarded, monotonic=monotonic)]
+        passes_on = [Middleware(SessionForwarding, routes=forwarded)]
     return [
-        *([receives] if forwarded else []),
+        *receives,
         *_of_proxies(settings),
         Middleware(SecurityHeaders, https=settings.is_https),
         Middleware(RequestContext, metrics=metrics, monotonic=monotonic),
@@ -65,7 +68,7 @@ def middleware(
         ),
         Middleware(CrossSiteGuard, policy=OriginPolicy.of(settings)),
         Middleware(BodyGuard, max_text_length=settings.max_text_length, bounds=bounds),
-        *([Middleware(SessionForwarding, routes=forwarded)] if forwarded else []),
+        *passes_on,
     ]
 
 
