@@ -263,8 +263,8 @@ class Settings(SpeechSettings, KsSettings):
     )
     shutdown_sessions: Literal["end", "keep"] = Field(
         "end",
-        description="What becomes of open sessions when the broker is stopped: end ends them, "
-        "keep leaves them to the next start",
+        description="What becomes of open sessions when the broker is stopped and no other replica "
+        "takes them: end ends them, keep leaves them to the next start",
     )
 
     @model_validator(mode="wrap")

@@ -165,6 +165,11 @@ class _AtScrape(Collector):
             "sessions_taken_over", "Sessions taken over from dead replicas", {"": now.taken_over}
         )
         yield _counter(
+            "sessions_handed_over",
+            "Sessions handed over to other replicas at a stop",
+            {"": now.handed_over},
+        )
+        yield _counter(
             "fenced_writes",
             "Changes refused: another replica has the session",
             {"": now.fenced_writes},

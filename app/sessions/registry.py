@@ -46,7 +46,7 @@ class SessionRegistry:
         self.fenced_count = 0
         """The number of sessions whose change was not written: another process has them."""
 
-        self.given_up_count = 0
+        self.handed_over_count = 0
         """The number of sessions that this process has left to other processes."""
 
         self.index = SessionIndex()
@@ -204,7 +204,7 @@ class SessionRegistry:
         process has had when it ends. Raises `RecordUnavailable`.
         """
         self._lose(runtime)
-        self.given_up_count += 1
+        self.handed_over_count += 1
         await self._store.give_up(replace(runtime.session, utterances=utterances))
 
     def lose_all(self) -> None:

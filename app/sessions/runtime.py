@@ -7,7 +7,7 @@ from typing import Final
 
 from app.kaltura.client import Recording
 from app.problems import QueueFull, ReplicaUnavailable, SessionEnded
-from app.sessions.speech.session_speech import REPLICA_LOST, SESSION_OVER, SessionSpeech
+from app.sessions.speech.session_speech import SessionSpeech
 from app.sessions.store.model import AvatarSession
 
 MAX_WAITING_CALLS: Final = 32
@@ -85,7 +85,7 @@ class SessionRuntime:
         self.is_lost = True
         self.stop_recordings()
         if self.speech is not None:
-            self.speech.close(REPLICA_LOST)
+            self.speech.lose()
 
     def ended_problem(self) -> SessionEnded:
         """The problem for a call of this ended session, with the reason of the end."""
@@ -95,7 +95,7 @@ class SessionRuntime:
     def close_speech(self) -> None:
         """Drop all speech of this session, which has ended."""
         if self.speech is not None:
-            self.speech.close(SESSION_OVER)
+            self.speech.close()
 
     def stop_recordings(self) -> None:
         """Cancel the recordings of this session that are being transcoded."""

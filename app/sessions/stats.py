@@ -47,6 +47,7 @@ class Stats:
     lease_age_seconds: float
     lease_losses: int
     taken_over: int
+    handed_over: int
     fenced_writes: int
 
 
@@ -110,6 +111,7 @@ class StatsReader:
             lease_age_seconds=self.lease.age_seconds,
             lease_losses=self.lease.losses,
             taken_over=self.registry.taken_over_count,
+            handed_over=self.registry.handed_over_count,
             fenced_writes=self.registry.fenced_count,
         )
 

@@ -670,7 +670,7 @@ async def test_what_takes_too_long_to_say_is_told_as_lost_and_said_by_nobody(
     await two.look()
     taken = await two.here(session)
     _, second = two.speech.feed(grant(taken)).receipts
-    assert (second.state, second.reason) == ("interrupted", "replica-lost")
+    assert (second.state, second.reason) == ("failed", "replica-lost")
     assert kaltura.operations().count("say-text") == 1
 
 

@@ -9,7 +9,6 @@ from app.problems import RecordUnavailable
 from app.sessions.clock import Clocks
 from app.sessions.registry import SessionRegistry
 from app.sessions.runtime import SessionRuntime
-from app.sessions.speech.session_speech import REPLICA_LOST
 
 SPEAKING_SECONDS: Final = 15.0
 """How long a session stays until what was to be said in it is said; then the rest is dropped."""
@@ -52,7 +51,7 @@ class Handover:
                 break
             await self._clocks.sleep(PAUSE_SECONDS)
             is_late = self._clocks.monotonic() >= until
-        log.info("sessions were handed over", count=self._registry.given_up_count)
+        log.info("sessions were handed over", count=self._registry.handed_over_count)
 
     def _own(self) -> list[SessionRuntime]:
         """The sessions to be handed over: those that are over are ended here."""
@@ -66,7 +65,7 @@ class Handover:
             if runtime.session.ended is not None or not is_due:
                 return
             if speech is not None:
-                speech.close(REPLICA_LOST)
+                speech.lose()
             utterances = runtime.session.utterances if speech is None else speech.receipts_as_json()
             await self._registry.give_up(runtime, utterances)
 

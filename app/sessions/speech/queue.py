@@ -176,6 +176,17 @@ class SpeechQueue:
             self._utterances.mark_interrupted(utterance, reason)
         self._stop_timer()
 
+    def lose(self, reason: str) -> None:
+        """Say nothing more, because another process has the session; what Kaltura has plays on."""
+        self._over = self._over or reason
+        self._interrupter.count += 1
+        for utterance in self._backlog.clear():
+            self._drop(utterance, reason)
+            self._utterances.mark_failed(utterance, reason)
+        for utterance in self._playback.clear():
+            self._utterances.mark_done(utterance)
+        self._stop_timer()
+
     async def settle(self) -> None:
         """Cancel the sending and the interrupts under way, at the end of the process."""
         self._interrupter.cancel()

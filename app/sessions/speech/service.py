@@ -30,7 +30,7 @@ from app.sessions.speech.idempotency import (
 )
 from app.sessions.speech.queue import SpeechQueue
 from app.sessions.speech.sender import SpeechSender
-from app.sessions.speech.session_speech import RECEIPTS, REPLICA_LOST, SESSION_OVER, SessionSpeech
+from app.sessions.speech.session_speech import RECEIPTS, SESSION_OVER, SessionSpeech
 from app.sessions.speech.text.streaming import StreamedText
 from app.sessions.speech.text.validation import new_turn_id, speakable
 from app.sessions.speech.utterance_registry import UtteranceRegistry
@@ -316,10 +316,12 @@ class SpeechService:
         if runtime.speech is not None:
             return runtime.speech
         speech = self._new_speech(runtime)
-        if runtime.session.ended is None and not runtime.is_lost:
-            runtime.speech = speech
+        if runtime.is_lost:
+            speech.lose()
+        elif runtime.session.ended is not None:
+            speech.close()
         else:
-            speech.close(REPLICA_LOST if runtime.is_lost else SESSION_OVER)
+            runtime.speech = speech
         return speech
 
     def _new_speech(self, runtime: SessionRuntime) -> SessionSpeech:

@@ -36,10 +36,12 @@ class SessionSpeech:
         """What was said, for the next owner of the session."""
         return RECEIPTS.dump_json(self.feed.receipts)
 
-    def close(self, reason: str) -> None:
-        """Drop the waiting speech, and end the feed, because the session is over in this process.
+    def close(self) -> None:
+        """Drop the waiting speech, and end the feed, because the session is over."""
+        self.queue.close(SESSION_OVER)
+        self.feed.end()
 
-        `reason` is `SESSION_OVER` or `REPLICA_LOST`.
-        """
-        self.queue.close(reason)
+    def lose(self) -> None:
+        """Drop the waiting speech, and end the feed, because another process has the session."""
+        self.queue.lose(REPLICA_LOST)
         self.feed.end()
