@@ -344,7 +344,16 @@ class Play:
     async def pages(self) -> None:
         """What asks nothing of Kaltura."""
         for target in (
-            *("/", "/approaches", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"),
+            *(
+                "/",
+                "/approaches",
+                "/docs",
+                "/openapi.json",
+                "/healthz",
+                "/servez",
+                "/readyz",
+                "/metrics",
+            ),
             *("/problems/kaltura-error", f"/problems/{UPSTREAM_TEXT[7:]}", "/static/page.css"),
             *("/nowhere", "/api", "/api/avatar-sessions", "/api/waiting-room/nothing"),
             *(f"{MIRROR_PATH}/nowhere", f"{MIRROR_PATH}/session-1/viewer"),

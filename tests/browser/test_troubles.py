@@ -296,9 +296,8 @@ async def _shorten_the_session(page: Page, *, seconds: int) -> None:
     async def shorten(route: Route) -> None:
         answer = await route.fetch()
         ends = datetime.now(UTC) + timedelta(seconds=seconds)
-        await route.fulfill(
-            response=answer, json=await answer.json() | {"expiresAt": ends.isoformat()}
-        )
+        shorter = {"expiresAt": ends.isoformat(), "secondsLeft": seconds}
+        await route.fulfill(response=answer, json=await answer.json() | shorter)
 
     await page.route(CREATE, shorten)
     await page.route("**/events", lambda route: route.abort())
