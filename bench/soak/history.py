@@ -112,7 +112,8 @@ def check(history: History, names: Iterable[str]) -> dict[str, list[str]]:
 def longest_gap_seconds(history: History) -> float:
     """The longest time for which a visitor could not control a session.
 
-    It lasts from the first call that was answered late or not at all to the next answer.
+    It lasts from the first call that was answered late or not at all to the next answer. A speak
+    that is written lasts as long as its writer takes, so its length does not count.
     """
     longest = 0.0
     for calls in _by_session(history, CONTROLS).values():
@@ -120,6 +121,8 @@ def longest_gap_seconds(history: History) -> float:
         for call in sorted(calls, key=lambda call: call.start):
             began = call.start if since is None else since
             is_answered = 0 < call.status < HTTPStatus.INTERNAL_SERVER_ERROR
+            if is_answered and since is None and call.operation == SPEAK:
+                continue
             if is_answered and call.status != HTTPStatus.NOT_FOUND:
                 longest, since = max(longest, call.end - began), None
             else:

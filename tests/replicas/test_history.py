@@ -162,8 +162,10 @@ def test_many_cases_of_one_rule_are_counted() -> None:
 def test_a_gap_in_control_lasts_from_the_first_call_in_vain_to_the_next_answer(
     statuses: tuple[int, ...], seconds: float
 ) -> None:
+    written = Call("ada", SPEAK, -9, 0, 200, "s1")
     calls = [
-        Call("ada", SPEAK, 3 * number, 3 * number + 1, status, "s1")
+        Call("ada", STOP, 3 * number, 3 * number + 1, status, "s1")
         for number, status in enumerate(statuses)
     ]
+    calls.insert(0, written)
     assert longest_gap_seconds(replace(KEPT, calls=tuple(calls))) == seconds
