@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bench.soak import __main__ as command
-from bench.soak.outcome import SoakOutcome, UpstreamSession, most_at_once
+from bench.soak.outcome import PLAYED, SoakOutcome, UpstreamSession, most_at_once
 from bench.soak.run import Report
 from bench.soak.tally import Tally
 from tests.support.processes import ROOT, environment
@@ -25,6 +25,7 @@ KEPT = SoakOutcome(
     log=[
         {"event": "kaltura", "level": "info", "operation": "create", "outcome": "LostAnswerError"},
         {"event": "kaltura", "level": "info", "operation": "end", "outcome": "ok"},
+        {"event": f"{PLAYED}, so ...", "level": "error", "operation": "create"},
     ],
     cap=1,
     exit_code=0,
