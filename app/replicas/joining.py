@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from app.config.settings import Settings
 from app.db.database import Database, is_postgres
 from app.replicas.lease import Lease
-from app.replicas.table import REPLICAS, ReplicaState
+from app.replicas.statements import DATABASE_TIME, IS_ALIVE
+from app.replicas.table import REPLICAS
 
 log = structlog.get_logger(__name__)
 
@@ -59,8 +60,8 @@ async def _warn_of_other_settings(database: Database, digest: str) -> None:
     """Log where replicas run that have other settings, such as other limits."""
     other = select(REPLICAS.c.url).where(
         REPLICAS.c.settings_hash != digest,
-        REPLICAS.c.state != ReplicaState.DEAD.value,
-        REPLICAS.c.expires_at > func.extract("epoch", func.clock_timestamp()),
+        IS_ALIVE,
+        REPLICAS.c.expires_at > DATABASE_TIME,
     )
     if found := await database.read(other.order_by(REPLICAS.c.url)):
         log.warning(

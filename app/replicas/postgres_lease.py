@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 import structlog
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 
 from app.db.database import Database
 from app.db.postgres import connector, refusal
@@ -23,6 +23,7 @@ from app.replicas.lease import (
     Lease,
     NotifyHandler,
 )
+from app.replicas.statements import DATABASE_TIME, IS_ALIVE, notify
 from app.replicas.table import REPLICAS, ReplicaState
 
 AGAIN_SECONDS: Final = 0.5
@@ -52,9 +53,6 @@ _FORGET: Final = (
     "WHERE state = 'dead' AND expires_at < extract(epoch FROM clock_timestamp()) - $1::float8"
 )
 _NOTIFY: Final = "SELECT pg_notify($1, $2)"
-
-DATABASE_TIME: Final = func.extract("epoch", func.clock_timestamp())
-"""The database's clock, by which leases run out, in seconds since 1970."""
 
 log = structlog.get_logger(__name__)
 
@@ -244,7 +242,7 @@ class PostgresLease(Lease):
         buried = connection.execute(
             update(REPLICAS)
             .where(
-                REPLICAS.c.state != ReplicaState.DEAD.value,
+                IS_ALIVE,
                 REPLICAS.c.holder != self.name,
                 REPLICAS.c.expires_at < DATABASE_TIME,
             )
@@ -262,18 +260,11 @@ class PostgresLease(Lease):
 
     async def is_held(self, name: str) -> bool:
         """Whether a process has not been declared dead."""
-        query = select(REPLICAS.c.holder).where(
-            REPLICAS.c.holder == name, REPLICAS.c.state != ReplicaState.DEAD.value
-        )
+        query = select(REPLICAS.c.holder).where(REPLICAS.c.holder == name, IS_ALIVE)
         return bool(await self._database.read(query))
 
     def release(self) -> None:
         """Do nothing: `leave` has given up the lease."""
-
-
-def notify(connection: Connection, channel: str, payload: str = "") -> None:
-    """Notify a channel's listeners when the transaction is committed."""
-    connection.execute(select(func.pg_notify(channel, payload)))
 
 
 @contextlib.asynccontextmanager

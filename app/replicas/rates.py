@@ -19,15 +19,14 @@ from sqlalchemy import (
     String,
     Table,
     TextClause,
-    cast,
     delete,
     event,
-    func,
     text,
 )
 
 from app.db.database import METADATA, Database
 from app.problems import RecordUnavailable
+from app.replicas.statements import DATABASE_TIME
 
 KEPT_SECONDS: Final = 2 * 24 * 3600
 """Seconds for which counts are kept: two windows of the longest rate."""
@@ -163,7 +162,7 @@ class SharedRates:
 
     async def forget_old(self) -> None:
         """Delete counts that no rate looks at any more; raises `RecordUnavailable`."""
-        oldest = cast(func.extract("epoch", func.clock_timestamp()), Float) - KEPT_SECONDS
+        oldest = DATABASE_TIME - KEPT_SECONDS
 
         def work(connection: Connection) -> None:
             connection.execute(delete(RATES).where(RATES.c.began_at < oldest))

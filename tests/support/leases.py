@@ -9,7 +9,8 @@ from app.db.database import Database, is_postgres
 from app.db.postgres import connector
 from app.replicas.dedicated_connection import DedicatedConnection
 from app.replicas.lease import RENEW_SECONDS, Lease
-from app.replicas.postgres_lease import DATABASE_TIME, PostgresLease, Replica
+from app.replicas.postgres_lease import PostgresLease, Replica
+from app.replicas.statements import DATABASE_TIME
 from app.replicas.table import REPLICAS
 
 

@@ -12,10 +12,8 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Float,
     Select,
     Table,
-    cast,
     delete,
     exists,
     func,
@@ -31,6 +29,7 @@ from sqlalchemy import (
 from app.db.database import Database
 from app.problems import Problem, RecordUnavailable
 from app.replicas.lease import LINE_CHANGED
+from app.replicas.statements import DATABASE_TIME, notify
 from app.sessions.capacity.state import CapacityState, KalturaLimit, Requester, Result
 from app.sessions.capacity.waiting_room import Ticket, WaitingRoom
 from app.sessions.store.capacity_tables import CAPACITY, LINE, OPENINGS
@@ -41,10 +40,6 @@ _ROW: Final = 1
 
 _NONCE_BYTES: Final = 18
 _NONCE_LENGTH: Final = _NONCE_BYTES * 4 // 3
-
-DATABASE_NOW: Final[ColumnElement[float]] = cast(
-    func.extract("epoch", func.clock_timestamp()), Float
-)
 
 
 class SharedCapacityStore:
@@ -62,7 +57,7 @@ class SharedCapacityStore:
         max_waiting: int,
         ticket_key: bytes,
         opening_seconds: float,
-        now: ColumnElement[float] = DATABASE_NOW,
+        now: ColumnElement[float] = DATABASE_TIME,
     ) -> None:
         self.database = database
         self.base_url = base_url
@@ -115,8 +110,8 @@ class SharedCapacity:
         # one statement, as sessions end meanwhile: by two, a place would be free for an address and
         # not for all, and a turn be taken back.
         found = connection.execute(self._taken()).all()
-        self._now = float(found[0].now)
-        self._sessions = sum(row.taken for row in found if row.is_session)
+        self.now: float = found[0].now
+        self.sessions: int = sum(row.taken for row in found if row.is_session)
         self._taken_at: Counter[str | None] = Counter()
         for row in found:
             self._taken_at[row.address] += row.taken or 0
@@ -129,16 +124,6 @@ class SharedCapacity:
             line=line,
             new_ticket_id=store.new_ticket_id,
         )
-
-    @property
-    def now(self) -> float:
-        """The database's time, in seconds since 1970."""
-        return self._now
-
-    @property
-    def sessions(self) -> int:
-        """The number of open sessions."""
-        return int(self._sessions)
 
     @property
     def places(self) -> int:
@@ -192,7 +177,7 @@ class SharedCapacity:
         if self.kaltura_limit is not self._limit_before or changed:
             limit = self.kaltura_limit
             if changed:
-                self._connection.execute(select(func.pg_notify(LINE_CHANGED, "")))
+                notify(self._connection, LINE_CHANGED)
             self.version += changed
             self._connection.execute(
                 update(CAPACITY).values(

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Float, Select, and_, cast, func, not_, or_, select
+from sqlalchemy import Select, and_, func, not_, or_, select
 
 from app.db.database import Database
 from app.problems import RecordUnavailable
 from app.replicas.lease import TRUST_SECONDS, TTL_SECONDS
+from app.replicas.statements import DATABASE_TIME, IS_ALIVE
 from app.replicas.table import REPLICAS, ReplicaState
 from app.sessions.store.repository import SESSIONS
 
@@ -21,7 +22,6 @@ SUSPENDED: Final = "suspended"
 
 REPLICA_STATES: Final = (*(state.value for state in ReplicaState), SUSPENDED)
 
-_NOW: Final = cast(func.extract("epoch", func.clock_timestamp()), Float)
 _IS_LIVE: Final = and_(
     SESSIONS.c.ended_upstream.is_(False), SESSIONS.c.ended.is_(None), SESSIONS.c.ready.is_(True)
 )
@@ -81,10 +81,9 @@ class SharedOverview:
 
     async def replicas(self) -> list[KnownReplica]:
         """The replicas by their names, and behind them those that died in `DEAD_SECONDS`."""
-        age = (_NOW - (REPLICAS.c.expires_at - TTL_SECONDS)).label("age")
-        is_dead = REPLICAS.c.state == ReplicaState.DEAD.value
-        is_news = or_(not_(is_dead), REPLICAS.c.expires_at > _NOW - DEAD_SECONDS)
-        query = select(REPLICAS, age).where(is_news).order_by(is_dead, REPLICAS.c.holder)
+        age = (DATABASE_TIME - (REPLICAS.c.expires_at - TTL_SECONDS)).label("age")
+        is_news = or_(IS_ALIVE, REPLICAS.c.expires_at > DATABASE_TIME - DEAD_SECONDS)
+        query = select(REPLICAS, age).where(is_news).order_by(not_(IS_ALIVE), REPLICAS.c.holder)
         return [
             KnownReplica(
                 holder=row.holder,

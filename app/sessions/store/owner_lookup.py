@@ -6,7 +6,8 @@ from sqlalchemy import and_, select
 
 from app.db.database import Database
 from app.replicas.owners import SessionOwner
-from app.replicas.table import REPLICAS, ReplicaState
+from app.replicas.statements import IS_ALIVE
+from app.replicas.table import REPLICAS
 from app.sessions.clock import Clock
 from app.sessions.store.repository import END_REASON_SECONDS, SESSIONS
 
@@ -23,9 +24,7 @@ class OwnerLookup:
 
         None when there is no such session, or when it is over and no living replica knows of it.
         """
-        alive = and_(
-            REPLICAS.c.holder == SESSIONS.c.holder, REPLICAS.c.state != ReplicaState.DEAD.value
-        )
+        alive = and_(REPLICAS.c.holder == SESSIONS.c.holder, IS_ALIVE)
         query = (
             select(
                 SESSIONS.c.holder, SESSIONS.c.ended_upstream, SESSIONS.c.ended_at, REPLICAS.c.url

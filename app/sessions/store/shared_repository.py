@@ -28,7 +28,8 @@ from sqlalchemy.dialects import postgresql
 from app.config.setting_types import MAX_SECONDS
 from app.db.database import Database, Rows
 from app.replicas.lease import REPLICAS_CHANGED, SESSIONS_MOVED
-from app.replicas.postgres_lease import DATABASE_TIME, PostgresLease, notify
+from app.replicas.postgres_lease import PostgresLease
+from app.replicas.statements import DATABASE_TIME, IS_ALIVE, notify
 from app.replicas.table import REPLICAS, ReplicaState
 from app.sessions.clock import SessionClock
 from app.sessions.store.model import AvatarSession, EndReason
@@ -38,9 +39,8 @@ NOBODY: Final = ""
 """The holder of a session that waits for its next owner; no process has this name."""
 
 _KEY: Final = (SESSIONS.c.session_id, SESSIONS.c.opened_at)
-_IS_ALIVE: Final = REPLICAS.c.state != ReplicaState.DEAD.value
 _IS_OPEN: Final = SESSIONS.c.ended_upstream.is_(False)
-_IS_ORPHANED: Final = SESSIONS.c.holder.not_in(select(REPLICAS.c.holder).where(_IS_ALIVE))
+_IS_ORPHANED: Final = SESSIONS.c.holder.not_in(select(REPLICAS.c.holder).where(IS_ALIVE))
 """The condition for rows whose process was declared dead, or is not known at all."""
 
 
@@ -117,7 +117,7 @@ class SharedSessionRepository(SessionRepository):
 
         def work(connection: Connection) -> Rows:
             self._lease.bury(connection)
-            dead = select(REPLICAS.c.holder).where(not_(_IS_ALIVE))
+            dead = select(REPLICAS.c.holder).where(not_(IS_ALIVE))
             emptied = set(connection.execute(dead).scalars())
             rows = [
                 *_take(connection, holder, _IS_OPEN, _share(connection, holder)),
@@ -137,7 +137,7 @@ class SharedSessionRepository(SessionRepository):
 
         It is asked every second, so it reads few rows.
         """
-        gone = or_(not_(_IS_ALIVE), REPLICAS.c.expires_at < DATABASE_TIME)
+        gone = or_(not_(IS_ALIVE), REPLICAS.c.expires_at < DATABASE_TIME)
         names = await self._database.read(select(REPLICAS.c.holder).where(gone))
         if {row.holder for row in names} - self._emptied:
             return True
@@ -168,12 +168,12 @@ def _inserted(row: dict[str, Any], condition: ColumnElement[bool]) -> postgresql
 
 def _lives(holder: str) -> ColumnElement[bool]:
     """The condition that a process has not been declared dead."""
-    return exists().where(REPLICAS.c.holder == holder, _IS_ALIVE)
+    return exists().where(REPLICAS.c.holder == holder, IS_ALIVE)
 
 
 def _share(connection: Connection, holder: str) -> int:
     """How many open sessions a process should take, so that all that are up have equally many."""
-    living = connection.execute(select(REPLICAS.c.holder, REPLICAS.c.state).where(_IS_ALIVE))
+    living = connection.execute(select(REPLICAS.c.holder, REPLICAS.c.state).where(IS_ALIVE))
     states: dict[str, str] = dict(iter(living))
     held = select(SESSIONS.c.holder, func.count()).where(_IS_OPEN).group_by(SESSIONS.c.holder)
     number: Counter[str] = Counter(dict(iter(connection.execute(held))))
