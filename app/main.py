@@ -190,9 +190,7 @@ def create_app(
             if is_postgres(settings.database_url):
                 shared_rates = SharedRates(database, keyring.rates())
             lease.on_lost(domain.registry.lose_all)
-            replica_stats = ReplicaStatsReader(
-                domain.stats_reader, recent_calls, domain.service, clock
-            )
+            replica_stats = ReplicaStatsReader(domain.stats_reader, recent_calls, domain.service)
             lease.tell(replica_stats.told)
             lease.on_notify(LINE_CHANGED, lambda _: domain.capacity.notify())
             for warning in domain.readiness.warnings():

@@ -48,6 +48,11 @@ class SessionService:
         """Every session that is open and ready to be used."""
         return [s for s in self._registry.sessions() if s.ready and s.ended is None]
 
+    def unwatched(self) -> list[AvatarSession]:
+        """The open sessions that no page has on show, as far as is known."""
+        unwatched = self._registry.index.unwatched(self._clock.running())
+        return [runtime.session for runtime in unwatched if runtime.session.ready]
+
     def owned_by(self, owner: str) -> list[AvatarSession]:
         """The open sessions of an owner, which the owner may resume."""
         live = (runtime.session for runtime in self._registry.index.live_of(owner))

@@ -93,6 +93,11 @@ async def owned(crowd: Crowd) -> None:
     assert crowd.service.owned_by(crowd.first.session.owner) == [crowd.first.session]
 
 
+async def unwatched(crowd: Crowd) -> None:
+    crowd.fake_clock.now -= 30
+    assert crowd.service.unwatched() == []
+
+
 async def open_one(crowd: Crowd) -> None:
     opened = await crowd.admission.open("new", SessionOptions(), "key", address="192.0.2.1")
     assert isinstance(opened, SessionRuntime)
@@ -122,6 +127,7 @@ CALLS: dict[str, tuple[dict[str, Any], Step, Step]] = {
     "sweep of a service's": (BUDGETS | {"owner": f"{SERVICE}shop"}, swept, swept),
     "sweep that ends one": ({}, one_left, swept),
     "take over": ({}, nothing, lambda crowd: crowd.registry.take_over()),
+    "unwatched, which each renewal of a lease tells": ({}, nothing, unwatched),
     "stats": ({}, nothing, lambda crowd: crowd.stats_reader.stats()),
     "wrong token": (DIRECT, nothing, lambda crowd: crowd.cannot("no token", Unauthenticated)),
     "another's token": (

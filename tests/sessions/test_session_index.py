@@ -125,6 +125,10 @@ async def test_the_index_knows_what_a_count_of_every_session_finds(
             assert told(index.budgeted) == counted.live_here_by("budget_check_at")
             assert told(index.ending) == counted.ending()
             assert told(index.elsewhere) == counted.elsewhere()
+            for at in (NOW, NOW + WATCHED_SECONDS, NOW + 1000):
+                unwatched = [one for one in counted.here if one.ended is None]
+                ids = {one.session_id for one in unwatched if not one.is_watched(at)}
+                assert {one.session_id for one in index.unwatched(at)} == ids
 
 
 @given(ages=st.lists(st.integers(0, 5)), after=st.integers(-1, 6), until=st.integers(-1, 6))

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import Final
 
 from app.sessions.runtime import SessionRuntime
-from app.sessions.store.model import AvatarSession
+from app.sessions.store.model import WATCHED_SECONDS, AvatarSession
 
 AT_ONCE: Final = -math.inf
 """The time in an order of a session that is due already."""
@@ -135,6 +135,13 @@ class SessionIndex:
         was right.
         """
         return bool(token) and self._tokens.of(_digest(token)) > 0
+
+    def unwatched(self, running: float) -> Iterator[SessionRuntime]:
+        """The live sessions that no page has on show; `running` is a reading of `SessionClock`."""
+        yield from self.leaving.until(math.inf)
+        for runtime in self.seen.until(running - WATCHED_SECONDS):
+            if runtime.session.leaves_at is None:
+                yield runtime
 
     def due(self, now: float, running: float, idle_since: float) -> list[SessionRuntime]:
         """The sessions that are over, left, not seen since `idle_since`, or to be ended again.

@@ -7,7 +7,6 @@ from typing import Final, Literal, Self, cast, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.observability.recent_calls import Answered, RecentCalls, together
-from app.sessions.clock import SessionClock
 from app.sessions.service import SessionService
 from app.sessions.stats import StatsReader
 
@@ -62,19 +61,16 @@ class ReplicaStatsReader:
     stats_reader: StatsReader
     recent_calls: RecentCalls
     live_sessions: SessionService
-    clock: SessionClock
 
     async def stats(self) -> ReplicaStats:
         """The state of this moment."""
-        stats, now = await self.stats_reader.stats(), self.clock.running()
+        stats = await self.stats_reader.stats()
         return ReplicaStats(
             breaker=cast(Breaker, stats.breaker),
             texts_waiting=stats.utterances_waiting,
             record_waiting=stats.audit_waiting,
             record_fails=not stats.audit_writable,
-            unwatched=frozenset(
-                each.session_id for each in self.live_sessions.live() if not each.is_watched(now)
-            ),
+            unwatched=frozenset(each.session_id for each in self.live_sessions.unwatched()),
             operations=self.recent_calls.by_operation(),
         )
 
