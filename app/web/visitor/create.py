@@ -29,7 +29,7 @@ from app.web.middleware.origins import is_fetch_of_own_page
 from app.web.visitor.admission import SessionRequestDep
 from app.web.visitor.idempotency import CreateKey
 from app.web.visitor.schemas import CreateBody, CreatedSession, Done, PlaceInLine
-from app.web.visitor.state_reader import StateReaderDep
+from app.web.visitor.state_reader import OpenedReaderDep
 
 MAX_WAIT_SECONDS: Final = 25
 """Proxies give up on an answer after 30 s or more."""
@@ -69,7 +69,7 @@ router = APIRouter(prefix="/api", tags=["Visitor"], generate_unique_id_function=
 async def create_avatar_session(
     response: Response,
     asking: SessionRequestDep,
-    states: StateReaderDep,
+    opened_reader: OpenedReaderDep,
     idempotency_key: CreateKey = None,
     options: CreateBody | None = None,
 ) -> CreatedSession | PlaceInLine:
@@ -82,7 +82,7 @@ async def create_avatar_session(
     opened = await asking.open(chosen, options.ticket, idempotency_key)
     if isinstance(opened, QueuePosition):
         return _in_line(response, opened)
-    return await states.opened(opened)
+    return await opened_reader.told(opened)
 
 
 @router.get(
@@ -95,13 +95,13 @@ async def create_default_avatar_session(
     request: Request,
     response: Response,
     asking: SessionRequestDep,
-    states: StateReaderDep,
+    opened_reader: OpenedReaderDep,
     idempotency_key: CreateKey = None,
 ) -> CreatedSession | PlaceInLine:
     """Open a session with the defaults; only for `fetch` of the broker's own pages and servers."""
     if not is_fetch_of_own_page(request.headers):
         raise CrossSiteRequest
-    return await create_avatar_session(response, asking, states, idempotency_key)
+    return await create_avatar_session(response, asking, opened_reader, idempotency_key)
 
 
 @router.get("/waiting-room/{ticket}", responses=problems(InvalidRequest, TicketNotFound))

@@ -49,7 +49,7 @@ from app.web.visitor.schemas import (
     UtteranceList,
     UtteranceReceipt,
 )
-from app.web.visitor.state_reader import StateReaderDep
+from app.web.visitor.state_reader import OpenedReaderDep, StateReaderDep
 from app.web.visitor.text_stream import TURN_OF_WRITTEN, WRITTEN, StreamedTexts
 
 _OWN: Final = (
@@ -102,10 +102,10 @@ async def get_avatar_session(grant: OwnSession, states: StateReaderDep) -> Sessi
     responses=problems(*_OWN, CrossSiteRequest, SessionEnded),
 )
 async def resume(
-    grant: OwnSession, presence: PresenceDep, states: StateReaderDep
+    grant: OwnSession, presence: PresenceDep, opened_reader: OpenedReaderDep
 ) -> CreatedSession:
     """Take a session up again after a reload: the answer of create, once more."""
-    return await states.opened(await presence.resume(grant.runtime))
+    return await opened_reader.told(await presence.resume(grant.runtime))
 
 
 @router.post(

@@ -23,8 +23,6 @@ class StateReader:
     sessions: SessionService
     budgets: Budgets
     clock: SessionClock
-    settings: Settings
-    origin: str
 
     async def now(self, grant: SessionGrant) -> SessionState:
         """The state of a session by now, for a caller who has had its grant for a while."""
@@ -35,20 +33,32 @@ class StateReader:
         left = await self.budgets.seconds_left(session)
         return SessionState.of(session, clock=self.clock, seconds_left=left)
 
-    async def opened(self, opened: OpenedSession) -> CreatedSession:
-        """What the page of a session that was opened or resumed needs to show it."""
+
+@dataclass(frozen=True)
+class OpenedReader:
+    """Tells the page of a session that was opened or resumed what it needs to show it."""
+
+    budgets: Budgets
+    settings: Settings
+    origin: str
+
+    async def told(self, opened: OpenedSession) -> CreatedSession:
+        """The session and its token, for a page that reaches the broker at `origin`."""
         left = await self.budgets.seconds_left(opened.session)
         return CreatedSession.of(opened, self.settings, origin=self.origin, seconds_left=left)
 
 
 async def _state_reader(
-    sessions: SessionServiceDep,
-    budgets: BudgetsDep,
-    clock: ClockDep,
-    settings: SettingsDep,
-    origin: OwnOriginDep,
+    sessions: SessionServiceDep, budgets: BudgetsDep, clock: ClockDep
 ) -> StateReader:
-    return StateReader(sessions, budgets, clock, settings, origin)
+    return StateReader(sessions, budgets, clock)
+
+
+async def _opened_reader(
+    budgets: BudgetsDep, settings: SettingsDep, origin: OwnOriginDep
+) -> OpenedReader:
+    return OpenedReader(budgets, settings, origin)
 
 
 StateReaderDep = Annotated[StateReader, Depends(_state_reader)]
+OpenedReaderDep = Annotated[OpenedReader, Depends(_opened_reader)]
