@@ -8,6 +8,7 @@ from random import Random
 from typing import Final
 
 from tests.support.replicas import Replicas
+from tests.support.tcp_proxy import TcpProxy
 
 PAUSE_SECONDS: Final = 15
 """How long a replica does nothing: longer than its lease."""
@@ -80,32 +81,25 @@ async def _postgres_restart(replicas: Replicas, _: Random) -> None:
 
 
 async def _postgres_cut_from_one(replicas: Replicas, random: Random) -> None:
-    link = random.choice(replicas.each).to_postgres
-    link.cut()
-    try:
-        await asyncio.sleep(CUT_SECONDS)
-    finally:
-        link.heal()
+    await _cut(random.choice(replicas.each).to_postgres)
 
 
 async def _postgres_cut_from_all(replicas: Replicas, _: Random) -> None:
-    for replica in replicas.each:
-        replica.to_postgres.cut()
-    try:
-        await asyncio.sleep(CUT_SECONDS)
-    finally:
-        for replica in replicas.each:
-            replica.to_postgres.heal()
+    await _cut(*(replica.to_postgres for replica in replicas.each))
 
 
 async def _replicas_cut_from_each_other(replicas: Replicas, _: Random) -> None:
-    for replica in replicas.each:
-        replica.from_peers.cut()
+    await _cut(*(replica.from_peers for replica in replicas.each))
+
+
+async def _cut(*links: TcpProxy) -> None:
+    for link in links:
+        link.cut()
     try:
         await asyncio.sleep(CUT_SECONDS)
     finally:
-        for replica in replicas.each:
-            replica.from_peers.heal()
+        for link in links:
+            link.heal()
 
 
 FAULTS: Final[dict[str, Fault]] = {

@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 
 from bench.soak.history import CREATE, END, GONE, PLACE, SPEAK, STOP, UTTERANCES, Call
+from bench.soak.simulated_visitor import CallResult
 from bench.soak.tally import Tally
 
 CALL_SECONDS: Final = 45
@@ -38,14 +39,6 @@ class Calls:
     tally: Tally
     calls: list[Call] = field(default_factory=list)
     told: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class Answer:
-    """The status and content of an answer; status 0 means that there was no answer."""
-
-    status: int = 0
-    content: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -166,7 +159,7 @@ class SpeakingVisitor:
         method: str = "POST",
         marks: tuple[str, ...] = (),
         data: str | None = None,
-    ) -> Answer:
+    ) -> CallResult:
         where = f"avatar-sessions/{self.session_id}/{path or operation}"
         return await self._call(operation, where, headers, method, marks=marks, data=data)
 
@@ -179,15 +172,15 @@ class SpeakingVisitor:
         key: str = "",
         marks: tuple[str, ...] = (),
         data: str | None = None,
-    ) -> Answer:
+    ) -> CallResult:
         if operation == PLACE:
             method = "GET"
-        start, answer = time.time(), Answer()
+        start, answer = time.time(), CallResult()
         try:
             async with self.http.request(
                 method, f"/api/{path}", headers={**self._headers, **(headers or {})}, data=data
             ) as got:
-                answer = Answer(got.status, await got.json(content_type=None) or {})
+                answer = CallResult(got.status, await got.json(content_type=None) or {})
         except (aiohttp.ClientError, TimeoutError, ValueError):
             self.seen.tally.unanswered()
         else:
