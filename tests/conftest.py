@@ -173,6 +173,14 @@ def _starts_a_process(item: pytest.Function) -> bool:
     return on_postgres or not PROCESSES.isdisjoint(item.fixturenames)
 
 
+@pytest.fixture
+def postgres_url(own_postgres: Postgres) -> Iterator[str]:
+    """A new database on Postgres."""
+    url = own_postgres.new_database()
+    yield url
+    own_postgres.drop(url)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """What holds for one kind of database holds for the other, unless a test looks into a file."""
     if "database_url" in metafunc.fixturenames:
@@ -187,10 +195,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite+aiosqlite:///{tmp_path}/data/broker.db"
         return
-    server: Postgres = request.getfixturevalue("own_postgres")
-    url = server.new_database()
-    yield url
-    server.drop(url)
+    yield request.getfixturevalue("postgres_url")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import Connection, text
@@ -17,7 +17,6 @@ from app.db.migration_connection import POLL_SECONDS, migrating
 from app.db.postgres import Connect, connector
 from app.migrations import prepare
 from app.problems import RecordUnavailable
-from tests.support.postgres import Postgres
 
 ENTRY = text(
     "INSERT INTO audit (at, event, outcome, detail, holder) VALUES (1, 'end', 'ok', '{}', 'h')"
@@ -28,15 +27,8 @@ _INVALIDATE = text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = to
 
 
 @pytest.fixture
-def url(own_postgres: Postgres) -> Iterator[str]:
-    url = own_postgres.new_database()
-    yield url
-    own_postgres.drop(url)
-
-
-@pytest.fixture
-def connect(url: str) -> Connect:
-    return connector(url, seconds=5.0)
+def connect(postgres_url: str) -> Connect:
+    return connector(postgres_url, seconds=5.0)
 
 
 @contextlib.asynccontextmanager
@@ -58,10 +50,10 @@ async def is_usable(database: Database) -> bool:
 
 
 async def test_no_bound_of_a_statement_bounds_a_migration(
-    url: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bounded = await connect()
-    name = url.rpartition("/")[2]
+    name = postgres_url.rpartition("/")[2]
     for bound in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
         await bounded.execute(f"ALTER DATABASE {name} SET {bound} = '200ms'")
     await bounded.close()
@@ -70,7 +62,7 @@ async def test_no_bound_of_a_statement_bounds_a_migration(
     def slow(connection: Connection) -> None:
         connection.execute(text("SELECT pg_sleep(0.5)"))
 
-    async with open_database(url, slow) as database:
+    async with open_database(postgres_url, slow) as database:
         with pytest.raises(RecordUnavailable):
             await database.read(text("SELECT pg_sleep(0.5)"))
 
@@ -105,11 +97,11 @@ async def test_a_migration_that_never_ends_is_told_in_one_line(connect: Connect)
                 pass
 
 
-async def test_an_index_is_built_while_others_write(url: str) -> None:
-    async with of_revision_0002(url) as database:
+async def test_an_index_is_built_while_others_write(postgres_url: str) -> None:
+    async with of_revision_0002(postgres_url) as database:
         async with database.engine.connect() as slow_writer:
             await slow_writer.execute(ENTRY)
-            upgrading = asyncio.create_task(_upgrade(url))
+            upgrading = asyncio.create_task(_upgrade(postgres_url))
             await _waits_for_writers(database)
             async with database.engine.connect() as writer:
                 await writer.execute(text("SET lock_timeout = '2s'"))
@@ -121,19 +113,21 @@ async def test_an_index_is_built_while_others_write(url: str) -> None:
         assert await is_usable(database)
 
 
-async def test_starts_that_wait_for_an_index_do_not_keep_it_from_being_built(url: str) -> None:
-    async with of_revision_0002(url) as database:
-        await asyncio.gather(*(_upgrade(url) for _ in range(3)))
+async def test_starts_that_wait_for_an_index_do_not_keep_it_from_being_built(
+    postgres_url: str,
+) -> None:
+    async with of_revision_0002(postgres_url) as database:
+        await asyncio.gather(*(_upgrade(postgres_url) for _ in range(3)))
         assert await is_usable(database)
 
 
-async def test_an_index_that_was_cut_off_is_built_anew(url: str) -> None:
-    async with of_revision_0002(url) as database:
+async def test_an_index_that_was_cut_off_is_built_anew(postgres_url: str) -> None:
+    async with of_revision_0002(postgres_url) as database:
         async with database.engine.begin() as connection:
             await connection.execute(text(f"CREATE INDEX {INDEX} ON audit (id)"))
             await _invalidate(connection)
         assert not await is_usable(database)
-        await _upgrade(url)
+        await _upgrade(postgres_url)
         assert await is_usable(database)
 
 

@@ -1,18 +1,24 @@
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from tests.support.doubles import FakeClock, FakeKaltura
 from tests.support.joined_brokers import JoinedBrokers, joined_brokers
-from tests.support.postgres import Postgres
 
 
 @pytest.fixture
 async def brokers(
-    own_postgres: Postgres, kaltura: FakeKaltura, clock: FakeClock
+    postgres_url: str, kaltura: FakeKaltura, clock: FakeClock
 ) -> AsyncIterator[JoinedBrokers]:
     """Starts brokers on one new Postgres database."""
-    url = own_postgres.new_database()
-    async with joined_brokers(url, kaltura, clock) as brokers:
+    async with joined_brokers(postgres_url, kaltura, clock) as brokers:
         yield brokers
-    own_postgres.drop(url)
+
+
+@pytest.fixture
+async def sql(postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to that database that is no replica's."""
+    connection = await asyncpg.connect(postgres_url.replace("+asyncpg", ""))
+    yield connection
+    await connection.close()

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from functools import partialmethod
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 from asgi_lifespan import LifespanManager
@@ -26,7 +25,6 @@ from tests.support.audit import API
 from tests.support.doubles import FakeClock, FakeKaltura, settings
 from tests.support.metrics import BEARER, OPERATOR, scraped, value
 from tests.support.operators import following
-from tests.support.postgres import Postgres
 from tests.support.visitor_api import opened, path
 
 Start = Callable[..., Awaitable[list[httpx.AsyncClient]]]
@@ -34,22 +32,8 @@ Sql = Any
 
 
 @pytest.fixture
-def url(own_postgres: Postgres) -> Any:
-    url = own_postgres.new_database()
-    yield url
-    own_postgres.drop(url)
-
-
-@pytest.fixture
-async def sql(url: str) -> AsyncIterator[Sql]:
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def start(
-    url: str, kaltura: FakeKaltura, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, kaltura: FakeKaltura, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Start]:
     """Starts replicas with these settings, which tell of themselves often."""
     often = partialmethod(PostgresLease.run, lambda _: asyncio.sleep(0.05))
@@ -60,7 +44,7 @@ async def start(
             replicas = []
             for n in range(number):
                 app = create_app(
-                    settings(database_url=url, operator_token=OPERATOR, **changes),
+                    settings(database_url=postgres_url, operator_token=OPERATOR, **changes),
                     transports=Transports(kaltura=kaltura),
                     clocks=Clocks(wall=clock, monotonic=clock, sleep=clock.sleep),
                     bounds=WebBounds(stream_seconds=600, look_seconds=0.02, rest_seconds=0.01),

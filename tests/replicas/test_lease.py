@@ -62,33 +62,19 @@ Start = Callable[..., Awaitable[Replica]]
 
 
 @pytest.fixture
-def url(own_postgres: Postgres) -> Any:
-    url = own_postgres.new_database()
-    yield url
-    own_postgres.drop(url)
-
-
-@pytest.fixture
-async def sql(url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
-async def start(url: str, kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Start]:
+async def start(postgres_url: str, kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start(**changes: Any) -> Replica:
             monotonic = FakeClock(1000.0)
-            database = await stack.enter_async_context(open_database(url, prepare))
-            lease = await stack.enter_async_context(joined(database, url, monotonic))
+            database = await stack.enter_async_context(open_database(postgres_url, prepare))
+            lease = await stack.enter_async_context(joined(database, postgres_url, monotonic))
             times = SessionClock(clock, clock, lambda: 0.0)
             store = SharedSessionRepository(
                 database, KEYS.at_rest(), base_url=BASE_URL, clock=times, lease=lease
             )
             changes.setdefault("max_concurrent_sessions", 100)
-            changes |= {"database_url": url, "lease": lease, "session_clock": times}
+            changes |= {"database_url": postgres_url, "lease": lease, "session_clock": times}
             replica = Replica(kaltura, clock, store, **changes)
             replica.database, replica.lease, replica.monotonic = database, lease, monotonic
             lease.on_lost(replica.registry.lose_all)
@@ -707,10 +693,10 @@ async def test_what_was_said_is_kept_from_those_who_read_the_database(
 
 
 async def test_others_are_told_at_once_that_a_process_stops(
-    url: str, sql: asyncpg.Connection
+    postgres_url: str, sql: asyncpg.Connection
 ) -> None:
     stopping = asyncio.Event()
-    app = create_app(settings(database_url=url), stopping=stopping)
+    app = create_app(settings(database_url=postgres_url), stopping=stopping)
     async with LifespanManager(app):
         stopping.set()
         async with asyncio.timeout(5):
@@ -720,10 +706,10 @@ async def test_others_are_told_at_once_that_a_process_stops(
 
 @pytest.mark.parametrize(("sessions", "others"), [(5, []), (6, ["http://127.0.0.1:8001"])])
 async def test_a_start_warns_of_replicas_that_have_other_limits(
-    url: str, sessions: int, others: list[str]
+    postgres_url: str, sessions: int, others: list[str]
 ) -> None:
-    one = create_app(settings(database_url=url), listening_at=("127.0.0.1", 8001))
-    changed = settings(database_url=url, max_concurrent_sessions=sessions)
+    one = create_app(settings(database_url=postgres_url), listening_at=("127.0.0.1", 8001))
+    changed = settings(database_url=postgres_url, max_concurrent_sessions=sessions)
     async with LifespanManager(one):
         with capture_logs() as logs:
             async with LifespanManager(create_app(changed, listening_at=("127.0.0.1", 8002))):
@@ -733,9 +719,9 @@ async def test_a_start_warns_of_replicas_that_have_other_limits(
 
 @pytest.mark.parametrize(("shutdown", "ends"), [("keep", 0), ("end", 1)])
 async def test_what_a_stop_leaves_open_the_others_have_at_once(
-    url: str, sql: asyncpg.Connection, kaltura: FakeKaltura, shutdown: str, ends: int
+    postgres_url: str, sql: asyncpg.Connection, kaltura: FakeKaltura, shutdown: str, ends: int
 ) -> None:
-    configured = settings(database_url=url, shutdown_sessions=shutdown)
+    configured = settings(database_url=postgres_url, shutdown_sessions=shutdown)
     transports = Transports(kaltura=kaltura)
     one, two = (
         create_app(configured, transports=transports, listening_at=("0.0.0.0", port))  # noqa: S104

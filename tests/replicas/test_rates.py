@@ -13,7 +13,6 @@ from app.problems import RateLimited, RecordUnavailable
 from app.replicas.rates import SharedRates, Window
 from app.web.rate_limiter import Rates
 from tests.support.doubles import settings
-from tests.support.postgres import Postgres
 
 LIMIT = parse("10/day")
 KEY = b"a-key-of-the-tests"
@@ -22,12 +21,13 @@ Start = Callable[[], Awaitable[Database]]
 
 
 @pytest.fixture
-async def databases(own_postgres: Postgres) -> AsyncIterator[tuple[Database, Database]]:
+async def databases(postgres_url: str) -> AsyncIterator[tuple[Database, Database]]:
     """One database, opened by two processes."""
-    url = own_postgres.new_database()
-    async with open_database(url, prepare) as one, open_database(url, prepare) as other:
+    async with (
+        open_database(postgres_url, prepare) as one,
+        open_database(postgres_url, prepare) as other,
+    ):
         yield one, other
-    own_postgres.drop(url)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Every process on one Postgres has the same SECRET_KEY, which is changed in two steps."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from asgi_lifespan import LifespanManager
@@ -14,21 +14,13 @@ from app.migrations import prepare
 from app.replicas.secret_key_canary import require_shared_secret_key
 from app.sessions.keyring import Keyring
 from tests.support.doubles import settings
-from tests.support.postgres import Postgres
 
 FIRST, SECOND, THIRD = (f"a-secret-key-of-32-characters-no-{n}" for n in "123")
 
 
 @pytest.fixture
-def url(own_postgres: Postgres) -> Iterator[str]:
-    url = own_postgres.new_database()
-    yield url
-    own_postgres.drop(url)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    async with open_database(url, prepare) as database:
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    async with open_database(postgres_url, prepare) as database:
         yield database
 
 
@@ -62,9 +54,9 @@ async def test_another_key_is_refused_in_one_line_that_does_not_tell_it(database
     await start(database, FIRST)
 
 
-async def test_a_broker_with_another_key_does_not_start(url: str) -> None:
+async def test_a_broker_with_another_key_does_not_start(postgres_url: str) -> None:
     for key, starts in ((FIRST, True), (SECOND, False), (FIRST, True)):
-        app = create_app(settings(database_url=url, secret_key=key))
+        app = create_app(settings(database_url=postgres_url, secret_key=key))
         manager = LifespanManager(app, startup_timeout=60, shutdown_timeout=60)
         if starts:
             async with manager:

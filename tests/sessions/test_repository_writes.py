@@ -1,7 +1,7 @@
 """On Postgres several transactions write at once, and a session's in the order of its changes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,6 @@ from app.sessions.keyring import Keyring
 from app.sessions.store.model import AvatarSession
 from app.sessions.store.repository import SESSIONS, SessionRepository
 from tests.support.doubles import FakeClock
-from tests.support.postgres import Postgres
 
 KEY = SecretStr("a-signing-key-for-tests-of-32-characters")
 WAITING = text(
@@ -28,15 +27,8 @@ WAITING = text(
 
 
 @pytest.fixture
-def url(own_postgres: Postgres) -> Iterator[str]:
-    url = own_postgres.new_database()
-    yield url
-    own_postgres.drop(url)
-
-
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    async with open_database(url, prepare) as database:
+async def database(postgres_url: str) -> AsyncIterator[Database]:
+    async with open_database(postgres_url, prepare) as database:
         yield database
 
 

@@ -31,7 +31,6 @@ from app.sessions.runtime import SessionRuntime
 from app.sessions.store.stores import session_store
 from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal, settled
 from tests.support.leases import die, lease_on
-from tests.support.postgres import Postgres
 from tests.support.sessions import Domain
 
 KEYS = Keyring([SecretStr("a-signing-key-for-tests-of-32-characters")])
@@ -51,18 +50,15 @@ class Process(Domain):
 
 
 @pytest.fixture
-async def start(
-    own_postgres: Postgres, kaltura: FakeKaltura, clock: FakeClock
-) -> AsyncIterator[Start]:
+async def start(postgres_url: str, kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Start]:
     """Starts one more process at each call; all have the same clock."""
-    url = own_postgres.new_database()
     now: Any = bindparam("now", callable_=clock, type_=Float)
     async with AsyncExitStack() as stack:
 
         async def start(**changes: Any) -> Process:
-            database = await stack.enter_async_context(open_database(url, prepare))
+            database = await stack.enter_async_context(open_database(postgres_url, prepare))
             times = SessionClock(clock, clock, lambda: 0.0)
-            lease = await stack.enter_async_context(lease_on(database, url))
+            lease = await stack.enter_async_context(lease_on(database, postgres_url))
             repository = session_store(
                 database, KEYS.at_rest(), base_url=BASE_URL, clock=times, lease=lease
             )
@@ -81,7 +77,7 @@ async def start(
                 session_clock=times,
                 lease=lease,
                 shared_capacity=shared,
-                database_url=url,
+                database_url=postgres_url,
                 **changes,
             )
             house.database = database
@@ -89,7 +85,6 @@ async def start(
             return house
 
         yield start
-    own_postgres.drop(url)
 
 
 async def comes(house: Domain, name: str, address: str | None = None) -> Opened:
