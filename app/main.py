@@ -114,6 +114,7 @@ def create_app(
     """
     settings.required_to_serve()
     stopping = stopping or asyncio.Event()
+    has_replicas = is_postgres(settings.database_url)
     hooks = installed_hooks()
     metrics, recent_calls = Metrics(), RecentCalls(clocks.monotonic)
     assets, templates = PageFiles(ROOT / "static"), Jinja2Templates(ROOT / "templates")
@@ -148,7 +149,7 @@ def create_app(
             ) as speech_parts,
         ):
             keyring, clock = keyring_of(settings), SessionClock(clocks.wall, clocks.monotonic)
-            if is_postgres(settings.database_url):
+            if has_replicas:
                 await require_shared_secret_key(database, keyring.at_rest())
             audit_writer = AuditWriter(
                 database,
@@ -162,7 +163,7 @@ def create_app(
                 clock=clocks.wall,
                 sleep=clocks.sleep,
             )
-            overview = SharedOverview(database) if is_postgres(settings.database_url) else None
+            overview = SharedOverview(database) if has_replicas else None
             domain = assemble(
                 settings,
                 client=client,
@@ -186,9 +187,7 @@ def create_app(
             followers = StreamLimit(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS)
             operator_streams = StreamLimit(of_one=MAX_STREAMS, of_all=MAX_STREAMS)
             tell = (followers.close, operator_streams.close, domain.admission.stop)
-            shared_rates = None
-            if is_postgres(settings.database_url):
-                shared_rates = SharedRates(database, keyring.rates())
+            shared_rates = SharedRates(database, keyring.rates()) if has_replicas else None
             lease.on_lost(domain.registry.lose_all)
             replica_stats = ReplicaStatsReader(domain.stats_reader, recent_calls, domain.service)
             lease.tell(replica_stats.told)
@@ -258,7 +257,7 @@ def create_app(
         middleware=middleware(
             settings,
             metrics,
-            forwarded=SessionRoutes(ROUTERS) if is_postgres(settings.database_url) else None,
+            forwarded=SessionRoutes(ROUTERS) if has_replicas else None,
             monotonic=clocks.monotonic,
             bounds=bounds,
         ),

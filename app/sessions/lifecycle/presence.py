@@ -43,7 +43,7 @@ class SessionPresence:
             await self.leave(runtime)
         return self._tokens.issue(runtime.session)
 
-    def handed_over_elsewhere(self, session: AvatarSession) -> OpenedSession:
+    def opened_elsewhere(self, session: AvatarSession) -> OpenedSession:
         """The token of a session that another process has opened for the same request."""
         return self._tokens.issue(session)
 

@@ -104,7 +104,7 @@ class SessionRequest:
 
     async def _hand_over(self, opened: SessionRuntime | AvatarSession) -> OpenedSession:
         if isinstance(opened, AvatarSession):
-            return self.presence.handed_over_elsewhere(opened)
+            return self.presence.opened_elsewhere(opened)
         hung_up = await self.request.is_disconnected()
         return await self.presence.hand_over(opened, hung_up=hung_up)
 
