@@ -55,8 +55,9 @@ def test_an_example_backend_speaks_where_visitors_may_not(
             check=False,
         )
         assert ran.returncode == 0, ran.stderr
-        log = demo.log.read_text(encoding="utf-8")
-        assert re.search(r'"operation": "say-text".*"outcome": "ok"', log)
+        said = re.compile(r'"operation": "say-text".*"outcome": "ok"')
+        # The log gathers its lines for a moment before it writes them.
+        wait_until("it is said", lambda: said.search(demo.log.read_text("utf-8")) is not None)
         # A visitor of the same broker may not.
         with httpx.Client(base_url=f"{demo.url}/api") as visitor:
             session = visitor.post("/create-avatar-session").raise_for_status().json()
