@@ -52,7 +52,10 @@ const speakingRate = new SpeakingRate();
 const speech = new SpeechTracker(changed, new Captions(byId("caption"), byId("spoken"), speakingRate), speakingRate);
 const voiceActivity = new VoiceActivityDetector((voice) => speech.heard(voice, true));
 const player = loadPlayer(config);
-const session = new SessionController(new BrokerApi((call) => inspector.call(call)), displayIn(player, stage));
+const session = new SessionController(
+  new BrokerApi({ onCall: (call) => inspector.call(call) }),
+  displayIn(player, stage),
+);
 const composer = new Composer(config.maxTextLength, {
   onSpeak: (text) => void conversation.speak(text),
   onPending: () => void session.start(),

@@ -10,7 +10,11 @@ const LONGEST_PAUSE_MS = 4000;
 /**
  * @typedef {import("../broker/broker-api.js").OpenedSession} OpenedSession
  * @typedef {import("../broker/broker-api.js").PlaceInLine} PlaceInLine
+ * @typedef {import("./waiting-ticket.js").Choice} Choice
  * @typedef {import("./waiting-ticket.js").WaitingTicket} WaitingTicket
+ * @typedef {(key: string, wanted: Choice & {ticket?: string}) => Promise<OpenedSession | PlaceInLine>} OpenSession
+ * @typedef {{choice?: Choice, kept?: WaitingTicket, open?: OpenSession}} AdmissionRequest `kept` is a place in line
+ *   that a page before this one had. Without `open` the broker is asked for the session.
  * @typedef {{place: PlaceInLine | null, again: boolean, cutOff: boolean}} WaitingStatus How one waits: `place` null
  *   is not known yet, `again` is after a turn was missed, `cutOff` is without a connection.
  */
@@ -23,6 +27,8 @@ const LONGEST_PAUSE_MS = 4000;
 export class Admission {
   #api;
   #onWait;
+  #open;
+  #choice;
   #key;
   /** @type {string | null} */
   #ticket;
@@ -34,18 +40,21 @@ export class Admission {
   /**
    * @param {import("../broker/broker-api.js").BrokerApi} api
    * @param {(wait: WaitingStatus) => void} onWait
-   * @param {WaitingTicket | null} [kept] A place in line that a page before this one had.
+   * @param {AdmissionRequest} [request]
    */
-  constructor(api, onWait, kept = null) {
+  constructor(api, onWait, { choice = {}, kept, open } = {}) {
     this.#api = api;
     this.#onWait = onWait;
+    this.#open = open ?? ((key, wanted) => api.create(key, wanted));
+    this.#choice = kept?.choice ?? choice;
     this.#key = kept?.key ?? randomId();
     this.#ticket = kept?.ticket ?? null;
   }
 
   /** @returns {WaitingTicket | null} The place in line, if there is one. */
   get ticket() {
-    return this.#ticket === null ? null : { key: this.#key, ticket: this.#ticket };
+    if (this.#ticket === null) return null;
+    return { key: this.#key, ticket: this.#ticket, choice: this.#choice };
   }
 
   /**
@@ -104,12 +113,13 @@ export class Admission {
 
   // Also when nobody wants to get in any more: a lost answer may have opened a session.
   async #ask() {
+    const wanted = { ...this.#choice, ...(this.#ticket !== null && { ticket: this.#ticket }) };
     try {
-      return await this.#api.create(this.#key, this.#ticket);
+      return await this.#open(this.#key, wanted);
     } catch (error) {
       if (!Problem.fromFailure(error).unanswered) throw error;
       await sleep(SHORTEST_MS);
-      return await this.#api.create(this.#key, this.#ticket);
+      return await this.#open(this.#key, wanted);
     }
   }
 

@@ -31,13 +31,13 @@ test("a place in line is kept for the tab's next page, once, and not for long", 
     setItem: (key, value) => kept.set(key, value),
     removeItem: (key) => kept.delete(key),
   };
-  assert.equal(takeTicket(), null);
-  storeTicket({ key: "k", ticket: "t" });
-  assert.deepEqual(takeTicket(), { key: "k", ticket: "t" });
-  assert.equal(takeTicket(), null);
-  storeTicket({ key: "k", ticket: "t" });
+  assert.equal(takeTicket(""), null);
+  storeTicket("", { key: "k", ticket: "t", choice: {} });
+  assert.deepEqual(takeTicket(""), { key: "k", ticket: "t", choice: {} });
+  assert.equal(takeTicket(""), null);
+  storeTicket("", { key: "k", ticket: "t", choice: {} });
   t.mock.timers.tick(60_000);
-  assert.equal(takeTicket(), null);
+  assert.equal(takeTicket(""), null);
   assert.equal(kept.size, 0);
 });
 
@@ -46,6 +46,6 @@ test("a browser that stores nothing is no trouble", () => {
     throw new DOMException("", "SecurityError");
   };
   globalThis.sessionStorage = { getItem: refuse, setItem: refuse, removeItem: refuse };
-  storeTicket({ key: "k", ticket: "t" });
-  assert.equal(takeTicket(), null);
+  storeTicket("", { key: "k", ticket: "t", choice: {} });
+  assert.equal(takeTicket(""), null);
 });
