@@ -10,17 +10,18 @@ const CONTROL_MS = 15_000;
 const RECORDING_MS = 180_000;
 
 /**
- * @typedef {import("../../../types/broker-api").CreatedSession} CreatedSession
- * @typedef {import("../../../types/broker-api").CreateBody} CreateBody
- * @typedef {import("../../../types/broker-api").SessionState} SessionState
- * @typedef {import("../../../types/broker-api").Spoken} Spoken
- * @typedef {import("../../../types/broker-api").PlaceInLine} PlaceInLine
+ * @typedef {import("../../../types/broker-api.js").CreatedSession} CreatedSession
+ * @typedef {import("../../../types/broker-api.js").CreateBody} CreateBody
+ * @typedef {import("../../../types/broker-api.js").SessionState} SessionState
+ * @typedef {import("../../../types/broker-api.js").Spoken} Spoken
+ * @typedef {import("../../../types/broker-api.js").PlaceInLine} PlaceInLine
  * @typedef {CreatedSession & {answeredAt: number}} OpenedSession A session, and the broker's time of the answer: the visitor's clock may be wrong.
  * @typedef {{sessionId: string, token?: string}} SessionReference Without a token it counts who the visitor is.
  * @typedef {Pick<SessionState, "state" | "secondsLeft" | "endReason">} SessionStatus
  * @typedef {{
  *   body?: object,
  *   form?: FormData,
+ *   lines?: ReadableStream<Uint8Array>,
  *   token?: string,
  *   identity?: import("./caller.js").AuthReason,
  *   headers?: Record<string, string>,
@@ -112,12 +113,27 @@ export class BrokerApi {
    * @param {SessionReference} session
    * @param {string} text
    * @param {string} turnId Its name, by which its state can be asked for when the answer is lost.
+   * @param {boolean} [isFinal] Whether no more text of this turn follows.
    * @returns {Promise<Spoken>}
    */
-  async speak(session, text, turnId) {
-    /** @type {import("../../../types/broker-api").SpeakRequest} */
-    const body = { text, turnId };
+  async speak(session, text, turnId, isFinal = true) {
+    /** @type {import("../../../types/broker-api.js").SpeakRequest} */
+    const body = { text, turnId, ...(!isFinal && { isFinal }) };
     return (await this.#control("POST", session, "/speak", { body })).body;
+  }
+
+  /**
+   * Says a text while it is being written; answers when all of it is in the queue.
+   *
+   * @param {SessionReference} session
+   * @param {ReadableStream<Uint8Array>} lines As NDJSON.
+   * @param {string} turnId
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Spoken>}
+   */
+  async speakWritten(session, lines, turnId, signal) {
+    const path = `/speak?turnId=${encodeURIComponent(turnId)}`;
+    return (await this.#control("POST", session, path, { lines, signal })).body;
   }
 
   /**
@@ -138,7 +154,7 @@ export class BrokerApi {
    * What was asked to be said in a session, oldest first, and what became of it.
    *
    * @param {SessionReference} session
-   * @returns {Promise<import("../../../types/broker-api").UtteranceReceipt[]>}
+   * @returns {Promise<import("../../../types/broker-api.js").UtteranceReceipt[]>}
    */
   async utterances(session) {
     return (await this.#control("GET", session, "/utterances")).body.utterances;
@@ -149,7 +165,7 @@ export class BrokerApi {
    *
    * @param {SessionReference} session
    * @param {string} turnId
-   * @param {import("../../../types/broker-api").Heard["state"]} state
+   * @param {import("../../../types/broker-api.js").Heard["state"]} state
    */
   async heard(session, turnId, state) {
     const path = `/utterances/${encodeURIComponent(turnId)}/heard`;
@@ -157,25 +173,26 @@ export class BrokerApi {
   }
 
   /**
-   * What happens in a session from an event on, as server-sent events; it goes on until the end.
+   * What happens in a session behind an event, as server-sent events until the end; null: it is over.
    *
    * @param {SessionReference} session
    * @param {string} lastId
    * @param {AbortSignal} signal
-   * @returns {Promise<ReadableStream<Uint8Array>>}
+   * @returns {Promise<ReadableStream<Uint8Array> | null>} Rejects with a `Problem`.
    */
   async follow({ sessionId, token }, lastId, signal) {
-    const response = await this.#fetch(`${this.broker}${SESSIONS}/${encodeURIComponent(sessionId)}/events`, {
-      headers: {
-        ...(lastId && { "Last-Event-ID": lastId }),
-        ...this.#caller.name,
-        ...own(token),
-      },
-      credentials: this.#caller.cookies,
-      signal,
-    });
-    if (!response.ok || !response.body) throw await Problem.fromResponse(response);
-    return response.body;
+    const identity = token ? this.#caller.name : await this.#caller.identity("resume");
+    try {
+      const response = await this.#fetch(`${this.broker}${SESSIONS}/${encodeURIComponent(sessionId)}/events`, {
+        headers: { ...(lastId && { "Last-Event-ID": lastId }), ...identity, ...own(token) },
+        credentials: this.#caller.cookies,
+        signal,
+      });
+      if (!response.ok) throw await Problem.fromResponse(response);
+      return response.body;
+    } catch (error) {
+      throw Problem.fromFailure(error);
+    }
   }
 
   /** @param {SessionReference} session */
@@ -240,7 +257,7 @@ export class BrokerApi {
     try {
       return await this.#attempt(method, path, request, await this.#caller.identity(request.identity));
     } catch (error) {
-      if (!this.#caller.canRenew(error)) throw error;
+      if (request.lines || !this.#caller.canRenew(error)) throw error;
       return this.#attempt(method, path, request, await this.#caller.identity("expired"));
     }
   }
@@ -252,7 +269,7 @@ export class BrokerApi {
    * @param {Record<string, string>} identity Headers that say who calls.
    */
   async #attempt(method, path, request, identity) {
-    const { body, form, token, headers, keepalive, deadlineMs = CONTROL_MS, signal } = request;
+    const { body, form, lines, token, headers, keepalive, deadlineMs = CONTROL_MS, signal } = request;
     const began = performance.now();
     /** @type {Response | undefined} */
     let response;
@@ -263,12 +280,15 @@ export class BrokerApi {
         headers: {
           ...headers,
           ...(body && { "Content-Type": "application/json" }),
+          ...(lines && { "Content-Type": "application/x-ndjson" }),
           ...identity,
           ...own(token),
         },
-        body: form ?? (body && JSON.stringify(body)),
+        body: form ?? lines ?? (body && JSON.stringify(body)),
+        ...(lines && { duplex: "half" }),
         credentials: this.#caller.cookies,
-        signal: deadline(deadlineMs, signal),
+        // Nobody knows how long a text is being written.
+        signal: lines ? signal : deadline(deadlineMs, signal),
       });
       if (!response.ok) throw await Problem.fromResponse(response);
       return { body: await response.json(), response };

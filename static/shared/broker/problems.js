@@ -79,7 +79,7 @@ const LASTING = [
 /**
  * What the broker answers when it refuses; members that only some problems have are of RFC 9457's kind.
  *
- * @typedef {import("../../../types/broker-api").Problem & {signIn: boolean, endReason: string | null}} ProblemDetails
+ * @typedef {import("../../../types/broker-api.js").Problem & {signIn: boolean, endReason: string | null}} ProblemDetails
  */
 
 /** Something that went wrong, in words: problem+json of the broker, or the page's own. */
@@ -131,6 +131,11 @@ export class Problem extends Error {
   /** Whether nobody answered, so that it is not known what became of the call. */
   get unanswered() {
     return ["unreachable", "no-answer"].includes(this.name);
+  }
+
+  /** Whether a text may be said although the call failed: nobody can tell but the broker's list. */
+  get isOutcomeUnknown() {
+    return this.unanswered || ["unknown", "outcome-unknown"].includes(this.name);
   }
 
   /**

@@ -1,4 +1,4 @@
-import { sleepUntilOnline } from "../broker/connectivity.js";
+import { repeatIfLost, sleepUntilOnline } from "../broker/connectivity.js";
 import { Problem } from "../broker/problems.js";
 import { randomId } from "../random-id.js";
 import { sleep } from "../sleep.js";
@@ -13,6 +13,8 @@ const LONGEST_PAUSE_MS = 4000;
  * @typedef {import("./waiting-ticket.js").Choice} Choice
  * @typedef {import("./waiting-ticket.js").WaitingTicket} WaitingTicket
  * @typedef {(key: string, wanted: Choice & {ticket?: string}) => Promise<OpenedSession | PlaceInLine>} OpenSession
+ * @typedef {Choice & {idempotencyKey: string, ticket?: string}} SessionWish What is asked of whoever opens sessions.
+ *   One click has one key; with a ticket it is the turn of a place in line that was given before.
  * @typedef {{choice?: Choice, kept?: WaitingTicket, open?: OpenSession}} AdmissionRequest `kept` is a place in line
  *   that a page before this one had. Without `open` the broker is asked for the session.
  * @typedef {{place: PlaceInLine | null, again: boolean, cutOff: boolean}} WaitingStatus How one waits: `place` null
@@ -112,15 +114,9 @@ export class Admission {
   }
 
   // Also when nobody wants to get in any more: a lost answer may have opened a session.
-  async #ask() {
+  #ask() {
     const wanted = { ...this.#choice, ...(this.#ticket !== null && { ticket: this.#ticket }) };
-    try {
-      return await this.#open(this.#key, wanted);
-    } catch (error) {
-      if (!Problem.fromFailure(error).unanswered) throw error;
-      await sleep(SHORTEST_MS);
-      return await this.#open(this.#key, wanted);
-    }
+    return repeatIfLost(() => this.#open(this.#key, wanted));
   }
 
   /**

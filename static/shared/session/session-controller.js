@@ -22,11 +22,9 @@ import { takeTicket } from "./waiting-ticket.js";
 
 /**
  * @typedef {import("./waiting-ticket.js").Choice} Choice
- * @typedef {import("../../../types/broker-api").CreatedSession} CreatedSession
- * @typedef {import("../../../types/broker-api").PlaceInLine} PlaceInLine
- * @typedef {Choice & {idempotencyKey: string, ticket?: string}} SessionWish One click has one key. With a ticket it
- *   is the turn of a place in line that was given before.
- * @typedef {(wish: SessionWish) => Promise<CreatedSession | PlaceInLine>} FetchSession Has the site's own backend
+ * @typedef {import("../../../types/broker-api.js").CreatedSession} CreatedSession
+ * @typedef {import("../../../types/broker-api.js").PlaceInLine} PlaceInLine
+ * @typedef {(wish: import("./admission.js").SessionWish) => Promise<CreatedSession | PlaceInLine>} FetchSession Has the site's own backend
  *   open a session; gives what the broker answered there.
  */
 
@@ -112,7 +110,7 @@ export class SessionController extends Emitter {
    * Reports that the voice of an utterance begins or ends; does nothing without a session.
    *
    * @param {string | undefined} turnId
-   * @param {import("../../../types/broker-api").Heard["state"]} state
+   * @param {import("../../../types/broker-api.js").Heard["state"]} state
    */
   async heard(turnId, state) {
     const monitor = this.#run?.monitor;
