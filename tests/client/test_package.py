@@ -1,13 +1,18 @@
 """The npm package, as a site installs what `npm pack` makes: its types, and visits of Node.js."""
 
 import asyncio
+import functools
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,6 +21,7 @@ import httpx
 import pytest
 
 from tests.support.demo import Demo, running_demo
+from tests.support.login import BY_LOGIN, FakeLogin, published
 from tests.support.processes import NODE, ROOT, Running
 from tests.support.tcp_proxy import passing
 
@@ -71,6 +77,16 @@ def broker(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("broker")
     with running_demo(emulator, folder, SERVICE_TOKENS=f"shop:{TOKEN}") as demo:
         yield demo
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A web server with the files of a folder; gives its address."""
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def lines(told: str) -> list[dict[str, Any]]:
@@ -142,3 +158,17 @@ async def test_events_go_on_over_a_lost_connection_with_nothing_lost_and_nothing
         (await shop.post(f"{control}/end")).raise_for_status()
         rest, _ = await following.communicate()
     assert (following.returncode, rest) == (0, b"")
+
+
+def test_a_login_is_asked_for_a_new_token_when_its_first_has_expired(
+    site: Path, emulator: Running, tmp_path: Path
+) -> None:
+    login = FakeLogin(time.time)
+    (tmp_path / "keys.json").write_bytes(published(*login.keys).content)
+    expired, good = login.token(exp=int(time.time()) - 3600), login.token()
+    with serving(tmp_path) as address:
+        by_login = {name.upper(): value for name, value in BY_LOGIN.items()}
+        by_login["AUTH_JWKS_URL"] = f"{address}/keys.json"
+        with running_demo(emulator, tmp_path, **by_login) as demo:
+            told = lines(ran(site, NODE, "sign-in.ts", demo.url, expired, good))
+    assert told == [{"reasons": ["create", "expired", "resume", "resume"], "resumed": True}]

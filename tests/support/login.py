@@ -12,8 +12,6 @@ from joserfc import jwt
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
-from tests.support.doubles import FakeClock
-
 ISSUER = "https://login.test/realm"
 AUDIENCE = "avatars"
 JWKS_URL = "https://login.test/realm/keys"
@@ -49,7 +47,7 @@ def published(*keys: Key, **changes: Any) -> httpx.Response:
 class FakeLogin(httpx.AsyncBaseTransport):
     """Publishes `keys` unless told to answer otherwise; remembers how often it was asked."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.keys: list[Key] = [made_key("first")]
         self.script: deque[Answer] = deque()
         self.always: Answer | None = None
