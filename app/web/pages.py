@@ -14,8 +14,8 @@ from app.problems import PROBLEMS
 from app.sessions.audio.recordings import MAX_AUDIO_SECONDS
 from app.web.deps import AssetsDep, CallerDep, OwnOriginDep, SettingsDep, TemplatesDep, VisitorsDep
 from app.web.docs.reference import reference
-from app.web.head_route import HeadRoute
 from app.web.middleware.csp import DOCUMENT_POLICY, page_policy
+from app.web.route_classes import HeadRoute
 
 BUILTIN_PLAYER_FILE: Final = "player/index.js"
 SDK_NAME: Final = "@unisphere/models-sdk-js"

@@ -1,4 +1,4 @@
-"""Every route of the broker, surface by surface."""
+"""Every route of the broker: the calls that pages make most, then surface by surface."""
 
 from typing import Final
 
@@ -11,6 +11,8 @@ from app.web.visitor import create, events
 from app.web.visitor import sessions as visitor_sessions
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
+    visitor_sessions.plain,
+    mirror.plain,
     create.router,
     visitor_sessions.router,
     events.router,

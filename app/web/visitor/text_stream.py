@@ -8,9 +8,9 @@ import codecs
 import json
 from collections.abc import AsyncIterator
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Depends, Request
+from fastapi import Request
 from pydantic import ValidationError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
@@ -69,16 +69,13 @@ def handed_over(scope: Scope) -> Receive | None:
     return receive
 
 
-async def _texts(request: Request) -> AsyncIterator[str] | None:
+def written_texts(request: Request) -> AsyncIterator[str] | None:
+    """The texts of a streamed body; None for every other body."""
     receive = handed_over(request.scope)
     if receive is None:
         return None
     lines = _lines(_chunks(receive))
     return _of_events(lines) if _media_type(request.scope) == EVENT_STREAM else _of_ndjson(lines)
-
-
-StreamedTexts = Annotated[AsyncIterator[str] | None, Depends(_texts)]
-"""The texts of a streamed body; None for every other body."""
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
