@@ -37,7 +37,7 @@ export class ApproachApi extends BrokerApi {
    * @param {Promise<import("./controls.js").Tools>} tools
    */
   constructor(approach, tools) {
-    super(() => {});
+    super();
     this.#approach = approach;
     this.#tools = tools;
   }

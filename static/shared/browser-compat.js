@@ -39,3 +39,24 @@ export function parsedUrl(address, base) {
     return null;
   }
 }
+
+/**
+ * Whether the body of a request may be written bit by bit.
+ *
+ * Browsers do it over HTTP/2 only, and a page can't know by which version it will be connected.
+ */
+export function canStreamRequests() {
+  if ("document" in globalThis || "importScripts" in globalThis) return false;
+  let isStreamed = false;
+  const body = new ReadableStream();
+  const asked = {
+    method: "POST",
+    body,
+    get duplex() {
+      isStreamed = true;
+      return "half";
+    },
+  };
+  // What takes the stream for a text gives it the type of one.
+  return !new Request("http://localhost", asked).headers.has("Content-Type") && isStreamed;
+}

@@ -10,11 +10,11 @@ const REASONS = {
   NotReadableError: "The microphone is in use by something else.",
 };
 
-/** @type {Partial<Record<import("../speech/line-state.js").LineState, string>>} */
+/** @type {Partial<Record<import("../../shared/speech/line-state.js").LineState, string>>} */
 const KEPT = { failed: "Kept, since it was not taken", unclear: "Kept: you may hear it, or not" };
 
 /**
- * @typedef {import("../speech/microphone.js").Take} Take
+ * @typedef {import("../../shared/speech/microphone.js").Take} Take
  * @typedef {"empty" | "asking" | "recording" | "kept" | "sending"} RecordingState
  */
 
@@ -40,9 +40,9 @@ export class RecordingPanel {
   #timer;
 
   /**
-   * @param {import("../speech/microphone.js").Microphone} microphone
+   * @param {import("../../shared/speech/microphone.js").Microphone} microphone
    * @param {number} maxSeconds
-   * @param {(take: Take) => Promise<import("../speech/line-state.js").LineState>} onSay What failed is kept, and so is
+   * @param {(take: Take) => Promise<import("../../shared/speech/line-state.js").LineState>} onSay What failed is kept, and so is
    *   what is unclear.
    */
   constructor(microphone, maxSeconds, onSay) {
@@ -103,7 +103,7 @@ export class RecordingPanel {
     else this.#audio.pause();
   }
 
-  /** @param {(take: Take) => Promise<import("../speech/line-state.js").LineState>} onSay */
+  /** @param {(take: Take) => Promise<import("../../shared/speech/line-state.js").LineState>} onSay */
   async #send(onSay) {
     if (!this.#take) return;
     this.#audio.pause();

@@ -1,4 +1,5 @@
 import { deadline } from "../browser-compat.js";
+import { Caller } from "./caller.js";
 import { Problem } from "./problems.js";
 
 const SESSIONS = "/api/avatar-sessions";
@@ -9,48 +10,60 @@ const CONTROL_MS = 15_000;
 const RECORDING_MS = 180_000;
 
 /**
- * @typedef {import("../../../types/broker-api").CreatedSession} CreatedSession
- * @typedef {import("../../../types/broker-api").SessionState} SessionState
- * @typedef {import("../../../types/broker-api").Spoken} Spoken
- * @typedef {import("../../../types/broker-api").PlaceInLine} PlaceInLine
+ * @typedef {import("../../../types/broker-api.js").CreatedSession} CreatedSession
+ * @typedef {import("../../../types/broker-api.js").CreateBody} CreateBody
+ * @typedef {import("../../../types/broker-api.js").SessionState} SessionState
+ * @typedef {import("../../../types/broker-api.js").Spoken} Spoken
+ * @typedef {import("../../../types/broker-api.js").PlaceInLine} PlaceInLine
  * @typedef {CreatedSession & {answeredAt: number}} OpenedSession A session, and the broker's time of the answer: the visitor's clock may be wrong.
- * @typedef {{sessionId: string, token?: string}} SessionReference Without a token the visitor's cookie counts.
+ * @typedef {{sessionId: string, token?: string}} SessionReference Without a token it counts who the visitor is.
  * @typedef {Pick<SessionState, "state" | "secondsLeft" | "endReason">} SessionStatus
  * @typedef {{
  *   body?: object,
  *   form?: FormData,
+ *   lines?: ReadableStream<Uint8Array>,
  *   token?: string,
+ *   identity?: import("./caller.js").AuthReason,
  *   headers?: Record<string, string>,
  *   keepalive?: boolean,
  *   deadlineMs?: number,
  *   signal?: AbortSignal,
- * }} RequestOptions
+ * }} RequestOptions `identity`: the call counts by who the visitor is, not by a session's token.
+ * @typedef {import("./caller.js").CallerOptions & {
+ *   fetch?: typeof globalThis.fetch,
+ *   onCall?: (call: import("../network-calls.js").NetworkCall) => void,
+ * }} BrokerApiOptions `onCall` is told of each call once it is over.
  */
 
 /** Calls the broker's API for visitors; every failure is thrown as a `Problem`. */
 export class BrokerApi {
-  #onCall;
+  #caller;
   #fetch;
+  #onCall;
 
-  /**
-   * @param {(call: import("../network-calls.js").NetworkCall) => void} onCall Told of each call once it is over.
-   * @param {typeof globalThis.fetch} [fetch]
-   */
-  constructor(onCall, fetch = globalThis.fetch.bind(globalThis)) {
-    this.#onCall = onCall;
+  /** @param {BrokerApiOptions} [options] */
+  constructor({ fetch = globalThis.fetch.bind(globalThis), onCall = () => {}, ...caller } = {}) {
+    this.#caller = new Caller(caller);
     this.#fetch = fetch;
+    this.#onCall = onCall;
+  }
+
+  /** The broker's origin; empty on its own pages. */
+  get broker() {
+    return this.#caller.broker;
   }
 
   /**
    * Opens a session, or gets in line for one; one key is one session, however often it is sent.
    *
    * @param {string} idempotencyKey
-   * @param {string | null} [ticket] Of the place in line whose turn it is.
+   * @param {CreateBody} [wanted] Avatar and voice, and the ticket of a place in line whose turn it is.
    * @returns {Promise<OpenedSession | PlaceInLine>}
    */
-  async create(idempotencyKey, ticket = null) {
+  async create(idempotencyKey, wanted = {}) {
     const { body, response } = await this.#send("POST", "/api/create-avatar-session", {
-      body: /** @type {import("../../../types/broker-api").CreateBody} */ (ticket === null ? {} : { ticket }),
+      body: wanted,
+      identity: "create",
       headers: { "Idempotency-Key": idempotencyKey },
       deadlineMs: CREATE_MS,
     });
@@ -77,22 +90,22 @@ export class BrokerApi {
   }
 
   /**
-   * This visitor's live sessions, whichever tab they are in; the cookie says whose they are.
+   * This visitor's live sessions, whichever tab they are in.
    *
    * @returns {Promise<SessionState[]>}
    */
   async sessions() {
-    return (await this.#send("GET", SESSIONS, {})).body.sessions;
+    return (await this.#send("GET", SESSIONS, { identity: "resume" })).body.sessions;
   }
 
   /**
    * Takes up a session that a page before this one left.
    *
-   * @param {string} sessionId
+   * @param {SessionReference} session
    * @returns {Promise<OpenedSession>}
    */
-  async resume(sessionId) {
-    const { body, response } = await this.#control("POST", { sessionId }, "/resume");
+  async resume(session) {
+    const { body, response } = await this.#control("POST", session, "/resume");
     return opened(body, response);
   }
 
@@ -100,12 +113,27 @@ export class BrokerApi {
    * @param {SessionReference} session
    * @param {string} text
    * @param {string} turnId Its name, by which its state can be asked for when the answer is lost.
+   * @param {boolean} [isFinal] Whether no more text of this turn follows.
    * @returns {Promise<Spoken>}
    */
-  async speak(session, text, turnId) {
-    /** @type {import("../../../types/broker-api").SpeakRequest} */
-    const body = { text, turnId };
+  async speak(session, text, turnId, isFinal = true) {
+    /** @type {import("../../../types/broker-api.js").SpeakRequest} */
+    const body = { text, turnId, ...(!isFinal && { isFinal }) };
     return (await this.#control("POST", session, "/speak", { body })).body;
+  }
+
+  /**
+   * Says a text while it is being written; answers when all of it is in the queue.
+   *
+   * @param {SessionReference} session
+   * @param {ReadableStream<Uint8Array>} lines As NDJSON.
+   * @param {string} turnId
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Spoken>}
+   */
+  async speakWritten(session, lines, turnId, signal) {
+    const path = `/speak?turnId=${encodeURIComponent(turnId)}`;
+    return (await this.#control("POST", session, path, { lines, signal })).body;
   }
 
   /**
@@ -126,7 +154,7 @@ export class BrokerApi {
    * What was asked to be said in a session, oldest first, and what became of it.
    *
    * @param {SessionReference} session
-   * @returns {Promise<import("../../../types/broker-api").UtteranceReceipt[]>}
+   * @returns {Promise<import("../../../types/broker-api.js").UtteranceReceipt[]>}
    */
   async utterances(session) {
     return (await this.#control("GET", session, "/utterances")).body.utterances;
@@ -137,7 +165,7 @@ export class BrokerApi {
    *
    * @param {SessionReference} session
    * @param {string} turnId
-   * @param {import("../../../types/broker-api").Heard["state"]} state
+   * @param {import("../../../types/broker-api.js").Heard["state"]} state
    */
   async heard(session, turnId, state) {
     const path = `/utterances/${encodeURIComponent(turnId)}/heard`;
@@ -145,23 +173,26 @@ export class BrokerApi {
   }
 
   /**
-   * What happens in a session from an event on, as server-sent events; it goes on until the end.
+   * What happens in a session behind an event, as server-sent events until the end; null: it is over.
    *
    * @param {SessionReference} session
    * @param {string} lastId
    * @param {AbortSignal} signal
-   * @returns {Promise<ReadableStream<Uint8Array>>}
+   * @returns {Promise<ReadableStream<Uint8Array> | null>} Rejects with a `Problem`.
    */
   async follow({ sessionId, token }, lastId, signal) {
-    const response = await this.#fetch(`${SESSIONS}/${encodeURIComponent(sessionId)}/events`, {
-      headers: {
-        ...(lastId && { "Last-Event-ID": lastId }),
-        ...own(token),
-      },
-      signal,
-    });
-    if (!response.ok || !response.body) throw await Problem.fromResponse(response);
-    return response.body;
+    const identity = token ? this.#caller.name : await this.#caller.identity("resume");
+    try {
+      const response = await this.#fetch(`${this.broker}${SESSIONS}/${encodeURIComponent(sessionId)}/events`, {
+        headers: { ...(lastId && { "Last-Event-ID": lastId }), ...identity, ...own(token) },
+        credentials: this.#caller.cookies,
+        signal,
+      });
+      if (!response.ok) throw await Problem.fromResponse(response);
+      return response.body;
+    } catch (error) {
+      throw Problem.fromFailure(error);
+    }
   }
 
   /** @param {SessionReference} session */
@@ -212,7 +243,7 @@ export class BrokerApi {
    */
   #control(method, { sessionId, token }, path, request = {}) {
     const address = `${SESSIONS}/${encodeURIComponent(sessionId)}${path}`;
-    return this.#send(method, address, { token, ...request });
+    return this.#send(method, address, { ...request, ...(token ? { token } : { identity: "resume" }) });
   }
 
   /**
@@ -220,21 +251,44 @@ export class BrokerApi {
    * @param {string} path
    * @param {RequestOptions} request
    */
-  async #send(method, path, { body, form, token, headers = {}, keepalive, deadlineMs = CONTROL_MS, signal }) {
+  async #send(method, path, request) {
+    // Nothing is waited for without need: a page that goes away sends its last calls at once.
+    if (!request.identity) return this.#attempt(method, path, request, this.#caller.name);
+    try {
+      return await this.#attempt(method, path, request, await this.#caller.identity(request.identity));
+    } catch (error) {
+      if (request.lines || !this.#caller.canRenew(error)) throw error;
+      return this.#attempt(method, path, request, await this.#caller.identity("expired"));
+    }
+  }
+
+  /**
+   * @param {"GET" | "POST"} method
+   * @param {string} path
+   * @param {RequestOptions} request
+   * @param {Record<string, string>} identity Headers that say who calls.
+   */
+  async #attempt(method, path, request, identity) {
+    const { body, form, lines, token, headers, keepalive, deadlineMs = CONTROL_MS, signal } = request;
     const began = performance.now();
     /** @type {Response | undefined} */
     let response;
     try {
-      response = await this.#fetch(path, {
+      response = await this.#fetch(this.broker + path, {
         method,
         keepalive,
         headers: {
           ...headers,
           ...(body && { "Content-Type": "application/json" }),
+          ...(lines && { "Content-Type": "application/x-ndjson" }),
+          ...identity,
           ...own(token),
         },
-        body: form ?? (body && JSON.stringify(body)),
-        signal: deadline(deadlineMs, signal),
+        body: form ?? lines ?? (body && JSON.stringify(body)),
+        ...(lines && { duplex: "half" }),
+        credentials: this.#caller.cookies,
+        // Nobody knows how long a text is being written.
+        signal: lines ? signal : deadline(deadlineMs, signal),
       });
       if (!response.ok) throw await Problem.fromResponse(response);
       return { body: await response.json(), response };

@@ -2,6 +2,7 @@ import { sleep } from "../sleep.js";
 import { Problem } from "./problems.js";
 
 const AGAIN_MS = 2000;
+const ONCE_MORE_MS = 1000;
 
 /**
  * Resolves after a while, or as soon as the browser says that there is a network again.
@@ -19,6 +20,23 @@ export async function sleepUntilOnline(ms, signal) {
   await sleep(ms, online.signal);
   globalThis.removeEventListener?.("online", hurry);
   signal?.removeEventListener("abort", hurry);
+}
+
+/**
+ * Asks once more when the answer was lost, for what may be asked for twice.
+ *
+ * @template T
+ * @param {() => Promise<T>} ask
+ * @returns {Promise<T>}
+ */
+export async function repeatIfLost(ask) {
+  try {
+    return await ask();
+  } catch (error) {
+    if (!Problem.fromFailure(error).unanswered) throw error;
+    await sleep(ONCE_MORE_MS);
+    return ask();
+  }
 }
 
 /**

@@ -1,64 +1,83 @@
-import { sleep } from "../sleep.js";
+import { sleepUntilOnline } from "./connectivity.js";
+import { Problem } from "./problems.js";
 
 /** Until the broker says how long to wait before a stream is opened again. */
 const AGAIN_MS = 2000;
 
+/** The broker tells something at least every 15 s; a stream that is silent for longer is broken. */
+const SILENT_MS = 45_000;
+
+/** The id of a session's last event. */
+const END_ID = "end";
+
 /**
- * @typedef {import("../../../types/broker-api").UtteranceReceipt} Utterance
+ * @typedef {import("../../../types/broker-api.js").UtteranceReceipt} Utterance
  * @typedef {{name: string, id: string, data: any, retry?: number}} ServerEvent One server-sent event.
- * @typedef {(lastId: string, signal: AbortSignal) => Promise<ReadableStream<Uint8Array>>} OpenStream
+ * @typedef {(lastId: string, signal: AbortSignal) => Promise<ReadableStream<Uint8Array> | null>} OpenStream
+ *   Opens the stream of the events behind one; null: there are none any more.
  */
 
-/** Follows the server-sent events of a session; a lost connection is made again. */
-export class EventStream {
-  #open;
-  #onEvent;
-  #stop = new AbortController();
-  #lastId = "";
-  #againMs = AGAIN_MS;
-
-  /**
-   * @param {OpenStream} open Gives the events behind one.
-   * @param {(told: ServerEvent) => void} onEvent
-   */
-  constructor(open, onEvent) {
-    this.#open = open;
-    this.#onEvent = onEvent;
-    void this.#follow();
-  }
-
-  stop() {
-    this.#stop.abort();
-  }
-
-  async #follow() {
-    while (!this.#stop.signal.aborted) {
-      try {
-        await this.#read(await this.#open(this.#lastId, this.#stop.signal));
-      } catch {
-        // The monitor's other calls meet the same failure, and tell it.
+/**
+ * Follows the server-sent events of a session until its end; a lost connection is made again.
+ *
+ * @param {OpenStream} open
+ * @param {AbortSignal} signal Says that nobody listens any more.
+ * @returns {AsyncGenerator<ServerEvent, void, undefined>} Throws a `Problem` that does not pass by itself.
+ */
+export async function* followEvents(open, signal) {
+  let lastId = "";
+  let againMs = AGAIN_MS;
+  while (!signal.aborted) {
+    try {
+      const stream = await open(lastId, signal);
+      if (!stream) return;
+      for await (const told of eventsOf(stream)) {
+        if (signal.aborted) return;
+        if (told.id) lastId = told.id;
+        againMs = told.retry ?? againMs;
+        if (told.name) yield told;
+        if (told.id === END_ID) return;
       }
-      if (!this.#stop.signal.aborted) await sleep(this.#againMs);
+    } catch (error) {
+      const problem = Problem.fromFailure(error);
+      if (!problem.passing) throw problem;
+      againMs = Math.max(againMs, 1000 * (problem.retryAfter ?? 0));
     }
+    await sleepUntilOnline(againMs, signal);
   }
+}
 
-  /** @param {ReadableStream<Uint8Array>} stream */
-  async #read(stream) {
-    const reader = stream.getReader();
-    const decoder = new TextDecoder();
-    let rest = "";
+/**
+ * @param {ReadableStream<Uint8Array>} stream
+ * @returns {AsyncGenerator<ServerEvent, void, undefined>}
+ */
+async function* eventsOf(stream) {
+  const reader = stream.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await inTime(reader.read());
       if (done) return;
       const blocks = (rest + decoder.decode(value, { stream: true })).split("\n\n");
       rest = blocks.pop() ?? "";
-      for (const told of blocks.map(parseEvent)) {
-        if (told.id) this.#lastId = told.id;
-        this.#againMs = told.retry ?? this.#againMs;
-        if (told.name && !this.#stop.signal.aborted) this.#onEvent(told);
-      }
+      yield* blocks.map(parseEvent);
     }
+  } finally {
+    void reader.cancel().catch(() => {});
   }
+}
+
+/**
+ * @template T
+ * @param {Promise<T>} reading
+ * @returns {Promise<T>}
+ */
+function inTime(reading) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(reject, SILENT_MS, new Problem("no-answer"));
+    void reading.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 /**

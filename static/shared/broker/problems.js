@@ -38,6 +38,8 @@ const NEXT_STEPS = {
   "media-timeout": "Press Start to try again; if it stays, a firewall may be holding back WebRTC.",
   "ice-failed": "Press Start to try again; if it stays, try another network: this one may hold back WebRTC.",
   "viewer-taken": "Close the other tab that shows this session, then press Start.",
+  "auth-token-failed": "Sign in again; if it stays, tell whoever runs this page.",
+  "fetch-session-failed": "Try again {when}; if it stays, tell whoever runs this page.",
 };
 
 const ANYTHING_ELSE = "Press Start to try again.";
@@ -51,6 +53,8 @@ const TITLES = {
   "media-timeout": "The picture did not come",
   "ice-failed": "The picture cannot get through",
   "viewer-taken": "Watched elsewhere",
+  "auth-token-failed": "You could not be signed in",
+  "fetch-session-failed": "No session came from this site",
   "session-ended": "The session has ended",
   reconnecting: "Reconnecting",
   "session-not-found": "The session is gone",
@@ -75,7 +79,7 @@ const LASTING = [
 /**
  * What the broker answers when it refuses; members that only some problems have are of RFC 9457's kind.
  *
- * @typedef {import("../../../types/broker-api").Problem & {signIn: boolean, endReason: string | null}} ProblemDetails
+ * @typedef {import("../../../types/broker-api.js").Problem & {signIn: boolean, endReason: string | null}} ProblemDetails
  */
 
 /** Something that went wrong, in words: problem+json of the broker, or the page's own. */
@@ -109,6 +113,11 @@ export class Problem extends Error {
     return ["session-ended", "session-not-found", "unauthenticated"].includes(this.name);
   }
 
+  /** Whether the broker asks for a login, or for a newer token of it. */
+  get needsSignIn() {
+    return ["unauthenticated", "sign-in"].includes(this.name);
+  }
+
   /** Whether the same call may well succeed in a moment; "unknown" is what a proxy answers. */
   get passing() {
     return this.unanswered || this.name === "unknown" || this.retryAfter !== undefined;
@@ -122,6 +131,11 @@ export class Problem extends Error {
   /** Whether nobody answered, so that it is not known what became of the call. */
   get unanswered() {
     return ["unreachable", "no-answer"].includes(this.name);
+  }
+
+  /** Whether a text may be said although the call failed: nobody can tell but the broker's list. */
+  get isOutcomeUnknown() {
+    return this.unanswered || ["unknown", "outcome-unknown"].includes(this.name);
   }
 
   /**

@@ -1,4 +1,4 @@
-import { sleepUntilOnline } from "../broker/connectivity.js";
+import { repeatIfLost, sleepUntilOnline } from "../broker/connectivity.js";
 import { Problem } from "../broker/problems.js";
 import { randomId } from "../random-id.js";
 import { sleep } from "../sleep.js";
@@ -10,7 +10,13 @@ const LONGEST_PAUSE_MS = 4000;
 /**
  * @typedef {import("../broker/broker-api.js").OpenedSession} OpenedSession
  * @typedef {import("../broker/broker-api.js").PlaceInLine} PlaceInLine
+ * @typedef {import("./waiting-ticket.js").Choice} Choice
  * @typedef {import("./waiting-ticket.js").WaitingTicket} WaitingTicket
+ * @typedef {(key: string, wanted: Choice & {ticket?: string}) => Promise<OpenedSession | PlaceInLine>} OpenSession
+ * @typedef {Choice & {idempotencyKey: string, ticket?: string}} SessionWish What is asked of whoever opens sessions.
+ *   One click has one key; with a ticket it is the turn of a place in line that was given before.
+ * @typedef {{choice?: Choice, kept?: WaitingTicket, open?: OpenSession}} AdmissionRequest `kept` is a place in line
+ *   that a page before this one had. Without `open` the broker is asked for the session.
  * @typedef {{place: PlaceInLine | null, again: boolean, cutOff: boolean}} WaitingStatus How one waits: `place` null
  *   is not known yet, `again` is after a turn was missed, `cutOff` is without a connection.
  */
@@ -23,6 +29,8 @@ const LONGEST_PAUSE_MS = 4000;
 export class Admission {
   #api;
   #onWait;
+  #open;
+  #choice;
   #key;
   /** @type {string | null} */
   #ticket;
@@ -34,18 +42,21 @@ export class Admission {
   /**
    * @param {import("../broker/broker-api.js").BrokerApi} api
    * @param {(wait: WaitingStatus) => void} onWait
-   * @param {WaitingTicket | null} [kept] A place in line that a page before this one had.
+   * @param {AdmissionRequest} [request]
    */
-  constructor(api, onWait, kept = null) {
+  constructor(api, onWait, { choice = {}, kept, open } = {}) {
     this.#api = api;
     this.#onWait = onWait;
+    this.#open = open ?? ((key, wanted) => api.create(key, wanted));
+    this.#choice = kept?.choice ?? choice;
     this.#key = kept?.key ?? randomId();
     this.#ticket = kept?.ticket ?? null;
   }
 
   /** @returns {WaitingTicket | null} The place in line, if there is one. */
   get ticket() {
-    return this.#ticket === null ? null : { key: this.#key, ticket: this.#ticket };
+    if (this.#ticket === null) return null;
+    return { key: this.#key, ticket: this.#ticket, choice: this.#choice };
   }
 
   /**
@@ -103,14 +114,9 @@ export class Admission {
   }
 
   // Also when nobody wants to get in any more: a lost answer may have opened a session.
-  async #ask() {
-    try {
-      return await this.#api.create(this.#key, this.#ticket);
-    } catch (error) {
-      if (!Problem.fromFailure(error).unanswered) throw error;
-      await sleep(SHORTEST_MS);
-      return await this.#api.create(this.#key, this.#ticket);
-    }
+  #ask() {
+    const wanted = { ...this.#choice, ...(this.#ticket !== null && { ticket: this.#ticket }) };
+    return repeatIfLost(() => this.#open(this.#key, wanted));
   }
 
   /**

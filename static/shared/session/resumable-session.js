@@ -73,7 +73,7 @@ export class ResumableSession extends Emitter {
     this.#release();
     try {
       const left = await this.#left();
-      if (left) this.#hold(await this.#api.resume(left.sessionId));
+      if (left) this.#hold(await this.#api.resume(left));
     } catch {
       // Then there is nothing to resume, and Start meets the same failure and tells it.
     }

@@ -21,6 +21,14 @@ import { takeTicket } from "./waiting-ticket.js";
  */
 
 /**
+ * @typedef {import("./waiting-ticket.js").Choice} Choice
+ * @typedef {import("../../../types/broker-api.js").CreatedSession} CreatedSession
+ * @typedef {import("../../../types/broker-api.js").PlaceInLine} PlaceInLine
+ * @typedef {(wish: import("./admission.js").SessionWish) => Promise<CreatedSession | PlaceInLine>} FetchSession Has the site's own backend
+ *   open a session; gives what the broker answered there.
+ */
+
+/**
  * The life of one avatar session after another: ready, connecting, live, ended or problem, and again.
  *
  * @extends {Emitter<SessionEvents>}
@@ -32,6 +40,7 @@ export class SessionController extends Emitter {
   resumable;
   #api;
   #resources;
+  #fetchSession;
   /** @type {SessionRun | null} */
   #run = null;
   /** @type {import("../broker/broker-api.js").SessionReference | null} What was live when the page went away. */
@@ -40,9 +49,11 @@ export class SessionController extends Emitter {
   /**
    * @param {import("../broker/broker-api.js").BrokerApi} api
    * @param {import("./avatar-player.js").AvatarDisplay} display
+   * @param {{fetchSession?: FetchSession}} [options] With `fetchSession` this visitor opens none, and has none to resume.
    */
-  constructor(api, display) {
+  constructor(api, display, { fetchSession } = {}) {
     super();
+    this.#fetchSession = fetchSession;
     const terminator = new SessionTerminator(api);
     this.#api = api;
     this.#resources = { api, terminator, display };
@@ -52,24 +63,32 @@ export class SessionController extends Emitter {
 
   /** Takes up the place in line, or finds the session, that an earlier page left. */
   async recover() {
-    const ticket = takeTicket();
-    if (ticket) await this.#go((run) => run.admit(ticket));
-    else await this.resumable.find();
+    const kept = takeTicket(this.#api.broker);
+    if (kept) await this.#go((run) => this.#admit(run, { kept }));
+    else if (!this.#fetchSession) await this.resumable.find();
   }
 
-  /** Resumes the session that an earlier page left, or opens one. */
-  async start() {
+  /**
+   * Resumes the session that an earlier page left, or opens one.
+   *
+   * @param {Choice} [choice] Of a session that is opened.
+   */
+  async start(choice = {}) {
     await this.#go(async (run) => {
       const left = await this.resumable.claim();
-      return left ? run.resume(left) : run.admit();
+      return left ? run.resume(left) : this.#admit(run, { choice });
     });
   }
 
-  /** Starts after ending this visitor's other sessions, when there may be no more of them. */
-  async startInstead() {
+  /**
+   * Starts after ending this visitor's other sessions, when there may be no more of them.
+   *
+   * @param {Choice} [choice]
+   */
+  async startInstead(choice = {}) {
     await this.#go(async (run) => {
       await this.#api.endAll();
-      return run.admit();
+      return this.#admit(run, { choice });
     });
   }
 
@@ -91,7 +110,7 @@ export class SessionController extends Emitter {
    * Reports that the voice of an utterance begins or ends; does nothing without a session.
    *
    * @param {string | undefined} turnId
-   * @param {import("../../../types/broker-api").Heard["state"]} state
+   * @param {import("../../../types/broker-api.js").Heard["state"]} state
    */
   async heard(turnId, state) {
     const monitor = this.#run?.monitor;
@@ -135,7 +154,7 @@ export class SessionController extends Emitter {
   async comeBack() {
     const left = this.#left;
     if (left) await this.#go((run) => run.resume(left));
-    else if (this.#busy) takeTicket(); // What was being opened or waited for goes on by itself.
+    else if (this.#busy) takeTicket(this.#api.broker); // What was being opened or waited for goes on by itself.
     else await this.recover();
   }
 
@@ -152,6 +171,14 @@ export class SessionController extends Emitter {
     const monitor = this.#run?.monitor;
     if (monitor) return monitor;
     throw new Problem("session-ended", { title: "There is no session" });
+  }
+
+  /**
+   * @param {SessionRun} run
+   * @param {Pick<import("./admission.js").AdmissionRequest, "choice" | "kept">} request
+   */
+  #admit(run, request) {
+    return run.admit({ ...request, open: this.#fetchSession && fetchedBy(this.#fetchSession) });
   }
 
   /** @param {(run: SessionRun) => Promise<OpenedSession>} open */
@@ -188,4 +215,20 @@ export class SessionController extends Emitter {
     this.state = state;
     this.emit("state", { state, problem });
   }
+}
+
+/**
+ * @param {FetchSession} fetchSession
+ * @returns {import("./admission.js").OpenSession}
+ */
+function fetchedBy(fetchSession) {
+  return async (idempotencyKey, wanted) => {
+    try {
+      const answer = await fetchSession({ ...wanted, idempotencyKey });
+      return "ticket" in answer ? answer : { ...answer, answeredAt: Date.now() };
+    } catch (error) {
+      if (error instanceof Problem) throw error;
+      throw new Problem("fetch-session-failed", { detail: error instanceof Error ? error.message : "" });
+    }
+  };
 }

@@ -1,5 +1,5 @@
 import { retryUntilAnswered } from "../broker/connectivity.js";
-import { EventStream } from "../broker/event-stream.js";
+import { followEvents } from "../broker/event-stream.js";
 import { Problem } from "../broker/problems.js";
 import { Emitter } from "../emitter.js";
 import { Heartbeat } from "../heartbeat.js";
@@ -26,7 +26,7 @@ export class SessionMonitor extends Emitter {
   /** Whether the last call was not answered, and the next ones are made to learn whether any is. */
   #isProbing = false;
   #heartbeat = new Heartbeat(() => this.#keepAlive());
-  #events;
+  #events = new AbortController();
   #checkup = new Heartbeat(() => this.check(), CHECK_MS);
 
   /**
@@ -39,10 +39,7 @@ export class SessionMonitor extends Emitter {
     this.#opened = opened;
     this.#heartbeat.start();
     this.#checkup.start();
-    this.#events = new EventStream(
-      (lastId, signal) => api.follow(opened, lastId, signal),
-      (told) => this.#told(told),
-    );
+    void this.#follow();
   }
 
   /** Stops every call and every event. */
@@ -50,7 +47,7 @@ export class SessionMonitor extends Emitter {
     this.#stopped = true;
     this.#heartbeat.stop();
     this.#checkup.stop();
-    this.#events.stop();
+    this.#events.abort();
   }
 
   /** Asks the broker for the session's state: now and then, after sleep, or when time should be up. */
@@ -88,6 +85,17 @@ export class SessionMonitor extends Emitter {
     );
     this.#isProbing = false;
     if (answered && !this.#stopped) this.emit("trouble", null);
+  }
+
+  async #follow() {
+    const open = /** @type {import("../broker/event-stream.js").OpenStream} */ (
+      (lastId, signal) => this.#api.follow(this.#opened, lastId, signal)
+    );
+    try {
+      for await (const told of followEvents(open, this.#events.signal)) this.#told(told);
+    } catch {
+      // The other calls meet the same failure, and tell it.
+    }
   }
 
   /** @param {import("../broker/event-stream.js").ServerEvent} told */

@@ -85,17 +85,17 @@ export class SessionRun extends Emitter {
     }
   }
 
-  /** @param {import("./waiting-ticket.js").WaitingTicket} [kept] */
-  async admit(kept) {
+  /** @param {import("./admission.js").AdmissionRequest} request */
+  async admit(request) {
     if (this.over) throw new Problem("session-ended");
-    this.#admission = new Admission(this.#resources.api, (wait) => this.#wait(wait), kept);
+    this.#admission = new Admission(this.#resources.api, (wait) => this.#wait(wait), request);
     return this.#admission.enter();
   }
 
   /** @param {SessionReference} session */
   async resume(session) {
     this.#session = session;
-    return this.#resources.api.resume(session.sessionId);
+    return this.#resources.api.resume(session);
   }
 
   /** The session's, while there is one. */
@@ -122,12 +122,13 @@ export class SessionRun extends Emitter {
    */
   leave() {
     if (this.over) return null;
-    if (this.#admission?.ticket) storeTicket(this.#admission.ticket);
+    const { api } = this.#resources;
+    if (this.#admission?.ticket) storeTicket(api.broker, this.#admission.ticket);
     if (!this.#session) return null;
     this.over = true;
     this.#monitor?.stop();
     this.#avatar?.abandon();
-    void this.#resources.api.leave(this.#session).catch(() => {});
+    void api.leave(this.#session).catch(() => {});
     return this.#session;
   }
 

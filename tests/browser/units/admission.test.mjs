@@ -16,7 +16,7 @@ const gone = new Problem("ticket-not-found");
 const lost = new Problem("unreachable");
 
 /** An admission whose broker answers each call with the next of the list; an Error is thrown. */
-function admission({ create = [OPENED], places = [], kept, onWait = () => {} } = {}) {
+function admission({ create = [OPENED], places = [], choice, kept, onWait = () => {} } = {}) {
   const asked = [];
   const waits = [];
   const next = async (list) => {
@@ -26,7 +26,10 @@ function admission({ create = [OPENED], places = [], kept, onWait = () => {} } =
     return answer;
   };
   const api = {
-    create: (key, ticket) => (asked.push({ call: "create", key, ticket }), next(create)),
+    create: (key, { ticket = null, ...choice }) => {
+      asked.push({ call: "create", key, ticket, choice });
+      return next(create);
+    },
     place: (ticket, { waitSeconds, signal }) => {
       asked.push({ call: "place", ticket, waitSeconds });
       const aborted = new Promise((_, reject) => {
@@ -37,7 +40,7 @@ function admission({ create = [OPENED], places = [], kept, onWait = () => {} } =
     },
     leaveLine: async (ticket) => void asked.push({ call: "leaveLine", ticket }),
   };
-  const way = new Admission(api, (wait) => (waits.push(wait), onWait(wait)), kept);
+  const way = new Admission(api, (wait) => (waits.push(wait), onWait(wait)), { choice, kept });
   const calls = () => asked.map(({ call }) => call);
   return { way, asked, calls, waits };
 }
@@ -46,6 +49,13 @@ test("where there is room one is in at once, and nobody is told to wait", async 
   const { way, calls, waits } = admission();
   assert.equal(await way.enter(), OPENED);
   assert.deepEqual([calls(), waits, way.ticket], [["create"], [], null]);
+});
+
+test("the avatar that was chosen is asked for at each create", async () => {
+  const choice = { avatarId: "ada", voiceId: "warm" };
+  const { way, asked } = admission({ create: [TURN, OPENED], choice });
+  await way.enter();
+  assert.deepEqual(asked.map((ask) => ask.choice), [choice, choice]);
 });
 
 test("whoever waits is told each place, and is let in with the same key when it is their turn", async () => {
@@ -69,12 +79,12 @@ test("a turn in the first answer needs no question", async () => {
 });
 
 test("a place of the page before is asked for at once, with the key of its click", async () => {
-  const kept = { key: "k", ticket: "t-0" };
+  const kept = { key: "k", ticket: "t-0", choice: { avatarId: "ada" } };
   const { way, asked } = admission({ kept, places: [place(2), TURN] });
   assert.deepEqual(way.ticket, kept);
   await way.enter();
   assert.deepEqual(asked.map(({ waitSeconds }) => waitSeconds), [0, 20, undefined]);
-  assert.deepEqual(asked.at(-1), { call: "create", key: "k", ticket: "t-0" });
+  assert.deepEqual(asked.at(-1), { call: "create", ...kept });
 });
 
 test("a turn that was missed is told, and another place is asked for once", async () => {
@@ -88,7 +98,7 @@ test("a turn that was missed is told, and another place is asked for once", asyn
     [true, 5],
     [true, 1],
   ]);
-  assert.deepEqual(asked[2], { call: "create", key: asked[0].key, ticket: null });
+  assert.deepEqual(asked[2], { call: "create", key: asked[0].key, ticket: null, choice: {} });
 });
 
 test("a turn that passes while it is taken counts as missed too", async () => {

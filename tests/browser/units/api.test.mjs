@@ -6,14 +6,15 @@ import { BrokerApi } from "../../../static/shared/broker/broker-api.js";
 const SESSION = { sessionId: "s/1", token: "a.b.c" };
 
 /** A `BrokerApi` whose server answers as given; what was asked and what was told of it can be read. */
-function api(answer) {
+function api(answer, caller = {}) {
   const asked = [];
   const told = [];
   const fetch = async (path, init) => {
     asked.push({ path, ...init });
     return answer();
   };
-  return { api: new BrokerApi((call) => told.push(call), fetch), asked, told };
+  const onCall = (call) => told.push(call);
+  return { api: new BrokerApi({ ...caller, fetch, onCall }), asked, told };
 }
 
 const json = (body, init) => () => new Response(JSON.stringify(body), init);
@@ -57,8 +58,8 @@ test("what is said as the page goes outlives it", async () => {
 test("create answers with a session or a place in line, and takes a turn by its ticket", async () => {
   const place = { ticket: "t-1", position: 3, estimatedSeconds: 40, turnSecondsLeft: null };
   const { api: broker, asked } = api(json(place, { status: 202 }));
-  assert.deepEqual(await broker.create("a-key", "t-1"), place);
-  assert.deepEqual(JSON.parse(asked[0].body), { ticket: "t-1" });
+  assert.deepEqual(await broker.create("a-key", { ticket: "t-1", avatarId: "ada" }), place);
+  assert.deepEqual(JSON.parse(asked[0].body), { ticket: "t-1", avatarId: "ada" });
 });
 
 test("a place is asked for until it changes, or until nobody waits any more", async () => {
@@ -71,11 +72,18 @@ test("a place is asked for until it changes, or until nobody waits any more", as
   assert.ok(asked[0].signal.aborted);
 });
 
-test("a session is resumed by the visitor's cookie", async () => {
+test("a session is resumed by the visitor's cookie, or by its token where the page has it", async () => {
   const { api: broker, asked } = api(json({ ...SESSION, secondsLeft: 300 }));
-  assert.equal((await broker.resume("s/1")).secondsLeft, 300);
+  assert.equal((await broker.resume({ sessionId: "s/1" })).secondsLeft, 300);
+  await broker.resume(SESSION);
   assert.equal(asked[0].path, "/api/avatar-sessions/s%2F1/resume");
-  assert.equal(asked[0].headers["Avatar-Token"], undefined);
+  assert.deepEqual(
+    asked.map(({ headers, credentials }) => [headers, credentials]),
+    [
+      [{}, "same-origin"],
+      [{ "Avatar-Token": "a.b.c" }, "same-origin"],
+    ],
+  );
 });
 
 test("every session of the visitor is ended, whichever tab it is in", async () => {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Captions } from "../../../static/page/captions/captions.js";
-import { languageOf } from "../../../static/page/captions/language-detection.js";
-import { asText, asVtt } from "../../../static/page/transcript/transcript-export.js";
-import { pieces, sentences } from "../../../static/page/captions/sentences.js";
-import { SpeakingRate } from "../../../static/page/speech/speaking-rate.js";
+import { Captions } from "../../../static/shared/speech/captions/captions.js";
+import { languageOf } from "../../../static/shared/speech/captions/language-detection.js";
+import { asText, asVtt } from "../../../static/shared/speech/transcript-export.js";
+import { pieces, sentences } from "../../../static/shared/speech/captions/sentences.js";
+import { SpeakingRate } from "../../../static/shared/speech/speaking-rate.js";
 
 /** As much of an element as captions need. */
 class Element {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Alerts } from "../../../static/page/panels/alerts.js";
-import { Countdown } from "../../../static/page/panels/countdown.js";
-import { Conversation } from "../../../static/page/speech/conversation.js";
+import { Alerts } from "../../../static/element/view/alerts.js";
+import { Countdown } from "../../../static/element/view/countdown.js";
+import { Conversation } from "../../../static/shared/speech/conversation.js";
 import { Problem } from "../../../static/shared/broker/problems.js";
-import { SpeechTracker } from "../../../static/page/speech/speech-tracker.js";
-import { spreadCues } from "../../../static/page/speech/utterance-lines.js";
+import { SpeechTracker } from "../../../static/shared/speech/speech-tracker.js";
+import { spreadCues } from "../../../static/shared/speech/utterance-lines.js";
 
 const OPENED = { sessionId: "s-1", answeredAt: Date.now() };
 const utterance = (turnId, state, about = {}) => ({

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { Microphone } from "../../../static/page/speech/microphone.js";
+import { Microphone } from "../../../static/shared/speech/microphone.js";
 
 class Track extends EventTarget {
   stopped = false;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { storeTicket, takeTicket } from "../../../static/shared/session/waiting-ticket.js";
-import { estimateText, positionText } from "../../../static/shared/broker/queue-position.js";
+import { positionText } from "../../../static/shared/broker/queue-position.js";
 
 test("a place in line has an ordinal, and the first is next", () => {
   const words = [null, 1, 2, 3, 4, 11, 12, 13, 21, 22, 23, 101, 111].map(positionText);
@@ -10,18 +10,6 @@ test("a place in line has an ordinal, and the first is next", () => {
   const ordinals = words.slice(2).map((text) => /^You are (\w+) in line$/.exec(text)?.[1]);
   assert.deepEqual(ordinals, "2nd 3rd 4th 11th 12th 13th 21st 22nd 23rd 101st 111th".split(" "));
 });
-
-for (const [seconds, words] of [
-  [null, ""],
-  [0, "a moment"],
-  [40, "half a minute"],
-  [46, "about a minute"],
-  [89, "about a minute"],
-  [90, "about 2 minutes"],
-  [3600, "about 60 minutes"],
-  [7200, "about 2 hours"],
-])
-  test(`an estimate of ${seconds} s reads "${words}"`, () => assert.ok(estimateText(seconds).includes(words)));
 
 test("a place in line is kept for the tab's next page, once, and not for long", (t) => {
   t.mock.timers.enable({ apis: ["Date"] });
@@ -31,13 +19,13 @@ test("a place in line is kept for the tab's next page, once, and not for long", 
     setItem: (key, value) => kept.set(key, value),
     removeItem: (key) => kept.delete(key),
   };
-  assert.equal(takeTicket(), null);
-  storeTicket({ key: "k", ticket: "t" });
-  assert.deepEqual(takeTicket(), { key: "k", ticket: "t" });
-  assert.equal(takeTicket(), null);
-  storeTicket({ key: "k", ticket: "t" });
+  assert.equal(takeTicket(""), null);
+  storeTicket("", { key: "k", ticket: "t", choice: {} });
+  assert.deepEqual(takeTicket(""), { key: "k", ticket: "t", choice: {} });
+  assert.equal(takeTicket(""), null);
+  storeTicket("", { key: "k", ticket: "t", choice: {} });
   t.mock.timers.tick(60_000);
-  assert.equal(takeTicket(), null);
+  assert.equal(takeTicket(""), null);
   assert.equal(kept.size, 0);
 });
 
@@ -46,6 +34,6 @@ test("a browser that stores nothing is no trouble", () => {
     throw new DOMException("", "SecurityError");
   };
   globalThis.sessionStorage = { getItem: refuse, setItem: refuse, removeItem: refuse };
-  storeTicket({ key: "k", ticket: "t" });
-  assert.equal(takeTicket(), null);
+  storeTicket("", { key: "k", ticket: "t", choice: {} });
+  assert.equal(takeTicket(""), null);
 });

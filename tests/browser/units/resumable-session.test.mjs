@@ -14,7 +14,7 @@ function held({ sessions = [left()], keepAlive = async () => {}, resume = async 
   const broker = { sessions };
   const api = {
     sessions: async () => (calls.push("sessions"), broker.sessions),
-    resume: (id) => (calls.push(`resume ${id}`), resume()),
+    resume: ({ sessionId }) => (calls.push(`resume ${sessionId}`), resume()),
     keepAlive: () => (calls.push("keepAlive"), keepAlive()),
     leave: async ({ sessionId }) => void calls.push(`leave ${sessionId}`),
   };

@@ -18,7 +18,7 @@ function deferred() {
 }
 
 /** A page's session whose broker and player do as the test says. */
-function visit({ create = async () => OPENED, init = async () => {}, close = async () => {}, api = {}, player, prepares } = {}) {
+function visit({ create = async () => OPENED, init = async () => {}, close = async () => {}, api = {}, player, prepares, fetchSession } = {}) {
   const calls = [];
   const states = [];
   const handlers = {};
@@ -31,7 +31,7 @@ function visit({ create = async () => OPENED, init = async () => {}, close = asy
   }
   const note = (name, answer) => async () => (calls.push(name), answer);
   const broker = {
-    create: (key, ticket) => (calls.push("create"), create(key, ticket)),
+    create: (key, wanted) => (calls.push("create"), create(key, wanted)),
     speak: note("speak"),
     interrupt: note("interrupt"),
     keepAlive: note("keepAlive"),
@@ -49,7 +49,7 @@ function visit({ create = async () => OPENED, init = async () => {}, close = asy
   const shown = [];
   const stage = { containerId: "c", clear: () => shown.push("cleared"), playable: async () => shown.push("played") };
   const display = displayIn(player ?? Promise.resolve({ KalturaAvatarSession: Player }), stage);
-  const session = new SessionController(broker, display);
+  const session = new SessionController(broker, display, { fetchSession });
   session.on("state", ({ state, problem }) => states.push(problem ? `${state}: ${problem.name}` : state));
   const problems = [];
   session.on("state", ({ problem }) => problem && problems.push(problem));
@@ -464,7 +464,7 @@ test("a page that goes away while it offers a session leaves that to the next", 
 
 test("a place in line outlives the page, with its key, and is waited for without a click", async () => {
   const asked = [];
-  const create = async (key, ticket) => {
+  const create = async (key, { ticket }) => {
     asked.push([key, ticket]);
     return ticket ? OPENED : PLACE;
   };
@@ -485,6 +485,45 @@ test("a place in line outlives the page, with its key, and is waited for without
   assert.deepEqual([keyAfter, ticket], [key, PLACE.ticket]);
   assert.equal(stored.size, 0);
   after.session.leave();
+});
+
+test("a session can be opened by the site's backend, which is told of the click and of one's turn", async () => {
+  const wishes = [];
+  const answers = [PLACE, OPENED];
+  const fetchSession = async (wish) => (wishes.push(wish), answers.shift());
+  const api = { place: async () => ({ ...PLACE, turnSecondsLeft: 30 }) };
+  const { session, calls, states } = visit({ fetchSession, init: connect, api });
+  await session.recover();
+  await session.start({ avatarId: "ada" });
+  const [{ idempotencyKey, ...first }, second] = wishes;
+  assert.deepEqual(first, { avatarId: "ada" });
+  assert.deepEqual(second, { avatarId: "ada", ticket: PLACE.ticket, idempotencyKey });
+  assert.deepEqual([calls, states], [[], ["connecting", "live"]]);
+  session.leave();
+});
+
+test("a backend that opens no session is a problem of its own", async () => {
+  const { session, states, problems } = visit({ fetchSession: refuse(new Error("no credit")) });
+  await session.start();
+  assert.equal(states.at(-1), "problem: fetch-session-failed");
+  assert.equal(problems.at(-1).detail, "no credit");
+});
+
+test("a place in line is kept for one broker", async () => {
+  const elsewhere = { broker: "https://broker.example", place: untilAborted };
+  const before = visit({ create: async () => PLACE, api: elsewhere });
+  void before.session.start();
+  await soon();
+  before.session.leave();
+  const stored = globalThis.sessionStorage;
+  for (const [api, called] of [[{}, ["sessions"]], [elsewhere, []]]) {
+    const after = visit({ api });
+    globalThis.sessionStorage = stored;
+    void after.session.recover();
+    await soon();
+    assert.deepEqual(after.calls, called);
+    after.session.end();
+  }
 });
 
 test("End while waiting leaves the line at once", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { SpeechTracker } from "../../../static/page/speech/speech-tracker.js";
+import { SpeechTracker } from "../../../static/shared/speech/speech-tracker.js";
 
 /** A `SpeechTracker` over a clock that a test moves, whose lines' states and captions can be read. */
 function speech(t) {

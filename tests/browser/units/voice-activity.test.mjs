@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { voiceChanges } from "../../../static/page/speech/voice-activity.js";
+import { voiceChanges } from "../../../static/shared/speech/voice-activity.js";
 import { LevelGate } from "../../../static/shared/level-gate.js";
 
 const RATE = 48_000;

@@ -1,13 +1,16 @@
-import { byId } from "../../shared/dom.js";
-import { saveDraft, loadDraft } from "../tab-storage.js";
+/** How many characters a text may have before the broker has told. */
+const MOST = 1000;
 
-const EXAMPLES = [
-  "Hello! It is good to see you. What shall we talk about today?",
-  "Once upon a time, in a town by the sea, there lived a clockmaker who was always late.",
-  "Did you know? Honey does not spoil. What was found in old tombs can still be eaten.",
-];
-
-const PENDING = "It is said once the avatar is here.";
+/**
+ * @typedef {{
+ *   composer: HTMLElement,
+ *   text: HTMLTextAreaElement,
+ *   count: HTMLElement,
+ *   speak: HTMLButtonElement,
+ *   pending: HTMLElement,
+ *   example?: HTMLElement,
+ * }} ComposerElements
+ */
 
 /**
  * The box in which one writes what the avatar shall say; what is not sent outlives a reload.
@@ -16,37 +19,55 @@ const PENDING = "It is said once the avatar is here.";
  * is changed meanwhile.
  */
 export class Composer {
-  #text = /** @type {HTMLTextAreaElement} */ (byId("text"));
-  #count = byId("count");
-  #speak = /** @type {HTMLButtonElement} */ (byId("speak"));
-  #example = byId("example");
-  #note = byId("pending");
+  #text;
+  #count;
+  #speak;
+  #example;
+  #note;
+  #words;
+  #storage;
   #examples = 0;
-  #maxLength;
+  #maxLength = MOST;
   #isLive = false;
   #isPending = false;
   #handlers;
 
   /**
-   * @param {number} maxLength In characters as the server counts them: code points.
+   * @param {ComposerElements} elements
+   * @param {import("../words.js").Words} words
+   * @param {import("../../shared/tab-storage.js").TabStorage} storage
    * @param {{onSpeak: (text: string) => void, onPending: () => void}} handlers `onPending`: a text
    *   needs a session.
+   * @param {string[]} [examples]
    */
-  constructor(maxLength, handlers) {
-    this.#maxLength = maxLength;
+  constructor({ composer, text, count, speak, pending, example }, words, storage, handlers, examples = []) {
+    this.#text = text;
+    this.#count = count;
+    this.#speak = speak;
+    this.#note = pending;
+    this.#example = example;
+    this.#words = words;
+    this.#storage = storage;
     this.#handlers = handlers;
-    byId("composer").addEventListener("submit", (event) => {
+    composer.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
     });
     this.#text.addEventListener("input", () => this.#withdrawPending());
-    this.#example.addEventListener("click", () => this.#propose());
+    example?.addEventListener("click", () => this.#propose(examples));
     this.#text.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
       event.preventDefault();
       this.#submit();
     });
-    this.restore(loadDraft());
+    this.restore(storage.draft);
+    words.keep(this, () => this.#update());
+  }
+
+  /** @param {number} maxLength In characters as the server counts them: code points. */
+  limit(maxLength) {
+    this.#maxLength = maxLength;
+    this.#update();
   }
 
   /** @param {import("../../shared/session/session-controller.js").State} state */
@@ -83,8 +104,9 @@ export class Composer {
     this.#update();
   }
 
-  #propose() {
-    this.#text.value = EXAMPLES[this.#examples++ % EXAMPLES.length] ?? "";
+  /** @param {string[]} examples */
+  #propose(examples) {
+    this.#text.value = examples[this.#examples++ % examples.length] ?? "";
     this.#update();
     (this.#sayable ? this.#speak : this.#text).focus();
   }
@@ -114,13 +136,15 @@ export class Composer {
   }
 
   #update() {
-    const excess = this.#length - this.#maxLength;
-    this.#count.textContent = excess > 0 ? `${excess} too many` : `${this.#length} / ${this.#maxLength}`;
+    const [length, most] = [this.#length, this.#maxLength];
+    const excess = length - most;
+    this.#count.textContent =
+      excess > 0 ? this.#words.of("excess", { n: excess }) : this.#words.of("count", { n: length, most });
     this.#count.toggleAttribute("data-excess", excess > 0);
     this.#speak.disabled = !this.#sayable;
     this.#speak.classList.toggle("primary", this.#isLive); // Before that, Start is the first way.
-    this.#note.textContent = this.#isPending ? PENDING : "";
-    this.#example.toggleAttribute("data-away", this.#length > 0);
-    saveDraft(this.#text.value);
+    this.#note.textContent = this.#isPending ? this.#words.of("pending") : "";
+    this.#example?.toggleAttribute("data-away", this.#length > 0);
+    this.#storage.draft = this.#text.value;
   }
 }

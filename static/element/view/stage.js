@@ -1,5 +1,3 @@
-import { byId } from "../../shared/dom.js";
-
 const PLAYABLE_MS = 6000;
 const LOOK_MS = 100;
 const HAVE_FUTURE_DATA = 3;
@@ -9,14 +7,21 @@ export class Stage {
   #element;
   #container;
   #soundButton;
+  #onSilence;
   /** What the visitor wants; a browser may mute for reasons of its own. */
   #sound = { volume: 1, muted: false };
   #look = () => this.#offerSound();
 
-  constructor() {
-    this.#element = byId("stage");
-    this.#container = byId("avatar-container");
-    this.#soundButton = byId("sound");
+  /**
+   * @param {{stage: HTMLElement, container: HTMLElement, sound: HTMLElement}} elements `container` is
+   *   for the player's video.
+   * @param {() => void} [onSilence] Told when the browser keeps the sound off.
+   */
+  constructor({ stage, container, sound }, onSilence = () => {}) {
+    this.#element = stage;
+    this.#container = container;
+    this.#soundButton = sound;
+    this.#onSilence = onSilence;
     this.#soundButton.addEventListener("click", () => this.#turnSoundOn());
     // A player may make its video whenever it likes, so it is looked for when it comes.
     new MutationObserver(() => this.#adopt()).observe(this.#container, { childList: true, subtree: true });
@@ -24,6 +29,10 @@ export class Stage {
 
   get containerId() {
     return this.#container.id;
+  }
+
+  get element() {
+    return this.#container;
   }
 
   /** @param {import("../../shared/session/session-controller.js").State} state */
@@ -98,6 +107,12 @@ export class Stage {
       return video.play().catch(() => {});
     });
     this.#offerSound();
+    if (!this.#soundButton.hidden) this.#onSilence();
+  }
+
+  /** Plays on, after the browser paused it since it was moved in the page. */
+  playOn() {
+    if (this.#video?.paused) void this.#play();
   }
 
   #turnSoundOn() {

@@ -5,19 +5,7 @@
  * @typedef {"sending" | "accepted" | "queued" | "unclear" | "speaking" | "said" | "stopped" | "failed"} LineState
  */
 
-/** @type {Record<LineState, string>} As a visitor reads it. */
-const WORDS = {
-  sending: "sending",
-  accepted: "accepted",
-  queued: "queued",
-  unclear: "unclear: you may hear it",
-  speaking: "speaking",
-  said: "said",
-  stopped: "stopped",
-  failed: "failed",
-};
-
-/** @type {Record<import("../../shared/broker/event-stream.js").Utterance["state"], LineState>} */
+/** @type {Record<import("../broker/event-stream.js").Utterance["state"], LineState>} */
 const TOLD = {
   queued: "queued",
   speaking: "accepted",
@@ -29,15 +17,10 @@ const TOLD = {
 /** After these nobody knows whether Kaltura took the text; `unknown` is what a proxy answers. */
 const UNCLEAR = ["unreachable", "no-answer", "unknown", "kaltura-timeout", "outcome-unknown"];
 
-/** @param {{state: LineState, reason: string}} line */
-export function lineStateText({ state, reason }) {
-  return [WORDS[state], reason].filter(Boolean).join(" · ");
-}
-
 /**
  * The state of a line by what the broker tells of it; whether it is heard, only the page knows.
  *
- * @param {Pick<import("../../shared/broker/event-stream.js").Utterance, "state" | "reason">} utterance
+ * @param {Pick<import("../broker/event-stream.js").Utterance, "state" | "reason">} utterance
  * @returns {LineState}
  */
 export function lineStateOf({ state, reason }) {

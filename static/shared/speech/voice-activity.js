@@ -1,4 +1,4 @@
-import { LevelGate } from "../../shared/level-gate.js";
+import { LevelGate } from "../level-gate.js";
 
 const LOOK_MS = 50;
 const BLOCK_SECONDS = 0.01;

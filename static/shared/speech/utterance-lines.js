@@ -1,11 +1,11 @@
-import { Problem } from "../../shared/broker/problems.js";
-import { pieces } from "../captions/sentences.js";
+import { Problem } from "../broker/problems.js";
+import { pieces } from "./captions/sentences.js";
 import { lineStateOf } from "./line-state.js";
 
 /**
- * @typedef {import("../../shared/broker/event-stream.js").Utterance} Utterance
+ * @typedef {import("../broker/event-stream.js").Utterance} Utterance
  * @typedef {import("./speech-tracker.js").Line} Line
- * @typedef {import("../captions/captions.js").Cue} Cue
+ * @typedef {import("./captions/captions.js").Cue} Cue
  */
 
 /**
@@ -14,21 +14,22 @@ import { lineStateOf } from "./line-state.js";
  * @param {Utterance} utterance
  * @param {number} skew Milliseconds of `performance.now` at the broker's zero of time.
  * @param {{turnId: string, elapsed: number} | null} kept What the page before this one heard last.
+ * @param {string} recording What a recording is called.
  * @returns {Line}
  */
-export function lineFromUtterance(utterance, skew, kept) {
+export function lineFromUtterance(utterance, skew, kept, recording) {
   const { turnId, text, state, reason, startedAt, endedAt } = utterance;
   const found = lineStateOf(utterance);
   const [from, to] = [at(startedAt, skew), at(endedAt, skew)];
   const isHeard = state === "speaking" && from !== null;
   return {
     turnId,
-    text: text || "Recording",
+    text: text || recording,
     state: found,
-    reason: found === "failed" && reason ? new Problem(reason).title : "",
+    ...(found === "failed" && reason ? { cause: reason, reason: new Problem(reason).title } : { reason: "" }),
     seconds: text ? undefined : 0,
     elapsed: isHeard ? (kept?.turnId === turnId ? kept.elapsed : Math.max(0, performance.now() - from)) : 0,
-    cues: from !== null && to !== null && found !== "failed" ? spreadCues(text || "Recording", from, to) : [],
+    cues: from !== null && to !== null && found !== "failed" ? spreadCues(text || recording, from, to) : [],
   };
 }
 

@@ -3,7 +3,7 @@ import { writeText } from "./language-detection.js";
 
 /**
  * @typedef {{from: number, to: number | null, text: string}} Cue Milliseconds of `performance.now`.
- * @typedef {import("../speech/speaking-rate.js").SpeakingRate} SpeakingRate
+ * @typedef {import("../speaking-rate.js").SpeakingRate} SpeakingRate
  */
 
 /** Shows the words that are being said, piece by piece, in time with the voice. */

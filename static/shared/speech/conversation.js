@@ -1,7 +1,6 @@
-import { Problem } from "../../shared/broker/problems.js";
-import { formatDuration } from "../../shared/duration.js";
-import { randomId } from "../../shared/random-id.js";
-import { sleep } from "../../shared/sleep.js";
+import { Problem } from "../broker/problems.js";
+import { randomId } from "../random-id.js";
+import { sleep } from "../sleep.js";
 import { lineStateOf, isUnclear } from "./line-state.js";
 import { findOutcome } from "./outcome-lookup.js";
 import { lineFromUtterance } from "./utterance-lines.js";
@@ -12,22 +11,30 @@ const UNEXPLAINED_MS = 1200;
 /** So long after the broker takes a line for said, its voice may still come. */
 const LATE_MS = 6000;
 
+/** What the page itself finds out of a line: its cause, and the reason in English. */
+const NOT_ARRIVED = { cause: "not-arrived", reason: "it did not arrive" };
+const NOT_HEARD = { cause: "not-heard", reason: "nothing was heard" };
+
 /** A line of which nobody knows was not said if no voice came for so long. */
 const UNHEARD_MS = 20_000;
 
 const MOST_KNOWN = 200;
 
 /**
- * @typedef {import("../../shared/broker/event-stream.js").Utterance} Utterance
+ * @typedef {import("../broker/event-stream.js").Utterance} Utterance
  * @typedef {import("./speech-tracker.js").Line} Line
  * @typedef {import("../tab-storage.js").SavedSpeech} SavedSpeech
- * @typedef {Pick<import("../../shared/session/session-controller.js").SessionController, "state" | "speak" | "speakAudio" | "utterances" | "interrupt" | "heard">} Session
+ * @typedef {import("../broker/broker-api.js").Spoken} Spoken
+ * @typedef {{cause: string, reason: string}} Reason
+ * @typedef {{line: Line, answer?: Spoken, problem?: Problem}} Said What became of a call.
+ * @typedef {Pick<import("../session/session-controller.js").SessionController, "state" | "speak" | "speakAudio" | "utterances" | "interrupt" | "heard">} Session
  * @typedef {{
  *   added: (line: Line) => void,
  *   accepted: () => void,
  *   trouble: (problem: Problem, line: Line) => void,
  *   returned: (text: string) => void,
  * }} ConversationHandlers `returned`: a text was surely not said.
+ * @typedef {(seconds?: number) => string} RecordingName What a recording is called, whose words are not known.
  */
 
 /** Everything that is said in one session: sent, told of by the broker, and heard. */
@@ -35,6 +42,7 @@ export class Conversation {
   #session;
   #speech;
   #told;
+  #recordingName;
   /** @type {Map<string, Line>} By turn, oldest first. */
   #lines = new Map();
   #sessionId = "";
@@ -46,11 +54,13 @@ export class Conversation {
    * @param {Session} session
    * @param {import("./speech-tracker.js").SpeechTracker} speech
    * @param {ConversationHandlers} told
+   * @param {RecordingName} [recordingName]
    */
-  constructor(session, speech, told) {
+  constructor(session, speech, told, recordingName = () => "Recording") {
     this.#session = session;
     this.#speech = speech;
     this.#told = told;
+    this.#recordingName = recordingName;
   }
 
   /**
@@ -100,9 +110,32 @@ export class Conversation {
    * @returns {Promise<import("./line-state.js").LineState>} As of the answer.
    */
   async speak(text) {
-    const state = await this.#say({ text }, (turnId) => this.#session.speak(text, turnId));
-    if (state === "failed") this.#told.returned(text);
-    return state;
+    const { line } = await this.#say({ text }, (turnId) => this.#session.speak(text, turnId));
+    if (line.state === "failed") this.#told.returned(text);
+    return line.state;
+  }
+
+  /**
+   * Says a text for a program, which is told what became of the call instead of a visitor.
+   *
+   * @param {string} text
+   * @param {string} [turnId]
+   * @returns {Promise<Spoken>} Rejects with a `Problem`.
+   */
+  async send(text, turnId = randomId()) {
+    const said = await this.#say({ text, turnId }, (turnId) => this.#session.speak(text, turnId));
+    return answerOf(said);
+  }
+
+  /**
+   * Likewise for a recording.
+   *
+   * @param {import("./microphone.js").Take} take
+   * @returns {Promise<Spoken>} Rejects with a `Problem`.
+   */
+  async sendAudio({ blob, seconds }) {
+    const about = { text: this.#recordingName(seconds), seconds };
+    return answerOf(await this.#say(about, (turnId) => this.#session.speakAudio(blob, turnId)));
   }
 
   /**
@@ -110,8 +143,8 @@ export class Conversation {
    * @returns {Promise<import("./line-state.js").LineState>} As of the answer.
    */
   async speakAudio({ blob, seconds }) {
-    const about = { text: `Recording, ${formatDuration(seconds)}`, seconds };
-    return this.#say(about, (turnId) => this.#session.speakAudio(blob, turnId));
+    const about = { text: this.#recordingName(seconds), seconds };
+    return (await this.#say(about, (turnId) => this.#session.speakAudio(blob, turnId))).line.state;
   }
 
   /** Stops what was sent so far, and nothing that is sent later; rejects with a `Problem`. */
@@ -133,25 +166,30 @@ export class Conversation {
   }
 
   /**
-   * @param {{text: string, seconds?: number}} about
-   * @param {(turnId: string) => Promise<import("../../shared/broker/broker-api.js").Spoken>} call
+   * @param {{text: string, turnId?: string, seconds?: number}} about
+   * @param {(turnId: string) => Promise<Spoken>} call
+   * @returns {Promise<Said>}
    */
   async #say(about, call) {
     /** @type {Line} */
     const line = { turnId: randomId(), state: "sending", reason: "", ...about };
     this.#add(line);
     this.#speech.sent(line);
+    /** @type {Said} */
+    const said = { line };
     try {
-      const { state } = await call(line.turnId);
+      said.answer = await call(line.turnId);
+      const { state } = said.answer;
       if (state === "interrupted") this.#speech.dropped(line, "stopped");
       else this.#speech.told(line, state === "queued" ? "queued" : "accepted");
       if (this.#isLive) this.#told.accepted();
     } catch (error) {
-      this.#fail(line, Problem.fromFailure(error));
+      said.problem = Problem.fromFailure(error);
+      this.#fail(line, said.problem);
     }
     // The session may have ended while the answer was on its way.
     if (!this.#isLive) this.#speech.stopped();
-    return line.state;
+    return said;
   }
 
   /**
@@ -163,7 +201,7 @@ export class Conversation {
       this.#speech.told(line, "unclear");
       void this.#resolve(line);
     } else {
-      line.reason = problem.title;
+      Object.assign(line, { cause: problem.name, reason: problem.title });
       this.#speech.refused(line);
     }
     this.#told.trouble(problem, line);
@@ -174,7 +212,7 @@ export class Conversation {
     const isUnclear = () => line.state === "unclear" && this.#isLive;
     const utterances = () => this.#session.utterances();
     const found = await findOutcome(line.turnId, { utterances, isUnclear, sleep });
-    if (found === "missing") this.#giveBack(line, "it did not arrive");
+    if (found === "missing") this.#giveBack(line, NOT_ARRIVED);
     else if (found) {
       this.#settle(line, found);
       this.#listenFor(line);
@@ -188,9 +226,9 @@ export class Conversation {
   #settle(line, { state, reason, ...rest }) {
     const found = lineStateOf({ state, reason });
     if (found === "said") setTimeout(() => this.#speech.dropped(line, "said"), LATE_MS);
-    else if (found === "failed") this.#giveBack(line, new Problem(reason ?? "").title);
+    else if (found === "failed") this.#giveBack(line, reasonOf(reason ?? ""));
     else if (found === "stopped") {
-      if (reason) line.reason = new Problem(reason).title;
+      if (reason) Object.assign(line, reasonOf(reason));
       this.#speech.dropped(line, "stopped");
     }
     if (found === "said" || found === "accepted") this.#speech.told(line, "accepted");
@@ -199,12 +237,12 @@ export class Conversation {
 
   /**
    * @param {Line} line
-   * @param {string} reason
+   * @param {Reason} reason
    * @returns {boolean} Whether it waited; one that is heard goes on.
    */
   #drop(line, reason) {
     if (!this.#speech.unsaid.includes(line) || line === this.#speech.now?.line) return false;
-    line.reason = reason;
+    Object.assign(line, reason);
     this.#speech.dropped(line, "failed");
     return true;
   }
@@ -212,7 +250,7 @@ export class Conversation {
   // It was surely not said, so whoever wrote it gets it back.
   /**
    * @param {Line} line
-   * @param {string} reason
+   * @param {Reason} reason
    */
   #giveBack(line, reason) {
     if (this.#drop(line, reason) && line.seconds === undefined) this.#told.returned(line.text);
@@ -223,14 +261,14 @@ export class Conversation {
   #listenFor(line) {
     setTimeout(() => {
       if (line.state !== "unclear") return;
-      if (this.#speech.unsaid[0] === line) this.#drop(line, "nothing was heard");
+      if (this.#speech.unsaid[0] === line) this.#drop(line, NOT_HEARD);
       else this.#listenFor(line);
     }, UNHEARD_MS);
   }
 
   /** @param {Utterance} utterance */
   #meet(utterance) {
-    const line = lineFromUtterance(utterance, this.#skew, this.#kept?.heard ?? null);
+    const line = lineFromUtterance(utterance, this.#skew, this.#kept?.heard ?? null, this.#recordingName());
     this.#add(line);
     if (line.state === "accepted" || line.state === "queued") this.#speech.sent(line);
   }
@@ -244,7 +282,7 @@ export class Conversation {
     }
     for (const { turnId, text } of kept.unanswered) {
       if (this.#lines.has(turnId)) continue;
-      this.#add({ turnId, text, state: "failed", reason: "it did not arrive" });
+      this.#add({ turnId, text, state: "failed", ...NOT_ARRIVED });
       this.#told.returned(text);
     }
   }
@@ -259,4 +297,21 @@ export class Conversation {
   get #isLive() {
     return this.#session.state === "live";
   }
+}
+
+/**
+ * @param {string} name Of a problem.
+ * @returns {Reason}
+ */
+function reasonOf(name) {
+  return { cause: name, reason: new Problem(name).title };
+}
+
+/**
+ * @param {Said} said
+ * @returns {Spoken}
+ */
+function answerOf({ answer, problem }) {
+  if (answer) return answer;
+  throw problem;
 }

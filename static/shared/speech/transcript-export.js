@@ -1,28 +1,32 @@
-import { formatDuration } from "../../shared/duration.js";
+import { formatDuration } from "../duration.js";
 
 /**
  * The transcript as files to keep. Times count from when the avatar was first there.
  *
- * @typedef {import("../speech/speech-tracker.js").Line} Line
- * @typedef {import("../captions/captions.js").Cue} Cue
+ * @typedef {import("./speech-tracker.js").Line} Line
+ * @typedef {import("./captions/captions.js").Cue} Cue
  */
 
-const VOICE = "The voice and the face are AI-generated.";
+/** @typedef {{voice: string, state: (line: Line) => string}} ExportWords `voice`: that nobody real is heard. */
+
+/** @type {ExportWords} */
+const ENGLISH = { voice: "The voice and the face are AI-generated.", state: ({ state }) => state };
 
 /**
  * What was asked to be said, for people to read.
  *
  * @param {Line[]} lines Oldest first.
  * @param {number} origin In milliseconds of `performance.now`.
+ * @param {ExportWords} [words]
  */
-export function asText(lines, origin) {
+export function asText(lines, origin, words = ENGLISH) {
   const rows = lines.map((line) => {
     const begun = line.cues?.[0];
     const time = begun ? formatDuration(Math.max(0, begun.from - origin) / 1000) : "-:--";
-    const state = ["said", "accepted", "sending"].includes(line.state) ? "" : ` (${line.state})`;
+    const state = ["said", "accepted", "sending"].includes(line.state) ? "" : ` (${words.state(line)})`;
     return `${time}  ${line.text}${state}`;
   });
-  return `${VOICE}\n\n${rows.join("\n")}\n`;
+  return `${words.voice}\n\n${rows.join("\n")}\n`;
 }
 
 /**
@@ -30,15 +34,16 @@ export function asText(lines, origin) {
  *
  * @param {Line[]} lines Oldest first.
  * @param {number} origin In milliseconds of `performance.now`.
+ * @param {ExportWords} [words]
  */
-export function asVtt(lines, origin) {
+export function asVtt(lines, origin, words = ENGLISH) {
   const cues = lines.flatMap(({ cues = [] }) => cues);
   const blocks = cues.map((cue, index) => {
     const next = cues[index + 1]?.from ?? Infinity;
     const to = Math.min(cue.to ?? cue.from + 3000, next);
     return `${stamp(cue.from - origin)} --> ${stamp(to - origin)}\n${escaped(cue.text)}`;
   });
-  return `${["WEBVTT", `NOTE ${VOICE}`, ...blocks].join("\n\n")}\n`;
+  return `${["WEBVTT", `NOTE ${words.voice}`, ...blocks].join("\n\n")}\n`;
 }
 
 /** @param {number} ms */

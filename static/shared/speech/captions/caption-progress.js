@@ -10,7 +10,7 @@ const LATEST = { sentence: 1.4, part: 1.15 };
 
 /**
  * @typedef {import("./sentences.js").Piece} Piece
- * @typedef {import("../speech/speaking-rate.js").SpeakingRate} SpeakingRate
+ * @typedef {import("../speaking-rate.js").SpeakingRate} SpeakingRate
  */
 
 /**

@@ -1,29 +1,51 @@
-import { byId } from "../../shared/dom.js";
-
 const KEY = "viewing";
 
 /** @type {["small", "medium", "large"]} */
 const SIZES = ["small", "medium", "large"];
 
 /**
- * @typedef {{volume: number, captions: boolean, size: "small" | "medium" | "large"}} PlaybackPreferences
+ * @typedef {{volume: number, captions: boolean, size: "small" | "medium" | "large", chosen: boolean}} PlaybackPreferences
+ *   `chosen`: by the visitor, at any time.
+ * @typedef {{
+ *   viewing: HTMLElement,
+ *   stage: HTMLElement,
+ *   mute: HTMLElement,
+ *   volume: HTMLInputElement,
+ *   captionsButton: HTMLElement,
+ *   captionSize: HTMLElement,
+ *   fullScreen: HTMLElement,
+ * }} PlaybackElements
  */
 
 /** How one wants to see and hear the avatar: volume, captions, full screen. It is remembered. */
 export class PlaybackSettings {
-  #element = byId("viewing");
-  #stage = byId("stage");
-  #mute = byId("mute");
-  #volume = /** @type {HTMLInputElement} */ (byId("volume"));
-  #captions = byId("captions");
-  #size = byId("caption-size");
-  #full = byId("full-screen");
-  #wishes = remembered();
+  #element;
+  #stage;
+  #mute;
+  #volume;
+  #captions;
+  #size;
+  #full;
+  #words;
+  #wishes;
   #isMuted = false;
   #onSound;
 
-  /** @param {(sound: {volume: number, muted: boolean}) => void} onSound Volume is 0 to 1. */
-  constructor(onSound) {
+  /**
+   * @param {PlaybackElements} elements
+   * @param {import("../words.js").Words} words
+   * @param {(sound: {volume: number, muted: boolean}) => void} onSound Volume is 0 to 1.
+   */
+  constructor({ viewing, stage, mute, volume, captionsButton, captionSize, fullScreen }, words, onSound) {
+    this.#element = viewing;
+    this.#stage = stage;
+    this.#mute = mute;
+    this.#volume = volume;
+    this.#captions = captionsButton;
+    this.#size = captionSize;
+    this.#full = fullScreen;
+    this.#words = words;
+    this.#wishes = remembered();
     this.#onSound = onSound;
     this.#mute.addEventListener("click", () => this.#setMuted(!this.#isMuted));
     this.#volume.addEventListener("input", () => {
@@ -32,9 +54,16 @@ export class PlaybackSettings {
     });
     this.#captions.addEventListener("click", () => this.#wish({ captions: !this.#wishes.captions }));
     this.#size.addEventListener("click", () => this.#wish({ size: after(this.#wishes.size) }));
-    this.#full.hidden = !document.fullscreenEnabled;
+    this.#full.hidden ||= !document.fullscreenEnabled;
     this.#full.addEventListener("click", () => void this.#turnFullScreen());
-    document.addEventListener("fullscreenchange", () => this.#draw());
+    this.#stage.addEventListener("fullscreenchange", () => this.#draw());
+    words.keep(this, () => this.#draw());
+  }
+
+  /** @param {{captions?: boolean, muted?: boolean}} wishes Of the page, until the visitor has others. */
+  propose({ captions, muted }) {
+    if (captions !== undefined && !this.#wishes.chosen) this.#wishes.captions = captions;
+    if (muted !== undefined) this.#isMuted = muted;
     this.#draw();
   }
 
@@ -42,7 +71,7 @@ export class PlaybackSettings {
   enable(there) {
     this.#element.hidden = !there;
     if (there) this.#draw();
-    else if (document.fullscreenElement) void document.exitFullscreen();
+    else if (this.#isFull) void document.exitFullscreen();
   }
 
   /** @param {boolean} muted */
@@ -53,14 +82,19 @@ export class PlaybackSettings {
 
   /** @param {Partial<PlaybackPreferences>} wish */
   #wish(wish) {
-    Object.assign(this.#wishes, wish);
+    Object.assign(this.#wishes, wish, { chosen: true });
     remember(this.#wishes);
     this.#draw();
   }
 
   async #turnFullScreen() {
-    if (document.fullscreenElement) await document.exitFullscreen();
+    if (this.#isFull) await document.exitFullscreen();
     else await this.#stage.requestFullscreen().catch(() => {});
+  }
+
+  get #isFull() {
+    const root = /** @type {Document | ShadowRoot} */ (this.#stage.getRootNode());
+    return root.fullscreenElement === this.#stage;
   }
 
   #draw() {
@@ -68,8 +102,8 @@ export class PlaybackSettings {
     this.#volume.value = String(this.#isMuted ? 0 : Math.round(volume * 100));
     this.#mute.setAttribute("aria-pressed", String(this.#isMuted));
     this.#captions.setAttribute("aria-pressed", String(captions));
-    this.#size.setAttribute("aria-label", `Caption size: ${size}`);
-    this.#full.setAttribute("aria-pressed", String(document.fullscreenElement !== null));
+    this.#size.setAttribute("aria-label", this.#words.of("captionSize", { size: this.#words.of(size) }));
+    this.#full.setAttribute("aria-pressed", String(this.#isFull));
     this.#stage.dataset.captions = captions ? size : "off";
     this.#onSound({ volume, muted: this.#isMuted });
   }
@@ -83,14 +117,16 @@ function after(size) {
 /** @returns {PlaybackPreferences} */
 function remembered() {
   /** @type {PlaybackPreferences} */
-  const usual = { volume: 1, captions: true, size: "medium" };
+  const usual = { volume: 1, captions: true, size: "medium", chosen: false };
   try {
-    const kept = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    const kept = JSON.parse(localStorage.getItem(KEY) ?? "null");
+    if (!kept) return usual;
     const volume = Number(kept.volume ?? 1);
     return {
       volume: volume >= 0 && volume <= 1 ? volume : usual.volume,
       captions: kept.captions !== false,
       size: SIZES.includes(kept.size) ? kept.size : usual.size,
+      chosen: true,
     };
   } catch {
     return usual;

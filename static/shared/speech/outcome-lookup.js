@@ -5,7 +5,7 @@ const LONGEST_MS = 15_000;
 const OFTEN_ENOUGH = 3;
 
 /**
- * @typedef {import("../../shared/broker/event-stream.js").Utterance} Utterance
+ * @typedef {import("../broker/event-stream.js").Utterance} Utterance
  * @typedef {{
  *   utterances: () => Promise<Utterance[]>,
  *   isUnclear: () => boolean,

@@ -12,12 +12,13 @@ const LATEST = 1.4;
 const STALE_MS = 700;
 
 /**
+ * `reason` says in English why a line failed or was stopped, and `cause` is the name of the problem.
  * `seconds` is the length of a recording, whose words are not known; `elapsed` says for how many
  * milliseconds a line was said on the page before this one; `cues` is what was shown.
  *
  * @typedef {import("./line-state.js").LineState} LineState
- * @typedef {import("../captions/captions.js").Cue} Cue
- * @typedef {{turnId: string, text: string, state: LineState, reason: string, seconds?: number, elapsed?: number, cues?: Cue[]}} Line
+ * @typedef {import("./captions/captions.js").Cue} Cue
+ * @typedef {{turnId: string, text: string, state: LineState, reason: string, cause?: string, seconds?: number, elapsed?: number, cues?: Cue[]}} Line
  * @typedef {{
  *   show: (text: string, how: {again?: boolean, elapsed?: number}) => Cue[],
  *   heard: (voice: boolean) => boolean,

@@ -1,16 +1,24 @@
-import { byId } from "../../shared/dom.js";
-import { writeText } from "../captions/language-detection.js";
-import { lineStateText } from "../speech/line-state.js";
-import { asText, asVtt } from "./transcript-export.js";
+import { create } from "../../shared/dom.js";
+import { writeText } from "../../shared/speech/captions/language-detection.js";
+import { asText, asVtt } from "../../shared/speech/transcript-export.js";
 
 const MOST_LINES = 100;
 
-/** @typedef {import("../speech/speech-tracker.js").Line} Line */
+/**
+ * @typedef {import("../../shared/speech/transcript-export.js").ExportWords & {fate: (line: Line) => string, retry: string}}
+ *   LineWords What to say of a line.
+ */
+
+/**
+ * @typedef {import("../../shared/speech/speech-tracker.js").Line} Line
+ * @typedef {{transcript: HTMLElement, lines: HTMLElement, saveText: HTMLElement, saveVtt: HTMLElement}} TranscriptElements
+ */
 
 /** What was asked to be said, newest first, each line with what became of it. */
 export class Transcript {
-  #section = byId("transcript");
-  #list = byId("lines");
+  #section;
+  #list;
+  #words;
   #onRetry;
   /** @type {Line[]} Oldest first. */
   #lines = [];
@@ -19,15 +27,22 @@ export class Transcript {
   /** When its time begins. @type {number | null} */
   #origin = null;
 
-  /** @param {(line: Line) => void} onRetry A line that failed shall be tried once more. */
-  constructor(onRetry) {
+  /**
+   * @param {TranscriptElements} elements
+   * @param {LineWords} words
+   * @param {(line: Line) => void} onRetry A line that failed shall be tried once more.
+   */
+  constructor({ transcript, lines, saveText, saveVtt }, words, onRetry) {
+    this.#section = transcript;
+    this.#list = lines;
+    this.#words = words;
     this.#onRetry = onRetry;
-    const files = /** @type {[string, string, (lines: Line[], origin: number) => string][]} */ ([
-      ["transcript-text", "transcript.txt", asText],
-      ["transcript-vtt", "transcript.vtt", asVtt],
+    const files = /** @type {[HTMLElement, string, typeof asText][]} */ ([
+      [saveText, "transcript.txt", asText],
+      [saveVtt, "transcript.vtt", asVtt],
     ]);
-    for (const [id, name, made] of files)
-      byId(id).addEventListener("click", () => save(name, made(this.#lines, this.#origin ?? 0)));
+    for (const [button, name, made] of files)
+      button.addEventListener("click", () => save(name, made(this.#lines, this.#origin ?? 0, words)));
   }
 
   /**
@@ -41,8 +56,9 @@ export class Transcript {
 
   /** @param {Line} line */
   add(line) {
-    const item = document.createElement("li");
-    item.append(paragraph("words", line.text), paragraph("fate", ""));
+    const words = create("p", { class: "words" });
+    writeText(words, line.text);
+    const item = create("li", {}, words, create("p", { class: "fate" }));
     this.#items.set(line, item);
     this.#lines = [...this.#lines, line].slice(-MOST_LINES);
     const { scrollTop } = this.#list;
@@ -62,7 +78,7 @@ export class Transcript {
     if (!item || !words) return;
     const isNew = item.dataset.fate !== line.state;
     item.dataset.fate = line.state;
-    words.textContent = lineStateText(line);
+    words.textContent = this.#words.fate(line);
     if (isNew && line.state === "failed" && line.seconds === undefined) item.append(this.#retry(line));
     if (isNew && line.state === "speaking") this.#keepInSight(item);
   }
@@ -77,28 +93,13 @@ export class Transcript {
 
   /** @param {Line} line */
   #retry(line) {
-    const made = Object.assign(document.createElement("button"), {
-      type: "button",
-      className: "quiet",
-      textContent: "Try again",
-    });
+    const made = create("button", { type: "button", class: "quiet" }, this.#words.retry);
     made.addEventListener("click", () => {
       made.remove();
       this.#onRetry(line);
     });
     return made;
   }
-}
-
-/**
- * @param {string} className
- * @param {string} text
- */
-function paragraph(className, text) {
-  const made = document.createElement("p");
-  made.className = className;
-  if (className === "words") writeText(made, text);
-  return made;
 }
 
 /**

@@ -1,0 +1,79 @@
+import { Problem } from "./problems.js";
+import { VisitorId } from "./visitor-id.js";
+
+/**
+ * @typedef {"create" | "resume" | "expired"} AuthReason Why a login's token is asked for.
+ * @typedef {(asked: {reason: AuthReason}) => Promise<string | null | undefined>} GetAuthToken
+ * @typedef {{broker?: string, visitor?: string, getAuthToken?: GetAuthToken}} CallerOptions
+ */
+
+/**
+ * Who calls a broker: a cookie on its own pages, a name of the visitor's own elsewhere, or the
+ * token of the site's login.
+ */
+export class Caller {
+  /** The broker's origin; empty on its own pages. */
+  broker;
+  #visitor;
+  #id;
+  #getAuthToken;
+
+  /** @param {CallerOptions} options Without a broker it is where the page comes from. */
+  constructor({ broker, visitor, getAuthToken }) {
+    this.broker = foreignOrigin(broker);
+    this.#visitor = visitor;
+    this.#id = this.broker && !getAuthToken ? new VisitorId(this.broker) : null;
+    this.#getAuthToken = getAuthToken;
+  }
+
+  /** @returns {RequestCredentials} */
+  get cookies() {
+    return this.broker ? "omit" : "same-origin";
+  }
+
+  /** @returns {Record<string, string>} What names the visitor in any call. */
+  get name() {
+    return named(this.#visitor ?? this.#id?.known);
+  }
+
+  /**
+   * What a call needs that no session's token speaks for.
+   *
+   * @param {AuthReason} reason
+   * @returns {Promise<Record<string, string>>} Rejects with a `Problem`.
+   */
+  async identity(reason) {
+    if (reason === "create") this.#id?.make();
+    if (!this.#getAuthToken) return this.name;
+    try {
+      const token = await this.#getAuthToken({ reason });
+      return { ...this.name, ...(token && { Authorization: `Bearer ${token}` }) };
+    } catch (error) {
+      throw new Problem("auth-token-failed", { detail: error instanceof Error ? error.message : "" });
+    }
+  }
+
+  /**
+   * Whether a call may succeed with a new token of the login.
+   *
+   * @param {unknown} error
+   */
+  canRenew(error) {
+    return this.#getAuthToken !== undefined && error instanceof Problem && error.needsSignIn;
+  }
+}
+
+/** @param {string | undefined} broker */
+function foreignOrigin(broker) {
+  if (!broker) return "";
+  const { origin } = new URL(broker, globalThis.location?.href);
+  return origin === globalThis.location?.origin ? "" : origin;
+}
+
+/**
+ * @param {string | undefined} visitor
+ * @returns {Record<string, string>}
+ */
+function named(visitor) {
+  return visitor ? { "Avatar-Visitor": visitor } : {};
+}

@@ -1,0 +1,52 @@
+const BYTES = 32;
+
+/**
+ * The name by which a broker of another origin knows this browser's visitor.
+ *
+ * Browsers send no cookie of the broker there. Whoever knows the name is this visitor, so it is told
+ * to that broker alone.
+ */
+export class VisitorId {
+  #key;
+  /** @type {string | undefined} Also of a browser that stores nothing, until the page goes. */
+  #name;
+
+  /** @param {string} broker Its origin. */
+  constructor(broker) {
+    this.#key = `avatar-visitor ${broker}`;
+  }
+
+  /** The name, if there is one: nothing is stored before a visitor asks for a session. */
+  get known() {
+    this.#name ??= this.#stored();
+    return this.#name;
+  }
+
+  /** The name; a new one of 256 random bits, as base64url, when there is none. */
+  make() {
+    if (this.known) return this.known;
+    const fresh = randomName();
+    try {
+      localStorage.setItem(this.#key, fresh);
+    } catch {
+      // Then it is known to this page alone.
+    }
+    return (this.#name = this.#stored() ?? fresh);
+  }
+
+  #stored() {
+    try {
+      return localStorage.getItem(this.#key) ?? undefined;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+function randomName() {
+  const bytes = crypto.getRandomValues(new Uint8Array(BYTES));
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}

@@ -1,0 +1,69 @@
+/**
+ * What a page knows of its speech and nobody else: texts that nobody has answered yet, and how far
+ * the voice has come.
+ *
+ * @typedef {{sessionId: string, unanswered: {turnId: string, text: string}[], heard: {turnId: string, elapsed: number} | null}} SavedSpeech
+ */
+
+/** What a page keeps for this tab's next one. */
+export class TabStorage {
+  #draft;
+  #speech;
+
+  /** @param {string} [scope] Begins the names of its entries, so that several do not mix. */
+  constructor(scope = "") {
+    this.#draft = `${scope}draft`;
+    this.#speech = `${scope}speech`;
+  }
+
+  /** What was written and not sent, by the page before this one too. */
+  get draft() {
+    return take(this.#draft, (text) => text) ?? "";
+  }
+
+  set draft(text) {
+    put(this.#draft, text);
+  }
+
+  /** @param {SavedSpeech} speech */
+  saveSpeech(speech) {
+    put(this.#speech, JSON.stringify(speech));
+  }
+
+  /**
+   * Takes back what the page before this one kept, once.
+   *
+   * @returns {SavedSpeech | null}
+   */
+  takeSpeech() {
+    const kept = take(this.#speech, JSON.parse);
+    put(this.#speech, "");
+    return kept;
+  }
+}
+
+/**
+ * @param {string} key
+ * @param {string} value Nothing takes it away.
+ */
+function put(key, value) {
+  try {
+    if (value) sessionStorage.setItem(key, value);
+    else sessionStorage.removeItem(key);
+  } catch {
+    // A browser that stores nothing keeps nothing; the page itself works all the same.
+  }
+}
+
+/**
+ * @param {string} key
+ * @param {(value: string) => any} read
+ */
+function take(key, read) {
+  try {
+    const value = sessionStorage.getItem(key);
+    return value === null ? null : read(value);
+  } catch {
+    return null;
+  }
+}
