@@ -1,5 +1,5 @@
-import { findOutcome } from "../page/speech/outcome-lookup.js";
-import { sentences } from "../page/captions/sentences.js";
+import { findOutcome } from "../shared/speech/outcome-lookup.js";
+import { sentences } from "../shared/speech/captions/sentences.js";
 import { Problem } from "../shared/broker/problems.js";
 import { canStreamRequests } from "../shared/browser-compat.js";
 import { randomId } from "../shared/random-id.js";
