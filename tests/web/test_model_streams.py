@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.support.doubles import FakeKaltura, settled
-from tests.support.visitor_api import is_problem, opened, path
+from tests.support.visitor_api import Visit, is_problem, opened, path
 
 EVENT_STREAM = {"Content-Type": "text/event-stream"}
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -100,6 +100,29 @@ STREAMS: dict[str, tuple[list[Any], list[str]]] = {
         ["Hello there."],
     ),
 }
+
+
+MARKDOWN = ["## Pl", "an\n\nFirst **mi", "x** it. Then *bake*.\n- See [here](https://x.i", "o/a)."]
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({}, "Plan\nFirst mix it. Then bake.\nSee here."),
+        ({"speech_markdown": "off"}, "".join(MARKDOWN)),
+    ],
+)
+async def test_a_stream_s_markdown_is_not_read_out_unless_the_operator_wants_it(
+    visit: Visit, kaltura: FakeKaltura, choice: dict[str, str], said: str
+) -> None:
+    visitor = await visit(**choice)
+    session = await opened(visitor)
+    stream = as_events(chat(*({"content": part} for part in MARKDOWN)))
+    answer = await visitor.post(path(session, "speak"), content=stream, headers=EVENT_STREAM)
+    assert answer.status_code == 200
+    await settled()
+    sent = [call.body["text"] for call in kaltura.calls if call.operation == "say-text"]
+    assert "".join(sent) == said
 
 
 def as_events(stream: Iterable[Any]) -> bytes:

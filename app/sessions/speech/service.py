@@ -32,6 +32,7 @@ from app.sessions.speech.idempotency import (
 from app.sessions.speech.queue import SpeechQueue
 from app.sessions.speech.sender import SpeechSender
 from app.sessions.speech.session_speech import SESSION_OVER, SessionSpeech
+from app.sessions.speech.text.markdown import without_markdown
 from app.sessions.speech.text.streaming import StreamedText
 from app.sessions.speech.text.validation import new_turn_id, speakable
 from app.sessions.speech.utterance_registry import UtteranceRegistry
@@ -156,6 +157,8 @@ class SpeechService:
                 grant.require("speak")
                 await self._registry.touch(grant.runtime)
                 arriving = self._with_signs_of_life(grant.runtime, streamed.digesting(texts))
+                if self._settings.speech_markdown == "strip":
+                    arriving = without_markdown(arriving)
                 turn = _turn_id(grant, turn_id, idempotency_key)
                 return await self._read_stream(grant, arriving, turn, attempt)
 
