@@ -1,9 +1,9 @@
-import { findOutcome } from "../shared/speech/outcome-lookup.js";
-import { sentences } from "../shared/speech/captions/sentences.js";
 import { Problem } from "../shared/broker/problems.js";
 import { canStreamRequests } from "../shared/browser-compat.js";
 import { randomId } from "../shared/random-id.js";
 import { sleep } from "../shared/sleep.js";
+import { sentences } from "../shared/speech/captions/sentences.js";
+import { findOutcome } from "../shared/speech/outcome-lookup.js";
 
 /** So long the broker is asked what became of a text whose answer was lost. */
 const PATIENCE_MS = 60_000;
