@@ -54,7 +54,7 @@ def test_texts_are_counted_by_what_became_of_them() -> None:
         Call("ada", "speak", 1, 2, status, "s1", marks=marks)
         for status, marks in [(200, ("m1",)), (200, ("m2", "m3")), (200, ("m4",)), (503, ("m5",))]
     ]
-    said: dict[str, tuple[Said, ...]] = {"s1": (Said("m2", 3), Said("m3", 4), Said("m5", 5))}
+    said: dict[str, tuple[Said, ...]] = {"s1": (Said("m2", 3), Said("m4", 4), Said("m5", 5))}
     history = replace(HISTORY, calls=tuple(calls), said=said)
     assert replace(KEPT, history=history).fates == {"interrupted": 1, "said": 1, "nothing told": 1}
 
