@@ -221,10 +221,12 @@ class SpeechService:
         """Carry a speak out once; a caller who may not speak is refused, not answered as before."""
         if control not in grant.controls or grant.session.ended is not None:
             return await carry_out(Attempt(speak))
-        speech = self._speech_of(grant.runtime)
+        speech, holder = self._speech_of(grant.runtime), self._gateway.holder
         if (receipt := speech.earlier.answer_to(speak, idempotency_key)) is not None:
             return receipt
-        return await speech.speaks.once(speak, idempotency_key, carry_out, texts)
+        receipt = await speech.speaks.once(speak, idempotency_key, carry_out, texts)
+        self._gateway.require_kept(holder)
+        return receipt
 
     async def _enqueue_text(
         self,
