@@ -1,9 +1,7 @@
 """The README's page, as it stands there, on a site of its own."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -12,6 +10,7 @@ import pytest
 from tests.support.avatar_page import AvatarPage, eventually
 from tests.support.demo import Demo, running_demo
 from tests.support.processes import Running, free_port
+from tests.support.site import site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -42,22 +41,6 @@ def broker(emulator: Running, tmp_path: Path, port: int) -> Iterator[Demo]:
     limits = {"MAX_CONCURRENT_SESSIONS": "1", "ALLOWED_ORIGINS": f"http://127.0.0.1:{port}"}
     with running_demo(emulator, tmp_path, **limits) as broker:
         yield broker
-
-
-@asynccontextmanager
-async def site(port: int, html: str) -> AsyncIterator[str]:
-    """A web server with one page; gives its address."""
-    body = html.encode()
-    head = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nConnection: close\r\n"
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", port):
-        yield f"http://127.0.0.1:{port}"
 
 
 async def test_the_page_of_the_readme_waits_in_line_and_then_speaks(

@@ -1,0 +1,144 @@
+"""The npm package, as a site installs what `npm pack` makes: its types, and visits of Node.js."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.support.demo import Demo, running_demo
+from tests.support.processes import NODE, ROOT, Running
+from tests.support.tcp_proxy import passing
+
+pytestmark = pytest.mark.process
+
+SOURCES: Final = ("clients", "static", "types", "scripts")
+PROJECT: Final = Path(__file__).parent / "project"
+DOCUMENT: Final = ROOT / "docs/client.md"
+TOKEN: Final = "a-token-of-16-characters"
+
+
+def ran(directory: Path, *command: str | Path, **environment: str) -> str:
+    """What a command printed; it must succeed."""
+    told = subprocess.run(  # noqa: S603 - our own commands
+        command,
+        cwd=directory,
+        env={"PATH": f"{NODE.parent}:{os.environ['PATH']}", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    return told.stdout
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that has installed the package, and has the documents' code beside its own."""
+    tree, site = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("site")
+    for folder in SOURCES:
+        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("dist"))
+    shutil.copy(ROOT / "tsconfig.json", tree)
+    (tree / "node_modules").symlink_to(ROOT / "node_modules")
+    npm = Path(sys.executable).with_name("npm")
+    ran(tree / "clients/js", npm, "pack", "--offline", "--silent", "--pack-destination", site)
+    shutil.copytree(PROJECT, site, dirs_exist_ok=True)
+    (package,) = site.glob("*.tgz")
+    ran(site, npm, "install", "--offline", "--silent", "--no-audit", "--no-fund", package)
+    shutil.copy(ROOT / "types/models-sdk-js.d.ts", site)
+    (site / "document.ts").write_text("\n".join(blocks("ts")), encoding="utf-8")
+    (site / "backend.js").write_text("\n".join(blocks("js")), encoding="utf-8")
+    return site
+
+
+def blocks(language: str) -> list[str]:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def broker(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    folder = tmp_path_factory.mktemp("broker")
+    with running_demo(emulator, folder, SERVICE_TOKENS=f"shop:{TOKEN}") as demo:
+        yield demo
+
+
+def lines(told: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in told.splitlines()]
+
+
+def calls(demo: Demo, session_id: str) -> list[dict[str, Any]]:
+    """What the emulator was asked to do in a session."""
+    known = httpx.get(f"{demo.emulator_url}/emulator/sessions").json()["sessions"]
+    return next(each["calls"] for each in known if each["sessionId"] == session_id)
+
+
+def said(demo: Demo, session_id: str) -> list[str]:
+    texts = [call for call in calls(demo, session_id) if call["operation"] == "say-text"]
+    return [call["text"].strip() for call in texts]
+
+
+@pytest.mark.parametrize("module", ["nodenext", "preserve"])
+def test_the_package_compiles_strictly_and_so_does_the_documents_code(
+    site: Path, module: str
+) -> None:
+    ran(site, ROOT / "node_modules/.bin/tsc", "--project", "tsconfig.json", "--module", module)
+
+
+def test_nodejs_says_what_is_being_written_and_sees_it_said(site: Path, broker: Demo) -> None:
+    told = lines(ran(site, NODE, "visit.ts", broker.url))
+    assert told[0]["receipt"]["turnId"] == "t-1"
+    assert said(broker, told[0]["sessionId"]) == ["I am an avatar.", "I say what is being written."]
+    assert {"text": "I am an avatar. I say what is being written.", "said": "done"} in told
+    assert told[-2] == {"state": "ended", "endReason": "visitor"}
+    assert told[-1] == {"mine": []}
+
+
+def test_the_documents_backend_says_what_it_writes_and_ends_the_session(
+    site: Path, broker: Demo
+) -> None:
+    code = (site / "backend.js").read_text(encoding="utf-8")
+    assert "http://127.0.0.1:8000" in code
+    (site / "backend.js").write_text(code.replace("http://127.0.0.1:8000", broker.url))
+    told = ran(site, NODE, "backend.js", SERVICE_TOKEN=TOKEN)
+    assert told.splitlines()[-1] == "Your parcel is on its way. It comes today. done"
+
+
+def test_a_stop_ends_what_is_being_written_and_its_writer(site: Path, broker: Demo) -> None:
+    told = lines(ran(site, NODE, "stop.ts", broker.url))
+    assert told == [{"state": "interrupted"}]
+
+
+async def test_events_go_on_over_a_lost_connection_with_nothing_lost_and_nothing_twice(
+    site: Path, broker: Demo
+) -> None:
+    by_token = {"Authorization": f"Bearer {TOKEN}"}
+    async with (
+        passing(urlsplit(broker.url).port or 0) as proxy,
+        httpx.AsyncClient(base_url=broker.url, headers=by_token) as shop,
+    ):
+        following = await asyncio.create_subprocess_exec(
+            *(NODE, "follow.ts", f"http://127.0.0.1:{proxy.port}", TOKEN),
+            cwd=site,
+            stdout=subprocess.PIPE,
+        )
+        assert following.stdout is not None
+        session_id = json.loads(await following.stdout.readline())["sessionId"]
+        control = f"/api/avatar-sessions/{session_id}"
+        for text in ("Before.", "After."):
+            (await shop.post(f"{control}/speak", json={"text": text})).raise_for_status()
+            assert json.loads(await following.stdout.readline()) == {"said": text}
+            proxy.reset()
+        (await shop.post(f"{control}/end")).raise_for_status()
+        rest, _ = await following.communicate()
+    assert (following.returncode, rest) == (0, b"")
