@@ -11,13 +11,12 @@ from starlette.exceptions import HTTPException
 
 from app.config.settings import BUILTIN_PLAYER, Settings
 from app.problems import PROBLEMS
-from app.sessions.audio.recordings import MAX_AUDIO_SECONDS
 from app.web.deps import AssetsDep, CallerDep, OwnOriginDep, SettingsDep, TemplatesDep, VisitorsDep
 from app.web.docs.reference import reference
 from app.web.head_route import HeadRoute
 from app.web.middleware.csp import DOCUMENT_POLICY, page_policy
+from app.web.visitor.config import BUILTIN_PLAYER_FILE, public_config
 
-BUILTIN_PLAYER_FILE: Final = "player/index.js"
 SDK_NAME: Final = "@unisphere/models-sdk-js"
 
 router = APIRouter(
@@ -39,7 +38,10 @@ async def _live_page(
         context = {
             "nonce": nonce,
             "import_map": _import_map(settings, builtin),
-            "config": _page_config(settings, builtin),
+            "config": {
+                **public_config(settings, assets).model_dump(mode="json"),
+                "avatarId": settings.avatar_id,
+            },
         }
         headers = {"Content-Security-Policy": page_policy(settings, nonce)}
         response = templates.TemplateResponse(request, name, context, headers=headers)
@@ -71,19 +73,6 @@ def _import_map(settings: Settings, builtin: str) -> dict[str, dict[str, str]]:
     return {"imports": {SDK_NAME: url}} | (
         {"integrity": {url: settings.avatar_sdk_integrity}} if settings.avatar_sdk_integrity else {}
     )
-
-
-def _page_config(settings: Settings, builtin: str) -> dict[str, Any]:
-    return {
-        "maxTextLength": settings.max_text_length,
-        "maxAudioSeconds": MAX_AUDIO_SECONDS,
-        "emulator": settings.upstream_is_local,
-        "player": "builtin" if settings.sdk_url == BUILTIN_PLAYER else "sdk",
-        "builtinPlayerUrl": builtin,
-        "controls": settings.visitor_controls,
-        "avatarId": settings.avatar_id,
-        "tokenMode": settings.avatar_token_mode,
-    }
 
 
 @router.get("/problems/{name}")

@@ -28,6 +28,7 @@ export const WORDS_OF = {
   unauthenticated: "signIn",
   "sign-in": "signIn",
   "auth-token-failed": "signIn",
+  "fetch-session-failed": "service",
   "control-not-allowed": "forbidden",
   "cross-site-request": "forbidden",
   "invalid-request": "invalid",

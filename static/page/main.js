@@ -68,7 +68,7 @@ const words = new Words("en", english);
 const player = loadPlayer(config);
 /** @type {Presenter} */
 let presenter;
-const display = displayIn(player, {
+const display = displayIn(() => player, {
   containerId: elements.container.id,
   clear: () => presenter.view.stage.clear(),
   playable: () => presenter.view.stage.playable(),

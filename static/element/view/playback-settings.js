@@ -54,7 +54,7 @@ export class PlaybackSettings {
     });
     this.#captions.addEventListener("click", () => this.#wish({ captions: !this.#wishes.captions }));
     this.#size.addEventListener("click", () => this.#wish({ size: after(this.#wishes.size) }));
-    this.#full.hidden ||= !document.fullscreenEnabled;
+    this.#full.hidden = !document.fullscreenEnabled;
     this.#full.addEventListener("click", () => void this.#turnFullScreen());
     this.#stage.addEventListener("fullscreenchange", () => this.#draw());
     words.keep(this, () => this.#draw());
