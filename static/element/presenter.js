@@ -95,7 +95,7 @@ export class Presenter extends Emitter {
       accepted: () => this.#calm("call"),
       trouble: (problem, line) => (line.state === "unclear" ? this.#tellUnclear(problem) : this.tell(problem)),
       returned: (text) => view.composer.restore(text),
-    }, (seconds) => words.of("recording", { time: seconds ? formatDuration(seconds) : "" }));
+    }, (seconds) => [words.of("recording"), seconds && formatDuration(seconds)].filter(Boolean).join(", "));
     this.#follow();
   }
 
