@@ -1,7 +1,7 @@
-import { LineWords } from "../element/line-words.js";
+import { LineWords } from "../element/words/line-words.js";
 import english from "../element/languages/en.js";
 import { Presenter } from "../element/presenter.js";
-import { Words } from "../element/words.js";
+import { Words } from "../element/words/words.js";
 import { BrokerApi } from "../shared/broker/broker-api.js";
 import { Problem } from "../shared/broker/problems.js";
 import { byId } from "../shared/dom.js";

@@ -14,7 +14,7 @@ export class Notice {
 
   /**
    * @param {HTMLElement} element
-   * @param {import("../words.js").Words} words
+   * @param {import("../words/words.js").Words} words
    */
   constructor(element, words) {
     this.#element = element;
