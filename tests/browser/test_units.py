@@ -13,6 +13,7 @@ from tests.support.processes import NODE
 ROOT = Path(__file__).parents[2]
 API_TYPES = ROOT / "scripts/api-types"
 BROKER_API = ROOT / "types/broker-api.d.ts"
+NEXT_STEPS_JS = ROOT / "static/shared/broker/next-steps.js"
 PROBLEMS_JS = ROOT / "static/shared/broker/problems.js"
 ELEMENT_WORDS_JS = ROOT / "static/element/words/problem-words.js"
 UNITS = sorted((Path(__file__).parent / "units").glob("*.test.mjs"))
@@ -39,7 +40,7 @@ def test_the_types_of_the_api_are_made_of_its_document() -> None:
 
 
 def test_the_page_says_what_to_do_about_every_problem() -> None:
-    source = PROBLEMS_JS.read_text(encoding="utf-8")
+    source = NEXT_STEPS_JS.read_text(encoding="utf-8")
     steps = source.partition("NEXT_STEPS = {")[2].partition("\n};")[0]
     known = set(re.findall(r'^  "?([a-z-]+)"?: ', steps, re.MULTILINE))
     assert {problem.name for problem in PROBLEMS} <= known

@@ -59,14 +59,3 @@ export class Notice {
     return made;
   }
 }
-
-/**
- * A problem as it is told.
- *
- * @param {import("../../shared/broker/problems.js").Problem} problem
- * @param {Remedy} [remedy]
- * @returns {NoticeContent}
- */
-export function noticeOf({ title, detail, nextStep, requestId }, remedy) {
-  return { title, words: [detail, nextStep].filter(Boolean).join(" "), requestId, remedy };
-}
