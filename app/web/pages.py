@@ -13,8 +13,9 @@ from app.config.settings import BUILTIN_PLAYER, Settings
 from app.problems import PROBLEMS
 from app.web.deps import AssetsDep, CallerDep, OwnOriginDep, SettingsDep, TemplatesDep, VisitorsDep
 from app.web.docs.reference import reference
+from app.web.embed.element_files import release_of, snippet_of
+from app.web.head_route import HeadRoute
 from app.web.middleware.csp import DOCUMENT_POLICY, page_policy
-from app.web.route_classes import HeadRoute
 from app.web.visitor.config import BUILTIN_PLAYER_FILE, public_config
 
 SDK_NAME: Final = "@unisphere/models-sdk-js"
@@ -85,7 +86,9 @@ async def problem(name: str, request: Request, templates: TemplatesDep) -> HTMLR
 
 
 @router.get("/docs")
-async def docs(request: Request, origin: OwnOriginDep, templates: TemplatesDep) -> HTMLResponse:
+async def docs(
+    request: Request, origin: OwnOriginDep, assets: AssetsDep, templates: TemplatesDep
+) -> HTMLResponse:
     """The page of the API's documentation, made from its OpenAPI document."""
     document = request.app.openapi()
     context = {
@@ -93,6 +96,7 @@ async def docs(request: Request, origin: OwnOriginDep, templates: TemplatesDep) 
         "groups": reference(document, origin),
         "origin": origin,
         "problems": PROBLEMS,
+        "snippet": snippet_of(origin, release_of(assets)),
     }
     return _document(request, templates, "docs.html", context)
 

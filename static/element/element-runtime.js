@@ -5,12 +5,12 @@ import { SessionController } from "../shared/session/session-controller.js";
 import { TabStorage } from "../shared/tab-storage.js";
 import { BrokerConfig } from "./broker-config.js";
 import { directionOf, translationFor } from "./languages.js";
-import { LineWords } from "./line-words.js";
+import { LineWords } from "./words/line-words.js";
 import { markup } from "./markup.js";
 import { Presenter } from "./presenter.js";
-import { ProblemWords } from "./problem-words.js";
+import { ProblemWords } from "./words/problem-words.js";
 import { importSdk } from "./sdk.js";
-import { Words } from "./words.js";
+import { Words } from "./words/words.js";
 
 /**
  * @typedef {import("./kaltura-avatar.js").KalturaAvatar} KalturaAvatar

@@ -5,7 +5,7 @@ export const LANGUAGES = ["en", "es", "fr", "de", "pt-BR", "it", "nl", "ja", "ko
 
 const RIGHT_TO_LEFT = ["he", "ar"];
 
-/** @typedef {{language: string, texts: import("./words.js").Dictionary}} Translation */
+/** @typedef {{language: string, texts: import("./words/words.js").Dictionary}} Translation */
 
 /**
  * The words for an element of a page: in its own language, or that of what it stands in, or the

@@ -2,7 +2,7 @@ import { create } from "../shared/dom.js";
 import { figure, icon } from "./view/icons.js";
 
 /**
- * @typedef {import("./words.js").Words} Words
+ * @typedef {import("./words/words.js").Words} Words
  * @typedef {import("./view/view.js").ViewElements & {poster: HTMLImageElement, startSlot: HTMLSlotElement, rail: HTMLElement, panels: HTMLElement}} Elements
  */
 

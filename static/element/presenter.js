@@ -26,7 +26,7 @@ const FULL_MINUTE = 55;
  * @typedef {{
  *   session: SessionController,
  *   elements: import("./view/view.js").ViewElements,
- *   words: import("./words.js").Words,
+ *   words: import("./words/words.js").Words,
  *   problemWords: ProblemWords,
  *   storage: import("../shared/tab-storage.js").TabStorage,
  *   lineWords: import("./view/transcript.js").LineWords,

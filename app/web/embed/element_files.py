@@ -43,6 +43,25 @@ def release_of(assets: PageFiles) -> ElementRelease | None:
     )
 
 
+@dataclass(frozen=True)
+class Snippet:
+    """The lines of HTML that show an avatar on a page."""
+
+    current: str
+    release: str | None
+
+
+def snippet_of(origin: str, release: ElementRelease | None) -> Snippet:
+    """The lines for a broker that is reached at `origin`."""
+    element = "<kaltura-avatar></kaltura-avatar>"
+    current = f'<script type="module" src="{origin}/{_ENTRY}"></script>\n{element}'
+    if release is None:
+        return Snippet(current, None)
+    src = f'src="{origin}{release.path}" integrity="{release.integrity}"'
+    script = f'<script type="module" {src} crossorigin></script>'
+    return Snippet(current, f"{script}\n{element}")
+
+
 def module_path(assets: PageFiles) -> str:
     """The address of the element's module, which changes with it."""
     release = release_of(assets)

@@ -55,14 +55,19 @@ export default `
   margin-top: 1rem;
 }
 
-.composer {
-  display: grid;
-  grid-template-columns: minmax(0, 1fr);
-  gap: 0.5rem;
+/* All words stand on a surface of the element's own: what the page is like below is not known. */
+.composer,
+.transcript {
   padding: 1rem;
   border: 1px solid var(--line);
   border-radius: var(--radius);
   background: var(--surface);
+}
+
+.composer {
+  display: grid;
+  grid-template-columns: minmax(0, 1fr);
+  gap: 0.5rem;
 }
 
 .composer:focus-within {

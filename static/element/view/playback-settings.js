@@ -33,7 +33,7 @@ export class PlaybackSettings {
 
   /**
    * @param {PlaybackElements} elements
-   * @param {import("../words.js").Words} words
+   * @param {import("../words/words.js").Words} words
    * @param {(sound: {volume: number, muted: boolean}) => void} onSound Volume is 0 to 1.
    */
   constructor({ viewing, stage, mute, volume, captionsButton, captionSize, fullScreen }, words, onSound) {

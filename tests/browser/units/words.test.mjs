@@ -4,8 +4,8 @@ import test from "node:test";
 
 import english from "../../../static/element/languages/en.js";
 import { LANGUAGES, known } from "../../../static/element/languages.js";
-import { WORDS_OF, ProblemWords } from "../../../static/element/problem-words.js";
-import { Words } from "../../../static/element/words.js";
+import { WORDS_OF, ProblemWords } from "../../../static/element/words/problem-words.js";
+import { Words } from "../../../static/element/words/words.js";
 import { Problem } from "../../../static/shared/broker/problems.js";
 
 const fileOf = (language) => new URL(`../../../static/element/languages/${language}.js`, import.meta.url);

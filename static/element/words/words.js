@@ -1,7 +1,7 @@
 /**
  * The words of a language: a text, or one for each plural form of the number `n` (CLDR's names).
  *
- * @typedef {typeof import("./languages/en.js").default} English
+ * @typedef {typeof import("../languages/en.js").default} English
  * @typedef {Record<string, string | Record<string, string>>} Dictionary
  * @typedef {Record<string, string | number>} Values For the placeholders of a text, as `{n}`.
  */

@@ -1,4 +1,4 @@
-import { Problem } from "../shared/broker/problems.js";
+import { Problem } from "../../shared/broker/problems.js";
 
 /**
  * Which words a problem has, by its name: the title `...Title`, and what to do, `...Step`.
@@ -76,7 +76,7 @@ export class ProblemWords {
     return [why, step].filter(Boolean).join(" ");
   }
 
-  /** @param {import("../shared/speech/speech-tracker.js").Line} line */
+  /** @param {import("../../shared/speech/speech-tracker.js").Line} line */
   reasonOf({ cause }) {
     if (!cause) return "";
     const own = LINE_CAUSES[cause];
