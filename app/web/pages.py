@@ -14,8 +14,8 @@ from app.problems import PROBLEMS
 from app.web.deps import AssetsDep, CallerDep, OwnOriginDep, SettingsDep, TemplatesDep, VisitorsDep
 from app.web.docs.reference import reference
 from app.web.embed.element_files import release_of, snippet_of
-from app.web.head_route import HeadRoute
 from app.web.middleware.csp import DOCUMENT_POLICY, page_policy
+from app.web.route_classes import HeadRoute
 from app.web.visitor.config import BUILTIN_PLAYER_FILE, public_config
 
 SDK_NAME: Final = "@unisphere/models-sdk-js"

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 
 from app.web.deps import AssetsDep
 from app.web.embed.element_files import file_of, module_path, release_of
-from app.web.head_route import HeadRoute
+from app.web.route_classes import HeadRoute
 from app.web.static_files import CHECKED, FOR_EVERY_ORIGIN, FOR_GOOD, PageFiles
 
 router = APIRouter(include_in_schema=False, route_class=HeadRoute)

@@ -8,7 +8,7 @@ from app.config.settings import BUILTIN_PLAYER, Settings
 from app.sessions.audio.recordings import MAX_AUDIO_SECONDS
 from app.web.deps import AssetsDep, SettingsDep
 from app.web.docs.openapi import operation_id
-from app.web.head_route import HeadRoute
+from app.web.route_classes import HeadRoute
 from app.web.static_files import PageFiles
 from app.web.visitor.schemas import PublicConfig
 
