@@ -299,10 +299,11 @@ async def _forwarder(
     if not is_postgres(settings.database_url):
         yield None
         return
-    async with open_replica_client() as client:
+    owners = SessionOwners(OwnerLookup(database, clocks.wall).find, clocks.monotonic)
+    async with open_replica_client() as client, _in_background(owners.run()):
         yield Forwarder(
             client=client,
-            owners=SessionOwners(OwnerLookup(database, clocks.wall).find, clocks.monotonic),
+            owners=owners,
             header=ForwardedCallHeader(keyring.forwarding(), clocks.wall),
             own_name=lambda: database.process_name,
             clocks=clocks,

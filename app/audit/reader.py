@@ -1,7 +1,7 @@
 """Reading of the audit record, in pages, newest first."""
 
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -181,10 +181,11 @@ class AuditReader:
     async def _found(self, rows: Sequence[Row[Any]]) -> list[StoredEntry]:
         holders = {row.holder for row in rows if row.outcome == PENDING}
         dead = {holder for holder in holders if not await self._database.is_process_running(holder)}
-        return [StoredEntry(row.id, _entry(row, dead)) for row in rows]
+        return [StoredEntry(row.id, entry_of(row, dead)) for row in rows]
 
 
-def _entry(row: Row[Any], dead: set[str]) -> Entry:
+def entry_of(row: Row[Any], dead: Container[str] = ()) -> Entry:
+    """The entry in a row; what a process of `dead` left pending has an unknown outcome."""
     is_unknown = row.outcome == PENDING and row.holder in dead
     return Entry(
         at=row.at,

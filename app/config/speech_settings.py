@@ -22,6 +22,11 @@ class SpeechSettings(BaseSettings):
         description="Characters that Kaltura is sent at once; longer texts are cut at sentence "
         "ends",
     )
+    speech_markdown: Literal["strip", "off"] = Field(
+        "strip",
+        description="Whether texts that are still being written lose the signs of Markdown, which "
+        "language models write: strip or off",
+    )
     tts_base_url: BaseUrl | None = Field(
         None,
         description="Another voice: an OpenAI-compatible service, such as "

@@ -260,9 +260,12 @@ async def open_database(url: str, prepare: Callable[[Connection], None]) -> Asyn
 
 
 def _postgres(url: str) -> AsyncEngine:
-    from app.db.postgres import connector  # noqa: PLC0415 - its driver takes long to load
+    from app.db.postgres import (  # noqa: PLC0415 - its driver takes long to load
+        bounding_transactions,
+        connector,
+    )
 
-    connect = connector(url, seconds=BUSY_SECONDS)
+    connect = bounding_transactions(connector(url, seconds=BUSY_SECONDS))
     return create_async_engine(f"{POSTGRES}+asyncpg://", async_creator=connect, pool_pre_ping=True)
 
 

@@ -96,6 +96,29 @@ def _seconds(value: str) -> float | None:
     return float(value) if int(value) > 0 else None
 
 
+IDLE_SECONDS: Final = 2.0
+"""How long a transaction may do nothing before the server rolls it back.
+
+A process that is frozen or cut off amid a transaction would keep every other from what it has
+locked: until it goes on, or the server's TCP gives it up, which may be hours later.
+"""
+
+
+def bounding_transactions(connect: Connect) -> Connect:
+    """A function that opens connections whose transactions may do nothing for `IDLE_SECONDS`.
+
+    The bound is set by a statement, as a pooler may refuse parameters at the connection's start.
+    """
+    bound = f"SET idle_in_transaction_session_timeout = {round(IDLE_SECONDS * 1000)}"
+
+    async def bounded() -> asyncpg.Connection:
+        connection = await connect()
+        await connection.execute(bound)
+        return connection
+
+    return bounded
+
+
 _MARK: Final = text("SELECT set_config('avatar_broker.mark', :mark, false)")
 _MARKED: Final = text("SELECT current_setting('avatar_broker.mark', true)")
 

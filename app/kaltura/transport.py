@@ -16,13 +16,39 @@ MAX_ANSWER_BYTES: Final = 64 * 1024
 KEEP_WARM_SECONDS: Final = 75
 """How long an idle connection is kept: more than a visitor's pause of a minute."""
 
+_CLOSING: Final = "Cannot write to closing transport"
+"""What aiohttp says when it could not write a request; with other words, all may be written."""
+
 
 def open_transport() -> httpx.AsyncBaseTransport:
     """A transport with a connection pool; it follows no redirects and keeps no cookies."""
     # aiohttp checks certificates, with the context that it made. Without one the adapter would load
     # every authority again, for nothing; this one trusts nobody.
     unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return AiohttpTransport(client=_open_session, verify=unused)
+    return _Transport(client=_open_session, verify=unused)
+
+
+class _Transport(AiohttpTransport):
+    """Takes another connection when an idle one is just being closed by the other side.
+
+    Nothing or only a part of the request was sent then, so it was not carried out.
+    """
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, and return its answer."""
+        try:
+            return await super().handle_async_request(request)
+        except httpx.HTTPError as error:
+            if not _was_closing(error):
+                raise
+        return await super().handle_async_request(request)
+
+
+def _was_closing(error: BaseException) -> bool:
+    cause = error.__cause__
+    if cause is None:
+        return isinstance(error, aiohttp.ClientConnectionResetError) and str(error) == _CLOSING
+    return _was_closing(cause)
 
 
 def _open_session() -> aiohttp.ClientSession:

@@ -25,12 +25,12 @@ class ReplicaUnavailable(Problem):
 
 
 class OutcomeUnknown(Problem):
-    """A call that broke off between two replicas after it was sent; it is not sent again."""
+    """A call that a process may have carried out which is gone; it is not sent again."""
 
     name = "outcome-unknown"
     status = 504
     title = "It is not known whether it was done"
-    meaning = "The process that has the session broke off after it was given the call."
+    meaning = "The process that had the session is gone or broke off after it was given the call."
     remedy = (
         "Look at the session's utterances or events before you send a text again: it may have been "
         "said. The session goes on."

@@ -1,8 +1,10 @@
 """Which replica has a session: looked up in the database, and remembered for a moment."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NoReturn
 
 from app.problems import RecordUnavailable
 
@@ -28,6 +30,15 @@ LookUp = Callable[[str], Awaitable[SessionOwner | None]]
 """Finds the owner of a session in the database; None when nobody has such a session."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Watch:
+    """Somebody who waits for the answer of a session's owner."""
+
+    session_id: str
+    owner: SessionOwner
+    on_moved: Callable[[], None]
+
+
 class SessionOwners:
     """Finds the owners of sessions; remembers each for `FRESH_SECONDS`.
 
@@ -40,6 +51,8 @@ class SessionOwners:
         self._monotonic = monotonic
         self._found: dict[str, tuple[float, SessionOwner | None]] = {}
         self._times_forgotten = 0
+        self._watches: set[_Watch] = set()
+        self._may_have_moved = asyncio.Event()
 
     async def find(self, session_id: str) -> SessionOwner | None:
         """The owner of a session; raises `RecordUnavailable`."""
@@ -71,6 +84,36 @@ class SessionOwners:
         """Look the owner of every session up at its next call."""
         self._times_forgotten += 1
         self._found.clear()
+        self._may_have_moved.set()
+
+    @contextlib.contextmanager
+    def watched(
+        self, session_id: str, owner: SessionOwner, on_moved: Callable[[], None]
+    ) -> Iterator[None]:
+        """Call `on_moved` when a session turns out not to be this owner's any more.
+
+        It is called during the block, while `run` runs.
+        """
+        watch = _Watch(session_id, owner, on_moved)
+        self._watches.add(watch)
+        if self._found.get(session_id, (0.0, None))[1] != owner:
+            self._may_have_moved.set()  # it was forgotten since the owner was found
+        try:
+            yield
+        finally:
+            self._watches.remove(watch)
+
+    async def run(self) -> NoReturn:
+        """Tell those who watch of sessions that have moved, until cancelled."""
+        while True:
+            await self._may_have_moved.wait()
+            self._may_have_moved.clear()
+            for watch in list(self._watches):
+                # When the database is back, sessions are forgotten anew.
+                with contextlib.suppress(RecordUnavailable):
+                    owner = await self.find(watch.session_id)
+                    if owner is None or owner.holder != watch.owner.holder:
+                        watch.on_moved()
 
     def _remember(self, session_id: str, owner: SessionOwner | None) -> None:
         self._found.pop(session_id, None)

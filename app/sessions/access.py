@@ -95,7 +95,8 @@ class Services:
 
     def recognised(self, caller: Caller) -> Caller:
         """The caller, with `service` set when the caller's token belongs to a service."""
-        return replace(caller, service=self.owner(caller.token)) if caller.token else caller
+        owner = self.owner(caller.token) if caller.token else None
+        return caller if owner is None else replace(caller, service=owner)
 
 
 class AccessControl:

@@ -138,7 +138,7 @@ def assemble(
             clock=clock,
         ),
     )
-    budgets = Budgets(settings, registry=registry, clock=clock)
+    budgets = Budgets(settings, registry=registry, overview=overview, clock=clock)
     terminator = SessionTerminator(
         gateway=gateway, registry=registry, capacity=capacity, auditor=auditor, clock=clock
     )

@@ -12,7 +12,7 @@ from app.kaltura.contract import (
     SayTextRequest,
     TurnId,
 )
-from app.problems import SessionEnded
+from app.problems import OutcomeUnknown, SessionEnded
 from app.replicas.lease import Lease
 from app.sessions.auditing import AuditedCall, SessionAuditor
 from app.sessions.error_mapping import UnwantedCall, carry_out
@@ -51,6 +51,15 @@ class SessionGateway:
     def holder(self) -> str:
         """The name under which this process has its sessions; a new one after they were lost."""
         return self._lease.name
+
+    def require_kept(self, holder: str) -> None:
+        """Raise `OutcomeUnknown` when others may have the sessions that this process had as holder.
+
+        They know of what was on record while the lease was trusted, and of nothing that a process
+        accepts afterwards, such as one that was frozen.
+        """
+        if self.holder != holder or not self._lease.is_trusted():
+            raise OutcomeUnknown
 
     async def create(
         self, request: CreateRequest, owner: str, handle_late: LateCreateHandler

@@ -6,7 +6,8 @@ Kaltura's shape and statuses (`app/web/error_responses.py`).
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, File, Form, UploadFile
+from fastapi import APIRouter, File, Form, Request, Response, UploadFile
+from fastapi.routing import APIRoute
 
 from app.kaltura.contract import (
     MIRROR_PATH,
@@ -18,19 +19,28 @@ from app.kaltura.contract import (
     TurnId,
 )
 from app.sessions.lifecycle.options import SessionOptions
-from app.web.deps import BearerSession, SessionServiceDep, SpeechServiceDep
+from app.web.deps import BearerSession, SessionServiceDep, SpeechServiceDep, bearer_session
 from app.web.docs.openapi import refusals
+from app.web.route_classes import PlainRoute
 from app.web.visitor.admission import SessionRequestDep
+from app.web.visitor.control_calls import OF_MIRRORED_SPEAK, OF_SESSION, ControlCall, SpeakCall
 from app.web.visitor.idempotency import SpeakKey
 from app.web.visitor.rate_limits import BearerSessionToControl, BearerSessionToSpeakIn
-from app.web.visitor.schemas import Duration, MirroredText
+from app.web.visitor.schemas import Duration
 
-router: Final = APIRouter(
-    prefix=MIRROR_PATH,
-    tags=["Mirror of Kaltura's Control API"],
-    generate_unique_id_function=lambda route: f"mirror_{route.name}",
-    responses=refusals(400, 401, 403, 404, 410, 429, 503),
-)
+
+def _router(route_class: type[APIRoute]) -> APIRouter:
+    return APIRouter(
+        prefix=MIRROR_PATH,
+        tags=["Mirror of Kaltura's Control API"],
+        generate_unique_id_function=lambda route: f"mirror_{route.name}",
+        responses=refusals(400, 401, 403, 404, 410, 429, 503),
+        route_class=route_class,
+    )
+
+
+router: Final = _router(APIRoute)
+plain: Final = _router(PlainRoute)
 
 
 @router.post("", include_in_schema=False)
@@ -53,18 +63,19 @@ async def init_client(grant: BearerSessionToControl, sessions: SessionServiceDep
     return await sessions.init_client(grant)
 
 
-@router.post(f"/{{sessionId}}/{Operation.SAY_TEXT}")
-async def say_text(
-    grant: BearerSessionToSpeakIn,
-    said: MirroredText,
-    speech: SpeechServiceDep,
-    idempotency_key: SpeakKey = None,
-) -> Acknowledged:
+@plain.post(
+    f"/{{sessionId}}/{Operation.SAY_TEXT}",
+    response_model=Acknowledged,
+    dependencies=[OF_MIRRORED_SPEAK],
+)
+async def say_text(request: Request) -> Response:
     """Say a text."""
-    await speech.say_text(
-        grant, said.text, said.turn_id, is_final=said.is_final, idempotency_key=idempotency_key
+    call = await SpeakCall.of(request, bearer_session)
+    said = call.mirrored_text
+    await call.state["speech"].say_text(
+        call.grant, said.text, said.turn_id, is_final=said.is_final, idempotency_key=call.key
     )
-    return Acknowledged()
+    return call.answer(Acknowledged())
 
 
 @router.post(f"/{{sessionId}}/{Operation.SAY_AUDIO}")
@@ -81,18 +92,28 @@ async def say_audio(
     return Acknowledged()
 
 
-@router.post(f"/{{sessionId}}/{Operation.INTERRUPT}")
-async def interrupt(grant: BearerSessionToControl, speech: SpeechServiceDep) -> Acknowledged:
+@plain.post(
+    f"/{{sessionId}}/{Operation.INTERRUPT}",
+    response_model=Acknowledged,
+    dependencies=[OF_SESSION],
+)
+async def interrupt(request: Request) -> Response:
     """Stop speech."""
-    await speech.interrupt(grant)
-    return Acknowledged()
+    call = await ControlCall.of(request, bearer_session)
+    await call.state["speech"].interrupt(call.grant)
+    return call.answer(Acknowledged())
 
 
-@router.post(f"/{{sessionId}}/{Operation.KEEP_ALIVE}")
-async def keep_alive(grant: BearerSessionToControl, sessions: SessionServiceDep) -> Acknowledged:
+@plain.post(
+    f"/{{sessionId}}/{Operation.KEEP_ALIVE}",
+    response_model=Acknowledged,
+    dependencies=[OF_SESSION],
+)
+async def keep_alive(request: Request) -> Response:
     """Say that the session is still watched."""
-    await sessions.keep_alive(grant)
-    return Acknowledged()
+    call = await ControlCall.of(request, bearer_session)
+    await call.state["sessions"].keep_alive(call.grant)
+    return call.answer(Acknowledged())
 
 
 @router.post(f"/{{sessionId}}/{Operation.END}")

@@ -11,13 +11,13 @@ from starlette.exceptions import HTTPException
 
 from app.config.settings import BUILTIN_PLAYER, Settings
 from app.problems import PROBLEMS
-from app.sessions.audio.recordings import MAX_AUDIO_SECONDS
 from app.web.deps import AssetsDep, CallerDep, OwnOriginDep, SettingsDep, TemplatesDep, VisitorsDep
 from app.web.docs.reference import reference
-from app.web.head_route import HeadRoute
+from app.web.embed.element_files import release_of, snippet_of
 from app.web.middleware.csp import DOCUMENT_POLICY, page_policy
+from app.web.route_classes import HeadRoute
+from app.web.visitor.config import BUILTIN_PLAYER_FILE, public_config
 
-BUILTIN_PLAYER_FILE: Final = "player/index.js"
 SDK_NAME: Final = "@unisphere/models-sdk-js"
 
 router = APIRouter(
@@ -39,7 +39,10 @@ async def _live_page(
         context = {
             "nonce": nonce,
             "import_map": _import_map(settings, builtin),
-            "config": _page_config(settings, builtin),
+            "config": {
+                **public_config(settings, assets).model_dump(mode="json"),
+                "avatarId": settings.avatar_id,
+            },
         }
         headers = {"Content-Security-Policy": page_policy(settings, nonce)}
         response = templates.TemplateResponse(request, name, context, headers=headers)
@@ -73,19 +76,6 @@ def _import_map(settings: Settings, builtin: str) -> dict[str, dict[str, str]]:
     )
 
 
-def _page_config(settings: Settings, builtin: str) -> dict[str, Any]:
-    return {
-        "maxTextLength": settings.max_text_length,
-        "maxAudioSeconds": MAX_AUDIO_SECONDS,
-        "emulator": settings.upstream_is_local,
-        "player": "builtin" if settings.sdk_url == BUILTIN_PLAYER else "sdk",
-        "builtinPlayerUrl": builtin,
-        "controls": settings.visitor_controls,
-        "avatarId": settings.avatar_id,
-        "tokenMode": settings.avatar_token_mode,
-    }
-
-
 @router.get("/problems/{name}")
 async def problem(name: str, request: Request, templates: TemplatesDep) -> HTMLResponse:
     """The page of one problem: its meaning, and what to do."""
@@ -96,7 +86,9 @@ async def problem(name: str, request: Request, templates: TemplatesDep) -> HTMLR
 
 
 @router.get("/docs")
-async def docs(request: Request, origin: OwnOriginDep, templates: TemplatesDep) -> HTMLResponse:
+async def docs(
+    request: Request, origin: OwnOriginDep, assets: AssetsDep, templates: TemplatesDep
+) -> HTMLResponse:
     """The page of the API's documentation, made from its OpenAPI document."""
     document = request.app.openapi()
     context = {
@@ -104,6 +96,7 @@ async def docs(request: Request, origin: OwnOriginDep, templates: TemplatesDep) 
         "groups": reference(document, origin),
         "origin": origin,
         "problems": PROBLEMS,
+        "snippet": snippet_of(origin, release_of(assets)),
     }
     return _document(request, templates, "docs.html", context)
 

@@ -77,10 +77,12 @@ class Rate:
         if self._shared is not None:
             with contextlib.suppress(RecordUnavailable):
                 return await self._take_shared(self._shared, callers)
-        self._require_left(map(self._quota, callers))
+        quotas = [self._quota(caller) for caller in callers]
+        self._require_left(quotas)
         for caller in callers:
             self._limiter.hit(self._limit, self._name, caller)
-        return self._headers(min(map(self._quota, callers)))
+        least = min(quotas)
+        return self._headers(_Quota(least.remaining - 1, least.seconds))
 
     async def require(self, *callers: str) -> None:
         """Raises `RateLimited` when one of these callers has nothing left; does not count."""

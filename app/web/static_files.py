@@ -21,6 +21,15 @@ CHECKED: Final = "no-cache"
 BUNDLES: Final = "bundle"
 """The folder of the bundles that `scripts/bundle` makes, each under the name of its source."""
 
+FOR_EVERY_ORIGIN: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+"""The headers of files that pages of every origin may load."""
+
+_EMBEDDED: Final = ("element/", "player/", "shared/", "bundle/element/", "bundle/player/")
+"""Where the modules of `<kaltura-avatar>` are, and what these import."""
+
 _VERSION: Final = re.compile(r"[0-9a-f]{16}")
 _TEXT: Final = frozenset({".js", ".css", ".svg"})
 _MAX_FILES: Final = 256
@@ -38,16 +47,16 @@ class PageFiles(StaticFiles):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(directory=folder)
-        self._folder = folder
+        self.folder: Final = folder
         self._files: list[_File] = []
         self._version = ""
 
     def url(self, path: str) -> str:
         """The address of a file, or of its bundle where there is one."""
-        files = sorted(_files_in(self._folder))
+        files = sorted(_files_in(self.folder))
         if files != self._files:
             self._files, self._version = files, _digest(files)
-        if (self._folder / BUNDLES / path).is_file():
+        if (self.folder / BUNDLES / path).is_file():
             path = f"{BUNDLES}/{path}"
         return f"/static/{self._version}/{path}"
 
@@ -55,9 +64,12 @@ class PageFiles(StaticFiles):
         """The file, or 304, with how long it may be kept."""
         version, _, rest = path.partition(os.sep)
         is_versioned = bool(rest) and _VERSION.fullmatch(version) is not None
-        response = await super().get_response(rest if is_versioned else path, scope)
+        file = rest if is_versioned else path
+        response = await super().get_response(file, scope)
         may_keep = is_versioned and version == self._version
         response.headers["Cache-Control"] = FOR_GOOD if may_keep else CHECKED
+        if file.startswith(_EMBEDDED):
+            response.headers.update(FOR_EVERY_ORIGIN)
         return response
 
     def file_response(

@@ -6,10 +6,10 @@ import secrets
 import sys
 from collections.abc import Callable, Container
 
-from bench.soak.history import RULES
+from bench.soak.history import RULES, most_open
 from bench.soak.replica_faults import FAULTS
 from bench.soak.replicas_run import VISITORS, Load, ReplicaReport, soak_replicas
-from bench.soak.run import Report, soak
+from bench.soak.run import CAP, Report, soak
 
 SEEDS = 1_000_000
 
@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(SEEDS))
     parser.add_argument("--replicas", type=int, default=0, help="so many brokers on one Postgres")
     parser.add_argument("--visitors", type=int, default=VISITORS, help="of replicas, at once")
+    parser.add_argument("--cap", type=int, default=CAP, help="of replicas, sessions at once")
     parser.add_argument("--rules", type=_names(RULES), default=list(RULES), help=", ".join(RULES))
     parser.add_argument(
         "--faults",
@@ -40,7 +41,7 @@ def main() -> int:
                 count=options.replicas,
                 rules=options.rules,
                 faults=options.faults,
-                load=Load(options.visitors),
+                load=Load(options.visitors, cap=options.cap),
             )
         )
         print(_table_of_replicas(report))
@@ -71,7 +72,8 @@ def _table_of_replicas(report: ReplicaReport) -> str:
         ("visitors", report.tally.visitors, ""),
         *((f"fault: {name}", count, "") for name, count in sorted(report.played.items())),
         ("sessions opened", len(history.upstream), ""),
-        ("texts accepted", sum(c.is_done and bool(c.marks) for c in history.calls), ""),
+        *((f"texts accepted: {fate}", n, "") for fate, n in sorted(report.fates.items())),
+        ("sessions open at once", most_open(history), f"{history.cap} may be"),
         ("sentences said", sum(map(len, history.said.values())), ""),
         ("longest gap in control in ms", round(report.longest_gap_seconds * 1000), ""),
         *((f"answered {what}", count, "") for what, count in sorted(report.tally.answers.items())),

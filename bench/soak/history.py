@@ -168,9 +168,14 @@ def _accepted_texts_said_or_told(history: History) -> Iterator[str]:
                 yield f"{unsaid[0]} was accepted, and neither said nor told"
 
 
-def _cap(history: History) -> Iterator[str]:
+def most_open(history: History) -> int:
+    """The largest number of sessions that were open at once, of those that the brokers knew of."""
     known = [s for s in history.upstream if s.session_id in history.recorded]
-    highest = most_at_once((session.created_at, session.ended_at) for session in known)
+    return most_at_once((session.created_at, session.ended_at) for session in known)
+
+
+def _cap(history: History) -> Iterator[str]:
+    highest = most_open(history)
     if highest > history.cap:
         yield f"{highest} sessions were open at once, {history.cap} may be"
 

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,18 @@ class Load:
     idle_seconds: int = 60
     """When a session whose visitor is gone ends."""
 
+    cap: int = CAP
+    """How many sessions may be open; the visitors beyond wait in line."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The replicas' settings under this load."""
+        return REPLICA_SETTINGS | {
+            "SESSION_IDLE_SECONDS": str(self.idle_seconds),
+            "MAX_CONCURRENT_SESSIONS": str(self.cap),
+            "MAX_WAITING": str(self.visitors),
+        }
+
 
 @dataclass(frozen=True)
 class ReplicaReport:
@@ -70,6 +83,16 @@ class ReplicaReport:
     def longest_gap_seconds(self) -> float:
         """The longest time for which a visitor could not control a session."""
         return longest_gap_seconds(self.history)
+
+    @property
+    def fates(self) -> Counter[str]:
+        """How many texts that were accepted were said, and what was told of the others."""
+        heard = {said.mark for every in self.history.said.values() for said in every}
+        texts = [call.marks for call in self.history.calls if call.is_done and call.marks]
+        return Counter(
+            "said" if heard.issuperset(marks) else self.history.told.get(marks[0], "nothing told")
+            for marks in texts
+        )
 
     @property
     def broken(self) -> list[str]:
@@ -100,8 +123,7 @@ async def soak_replicas(
         kaltura = f"http://127.0.0.1:{port}"
         with process(kaltura_directory, "-m", "bench.soak.emulator", str(port)):
             await wait_until_ready(f"{kaltura}/emulator/faults")
-            settings = REPLICA_SETTINGS | {"SESSION_IDLE_SECONDS": str(load.idle_seconds)}
-            async with replicas(directory, kaltura, count, **settings) as running:
+            async with replicas(directory, kaltura, count, **load.settings) as running:
                 run = _Run(running, kaltura, seed, load)
                 await run.play(seconds, faults)
                 history = await run.history()
@@ -163,7 +185,7 @@ class _Run:
             told=self.seen.told,
             recorded=frozenset(record),
             faults=tuple(self.faults.spans),
-            cap=CAP,
+            cap=self._load.cap,
             session_seconds=SESSION_SECONDS,
             answer_seconds=ANSWER_SECONDS,
         )

@@ -26,14 +26,15 @@ const FULL_MINUTE = 55;
  * @typedef {{
  *   session: SessionController,
  *   elements: import("./view/view.js").ViewElements,
- *   words: import("./words.js").Words,
+ *   words: import("./words/words.js").Words,
  *   problemWords: ProblemWords,
  *   storage: import("../shared/tab-storage.js").TabStorage,
  *   lineWords: import("./view/transcript.js").LineWords,
  *   examples?: string[],
+ *   choice?: () => import("../shared/session/waiting-ticket.js").Choice,
  *   mayStart?: () => boolean,
  *   maySpeak?: (text: string) => boolean,
- * }} PresenterParts `mayStart` and `maySpeak`: whether a click may have its way.
+ * }} PresenterParts `choice`: the avatar and the voice. `mayStart` and `maySpeak`: whether a click may have its way.
  * @typedef {{
  *   state: {state: State, problem?: Problem},
  *   line: Line,
@@ -55,6 +56,7 @@ export class Presenter extends Emitter {
   #words;
   #problemWords;
   #storage;
+  #choice;
   #mayStart;
   #maySpeak;
   #alerts;
@@ -64,12 +66,13 @@ export class Presenter extends Emitter {
   #kept;
 
   /** @param {PresenterParts} parts */
-  constructor({ session, words, problemWords, storage, mayStart = always, maySpeak = always, ...parts }) {
+  constructor({ session, words, problemWords, storage, choice = () => ({}), mayStart = always, maySpeak = always, ...parts }) {
     super();
     this.#session = session;
     this.#words = words;
     this.#problemWords = problemWords;
     this.#storage = storage;
+    this.#choice = choice;
     this.#mayStart = mayStart;
     this.#maySpeak = maySpeak;
     const view = (this.view = new View(parts.elements, { words, storage, ...parts }, {
@@ -92,18 +95,13 @@ export class Presenter extends Emitter {
       accepted: () => this.#calm("call"),
       trouble: (problem, line) => (line.state === "unclear" ? this.#tellUnclear(problem) : this.tell(problem)),
       returned: (text) => view.composer.restore(text),
-    }, (seconds) => words.of("recording", { time: seconds ? formatDuration(seconds) : "" }));
+    }, (seconds) => [words.of("recording"), seconds && formatDuration(seconds)].filter(Boolean).join(", "));
     this.#follow();
-  }
-
-  /** What the page before this one left open, if it did. */
-  get keptSession() {
-    return this.#kept?.sessionId ?? "";
   }
 
   /** Does what a click on Start does. */
   async start() {
-    if (this.#mayStart()) await this.#session.start();
+    if (this.#mayStart()) await this.#session.start(this.#choice());
   }
 
   /**
@@ -314,7 +312,7 @@ export class Presenter extends Emitter {
   #remedyFor(problem) {
     const { name, retryAfter = 0 } = problem;
     if (name === "too-many-sessions")
-      return { label: this.#words.of("startHere"), run: () => void this.#session.startInstead() };
+      return { label: this.#words.of("startHere"), run: () => void this.#session.startInstead(this.#choice()) };
     if (name === "player-failed") return { label: this.#words.of("reload"), run: () => location.reload() };
     if (!problem.mayPass || retryAfter >= PATIENCE_SECONDS) return undefined;
     return { label: this.#words.of("tryAgain"), seconds: retryAfter, run: () => void this.start() };

@@ -1,3 +1,4 @@
+import { nextStepOf } from "../shared/broker/next-steps.js";
 import { Problem } from "../shared/broker/problems.js";
 import { post } from "./operator-api.js";
 
@@ -29,6 +30,6 @@ async function signIn() {
 /** @param {Problem} problem */
 function inWords(problem) {
   if (problem.name === "unauthenticated") return "That is not the token.";
-  if (problem.name === "rate-limited") return `Too many wrong tokens from here. ${problem.nextStep}`;
+  if (problem.name === "rate-limited") return `Too many wrong tokens from here. ${nextStepOf(problem)}`;
   return `${problem.title}. ${problem.detail}`;
 }

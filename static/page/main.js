@@ -1,8 +1,9 @@
-import { LineWords } from "../element/line-words.js";
+import { LineWords } from "../element/words/line-words.js";
 import english from "../element/languages/en.js";
 import { Presenter } from "../element/presenter.js";
-import { Words } from "../element/words.js";
+import { Words } from "../element/words/words.js";
 import { BrokerApi } from "../shared/broker/broker-api.js";
+import { nextStepOf } from "../shared/broker/next-steps.js";
 import { Problem } from "../shared/broker/problems.js";
 import { byId } from "../shared/dom.js";
 import { watchPlayerCalls } from "../shared/network-calls.js";
@@ -68,7 +69,7 @@ const words = new Words("en", english);
 const player = loadPlayer(config);
 /** @type {Presenter} */
 let presenter;
-const display = displayIn(player, {
+const display = displayIn(() => player, {
   containerId: elements.container.id,
   clear: () => presenter.view.stage.clear(),
   playable: () => presenter.view.stage.playable(),
@@ -82,7 +83,7 @@ presenter = new Presenter({
   // The broker's own page tells all that the broker says.
   problemWords: {
     title: ({ title }) => title,
-    advice: ({ detail, nextStep }) => [detail, nextStep].filter(Boolean).join(" "),
+    advice: (problem) => [problem.detail, nextStepOf(problem)].filter(Boolean).join(" "),
   },
   storage: new TabStorage(),
   examples: EXAMPLES,

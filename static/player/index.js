@@ -75,18 +75,19 @@ export class KalturaAvatarSession {
   async createSession({ avatarId, voiceId, videoContainerId }) {
     const apiKey = this.#apiKey;
     if (!apiKey) throw new AvatarError("invalid-argument", "createSession needs an apiKey.");
-    await this.#begin(() => this.#control.create(apiKey, { avatarId, voiceId }), videoContainerId);
+    await this.#begin(() => this.#control.create(apiKey, { avatarId, voiceId }), containerOf(videoContainerId));
   }
 
   /**
    * Shows a session that a server opened; resolves when the picture plays.
    *
    * @param {Credentials} credentials
-   * @param {{videoContainerId?: string, prepared?: PeerOffer | null}} [options] `prepared` is what
-   *   `prepare` gave, and this session's from now on.
+   * @param {{videoContainerId?: string, container?: HTMLElement, prepared?: PeerOffer | null}} [options]
+   *   `container` takes the place of an id, which leads to nothing in a shadow root; the SDK knows ids
+   *   alone. `prepared` is what `prepare` gave, and this session's from now on.
    */
-  async initSession({ sessionId, token }, { videoContainerId, prepared } = {}) {
-    await this.#begin(async () => ({ sessionId, token }), videoContainerId, prepared);
+  async initSession({ sessionId, token }, { videoContainerId, container, prepared } = {}) {
+    await this.#begin(async () => ({ sessionId, token }), container ?? containerOf(videoContainerId), prepared);
   }
 
   /**
@@ -159,17 +160,17 @@ export class KalturaAvatarSession {
 
   /**
    * @param {() => Promise<Credentials>} obtain
-   * @param {string | undefined} videoContainerId
+   * @param {HTMLElement | null} container
    * @param {PeerOffer | null} [prepared]
    */
-  async #begin(obtain, videoContainerId, prepared) {
+  async #begin(obtain, container, prepared) {
     if (this.#state !== "IDLE") throw new AvatarError("invalid-state", "This session has begun before.");
     this.#become("CREATING");
     try {
       const credentials = await obtain();
       this.#credentials = credentials;
       if (this.getSessionState() === "ENDED") await this.endSession();
-      const media = this.#attach(await this.#control.initClient(credentials), videoContainerId, prepared);
+      const media = this.#attach(await this.#control.initClient(credentials), container, prepared);
       this.#heartbeat.start();
       await media.open();
       this.#become("READY");
@@ -182,12 +183,12 @@ export class KalturaAvatarSession {
 
   /**
    * @param {import("./media.js").MediaAddress} address
-   * @param {string | undefined} videoContainerId
+   * @param {HTMLElement | null} container
    * @param {PeerOffer | null} [prepared]
    */
-  #attach(address, videoContainerId, prepared) {
+  #attach(address, container, prepared) {
     if (this.#state === "ENDED") throw new AvatarError("aborted", "The session was ended meanwhile.");
-    const media = new Media(address, this.#control.baseUrl, videoContainerId, prepared);
+    const media = new Media(address, this.#control.baseUrl, container, prepared);
     media.on("connection", (state) => this.#events.emit("connectionChange", state));
     media.on("speaking", (on) => this.#events.emit(on ? "speakingStart" : "speakingEnd", undefined));
     media.on("error", (error) => this.#fail(error));
@@ -233,4 +234,9 @@ export class KalturaAvatarSession {
     this.#state = state;
     this.#events.emit("stateChange", state);
   }
+}
+
+/** @param {string | undefined} id */
+function containerOf(id) {
+  return id ? document.getElementById(id) : null;
 }

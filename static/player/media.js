@@ -30,15 +30,15 @@ export class Media extends Emitter {
   /**
    * @param {MediaAddress} address
    * @param {string} baseUrl
-   * @param {string | undefined} containerId
+   * @param {HTMLElement | null} container
    * @param {import("./peer-offer.js").PeerOffer | null} [prepared] For the first connection.
    */
-  constructor(address, baseUrl, containerId, prepared = null) {
+  constructor(address, baseUrl, container, prepared = null) {
     super();
     this.#prepared = prepared;
     this.#address = address;
     this.#baseUrl = baseUrl;
-    this.#screen = new VideoView(containerId);
+    this.#screen = new VideoView(container);
   }
 
   /** Resolves when the picture plays; rejects with an `AvatarError`. */

@@ -5,11 +5,10 @@ const HAVE_FUTURE_DATA = 3;
 export class VideoView {
   #video = document.createElement("video");
 
-  /** @param {string | undefined} containerId */
-  constructor(containerId) {
+  /** @param {HTMLElement | null} container */
+  constructor(container) {
     this.#video.autoplay = true;
     this.#video.playsInline = true;
-    const container = containerId ? document.getElementById(containerId) : null;
     container?.replaceChildren(this.#video);
   }
 

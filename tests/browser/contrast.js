@@ -1,4 +1,4 @@
-// The contrast of every visible text on a plain background, by WCAG's formula.
+// The contrast of every visible text on a plain background, in shadow roots too, by WCAG's formula.
 () => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 
@@ -16,7 +16,7 @@
 
   function background(element) {
     const layers = [];
-    for (let at = element; at; at = at.parentElement) layers.unshift(rgba(getComputedStyle(at).backgroundColor));
+    for (let at = element; at; at = at.parentElement ?? at.getRootNode().host) layers.unshift(rgba(getComputedStyle(at).backgroundColor));
     return layers.reduce((below, layer) => over(layer, below), [255, 255, 255]);
   }
 
@@ -35,7 +35,11 @@
     return (light + 0.05) / (dark + 0.05);
   }
 
-  return [...document.querySelectorAll("body *")]
+  function all(root) {
+    return [...root.querySelectorAll("*")].flatMap((each) => [each, ...(each.shadowRoot ? all(each.shadowRoot) : [])]);
+  }
+
+  return all(document.body)
     .filter((element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
     .filter((element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
     .filter((element) => !element.closest("button:disabled, noscript, script"))

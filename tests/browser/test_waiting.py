@@ -43,13 +43,13 @@ async def test_who_waits_is_told_their_place_and_is_let_in_without_a_click(
 ) -> None:
     await get_in_line(tab, demo, room)
     await tab.status_is("Connecting")
-    await expect(panel(tab)).to_contain_text("about a minute")
+    await expect(panel(tab)).to_contain_text("about 1 minute")
     await expect(panel(tab)).to_contain_text("It starts by itself")
     await expect(tab.button("Start")).to_be_disabled()
 
     room.move(position=1, estimated_seconds=40)
     await expect(panel(tab)).to_contain_text("You are next in line")
-    await expect(panel(tab)).to_contain_text("half a minute")
+    await expect(panel(tab)).to_contain_text("about 30 seconds")
 
     room.turn()
     await tab.status_is("Live")

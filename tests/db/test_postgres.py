@@ -1,5 +1,6 @@
 """How Postgres is reached: libpq's parameters, and what a start that fails is told."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -10,9 +11,11 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.config.sources import SettingsError
+from app.db import postgres
 from app.db.database import Database, open_database
 from app.db.postgres import connector, require_sessions
 from app.migrations import prepare
@@ -130,6 +133,23 @@ async def connected_with(monkeypatch: pytest.MonkeyPatch, query: str) -> dict[st
     monkeypatch.setattr(asyncpg, "connect", connect)
     await connector(f"postgresql://host/name{query}", seconds=5.0)()
     return given
+
+
+async def test_a_process_frozen_amid_a_transaction_does_not_hold_the_others_up(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "IDLE_SECONDS", 0.05)
+    lock = text("SELECT pg_advisory_xact_lock(1)")
+    async with (
+        opened(f"{url}/postgres") as frozen,
+        opened(f"{url}/postgres") as other,
+        asyncio.timeout(4),
+        frozen.engine.connect() as held,
+    ):
+        await held.execute(lock)
+        await other.write(lambda connection: connection.execute(lock))
+        with pytest.raises(DBAPIError):
+            await held.execute(lock)
 
 
 # What can't work is one line at the start

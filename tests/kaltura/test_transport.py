@@ -5,11 +5,13 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 from pydantic import SecretStr
 
 from app.kaltura import errors
 from app.kaltura.client import KalturaClient, SessionAccess
+from app.kaltura.contract import SayTextRequest
 from app.kaltura.credentials import ConfiguredKs
 from app.kaltura.transport import open_transport
 from tests.support.kaltura_client import WISH
@@ -130,6 +132,25 @@ async def test_a_connection_that_went_stale_does_not_send_create_twice() -> None
         with pytest.raises(errors.LostAnswerError):
             await client.init_client(ACCESS)
     assert len(server.requests) == 2
+
+
+async def test_a_connection_that_is_just_being_closed_is_replaced_by_another() -> None:
+    async with kaltura_that(succeed) as (client, server):
+        await client.say_text(ACCESS, SayTextRequest(text="One."))
+        session = client._http.transport.client  # type: ignore[attr-defined] # the adapter's
+
+        async def close(*_: object) -> None:
+            [connection] = session.connector._acquired
+            is_closing, told = connection.transport.is_closing, iter([True])
+            connection.transport.is_closing = lambda: next(told, False) or is_closing()
+
+        reusing = aiohttp.TraceConfig()
+        reusing.on_connection_reuseconn.append(close)
+        reusing.freeze()
+        session._trace_configs.append(reusing)
+        await client.say_text(ACCESS, SayTextRequest(text="Two."))
+    assert server.connections == 2
+    assert [b"One." in request for request in server.requests] == [True, False]
 
 
 async def test_a_redirect_is_not_followed() -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
@@ -17,9 +18,11 @@ from starlette.types import Message, Receive, Scope, Send
 from app.kaltura.contract import MIRROR_PATH
 from app.problems import RecordUnavailable
 from app.replicas.forwarded_call import VALID_SECONDS, ForwardedCall, ForwardedCallHeader
+from app.replicas.lease import SESSIONS_MOVED
 from app.replicas.owners import SessionOwner
 from app.sessions.clock import Clocks
 from app.sessions.store.repository import END_REASON_SECONDS
+from app.web.middleware import forwarder
 from app.web.middleware.forwarder import LOOK_SECONDS, MOST_REFUSALS, TAKE_OVER_SECONDS
 from tests.support.audio import wav
 from tests.support.doubles import KALTURA_TOKEN, KS, FakeClock, FakeKaltura, Gate
@@ -504,6 +507,66 @@ async def test_what_does_no_harm_is_sent_again(
         answer = await calling
     assert answer.status_code == 200
     assert len(scopes) == 2
+
+
+async def frozen(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    """What a process does that was stopped by SIGSTOP: its connections stay, and nothing comes."""
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("method", "operation", "status"),
+    [
+        ("POST", "speak", 504),
+        ("POST", "keep-alive", 200),
+        ("POST", "interrupt", 200),
+        ("POST", "end", 200),
+        ("GET", "utterances", 200),
+    ],
+)
+async def test_a_call_to_a_frozen_owner_breaks_off_when_its_session_has_moved(
+    brokers: JoinedBrokers,
+    kaltura: FakeKaltura,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    operation: str,
+    status: int,
+) -> None:
+    monkeypatch.setattr(forwarder, "MOVED_SECONDS", 0.01)
+    owner, other, third = [await brokers.start() for _ in range(3)]
+    session, _ = await opened_at(owner)
+    owner.app.middleware_stack = frozen
+    async with other.client() as page, asyncio.timeout(20):
+        content: dict[str, Any] = {"json": {"text": "Hello"}} if operation == "speak" else {}
+        call = page.request(method, path(session, operation), headers=bearer(session), **content)
+        calling = asyncio.create_task(call)
+        await until(lambda: bool(other.forwarder.owners._watches))
+        await brokers.declare_dead(owner, by=third)
+        await third.server.lifespan.state["registry"].take_over()
+        answer = await calling
+    assert answer.status_code == status, answer.text
+    assert attempts(other)["moved"] == 1
+    assert "say-text" not in kaltura.operations()
+    assert status == 200 or is_problem(answer, "outcome-unknown", 504)
+
+
+async def test_an_owner_that_lives_still_answers_when_its_session_has_moved(
+    brokers: JoinedBrokers, kaltura: FakeKaltura, sql: asyncpg.Connection
+) -> None:
+    owner, other, third = [await brokers.start() for _ in range(3)]
+    session, _ = await opened_at(owner)
+    kaltura.will("say-text", gate := Gate())
+    async with other.client() as page:
+        say = page.post(path(session, "speak"), json={"text": "Hello"}, headers=bearer(session))
+        speaking = asyncio.create_task(say)
+        await gate.reached.wait()
+        await brokers.give(owner, to=third)
+        await sql.execute(f"NOTIFY {SESSIONS_MOVED}")
+        found = other.forwarder.owners._found
+        await until(lambda: third.name in {each.holder for _, each in found.values() if each})
+        gate.open.set()
+        answer = await speaking
+    assert answer.status_code == 200, answer.text
 
 
 @pytest.mark.parametrize("heir_is", ["a third", "the one that was asked"])

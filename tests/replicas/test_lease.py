@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from app.db.database import Database, open_database
 from app.main import Transports, create_app
 from app.migrations import prepare
-from app.problems import RecordUnavailable, ReplicaUnavailable
+from app.problems import OutcomeUnknown, RecordUnavailable, ReplicaUnavailable
 from app.replicas import postgres_lease
 from app.replicas.joining import own_url, settings_hash
 from app.replicas.lease import SESSIONS_MOVED, TTL_SECONDS
@@ -213,6 +213,26 @@ async def test_a_text_in_line_is_said_when_the_lease_is_renewed(
     assert await one.lease.renew()
     await clock.pass_by(5, step=0.5)
     assert kaltura.operations().count("say-text") == 2
+
+
+async def test_a_text_that_others_may_not_hear_of_is_not_told_as_accepted(
+    start: Start, kaltura: FakeKaltura
+) -> None:
+    one, two = await start(), await start()
+    session = await one.open()
+    kaltura.will("say-text", gate := Gate())
+    saying = asyncio.create_task(one.say(session, "Sent before it was frozen."))
+    await gate.reached.wait()
+    one.monotonic.advance(9)
+    with pytest.raises(OutcomeUnknown):
+        await one.say(session, "In line, but on record too late.")
+    await one.lapse()
+    await two.look()
+    await one.lease.renew()
+    assert one.lease.is_trusted(), "under its new name"
+    gate.open.set()
+    with pytest.raises(OutcomeUnknown):
+        await saying
 
 
 # Owners

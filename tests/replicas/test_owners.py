@@ -1,5 +1,8 @@
 """Which replica has a session, as it is remembered."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
@@ -7,7 +10,7 @@ import pytest
 from app.problems import RecordUnavailable
 from app.replicas import owners
 from app.replicas.owners import FRESH_SECONDS, UNKNOWN_SECONDS, SessionOwner, SessionOwners
-from tests.support.doubles import FakeClock
+from tests.support.doubles import FakeClock, settled
 
 OWNER = SessionOwner("holder-1", "http://one.test")
 
@@ -88,3 +91,58 @@ async def test_no_more_than_so_many_are_remembered(
     for number in range(10):
         await remembered.find(f"nobody-{number}")
     assert len(remembered._found) == 3
+
+
+@asynccontextmanager
+async def telling(owners: SessionOwners) -> AsyncIterator[None]:
+    """Those who watch are told of sessions that move."""
+    running = asyncio.create_task(owners.run())
+    await settled()
+    yield
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_whoever_waits_for_an_owner_is_told_when_its_session_has_moved(
+    clock: FakeClock,
+) -> None:
+    table, told = Table(), list[str]()
+    table.rows["session-2"] = OWNER
+    owners = SessionOwners(table.find, clock)
+    async with telling(owners):
+        with (
+            owners.watched("session-1", OWNER, lambda: told.append("one")),
+            owners.watched("session-2", OWNER, lambda: told.append("two")),
+        ):
+            owners.forget_all()
+            await settled()
+            assert told == [], "none has moved"
+            table.rows["session-1"] = SessionOwner("holder-2", None)
+            table.is_down = True
+            owners.forget_all()
+            await settled()
+            assert told == [], "nobody knows"
+            table.is_down = False
+            owners.forget_all()
+            await settled()
+            assert told == ["one"]
+        del table.rows["session-2"]
+        owners.forget_all()
+        await settled()
+    assert told == ["one"], "who has its answer waits no more"
+
+
+async def test_so_is_who_begins_to_wait_when_the_session_has_moved_already(
+    clock: FakeClock,
+) -> None:
+    table, told = Table(), list[str]()
+    owners = SessionOwners(table.find, clock)
+    async with telling(owners):
+        asked = await owners.find("session-1")
+        assert asked is not None
+        table.rows["session-1"] = SessionOwner("holder-2", None)
+        owners.forget_all()
+        await settled()
+        with owners.watched("session-1", asked, lambda: told.append("moved")):
+            await settled()
+        assert told == ["moved"]

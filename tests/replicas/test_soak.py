@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bench.soak import __main__ as command
-from bench.soak.history import RULES, Call, History
+from bench.soak.history import RULES, Call, History, Said
 from bench.soak.replicas_run import Load, ReplicaReport, soak_replicas
 from bench.soak.tally import Tally
 
@@ -24,15 +24,13 @@ HISTORY = History(
 )
 KEPT = ReplicaReport(Tally(), HISTORY, {"kill": 1}, [0, 0], list(RULES))
 
-# A text that waited at a replica which was killed is not told of yet.
-HELD = [rule for rule in RULES if rule != "accepted-texts-said-or-told"]
 
 LOAD = Load(visitors=10, length_seconds=(3, 8), rest_seconds=2, idle_seconds=20)
 
 
 @pytest.mark.process
 async def test_a_short_run_with_a_crash_keeps_every_promise() -> None:
-    report = await soak_replicas(12, 1, count=3, rules=HELD, faults=["kill"], load=LOAD)
+    report = await soak_replicas(12, 1, count=3, rules=list(RULES), faults=["kill"], load=LOAD)
     assert report.broken == []
     assert report.played["kill"] >= 1
     assert sum(map(len, report.history.said.values())) > 10
@@ -49,6 +47,16 @@ def test_broken_rules_failures_without_a_name_and_stops_that_failed_are_told() -
         strict=True,
     ):
         assert expected in words
+
+
+def test_texts_are_counted_by_what_became_of_them() -> None:
+    calls = [
+        Call("ada", "speak", 1, 2, status, "s1", marks=marks)
+        for status, marks in [(200, ("m1",)), (200, ("m2", "m3")), (200, ("m4",)), (503, ("m5",))]
+    ]
+    said: dict[str, tuple[Said, ...]] = {"s1": (Said("m2", 3), Said("m4", 4), Said("m5", 5))}
+    history = replace(HISTORY, calls=tuple(calls), said=said)
+    assert replace(KEPT, history=history).fates == {"interrupted": 1, "said": 1, "nothing told": 1}
 
 
 @pytest.mark.parametrize(

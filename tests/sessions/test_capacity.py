@@ -1,21 +1,33 @@
 """Who may open a session now, and who waits for one."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
 
-from app.problems import AtCapacity, KalturaBusy, KalturaFailed, TicketNotFound, TooManySessions
+from app.problems import (
+    AtCapacity,
+    KalturaBusy,
+    KalturaFailed,
+    RecordUnavailable,
+    TicketNotFound,
+    TooManySessions,
+)
 from app.sessions.access import SERVICE
 from app.sessions.admission import Opened
+from app.sessions.capacity.line_look import Line, LineLook
 from app.sessions.capacity.manager import QueuePosition
+from app.sessions.capacity.state import CapacityState
 from app.sessions.capacity.waiting_room import ABSENT_SECONDS, TURN_SECONDS
 from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.lifecycle.presence import LEAVE_SECONDS
 from app.sessions.lifecycle.termination import MAX_PAUSE_SECONDS
 from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import WATCHED_SECONDS
-from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal
+from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal, settled
 from tests.support.sessions import Domain, grant
 
 SHOP = f"{SERVICE}shop"
@@ -148,6 +160,50 @@ async def test_the_line_is_bounded(house: Domain) -> None:
     with pytest.raises(AtCapacity) as full:
         await house.admission.open("e", SessionOptions())
     assert full.value.retry_after
+
+
+async def test_a_change_is_looked_up_once_for_all_who_wait(
+    kaltura: FakeKaltura, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = Domain(kaltura, clock, max_concurrent_sessions=1, max_waiting=30)
+    session = await house.open("first")
+    line = [await house.wait(f"visitor-{number}") for number in range(30)]
+    asking = [asyncio.create_task(house.admission.place(each.ticket_id, 60)) for each in line]
+    await settled()
+    looks, store = Counter[str](), house.capacity._store
+    change = store.change
+
+    async def counted(rule: Callable[[CapacityState], Any]) -> Any:
+        looks["times"] += 1
+        await asyncio.sleep(0)
+        return await change(rule)
+
+    monkeypatch.setattr(store, "change", counted)
+    await house.end(session)
+    await settled()
+    assert [each.done() for each in asking] == [True] + [False] * 29
+    await house.admission.leave_line(line[0].ticket_id)
+    assert [(await each).position for each in asking] == [1, *range(1, 30)]
+    assert looks["times"] < 10, "two changes, and a look or two at each"
+
+
+async def test_all_who_ask_are_told_when_the_line_can_not_be_looked_up() -> None:
+    looks = 0
+
+    async def look() -> Line:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(0)
+        raise RecordUnavailable
+
+    line = LineLook(look)
+    now = asyncio.get_running_loop().time()
+    answers = await asyncio.gather(*(line.since(now) for _ in range(3)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [RecordUnavailable] * 3
+    assert looks == 1
+    with pytest.raises(RecordUnavailable):
+        await line.since(asyncio.get_running_loop().time())
+    assert looks == 2, "it is tried again"
 
 
 async def test_a_visitor_with_a_session_does_not_wait_for_another(

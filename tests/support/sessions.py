@@ -85,7 +85,7 @@ class Domain:
         )
         self.access_control, self.admission = domain.access_control, domain.admission
         self.auditor, self.budgets, self.presence = domain.auditor, domain.budgets, domain.presence
-        self.handover = domain.handover
+        self.capacity, self.handover = domain.capacity, domain.handover
         self.readiness, self.reaper, self.registry = (
             domain.readiness,
             domain.reaper,

@@ -16,7 +16,7 @@ from app.problems import RateLimited
 from app.web.bounds import WebBounds
 from app.web.stream_limit import StreamLimit
 from app.web.visitor.events import MAX_FOLLOWERS, MAX_FOLLOWERS_PER_SESSION
-from app.web.visitor.text_stream import MAX_BYTES, MAX_LINE_BYTES
+from app.web.visitor.text_stream import MAX_BYTES, MAX_EVENT_BYTES
 from tests.support.doubles import FakeClock, FakeKaltura, refusal, settings, settled
 from tests.support.operators import following
 from tests.support.raw_http import serving
@@ -310,7 +310,7 @@ async def test_an_event_of_too_many_lines_is_refused_before_it_is_whole(
     session = await opened(visitor)
     answer = await visitor.post(path(session, "speak"), content=endless(), headers=EVENT_STREAM)
     assert is_problem(answer, "invalid-request", 413)
-    assert read < 8 * MAX_LINE_BYTES
+    assert read < 8 * MAX_EVENT_BYTES
 
 
 async def test_a_stranger_s_lines_are_not_read(visit: Visit) -> None:

@@ -11,6 +11,7 @@ from app.sessions.clock import SessionClock
 from app.sessions.registry import SessionRegistry
 from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession
+from app.sessions.store.overview import SharedOverview
 
 DAY_SECONDS: Final = 24 * 3600
 """Seconds of a day; days begin at midnight UTC for every visitor."""
@@ -20,16 +21,27 @@ SUM_SECONDS: Final = 1.0
 
 
 class Budgets:
-    """Tells how much of today's budgets is left; open sessions use it up as time passes."""
+    """Tells how much of today's budgets is left; open sessions use it up as time passes.
+
+    `overview` tells of the sessions of other processes, which use up the same budgets; None is for
+    one process.
+    """
 
     def __init__(
-        self, settings: Settings, *, registry: SessionRegistry, clock: SessionClock
+        self,
+        settings: Settings,
+        *,
+        registry: SessionRegistry,
+        overview: SharedOverview | None,
+        clock: SessionClock,
     ) -> None:
         self._of_all = settings.daily_minutes * 60
         self._of_visitor = settings.daily_minutes_per_visitor * 60
         self._registry = registry
+        self._overview = overview
         self._clock = clock
         self._sums: dict[str | None, float] = {}
+        self._live_elsewhere: int | None = None
         self._summed_at = 0.0
         self._summing = asyncio.Lock()
 
@@ -79,7 +91,7 @@ class Budgets:
         if session.ended is not None:
             return 0.0
         left = max(session.expires_at - self._clock(), 0.0)
-        return min(left, await self.equal_share(self._registry.index.live))
+        return min(left, await self.equal_share(await self._live()))
 
     async def equal_share(self, sessions: int) -> float:
         """Seconds that each of so many open sessions may last by the budget of all."""
@@ -107,12 +119,27 @@ class Budgets:
     async def _used(self, owner: str | None) -> float:
         """Seconds used today; the database is queried at most once in `SUM_SECONDS`."""
         async with self._summing:
-            now = self._clock()
-            if not 0 <= now - self._summed_at < SUM_SECONDS:
-                self._sums, self._summed_at = {}, now
+            self._forget_old_sums()
             if owner not in self._sums:
                 self._sums[owner] = await self._registry.seconds_used(self._today(), owner)
             return self._sums[owner]
+
+    async def _live(self) -> int:
+        """The number of live sessions of all processes; it is only asked for a budget of all."""
+        here = self._registry.index.live
+        if self._overview is None or not self._of_all:
+            return here
+        async with self._summing:
+            self._forget_old_sums()
+            if self._live_elsewhere is None:
+                number = await self._overview.live_by_replica()
+                self._live_elsewhere = sum(number.values()) - number.get(self._overview.own_name, 0)
+            return here + self._live_elsewhere
+
+    def _forget_old_sums(self) -> None:
+        now = self._clock()
+        if not 0 <= now - self._summed_at < SUM_SECONDS:
+            self._sums, self._live_elsewhere, self._summed_at = {}, None, now
 
     def _today(self) -> float:
         """The start of today as a time of the session clock."""

@@ -11,6 +11,7 @@ from typing import Final
 from app.config.settings import Settings
 from app.problems import AtCapacity, RecordUnavailable, TicketNotFound, TooManySessions
 from app.sessions.capacity.address_share import share_of
+from app.sessions.capacity.line_look import Line, LineLook
 from app.sessions.capacity.state import (
     CapacityState,
     CapacityStore,
@@ -25,6 +26,8 @@ from app.sessions.store.model import AvatarSession
 
 RETRY_AFTER_SECONDS: Final = 5
 """Seconds after which a refused visitor may ask again."""
+FRESH_SECONDS: Final = 1.0
+"""How old the position may be that is told to one for whom nothing has changed."""
 STOPPING_WAIT_SECONDS: Final = 1.0
 """Longest wait for a change while the process stops; without any, pages would ask without a pause.
 """
@@ -66,7 +69,9 @@ class CapacityManager:
         percent = settings.address_share_percent
         self._share = share_of(self.capacity, percent)
         self._line_share = share_of(self.waiting_capacity, percent)
+        self._line = LineLook(lambda: self._change(self._line_of))
         self._changed = asyncio.Event()
+        self._changed_at = 0.0
         self._is_stopping = False
         self._version = 0
 
@@ -121,18 +126,19 @@ class CapacityManager:
 
         Raises `TicketNotFound`.
         """
-        await self.advance()
-        current = before = await self._current_position(ticket_id)
+        loop = asyncio.get_running_loop()
+        current = before = await self._change(lambda state: self._seen(state, ticket_id))
+        began_at = loop.time()
         if self._is_stopping:
             wait_seconds = min(wait_seconds, STOPPING_WAIT_SECONDS)
-        deadline = asyncio.get_running_loop().time() + wait_seconds
+        deadline = began_at + wait_seconds
         while current.position == before.position and current.turn_seconds_left is None:
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._changed.wait()
             except TimeoutError:
-                return await self._current_position(ticket_id)
-            current = await self._current_position(ticket_id)
+                return await self._looked_up(ticket_id, max(began_at, loop.time() - FRESH_SECONDS))
+            current = await self._looked_up(ticket_id, self._changed_at)
             if self._is_stopping:
                 return current
         return current
@@ -154,13 +160,12 @@ class CapacityManager:
 
         await self._change(rule)
 
-    async def _current_position(self, ticket_id: str) -> QueuePosition:
-        def rule(state: CapacityState) -> QueuePosition:
-            ticket = _ticket(state, ticket_id)
-            state.waiting_room.note_seen(ticket)
-            return self._position_of(state, ticket)
-
-        return await self._change(rule)
+    async def _looked_up(self, ticket_id: str, since: float) -> QueuePosition:
+        """The position as it was at a time of the event loop, or later."""
+        line = await self._line.since(since)
+        if ticket_id not in line.places:
+            raise TicketNotFound
+        return self._position(ticket_id, *line.places[ticket_id], line.sessions)
 
     async def _change(self, rule: Callable[[CapacityState], Result]) -> Result:
         def counted(state: CapacityState) -> Result:
@@ -176,6 +181,7 @@ class CapacityManager:
 
     def notify(self) -> None:
         """Wake every call that waits for a change of its position."""
+        self._changed_at = asyncio.get_running_loop().time()
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -255,16 +261,36 @@ class CapacityManager:
             return math.inf
         return self._share - state.places_at(address)
 
+    def _seen(self, state: CapacityState, ticket_id: str) -> QueuePosition:
+        self._advance(state)
+        ticket = _ticket(state, ticket_id)
+        state.waiting_room.note_seen(ticket)
+        return self._position_of(state, ticket)
+
+    def _line_of(self, state: CapacityState) -> Line:
+        room = state.waiting_room
+        order = room.order(functools.partial(self._places_left, state))
+        places = {
+            ticket.ticket_id: (position, room.turn_seconds_left(ticket))
+            for position, ticket in enumerate(order, 1)
+        }
+        return Line(places, state.sessions)
+
     def _position_of(self, state: CapacityState, ticket: Ticket) -> QueuePosition:
         room = state.waiting_room
-        left = room.turn_seconds_left(ticket)
         position = room.position(ticket, functools.partial(self._places_left, state))
-        seconds = 0 if left is not None else self._estimate.seconds(position, state.sessions)
+        left = room.turn_seconds_left(ticket)
+        return self._position(ticket.ticket_id, position, left, state.sessions)
+
+    def _position(
+        self, ticket_id: str, position: int, turn_seconds_left: float | None, sessions: int
+    ) -> QueuePosition:
+        is_turn = turn_seconds_left is not None
         return QueuePosition(
-            ticket_id=ticket.ticket_id,
+            ticket_id=ticket_id,
             position=position,
-            estimated_seconds=seconds,
-            turn_seconds_left=None if left is None else int(left),
+            estimated_seconds=0 if is_turn else self._estimate.seconds(position, sessions),
+            turn_seconds_left=None if turn_seconds_left is None else int(turn_seconds_left),
         )
 
 

@@ -123,8 +123,12 @@ class WaitingRoom:
 
     def position(self, ticket: Ticket, left: PlacesLeft = unlimited) -> int:
         """The position of a ticket in the order in which tickets are called; 1 is next."""
+        return self.order(left).index(ticket) + 1
+
+    def order(self, left: PlacesLeft = unlimited) -> list[Ticket]:
+        """The tickets in the order in which they are called."""
         callable_now, held_back = self._in_order(left)
-        return [*callable_now, *held_back].index(ticket) + 1
+        return [*callable_now, *held_back]
 
     def turn_seconds_left(self, ticket: Ticket) -> float | None:
         """Seconds for which a ticket's turn still lasts; None while it is not its turn."""

@@ -70,6 +70,9 @@ def take_next_chunk(utterance: Utterance, limit: int) -> SpeechChunk:
     first, rest = chunk.text[:end], chunk.text[end:]
     if is_silent(rest):
         return replace(chunk, text=first)
+    if chunk.call is not None:
+        # Its caller is answered when the first part is said, but the text is not said by then.
+        chunk.call.goes_on = True
     utterance.chunks.insert(0, replace(chunk, text=rest, accepted=None))
     return replace(chunk, text=first, final=False, closes=False)
 

@@ -41,7 +41,7 @@ class UtteranceFeed:
         self._receipts: OrderedDict[str, Receipt] = OrderedDict(
             (receipt.turn_id, receipt) for receipt in receipts
         )
-        self._characters = 0
+        self._characters = sum(len(receipt.text) for receipt in receipts)
         self._events: list[UtteranceEvent] = []  # an empty deque takes 700 bytes
         self._news: asyncio.Event | None = None
         self.over = False

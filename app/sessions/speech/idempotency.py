@@ -64,7 +64,7 @@ class SpeakRequest:
     """The content of one speak call.
 
     `content` is a digest of the text or bytes; it is empty for a streamed text, which has
-    `streamed`.
+    `streamed`. `text` is a text that came whole.
     """
 
     kind: Operation
@@ -72,6 +72,7 @@ class SpeakRequest:
     is_final: bool = True
     content: str = ""
     streamed: StreamDigest | None = field(default=None, compare=False)
+    text: str | None = field(default=None, compare=False, repr=False)
 
     @property
     def ends_turn(self) -> TurnId | None:

@@ -20,6 +20,7 @@ from app.sessions.runtime import SessionRuntime
 from app.sessions.speech.assembly import SpeechServices
 from app.sessions.speech.backlog import SpeechBacklog, WaitingCount
 from app.sessions.speech.chunks import new_future
+from app.sessions.speech.earlier_turns import EarlierTurns, turn_id_of
 from app.sessions.speech.feed import UtteranceFeed
 from app.sessions.speech.idempotency import (
     Attempt,
@@ -30,7 +31,8 @@ from app.sessions.speech.idempotency import (
 )
 from app.sessions.speech.queue import SpeechQueue
 from app.sessions.speech.sender import SpeechSender
-from app.sessions.speech.session_speech import RECEIPTS, SESSION_OVER, SessionSpeech
+from app.sessions.speech.session_speech import SESSION_OVER, SessionSpeech
+from app.sessions.speech.text.markdown import without_markdown
 from app.sessions.speech.text.streaming import StreamedText
 from app.sessions.speech.text.validation import new_turn_id, speakable
 from app.sessions.speech.utterance_registry import UtteranceRegistry
@@ -90,10 +92,10 @@ class SpeechService:
                 grant.require("speak")
                 said = speakable(text, self._settings.max_text_length)
                 await self._registry.touch(grant.runtime)
-                turn = turn_id or new_turn_id()
+                turn = _turn_id(grant, turn_id, idempotency_key)
                 return await self._enqueue_text(grant.runtime, call, said, turn, is_final=is_final)
 
-        speak = SpeakRequest(Operation.SAY_TEXT, turn_id, is_final, digest(text))
+        speak = SpeakRequest(Operation.SAY_TEXT, turn_id, is_final, digest(text), text=text)
         return await self._once(grant, "speak", speak, idempotency_key, say)
 
     async def say_audio(
@@ -114,7 +116,7 @@ class SpeechService:
                 attempt.calls.append(call)
                 grant.require("speak-audio")
                 await self._registry.touch(grant.runtime)
-                turn = turn_id or new_turn_id()
+                turn = _turn_id(grant, turn_id, idempotency_key)
                 transcoding = grant.runtime.recordings
                 try:
                     recording = await self._recordings.prepare(transcoding, audio, grant.address)
@@ -155,15 +157,20 @@ class SpeechService:
                 grant.require("speak")
                 await self._registry.touch(grant.runtime)
                 arriving = self._with_signs_of_life(grant.runtime, streamed.digesting(texts))
-                return await self._read_stream(grant, arriving, turn_id or new_turn_id(), attempt)
+                if self._settings.speech_markdown == "strip":
+                    arriving = without_markdown(arriving)
+                turn = _turn_id(grant, turn_id, idempotency_key)
+                return await self._read_stream(grant, arriving, turn, attempt)
 
         speak = SpeakRequest(Operation.SAY_TEXT, turn_id, streamed=streamed)
         return await self._once(grant, "speak", speak, idempotency_key, say, texts)
 
     def is_repeated(self, grant: SessionGrant, idempotency_key: str | None) -> bool:
         """Whether a speak with this key would start nothing, because one with this key is known."""
-        speaks = self._speech_of(grant.runtime).speaks
-        return idempotency_key is not None and speaks.is_known(idempotency_key)
+        speech = self._speech_of(grant.runtime)
+        return idempotency_key is not None and (
+            speech.speaks.is_known(idempotency_key) or speech.earlier.has_key(idempotency_key)
+        )
 
     async def interrupt(self, grant: SessionGrant) -> None:
         """Stop speech, and drop everything that was queued so far."""
@@ -214,8 +221,12 @@ class SpeechService:
         """Carry a speak out once; a caller who may not speak is refused, not answered as before."""
         if control not in grant.controls or grant.session.ended is not None:
             return await carry_out(Attempt(speak))
-        speaks = self._speech_of(grant.runtime).speaks
-        return await speaks.once(speak, idempotency_key, carry_out, texts)
+        speech, holder = self._speech_of(grant.runtime), self._gateway.holder
+        if (receipt := speech.earlier.answer_to(speak, idempotency_key)) is not None:
+            return receipt
+        receipt = await speech.speaks.once(speak, idempotency_key, carry_out, texts)
+        self._gateway.require_kept(holder)
+        return receipt
 
     async def _enqueue_text(
         self,
@@ -325,8 +336,8 @@ class SpeechService:
         return speech
 
     def _new_speech(self, runtime: SessionRuntime) -> SessionSpeech:
-        earlier = runtime.session.utterances
-        feed = UtteranceFeed(RECEIPTS.validate_json(earlier) if earlier else ())
+        earlier = EarlierTurns(runtime.session)
+        feed = UtteranceFeed(earlier.receipts)
         utterances = UtteranceRegistry(feed, self._clocks.wall)
         queue = SpeechQueue(
             say=partial(self._sender.say, runtime, utterances),
@@ -336,7 +347,14 @@ class SpeechService:
             utterances=utterances,
             clocks=self._clocks,
         )
-        return SessionSpeech(queue, feed, IdempotentSpeaks())
+        return SessionSpeech(queue, feed, IdempotentSpeaks(), earlier)
+
+
+def _turn_id(grant: SessionGrant, turn_id: TurnId | None, idempotency_key: str | None) -> TurnId:
+    """The turn id of a speak, which may name none."""
+    if turn_id is None and idempotency_key is not None:
+        return turn_id_of(grant.session.session_id, idempotency_key)
+    return turn_id or new_turn_id()
 
 
 def _enqueue(queue: SpeechQueue, utterance: Utterance, chunk: SpeechChunk, stop_count: int) -> bool:

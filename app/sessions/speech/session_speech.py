@@ -3,29 +3,26 @@
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import TypeAdapter
-
+from app.sessions.speech.earlier_turns import RECEIPTS, REPLICA_LOST, EarlierTurns
 from app.sessions.speech.feed import UtteranceFeed
 from app.sessions.speech.idempotency import IdempotentSpeaks
 from app.sessions.speech.queue import SpeechQueue
-from app.sessions.speech.utterances import Receipt
-
-RECEIPTS: Final = TypeAdapter(list[Receipt])
 
 SESSION_OVER: Final = "session-ended"
 """The reason of utterances that were not said because their session ended."""
 
-REPLICA_LOST: Final = "replica-lost"
-"""The reason of utterances that were not said because another process has their session now."""
-
 
 @dataclass(frozen=True, slots=True)
 class SessionSpeech:
-    """One session's queue of chunks, feed of utterances, and speaks that can be repeated."""
+    """One session's queue of chunks, feed of utterances, and speaks that can be repeated.
+
+    `earlier` are the turns of the processes that had the session before.
+    """
 
     queue: SpeechQueue
     feed: UtteranceFeed
     speaks: IdempotentSpeaks
+    earlier: EarlierTurns
 
     @property
     def is_silent(self) -> bool:

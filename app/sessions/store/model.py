@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self
 
+from app.audit.model import Entry
 from app.kaltura.client import SessionAccess
 from app.kaltura.contract import ClientInit, CreateRequest
 
@@ -82,6 +83,8 @@ class AvatarSession:
     """The id of the row in the table `openings` that the session's own row replaces."""
     utterances: bytes = b""
     """What was said at the process that gave the session up: `Receipt`s as JSON."""
+    speaks: tuple[Entry, ...] = ()
+    """What the record has of texts and recordings that earlier processes were asked to say."""
     delivered: bool = False
     """Whether the session reached its visitor."""
     media: ClientInit | None = None

@@ -5,6 +5,7 @@ Sessions that were opened under another `AVATAR_BASE_URL` are taken over too, an
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -44,6 +45,7 @@ from app.sessions.store.model import (
     IdempotencyRecord,
     SessionsLost,
 )
+from app.sessions.store.recorded_speaks import Speaks, recorded_speaks
 
 HISTORY_SECONDS: Final = 31 * 24 * 3600
 """Seconds for which ended sessions are kept in the database."""
@@ -231,11 +233,14 @@ class SessionRepository:
         The result includes sessions that ended recently, so that their pages can show the reason.
         """
         await self._follow_clock()
-        rows = await self._taken_over()
-        return list(self._readable(sorted(rows, key=lambda row: row.opened_at)))
+        rows, speaks = await self._taken_over()
+        return list(self._readable(sorted(rows, key=lambda row: row.opened_at), speaks))
 
-    async def _taken_over(self) -> Rows:
-        """Rows of sessions whose process no longer runs; they have this process's name by now."""
+    async def _taken_over(self) -> tuple[Rows, Speaks]:
+        """Rows of sessions whose process no longer runs; they have this process's name by now.
+
+        The speaks are read in the same transaction: a session can't be taken over without them.
+        """
         left = or_(SESSIONS.c.ended_upstream.is_(False), self._has_ended_lately())
         other = SESSIONS.c.holder != self._database.process_name
         await self._database.acquire_process_lock()
@@ -244,15 +249,20 @@ class SessionRepository:
             row.holder for row in holders if not await self._database.is_process_running(row.holder)
         ]
         if not dead:
-            return []
-        # One statement, so that of two processes that find the same dead process, each row goes to
-        # one.
-        return await self._write(
-            update(SESSIONS)
-            .where(left, SESSIONS.c.holder.in_(dead))
-            .values(holder=self._database.process_name)
-            .returning(SESSIONS)
-        )
+            return [], {}
+
+        def work(connection: Connection) -> tuple[Rows, Speaks]:
+            # One statement, so that of two processes that find the same dead process, each row
+            # goes to one.
+            rows = connection.execute(
+                update(SESSIONS)
+                .where(left, SESSIONS.c.holder.in_(dead))
+                .values(holder=self._database.process_name)
+                .returning(SESSIONS)
+            ).all()
+            return rows, recorded_speaks(connection, rows)
+
+        return await self._database.write(work)
 
     def _has_ended_lately(self) -> ColumnElement[bool]:
         """The condition for sessions whose pages may still ask why they ended."""
@@ -284,17 +294,19 @@ class SessionRepository:
         [row] = await self._database.read(query)
         return float(row[0] or 0.0)
 
-    async def _write(self, statement: Executable) -> Rows:
-        def rows(connection: Connection) -> Rows:
-            result = connection.execute(statement)
-            return result.all() if result.returns_rows else []
+    async def _write(self, statement: Executable) -> None:
+        def work(connection: Connection) -> None:
+            connection.execute(statement)
 
-        return await self._database.write(rows)
+        await self._database.write(work)
 
-    def _readable(self, rows: Iterable[Row[Any]]) -> Iterator[AvatarSession]:
+    def _readable(
+        self, rows: Iterable[Row[Any]], speaks: Speaks | None = None
+    ) -> Iterator[AvatarSession]:
         for row in rows:
             try:
-                yield self._session_of(row)
+                session = self._session_of(row)
+                yield replace(session, speaks=(speaks or {}).get(row.session_id, ()))
             except (InvalidToken, ValueError, KeyError, TypeError) as error:
                 log.error(  # noqa: TRY400 - a traceback would quote the row
                     "a session of an earlier process can't be ended: SECRET_KEY is not the one it "

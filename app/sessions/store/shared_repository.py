@@ -33,6 +33,7 @@ from app.replicas.statements import DATABASE_TIME, IS_ALIVE, notify
 from app.replicas.table import REPLICAS, ReplicaState
 from app.sessions.clock import SessionClock
 from app.sessions.store.model import AvatarSession, EndReason
+from app.sessions.store.recorded_speaks import Speaks, recorded_speaks
 from app.sessions.store.repository import SESSIONS, SessionRepository
 
 NOBODY: Final = ""
@@ -107,15 +108,15 @@ class SharedSessionRepository(SessionRepository):
 
         await self._database.write(work)
 
-    async def _taken_over(self) -> Rows:
+    async def _taken_over(self) -> tuple[Rows, Speaks]:
         """Declare processes dead whose lease has run out, and take this one's share over."""
         if not self._lease.is_trusted() or self._lease.state != ReplicaState.UP:
-            return []
+            return [], {}
         if not await self._is_anything_left():
-            return []
+            return [], {}
         holder = self._lease.name
 
-        def work(connection: Connection) -> Rows:
+        def work(connection: Connection) -> tuple[Rows, Speaks]:
             self._lease.bury(connection)
             dead = select(REPLICAS.c.holder).where(not_(IS_ALIVE))
             emptied = set(connection.execute(dead).scalars())
@@ -126,11 +127,11 @@ class SharedSessionRepository(SessionRepository):
             if rows:
                 notify(connection, SESSIONS_MOVED)
             self._emptied = emptied
-            return rows
+            return rows, recorded_speaks(connection, rows)
 
-        rows = await self._database.write(work)
+        taken = await self._database.write(work)
         # Whoever was declared dead meanwhile has lost these too.
-        return rows if self._lease.name == holder else []
+        return taken if self._lease.name == holder else ([], {})
 
     async def _is_anything_left(self) -> bool:
         """Whether a process has died since the last take-over, or an open session has no owner.

@@ -1,5 +1,6 @@
 """Passes the calls of a session on to the replica that has it."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -35,6 +36,9 @@ TAKE_OVER_SECONDS: Final = 12.0
 LOOK_SECONDS: Final = 0.25
 """Between two looks for the owner of a session whose call waits."""
 
+MOVED_SECONDS: Final = 1.0
+"""How long an owner still has to answer when its session has moved: one that lives does so."""
+
 RETRY_AFTER_SECONDS: Final = 2
 MOST_REFUSALS: Final = 2
 """How often an owner may say that it has no such session; it may be about to take it over."""
@@ -60,6 +64,11 @@ class ForwardOutcome(StrEnum):
     NOT_OWNER = "not-owner"
     UNREACHABLE = "unreachable"
     BROKE_OFF = "broke-off"
+    MOVED = "moved"
+
+
+_MAYBE_DONE: Final = frozenset({ForwardOutcome.BROKE_OFF, ForwardOutcome.MOVED})
+"""The outcomes of attempts that may have been carried out."""
 
 
 class NoOtherOwner(Exception):  # noqa: N818 - it is a way for the call to go, not an error
@@ -82,6 +91,19 @@ class Forwarding:
     asked_at: float = 0.0
     answered_at: float | None = None
     """When the head of the latest answer came, by the monotonic clock."""
+    limit: asyncio.Timeout | None = None
+    """When the attempt under way is given up; None once its answer has come whole."""
+
+    def break_off_soon(self) -> None:
+        """Give the attempt under way up, unless its answer comes in `MOVED_SECONDS`."""
+        if self.limit is not None and self.limit.when() is None:
+            self.limit.reschedule(asyncio.get_running_loop().time() + MOVED_SECONDS)
+
+    def take_time(self) -> None:
+        """Let the client take its time to read the answer, which has come whole."""
+        if self.limit is not None:
+            self.limit.reschedule(None)
+            self.limit = None
 
     def seconds_to_answer(self, now: float) -> float:
         """How long the latest answer took to begin, or for how long there was none."""
@@ -136,9 +158,11 @@ class Forwarder:
             outcome = await self._attempt(forwarding, owner, send)
             if outcome is ForwardOutcome.ANSWERED:
                 return
-            if outcome is ForwardOutcome.BROKE_OFF and not is_repeatable(forwarding.scope):
+            if outcome in _MAYBE_DONE and not is_repeatable(forwarding.scope):
                 raise OutcomeUnknown
-            if outcome is ForwardOutcome.BROKE_OFF and forwarding.has_begun:
+            if outcome is ForwardOutcome.MOVED or (
+                outcome is ForwardOutcome.BROKE_OFF and forwarding.has_begun
+            ):
                 until = self._clocks.monotonic() + TAKE_OVER_SECONDS
             refusals += outcome is ForwardOutcome.NOT_OWNER
             is_late = self._clocks.monotonic() >= until or refusals == MOST_REFUSALS
@@ -164,13 +188,25 @@ class Forwarder:
         forwarding.asked_at = self._clocks.monotonic()
         forwarding.answered_at = None
         try:
-            outcome = await self._ask(forwarding, owner, send)
+            outcome = await self._ask_while_owner(forwarding, owner, send)
         except ReplicaUnreachableError:
             outcome = ForwardOutcome.UNREACHABLE
         except ReplicaBrokeOffError:
             outcome = ForwardOutcome.BROKE_OFF
         self._count(outcome, forwarding.seconds_to_answer(self._clocks.monotonic()))
         return outcome
+
+    async def _ask_while_owner(
+        self, forwarding: Forwarding, owner: SessionOwner, send: Send
+    ) -> ForwardOutcome:
+        """Ask one replica, and break off when it does not answer although its session has moved."""
+        break_off = forwarding.break_off_soon
+        try:
+            async with asyncio.timeout(None) as forwarding.limit:
+                with self.owners.watched(forwarding.session_id, owner, break_off):
+                    return await self._ask(forwarding, owner, send)
+        except TimeoutError:
+            return ForwardOutcome.MOVED
 
     async def _ask(self, forwarding: Forwarding, owner: SessionOwner, send: Send) -> ForwardOutcome:
         if owner.url is None:
@@ -235,6 +271,7 @@ async def _send_whole(
 ) -> None:
     """Send an answer that has come whole, so that one that breaks off has not begun."""
     body = await answer.read()
+    forwarding.take_time()
     forwarding.scope["state"][ANSWERED_BY] = replica
     await send(_start(answer))
     await send({"type": "http.response.body", "body": body, "more_body": False})

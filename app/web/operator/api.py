@@ -19,11 +19,11 @@ from app.problems import (
 from app.web.deps import AuditReaderDep, RatesDep, SessionServiceDep, UsageDep
 from app.web.docs.openapi import operation_id, problems
 from app.web.error_responses import OPERATOR_PATH
-from app.web.head_route import HeadRoute
 from app.web.operator.dashboard import DashboardDep
 from app.web.operator.filters import Cursor, FilterDep
 from app.web.operator.schemas import AuditPage, HealthReport, LiveSessionList, SignIn, UsageReport
 from app.web.operator.sign_in import OperatorDep, OperatorsDep
+from app.web.route_classes import HeadRoute
 from app.web.visitor.schemas import Done
 
 _OPERATOR: Final[tuple[type[Problem], ...]] = (Unauthenticated, RateLimited)

@@ -16,13 +16,13 @@ from app.config.settings import Settings
 from app.problems import PROBLEMS, RecordUnavailable
 from app.web.deps import AuditReaderDep, SettingsDep, TemplatesDep, UsageDep
 from app.web.error_responses import OPERATOR_PATH
-from app.web.head_route import HeadRoute
 from app.web.middleware.csp import console_policy
 from app.web.operator.charts import Chart, Share
 from app.web.operator.dashboard import DashboardDep
 from app.web.operator.filters import Cursor, FilterDep
 from app.web.operator.schemas import AuditEvent, UsageReport
 from app.web.operator.sign_in import Operators, OperatorsDep
+from app.web.route_classes import HeadRoute
 
 PAGE: Final = 50
 """Entries of the audit record on a page."""

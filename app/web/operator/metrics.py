@@ -7,8 +7,8 @@ from app.observability.metrics import CONTENT_TYPE
 from app.problems import Unauthenticated
 from app.web.deps import MetricsDep, StatsReaderDep
 from app.web.docs.openapi import problems
-from app.web.head_route import HeadRoute
 from app.web.operator.sign_in import OperatorDep
+from app.web.route_classes import HeadRoute
 
 router = APIRouter(tags=["Operator"], route_class=HeadRoute)
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Response
 
 from app.web.deps import LeaseDep, ReadinessDep, StoppingDep
-from app.web.head_route import HeadRoute
+from app.web.route_classes import HeadRoute
 from app.web.visitor.schemas import Health, ReadinessReport, ServingReport
 
 router = APIRouter(tags=["Operator"], route_class=HeadRoute)

@@ -4,6 +4,7 @@ Services are not counted, since the operator trusts them. Nor is `end`, which sa
 nothing when it is repeated.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Final
@@ -26,6 +27,9 @@ from app.web.deps import (
 from app.web.rate_limiter import Rate, address_of
 from app.web.visitor.idempotency import SpeakKey
 
+Counted = tuple[SessionGrant, Mapping[str, str]]
+"""A grant whose caller's address is known, and the headers that tell what is left of the rate."""
+
 
 @dataclass(frozen=True)
 class Meter:
@@ -33,27 +37,21 @@ class Meter:
 
     rate: Rate
     request: Request
-    response: Response
 
     @cached_property
     def address(self) -> str:
         """The network address that the call comes from."""
         return address_of(self.request.scope)
 
-    @property
-    def operation(self) -> Operation:
-        """The control that the path is for, in the visitor API or on the mirror."""
-        path: str = self.request.scope["path"]
-        name = path.rpartition("/")[2]
-        own_names = {"speak": Operation.SAY_TEXT, "speak-audio": Operation.SAY_AUDIO}
-        return own_names.get(name) or Operation(name)
+    async def count(self, visitor: str | None, *, by_address: bool = True) -> Mapping[str, str]:
+        """Count the call, and return the headers that tell what is left; raises `RateLimited`.
 
-    async def count(self, visitor: str | None, *, by_address: bool = True) -> None:
-        """Count the call; raises `RateLimited`. For an unknown visitor the address alone counts."""
+        For an unknown visitor the address alone counts.
+        """
         callers = [f"address:{self.address}"] if by_address or visitor is None else []
         if visitor is not None:
             callers.append(f"visitor:{visitor}")
-        self.response.headers.update(await self.rate.take(*callers))
+        return await self.rate.take(*callers)
 
 
 @dataclass(frozen=True)
@@ -66,15 +64,16 @@ class CreateMeter:
 
     meter: Meter
     admission: Admission
+    response: Response
 
     async def count(self, visitor: str | None, idempotency_key: str | None) -> None:
         """Count the request unless it repeats one; `visitor` is None for one not known before."""
         if visitor is None or not await self.admission.is_repeated(visitor, idempotency_key):
-            await self.meter.count(visitor)
+            await self.count_opening(visitor)
 
     async def count_opening(self, visitor: str | None) -> None:
         """Count an opening for a caller who can't wait in line; raises `RateLimited`."""
-        await self.meter.count(visitor)
+        self.response.headers.update(await self.meter.count(visitor))
 
 
 async def _create(
@@ -83,10 +82,26 @@ async def _create(
     rates: RatesDep,
     admission: AdmissionDep,
 ) -> CreateMeter:
-    return CreateMeter(Meter(rates.create, request, response), admission)
+    return CreateMeter(Meter(rates.create, request), admission, response)
 
 
 CreateMeterDep = Annotated[CreateMeter, Depends(_create)]
+
+
+async def count_speak(
+    request: Request, grant: SessionGrant, idempotency_key: str | None
+) -> Counted:
+    """Count one speak, unless it was asked for before with the same key; raises `RateLimited`."""
+    state = state_of(request)
+    if state["speech"].is_repeated(grant, idempotency_key):
+        return grant, {}
+    return await _counted(grant, Meter(state["rates"].speak, request), state["auditor"])
+
+
+async def count_control(request: Request, grant: SessionGrant) -> Counted:
+    """Count one call of another control; raises `RateLimited`."""
+    state = state_of(request)
+    return await _counted(grant, Meter(state["rates"].control, request), state["auditor"])
 
 
 async def _own_to_speak_in(
@@ -96,7 +111,7 @@ async def _own_to_speak_in(
     idempotency_key: SpeakKey = None,
 ) -> SessionGrant:
     grant = await own_session(request, session_id)
-    return await _to_speak_in(grant, request, response, idempotency_key)
+    return _told(response, await count_speak(request, grant, idempotency_key))
 
 
 async def _bearer_to_speak_in(
@@ -106,36 +121,23 @@ async def _bearer_to_speak_in(
     idempotency_key: SpeakKey = None,
 ) -> SessionGrant:
     grant = await bearer_session(request, session_id)
-    return await _to_speak_in(grant, request, response, idempotency_key)
-
-
-async def _to_speak_in(
-    grant: SessionGrant, request: Request, response: Response, idempotency_key: str | None
-) -> SessionGrant:
-    state = state_of(request)
-    if state["speech"].is_repeated(grant, idempotency_key):
-        return grant
-    meter = Meter(state["rates"].speak, request, response)
-    return await _counted(grant, meter, state["auditor"])
-
-
-async def _own_to_control(
-    request: Request, response: Response, session_id: SessionIdPath
-) -> SessionGrant:
-    return await _to_control(await own_session(request, session_id), request, response)
+    return _told(response, await count_speak(request, grant, idempotency_key))
 
 
 async def _bearer_to_control(
     request: Request, response: Response, session_id: SessionIdPath
 ) -> SessionGrant:
-    return await _to_control(await bearer_session(request, session_id), request, response)
+    grant = await bearer_session(request, session_id)
+    return _told(response, await count_control(request, grant))
 
 
-async def _to_control(grant: SessionGrant, request: Request, response: Response) -> SessionGrant:
-    state = state_of(request)
-    return await _counted(grant, Meter(state["rates"].control, request, response), state["auditor"])
+def _told(response: Response, counted: Counted) -> SessionGrant:
+    grant, headers = counted
+    response.headers.update(headers)
+    return grant
 
 
+_OWN_NAMES: Final = {"speak": Operation.SAY_TEXT, "speak-audio": Operation.SAY_AUDIO}
 _MERGED: Final = frozenset({Operation.INIT_CLIENT, Operation.KEEP_ALIVE})
 """Controls that are merged, so that Kaltura and the record get a few a minute for each session.
 
@@ -143,15 +145,23 @@ Their address is not counted: an office with one address may have many pages ope
 """
 
 
-async def _counted(grant: SessionGrant, meter: Meter, auditor: SessionAuditor) -> SessionGrant:
+async def _counted(grant: SessionGrant, meter: Meter, auditor: SessionAuditor) -> Counted:
     if grant.visitor is None:
-        return grant
+        return grant, {}
+    operation = _operation(meter.request)
     try:
-        await meter.count(grant.visitor, by_address=meter.operation not in _MERGED)
+        headers = await meter.count(grant.visitor, by_address=operation not in _MERGED)
     except RateLimited as problem:
-        await auditor.refused_call(meter.operation, grant, problem)
+        await auditor.refused_call(operation, grant, problem)
         raise
-    return replace(grant, address=meter.address)
+    return replace(grant, address=meter.address), headers
+
+
+def _operation(request: Request) -> Operation:
+    """The control that the path is for, in the visitor API or on the mirror."""
+    path: str = request.scope["path"]
+    name = path.rpartition("/")[2]
+    return _OWN_NAMES.get(name) or Operation(name)
 
 
 OwnSessionToSpeakIn = Annotated[SessionGrant, Depends(_own_to_speak_in)]
@@ -159,9 +169,6 @@ OwnSessionToSpeakIn = Annotated[SessionGrant, Depends(_own_to_speak_in)]
 
 BearerSessionToSpeakIn = Annotated[SessionGrant, Depends(_bearer_to_speak_in)]
 """`BearerSession`, with one speak counted."""
-
-OwnSessionToControl = Annotated[SessionGrant, Depends(_own_to_control)]
-"""`OwnSession`, with one call of another control counted."""
 
 BearerSessionToControl = Annotated[SessionGrant, Depends(_bearer_to_control)]
 """`BearerSession`, with one call of another control counted."""

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from app.config.setting_types import Control
 from app.config.settings import Settings
 from app.kaltura.contract import MIRROR_PATH, ItemId, SayTextRequest, Turn, TurnId
 from app.sessions.capacity.manager import QueuePosition
@@ -34,6 +35,20 @@ class Shape(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True, extra="forbid"
     )
+
+
+class PublicConfig(Shape):
+    """What every page may know of the broker's settings."""
+
+    max_text_length: int = Field(description="Characters in one text; MAX_TEXT_LENGTH")
+    max_audio_seconds: float = Field(description="The longest recording")
+    controls: tuple[Control, ...] = Field(description="What visitors may do; VISITOR_CONTROLS")
+    emulator: bool = Field(description="Whether the emulator stands in for Kaltura")
+    token_mode: Literal["sealed", "direct"] = Field(description="AVATAR_TOKEN_MODE")
+    player: Literal["builtin", "sdk"] = Field(description="What the broker's own page shows by")
+    builtin_player_url: str = Field(description="The bundled player, an ES module")
+    sdk_url: str | None = Field(None, description="Kaltura's SDK, where it is not `builtin`")
+    sdk_integrity: str | None = Field(None, description="The hash that the SDK must have")
 
 
 class CreateWish(Shape):

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, File, Form, Path, Query, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Path, Request, Response, UploadFile
+from fastapi.routing import APIRoute
 
 from app.kaltura.contract import TurnId
 from app.problems import (
@@ -23,6 +24,7 @@ from app.problems import (
     SpeechUnavailable,
     Unauthenticated,
 )
+from app.sessions.speech.utterances import Receipt
 from app.web.deps import (
     CallerDep,
     OwnSession,
@@ -30,12 +32,14 @@ from app.web.deps import (
     SessionServiceDep,
     SpeechServiceDep,
     VisitorsDep,
+    own_session,
 )
 from app.web.docs.openapi import operation_id, problems
-from app.web.head_route import HeadRoute
 from app.web.middleware.origins import is_of_own_page
+from app.web.route_classes import HeadRoute, PlainRoute
+from app.web.visitor.control_calls import OF_SESSION, OF_SPEAK, ControlCall, SpeakCall
 from app.web.visitor.idempotency import SpeakKey
-from app.web.visitor.rate_limits import OwnSessionToControl, OwnSessionToSpeakIn
+from app.web.visitor.rate_limits import OwnSessionToSpeakIn
 from app.web.visitor.schemas import (
     CreatedSession,
     Done,
@@ -44,13 +48,12 @@ from app.web.visitor.schemas import (
     Media,
     SessionList,
     SessionState,
-    SpeakRequest,
     Spoken,
     UtteranceList,
     UtteranceReceipt,
 )
 from app.web.visitor.state_reader import OpenedReaderDep, StateReaderDep
-from app.web.visitor.text_stream import TURN_OF_WRITTEN, WRITTEN, StreamedTexts
+from app.web.visitor.text_stream import WRITTEN
 
 _OWN: Final = (
     *(InvalidRequest, Unauthenticated, SignInUnavailable, SessionNotFound),
@@ -67,12 +70,18 @@ _CONTROL: Final[tuple[type[Problem], ...]] = (
 _COUNTED: Final = (*_CONTROL, RateLimited)
 _SPEAK: Final = (*_COUNTED, SpeechUnavailable, OutcomeUnknown)
 
-router = APIRouter(
-    prefix="/api",
-    tags=["Visitor"],
-    generate_unique_id_function=operation_id,
-    route_class=HeadRoute,
-)
+
+def _router(route_class: type[APIRoute]) -> APIRouter:
+    return APIRouter(
+        prefix="/api",
+        tags=["Visitor"],
+        generate_unique_id_function=operation_id,
+        route_class=route_class,
+    )
+
+
+router: Final = _router(HeadRoute)
+plain: Final = _router(PlainRoute)
 
 
 @router.get("/avatar-sessions", responses=problems(InvalidRequest, SignInUnavailable))
@@ -128,33 +137,28 @@ async def get_media(grant: OwnSession, sessions: SessionServiceDep) -> Media:
     return Media(whep_url=media.whep_url, turn=media.turn)
 
 
-@router.post(
+@plain.post(
     "/avatar-sessions/{sessionId}/speak",
     responses=problems(*_SPEAK, SpeechRefused),
-    response_model_exclude_none=True,
+    response_model=Spoken,
+    dependencies=[OF_SPEAK],
     openapi_extra={"requestBody": {"required": True, "content": WRITTEN}},
 )
-async def speak(
-    grant: OwnSessionToSpeakIn,
-    speech: SpeechServiceDep,
-    written: StreamedTexts,
-    idempotency_key: SpeakKey = None,
-    body: SpeakRequest | None = None,
-    turn_id: Annotated[TurnId | None, Query(alias="turnId", description=TURN_OF_WRITTEN)] = None,
-) -> Spoken:
+async def speak(request: Request) -> Response:
     """Say a text, or one that is still being written; while others are said it is `queued`."""
-    if written is not None:
-        return Spoken.of(await speech.say_written(grant, written, turn_id, idempotency_key))
+    call = await SpeakCall.of(request, own_session)
+    return call.answer(Spoken.of(await _say(call)))
+
+
+async def _say(call: SpeakCall) -> Receipt:
+    speech, body = call.state["speech"], call.text
+    if call.written is not None:
+        return await speech.say_written(call.grant, call.written, call.turn_of_written, call.key)
     if body is None:
         raise NothingToSay("text: there is nothing to say.")
-    receipt = await speech.say_text(
-        grant,
-        body.text,
-        body.turn_id,
-        is_final=body.is_final,
-        idempotency_key=idempotency_key,
+    return await speech.say_text(
+        call.grant, body.text, body.turn_id, is_final=body.is_final, idempotency_key=call.key
     )
-    return Spoken.of(receipt)
 
 
 @router.post(
@@ -196,18 +200,30 @@ async def tell_heard(
     return Done()
 
 
-@router.post("/avatar-sessions/{sessionId}/interrupt", responses=problems(*_COUNTED))
-async def interrupt(grant: OwnSessionToControl, speech: SpeechServiceDep) -> Done:
+@plain.post(
+    "/avatar-sessions/{sessionId}/interrupt",
+    responses=problems(*_COUNTED),
+    response_model=Done,
+    dependencies=[OF_SESSION],
+)
+async def interrupt(request: Request) -> Response:
     """Stop speech, and forget what is queued; harmless when nothing is being said."""
-    await speech.interrupt(grant)
-    return Done()
+    call = await ControlCall.of(request, own_session)
+    await call.state["speech"].interrupt(call.grant)
+    return call.answer(Done())
 
 
-@router.post("/avatar-sessions/{sessionId}/keep-alive", responses=problems(*_COUNTED))
-async def keep_alive(grant: OwnSessionToControl, sessions: SessionServiceDep) -> Done:
+@plain.post(
+    "/avatar-sessions/{sessionId}/keep-alive",
+    responses=problems(*_COUNTED),
+    response_model=Done,
+    dependencies=[OF_SESSION],
+)
+async def keep_alive(request: Request) -> Response:
     """Say that the session is still watched; every 10 seconds will do."""
-    await sessions.keep_alive(grant)
-    return Done()
+    call = await ControlCall.of(request, own_session)
+    await call.state["sessions"].keep_alive(call.grant)
+    return call.answer(Done())
 
 
 @router.post("/avatar-sessions/{sessionId}/end", responses=problems(*_CONTROL))

@@ -8,21 +8,23 @@ import codecs
 import json
 from collections.abc import AsyncIterator
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import Depends, Request
-from pydantic import ValidationError
+from fastapi import Request
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope
 
 from app.problems import InvalidRequest
-from app.web.visitor.schemas import TextLine
+from app.web.visitor.model_events import text_in
 
 NDJSON: Final = "application/x-ndjson"
 EVENT_STREAM: Final = "text/event-stream"
 
 MAX_LINE_BYTES: Final = 64 * 1024
+MAX_EVENT_BYTES: Final = 256 * 1024
+"""The most bytes of one event: a language model's last one may repeat its prompt and its answer."""
+
 MAX_BYTES: Final = 4 * 1024 * 1024
 """The most bytes of one streamed text with its framing; each token may be a line."""
 
@@ -31,14 +33,16 @@ WRITTEN: Final = {
     NDJSON: {
         "schema": {
             "type": "string",
-            "description": 'A text as it is being written, one `{"text": "..."}` a line',
+            "description": 'A text as it is being written, one `{"text": "..."}` a line, or the '
+            "chunks of a language model",
             "examples": ['{"text": "Hello, "}\n{"text": "I am an avatar."}\n'],
         }
     },
     EVENT_STREAM: {
         "schema": {
             "type": "string",
-            "description": "The same as server-sent events",
+            "description": "The same as server-sent events, such as those of OpenAI's "
+            "`chat.completions` and `responses` and of Anthropic's `messages`",
             "examples": ['data: {"text": "Hello."}\n\n'],
         }
     },
@@ -69,16 +73,14 @@ def handed_over(scope: Scope) -> Receive | None:
     return receive
 
 
-async def _texts(request: Request) -> AsyncIterator[str] | None:
+def written_texts(request: Request) -> AsyncIterator[str] | None:
+    """The texts of a streamed body; None for every other body."""
     receive = handed_over(request.scope)
     if receive is None:
         return None
-    lines = _lines(_chunks(receive))
-    return _of_events(lines) if _media_type(request.scope) == EVENT_STREAM else _of_ndjson(lines)
-
-
-StreamedTexts = Annotated[AsyncIterator[str] | None, Depends(_texts)]
-"""The texts of a streamed body; None for every other body."""
+    if _media_type(request.scope) == EVENT_STREAM:
+        return _of_events(_lines(_chunks(receive), MAX_EVENT_BYTES))
+    return _of_ndjson(_lines(_chunks(receive), MAX_LINE_BYTES))
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
@@ -99,21 +101,22 @@ async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
         more = message.get("more_body", False)
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _lines(chunks: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
+    """The lines of `most` bytes at most; raises `InvalidRequest` for a longer one."""
     rest, mark = bytearray(), codecs.BOM_UTF8  # a byte-order mark, with which some writers begin
     async for chunk in chunks:
         first, *others = chunk.split(b"\n")
         rest += first
         for begun in others:
-            yield _line(rest).removeprefix(mark)
+            yield _line(rest, most).removeprefix(mark)
             rest, mark = bytearray(begun), b""
-        _require_short(len(rest), "line")
+        _require_short(len(rest), most, "line")
     if rest:
-        yield _line(rest).removeprefix(mark)
+        yield _line(rest, most).removeprefix(mark)
 
 
-def _line(read: bytearray) -> bytes:
-    _require_short(len(read), "line")
+def _line(read: bytearray, most: int) -> bytes:
+    _require_short(len(read), most, "line")
     return bytes(read.removesuffix(b"\r"))
 
 
@@ -129,7 +132,7 @@ async def _of_events(lines: AsyncIterator[bytes]) -> AsyncIterator[str]:
     async for line in _ended(lines):
         if line.startswith(b"data:"):
             data += line.removeprefix(b"data:").removeprefix(b" ") + b"\n"
-            _require_short(len(data), "event")
+            _require_short(len(data), MAX_EVENT_BYTES, "event")
         elif not line and data:
             whole = bytes(data[:-1])
             data.clear()
@@ -147,10 +150,8 @@ async def _ended(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 def _text(line: bytes) -> str:
     try:
-        return TextLine.model_validate(json.loads(line)).text
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, ValidationError):
-            raise InvalidRequest('Each line must be {"text": "..."}.') from None
+        return text_in(json.loads(line))
+    except (ValueError, RecursionError):
         raise _unreadable("A line is not JSON that can be read.", HTTPStatus.BAD_REQUEST) from None
 
 
@@ -159,10 +160,10 @@ def _media_type(scope: Scope) -> str:
     return media_type.decode("latin1")
 
 
-def _require_short(size: int, what: str) -> None:
-    if size > MAX_LINE_BYTES:
+def _require_short(size: int, most: int, what: str) -> None:
+    if size > most:
         raise _unreadable(
-            f"The {what} is too long; at most {MAX_LINE_BYTES} bytes of one are read.",
+            f"The {what} is too long; at most {most} bytes of one are read.",
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         )
 

@@ -37,7 +37,7 @@ export default {
   spoken: "What is being said",
   transcript: "Transcript",
   timeLeft: "Time left",
-  recording: "Recording {time}",
+  recording: "Recording",
   request: "Request {id}",
   otherVoice: "The usual voice is not available just now, so another one speaks.",
 

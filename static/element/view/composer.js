@@ -34,7 +34,7 @@ export class Composer {
 
   /**
    * @param {ComposerElements} elements
-   * @param {import("../words.js").Words} words
+   * @param {import("../words/words.js").Words} words
    * @param {import("../../shared/tab-storage.js").TabStorage} storage
    * @param {{onSpeak: (text: string) => void, onPending: () => void}} handlers `onPending`: a text
    *   needs a session.

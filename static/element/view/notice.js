@@ -14,7 +14,7 @@ export class Notice {
 
   /**
    * @param {HTMLElement} element
-   * @param {import("../words.js").Words} words
+   * @param {import("../words/words.js").Words} words
    */
   constructor(element, words) {
     this.#element = element;
@@ -58,15 +58,4 @@ export class Notice {
     count();
     return made;
   }
-}
-
-/**
- * A problem as it is told.
- *
- * @param {import("../../shared/broker/problems.js").Problem} problem
- * @param {Remedy} [remedy]
- * @returns {NoticeContent}
- */
-export function noticeOf({ title, detail, nextStep, requestId }, remedy) {
-  return { title, words: [detail, nextStep].filter(Boolean).join(" "), requestId, remedy };
 }

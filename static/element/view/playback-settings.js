@@ -33,7 +33,7 @@ export class PlaybackSettings {
 
   /**
    * @param {PlaybackElements} elements
-   * @param {import("../words.js").Words} words
+   * @param {import("../words/words.js").Words} words
    * @param {(sound: {volume: number, muted: boolean}) => void} onSound Volume is 0 to 1.
    */
   constructor({ viewing, stage, mute, volume, captionsButton, captionSize, fullScreen }, words, onSound) {
@@ -54,7 +54,7 @@ export class PlaybackSettings {
     });
     this.#captions.addEventListener("click", () => this.#wish({ captions: !this.#wishes.captions }));
     this.#size.addEventListener("click", () => this.#wish({ size: after(this.#wishes.size) }));
-    this.#full.hidden ||= !document.fullscreenEnabled;
+    this.#full.hidden = !document.fullscreenEnabled;
     this.#full.addEventListener("click", () => void this.#turnFullScreen());
     this.#stage.addEventListener("fullscreenchange", () => this.#draw());
     words.keep(this, () => this.#draw());

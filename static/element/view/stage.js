@@ -22,7 +22,7 @@ export class Stage {
     this.#container = container;
     this.#soundButton = sound;
     this.#onSilence = onSilence;
-    this.#soundButton.addEventListener("click", () => this.#turnSoundOn());
+    this.#soundButton.addEventListener("click", () => this.turnSoundOn());
     // A player may make its video whenever it likes, so it is looked for when it comes.
     new MutationObserver(() => this.#adopt()).observe(this.#container, { childList: true, subtree: true });
   }
@@ -57,7 +57,7 @@ export class Stage {
     const isWanted = this.#sound.muted && !sound.muted;
     this.#sound = sound;
     this.#obey();
-    if (isWanted) this.#turnSoundOn();
+    if (isWanted) this.turnSoundOn();
   }
 
   /** @param {boolean} speaking */
@@ -82,6 +82,7 @@ export class Stage {
   #adopt() {
     for (const name of ["volumechange", "playing", "pause"])
       this.#video?.addEventListener(name, this.#look);
+    this.#video?.setAttribute("part", "video");
     this.#obey();
   }
 
@@ -115,7 +116,8 @@ export class Stage {
     if (this.#video?.paused) void this.#play();
   }
 
-  #turnSoundOn() {
+  /** Lets the avatar be heard after all; only a visitor's click may ask for that. */
+  turnSoundOn() {
     const video = this.#video;
     if (!video) return;
     video.muted = this.#sound.muted;

@@ -11,7 +11,7 @@ export class StatusLine {
 
   /**
    * @param {HTMLElement} element
-   * @param {import("../words.js").Words} words
+   * @param {import("../words/words.js").Words} words
    */
   constructor(element, words) {
     this.#element = element;

@@ -30,7 +30,7 @@ import { WaitingPanel } from "./waiting-panel.js";
  *   timeUp: () => void,
  * }} ViewHandlers What a click asks for, and what the view itself finds out.
  * @typedef {{
- *   words: import("../words.js").Words,
+ *   words: import("../words/words.js").Words,
  *   lineWords: import("./transcript.js").LineWords,
  *   storage: import("../../shared/tab-storage.js").TabStorage,
  *   examples?: string[],

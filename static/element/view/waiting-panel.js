@@ -12,7 +12,7 @@ export class WaitingPanel {
 
   /**
    * @param {{waiting: HTMLElement, place: HTMLElement, estimate: HTMLElement, leaveLine: HTMLElement}} elements
-   * @param {import("../words.js").Words} words
+   * @param {import("../words/words.js").Words} words
    * @param {() => void} onLeave
    */
   constructor({ waiting, place, estimate, leaveLine }, words, onLeave) {

@@ -6,7 +6,8 @@ const PICTURE_MS = 25_000;
 /**
  * @typedef {InstanceType<import("./player-loader.js").AvatarClass>} SdkSession
  * @typedef {import("../broker/broker-api.js").OpenedSession} OpenedSession
- * @typedef {{containerId: string, clear(): void, playable(): Promise<void>}} AvatarContainer Where the avatar is shown.
+ * @typedef {{containerId: string, element?: HTMLElement, clear(): void, playable(): Promise<void>}} AvatarContainer
+ *   Where the avatar is shown; `element` is for players that take one in place of its id.
  * @typedef {{
  *   ready(): Promise<unknown>,
  *   prepare?(): Promise<import("./player-loader.js").Prepared | undefined>,
@@ -108,21 +109,22 @@ export class AvatarPlayer extends Emitter {
 }
 
 /**
- * Shows sessions in a container, by a player that is still being loaded.
+ * Shows sessions in a container, by a player that may still have to be loaded.
  *
- * @param {Promise<import("./player-loader.js").Player>} player
+ * @param {() => Promise<import("./player-loader.js").Player>} load
  * @param {AvatarContainer} container
  * @returns {AvatarDisplay}
  */
-export function displayIn(player, container) {
+export function displayIn(load, container) {
   return {
     container,
-    ready: () => player,
-    prepare: async () => (await player).KalturaAvatarSession.prepare?.(),
+    ready: load,
+    prepare: async () => (await load()).KalturaAvatarSession.prepare?.(),
     async playerOf({ sessionId, token, baseUrl }, prepared) {
-      const { KalturaAvatarSession } = await player;
+      const { KalturaAvatarSession } = await load();
       const session = new KalturaAvatarSession(undefined, { baseUrl });
-      const options = { videoContainerId: container.containerId, ...(prepared && { prepared }) };
+      const { containerId, element } = container;
+      const options = { videoContainerId: containerId, ...(element && { container: element }), ...(prepared && { prepared }) };
       return new AvatarPlayer(session, () => session.initSession({ sessionId, token }, options));
     },
   };

@@ -16,13 +16,14 @@ const LOAD_MS = 8000;
  * Rejects where no player could show one, so that nobody opens a session to find that out.
  *
  * @param {{player: "builtin" | "sdk", builtinPlayerUrl: string}} config
+ * @param {() => Promise<{KalturaAvatarSession: AvatarClass}>} [wantedModule] Imports it where there is no import map.
  * @returns {Promise<Player>}
  */
-export async function loadPlayer({ player, builtinPlayerUrl }) {
+export async function loadPlayer({ player, builtinPlayerUrl }, wantedModule = () => import("@unisphere/models-sdk-js")) {
   if (!hasWebRtc()) throw new Problem("no-webrtc", { detail: "WebRTC is missing or switched off in it." });
   const wanted = player === "sdk" ? "Kaltura's SDK" : "bundled player";
   try {
-    const { KalturaAvatarSession } = await inTime(import("@unisphere/models-sdk-js"), LOAD_MS);
+    const { KalturaAvatarSession } = await inTime(wantedModule(), LOAD_MS);
     if (!KalturaAvatarSession) throw new Problem("player-failed");
     return { KalturaAvatarSession, name: wanted, replaced: false };
   } catch {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
+import { nextStepOf } from "../../../static/shared/broker/next-steps.js";
 import { Problem } from "../../../static/shared/broker/problems.js";
 
 const problemJson = (name, headers = {}) =>
@@ -12,13 +13,13 @@ const problemJson = (name, headers = {}) =>
 test("a problem is read whole, and its wait is said in words", async () => {
   const problem = await Problem.fromResponse(problemJson("at-capacity", { "Retry-After": "20" }));
   assert.deepEqual([problem.name, problem.title, problem.detail, problem.requestId], ["at-capacity", "T", "D.", "r"]);
-  assert.equal(problem.nextStep, "Press Start again in 20 seconds.");
+  assert.equal(nextStepOf(problem), "Press Start again in 20 seconds.");
 });
 
 test("a visitor who has to sign in elsewhere is not told to press Start", async () => {
   const body = JSON.stringify({ type: "/problems/unauthenticated", detail: "Sign in there.", signIn: true });
   const problem = await Problem.fromResponse(new Response(body, { status: 401 }));
-  assert.deepEqual([problem.detail, problem.nextStep], ["Sign in there.", ""]);
+  assert.deepEqual([problem.detail, nextStepOf(problem)], ["Sign in there.", ""]);
 });
 
 for (const [seconds, words] of [
@@ -33,7 +34,7 @@ for (const [seconds, words] of [
 ]) {
   test(`Retry-After "${seconds}" reads ${words}`, async () => {
     const problem = await Problem.fromResponse(problemJson("rate-limited", { "Retry-After": seconds }));
-    assert.equal(problem.nextStep, `Try again ${words}.`);
+    assert.equal(nextStepOf(problem), `Try again ${words}.`);
   });
 }
 
@@ -58,8 +59,8 @@ test("why a session ended is told by its reason, and what an unknown one says is
 });
 
 test("whoever has used up today's minutes is not sent to Start", async () => {
-  const { nextStep } = await ended({ type: "/problems/session-ended", endReason: "budget" });
-  assert.equal(nextStep, "There are new ones tomorrow.");
+  const problem = await ended({ type: "/problems/session-ended", endReason: "budget" });
+  assert.equal(nextStepOf(problem), "There are new ones tomorrow.");
 });
 
 for (const [name, retryAfter, passing] of [
@@ -78,7 +79,7 @@ for (const [name, retryAfter, passing] of [
 for (const body of ["", "<h1>Bad Gateway</h1>", "null", "[]", '"text"', '{"type": 7}']) {
   test(`an answer of ${JSON.stringify(body)} still has a title, words and a next step`, async () => {
     const problem = await Problem.fromResponse(new Response(body, { status: 502 }));
-    assert.ok(problem.title && problem.nextStep);
+    assert.ok(problem.title && nextStepOf(problem));
     assert.match(problem.detail, /502/);
   });
 }

@@ -48,7 +48,7 @@ function visit({ create = async () => OPENED, init = async () => {}, close = asy
   };
   const shown = [];
   const stage = { containerId: "c", clear: () => shown.push("cleared"), playable: async () => shown.push("played") };
-  const display = displayIn(player ?? Promise.resolve({ KalturaAvatarSession: Player }), stage);
+  const display = displayIn(() => player ?? Promise.resolve({ KalturaAvatarSession: Player }), stage);
   const session = new SessionController(broker, display, { fetchSession });
   session.on("state", ({ state, problem }) => states.push(problem ? `${state}: ${problem.name}` : state));
   const problems = [];

@@ -53,6 +53,7 @@ async def test_a_long_text_is_one_entry_that_ends_with_its_last_piece(
     house = Domain(kaltura, clock, record=record, speech_chunk_length=100)
     session = await house.open()
     await house.say(session, LONG)
+    assert said(record)[0][1] == "pending", "its first piece is said"
     await house.say(session, LONG)
     await clock.pass_by(30)
     assert said(record)[1][1] == "pending"

@@ -1,13 +1,16 @@
 /**
  * The words of a language: a text, or one for each plural form of the number `n` (CLDR's names).
  *
- * @typedef {typeof import("./languages/en.js").default} English
+ * @typedef {typeof import("../languages/en.js").default} English
  * @typedef {Record<string, string | Record<string, string>>} Dictionary
  * @typedef {Record<string, string | number>} Values For the placeholders of a text, as `{n}`.
  */
 
 /** Which forms a language counts by; a place in line has ordinal numbers, all else cardinal ones. */
 const ORDINAL = ["place"];
+
+/** So many seconds may be called half a minute. */
+const HALF_MINUTE = 45;
 
 /** The words that a visitor reads, in a language that may change. */
 export class Words {
@@ -98,12 +101,12 @@ export class Words {
   }
 
   /**
-   * About how long something takes: "2 minutes".
+   * About how long something takes: 30 seconds, or whole minutes.
    *
    * @param {number} seconds
    */
   duration(seconds) {
-    const [amount, unit] = inUnit(seconds);
+    const [amount, unit] = inUnit(seconds > HALF_MINUTE ? Math.max(60, Math.round(seconds / 60) * 60) : 30, 60);
     return new Intl.NumberFormat(this.language, { style: "unit", unit, unitDisplay: "long" }).format(amount);
   }
 
@@ -119,10 +122,11 @@ export class Words {
 
 /**
  * @param {number} seconds
+ * @param {number} [minute] From how many seconds on they are told in minutes.
  * @returns {[number, "second" | "minute" | "hour"]}
  */
-function inUnit(seconds) {
-  if (seconds < 90) return [Math.ceil(seconds), "second"];
+function inUnit(seconds, minute = 90) {
+  if (seconds < minute) return [Math.ceil(seconds), "second"];
   if (seconds < 90 * 60) return [Math.ceil(seconds / 60), "minute"];
   return [Math.ceil(seconds / 3600), "hour"];
 }

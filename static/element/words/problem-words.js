@@ -1,4 +1,4 @@
-import { Problem } from "../shared/broker/problems.js";
+import { Problem } from "../../shared/broker/problems.js";
 
 /**
  * Which words a problem has, by its name: the title `...Title`, and what to do, `...Step`.
@@ -28,6 +28,7 @@ export const WORDS_OF = {
   unauthenticated: "signIn",
   "sign-in": "signIn",
   "auth-token-failed": "signIn",
+  "fetch-session-failed": "service",
   "control-not-allowed": "forbidden",
   "cross-site-request": "forbidden",
   "invalid-request": "invalid",
@@ -75,7 +76,7 @@ export class ProblemWords {
     return [why, step].filter(Boolean).join(" ");
   }
 
-  /** @param {import("../shared/speech/speech-tracker.js").Line} line */
+  /** @param {import("../../shared/speech/speech-tracker.js").Line} line */
   reasonOf({ cause }) {
     if (!cause) return "";
     const own = LINE_CAUSES[cause];

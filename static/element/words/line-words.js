@@ -1,4 +1,4 @@
-/** @typedef {import("../shared/speech/speech-tracker.js").Line} Line */
+/** @typedef {import("../../shared/speech/speech-tracker.js").Line} Line */
 
 /** What a transcript says of its lines. */
 export class LineWords {

@@ -1,0 +1,1 @@
+"""`<kaltura-avatar>`, as pages of other sites load it."""

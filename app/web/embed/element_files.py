@@ -1,0 +1,75 @@
+"""The module that defines `<kaltura-avatar>`: where it is, and which hash it has."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from app.web.static_files import BUNDLES, PageFiles
+
+ELEMENT: Final = "element/index.js"
+"""The element's entry, in the folder of static files."""
+
+_BUNDLE: Final = Path(BUNDLES) / "element"
+_ENTRY: Final = "avatar.js"
+"""The name of the entry to pages of other sites."""
+
+
+@dataclass(frozen=True)
+class ElementRelease:
+    """One bundle of the element; its version changes with any of its files, and with no other."""
+
+    version: str
+    integrity: str
+
+    @property
+    def path(self) -> str:
+        """The address of this release alone, which may be kept for good."""
+        return f"/embed/{self.version}/{_ENTRY}"
+
+
+def release_of(assets: PageFiles) -> ElementRelease | None:
+    """The release that is served; None in development, where the modules are served instead."""
+    folder = assets.folder / _BUNDLE
+    if not (folder / Path(ELEMENT).name).is_file():
+        return None
+    contents = {path: path.read_bytes() for path in sorted(folder.rglob("*.js"))}
+    digests = b"".join(hashlib.sha256(content).digest() for content in contents.values())
+    entry = hashlib.sha384(contents[folder / Path(ELEMENT).name]).digest()
+    return ElementRelease(
+        version=hashlib.sha256(digests).hexdigest()[:16],
+        integrity=f"sha384-{base64.b64encode(entry).decode()}",
+    )
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """The lines of HTML that show an avatar on a page."""
+
+    current: str
+    release: str | None
+
+
+def snippet_of(origin: str, release: ElementRelease | None) -> Snippet:
+    """The lines for a broker that is reached at `origin`."""
+    element = "<kaltura-avatar></kaltura-avatar>"
+    current = f'<script type="module" src="{origin}/{_ENTRY}"></script>\n{element}'
+    if release is None:
+        return Snippet(current, None)
+    src = f'src="{origin}{release.path}" integrity="{release.integrity}"'
+    script = f'<script type="module" {src} crossorigin></script>'
+    return Snippet(current, f"{script}\n{element}")
+
+
+def module_path(assets: PageFiles) -> str:
+    """The address of the element's module, which changes with it."""
+    release = release_of(assets)
+    return assets.url(ELEMENT) if release is None else release.path
+
+
+def file_of(path: str, release: ElementRelease, version: str) -> str | None:
+    """The static file at `/embed/{version}/{path}`; None for another release's."""
+    if version != release.version:
+        return None
+    return str(_BUNDLE / (Path(ELEMENT).name if path == _ENTRY else path))

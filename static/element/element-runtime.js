@@ -1,0 +1,189 @@
+import { BrokerApi } from "../shared/broker/broker-api.js";
+import { displayIn } from "../shared/session/avatar-player.js";
+import { loadPlayer } from "../shared/session/player-loader.js";
+import { SessionController } from "../shared/session/session-controller.js";
+import { TabStorage } from "../shared/tab-storage.js";
+import { BrokerConfig } from "./broker-config.js";
+import { directionOf, translationFor } from "./languages.js";
+import { LineWords } from "./words/line-words.js";
+import { markup } from "./markup.js";
+import { Presenter } from "./presenter.js";
+import { ProblemWords } from "./words/problem-words.js";
+import { importSdk } from "./sdk.js";
+import { Words } from "./words/words.js";
+
+/**
+ * @typedef {import("./kaltura-avatar.js").KalturaAvatar} KalturaAvatar
+ * @typedef {{
+ *   container: HTMLElement | null,
+ *   mayStart: () => boolean,
+ *   maySpeak: (text: string) => boolean,
+ * }} RuntimeParts `container` is an element of the page for the player's video; null: the shadow root has one.
+ */
+
+/** What one `<kaltura-avatar>` is made of from when it is put into a page until it is taken away. */
+export class ElementRuntime {
+  presenter;
+  session;
+  #host;
+  #config;
+  /** @type {import("./broker-config.js").PublicConfig | null} Not known yet. */
+  #settings = null;
+  #words = new Words();
+  #elements;
+  #content;
+  #storage;
+  #over = new AbortController();
+
+  /**
+   * @param {KalturaAvatar} host
+   * @param {ShadowRoot} root
+   * @param {RuntimeParts} parts
+   */
+  constructor(host, root, { container, mayStart, maySpeak }) {
+    this.#host = host;
+    const { broker, getAuthToken, fetchSession } = host;
+    /** @type {typeof globalThis.fetch} */
+    const fetch = (...request) => (host.fetch ?? globalThis.fetch)(...request);
+    this.#config = new BrokerConfig(broker, fetch);
+    this.#storage = new TabStorage(`kaltura-avatar ${broker} `);
+    const { elements, content } = markup(this.#words);
+    this.#elements = { ...elements, container: container ?? elements.container };
+    this.#content = content;
+    root.replaceChildren(content);
+    const problemWords = new ProblemWords(this.#words);
+    const api = new BrokerApi({ broker, fetch, ...(getAuthToken && { getAuthToken: (asked) => host.askAuthToken(asked) }) });
+    this.session = new SessionController(api, this.#display(container), fetchSession && { fetchSession });
+    this.presenter = new Presenter({
+      session: this.session,
+      elements: this.#elements,
+      words: this.#words,
+      problemWords,
+      lineWords: new LineWords(this.#words, (line) => problemWords.reasonOf(line)),
+      storage: this.#storage,
+      choice: () => host.choice,
+      mayStart,
+      maySpeak,
+    });
+    this.#listen();
+    this.showControls();
+    this.showPoster();
+    void this.translate();
+    void this.#settled().catch(() => {}); // Whoever starts a session is told.
+  }
+
+  /** Takes up what the page before this one left, if it did. */
+  async recover() {
+    if (!this.#storage.takeLeft()) return;
+    if (this.#host.autoresume) this.session.resumable.on("found", () => void this.session.start());
+    await this.session.recover();
+  }
+
+  /** Leaves the session for whoever comes next, and is over. */
+  leave() {
+    this.#leave();
+    this.#over.abort();
+    this.presenter.close();
+  }
+
+  /** Speaks the language that is wanted now. */
+  async translate() {
+    const { language, texts } = await translationFor(this.#host);
+    this.#words.become(language, { ...texts, ...this.#host.strings });
+    this.#content.lang = language;
+    this.#content.dir = directionOf(language);
+  }
+
+  /** Shows the controls that the page wants and the broker allows, as far as that is known. */
+  showControls() {
+    const wanted = this.#host.controlList;
+    const allows = (/** @type {"speak" | "interrupt" | "end"} */ control) => this.#settings?.controls.includes(control) ?? true;
+    const { start, stop, end, decline, fullScreen, captionsButton, captionSize, rail } = this.#elements;
+    start.hidden = !wanted.has("start");
+    stop.hidden = !wanted.has("stop") || !allows("interrupt");
+    end.hidden = !wanted.has("end") || !allows("end");
+    decline.hidden = !allows("end");
+    fullScreen.hidden = !wanted.has("fullscreen") || !document.fullscreenEnabled;
+    captionsButton.hidden = captionSize.hidden = !wanted.has("captions");
+    const { panels, composer, transcript } = this.#elements;
+    const shown = [wanted.has("composer") && allows("speak") && composer, wanted.has("transcript") && transcript];
+    rail.replaceChildren(panels, ...shown.filter((each) => each !== false));
+  }
+
+  showPoster() {
+    const { poster } = this.#elements;
+    poster.hidden = !this.#host.poster;
+    if (this.#host.poster) poster.src = this.#host.poster;
+  }
+
+  /** @param {HTMLElement | null} container */
+  #display(container) {
+    const place = container ? { containerId: container.id } : { containerId: "", element: this.#elements.container };
+    /** @type {Promise<import("../shared/session/player-loader.js").Player> | null} */
+    let loading = null;
+    const load = () =>
+      (loading ??= this.#loadPlayer(container !== null).catch((error) => {
+        loading = null;
+        throw error;
+      }));
+    return displayIn(load, {
+      ...place,
+      clear: () => this.presenter.view.stage.clear(),
+      playable: () => this.presenter.view.stage.playable(),
+    });
+  }
+
+  /** @param {boolean} isSdk */
+  async #loadPlayer(isSdk) {
+    const { builtinPlayerUrl, sdkUrl, sdkIntegrity } = await this.#settled();
+    const url = new URL(builtinPlayerUrl, this.#host.broker).href;
+    const wanted = () => (isSdk && sdkUrl ? importSdk(sdkUrl, sdkIntegrity ?? null) : import(url));
+    return loadPlayer({ player: isSdk ? "sdk" : "builtin", builtinPlayerUrl: url }, wanted);
+  }
+
+  /** The broker's settings, shown in the view from then on; rejects with a `Problem`. */
+  async #settled() {
+    const settings = await this.#config.load();
+    this.#settings = settings;
+    this.presenter.view.composer.limit(settings.maxTextLength);
+    this.showControls();
+    return settings;
+  }
+
+  #listen() {
+    const { signal } = this.#over;
+    addEventListener("pagehide", () => this.#leave(), { signal });
+    addEventListener(
+      "pageshow",
+      ({ persisted }) => {
+        this.#storage.takeLeft();
+        if (persisted) this.presenter.comeBack();
+      },
+      { signal },
+    );
+    addEventListener("online", () => void this.session.check(), { signal });
+    document.addEventListener("visibilitychange", () => this.#see(), { signal });
+    this.#host.addEventListener("keydown", (event) => this.#press(event), { signal });
+    this.#elements.startSlot.addEventListener("click", ({ target }) => {
+      if (target !== this.#elements.start) void this.presenter.start();
+    });
+  }
+
+  #leave() {
+    const isOpen = ["connecting", "live"].includes(this.session.state) || !this.#elements.offer.hidden;
+    if (isOpen) this.#storage.markLeft();
+    this.presenter.leave();
+  }
+
+  #see() {
+    if (document.hidden) return;
+    this.presenter.view.waitingPanel.calm();
+    void this.session.check();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #press({ key, isComposing, defaultPrevented }) {
+    if (key === "Escape" && !isComposing && !defaultPrevented && this.presenter.view.canStop)
+      void this.presenter.interrupt();
+  }
+}

@@ -1,0 +1,44 @@
+import { create } from "../shared/dom.js";
+import { randomId } from "../shared/random-id.js";
+import { styleMedia } from "./style/style.js";
+
+/**
+ * Dispatches `avatar-NAME` to the page, out of every shadow root.
+ *
+ * @param {HTMLElement} host
+ * @param {string} name
+ * @param {object} detail
+ * @param {{cancelable?: boolean}} [options]
+ * @returns {boolean} Whether nobody cancelled it.
+ */
+export function tell(host, name, detail, { cancelable = false } = {}) {
+  return host.dispatchEvent(new CustomEvent(`avatar-${name}`, { detail, cancelable, bubbles: true, composed: true }));
+}
+
+/**
+ * An element of the page for a player that finds its place by an id, which a shadow root would hide.
+ *
+ * @param {HTMLElement} host
+ */
+export function mediaElement(host) {
+  styleMedia(/** @type {Document | ShadowRoot} */ (host.getRootNode()));
+  const own = /** @type {HTMLElement | null} */ (host.querySelector(":scope > [data-kaltura-avatar-media]"));
+  if (own) return own;
+  const made = create("div", { id: `kaltura-avatar-${randomId()}`, slot: "media", "data-kaltura-avatar-media": true });
+  host.append(made);
+  return made;
+}
+
+/**
+ * Hands over properties that were set before the element was defined: they hide its setters.
+ *
+ * @param {any} host
+ */
+export function takeUp(host) {
+  const accessors = Object.getPrototypeOf(host);
+  for (const name of Object.keys(host).filter((name) => Object.hasOwn(accessors, name))) {
+    const value = host[name];
+    delete host[name];
+    host[name] = value;
+  }
+}

@@ -1,0 +1,379 @@
+import { Problem } from "../shared/broker/problems.js";
+import { sentences } from "../shared/speech/captions/sentences.js";
+import { ElementRuntime } from "./element-runtime.js";
+import { style } from "./style/style.js";
+import { mediaElement, takeUp, tell } from "./host.js";
+import { secondsOf } from "./audio-duration.js";
+import { SessionFacts } from "./session-facts.js";
+
+export const NAME = "kaltura-avatar";
+
+/** What may be shown, in the attribute `controls`; all of it without the attribute. */
+const CONTROLS = ["start", "stop", "end", "composer", "captions", "transcript", "fullscreen"];
+
+/** Set before a session is opened; a change has another one opened so. */
+const IDENTITY = ["broker", "player"];
+
+/** A server that renders pages has no elements. @type {typeof HTMLElement} */
+const Base = globalThis.HTMLElement ?? class {};
+
+/**
+ * @typedef {import("../shared/broker/caller.js").GetAuthToken} GetAuthToken
+ * @typedef {import("../shared/session/session-controller.js").FetchSession} FetchSession
+ * @typedef {import("../shared/broker/broker-api.js").Spoken} Spoken
+ * @typedef {import("./session-facts.js").AvatarState} AvatarState
+ */
+
+/** `<kaltura-avatar>`: an avatar of a broker, on any page. */
+export class KalturaAvatar extends Base {
+  static observedAttributes = ["broker", "controls", "lang", "captions", "muted", "poster", "player"];
+
+  /** @type {GetAuthToken | undefined} */
+  #getAuthToken;
+  /** @type {FetchSession | undefined} */
+  #fetchSession;
+  /** @type {Record<string, string>} */
+  #strings = {};
+  /** @type {typeof globalThis.fetch | undefined} */
+  #fetch;
+  #facts = new SessionFacts();
+  #internals = this.attachInternals?.();
+  #root = this.attachShadow({ mode: "open", delegatesFocus: true });
+  /** @type {ElementRuntime | null} */
+  #runtime = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #leaving;
+
+  constructor() {
+    super();
+    style(this.#root);
+    this.#facts.on("state", (state) => this.#show(state));
+    this.#facts.on("told", ({ name, detail }) => tell(this, name, detail));
+  }
+
+  connectedCallback() {
+    clearTimeout(this.#leaving);
+    // A video that is moved in the page is paused by the browser.
+    if (this.#runtime) return this.#runtime.presenter.view.stage.playOn();
+    // Whoever puts it into the page may yet set its properties.
+    queueMicrotask(() => {
+      if (!this.isConnected || this.#runtime) return;
+      takeUp(this);
+      void this.#begin().recover();
+    });
+  }
+
+  /** Moved by `moveBefore`: nothing has changed. */
+  connectedMoveCallback() {}
+
+  // Moved, or mounted twice, it is back at once; else it is gone.
+  disconnectedCallback() {
+    clearTimeout(this.#leaving);
+    this.#leaving = setTimeout(() => {
+      if (!this.isConnected) this.#leave();
+    });
+  }
+
+  /** @param {string} name */
+  attributeChangedCallback(name) {
+    const runtime = this.#runtime;
+    if (!runtime) return;
+    if (IDENTITY.includes(name)) this.#renew();
+    else if (name === "controls") runtime.showControls();
+    else if (name === "lang") void runtime.translate();
+    else if (name === "poster") runtime.showPoster();
+    else this.#proposeLook();
+  }
+
+  // Attributes as properties.
+
+  /** The broker's origin: where this script came from, if nothing else is said. */
+  get broker() {
+    const { origin } = new URL(import.meta.url);
+    const given = this.getAttribute("broker");
+    return given ? new URL(given, document.baseURI).origin : origin;
+  }
+
+  set broker(value) {
+    this.setAttribute("broker", value);
+  }
+
+  get avatarId() {
+    return this.getAttribute("avatar-id") ?? "";
+  }
+
+  set avatarId(value) {
+    this.setAttribute("avatar-id", value);
+  }
+
+  get voiceId() {
+    return this.getAttribute("voice-id") ?? "";
+  }
+
+  set voiceId(value) {
+    this.setAttribute("voice-id", value);
+  }
+
+  get controls() {
+    return this.getAttribute("controls") ?? CONTROLS.join(" ");
+  }
+
+  set controls(value) {
+    this.setAttribute("controls", value);
+  }
+
+  /** @returns {"light" | "dark" | "auto"} */
+  get theme() {
+    const theme = this.getAttribute("theme");
+    return theme === "light" || theme === "dark" ? theme : "auto";
+  }
+
+  set theme(value) {
+    this.setAttribute("theme", value);
+  }
+
+  /** Whether there are captions until the visitor decides. @returns {"on" | "off"} */
+  get captions() {
+    return this.getAttribute("captions") === "off" ? "off" : "on";
+  }
+
+  set captions(value) {
+    this.setAttribute("captions", value);
+  }
+
+  get muted() {
+    return this.hasAttribute("muted");
+  }
+
+  set muted(value) {
+    this.toggleAttribute("muted", value);
+  }
+
+  get poster() {
+    return this.getAttribute("poster") ?? "";
+  }
+
+  set poster(value) {
+    this.setAttribute("poster", value);
+  }
+
+  /** Whether a session that a reload interrupted goes on by itself. */
+  get autoresume() {
+    return this.hasAttribute("autoresume");
+  }
+
+  set autoresume(value) {
+    this.toggleAttribute("autoresume", value);
+  }
+
+  /** @returns {"builtin" | "sdk"} */
+  get player() {
+    return this.getAttribute("player") === "sdk" ? "sdk" : "builtin";
+  }
+
+  set player(value) {
+    this.setAttribute("player", value);
+  }
+
+  // Functions and words.
+
+  get getAuthToken() {
+    return this.#getAuthToken;
+  }
+
+  set getAuthToken(value) {
+    const isOther = Boolean(value) !== Boolean(this.#getAuthToken);
+    this.#getAuthToken = value;
+    if (isOther) this.#renew();
+  }
+
+  get fetchSession() {
+    return this.#fetchSession;
+  }
+
+  set fetchSession(value) {
+    this.#fetchSession = value;
+    this.#renew();
+  }
+
+  /** In place of the browser's own. */
+  get fetch() {
+    return this.#fetch;
+  }
+
+  set fetch(value) {
+    this.#fetch = value;
+  }
+
+  get strings() {
+    return this.#strings;
+  }
+
+  set strings(value) {
+    this.#strings = value;
+    void this.#runtime?.translate();
+  }
+
+  // What there is to know.
+
+  /** @returns {AvatarState} */
+  get state() {
+    return this.#facts.state;
+  }
+
+  get sessionId() {
+    return this.#facts.sessionId;
+  }
+
+  get secondsLeft() {
+    return this.#facts.secondsLeft;
+  }
+
+  get place() {
+    return this.#facts.place;
+  }
+
+  get problem() {
+    return this.#facts.problem;
+  }
+
+  get utterances() {
+    return this.#facts.utterances;
+  }
+
+  /** The avatar and the voice that are asked for. */
+  get choice() {
+    const { avatarId, voiceId } = this;
+    return { ...(avatarId && { avatarId }), ...(voiceId && { voiceId }) };
+  }
+
+  get controlList() {
+    return new Set(this.controls.split(/\s+/));
+  }
+
+  // What it can be told to do.
+
+  /**
+   * Opens a session, as a click on Start does.
+   *
+   * @returns {Promise<AvatarState>} How it is then: `live`, or why not.
+   */
+  async start() {
+    await this.#required.presenter.start();
+    return this.state;
+  }
+
+  /**
+   * Says a text; parts of one that is still being written are said sentence by sentence.
+   *
+   * @param {string | AsyncIterable<string>} text
+   * @param {{turnId?: string}} [options]
+   * @returns {Promise<Spoken | null>} Of the last sentence; null when there was nothing to say, or
+   *   `avatar-beforespeak` was cancelled. Rejects with a `Problem`.
+   */
+  async speak(text, { turnId } = {}) {
+    const { presenter } = this.#required;
+    if (typeof text === "string") return this.#maySpeak(text) ? presenter.conversation.send(text, turnId) : null;
+    /** @type {Spoken | null} */
+    let last = null;
+    let rest = "";
+    for await (const part of text) {
+      const found = sentences(rest + part);
+      rest = found.pop() ?? "";
+      for (const sentence of found) last = await this.speak(sentence);
+    }
+    return rest.trim() ? this.speak(rest, { turnId }) : last;
+  }
+
+  /**
+   * Says a recording.
+   *
+   * @param {Blob} blob
+   * @returns {Promise<Spoken>} Rejects with a `Problem`.
+   */
+  async speakAudio(blob) {
+    const seconds = await secondsOf(blob);
+    return this.#required.presenter.conversation.sendAudio({ blob, seconds });
+  }
+
+  /** Stops what is being said and what waits. */
+  async interrupt() {
+    await this.#required.presenter.conversation.interrupt();
+  }
+
+  /** Ends the session. */
+  end() {
+    this.#runtime?.session.end();
+  }
+
+  /** Gives up the place in line. */
+  leaveLine() {
+    if (this.state === "waiting") this.end();
+  }
+
+  /** Lets the avatar be heard; a browser may want a click for that. */
+  unmute() {
+    this.muted = false;
+    this.#runtime?.presenter.view.stage.turnSoundOn();
+  }
+
+  /**
+   * Asks the page for its login's token.
+   *
+   * @type {GetAuthToken}
+   */
+  async askAuthToken(asked) {
+    return this.#getAuthToken?.(asked);
+  }
+
+  get #required() {
+    if (this.#runtime) return this.#runtime;
+    if (this.isConnected) return this.#begin();
+    throw new Problem("session-ended", { title: "<kaltura-avatar> is not in a page" });
+  }
+
+  #begin() {
+    const runtime = new ElementRuntime(this, this.#root, {
+      container: this.player === "sdk" ? mediaElement(this) : null,
+      mayStart: () => tell(this, "beforestart", {}, { cancelable: true }),
+      maySpeak: (text) => this.#maySpeak(text),
+    });
+    this.#runtime = runtime;
+    this.#facts.follow(runtime.session, runtime.presenter);
+    this.#show(this.state);
+    this.#proposeLook();
+    return runtime;
+  }
+
+  /** @param {string} text */
+  #maySpeak(text) {
+    return tell(this, "beforespeak", { text }, { cancelable: true });
+  }
+
+  // What is open goes on as it was opened.
+  #renew() {
+    if (!this.#runtime || this.#facts.isOpen) return;
+    this.#leave();
+    this.#begin();
+  }
+
+  #leave() {
+    this.#runtime?.leave();
+    this.#runtime = null;
+    this.#facts.reset();
+  }
+
+  #proposeLook() {
+    this.#runtime?.presenter.view.playback.propose({ captions: this.captions === "on", muted: this.muted });
+  }
+
+  /** @param {AvatarState} state */
+  #show(state) {
+    const states = this.#internals?.states;
+    // Browsers without custom states: an attribute of the same meaning.
+    if (!states) this.setAttribute("state", state);
+    states?.clear();
+    states?.add(state);
+    if (state === "speaking") states?.add("live");
+  }
+}

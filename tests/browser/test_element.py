@@ -1,0 +1,252 @@
+"""`<kaltura-avatar>` on a site of another origin, whose policy names the broker only."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, expect
+
+from tests.support.avatar_page import eventually
+from tests.support.demo import Demo, running_demo
+from tests.support.host_site import EmbeddedAvatar, HostSite, host_site, policy
+from tests.support.processes import Running, free_port
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+HELLO: Final = "Hello."
+_LISTEN: Final = """() => {
+  window.told = [];
+  for (const name of ["state", "opened", "live", "utterance", "speaking", "ended"])
+    document.addEventListener(`avatar-${name}`, ({ detail }) =>
+      window.told.push(name === "state" ? detail.state : name));
+}"""
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """Where the site is."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def broker(
+    emulator: Running, tmp_path_factory: pytest.TempPathFactory, port: int
+) -> Iterator[Demo]:
+    """A broker that the site may call."""
+    origins = {"ALLOWED_ORIGINS": f"http://127.0.0.1:{port}"}
+    with running_demo(emulator, tmp_path_factory.mktemp("embed"), **origins) as demo:
+        yield demo
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shared_site(port: int) -> AsyncIterator[HostSite]:
+    async with host_site(port) as site:
+        yield site
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def avatar(
+    browser: Browser, shared_site: HostSite, broker: Demo
+) -> AsyncIterator[EmbeddedAvatar]:
+    """A visitor of the site."""
+    context = await browser.new_context(viewport={"width": 1100, "height": 800})
+    shared_site.policy = ""
+    yield EmbeddedAvatar(await context.new_page(), shared_site, broker)
+    await context.close()
+
+
+async def sessions_of(demo: Demo) -> set[str]:
+    """The ids of all sessions that the emulator knows."""
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"{demo.emulator_url}/emulator/sessions")
+    return {session["sessionId"] for session in answer.raise_for_status().json()["sessions"]}
+
+
+async def test_two_lines_of_html_show_an_avatar_that_speaks(avatar: EmbeddedAvatar) -> None:
+    before = await sessions_of(avatar.broker)
+    await avatar.open()
+    await avatar.page.evaluate(_LISTEN)
+    session = await avatar.start()
+    size = "avatar.shadowRoot.querySelector('video').videoWidth"
+    assert await avatar.get(size) > 0
+    await avatar.speak(HELLO)
+    await avatar.has_said(HELLO)
+    await avatar.end()
+    assert await sessions_of(avatar.broker) - before == {session}
+    await eventually(lambda: avatar.broker.session_is(session, "ended"), "the session ends")
+    assert (avatar.messages, await avatar.violations()) == ([], [])
+    told = await avatar.page.evaluate("window.told")
+    in_order = ["connecting", "opened", "live", "utterance", "speaking", "ended"]
+    assert sorted(in_order, key=told.index) == in_order
+
+
+async def test_an_element_that_is_moved_or_mounted_twice_keeps_its_one_session(
+    avatar: EmbeddedAvatar,
+) -> None:
+    before = await sessions_of(avatar.broker)
+    await avatar.open(html="<aside></aside>")
+    # As React's strict mode does: connected, disconnected and connected in one task.
+    await avatar.page.evaluate(
+        """() => {
+          const made = document.createElement("kaltura-avatar");
+          const main = document.querySelector("main");
+          main.append(made);
+          made.remove();
+          main.append(made);
+        }"""
+    )
+    session = await avatar.start()
+    await avatar.page.evaluate(
+        "document.querySelector('aside').append(document.querySelector('kaltura-avatar'))"
+    )
+    await eventually(
+        lambda: avatar.get("!avatar.shadowRoot.querySelector('video').paused"), "it plays on"
+    )
+    await avatar.speak(HELLO)
+    await avatar.has_said(HELLO)
+    assert await sessions_of(avatar.broker) - before == {session}
+    await avatar.end()
+    assert avatar.messages == []
+
+
+async def test_an_element_that_is_taken_away_leaves_its_session_which_ends(
+    avatar: EmbeddedAvatar,
+) -> None:
+    await avatar.open()
+    session = await avatar.start()
+    await avatar.page.evaluate("document.querySelector('kaltura-avatar').remove()")
+    await eventually(lambda: avatar.broker.session_is(session, "ended"), "the session ends")
+
+
+async def test_what_is_defined_twice_stays_what_it_was_first(avatar: EmbeddedAvatar) -> None:
+    await avatar.open()
+    again = f"import('{avatar.broker.url}/avatar.js?again')"
+    first = "customElements.get('kaltura-avatar')"
+    assert await avatar.page.evaluate(f"{again}.then((module) => module.KalturaAvatar === {first})")
+    element = f"{avatar.broker.url}/static/element/index.js"
+    assert await avatar.page.evaluate(
+        f"import('{element}').then((module) => module.KalturaAvatar !== {first})"
+    )
+    assert avatar.messages == []
+
+
+async def test_a_session_is_offered_after_a_reload_or_goes_on_by_itself(
+    avatar: EmbeddedAvatar,
+) -> None:
+    await avatar.open()
+    session = await avatar.start()
+    await avatar.page.reload()
+    await avatar.button("Resume").click()
+    await avatar.becomes("live")
+    assert await avatar.get("avatar.sessionId") == session
+    avatar.site.pages["/"] = avatar.site.pages["/"].replace("avatar >", "avatar autoresume>")
+    await avatar.page.reload()
+    await avatar.becomes("live")
+    assert await avatar.get("avatar.sessionId") == session
+    await avatar.end()
+
+
+async def test_an_unknown_broker_is_told_in_the_visitors_language_and_another_one_works(
+    avatar: EmbeddedAvatar,
+) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    avatar.site.policy = policy(avatar.broker, nobody)
+    await avatar.open(f'lang="de" broker="{nobody}"')
+    await avatar.button("Starten").click()
+    await expect(avatar.status).to_have_text("Keine Verbindung")
+    await expect(avatar.page.get_by_role("alert")).to_contain_text("Prüfen Sie Ihre Verbindung")
+    assert await avatar.get("[avatar.state, avatar.problem.name]") == ["problem", "unreachable"]
+    await avatar.get(f"avatar.broker = '{avatar.broker.url}'")
+    assert await avatar.get("avatar.start()") == "live"
+    await avatar.button("Beenden").click()
+
+
+async def test_a_login_is_asked_for_a_token_by_a_start_alone_and_may_fail(
+    avatar: EmbeddedAvatar,
+) -> None:
+    await avatar.open('lang="fr"')
+    await avatar.page.evaluate(
+        """() => {
+          window.asked = [];
+          document.querySelector("kaltura-avatar").getAuthToken = async ({ reason }) => {
+            window.asked.push(reason);
+            throw new Error("signed out");
+          };
+        }"""
+    )
+    assert await avatar.page.evaluate("window.asked") == []
+    await avatar.button("Démarrer").click()
+    await expect(avatar.status).to_have_text("Vous n’êtes pas connecté à votre compte")
+    assert await avatar.page.evaluate("window.asked") == ["create"]
+    await avatar.get("avatar.getAuthToken = undefined")
+    assert await avatar.get("avatar.start()") == "live"
+    await avatar.button("Terminer").click()
+
+
+async def test_a_broker_that_goes_away_amid_speech_is_told_and_can_be_had_again(
+    avatar: EmbeddedAvatar,
+) -> None:
+    await avatar.open('lang="es"')
+    await avatar.button("Iniciar").click()
+    await avatar.becomes("live")
+    await avatar.page.route("**/api/**", lambda route: route.abort())
+    await avatar.page.get_by_role("textbox").fill(HELLO)
+    await avatar.button("Decir").click()
+    await expect(avatar.status).to_have_text("Sin conexión")
+    assert await avatar.get("avatar.problem.name") == "unreachable"
+    await avatar.page.unroute("**/api/**")
+    await expect(avatar.status).to_have_text("En directo")
+    await avatar.button("Terminar").click()
+    await expect(avatar.status).to_have_text("Terminado")
+    assert await avatar.get("avatar.start()") == "live"
+    await avatar.button("Terminar").click()
+
+
+async def test_a_page_can_forbid_a_start_and_a_text_and_says_texts_as_they_are_written(
+    avatar: EmbeddedAvatar,
+) -> None:
+    await avatar.open()
+    await avatar.page.evaluate(
+        """() => {
+          const avatar = document.querySelector("kaltura-avatar");
+          const forbid = (event) => event.preventDefault();
+          avatar.addEventListener("avatar-beforestart", forbid, { once: true });
+          avatar.addEventListener("avatar-beforespeak", (event) => {
+            if (event.detail.text === "Not this.") event.preventDefault();
+          });
+        }"""
+    )
+    await avatar.button("Start").click()
+    assert await avatar.get("avatar.state") == "ready"
+    await avatar.start()
+    assert await avatar.get("avatar.speak('Not this.')") is None
+    receipt = await avatar.get("avatar.speak('This.', { turnId: 'mine' })")
+    assert receipt["turnId"] == "mine"
+    parts = "(async function* () { yield 'One sen'; yield 'tence. And ano'; yield 'ther.'; })()"
+    await avatar.get(f"avatar.speak({parts})")
+    texts = [one["text"] for one in await avatar.get("avatar.utterances")]
+    assert texts == ["This.", "One sentence.", "And another."]
+    await avatar.end()
+
+
+async def test_a_page_chooses_the_controls(avatar: EmbeddedAvatar) -> None:
+    await avatar.open('controls="start"')
+    names = await avatar.page.get_by_role("button").all_text_contents()
+    assert names == ["Start"]
+    await expect(avatar.page.get_by_role("textbox")).to_have_count(0)
+    await avatar.get("avatar.controls = 'start end composer'")
+    assert await avatar.page.get_by_role("button").all_text_contents() == ["Start", "End", "Speak"]
+
+
+async def test_the_focus_of_the_page_is_not_taken_by_an_avatar_that_a_program_starts(
+    avatar: EmbeddedAvatar,
+) -> None:
+    await avatar.open(html='<input aria-label="Search"><kaltura-avatar></kaltura-avatar>')
+    search = avatar.page.get_by_label("Search")
+    await search.focus()
+    assert await avatar.get("avatar.start()") == "live"
+    await expect(search).to_be_focused()
+    await avatar.get("avatar.end()")
+    await expect(search).to_be_focused()
