@@ -1,4 +1,4 @@
-"""The README's page, as it stands there, on a site of its own."""
+"""The page that `docs/integrating.md` shows, as it stands there, on a site of its own."""
 
 import re
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from tests.support.site import site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-README = Path(__file__).parents[2] / "README.md"
+DOCUMENT = Path(__file__).parents[2] / "docs/integrating.md"
 HURRY = "setTimeout = ((wait) => (then, ms) => wait(then, ms / 20))(setTimeout);"
 """Who waits in line asks more often than every five seconds."""
 
 
-def page_of_the_readme(broker: str) -> str:
-    """The README's example for a broker elsewhere, with an import map in place of a bundler."""
-    found = re.search(r"```html\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+def page_of_the_document(broker: str) -> str:
+    """The document's example for a broker elsewhere, with an import map in place of a bundler."""
+    found = re.search(r"```html\n(.*?)```", DOCUMENT.read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     assert 'BROKER = "";' in found[1]
     example = found[1].replace('BROKER = "";', f'BROKER = "{broker}";')
@@ -43,12 +43,12 @@ def broker(emulator: Running, tmp_path: Path, port: int) -> Iterator[Demo]:
         yield broker
 
 
-async def test_the_page_of_the_readme_waits_in_line_and_then_speaks(
+async def test_the_page_of_the_document_waits_in_line_and_then_speaks(
     broker: Demo, port: int, tab: AvatarPage
 ) -> None:
     await tab.page.add_init_script(HURRY)
     async with (
-        site(port, page_of_the_readme(broker.url)) as address,
+        site(port, page_of_the_document(broker.url)) as address,
         httpx.AsyncClient(base_url=f"{broker.url}/api") as other,
     ):
         first = (await other.post("/create-avatar-session")).raise_for_status().json()
