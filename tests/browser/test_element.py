@@ -1,15 +1,17 @@
 """`<kaltura-avatar>` on a site of another origin, whose policy names the broker only."""
 
+import base64
+import hashlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.support.avatar_page import eventually
-from tests.support.demo import Demo, running_demo
+from tests.support.demo import SDK_URL, STAND_IN, Demo, running_demo
 from tests.support.host_site import EmbeddedAvatar, HostSite, host_site, policy
 from tests.support.processes import Running, free_port
 
@@ -35,8 +37,13 @@ def broker(
     emulator: Running, tmp_path_factory: pytest.TempPathFactory, port: int
 ) -> Iterator[Demo]:
     """A broker that the site may call."""
-    origins = {"ALLOWED_ORIGINS": f"http://127.0.0.1:{port}"}
-    with running_demo(emulator, tmp_path_factory.mktemp("embed"), **origins) as demo:
+    digest = base64.b64encode(hashlib.sha384(STAND_IN.read_bytes()).digest()).decode()
+    settings = {
+        "ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
+        "AVATAR_SDK_URL": SDK_URL,
+        "AVATAR_SDK_INTEGRITY": f"sha384-{digest}",
+    }
+    with running_demo(emulator, tmp_path_factory.mktemp("embed"), **settings) as demo:
         yield demo
 
 
@@ -250,3 +257,23 @@ async def test_the_focus_of_the_page_is_not_taken_by_an_avatar_that_a_program_st
     await expect(search).to_be_focused()
     await avatar.get("avatar.end()")
     await expect(search).to_be_focused()
+
+
+@pytest.mark.parametrize("right", [True, False])
+async def test_the_sdk_gets_an_element_of_the_page_and_runs_only_with_the_hash_that_was_set(
+    avatar: EmbeddedAvatar, *, right: bool
+) -> None:
+    async def serve(route: Route) -> None:
+        body = STAND_IN.read_text(encoding="utf-8") + ("" if right else "// changed")
+        headers = {"Access-Control-Allow-Origin": "*"}
+        await route.fulfill(body=body, headers=headers, content_type="text/javascript")
+
+    await avatar.page.route(SDK_URL, serve)
+    avatar.site.policy = policy(avatar.broker, "https://sdk.example")
+    await avatar.open('player="sdk"')
+    await avatar.start()
+    of_the_page = "document.querySelector(`#${avatar.querySelector('[slot=media]').id} video`)"
+    assert await avatar.get(f"{of_the_page}.videoWidth") > 0
+    assert await avatar.get("'undocumented' in window") is right
+    await avatar.end()
+    assert await avatar.violations() == []

@@ -53,7 +53,9 @@ async def host_site(port: int) -> AsyncIterator[HostSite]:
 def policy(broker: Demo, *others: str) -> str:
     """What a site's policy needs for an avatar: the broker, and where its picture comes from."""
     return (
-        f"default-src 'none'; img-src data:; script-src {' '.join((broker.url, *others))}; "
+        "default-src 'none'; img-src data:; "
+        "require-trusted-types-for 'script'; trusted-types 'none'; "
+        f"script-src {' '.join((broker.url, *others))}; "
         f"connect-src {' '.join((broker.url, broker.emulator_url, *others))}"
     )
 
