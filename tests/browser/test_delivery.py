@@ -13,8 +13,9 @@ from playwright.async_api import Browser, expect
 
 from tests.support.avatar_page import AvatarPage
 from tests.support.demo import Demo, running_demo
-from tests.support.host_site import EmbeddedAvatar, host_site
+from tests.support.embedded_avatar import EmbeddedAvatar
 from tests.support.processes import ROOT, Running, free_port
+from tests.support.site import running_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -74,7 +75,7 @@ async def test_the_bundled_element_is_one_small_file_with_the_hash_that_is_told(
     assert int(compressed.headers["Content-Length"]) <= MAX_ELEMENT_BYTES
     loaded: list[str] = []
     context = await browser.new_context()
-    async with host_site(port) as site:
+    async with running_site(port) as site:
         avatar = EmbeddedAvatar(await context.new_page(), site, bundled_demo)
         avatar.page.on("request", lambda request: loaded.append(request.url))
         tag = f'<script type="module" crossorigin integrity="{integrity}" src="{{}}"></script>'

@@ -12,8 +12,9 @@ from playwright.async_api import Browser, Route, expect
 
 from tests.support.avatar_page import eventually
 from tests.support.demo import SDK_URL, STAND_IN, Demo, running_demo
-from tests.support.host_site import EmbeddedAvatar, HostSite, host_site, policy
+from tests.support.embedded_avatar import EmbeddedAvatar, policy
 from tests.support.processes import Running, free_port
+from tests.support.site import Site, running_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -48,14 +49,14 @@ def broker(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def shared_site(port: int) -> AsyncIterator[HostSite]:
-    async with host_site(port) as site:
+async def shared_site(port: int) -> AsyncIterator[Site]:
+    async with running_site(port) as site:
         yield site
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def avatar(
-    browser: Browser, shared_site: HostSite, broker: Demo
+    browser: Browser, shared_site: Site, broker: Demo
 ) -> AsyncIterator[EmbeddedAvatar]:
     """A visitor of the site."""
     context = await browser.new_context(viewport={"width": 1100, "height": 800})

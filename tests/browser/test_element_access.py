@@ -10,8 +10,9 @@ from playwright.async_api import Browser, expect
 from tests.support.accessibility import CONTRAST
 from tests.support.avatar_page import AvatarPage
 from tests.support.demo import Demo, running_demo
-from tests.support.host_site import EmbeddedAvatar, host_site
+from tests.support.embedded_avatar import EmbeddedAvatar
 from tests.support.processes import Running, free_port
+from tests.support.site import running_site
 from tests.support.waiting_room import CREATE, WaitingRoom
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -41,7 +42,7 @@ def broker(
 @pytest_asyncio.fixture(loop_scope="session")
 async def avatar(browser: Browser, broker: Demo, port: int) -> AsyncIterator[EmbeddedAvatar]:
     context = await browser.new_context(viewport={"width": 320, "height": 900}, bypass_csp=True)
-    async with host_site(port) as site:
+    async with running_site(port) as site:
         yield EmbeddedAvatar(await context.new_page(), site, broker)
         await context.close()
 

@@ -1,8 +1,5 @@
-"""A site of another origin than the broker's, whose policy names the broker and little else."""
+"""`<kaltura-avatar>` on a site of another origin, whose policy names the broker and little else."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,44 +7,13 @@ from playwright.async_api import Locator, Page, expect
 
 from tests.support.avatar_page import PATIENCE_MS, eventually
 from tests.support.demo import Demo
+from tests.support.site import Site
 
 _VIOLATIONS: Final = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) =>
   window.violations.push(`${event.effectiveDirective} ${event.blockedURI}`));
 """
-
-
-@dataclass
-class HostSite:
-    """A web server whose pages are of one policy; `pages` holds their HTML by path."""
-
-    url: str
-    policy: str = ""
-    pages: dict[str, str] = field(default_factory=dict)
-
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answers one request for a page."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        body = self.pages.get(head.split(" ")[1], "").encode()
-        lines = (
-            "HTTP/1.1 200 OK",
-            "Content-Type: text/html; charset=utf-8",
-            f"Content-Security-Policy: {self.policy}",
-            f"Content-Length: {len(body)}",
-            "Connection: close",
-        )
-        writer.write("\r\n".join((*lines, "", "")).encode() + body)
-        await writer.drain()
-        writer.close()
-
-
-@asynccontextmanager
-async def host_site(port: int) -> AsyncIterator[HostSite]:
-    """A site at this port of this machine."""
-    site = HostSite(f"http://127.0.0.1:{port}")
-    async with await asyncio.start_server(site.answer, "127.0.0.1", port):
-        yield site
 
 
 def policy(broker: Demo, *others: str) -> str:
@@ -65,7 +31,7 @@ class EmbeddedAvatar:
     """`<kaltura-avatar>` on a page of a site; `messages` holds all that the console got."""
 
     page: Page
-    site: HostSite
+    site: Site
     broker: Demo
     messages: list[str] = field(default_factory=list)
 
