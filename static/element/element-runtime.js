@@ -156,8 +156,9 @@ export class ElementRuntime {
     addEventListener(
       "pageshow",
       ({ persisted }) => {
+        if (!persisted) return;
         this.#storage.takeLeft();
-        if (persisted) this.presenter.comeBack();
+        this.presenter.comeBack();
       },
       { signal },
     );

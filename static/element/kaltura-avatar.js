@@ -22,9 +22,14 @@ const Base = globalThis.HTMLElement ?? class {};
  * @typedef {import("../shared/session/session-controller.js").FetchSession} FetchSession
  * @typedef {import("../shared/broker/broker-api.js").Spoken} Spoken
  * @typedef {import("./session-facts.js").AvatarState} AvatarState
+ * @typedef {import("../../types/kaltura-avatar").KalturaAvatarElement} KalturaAvatarElement
  */
 
-/** `<kaltura-avatar>`: an avatar of a broker, on any page. */
+/**
+ * `<kaltura-avatar>`: an avatar of a broker, on any page.
+ *
+ * @implements {KalturaAvatarElement}
+ */
 export class KalturaAvatar extends Base {
   static observedAttributes = ["broker", "controls", "lang", "captions", "muted", "poster", "player"];
 

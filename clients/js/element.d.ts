@@ -1,0 +1,2 @@
+export * from "./dist/types/types/kaltura-avatar.js";
+export * from "./dist/types/static/client/element.js";
