@@ -491,6 +491,22 @@ async def test_a_speak_that_breaks_off_is_never_sent_again(
     assert attempts(other) == {"broke-off": 1}
 
 
+async def test_a_speak_that_the_stop_of_the_replica_between_cuts_off_may_be_said(
+    brokers: JoinedBrokers, kaltura: FakeKaltura
+) -> None:
+    owner, other = await brokers.start(), await brokers.start()
+    session, _ = await opened_at(owner)
+    kaltura.will("say-text", gate := Gate())
+    async with other.client() as page:
+        say = page.post(path(session, "speak"), json={"text": "Hello"}, headers=bearer(session))
+        speaking = asyncio.create_task(say)
+        await gate.reached.wait()
+        other.server.should_exit = True
+        answer = await speaking
+        gate.open.set()
+    assert is_problem(answer, "outcome-unknown", 504)
+
+
 @pytest.mark.parametrize("operation", ["keep-alive", "interrupt", "end"])
 async def test_what_does_no_harm_is_sent_again(
     brokers: JoinedBrokers, kaltura: FakeKaltura, operation: str
