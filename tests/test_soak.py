@@ -71,6 +71,13 @@ def test_a_broken_promise_is_told(changed: dict[str, Any], told: str) -> None:
     assert told in broken
 
 
+def test_why_a_session_was_over_is_counted_with_its_answers() -> None:
+    tally = Tally()
+    tally.answered(410, {"type": "/problems/session-ended", "endReason": "idle"})
+    tally.answered(429, {"type": "/problems/queue-full"})
+    assert tally.answers == {"410 session-ended idle": 1, "429 queue-full": 1}
+
+
 @pytest.mark.parametrize(
     ("status", "content", "surprising"),
     [

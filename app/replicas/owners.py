@@ -20,10 +20,15 @@ MAX_REMEMBERED: Final = 10_000
 
 @dataclass(frozen=True)
 class SessionOwner:
-    """The replica that has a session, where it is reached; None while no living one has it."""
+    """The replica that has a session, and where it is reached.
+
+    `url` is None while no living replica has the session. `is_open` tells that the session is not
+    over at Kaltura.
+    """
 
     holder: str
     url: str | None
+    is_open: bool = True
 
 
 LookUp = Callable[[str], Awaitable[SessionOwner | None]]

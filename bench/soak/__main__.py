@@ -10,6 +10,7 @@ from bench.soak.history import RULES, most_open
 from bench.soak.replica_faults import FAULTS
 from bench.soak.replicas_run import VISITORS, Load, ReplicaReport, soak_replicas
 from bench.soak.run import CAP, Report, soak
+from bench.soak.speaking_visitor import LENGTH_SECONDS
 
 SEEDS = 1_000_000
 
@@ -22,6 +23,9 @@ def main() -> int:
     parser.add_argument("--replicas", type=int, default=0, help="so many brokers on one Postgres")
     parser.add_argument("--visitors", type=int, default=VISITORS, help="of replicas, at once")
     parser.add_argument("--cap", type=int, default=CAP, help="of replicas, sessions at once")
+    parser.add_argument(
+        "--visit", type=float, default=LENGTH_SECONDS[1], help="the longest, in seconds"
+    )
     parser.add_argument("--rules", type=_names(RULES), default=list(RULES), help=", ".join(RULES))
     parser.add_argument(
         "--faults",
@@ -41,7 +45,7 @@ def main() -> int:
                 count=options.replicas,
                 rules=options.rules,
                 faults=options.faults,
-                load=Load(options.visitors, cap=options.cap),
+                load=Load(options.visitors, (options.visit / 5, options.visit), cap=options.cap),
             )
         )
         print(_table_of_replicas(report))

@@ -32,7 +32,7 @@ VISITORS: Final = CAP + 5
 """How many visitors there are at the same time: some of them always wait in line."""
 
 SESSION_SECONDS: Final = 300
-LEAVE_SECONDS: Final = 120
+LEAVE_SECONDS: Final = 240
 """How long the last visits may take."""
 
 REPLICA_SETTINGS: Final = {

@@ -24,8 +24,10 @@ class Tally:
         if status < HTTPStatus.BAD_REQUEST:
             self.answers[str(status)] += 1
             return
-        kind = content.get("type") if isinstance(content, dict) else None
-        self.answers[f"{status} {str(kind).removeprefix('/problems/')}"] += 1
+        told = content if isinstance(content, dict) else {}
+        kind = told.get("type")
+        named = [str(kind).removeprefix("/problems/"), told.get("endReason")]
+        self.answers[" ".join([str(status), *filter(None, named)])] += 1
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR and (status, kind) not in _DOCUMENTED:
             self.violations[f"{status} {kind}, which is no documented problem"] += 1
 

@@ -7,6 +7,7 @@ import asyncio
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -322,11 +323,11 @@ async def test_who_has_a_session_is_read_from_its_row_and_who_lives(
     find = other.forwarder.owners.find_anew
     ids = [session["sessionId"], over["sessionId"]]
     alive = SessionOwner(owner.name, owner.url)
-    assert [await find(each) for each in ids] == [alive, alive]
+    assert [await find(each) for each in ids] == [alive, replace(alive, is_open=False)]
     await other.lease.drain()  # so that it takes nothing over
     await brokers.declare_dead(owner, by=other)
     gone = SessionOwner(owner.name, None)
-    assert [await find(each) for each in ids] == [gone, gone]
+    assert [await find(each) for each in ids] == [gone, replace(gone, is_open=False)]
     brokers.clock.advance(END_REASON_SECONDS + 1)
     assert [await find(each) for each in ids] == [gone, None]  # nobody takes that one over
 
@@ -490,6 +491,22 @@ async def test_a_speak_that_breaks_off_is_never_sent_again(
     assert attempts(other) == {"broke-off": 1}
 
 
+async def test_a_speak_that_the_stop_of_the_replica_between_cuts_off_may_be_said(
+    brokers: JoinedBrokers, kaltura: FakeKaltura
+) -> None:
+    owner, other = await brokers.start(), await brokers.start()
+    session, _ = await opened_at(owner)
+    kaltura.will("say-text", gate := Gate())
+    async with other.client() as page:
+        say = page.post(path(session, "speak"), json={"text": "Hello"}, headers=bearer(session))
+        speaking = asyncio.create_task(say)
+        await gate.reached.wait()
+        other.server.should_exit = True
+        answer = await speaking
+        gate.open.set()
+    assert is_problem(answer, "outcome-unknown", 504)
+
+
 @pytest.mark.parametrize("operation", ["keep-alive", "interrupt", "end"])
 async def test_what_does_no_harm_is_sent_again(
     brokers: JoinedBrokers, kaltura: FakeKaltura, operation: str
@@ -590,6 +607,29 @@ async def test_a_call_waits_for_the_replica_that_takes_the_session_over(
     assert answer.status_code == 200, answer.text
     assert kaltura.operations().count("say-text") == 1
     assert attempts(other).get("answered", 0) == (0 if heir is other else 1)
+
+
+@pytest.mark.parametrize("asked", ["the one that gives it up", "the one that takes it over"])
+async def test_while_a_session_changes_hands_nobody_says_that_there_is_none(
+    brokers: JoinedBrokers, asked: str
+) -> None:
+    giver, taker = await brokers.start(), await brokers.start()
+    session, _ = await opened_at(giver)
+    registry = giver.server.lifespan.state["registry"]
+    registry._lose(registry.runtimes()[0])  # its row says so a moment later
+    at = giver if asked == "the one that gives it up" else taker
+    if at is taker:
+        await brokers.give(giver, to=taker)  # and it is in memory a moment later
+    async with at.client() as page:
+        reading = asyncio.create_task(page.get(path(session), headers=bearer(session)))
+        await until(lambda: reading.done() or attempts(at).get("unreachable", 0) >= 1)
+        if at is giver:
+            await taker.take_over(of=giver)
+            await brokers.give(giver, to=taker)
+        else:
+            await taker.take_over(of=taker)
+        answer = await reading
+    assert answer.status_code == 200, answer.text
 
 
 async def test_when_none_takes_it_over_the_call_is_told_so_in_time(

@@ -126,7 +126,7 @@ class CapacityManager:
 
         Raises `TicketNotFound`.
         """
-        loop = asyncio.get_running_loop()
+        loop, changed = asyncio.get_running_loop(), self._changed
         current = before = await self._change(lambda state: self._seen(state, ticket_id))
         began_at = loop.time()
         if self._is_stopping:
@@ -135,9 +135,10 @@ class CapacityManager:
         while current.position == before.position and current.turn_seconds_left is None:
             try:
                 async with asyncio.timeout_at(deadline):
-                    await self._changed.wait()
+                    await changed.wait()
             except TimeoutError:
                 return await self._looked_up(ticket_id, max(began_at, loop.time() - FRESH_SECONDS))
+            changed = self._changed  # before the look, so that no change during it is missed
             current = await self._looked_up(ticket_id, self._changed_at)
             if self._is_stopping:
                 return current

@@ -40,5 +40,5 @@ class OwnerLookup:
                 row.ended_at is not None and row.ended_at > self.wall() - END_REASON_SECONDS
             )
             if row.url is not None or is_taken_over:
-                return SessionOwner(row.holder, row.url)
+                return SessionOwner(row.holder, row.url, is_open=not row.ended_upstream)
         return None

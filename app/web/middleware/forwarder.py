@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
@@ -105,6 +105,12 @@ class Forwarding:
             self.limit.reschedule(None)
             self.limit = None
 
+    @property
+    def is_here(self) -> bool:
+        """Whether this process has the session in memory by now."""
+        has: bool = self.scope["state"]["registry"].has(self.session_id)
+        return has
+
     def seconds_to_answer(self, now: float) -> float:
         """How long the latest answer took to begin, or for how long there was none."""
         return (now if self.answered_at is None else self.answered_at) - self.asked_at
@@ -113,8 +119,8 @@ class Forwarding:
 class Forwarder:
     """Passes calls on to the owners of their sessions.
 
-    `is_own` tells whether this process has a session, `own_name` how replicas call this process;
-    `count` is told the outcome of each attempt and the seconds until the head of its answer.
+    `own_name` tells how replicas call this process; `count` is told the outcome of each attempt and
+    the seconds until the head of its answer.
     """
 
     def __init__(
@@ -135,9 +141,10 @@ class Forwarder:
         self._count = count
 
     async def owner_of(self, session_id: str) -> SessionOwner | None:
-        """The other replica that has a session; None when no other has it.
+        """The replica that has a session which is not in memory here; None when no other has it.
 
-        Raises `ReplicaUnavailable` when the database can't be read.
+        It may be this one, which then is giving the session up or taking it over just now. Raises
+        `ReplicaUnavailable` when the database can't be read.
         """
         try:
             owner = await self.owners.find(session_id)
@@ -146,7 +153,12 @@ class Forwarder:
                 "It can't be looked up now which process has the session.",
                 retry_after=RETRY_AFTER_SECONDS,
             ) from None
-        return None if owner is None or owner.holder == self.own_name() else owner
+        return self._unless_here(owner)
+
+    def _unless_here(self, owner: SessionOwner | None) -> SessionOwner | None:
+        if owner is None or owner.holder != self.own_name():
+            return owner
+        return replace(owner, url=None) if owner.is_open else None
 
     async def forward(self, forwarding: Forwarding, owner: SessionOwner, send: Send) -> None:
         """Pass a call on to `owner`, or to whoever takes the session over, and send the answer.
@@ -169,15 +181,16 @@ class Forwarder:
             if is_late or not forwarding.body.is_repeatable:
                 raise ReplicaUnavailable(retry_after=RETRY_AFTER_SECONDS)
             await self._clocks.sleep(LOOK_SECONDS)
-            owner = await self._look_again(forwarding.session_id, owner)
+            owner = await self._look_again(forwarding, owner)
 
-    async def _look_again(self, session_id: str, before: SessionOwner) -> SessionOwner:
+    async def _look_again(self, forwarding: Forwarding, before: SessionOwner) -> SessionOwner:
         """The owner by now; raises `NoOtherOwner`."""
         try:
-            owner = await self.owners.find_anew(session_id)
+            found = await self.owners.find_anew(forwarding.session_id)
         except RecordUnavailable:
             return before
-        if owner is None or owner.holder == self.own_name():
+        owner = self._unless_here(found)
+        if owner is None or forwarding.is_here:
             raise NoOtherOwner
         return owner
 

@@ -15,14 +15,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.audit.throttle import Throttle
 from app.identity.visitor import Visitor
-from app.problems import Problem
+from app.problems import OutcomeUnknown, Problem
 from app.replicas.forwarded_call import HEADER, ForwardedCall, MisdirectedError
 from app.web.error_responses import answer_problem
 from app.web.middleware.forwarder import END, Forwarder, Forwarding, NoOtherOwner, request_line
 from app.web.middleware.guards import SAFE_METHODS
 from app.web.middleware.proxies import with_visitor
 from app.web.middleware.repeatable_body import RepeatableBody
-from app.web.middleware.session_routes import SessionRoutes
+from app.web.middleware.session_routes import SessionRoutes, is_repeatable
 from app.web.visitor.text_stream import hand_over, handed_over
 
 _IS_FORWARDED: Final = "is_forwarded"
@@ -135,6 +135,10 @@ class SessionForwarding:
             if written is not None:
                 hand_over(scope, body.replayed())
             await self._app(scope, receive if written else body.replayed(), send)
+        except asyncio.CancelledError:  # this process stops, and the owner may go on
+            if forwarding.has_begun or is_repeatable(scope):
+                raise
+            await answer_problem(scope, OutcomeUnknown())(scope, receive, send)
         except Problem as problem:
             if forwarding.has_begun:  # the reader of the stream asks again
                 await send(END)
