@@ -8,6 +8,9 @@ PIP := scripts/fetch $(BIN)/python -m pip --disable-pip-version-check install --
 LOCKED := $(PIP) --require-hashes
 PYTEST := $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder
 
+# Else each of the many processes that the tests start compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run install check test lint replicas bench soak fuzz lock clean
 

@@ -1,5 +1,6 @@
 """What the Makefile's scripts say and do when a command fails."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -80,3 +81,16 @@ def test_tests_fail_where_lint_fails_and_their_last_line_is_the_last_of_a_good_r
     assert told.stdout == "7 passed\n"
     assert ("certificate has expired" in told.stderr) is (lint == FAILS)
     assert told.stderr.endswith("make lint failed: see above.\n") is (lint == FAILS)
+
+
+def test_whatever_make_starts_keeps_what_python_compiled() -> None:
+    told = subprocess.run(
+        ["make", "--eval", "kept:; @echo [$$PYTHONDONTWRITEBYTECODE]", "kept"],  # noqa: S607
+        cwd=ROOT,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert told.stdout.splitlines() == ["[]"]

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from typing import Any
 
 import aiosqlite
 from sqlalchemy import Connection, Engine, create_engine
@@ -40,3 +41,21 @@ def prepared_by_one_script() -> Callable[[Connection], None]:
             prepare(connection)
 
     return prepared
+
+
+def compiled_for_all(create: Callable[..., Any], first: dict[type, Engine]) -> Callable[..., Any]:
+    """As `create` makes engines, but those of SQLite share the statements that they compile.
+
+    A compiled statement belongs to a dialect, so they share that too. `first` has the first engine
+    of each dialect.
+    """
+
+    def made(*arguments: Any, **options: Any) -> Any:
+        engine = create(*arguments, **options)
+        one: Engine = getattr(engine, "sync_engine", engine)
+        if one.dialect.name == "sqlite":
+            other = first.setdefault(type(one.dialect), one)
+            one.dialect, one._compiled_cache = other.dialect, other._compiled_cache
+        return engine
+
+    return made
