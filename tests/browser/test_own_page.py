@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.avatar_page import AvatarPage, eventually
 from tests.support.demo import Demo, running_demo
+from tests.support.host_site import host_site
 from tests.support.processes import Running, free_port
-from tests.support.site import site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -48,11 +48,12 @@ async def test_the_page_of_the_readme_waits_in_line_and_then_speaks(
 ) -> None:
     await tab.page.add_init_script(HURRY)
     async with (
-        site(port, page_of_the_readme(broker.url)) as address,
+        host_site(port) as site,
         httpx.AsyncClient(base_url=f"{broker.url}/api") as other,
     ):
         first = (await other.post("/create-avatar-session")).raise_for_status().json()
-        await tab.page.goto(address)
+        site.pages["/"] = page_of_the_readme(broker.url)
+        await tab.page.goto(site.url)
         await tab.button("Start").click()
         await tab.status_is("You are number 1 in line.")
         await other.post(f"/avatar-sessions/{first['sessionId']}/end")
