@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page
 from tests.support.avatar_page import eventually
 from tests.support.demo import Demo, running_demo
 from tests.support.processes import Running, free_port
-from tests.support.site import site
+from tests.support.site import running_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -48,8 +48,9 @@ async def visiting(browser: Browser, broker: Demo, port: int) -> AsyncIterator[P
     page = await context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    async with site(port, PAGE.replace("{broker}", broker.url)) as address:
-        await page.goto(address)
+    async with running_site(port) as site:
+        site.pages["/"] = PAGE.replace("{broker}", broker.url)
+        await page.goto(site.url)
         await page.wait_for_function("window.client")
         yield page
         assert await context.cookies() == []

@@ -53,6 +53,11 @@ export class BrokerApi {
     return this.#caller.broker;
   }
 
+  /** Whether a login's token says who the visitor is. */
+  get asksLogin() {
+    return this.#caller.asksLogin;
+  }
+
   /**
    * Opens a session, or gets in line for one; one key is one session, however often it is sent.
    *

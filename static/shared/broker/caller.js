@@ -26,6 +26,11 @@ export class Caller {
     this.#getAuthToken = getAuthToken;
   }
 
+  /** Whether a login's token says who the visitor is. */
+  get asksLogin() {
+    return this.#getAuthToken !== undefined;
+  }
+
   /** @returns {RequestCredentials} */
   get cookies() {
     return this.broker ? "omit" : "same-origin";
@@ -59,7 +64,7 @@ export class Caller {
    * @param {unknown} error
    */
   canRenew(error) {
-    return this.#getAuthToken !== undefined && error instanceof Problem && error.needsSignIn;
+    return this.asksLogin && error instanceof Problem && error.needsSignIn;
   }
 }
 

@@ -41,6 +41,11 @@ export class ResumableSession extends Emitter {
     this.#terminator = terminator;
   }
 
+  /** Whether there is a held session. */
+  get isFound() {
+    return this.#held !== null;
+  }
+
   /** Finds a session that no page watches, and holds it; one in another tab is left alone. */
   find() {
     this.#searching = this.#search();

@@ -1,6 +1,7 @@
 import { retryUntilAnswered } from "../broker/connectivity.js";
 import { Problem } from "../broker/problems.js";
 import { Emitter } from "../emitter.js";
+import { noteLeft, takeLeft } from "./left-session.js";
 import { ResumableSession } from "./resumable-session.js";
 import { SessionRun } from "./session-run.js";
 import { SessionTerminator } from "./termination.js";
@@ -65,7 +66,7 @@ export class SessionController extends Emitter {
   async recover() {
     const kept = takeTicket(this.#api.broker);
     if (kept) await this.#go((run) => this.#admit(run, { kept }));
-    else if (!this.#fetchSession) await this.resumable.find();
+    else if (this.#mayHaveLeft()) await this.resumable.find();
   }
 
   /**
@@ -146,6 +147,7 @@ export class SessionController extends Emitter {
   /** Leaves the session, or the place in line, for the next page, as this one goes away. */
   leave() {
     this.#resources.terminator.hurry();
+    if (this.#api.asksLogin && (this.#busy || this.resumable.isFound)) noteLeft(this.#api.broker);
     this.resumable.leave();
     this.#left = this.#run?.leave() ?? null;
   }
@@ -161,6 +163,12 @@ export class SessionController extends Emitter {
   /** Asks the broker for the session's state, where there is reason to doubt it. */
   async check() {
     await this.#run?.monitor?.check();
+  }
+
+  // A login is not asked for a token where a visitor has only opened a page.
+  #mayHaveLeft() {
+    if (this.#fetchSession) return false;
+    return !this.#api.asksLogin || takeLeft(this.#api.broker);
   }
 
   get #busy() {
