@@ -34,6 +34,8 @@ export class ElementRuntime {
   #content;
   #storage;
   #over = new AbortController();
+  /** How often a language was asked for. */
+  #asked = 0;
 
   /**
    * @param {KalturaAvatar} host
@@ -84,11 +86,14 @@ export class ElementRuntime {
     this.#leave();
     this.#over.abort();
     this.presenter.close();
+    this.presenter.view.stage.silence();
   }
 
   /** Speaks the language that is wanted now. */
   async translate() {
+    const asked = (this.#asked += 1);
     const { language, texts } = await translationFor(this.#host);
+    if (asked !== this.#asked) return; // Another language is wanted by now.
     this.#words.become(language, { ...texts, ...this.#host.strings });
     this.#content.lang = language;
     this.#content.dir = directionOf(language);

@@ -11,7 +11,7 @@ export const NAME = "kaltura-avatar";
 /** What may be shown, in the attribute `controls`; all of it without the attribute. */
 const CONTROLS = ["start", "stop", "end", "composer", "captions", "transcript", "fullscreen"];
 
-/** Set before a session is opened; a change has another one opened so. */
+/** What a session is opened with: one that is open stays as it is, and the next one is another. */
 const IDENTITY = ["broker", "player"];
 
 /** A server that renders pages has no elements. @type {typeof HTMLElement} */
@@ -43,9 +43,11 @@ export class KalturaAvatar extends Base {
   #fetch;
   #facts = new SessionFacts();
   #internals = this.attachInternals?.();
-  #root = this.attachShadow({ mode: "open", delegatesFocus: true });
+  #root = this.attachShadow({ mode: "open" });
   /** @type {ElementRuntime | null} */
   #runtime = null;
+  /** Whether the next session is to be opened with something else. */
+  #isStale = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #leaving;
 
@@ -264,6 +266,7 @@ export class KalturaAvatar extends Base {
    * @returns {Promise<AvatarState>} How it is then: `live`, or why not.
    */
   async start() {
+    if (this.#isStale) this.#renew();
     await this.#required.presenter.start();
     return this.state;
   }
@@ -340,7 +343,7 @@ export class KalturaAvatar extends Base {
   #begin() {
     const runtime = new ElementRuntime(this, this.#root, {
       container: this.player === "sdk" ? mediaElement(this) : null,
-      mayStart: () => tell(this, "beforestart", {}, { cancelable: true }),
+      mayStart: () => this.#mayStart(),
       maySpeak: (text) => this.#maySpeak(text),
     });
     this.#runtime = runtime;
@@ -350,14 +353,20 @@ export class KalturaAvatar extends Base {
     return runtime;
   }
 
+  #mayStart() {
+    if (!this.#isStale || this.#facts.isOpen) return tell(this, "beforestart", {}, { cancelable: true });
+    void this.start();
+    return false;
+  }
+
   /** @param {string} text */
   #maySpeak(text) {
     return tell(this, "beforespeak", { text }, { cancelable: true });
   }
 
-  // What is open goes on as it was opened.
   #renew() {
-    if (!this.#runtime || this.#facts.isOpen) return;
+    this.#isStale = this.#runtime !== null && this.#facts.isOpen;
+    if (!this.#runtime || this.#isStale) return;
     this.#leave();
     this.#begin();
   }

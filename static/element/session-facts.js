@@ -9,6 +9,8 @@ import { Emitter } from "../shared/emitter.js";
  * @typedef {{name: string, detail: object}} Told An event, without the prefix of its name.
  */
 
+const MOST_UTTERANCES = 200;
+
 /**
  * What a page can know of the session of its element, and the events that tell of it.
  *
@@ -103,6 +105,7 @@ export class SessionFacts extends Emitter {
     const utterance = { turnId, text, state, problem: cause ?? null };
     if (this.#utterances.get(turnId)?.state === state) return;
     this.#utterances.set(turnId, utterance);
+    for (const [oldest] of this.#utterances) if (this.#utterances.size > MOST_UTTERANCES) this.#utterances.delete(oldest);
     this.#tell("utterance", utterance);
   }
 

@@ -124,7 +124,10 @@ async def test_an_element_that_is_taken_away_leaves_its_session_which_ends(
 ) -> None:
     await avatar.open()
     session = await avatar.start()
+    await avatar.get("window.playing = avatar.shadowRoot.querySelector('video').srcObject, 0")
     await avatar.page.evaluate("document.querySelector('kaltura-avatar').remove()")
+    is_silent = "window.playing.getTracks().every(({ readyState }) => readyState === 'ended')"
+    await eventually(lambda: avatar.page.evaluate(is_silent), "nothing plays on")
     await eventually(lambda: avatar.broker.session_is(session, "ended"), "the session ends")
 
 
@@ -168,7 +171,11 @@ async def test_an_unknown_broker_is_told_in_the_visitors_language_and_another_on
     assert await avatar.get("[avatar.state, avatar.problem.name]") == ["problem", "unreachable"]
     await avatar.get(f"avatar.broker = '{avatar.broker.url}'")
     assert await avatar.get("avatar.start()") == "live"
+    await avatar.get(f"avatar.broker = '{nobody}'")
+    assert await avatar.get("avatar.state") == "live"
     await avatar.button("Beenden").click()
+    await avatar.button("Starten").click()
+    await expect(avatar.status).to_have_text("Keine Verbindung")
 
 
 async def test_a_login_is_asked_for_a_token_by_a_start_alone_and_may_fail(

@@ -1,4 +1,4 @@
-const KEY = "viewing";
+const KEY = "kaltura-avatar viewing";
 
 /** @type {["small", "medium", "large"]} */
 const SIZES = ["small", "medium", "large"];

@@ -52,6 +52,13 @@ export class Stage {
     return this.#video?.srcObject;
   }
 
+  /** Stops picture and sound, which a video that is in no page would play on. */
+  silence() {
+    const { source } = this;
+    if (source instanceof MediaStream) for (const track of source.getTracks()) track.stop();
+    this.clear();
+  }
+
   /** @param {{volume: number, muted: boolean}} sound As the visitor wants it; volume is 0 to 1. */
   setSound(sound) {
     const isWanted = this.#sound.muted && !sound.muted;
