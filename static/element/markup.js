@@ -83,7 +83,7 @@ function transportParts(words) {
     create("p", { class: "state" }, create("span", { class: "lamp", "aria-hidden": "true" }), status),
     clock,
     create("div", { class: "buttons" }, startSlot, stop, end, create("slot", { name: "actions" })),
-    create("div", { class: "terms" }, create("slot", { name: "terms" })),
+    create("slot", { name: "terms" }),
   );
   return { transport, status, clock, start, stop, end, startSlot };
 }

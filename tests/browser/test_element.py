@@ -219,10 +219,12 @@ async def test_a_broker_that_goes_away_amid_speech_is_told_and_can_be_had_again(
     await avatar.button("Terminar").click()
 
 
-async def test_a_page_can_forbid_a_start_and_a_text_and_says_texts_as_they_are_written(
+async def test_a_page_has_its_own_start_forbids_what_it_likes_and_says_texts_as_they_are_written(
     avatar: EmbeddedAvatar,
 ) -> None:
-    await avatar.open()
+    own = '<button slot="start">Talk to us</button><p slot="terms">Our terms</p>'
+    await avatar.open(html=f"<kaltura-avatar>{own}</kaltura-avatar>")
+    await expect(avatar.page.get_by_text("Our terms")).to_be_visible()
     await avatar.page.evaluate(
         """() => {
           const avatar = document.querySelector("kaltura-avatar");
@@ -233,9 +235,10 @@ async def test_a_page_can_forbid_a_start_and_a_text_and_says_texts_as_they_are_w
           });
         }"""
     )
-    await avatar.button("Start").click()
+    await avatar.button("Talk to us").click()
     assert await avatar.get("avatar.state") == "ready"
-    await avatar.start()
+    await avatar.button("Talk to us").click()
+    await avatar.becomes("live")
     assert await avatar.get("avatar.speak('Not this.')") is None
     receipt = await avatar.get("avatar.speak('This.', { turnId: 'mine' })")
     assert receipt["turnId"] == "mine"

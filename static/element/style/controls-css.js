@@ -129,14 +129,11 @@ export default `
   margin-inline-start: auto;
 }
 
-.terms {
+.transport ::slotted([slot="terms"]) {
   flex-basis: 100%;
+  margin: 0;
   color: var(--soft-ink);
   font-size: 0.8125rem;
-}
-
-.layout:not([data-terms]) .terms {
-  display: none;
 }
 
 button {

@@ -3,6 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 
+import { takeUp } from "../../../static/element/host.js";
 import { KalturaAvatar } from "../../../static/element/index.js";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
@@ -32,6 +33,22 @@ const INTERNAL = ["choice", "controlList", "askAuthToken", "constructor"];
 test("a server that renders pages may import the element", () => {
   assert.equal(globalThis.HTMLElement, undefined);
   assert.equal(typeof KalturaAvatar, "function");
+});
+
+test("properties that were set before the element was defined are taken up", () => {
+  class Host {
+    taken = "";
+    get broker() {
+      return this.taken;
+    }
+    set broker(value) {
+      this.taken = value;
+    }
+  }
+  const host = new Host();
+  Object.defineProperty(host, "broker", { value: "early", configurable: true, enumerable: true });
+  takeUp(host);
+  assert.deepEqual([host.taken, Object.hasOwn(host, "broker")], ["early", false]);
 });
 
 test("every attribute and property is documented, and no other", () => {
