@@ -32,7 +32,6 @@ export class ElementRuntime {
   #words = new Words();
   #elements;
   #content;
-  #storage;
   #over = new AbortController();
   /** How often a language was asked for. */
   #asked = 0;
@@ -48,7 +47,6 @@ export class ElementRuntime {
     /** @type {typeof globalThis.fetch} */
     const fetch = (...request) => (host.fetch ?? globalThis.fetch)(...request);
     this.#config = new BrokerConfig(broker, fetch);
-    this.#storage = new TabStorage(`kaltura-avatar ${broker} `);
     const { elements, content } = markup(this.#words);
     this.#elements = { ...elements, container: container ?? elements.container };
     this.#content = content;
@@ -62,7 +60,7 @@ export class ElementRuntime {
       words: this.#words,
       problemWords,
       lineWords: new LineWords(this.#words, (line) => problemWords.reasonOf(line)),
-      storage: this.#storage,
+      storage: new TabStorage(`kaltura-avatar ${broker} `),
       choice: () => host.choice,
       mayStart,
       maySpeak,
@@ -76,14 +74,13 @@ export class ElementRuntime {
 
   /** Takes up what the page before this one left, if it did. */
   async recover() {
-    if (!this.#storage.takeLeft()) return;
     if (this.#host.autoresume) this.session.resumable.on("found", () => void this.session.start());
     await this.session.recover();
   }
 
   /** Leaves the session for whoever comes next, and is over. */
   leave() {
-    this.#leave();
+    this.presenter.leave();
     this.#over.abort();
     this.presenter.close();
     this.presenter.view.stage.silence();
@@ -157,13 +154,11 @@ export class ElementRuntime {
 
   #listen() {
     const { signal } = this.#over;
-    addEventListener("pagehide", () => this.#leave(), { signal });
+    addEventListener("pagehide", () => this.presenter.leave(), { signal });
     addEventListener(
       "pageshow",
       ({ persisted }) => {
-        if (!persisted) return;
-        this.#storage.takeLeft();
-        this.presenter.comeBack();
+        if (persisted) this.presenter.comeBack();
       },
       { signal },
     );
@@ -173,12 +168,6 @@ export class ElementRuntime {
     this.#elements.startSlot.addEventListener("click", ({ target }) => {
       if (target !== this.#elements.start) void this.presenter.start();
     });
-  }
-
-  #leave() {
-    const isOpen = ["connecting", "live"].includes(this.session.state) || !this.#elements.offer.hidden;
-    if (isOpen) this.#storage.markLeft();
-    this.presenter.leave();
   }
 
   #see() {

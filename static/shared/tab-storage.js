@@ -9,13 +9,11 @@
 export class TabStorage {
   #draft;
   #speech;
-  #left;
 
   /** @param {string} [scope] Begins the names of its entries, so that several do not mix. */
   constructor(scope = "") {
     this.#draft = `${scope}draft`;
     this.#speech = `${scope}speech`;
-    this.#left = `${scope}left`;
   }
 
   /** What was written and not sent, by the page before this one too. */
@@ -25,18 +23,6 @@ export class TabStorage {
 
   set draft(text) {
     put(this.#draft, text);
-  }
-
-  /** Notes that a session, or a place in line, was left to be taken up. */
-  markLeft() {
-    put(this.#left, "yes");
-  }
-
-  /** Whether the page before this one has noted that, once. */
-  takeLeft() {
-    const left = take(this.#left, Boolean) ?? false;
-    put(this.#left, "");
-    return left;
   }
 
   /** @param {SavedSpeech} speech */

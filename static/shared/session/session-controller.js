@@ -147,7 +147,7 @@ export class SessionController extends Emitter {
   /** Leaves the session, or the place in line, for the next page, as this one goes away. */
   leave() {
     this.#resources.terminator.hurry();
-    if (this.#api.asksLogin && (this.#busy || this.resumable.isFound)) noteLeft(this.#api.broker);
+    if (this.#keepsNote && (this.#busy || this.resumable.isFound)) noteLeft(this.#api.broker);
     this.resumable.leave();
     this.#left = this.#run?.leave() ?? null;
   }
@@ -155,6 +155,7 @@ export class SessionController extends Emitter {
   /** Resumes, where the browser kept the page while it was away and shows it again. */
   async comeBack() {
     const left = this.#left;
+    if (left) takeLeft(this.#api.broker);
     if (left) await this.#go((run) => run.resume(left));
     else if (this.#busy) takeTicket(this.#api.broker); // What was being opened or waited for goes on by itself.
     else await this.recover();
@@ -165,10 +166,15 @@ export class SessionController extends Emitter {
     await this.#run?.monitor?.check();
   }
 
-  // A login is not asked for a token where a visitor has only opened a page.
   #mayHaveLeft() {
     if (this.#fetchSession) return false;
-    return !this.#api.asksLogin || takeLeft(this.#api.broker);
+    return !this.#keepsNote || takeLeft(this.#api.broker);
+  }
+
+  // Where a visitor has only opened a page, no login is asked for a token, and no broker elsewhere
+  // for sessions.
+  get #keepsNote() {
+    return this.#api.asksLogin || Boolean(this.#api.broker);
   }
 
   get #busy() {

@@ -509,27 +509,30 @@ test("a backend that opens no session is a problem of its own", async () => {
   assert.equal(problems.at(-1).detail, "no credit");
 });
 
-test("a login is not asked where a visitor has only opened a page, but where the page before had a session", async () => {
-  const signedIn = { asksLogin: true };
-  const before = visit({ init: connect, api: signedIn });
-  await before.session.recover();
-  assert.deepEqual(before.calls, []);
-  await before.session.start();
-  before.session.leave();
+for (const [who, asked] of [
+  ["a login", { asksLogin: true }],
+  ["a broker elsewhere", { broker: "https://broker.example" }],
+])
+  test(`${who} is not asked where a visitor has only opened a page, but where the page before had a session`, async () => {
+    const before = visit({ init: connect, api: asked });
+    await before.session.recover();
+    assert.deepEqual(before.calls, []);
+    await before.session.start();
+    before.session.leave();
 
-  const stored = globalThis.sessionStorage;
-  const found = visit({ api: { ...signedIn, sessions: async () => [LEFT] } });
-  globalThis.sessionStorage = stored;
-  await found.session.recover();
-  assert.deepEqual(found.calls, ["resume"]);
-  found.session.leave();
+    const stored = globalThis.sessionStorage;
+    const found = visit({ api: { ...asked, sessions: async () => [LEFT] } });
+    globalThis.sessionStorage = stored;
+    await found.session.recover();
+    assert.deepEqual(found.calls, ["resume"]);
+    found.session.leave();
 
-  const after = visit({ api: signedIn });
-  globalThis.sessionStorage = stored;
-  await after.session.recover();
-  assert.deepEqual(after.calls, ["sessions"]);
-  assert.equal(stored.size, 0);
-});
+    const after = visit({ api: asked });
+    globalThis.sessionStorage = stored;
+    await after.session.recover();
+    assert.deepEqual(after.calls, ["sessions"]);
+    assert.equal(stored.size, 0);
+  });
 
 test("a place in line is kept for one broker", async () => {
   const elsewhere = { broker: "https://broker.example", place: untilAborted };
