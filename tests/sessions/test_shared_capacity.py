@@ -151,6 +151,31 @@ async def test_a_request_that_is_repeated_at_several_processes_opens_one_session
         await houses[2].admission.open("a", SessionOptions(avatar_id="another"), "key")
 
 
+@pytest.mark.parametrize("next_has_it", [False, True])
+async def test_a_session_that_failed_before_its_visitor_got_it_is_not_the_answer_elsewhere(
+    start: Start, kaltura: FakeKaltura, monkeypatch: pytest.MonkeyPatch, *, next_has_it: bool
+) -> None:
+    one, two = await start(), await start()
+
+    async def fails(*_: Any, **__: Any) -> None:
+        raise RecordUnavailable(retry_after=1)
+
+    monkeypatch.setattr(one.registry, "mark_opened", fails)
+    if next_has_it:
+        kaltura.will("end", refusal(500))  # so that it is left to the next
+    with pytest.raises(RecordUnavailable):
+        await one.admission.open("a", SessionOptions(), "key")
+    await one.registry.aclose()
+    if next_has_it:
+        assert isinstance(one, Process)
+        await one.kill()
+        await two.registry.take_over()
+    opened = await two.admission.open("a", SessionOptions(), "key")
+    assert isinstance(opened, SessionRuntime)
+    assert opened.session.ended is None
+    assert kaltura.operations().count("create") == 2
+
+
 async def test_a_visitor_has_as_many_sessions_as_allowed_at_all_processes_together(
     start: Start,
 ) -> None:

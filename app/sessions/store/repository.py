@@ -84,6 +84,12 @@ SESSIONS: Final = Table(
     Index("sessions_left_open", "ended_upstream", "holder"),
 )
 
+WAS_DELIVERED: Final = and_(
+    SESSIONS.c.ready,
+    func.coalesce(SESSIONS.c.ended, "") != EndReason.FAILED.value,
+)
+"""The condition for sessions that reached their pages: one that failed was ended before that."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -220,7 +226,7 @@ class SessionRepository:
             .where(
                 SESSIONS.c.origin_key == origin_key,
                 SESSIONS.c.holder != self._database.process_name,
-                SESSIONS.c.ready,  # before, its page could not show it
+                WAS_DELIVERED,
             )
             .order_by(SESSIONS.c.opened_at.desc())
             .limit(1)
@@ -339,7 +345,7 @@ class SessionRepository:
             ready=row.ready,
             last_moment=EndReason(row.last_moment),
             origin=row.origin_key and IdempotencyRecord(row.origin_key, row.origin_wish),
-            delivered=row.ready,
+            delivered=row.ready and row.ended != EndReason.FAILED.value,
             media=media,
             utterances=utterances,
             ended=ended and EndReason(ended),
