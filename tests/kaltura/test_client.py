@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -115,36 +115,54 @@ async def test_say_audio_is_a_form_of_turn_duration_and_file(
         assert part in form
 
 
+FAILURES: Final[list[tuple[Any, type[errors.KalturaError]]]] = [
+    (refusal(301), errors.RejectedError),
+    (refusal(400), errors.RejectedError),
+    (refusal(429), errors.BusyError),
+    (refusal(500), errors.ServerFailedError),
+    (refusal(503), errors.ServerFailedError),
+    (httpx.Response(200, json={"success": False, "error": "no"}), errors.RejectedError),
+    (
+        httpx.Response(200, json={"objectType": "KalturaAPIException", "code": "X"}),
+        errors.RejectedError,
+    ),
+    (httpx.Response(200, text="<html>"), errors.BrokenAnswerError),
+    (httpx.Response(200, text=""), errors.BrokenAnswerError),
+    (httpx.Response(200, text="[1]"), errors.BrokenAnswerError),
+    (httpx.Response(200, text="null"), errors.BrokenAnswerError),
+    (httpx.Response(200, content=b"\xff\xfe"), errors.BrokenAnswerError),
+    (httpx.Response(200, text="[" * 60_000), errors.BrokenAnswerError),
+    (
+        httpx.Response(200, content=b" " * MAX_ANSWER_BYTES + b"{}"),
+        errors.BrokenAnswerError,
+    ),
+    (httpx.ConnectError("refused"), errors.NotConnectedError),
+    (httpx.ConnectTimeout("what the transport calls a reset"), errors.LostAnswerError),
+    (httpx.ReadError("reset"), errors.LostAnswerError),
+    (ConnectionResetError(), errors.LostAnswerError),
+]
+WITH_ALL: Final = (Operation.CREATE, Operation.KEEP_ALIVE)
+"""One that is never repeated, and one that is."""
+
+OF_EACH_OPERATION: Final[list[tuple[Any, type[errors.KalturaError]]]] = [
+    (refusal(500), errors.ServerFailedError),
+    (httpx.Response(200, json={"success": False, "error": "no"}), errors.RejectedError),
+    (httpx.Response(200, text="[1]"), errors.BrokenAnswerError),
+]
+
+
 @pytest.mark.parametrize(
-    ("answer", "error"),
+    ("operation", "answer", "error"),
     [
-        (refusal(301), errors.RejectedError),
-        (refusal(400), errors.RejectedError),
-        (refusal(429), errors.BusyError),
-        (refusal(500), errors.ServerFailedError),
-        (refusal(503), errors.ServerFailedError),
-        (httpx.Response(200, json={"success": False, "error": "no"}), errors.RejectedError),
-        (
-            httpx.Response(200, json={"objectType": "KalturaAPIException", "code": "X"}),
-            errors.RejectedError,
+        *((operation, *failure) for operation in WITH_ALL for failure in FAILURES),
+        *(
+            (operation, *failure)
+            for operation in Operation
+            if operation not in WITH_ALL
+            for failure in OF_EACH_OPERATION
         ),
-        (httpx.Response(200, text="<html>"), errors.BrokenAnswerError),
-        (httpx.Response(200, text=""), errors.BrokenAnswerError),
-        (httpx.Response(200, text="[1]"), errors.BrokenAnswerError),
-        (httpx.Response(200, text="null"), errors.BrokenAnswerError),
-        (httpx.Response(200, content=b"\xff\xfe"), errors.BrokenAnswerError),
-        (httpx.Response(200, text="[" * 60_000), errors.BrokenAnswerError),
-        (
-            httpx.Response(200, content=b" " * MAX_ANSWER_BYTES + b"{}"),
-            errors.BrokenAnswerError,
-        ),
-        (httpx.ConnectError("refused"), errors.NotConnectedError),
-        (httpx.ConnectTimeout("what the transport calls a reset"), errors.LostAnswerError),
-        (httpx.ReadError("reset"), errors.LostAnswerError),
-        (ConnectionResetError(), errors.LostAnswerError),
     ],
 )
-@every_operation
 async def test_whatever_kaltura_answers_becomes_a_typed_error(
     client: KalturaClient,
     kaltura: FakeKaltura,

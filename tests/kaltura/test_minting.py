@@ -141,8 +141,8 @@ async def test_refused_credentials_are_told_apart(
     assert raised.value.operation is call
 
 
-def answers() -> Iterator[Any]:
-    """An answer that makes no KS, and the error that it becomes."""
+def refusals() -> Iterator[Any]:
+    """An answer that means the same for every call, and the error that it becomes."""
     for status in (401, 403):
         yield refusal(status), errors.CredentialsRejectedError
     for status in (302, 307, 400, 404):
@@ -150,6 +150,13 @@ def answers() -> Iterator[Any]:
     yield refusal(429), errors.BusyError
     for status in (500, 503):
         yield refusal(status), errors.ServerFailedError
+    yield httpx.ConnectError("refused"), errors.NotConnectedError
+    yield httpx.ReadError("reset"), errors.LostAnswerError
+
+
+def useless() -> Iterator[Any]:
+    """An answer in which a call looks for what it asked for, and the error that it becomes."""
+    yield refusal(401), errors.CredentialsRejectedError
     yield exception("INTERNAL_SERVERL_ERROR"), errors.RejectedError
     for text in ("", "<xml>canary-upstream-text", "null", "7", "[]", "{}", '{"ks": null}'):
         yield httpx.Response(200, text=text), errors.BrokenAnswerError
@@ -157,12 +164,15 @@ def answers() -> Iterator[Any]:
         yield httpx.Response(200, json=ks), errors.BrokenAnswerError
         yield httpx.Response(200, json={"ks": ks}), errors.BrokenAnswerError
     yield httpx.Response(200, text='"' + "k" * MAX_ANSWER_BYTES + '"'), errors.BrokenAnswerError
-    yield httpx.ConnectError("refused"), errors.NotConnectedError
-    yield httpx.ReadError("reset"), errors.LostAnswerError
 
 
-@pytest.mark.parametrize(("answer", "error"), list(answers()))
-@every_call
+@pytest.mark.parametrize(
+    ("call", "answer", "error"),
+    [
+        *((MintCall.START, *told) for told in refusals()),
+        *((call, *told) for call in MintCall for told in useless()),
+    ],
+)
 async def test_whatever_kaltura_answers_becomes_a_typed_error_that_quotes_nothing(
     kaltura: FakeKaltura,
     call: MintCall,

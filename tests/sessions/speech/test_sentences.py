@@ -102,9 +102,10 @@ def test_what_a_text_costs_grows_with_its_length_and_no_faster(unit: str, use: s
             written.feed("")
 
     run = cut if use == "whole" else write
-    text = "x." + unit * LONG
-    short, long = (_seconds(run, text[: LONG // by]) for by in (TIMES, 1))
-    assert long < 3 * TIMES * short
+    text = ("x." + unit * LONG)[:LONG]
+    short = min(_seconds(run, text[: LONG // TIMES]) for _ in range(4))
+    # Whatever else the machine does can only slow a run down: one that is quick enough will do.
+    assert any(_seconds(run, text) < 3 * TIMES * short for _ in range(4))
 
 
 def test_where_to_cut_is_looked_for_in_a_part_whose_size_is_fixed(
@@ -123,10 +124,7 @@ def test_where_to_cut_is_looked_for_in_a_part_whose_size_is_fixed(
 
 
 def _seconds(run: Callable[[str], None], text: str) -> float:
-    """Processor time, of the quickest of a few."""
-    took = []
-    for _ in range(4):
-        started = time.thread_time()
-        run(text)
-        took.append(time.thread_time() - started)
-    return min(took)
+    """Processor time."""
+    started = time.thread_time()
+    run(text)
+    return time.thread_time() - started
