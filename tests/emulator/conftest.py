@@ -21,7 +21,7 @@ def open_house() -> OpenHouse:
         app = create_emulator(EmulatorSettings(clock=clock, **changes))
         transport = httpx.ASGITransport(app=app)
         async with (
-            LifespanManager(app),
+            LifespanManager(app, startup_timeout=60, shutdown_timeout=60),
             httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8001") as client,
         ):
             yield House(client, clock)
