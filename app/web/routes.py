@@ -1,4 +1,4 @@
-"""Every route of the broker: the calls that pages make most, then surface by surface."""
+"""Every route of the broker, surface by surface, as the documents have them."""
 
 from typing import Final
 
@@ -12,13 +12,13 @@ from app.web.visitor import config, create, events
 from app.web.visitor import sessions as visitor_sessions
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
-    visitor_sessions.plain,
-    mirror.plain,
     create.router,
+    visitor_sessions.plain,
     visitor_sessions.router,
     events.router,
     config.router,
     mirror.router,
+    mirror.plain,
     probes.router,
     metrics.router,
     operator_api.router,
