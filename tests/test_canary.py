@@ -223,7 +223,7 @@ class Told:
 
 
 def _pattern(template: str) -> str:
-    return re.sub(r"{\w+}", "[^/]+", template)
+    return re.sub(r"{\w+(:path)?}", "[^/]+", template)
 
 
 OUTCOMES = {"ok"} | {
@@ -352,7 +352,8 @@ class Play:
                 "/metrics",
             ),
             *("/problems/kaltura-error", f"/problems/{UPSTREAM_TEXT[7:]}", "/static/page.css"),
-            *("/nowhere", "/api", "/api/avatar-sessions", "/api/waiting-room/nothing"),
+            *("/nowhere", "/api", "/api/config", "/api/avatar-sessions"),
+            *("/api/waiting-room/nothing", "/avatar.js", "/embed/nothing/avatar.js"),
             *(f"{MIRROR_PATH}/nowhere", f"{MIRROR_PATH}/session-1/viewer"),
         ):
             await self._told.call("GET", target)

@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from prometheus_client.samples import Sample
 from starlette.types import Message, Receive, Scope, Send
 
 from app.kaltura.contract import MIRROR_PATH
@@ -51,8 +52,14 @@ async def opened_at(broker: JoinedBroker) -> tuple[dict[str, Any], httpx.Cookies
 
 def attempts(broker: JoinedBroker) -> dict[str, int]:
     """How often a broker has passed a call on, by outcome."""
-    counter = broker.server.lifespan.state["metrics"]._forwards
-    return {labels[0]: int(child._value.get()) for labels, child in counter._metrics.items()}
+    samples = counted_by(broker, "avatar_broker_forwards_total")
+    return {sample.labels["outcome"]: int(sample.value) for sample in samples}
+
+
+def counted_by(broker: JoinedBroker, name: str) -> list[Sample]:
+    """What one broker alone has counted under this name."""
+    metrics = broker.server.lifespan.state["metrics"]._registry.collect()
+    return [sample for metric in metrics for sample in metric.samples if sample.name == name]
 
 
 def seen_by(broker: JoinedBroker, on_answer: Callable[[], None] = lambda: None) -> list[Scope]:
@@ -757,10 +764,13 @@ async def test_both_ends_log_the_same_request_and_one_counts_it(
     [scope] = scopes
     given = dict(scope["headers"])[b"x-request-id"].decode()
     assert answer.headers["X-Request-ID"] == given
+    route = "/api/avatar-sessions/{sessionId}"
     counted = [
-        broker.server.lifespan.state["metrics"]._requests.labels(
-            "GET", "/api/avatar-sessions/{sessionId}", "200"
+        sum(
+            sample.value
+            for sample in counted_by(broker, "avatar_broker_http_requests_total")
+            if sample.labels["route"] == route
         )
         for broker in (owner, other)
     ]
-    assert [int(counter._value.get()) for counter in counted] == [1, 0]
+    assert counted == [1, 0]
