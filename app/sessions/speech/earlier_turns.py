@@ -45,13 +45,18 @@ class EarlierTurns:
 
     def has_key(self, idempotency_key: str) -> bool:
         """Whether a speak with this Idempotency-Key, and without a turn id, is known."""
-        return turn_id_of(self._session_id, idempotency_key) in self._recorded
+        # Most sessions have no earlier process, and then the key's digest is not worth making.
+        return bool(self._recorded) and (
+            turn_id_of(self._session_id, idempotency_key) in self._recorded
+        )
 
     def answer_to(self, speak: SpeakRequest, idempotency_key: str | None) -> Receipt | None:
         """The answer to a speak that an earlier process had; None for one to be carried out.
 
         Raises `OutcomeUnknown` for one that failed, and of which a part may have been said.
         """
+        if not self._recorded:
+            return None
         turn_id = speak.ends_turn
         by_key = idempotency_key is not None and speak.turn_id is None
         if by_key and idempotency_key is not None:
