@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -34,7 +34,7 @@ _VERSION: Final = re.compile(r"[0-9a-f]{16}")
 _TEXT: Final = frozenset({".js", ".css", ".svg"})
 _MAX_FILES: Final = 256
 
-_File = tuple[str, int, int]
+File = tuple[str, int, int]
 """The path of a file, the time of its change in nanoseconds, and its size in bytes."""
 
 
@@ -48,14 +48,14 @@ class PageFiles(StaticFiles):
     def __init__(self, folder: Path) -> None:
         super().__init__(directory=folder)
         self.folder: Final = folder
-        self._files: list[_File] = []
+        self._files: list[File] = []
         self._version = ""
 
     def url(self, path: str) -> str:
         """The address of a file, or of its bundle where there is one."""
-        files = sorted(_files_in(self.folder))
+        files = sorted(files_in(self.folder))
         if files != self._files:
-            self._files, self._version = files, _digest(files)
+            self._files, self._version = files, digest_of(files)
         if (self.folder / BUNDLES / path).is_file():
             path = f"{BUNDLES}/{path}"
         return f"/static/{self._version}/{path}"
@@ -86,7 +86,7 @@ class PageFiles(StaticFiles):
         body = _compressed(full_path, stat_result.st_mtime_ns, stat_result.st_size)
         headers = {
             "Content-Encoding": "gzip",
-            "ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"',
+            "ETag": etag_of(body),
             "Vary": "Accept-Encoding",
         }
         packed = Response(body, status_code, headers, response.media_type)
@@ -95,17 +95,23 @@ class PageFiles(StaticFiles):
         return packed
 
 
-def _files_in(folder: Path | str) -> Iterator[_File]:
+def files_in(folder: Path | str) -> Iterator[File]:
+    """Every file in a folder and in those below it."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.is_dir():
-                yield from _files_in(entry.path)
+                yield from files_in(entry.path)
             else:
                 stat = entry.stat()
                 yield entry.path, stat.st_mtime_ns, stat.st_size
 
 
-def _digest(files: list[_File]) -> str:
+def etag_of(body: bytes) -> str:
+    """The entity tag of an answer with this body."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def digest_of(files: Iterable[File]) -> str:
     """A digest of the contents of files, in this order; the same on each machine."""
     contents = b"".join(hashlib.sha256(Path(path).read_bytes()).digest() for path, *_ in files)
     return hashlib.sha256(contents).hexdigest()[:16]

@@ -3,10 +3,11 @@
 import base64
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from app.web.static_files import BUNDLES, PageFiles
+from app.web.static_files import BUNDLES, File, PageFiles, digest_of, files_in
 
 ELEMENT: Final = "element/index.js"
 """The element's entry, in the folder of static files."""
@@ -32,14 +33,19 @@ class ElementRelease:
 def release_of(assets: PageFiles) -> ElementRelease | None:
     """The release that is served; None in development, where the modules are served instead."""
     folder = assets.folder / _BUNDLE
-    if not (folder / Path(ELEMENT).name).is_file():
+    entry = folder / Path(ELEMENT).name
+    if not entry.is_file():
         return None
-    contents = {path: path.read_bytes() for path in sorted(folder.rglob("*.js"))}
-    digests = b"".join(hashlib.sha256(content).digest() for content in contents.values())
-    entry = hashlib.sha384(contents[folder / Path(ELEMENT).name]).digest()
+    modules = (file for file in files_in(folder) if file[0].endswith(".js"))
+    return _release(entry, tuple(sorted(modules)))
+
+
+@lru_cache(maxsize=1)
+def _release(entry: Path, files: tuple[File, ...]) -> ElementRelease:
+    """The release of these files, read once for each change of any."""
+    digest = hashlib.sha384(entry.read_bytes()).digest()
     return ElementRelease(
-        version=hashlib.sha256(digests).hexdigest()[:16],
-        integrity=f"sha384-{base64.b64encode(entry).decode()}",
+        version=digest_of(files), integrity=f"sha384-{base64.b64encode(digest).decode()}"
     )
 
 

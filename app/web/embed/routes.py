@@ -1,14 +1,13 @@
 """The addresses from which pages of other sites load `<kaltura-avatar>`."""
 
-import hashlib
-
 from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.staticfiles import NotModifiedResponse
 
 from app.web.deps import AssetsDep
 from app.web.embed.element_files import file_of, module_path, release_of
 from app.web.route_classes import HeadRoute
-from app.web.static_files import CHECKED, FOR_EVERY_ORIGIN, FOR_GOOD, PageFiles
+from app.web.static_files import CHECKED, FOR_EVERY_ORIGIN, FOR_GOOD, PageFiles, etag_of
 
 router = APIRouter(include_in_schema=False, route_class=HeadRoute)
 
@@ -34,9 +33,10 @@ async def embedded_file(version: str, path: str, request: Request, assets: Asset
 
 
 def _leading_to_module(request: Request, assets: PageFiles) -> Response:
-    content = f'export * from "{module_path(assets)}";\n'
-    etag = f'"{hashlib.sha256(content.encode()).hexdigest()[:32]}"'
-    headers = {**FOR_EVERY_ORIGIN, "Cache-Control": CHECKED, "ETag": etag}
-    if request.headers.get("If-None-Match") == etag:
-        return Response(status_code=304, headers=headers)
-    return Response(content, headers=headers, media_type="text/javascript")
+    content = f'export * from "{module_path(assets)}";\n'.encode()
+    headers = {"Cache-Control": CHECKED, "ETag": etag_of(content)}
+    response = Response(content, headers=headers, media_type="text/javascript")
+    if assets.is_not_modified(response.headers, request.headers):
+        response = NotModifiedResponse(response.headers)
+    response.headers.update(FOR_EVERY_ORIGIN)
+    return response
