@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from prometheus_client.samples import Sample
+from prometheus_client import CollectorRegistry
 from starlette.types import Message, Receive, Scope, Send
 
 from app.kaltura.contract import MIRROR_PATH
@@ -52,14 +52,18 @@ async def opened_at(broker: JoinedBroker) -> tuple[dict[str, Any], httpx.Cookies
 
 def attempts(broker: JoinedBroker) -> dict[str, int]:
     """How often a broker has passed a call on, by outcome."""
-    samples = counted_by(broker, "avatar_broker_forwards_total")
-    return {sample.labels["outcome"]: int(sample.value) for sample in samples}
+    return {
+        sample.labels["outcome"]: int(sample.value)
+        for metric in counters_of(broker).collect()
+        for sample in metric.samples
+        if sample.name == "avatar_broker_forwards_total"
+    }
 
 
-def counted_by(broker: JoinedBroker, name: str) -> list[Sample]:
-    """What one broker alone has counted under this name."""
-    metrics = broker.server.lifespan.state["metrics"]._registry.collect()
-    return [sample for metric in metrics for sample in metric.samples if sample.name == name]
+def counters_of(broker: JoinedBroker) -> CollectorRegistry:
+    """What one broker alone has counted."""
+    registry: CollectorRegistry = broker.server.lifespan.state["metrics"]._registry
+    return registry
 
 
 def seen_by(broker: JoinedBroker, on_answer: Callable[[], None] = lambda: None) -> list[Scope]:
@@ -764,13 +768,9 @@ async def test_both_ends_log_the_same_request_and_one_counts_it(
     [scope] = scopes
     given = dict(scope["headers"])[b"x-request-id"].decode()
     assert answer.headers["X-Request-ID"] == given
-    route = "/api/avatar-sessions/{sessionId}"
+    answered = {"method": "GET", "route": "/api/avatar-sessions/{sessionId}", "status": "200"}
     counted = [
-        sum(
-            sample.value
-            for sample in counted_by(broker, "avatar_broker_http_requests_total")
-            if sample.labels["route"] == route
-        )
+        counters_of(broker).get_sample_value("avatar_broker_http_requests_total", answered) or 0
         for broker in (owner, other)
     ]
     assert counted == [1, 0]
