@@ -65,7 +65,10 @@ export class ElementRuntime {
       mayStart,
       maySpeak,
     });
-    this.#listen();
+    this.presenter.followPage(host, this.#over.signal);
+    this.#elements.startSlot.addEventListener("click", ({ target }) => {
+      if (target !== this.#elements.start) void this.presenter.start();
+    });
     this.showControls();
     this.showPoster();
     void this.translate();
@@ -150,35 +153,5 @@ export class ElementRuntime {
     this.presenter.view.composer.limit(settings.maxTextLength);
     this.showControls();
     return settings;
-  }
-
-  #listen() {
-    const { signal } = this.#over;
-    addEventListener("pagehide", () => this.presenter.leave(), { signal });
-    addEventListener(
-      "pageshow",
-      ({ persisted }) => {
-        if (persisted) this.presenter.comeBack();
-      },
-      { signal },
-    );
-    addEventListener("online", () => void this.session.check(), { signal });
-    document.addEventListener("visibilitychange", () => this.#see(), { signal });
-    this.#host.addEventListener("keydown", (event) => this.#press(event), { signal });
-    this.#elements.startSlot.addEventListener("click", ({ target }) => {
-      if (target !== this.#elements.start) void this.presenter.start();
-    });
-  }
-
-  #see() {
-    if (document.hidden) return;
-    this.presenter.view.waitingPanel.calm();
-    void this.session.check();
-  }
-
-  /** @param {KeyboardEvent} event */
-  #press({ key, isComposing, defaultPrevented }) {
-    if (key === "Escape" && !isComposing && !defaultPrevented && this.presenter.view.canStop)
-      void this.presenter.interrupt();
   }
 }

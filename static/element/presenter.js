@@ -149,16 +149,30 @@ export class Presenter extends Emitter {
     this.#alerts.raise("state", this.#noticeOf(problem, this.#remedyFor(problem)));
   }
 
+  /**
+   * Follows the page: how it comes and goes, its network, and Escape, which stops speech.
+   *
+   * @param {Pick<EventTarget, "addEventListener">} keys Where Escape counts.
+   * @param {AbortSignal} [signal] Says that it is over.
+   */
+  followPage(keys, signal = new AbortController().signal) {
+    addEventListener("pagehide", () => this.leave(), { signal });
+    addEventListener(
+      "pageshow",
+      ({ persisted }) => {
+        if (persisted) this.#comeBack();
+      },
+      { signal },
+    );
+    addEventListener("online", () => void this.#session.check(), { signal });
+    document.addEventListener("visibilitychange", () => this.#see(), { signal });
+    keys.addEventListener("keydown", (event) => this.#press(/** @type {KeyboardEvent} */ (event)), { signal });
+  }
+
   /** The page goes away: what it knows is kept for the next one. */
   leave() {
     this.#session.leave();
     this.#storage.saveSpeech(this.conversation.keep());
-  }
-
-  /** The browser shows a page again that it had kept. */
-  comeBack() {
-    this.#kept = this.#storage.takeSpeech();
-    void this.#session.comeBack();
   }
 
   /** Stops what goes on by itself, for good. */
@@ -168,6 +182,23 @@ export class Presenter extends Emitter {
     this.view.waitingPanel.calm();
     this.#alerts.end();
     this.conversation.end();
+  }
+
+  /** The browser shows a page again that it had kept. */
+  #comeBack() {
+    this.#kept = this.#storage.takeSpeech();
+    void this.#session.comeBack();
+  }
+
+  #see() {
+    if (document.hidden) return;
+    this.view.waitingPanel.calm();
+    void this.#session.check();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #press({ key, isComposing, defaultPrevented }) {
+    if (key === "Escape" && !isComposing && !defaultPrevented && this.view.canStop) void this.interrupt();
   }
 
   #follow() {

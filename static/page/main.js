@@ -101,20 +101,7 @@ presenter.on("state", ({ state }) => {
 });
 session.on("opened", (opened) => inspector.opened(opened));
 
-addEventListener("keydown", ({ key, isComposing, defaultPrevented }) => {
-  if (key === "Escape" && !isComposing && !defaultPrevented && presenter.view.canStop) void presenter.interrupt();
-});
-addEventListener("pagehide", () => presenter.leave());
-addEventListener("pageshow", ({ persisted }) => {
-  if (persisted) presenter.comeBack();
-});
-addEventListener("online", () => void session.check());
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) return;
-  presenter.view.waitingPanel.calm();
-  void session.check();
-});
-
+presenter.followPage(globalThis);
 watchPlayerCalls((call) => inspector.call(call));
 player.then(
   ({ name, replaced }) => {
