@@ -16,7 +16,8 @@ from app.emulator.speech.espeak import load_espeak
 from tests.support.avatar_page import AvatarPage
 from tests.support.browsers import program_of
 from tests.support.demo import OPERATED, SDK_URL, STAND_IN, Demo, Launch, running_demo
-from tests.support.processes import BACKSTAGE, NODE, Running, running
+from tests.support.processes import BACKSTAGE, NODE, Running, free_port, running
+from tests.support.site import calls_allowed_from
 
 CHROMIUM_ARGUMENTS: Final = [
     "--no-sandbox",
@@ -111,6 +112,22 @@ def small_demo(emulator: Running, tmp_path: Path) -> Iterator[Demo]:
     """A broker with room for one."""
     with running_demo(emulator, tmp_path, MAX_CONCURRENT_SESSIONS="1") as demo:
         yield demo
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """Where a site of another origin is."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def broker(
+    emulator: Running, tmp_path_factory: pytest.TempPathFactory, port: int
+) -> Iterator[Demo]:
+    """A broker that the pages of that site may call."""
+    folder = tmp_path_factory.mktemp("broker")
+    with running_demo(emulator, folder, **calls_allowed_from(port)) as broker:
+        yield broker
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,6 +1,6 @@
 """The client in a page of another origin, where no cookie of the broker counts."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -8,8 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from tests.support.avatar_page import eventually
-from tests.support.demo import Demo, running_demo
-from tests.support.processes import Running, free_port
+from tests.support.demo import Demo
 from tests.support.site import running_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -23,22 +22,6 @@ addEventListener("pagehide", () => window.session?.leave());
 </script>"""
 
 OPEN: Final = "client.open().then((own) => (window.session = own).sessionId)"
-
-
-@pytest.fixture(scope="module")
-def port() -> int:
-    """Where the page's own site is."""
-    return free_port()
-
-
-@pytest.fixture(scope="module")
-def broker(
-    emulator: Running, tmp_path_factory: pytest.TempPathFactory, port: int
-) -> Iterator[Demo]:
-    """A broker that the site may call, with one session for each visitor."""
-    origin = {"ALLOWED_ORIGINS": f"http://127.0.0.1:{port}"}
-    with running_demo(emulator, tmp_path_factory.mktemp("broker"), **origin) as broker:
-        yield broker
 
 
 @asynccontextmanager

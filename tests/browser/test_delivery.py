@@ -14,8 +14,8 @@ from playwright.async_api import Browser, expect
 from tests.support.avatar_page import AvatarPage
 from tests.support.demo import Demo, running_demo
 from tests.support.embedded_avatar import EmbeddedAvatar
-from tests.support.processes import ROOT, Running, free_port
-from tests.support.site import running_site
+from tests.support.processes import ROOT, Running
+from tests.support.site import calls_allowed_from, running_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -24,12 +24,6 @@ MAX_FILES = 5
 """The page, its style, its script, the player's and the icon."""
 
 MAX_ELEMENT_BYTES = 30 * 1024
-
-
-@pytest.fixture(scope="module")
-def port() -> int:
-    """Where a site of another origin is."""
-    return free_port()
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +39,8 @@ def bundled_demo(
         env={"PATH": f"{NODE}:/usr/bin:/bin"},
         check=True,
     )
-    origins = {"ALLOWED_ORIGINS": f"http://127.0.0.1:{port}"}
-    with running_demo(emulator, tmp_path, PYTHONPATH=str(tmp_path), **origins) as demo:
+    settings = {"PYTHONPATH": str(tmp_path), **calls_allowed_from(port)}
+    with running_demo(emulator, tmp_path, **settings) as demo:
         yield demo
 
 

@@ -14,7 +14,7 @@ from tests.support.avatar_page import eventually
 from tests.support.demo import SDK_URL, STAND_IN, Demo, running_demo
 from tests.support.embedded_avatar import EmbeddedAvatar, policy
 from tests.support.processes import Running, free_port
-from tests.support.site import Site, running_site
+from tests.support.site import Site, calls_allowed_from, running_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -28,19 +28,13 @@ _LISTEN: Final = """() => {
 
 
 @pytest.fixture(scope="module")
-def port() -> int:
-    """Where the site is."""
-    return free_port()
-
-
-@pytest.fixture(scope="module")
 def broker(
     emulator: Running, tmp_path_factory: pytest.TempPathFactory, port: int
 ) -> Iterator[Demo]:
     """A broker that the site may call."""
     digest = base64.b64encode(hashlib.sha384(STAND_IN.read_bytes()).digest()).decode()
     settings = {
-        "ALLOWED_ORIGINS": f"http://127.0.0.1:{port}",
+        **calls_allowed_from(port),
         "AVATAR_SDK_URL": SDK_URL,
         "AVATAR_SDK_INTEGRITY": f"sha384-{digest}",
     }

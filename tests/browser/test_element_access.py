@@ -1,6 +1,6 @@
 """Everyone can use `<kaltura-avatar>`: by name, in any language, in light, dark and own colours."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pytest
@@ -9,9 +9,8 @@ from playwright.async_api import Browser, expect
 
 from tests.support.accessibility import CONTRAST
 from tests.support.avatar_page import AvatarPage
-from tests.support.demo import Demo, running_demo
+from tests.support.demo import Demo
 from tests.support.embedded_avatar import EmbeddedAvatar
-from tests.support.processes import Running, free_port
 from tests.support.site import running_site
 from tests.support.waiting_room import CREATE, WaitingRoom
 
@@ -23,20 +22,6 @@ WORDS: Final = {
     "ar": ("ابدأ", "انطق", "إنهاء"),
 }
 """What the buttons are called."""
-
-
-@pytest.fixture(scope="module")
-def port() -> int:
-    return free_port()
-
-
-@pytest.fixture(scope="module")
-def broker(
-    emulator: Running, tmp_path_factory: pytest.TempPathFactory, port: int
-) -> Iterator[Demo]:
-    origins = {"ALLOWED_ORIGINS": f"http://127.0.0.1:{port}"}
-    with running_demo(emulator, tmp_path_factory.mktemp("access"), **origins) as demo:
-        yield demo
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -9,8 +9,8 @@ import pytest
 
 from tests.support.avatar_page import AvatarPage, eventually
 from tests.support.demo import Demo, running_demo
-from tests.support.processes import Running, free_port
-from tests.support.site import site
+from tests.support.processes import Running
+from tests.support.site import calls_allowed_from, site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -30,16 +30,10 @@ def page_of_the_document(broker: str) -> str:
 
 
 @pytest.fixture
-def port() -> int:
-    """Where the page's own site is."""
-    return free_port()
-
-
-@pytest.fixture
 def broker(emulator: Running, tmp_path: Path, port: int) -> Iterator[Demo]:
     """A broker with room for one, which the page's site may call."""
-    limits = {"MAX_CONCURRENT_SESSIONS": "1", "ALLOWED_ORIGINS": f"http://127.0.0.1:{port}"}
-    with running_demo(emulator, tmp_path, **limits) as broker:
+    settings = {"MAX_CONCURRENT_SESSIONS": "1", **calls_allowed_from(port)}
+    with running_demo(emulator, tmp_path, **settings) as broker:
         yield broker
 
 

@@ -30,6 +30,11 @@ class Site:
         writer.close()
 
 
+def calls_allowed_from(port: int) -> dict[str, str]:
+    """The setting of a broker that the pages of the site at this port may call."""
+    return {"ALLOWED_ORIGINS": f"http://127.0.0.1:{port}"}
+
+
 @asynccontextmanager
 async def running_site(port: int) -> AsyncIterator[Site]:
     """A site at this port of this machine."""
