@@ -354,6 +354,7 @@ class Play:
             *("/problems/kaltura-error", f"/problems/{UPSTREAM_TEXT[7:]}", "/static/page.css"),
             *("/nowhere", "/api", "/api/config", "/api/avatar-sessions"),
             *("/api/waiting-room/nothing", "/avatar.js", "/embed/nothing/avatar.js"),
+            *("/avatar-frame.js", "/embed"),
             *(f"{MIRROR_PATH}/nowhere", f"{MIRROR_PATH}/session-1/viewer"),
         ):
             await self._told.call("GET", target)

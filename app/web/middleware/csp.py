@@ -32,12 +32,22 @@ _LOOPBACK = "http://127.0.0.1:* http://localhost:*"
 
 def page_policy(settings: Settings, nonce: str) -> str:
     """The policy of the avatar's page: the broker, the SDK's origin, and Kaltura's media."""
+    sdk = "" if settings.sdk_url == BUILTIN_PLAYER else _origin(settings.sdk_url)
+    return _live_policy(settings, f"'self' 'nonce-{nonce}' {sdk}")
+
+
+def embed_policy(settings: Settings, nonce: str) -> str:
+    """The policy of the element in a frame, which loads no SDK and makes no HTML of strings."""
+    live = _live_policy(settings, f"'self' 'nonce-{nonce}'")
+    return f"{live}; require-trusted-types-for 'script'; trusted-types 'none'"
+
+
+def _live_policy(settings: Settings, scripts: str) -> str:
     media = _LOOPBACK if settings.upstream_is_local else _KALTURA
     api = "" if settings.sealed else _origin(settings.avatar_base_url)
-    sdk = "" if settings.sdk_url == BUILTIN_PLAYER else _origin(settings.sdk_url)
     directives = {
         "default-src": "'none'",
-        "script-src": f"'self' 'nonce-{nonce}' {sdk}",
+        "script-src": scripts,
         "style-src": "'self'",
         "img-src": "'self' data:",
         "media-src": f"'self' blob: {media}",
