@@ -114,7 +114,9 @@ class Settings(SpeechSettings, KsSettings):
         "runs no other",
     )
     frame_ancestors: FrameAncestors = Field(
-        (), description="Origins whose pages may show the broker's page in a frame, comma-separated"
+        (),
+        description="Origins whose pages may show the broker's page or its avatar in a frame, and "
+        "control the avatar there, comma-separated",
     )
 
     # Where the broker runs
