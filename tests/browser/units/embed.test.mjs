@@ -15,8 +15,9 @@ class Scene extends EventTarget {
   handed = [];
   parent = { postMessage: (data, origin, ports) => this.handed.push({ data, origin, ports }) };
 
-  constructor() {
+  constructor(t) {
     super();
+    t.after(() => this.handed.forEach(({ ports }) => ports[0].close()));
     const element = (this.element = Object.assign(new EventTarget(), { state: "ready", sessionId: null, utterances: [], problem: null }));
     for (const name of ["start", "speak", "speakAudio", "interrupt", "end", "leaveLine", "unmute"])
       element[name] = (...given) => (this.asked.push([name, ...given]), `${name} done`);
@@ -30,11 +31,10 @@ class Scene extends EventTarget {
   }
 
   /** The page says hello, and calls by the port that it is given. */
-  connect(t, functions = {}) {
+  connect(functions = {}) {
     this.hear(HELLO);
     const { data, origin, ports } = this.handed.at(-1);
     assert.deepEqual([data, origin], [WELCOME, SHOP]);
-    t.after(() => ports[0].close());
     return { port: ports[0], calls: new PortCalls(ports[0], functions) };
   }
 }
@@ -59,8 +59,8 @@ function anything(roll, depth = 0) {
   return leaves[roll(leaves.length)];
 }
 
-test("messages of strangers change nothing, whatever is in them", () => {
-  const scene = new Scene();
+test("messages of strangers change nothing, whatever is in them", (t) => {
+  const scene = new Scene(t);
   const roll = dice(7);
   const stranger = { postMessage: () => assert.fail("a stranger is answered") };
   const origins = ["null", "", `${SHOP}.evil.example`, "https://shop.example:8443", "http://shop.example", "https://example.org", "https://evilexample.org", "http://a.example.org", "https://a.example.org:8443"];
@@ -73,16 +73,15 @@ test("messages of strangers change nothing, whatever is in them", () => {
   assert.deepEqual([scene.handed, scene.asked], [[], []]);
 });
 
-test("a page of an allowed origin, or below an allowed domain, is given a port for itself alone", () => {
-  const scene = new Scene();
+test("a page of an allowed origin, or below an allowed domain, is given a port for itself alone", (t) => {
+  const scene = new Scene(t);
   for (const origin of [SHOP, "https://a.b.example.org"]) scene.hear(HELLO, { origin });
   assert.deepEqual(scene.handed.map(({ origin }) => origin), [SHOP, "https://a.b.example.org"]);
-  for (const { ports } of scene.handed) ports[0].close();
 });
 
 test("by its port a page uses what the element has for pages, and nothing else", async (t) => {
-  const scene = new Scene();
-  const { port, calls } = scene.connect(t);
+  const scene = new Scene(t);
+  const { port, calls } = scene.connect();
   const roll = dice(11);
   for (let i = 0; i < 3000; i += 1) port.postMessage(anything(roll));
   for (const name of ["token", "remove", "constructor", "__proto__", "toString", "dispatchEvent", "getAuthToken"])
@@ -93,21 +92,21 @@ test("by its port a page uses what the element has for pages, and nothing else",
 });
 
 test("what a page asks for and cannot have is told as the element tells it", async (t) => {
-  const scene = new Scene();
+  const scene = new Scene(t);
   scene.element.start = async () => {
     throw new Problem("at-capacity", { title: "Full", detail: "Later.", requestId: "r-1", retryAfter: 5 });
   };
-  const { calls } = scene.connect(t);
+  const { calls } = scene.connect();
   const told = { name: "at-capacity", message: "Full", title: "Full", detail: "Later.", requestId: "r-1", retryAfter: 5 };
   await assert.rejects(calls.call("start"), told);
 });
 
 test("a page is told how the element is, then each event, and no token", async (t) => {
-  const scene = new Scene();
+  const scene = new Scene(t);
   const told = [];
   const heard = new Promise((resolve) => {
     const dispatch = (name, detail) => (told.push({ name, detail }), resolve());
-    scene.connect(t, { update: (facts) => told.push(facts), dispatch });
+    scene.connect({ update: (facts) => told.push(facts), dispatch });
   });
   Object.assign(scene.element, { state: "live", sessionId: "s-1" });
   scene.element.dispatchEvent(new CustomEvent("avatar-beforespeak", { detail: { text: "Hi" } }));
@@ -122,28 +121,28 @@ test("a page is told how the element is, then each event, and no token", async (
 });
 
 test("a login's token is a question to the page, also before it has said hello", async (t) => {
-  const scene = new Scene();
+  const scene = new Scene(t);
   const asked = scene.remote.askAuthToken({ reason: "create" });
-  scene.connect(t, { getAuthToken: async ({ reason }) => `a token to ${reason}` });
+  scene.connect({ getAuthToken: async ({ reason }) => `a token to ${reason}` });
   assert.equal(await asked, "a token to create");
 });
 
 test("where no page says hello, a login is asked for in vain and not for ever", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
-  const asked = new Scene().remote.askAuthToken({ reason: "create" });
+  const asked = new Scene(t).remote.askAuthToken({ reason: "create" });
   t.mock.timers.tick(10_000);
   await assert.rejects(asked, /has no avatar-frame.js/);
 });
 
 test("a text that is still being written is asked for part by part", async (t) => {
-  const scene = new Scene();
+  const scene = new Scene(t);
   scene.element.speak = async (parts) => {
     const texts = [];
     for await (const part of parts) texts.push(part);
     return texts.join("");
   };
   const parts = ["One ", "after ", "the other."].values();
-  const { calls } = scene.connect(t, { nextPart: (stream) => stream === 3 && parts.next() });
+  const { calls } = scene.connect({ nextPart: (stream) => stream === 3 && parts.next() });
   assert.equal(await calls.call("speakParts", 3), "One after the other.");
 });
 
