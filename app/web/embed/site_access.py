@@ -65,7 +65,7 @@ def _calls(settings: Settings, site: str, broker: str) -> Finding:
         "calls",
         f"ALLOWED_ORIGINS does not name {site}: browsers keep the broker's answers from it",
         f"Set ALLOWED_ORIGINS={','.join([*settings.allowed_origins, site])}",
-        is_needed=True,
+        is_needed=not _may_frame(settings, site),
     )
 
 
@@ -83,7 +83,7 @@ def _login(settings: Settings, site: str, broker: str) -> Finding:
 
 
 def _frame(settings: Settings, site: str, broker: str) -> Finding:
-    if site == broker or any(matches(each, site) for each in settings.frame_ancestors):
+    if site == broker or _may_frame(settings, site):
         return Finding("frame", "FRAME_ANCESTORS allows it to show the broker's pages in a frame")
     return Finding(
         "frame",
@@ -91,3 +91,7 @@ def _frame(settings: Settings, site: str, broker: str) -> Finding:
         "Only if it uses a frame, set "
         f"FRAME_ANCESTORS={','.join([*settings.frame_ancestors, site])}",
     )
+
+
+def _may_frame(settings: Settings, site: str) -> bool:
+    return any(matches(each, site) for each in settings.frame_ancestors)
