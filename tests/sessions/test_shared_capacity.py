@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Float, bindparam, text
+from sqlalchemy import Float, bindparam, event, text
 
 from app.db.database import Database, open_database
 from app.migrations import prepare
@@ -134,6 +134,23 @@ async def test_whoever_waits_hears_of_what_another_process_did(start: Start) -> 
     await one.end(session)
     await two.reaper.sweep()
     assert (await answer).turn_seconds_left == TURN_SECONDS
+
+
+async def test_those_who_wait_ask_without_a_lock_and_share_what_is_read(start: Start) -> None:
+    house = await start(max_concurrent_sessions=1)
+    assert isinstance(house, Process)
+    await house.open("first")
+    line = [await house.wait(f"visitor-{number}") for number in range(20)]
+    said: list[str] = []
+    event.listen(
+        house.database.engine.sync_engine,
+        "before_cursor_execute",
+        lambda _connection, _cursor, statement, *_: said.append(statement),
+    )
+    places = await asyncio.gather(*(house.admission.place(each.ticket_id, 0) for each in line))
+    assert [place.position for place in places] == list(range(1, 21))
+    assert len(said) <= 6, "two reads of three queries: who asks during one has the next"
+    assert not [each for each in said if "FOR UPDATE" in each or not each.startswith("SELECT")]
 
 
 async def test_a_request_that_is_repeated_at_several_processes_opens_one_session(

@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
     Table,
     delete,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     true,
     union_all,
     update,
@@ -38,6 +40,29 @@ from app.sessions.store.repository import SESSIONS, WAS_DELIVERED
 _ROW: Final = 1
 """The id of the only row of the table `capacity`."""
 
+_LOCK: Final = "capacity"
+"""The key of the transactions that lock it, which run one after the other."""
+
+REST: Final = 9.0
+"""So looks at the line take a tenth of the time at most, however many wait."""
+
+_TICKETS: Final = select(
+    *(LINE.c.nonce, LINE.c.ticket_key, LINE.c.owner, LINE.c.address),
+    *(LINE.c.last_seen_at, LINE.c.called_at, LINE.c.came_back),
+).order_by(LINE.c.came_back.desc(), LINE.c.seq)
+"""The line; what follows the nonce is in the order of the fields of `Ticket`."""
+
+_UPDATE: Final = text("""
+    UPDATE line
+    SET address = new.address, last_seen_at = new.last_seen_at, called_at = new.called_at
+    FROM unnest(
+        CAST(:nonce AS text[]), CAST(:address AS text[]),
+        CAST(:last_seen_at AS float8[]), CAST(:called_at AS float8[])
+    ) AS new(nonce, address, last_seen_at, called_at)
+    WHERE line.nonce = new.nonce
+""")
+"""Writes what has changed of any number of tickets."""
+
 _NONCE_BYTES: Final = 18
 _NONCE_LENGTH: Final = _NONCE_BYTES * 4 // 3
 
@@ -45,6 +70,7 @@ _NONCE_LENGTH: Final = _NONCE_BYTES * 4 // 3
 class SharedCapacityStore:
     """Changes the state in one transaction, which locks it against every other process.
 
+    Of one process only one transaction waits for the lock, so that the others can be written.
     `now` is the time by which every process counts. `opening_seconds` is how long Kaltura may take
     to open a session. After that time the place of a process that died is free again.
     """
@@ -64,13 +90,23 @@ class SharedCapacityStore:
         self.max_waiting = max_waiting
         self.opening_seconds = opening_seconds
         self.now = now
+        self.rest = REST
         self._ticket_key = ticket_key
+
+    async def read(self, rule: Callable[[CapacityState], Result]) -> Result:
+        """Apply a rule that changes nothing, without a lock; raises `RecordUnavailable`."""
+
+        def work(connection: Connection) -> Result:
+            row = connection.execute(select(CAPACITY)).one_or_none()
+            return rule(SharedCapacity(self, connection, row))
+
+        return await self.database.write(work)
 
     async def change(self, rule: Callable[[CapacityState], Result]) -> Result:
         """Apply a rule in one transaction; raises what it raises, and `RecordUnavailable`."""
 
         def work(connection: Connection) -> tuple[Result | None, Problem | None]:
-            state = SharedCapacity(self, connection)
+            state = SharedCapacity(self, connection, self._locked_row(connection))
             result = problem = None
             try:
                 result = rule(state)
@@ -79,10 +115,19 @@ class SharedCapacityStore:
             state.save()
             return result, problem
 
-        result, problem = await self.database.write(work)
+        result, problem = await self.database.write(work, keys=(_LOCK,))
         if problem is not None:
             raise problem
         return result  # type: ignore[return-value] # without a problem it is what the rule returned
+
+    def _locked_row(self, connection: Connection) -> Row[Any]:
+        lock = select(CAPACITY).with_for_update()
+        row = connection.execute(lock).one_or_none()
+        if row is None:
+            first = self.database.insert(CAPACITY).values(id=_ROW, version=0)
+            connection.execute(first.on_conflict_do_nothing())
+            row = connection.execute(lock).one()
+        return row
 
     def new_ticket_id(self) -> str:
         """An id that its row does not reveal: a nonce, and a code of it that needs a key."""
@@ -95,28 +140,29 @@ class SharedCapacityStore:
 
 
 class SharedCapacity:
-    """The state of capacity in one transaction."""
+    """The state of capacity in one transaction; `row` is None before there was any change."""
 
-    def __init__(self, store: SharedCapacityStore, connection: Connection) -> None:
+    def __init__(
+        self, store: SharedCapacityStore, connection: Connection, row: Row[Any] | None
+    ) -> None:
         self._store = store
         self._connection = connection
-        row = self._locked_row()
-        self.version = row.version
+        self.version: int = 0 if row is None else row.version
         self.kaltura_limit: KalturaLimit | None = None
-        if row.kaltura_sessions is not None:
+        if row is not None and row.kaltura_sessions is not None:
             self.kaltura_limit = KalturaLimit(row.kaltura_sessions, row.kaltura_until)
         self._limit_before = self.kaltura_limit
-        # Read once the row is locked, so that no earlier transaction is at work any more; and by
-        # one statement, as sessions end meanwhile: by two, a place would be free for an address and
-        # not for all, and a turn be taken back.
+        # Read after the lock, where it is taken, so that no earlier transaction is at work any
+        # more; and by one statement, as sessions end meanwhile: by two, a place would be free for
+        # an address and not for all, and a turn be taken back.
         found = connection.execute(self._taken()).all()
         self.now: float = found[0].now
-        self.sessions: int = sum(row.taken for row in found if row.is_session)
+        self.sessions: int = sum(each.taken for each in found if each.is_session)
         self._taken_at: Counter[str | None] = Counter()
-        for row in found:
-            self._taken_at[row.address] += row.taken or 0
-        tickets = connection.execute(select(LINE).order_by(LINE.c.came_back.desc(), LINE.c.seq))
-        line = [self._ticket(each) for each in tickets]
+        for each in found:
+            self._taken_at[each.address] += each.taken or 0
+        tickets = connection.execute(_TICKETS)
+        line = [Ticket(store.ticket_id(nonce), *fields) for nonce, *fields in tickets]
         self._line_before = {ticket: _columns(ticket) for ticket in line}
         self.waiting_room = WaitingRoom(
             size=store.max_waiting,
@@ -194,8 +240,10 @@ class SharedCapacity:
         gone = [_nonce(ticket) for ticket in before if ticket not in now]
         if gone:
             self._connection.execute(delete(LINE).where(LINE.c.nonce.in_(gone)))
+        updates = []
         for ticket, columns in now.items():
-            if ticket not in before:
+            known = before.get(ticket)
+            if known is None:
                 self._connection.execute(
                     insert(LINE).values(
                         nonce=_nonce(ticket),
@@ -205,32 +253,13 @@ class SharedCapacity:
                         **columns,
                     )
                 )
-            elif columns != before[ticket]:
-                own = LINE.c.nonce == _nonce(ticket)
-                self._connection.execute(update(LINE).where(own).values(columns))
-            known = before.get(ticket)
+            elif columns != known:
+                updates.append({"nonce": _nonce(ticket), **columns})
             changed |= known is None or known["called_at"] != columns["called_at"]
+        if updates:
+            names = updates[0].keys()
+            self._connection.execute(_UPDATE, {name: [u[name] for u in updates] for name in names})
         return changed or bool(gone)
-
-    def _locked_row(self) -> Any:
-        lock = select(CAPACITY).with_for_update()
-        row = self._connection.execute(lock).one_or_none()
-        if row is None:
-            first = self._store.database.insert(CAPACITY).values(id=_ROW, version=0)
-            self._connection.execute(first.on_conflict_do_nothing())
-            row = self._connection.execute(lock).one()
-        return row
-
-    def _ticket(self, row: Any) -> Ticket:
-        return Ticket(
-            ticket_id=self._store.ticket_id(row.nonce),
-            key=row.ticket_key,
-            owner=row.owner,
-            address=row.address,
-            last_seen_at=row.last_seen_at,
-            called_at=row.called_at,
-            came_back=row.came_back,
-        )
 
     def _is_alive(self) -> ColumnElement[bool]:
         return OPENINGS.c.expires_at > self._store.now
