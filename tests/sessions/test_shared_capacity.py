@@ -48,6 +48,16 @@ class Process(Domain):
     async def kill(self) -> None:
         await die(self.database)
 
+    def statements(self) -> list[str]:
+        """A list to which every statement is added that the process sends from now on."""
+        sent: list[str] = []
+        event.listen(
+            self.database.engine.sync_engine,
+            "before_cursor_execute",
+            lambda _connection, _cursor, statement, *_: sent.append(statement),
+        )
+        return sent
+
 
 @pytest.fixture
 async def start(postgres_url: str, kaltura: FakeKaltura, clock: FakeClock) -> AsyncIterator[Start]:
@@ -108,6 +118,18 @@ async def test_a_rush_on_several_processes_takes_no_place_twice(
     assert kaltura.operations().count("create") == 5
 
 
+async def test_all_who_come_to_one_process_at_once_take_the_lock_together(start: Start) -> None:
+    house = await start(max_concurrent_sessions=1, max_waiting=10)
+    assert isinstance(house, Process)
+    said = house.statements()
+    rush = [comes(house, f"visitor-{number}") for number in range(20)]
+    answers = await asyncio.gather(*rush, return_exceptions=True)
+    assert [type(each) for each in answers] == (
+        [SessionRuntime] + [QueuePosition] * 10 + [AtCapacity] * 9
+    ), "one who is refused undoes nothing for the others"
+    assert sum("FOR UPDATE" in each for each in said) <= 3, "two rounds, and the first lock's row"
+
+
 async def test_those_in_line_are_called_in_the_order_in_which_they_came(start: Start) -> None:
     one, two = await start(max_concurrent_sessions=1), await start(max_concurrent_sessions=1)
     session = await one.open("first")
@@ -141,12 +163,7 @@ async def test_those_who_wait_ask_without_a_lock_and_share_what_is_read(start: S
     assert isinstance(house, Process)
     await house.open("first")
     line = [await house.wait(f"visitor-{number}") for number in range(20)]
-    said: list[str] = []
-    event.listen(
-        house.database.engine.sync_engine,
-        "before_cursor_execute",
-        lambda _connection, _cursor, statement, *_: said.append(statement),
-    )
+    said = house.statements()
     places = await asyncio.gather(*(house.admission.place(each.ticket_id, 0) for each in line))
     assert [place.position for place in places] == list(range(1, 21))
     assert len(said) <= 6, "two reads of three queries: who asks during one has the next"

@@ -66,6 +66,11 @@ class LineLook:
             raise found
         return found
 
+    async def latest(self) -> Line:
+        """The line as the last look found it, or after the pause as a new one finds it."""
+        is_paused = time.monotonic() < self._next_at
+        return await self.since(0.0 if is_paused else time.monotonic())
+
     async def _look_after_pause(self) -> Line | Problem:
         if (pause := self._next_at - time.monotonic()) > 0:
             await asyncio.sleep(pause)

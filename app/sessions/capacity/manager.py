@@ -122,7 +122,10 @@ class CapacityManager:
 
     async def has_place(self, requester: Requester) -> bool:
         """Whether a requester is in line and has not missed the turn."""
-        return requester.ticket_key in (await self._line_now()).ticket_keys
+        key = requester.ticket_key
+        if key in (await self._line.latest()).ticket_keys:
+            return True
+        return key in (await self._line_now()).ticket_keys
 
     # Calls by the holder of a ticket
 

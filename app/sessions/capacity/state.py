@@ -94,7 +94,7 @@ class CapacityState(Protocol):
 class CapacityStore(Protocol):
     """Keeps the state of capacity.
 
-    `rest` is how many times as long as a look at the state takes those who wait pause after it.
+    Between two looks of those who wait there is a pause, `rest` times as long as a look takes.
     """
 
     rest: float
