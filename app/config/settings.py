@@ -27,6 +27,7 @@ from app.config.addresses import (
     TamperProofUrl,
 )
 from app.config.ks_settings import KS_SETTINGS, Credentials, KsSettings
+from app.config.page_settings import PageSettings
 from app.config.setting_types import (
     CommaSeparated,
     Control,
@@ -62,7 +63,7 @@ BUILTIN_PLAYER: Final = "builtin"
 DEFAULT_DATABASE_URL: Final = "sqlite+aiosqlite:///data/broker.db"
 
 
-class Settings(SpeechSettings, KsSettings):
+class Settings(PageSettings, SpeechSettings, KsSettings):
     """The broker's settings; `NAME_FILE` names a file that holds the value of `NAME`."""
 
     model_config = SettingsConfigDict(
@@ -273,6 +274,15 @@ class Settings(SpeechSettings, KsSettings):
     @classmethod
     def _every_mistake_at_once(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
         return validated(values, validate)
+
+    @property
+    def shows_developer(self) -> bool:
+        """Whether the page shows the developer's panel."""
+        return (
+            self.environment == "development"
+            if self.page_developer is None
+            else self.page_developer
+        )
 
     @property
     def sealed(self) -> bool:
