@@ -40,7 +40,7 @@ export class Visitor {
 
   /** Waits until the elements of a selector that are shown have exactly these texts. */
   async sees(selector, ...texts) {
-    await eventually(() => this.page.$$eval(selector, shownTexts), texts);
+    await eventually(() => this.page.$$eval(`>>> ${selector}`, shownTexts), texts);
   }
 
   async statusIs(words) {
@@ -68,7 +68,7 @@ export class Visitor {
 
   /** Types a text and clicks Speak. */
   async speak(text) {
-    await this.page.locator("#text").fill(text);
+    await this.page.locator(">>> #text").fill(text);
     await this.click("Speak");
   }
 
