@@ -35,7 +35,8 @@ export class Visitor {
   /** Clicks the button of this name, in this tab before all others. */
   async click(name) {
     await this.page.bringToFront();
-    await this.page.locator(`::-p-aria([name="${name}"][role="button"])`).click();
+    const button = await this.page.waitForFunction(usableButton, {}, name);
+    await button.click();
   }
 
   /** Waits until the elements of a selector that are shown have exactly these texts. */
@@ -122,6 +123,13 @@ async function eventually(read, expected) {
     if (performance.now() > until) return assert.deepEqual(actual, expected);
     if (isDeepStrictEqual(actual, expected)) return;
   }
+}
+
+/** Runs inside the page, and looks into the element's shadow root too. */
+function usableButton(name) {
+  const roots = [document, document.querySelector("kaltura-avatar").shadowRoot];
+  const buttons = roots.flatMap((root) => [...(root?.querySelectorAll("button:enabled") ?? [])]);
+  return buttons.find((button) => button.checkVisibility() && button.textContent === name);
 }
 
 /** Runs inside the page. */
