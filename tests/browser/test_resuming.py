@@ -22,6 +22,7 @@ async def offered_after_reload(tab: AvatarPage, demo: Demo) -> str:
     session_id = await tab.start()
     await tab.page.reload()
     await expect(panel(tab)).to_contain_text("Your avatar is still here")
+    await expect(tab.page.get_by_text("Your words, face to face.")).to_be_hidden()
     return session_id
 
 
