@@ -83,7 +83,7 @@ async def test_sound_and_captions_are_as_one_wants_them_and_stay_so(
     await tab.button("Use an example").click()
     await expect(tab.button("Speak")).to_be_focused()
     await tab.page.keyboard.press("Enter")
-    caption = tab.page.locator("#caption:visible")
+    caption = tab.page.locator(".caption:visible")
     await expect(caption).to_have_count(1)
     size = await caption.evaluate("each => getComputedStyle(each).fontSize")
     await tab.button("Caption size: medium").click()
@@ -179,9 +179,9 @@ async def test_the_face_is_free_of_words_on_a_phone_held_sideways(
     await tab.speak(
         "This is a sentence of about eighty letters, which is as long as a piece may be."
     )
-    caption = tab.page.locator("#caption:visible")
+    caption = tab.page.locator(".caption:visible")
     await expect(caption).to_contain_text("eighty letters")
-    stage = await tab.page.locator("#stage").bounding_box()
+    stage = await tab.page.locator(".stage").bounding_box()
     words = await caption.bounding_box()
     assert stage
     assert words
@@ -278,6 +278,7 @@ async def _wrong(tab: AvatarPage) -> list[str]:
 async def _fits(tab: AvatarPage, width: int, height: int) -> bool:
     """Whether no button or box is wider than the page, which does not scroll sideways."""
     await tab.page.set_viewport_size({"width": width, "height": height})
-    cut_off = """[...document.querySelectorAll("button, textarea")].some(each =>
+    cut_off = """all => all.some(each =>
       each.checkVisibility() && each.getBoundingClientRect().right > innerWidth)"""
-    return not await _overflows(tab) and not await tab.page.evaluate(cut_off)
+    is_cut_off = await tab.page.locator("button, textarea").evaluate_all(cut_off)
+    return not await _overflows(tab) and not is_cut_off
