@@ -13,14 +13,15 @@ const EXAMPLES = [
   "Did you know? Honey does not spoil. What was found in old tombs can still be eaten.",
 ];
 
-/** @type {{maxAudioSeconds: number, controls: string[], player: "builtin" | "sdk"}} */
+/** @type {{maxAudioSeconds: number, controls: string[], player: "builtin" | "sdk", phrases: string[]}} */
 const config = JSON.parse(byId("config").textContent ?? "");
 const avatar = /** @type {import("../element/kaltura-avatar.js").KalturaAvatar} */ (byId("avatar"));
-const inspector = new Inspector();
+/** The operator decides whether there is one. */
+const inspector = document.getElementById("inspector") ? new Inspector() : null;
 const sdk = import("@unisphere/models-sdk-js");
 sdk.catch(() => {}); // The element is told.
 
-avatar.examples = EXAMPLES;
+avatar.examples = config.phrases.length > 0 ? config.phrases : EXAMPLES;
 avatar.importSdk = () => sdk;
 // The broker's own page tells all that the broker says.
 avatar.problemWords = {
@@ -34,8 +35,10 @@ const recorder =
     : null;
 
 avatar.addEventListener("avatar-state", () => showState());
-watchFetch(() => inspector);
-watchXhr((call) => inspector.called(call));
+if (inspector) {
+  watchFetch(() => inspector);
+  watchXhr((call) => inspector.called(call));
+}
 showState();
 queueMicrotask(takeOver); // The element has begun by then.
 void preload();
@@ -45,7 +48,7 @@ function showState() {
   document.body.dataset.state = state;
   byId("farewell").hidden = state !== "ended" || problem !== null; // A problem has a notice of its own.
   recorder?.enable(state === "live" || state === "speaking");
-  if (state === "ended" || state === "problem") inspector.closed();
+  if (state === "ended" || state === "problem") inspector?.closed();
 }
 
 /** Gives the element's own Start what the one before it had: the focus, and a press. */
@@ -60,6 +63,6 @@ function takeOver() {
 async function preload() {
   const player = await avatar.preload();
   if (!player) return;
-  inspector.player(PLAYER_NAMES[player]);
+  inspector?.player(PLAYER_NAMES[player]);
   byId("note").hidden = player === config.player;
 }

@@ -1,6 +1,7 @@
 """Everyone can use the page: by keyboard, on a phone, in dark and light, by name."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from playwright.async_api import Browser, Route, expect
 
 from tests.support.accessibility import _faint, _overflows
 from tests.support.avatar_page import AvatarPage
-from tests.support.demo import Demo
+from tests.support.demo import Demo, running_demo
+from tests.support.processes import Running
 from tests.support.waiting_room import CREATE, WaitingRoom
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -282,3 +284,17 @@ async def _fits(tab: AvatarPage, width: int, height: int) -> bool:
       each.checkVisibility() && each.getBoundingClientRect().right > innerWidth)"""
     is_cut_off = await tab.page.locator("button, textarea").evaluate_all(cut_off)
     return not await _overflows(tab) and not is_cut_off
+
+
+async def test_a_colour_of_the_operators_can_be_read_by_day_and_by_night(
+    tab: AvatarPage, emulator: Running, tmp_path: Path
+) -> None:
+    brand = {"PAGE_ACCENT": "#ffe600", "PAGE_PHRASES": "Good morning.", "PAGE_DEVELOPER": "false"}
+    with running_demo(emulator, tmp_path, **brand) as demo:
+        for scheme in ("light", "dark"):
+            await tab.page.emulate_media(color_scheme=scheme)
+            await tab.page.goto(demo.url)
+            await expect(tab.button("Start")).to_be_enabled()
+            assert await _faint(tab) == [], scheme
+        await tab.button("Use an example").click()
+        await expect(tab.text).to_have_value("Good morning.")
