@@ -34,6 +34,8 @@ from app.main import ROOT, Transports, create_app
 from app.observability.logs import configure_logging
 from app.observability.spans import tracer_provider
 from app.problems import PROBLEMS
+from app.sessions.catalog.catalog import FRESH_SECONDS
+from app.sessions.catalog.thumbnails import KEPT_SECONDS
 from app.sessions.clock import Clocks
 from app.sessions.service import KEEP_ALIVE_SECONDS
 from app.web.bounds import WebBounds
@@ -273,7 +275,7 @@ async def told_by_a_broker(
     traces.add_span_processor(SimpleSpanProcessor(spans))
     app = create_app(
         configured,
-        transports=Transports(kaltura=kaltura),
+        transports=Transports(kaltura=kaltura, pictures=kaltura),
         clocks=Clocks(wall=clock, monotonic=clock),
         tracer_provider=traces,
         bounds=WebBounds(stream_seconds=0),
@@ -352,7 +354,8 @@ class Play:
                 "/metrics",
             ),
             *("/problems/kaltura-error", f"/problems/{UPSTREAM_TEXT[7:]}", "/static/page.css"),
-            *("/nowhere", "/api", "/api/config", "/api/avatar-sessions"),
+            *("/nowhere", "/api", "/api/config", "/api/catalog", "/api/avatar-sessions"),
+            "/api/catalog/avatars/avatar-1/thumbnail",
             *("/api/waiting-room/nothing", "/avatar.js", "/embed/nothing/avatar.js"),
             *(f"{MIRROR_PATH}/nowhere", f"{MIRROR_PATH}/session-1/viewer"),
         ):
@@ -407,6 +410,15 @@ class Play:
                 continue
             await self._faulted(operation, fault, "POST", target, headers=self._bearer(), **content)
         await self._look()
+
+    async def fault_of_catalog(self, fault: Callable[[], Answer]) -> None:
+        """A fault of what lists avatars and voices, and of a picture."""
+        for operation, target in (
+            ("list", "/api/catalog"),
+            ("avatar-1.png", "/api/catalog/avatars/avatar-1/thumbnail"),
+        ):
+            self._clock.advance(max(FRESH_SECONDS, KEPT_SECONDS))
+            await self._faulted(operation, fault, "GET", target)
 
     async def operator(self) -> None:
         """What the operator reads, follows and does, and what a visitor gets in their place."""
@@ -478,6 +490,7 @@ async def test_no_operation_and_no_fault_tells_a_secret(
         await play.controls()
         for fault in FAULTS.values():
             await play.fault_of_create(fault)
+            await play.fault_of_catalog(fault)
             if not makes_ks:  # a control has Kaltura's token: where the KS is from is all one to it
                 await play.fault_of_control(fault)
         await play.pages()
