@@ -19,6 +19,7 @@ import httpx
 import structlog
 
 from app import __version__
+from app.config.addresses import origin
 from app.config.ks_settings import KS_SETTINGS, MINT_SETTINGS
 from app.config.setting_types import MAX_PORT
 from app.config.settings import CHOICE_SETTINGS, ENV_FILE, Settings, load_settings
@@ -96,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
             _add_workers(command)
         if name == "doctor":
             command.add_argument("--json", action="store_true", help="print the results as JSON")
+            about_origin = "check instead whether the pages of this site can use the broker"
+            command.add_argument("--origin", type=_origin, help=about_origin)
     text = "what the log says in place of an id"
     command = commands.add_parser("log-id", help=text, description=text)
     command.add_argument("id", help="the id of a session, of a visitor or of a ticket")
@@ -122,6 +125,13 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > MAX_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to {MAX_PORT}")
     return int(text)
+
+
+def _origin(text: str) -> str:
+    try:
+        return origin(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from error
 
 
 def _address(options: argparse.Namespace) -> dict[str, Any]:
@@ -371,9 +381,11 @@ def _log_id(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from app.doctor.examination import examine  # noqa: PLC0415 - see above
+    from app.doctor.examination import examine, examine_site  # noqa: PLC0415 - see above
 
     settings, _ = load_settings(to_serve=True, **_address(options))
+    if options.origin is not None:
+        return asyncio.run(examine_site(settings, options.origin, in_json=options.json))
     use_non_blocking_output()  # a blocked output would keep a session open
     configure_logging(level="error")  # the doctor prints each step itself
     freeze_loaded_objects()

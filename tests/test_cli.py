@@ -92,9 +92,38 @@ def core_api(**answers: object) -> Iterator[str]:
             server.shutdown()
 
 
+class Commands:
+    """Commands that end before anything is started, without a process of their own."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], folder: Path
+    ) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+        monkeypatch.chdir(folder)
+        for name in ("use_non_blocking_output", "configure_logging"):
+            monkeypatch.setattr(cli, name, lambda **_: None)
+
+    def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        for name, value in settings.items():
+            self._monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            cli.main(arguments)
+        return subprocess.CompletedProcess(
+            arguments, int(str(ended.value.code)), *self._capsys.readouterr()
+        )
+
+
+@pytest.fixture
+def commands(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Commands:
+    return Commands(monkeypatch, capsys, tmp_path)
+
+
 @pytest.mark.parametrize("command", ["demo", "serve", "emulator", "doctor"])
-def test_every_command_explains_itself(tmp_path: Path, command: str) -> None:
-    told = run(tmp_path, command, "--help")
+def test_every_command_explains_itself(commands: Commands, command: str) -> None:
+    told = commands.run(command, "--help")
     assert told.returncode == 0
     assert "--host" in told.stdout
     assert "--port" in told.stdout
@@ -140,9 +169,9 @@ def test_when_it_serves_garbage_is_seldom_looked_for_and_it_may_open_all_that_it
     ],
 )
 def test_wrong_settings_are_a_line_each_and_exit_code_2(
-    tmp_path: Path, command: str, configured: dict[str, str], names: list[str]
+    commands: Commands, command: str, configured: dict[str, str], names: list[str]
 ) -> None:
-    told = run(tmp_path, command, **configured)
+    told = commands.run(command, **configured)
     assert told.returncode == 2
     for line, name in zip(told.stderr.splitlines(), names, strict=True):
         assert line.startswith("avatar-broker: ")
@@ -159,19 +188,19 @@ def test_wrong_settings_are_a_line_each_and_exit_code_2(
     ],
 )
 def test_production_refuses_in_one_line_too(
-    tmp_path: Path, command: list[str], configured: dict[str, str], names: str
+    commands: Commands, command: list[str], configured: dict[str, str], names: str
 ) -> None:
-    told = run(tmp_path, *command, ENVIRONMENT="production", **configured)
+    told = commands.run(*command, ENVIRONMENT="production", **configured)
     assert told.returncode == 2
     assert names in told.stderr
     assert len(told.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("command", ["serve", "demo", "emulator"])
-def test_a_port_that_is_taken_is_one_line_too(tmp_path: Path, command: str) -> None:
+def test_a_port_that_is_taken_is_one_line_too(commands: Commands, command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        told = run(tmp_path, command, "--port", port, **KALTURA)
+        told = commands.run(command, "--port", port, **KALTURA)
     assert told.returncode == 2
     assert f"can't listen on 127.0.0.1:{port} (it is in use)" in told.stderr.splitlines()[-1]
     assert "--port" in told.stderr
@@ -182,8 +211,8 @@ def test_a_port_that_is_taken_is_one_line_too(tmp_path: Path, command: str) -> N
     ("command", "port"),
     [("serve", "65536"), ("demo", "-1"), ("emulator", "http"), ("doctor", "000070000")],
 )
-def test_what_is_no_port_is_told(tmp_path: Path, command: str, port: str) -> None:
-    told = run(tmp_path, command, f"--port={port}", **KALTURA)
+def test_what_is_no_port_is_told(commands: Commands, command: str, port: str) -> None:
+    told = commands.run(command, f"--port={port}", **KALTURA)
     assert told.returncode == 2
     assert f"argument --port: {port!r} is no port" in told.stderr
     assert "Traceback" not in told.stderr
@@ -272,8 +301,8 @@ def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"avatar-broker {__version__}\n"
 
 
-def test_without_a_command_a_configured_ks_means_serve(tmp_path: Path) -> None:
-    told = run(tmp_path, AVATAR_KS=KS)
+def test_without_a_command_a_configured_ks_means_serve(commands: Commands) -> None:
+    told = commands.run(AVATAR_KS=KS)
     assert "AVATAR_ID is missing" in told.stderr
 
 

@@ -69,7 +69,8 @@ def _base_url(value: str) -> str:
     return str(url).rstrip("/")
 
 
-def _origin(value: str) -> str:
+def origin(value: str) -> str:
+    """The origin as a browser writes it; raises `ValueError` for what is none."""
     url = _parsed(value)
     if url.scheme in _NO_ORIGIN or not _is_bare(url, value):
         raise ValueError("not an origin such as https://www.example.com, without a path")
@@ -79,7 +80,7 @@ def _origin(value: str) -> str:
 def _frame_ancestor(value: str) -> str:
     """An origin, or every origin below a domain: `https://*.example.com`."""
     scheme, every, domain = value.partition("://*.")
-    return _origin(f"{scheme}://{domain}").replace("://", every, 1) if every else _origin(value)
+    return origin(f"{scheme}://{domain}").replace("://", every, 1) if every else origin(value)
 
 
 def _public_url(value: str) -> str:
@@ -136,7 +137,7 @@ ApiUrl = Annotated[BaseUrl, AfterValidator(_without_api_path)]
 TamperProofUrl = Annotated[HttpUrl, AfterValidator(_tamper_proof_url)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 Origins = Annotated[
-    tuple[Annotated[str, AfterValidator(_origin)], ...],
+    tuple[Annotated[str, AfterValidator(origin)], ...],
     *(NoDecode, CommaSeparated, AfterValidator(_once_each)),
 ]
 """Origins of pages, of any scheme: that of a mobile app may be `capacitor://localhost`."""

@@ -12,6 +12,7 @@ from app.doctor.connectivity import check_connection, compare_clocks
 from app.doctor.environment import check_address, check_database, check_sdk
 from app.doctor.ks import describe_ks
 from app.doctor.session_check import SessionCheck, kaltura_failure
+from app.doctor.site import check_site
 from app.kaltura.client import KalturaClient
 from app.kaltura.errors import KalturaError
 from app.kaltura.transport import open_transport
@@ -36,14 +37,22 @@ async def examine(settings: Settings, *, host: str, port: int, in_json: bool) ->
         loop.call_soon_threadsafe(asking.cancel)
 
     on_ending_signals(interrupt)
-    report: Callable[[CheckResult], None] = (lambda _: None) if in_json else line_reporter()
     try:
-        checks = await run_checks(settings, host=host, port=port, report=report)
+        checks = await run_checks(settings, host=host, port=port, report=_reporter(in_json=in_json))
     except asyncio.CancelledError:
         return exit_code(interrupted_by[0])
-    if in_json:
-        print(as_json(checks))
-    return 0 if checks.succeeded else 1
+    return _concluded(checks, in_json=in_json)
+
+
+async def examine_site(settings: Settings, site: str, *, in_json: bool) -> int:
+    """Check whether pages of the origin `site` can use the broker; no session is opened.
+
+    Prints the results, and returns the exit code, 0 if nothing is wrong.
+    """
+    checks = CheckRunner(_reporter(in_json=in_json))
+    broker = settings.public_url or url(settings.host, settings.port)
+    await check_site(settings, site, broker, checks)
+    return _concluded(checks, in_json=in_json)
 
 
 async def run_checks(
@@ -63,6 +72,16 @@ async def run_checks(
     await checks.run("SDK", lambda: check_sdk(settings, origin, seconds))
     await _check_kaltura(settings, checks, clock)
     return checks
+
+
+def _reporter(*, in_json: bool) -> Callable[[CheckResult], None]:
+    return (lambda _: None) if in_json else line_reporter()
+
+
+def _concluded(checks: CheckRunner, *, in_json: bool) -> int:
+    if in_json:
+        print(as_json(checks))
+    return 0 if checks.succeeded else 1
 
 
 def _report_settings(settings: Settings, checks: CheckRunner) -> None:

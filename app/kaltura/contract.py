@@ -14,6 +14,9 @@ from pydantic.alias_generators import to_camel
 MIRROR_PATH: Final = "/v1/avatar-session"
 """The path under which Kaltura, the mirror and the emulator serve every operation."""
 
+MEDIA_HOSTS: Final = "https://*.kaltura.ai"
+"""Where the media of sessions are: Kaltura chooses the host for each (reference 3 and 4.6)."""
+
 CLIENT_ID: Final = "kaltura-avatar-sdk"
 """The client id that Kaltura's own SDK sends with create (1.2)."""
 

@@ -8,7 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from tests.support.accessibility import CONTRAST
-from tests.support.avatar_page import AvatarPage
+from tests.support.avatar_page import AvatarPage, eventually
 from tests.support.demo import Demo
 from tests.support.embedded_avatar import EmbeddedAvatar
 from tests.support.site import running_site
@@ -97,5 +97,9 @@ async def test_what_a_colour_says_is_seen_in_the_visitors_own_colours_too(
     lamp = "getComputedStyle(avatar.shadowRoot.querySelector('.lamp')).backgroundColor"
     ready = await avatar.get(lamp)
     await avatar.start()
-    assert await avatar.get(lamp) != ready
+
+    async def has_changed() -> bool:
+        return bool(await avatar.get(lamp) != ready)
+
+    await eventually(has_changed, "the lamp has another colour")
     await avatar.end()

@@ -537,9 +537,14 @@ async def test_what_does_no_harm_is_sent_again(
     assert len(scopes) == 2
 
 
-async def frozen(_scope: Scope, _receive: Receive, _send: Send) -> None:
+class Frozen:
     """What a process does that was stopped by SIGSTOP: its connections stay, and nothing comes."""
-    await asyncio.Event().wait()
+
+    def __init__(self) -> None:
+        self.thawed = asyncio.Event()
+
+    async def __call__(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
+        await self.thawed.wait()
 
 
 @pytest.mark.parametrize(
@@ -563,7 +568,7 @@ async def test_a_call_to_a_frozen_owner_breaks_off_when_its_session_has_moved(
     monkeypatch.setattr(forwarder, "MOVED_SECONDS", 0.01)
     owner, other, third = [await brokers.start() for _ in range(3)]
     session, _ = await opened_at(owner)
-    owner.app.middleware_stack = frozen
+    owner.app.middleware_stack = frozen = Frozen()
     async with other.client() as page, asyncio.timeout(20):
         content: dict[str, Any] = {"json": {"text": "Hello"}} if operation == "speak" else {}
         call = page.request(method, path(session, operation), headers=bearer(session), **content)
@@ -572,6 +577,7 @@ async def test_a_call_to_a_frozen_owner_breaks_off_when_its_session_has_moved(
         await brokers.declare_dead(owner, by=third)
         await third.server.lifespan.state["registry"].take_over()
         answer = await calling
+    frozen.thawed.set()  # else its stop waits for the call
     assert answer.status_code == status, answer.text
     assert attempts(other)["moved"] == 1
     assert "say-text" not in kaltura.operations()

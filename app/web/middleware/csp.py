@@ -4,6 +4,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from app.config.settings import BUILTIN_PLAYER, Settings
+from app.kaltura.contract import MEDIA_HOSTS
 
 DOCUMENT_POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; "
@@ -24,15 +25,12 @@ def console_policy(nonce: str) -> str:
     )
 
 
-_KALTURA = "https://*.kaltura.ai"
-"""Kaltura chooses the media host for each session (reference 3 and 4.6)."""
-
 _LOOPBACK = "http://127.0.0.1:* http://localhost:*"
 
 
 def page_policy(settings: Settings, nonce: str) -> str:
     """The policy of the avatar's page: the broker, the SDK's origin, and Kaltura's media."""
-    media = _LOOPBACK if settings.upstream_is_local else _KALTURA
+    media = _LOOPBACK if settings.upstream_is_local else MEDIA_HOSTS
     api = "" if settings.sealed else _origin(settings.avatar_base_url)
     sdk = "" if settings.sdk_url == BUILTIN_PLAYER else _origin(settings.sdk_url)
     directives = {
