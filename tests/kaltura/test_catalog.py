@@ -9,7 +9,13 @@ from pydantic import SecretStr
 
 from app.kaltura import errors
 from app.kaltura.breaker import THRESHOLD
-from app.kaltura.catalog import MAX_PAGES, MAX_PICTURE_BYTES, PictureClient, picture_type
+from app.kaltura.catalog import (
+    MAX_PAGE_BYTES,
+    MAX_PAGES,
+    MAX_PICTURE_BYTES,
+    PictureClient,
+    picture_type,
+)
 from app.kaltura.client import KalturaClient
 from app.kaltura.contract import MAX_PAGE_ITEMS, ItemType
 from app.kaltura.credentials import ConfiguredKs
@@ -114,7 +120,10 @@ async def test_an_item_that_is_not_as_documented_is_left_out(
         (exception("SERVICE_FORBIDDEN"), errors.CredentialsRejectedError),
         (exception("SOMETHING_ELSE"), errors.BrokenAnswerError),
         (httpx.Response(302, headers={"Location": "/"}), errors.RejectedError),
-        (httpx.Response(200, content=b" " * (1 << 20) + b"{}"), errors.BrokenAnswerError),
+        (
+            httpx.Response(200, content=b'{"objects": []}' + b" " * MAX_PAGE_BYTES),
+            errors.BrokenAnswerError,
+        ),
         (httpx.Response(200, json={"objects": {}}), errors.BrokenAnswerError),
         (refusal(500), errors.ServerFailedError),
     ],

@@ -20,6 +20,7 @@ from app.sessions.catalog.thumbnails import MAX_KEPT_BYTES, Thumbnails
 from app.sessions.lifecycle.options import SessionOptions
 from tests.support.doubles import (
     PNG,
+    Answer,
     FakeClock,
     FakeKaltura,
     Gate,
@@ -215,15 +216,33 @@ async def test_a_picture_that_can_not_be_had_is_told_and_tried_again_in_a_minute
     assert (await pictures.find("avatar-1")).content == PNG
 
 
-async def test_the_last_picture_is_shown_while_it_can_not_be_fetched_anew(
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(200, content=b"<html>"), Gate()], ids=["no picture", "slow"]
+)
+async def test_the_last_picture_is_shown_while_it_is_fetched_anew_and_when_that_fails(
+    kaltura: FakeKaltura, clock: FakeClock, answer: Answer
+) -> None:
+    pictures = thumbnails_of(kaltura, clock)
+    await pictures.find("avatar-1")
+    clock.advance(thumbnails.KEPT_SECONDS)
+    kaltura.will("avatar-1.png", answer)
+    for _ in range(2):
+        assert (await pictures.find("avatar-1")).content == PNG
+        await settled()
+    assert fetched(kaltura) == ["avatar-1.png"] * 2
+    await pictures.aclose()
+
+
+async def test_a_picture_that_has_changed_is_shown_once_it_is_fetched(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     pictures = thumbnails_of(kaltura, clock)
     await pictures.find("avatar-1")
     clock.advance(thumbnails.KEPT_SECONDS)
-    kaltura.will("avatar-1.png", httpx.Response(200, content=b"<html>"))
-    assert (await pictures.find("avatar-1")).content == PNG
-    assert fetched(kaltura) == ["avatar-1.png"] * 2
+    kaltura.will("avatar-1.png", httpx.Response(200, content=b"GIF89a"))
+    await pictures.find("avatar-1")
+    await settled()
+    assert (await pictures.find("avatar-1")).media_type == "image/gif"
 
 
 async def test_nobody_waits_long_for_a_slow_picture(kaltura: FakeKaltura, clock: FakeClock) -> None:

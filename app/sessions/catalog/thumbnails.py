@@ -20,7 +20,7 @@ PAUSE_SECONDS: Final = 60
 """The time after which a picture that could not be fetched is tried again."""
 
 WAIT_SECONDS: Final = 5.0
-"""The longest that a visitor waits for a picture, and then gets the one before, if any."""
+"""The longest that a visitor waits for the first picture of an avatar."""
 
 MAX_KEPT_BYTES: Final = 32 << 20
 """The most that all pictures take together; those not asked for longest are forgotten first."""
@@ -45,7 +45,11 @@ class _Kept:
 
 
 class Thumbnails:
-    """Gives out pictures, each fetched once for all who ask; the last good one where that fails."""
+    """Gives out pictures, each fetched once for all who ask.
+
+    Only the first picture of an avatar is waited for: while it is fetched anew, and when that
+    fails, the one before is given out.
+    """
 
     def __init__(
         self,
@@ -91,28 +95,32 @@ class Thumbnails:
 
     async def _current(self, avatar_id: str, url: str) -> Picture | None:
         kept = self._kept.get(avatar_id)
-        if kept is not None and self._monotonic() < kept.until:
+        if kept is not None:
             self._kept.move_to_end(avatar_id)
+            if self._monotonic() < kept.until:
+                return kept.picture
+        fetching = self._fetching_of(avatar_id, url)
+        if kept is not None and kept.picture is not None:
             return kept.picture
+        done, _ = await asyncio.wait({fetching}, timeout=self._wait_seconds)
+        return fetching.result() if done else None
+
+    def _fetching_of(self, avatar_id: str, url: str) -> asyncio.Task[Picture | None]:
         fetching = self._fetching.get(avatar_id)
         if fetching is None:
             fetching = asyncio.create_task(self._fetch(avatar_id, url))
             self._fetching[avatar_id] = fetching
             fetching.add_done_callback(lambda _: self._fetching.pop(avatar_id))
-        done, _ = await asyncio.wait({fetching}, timeout=self._wait_seconds)
-        return fetching.result() if done else self._last(avatar_id)
+        return fetching
 
     async def _fetch(self, avatar_id: str, url: str) -> Picture | None:
-        picture, pause = self._last(avatar_id), PAUSE_SECONDS
+        kept = self._kept.get(avatar_id)
+        picture, pause = None if kept is None else kept.picture, PAUSE_SECONDS
         with contextlib.suppress(KalturaError):  # which is in the log
             async with self._places:
                 picture, pause = await self._client.fetch(url), KEPT_SECONDS
         self._keep(avatar_id, _Kept(picture, self._monotonic() + pause))
         return picture
-
-    def _last(self, avatar_id: str) -> Picture | None:
-        kept = self._kept.get(avatar_id)
-        return None if kept is None else kept.picture
 
     def _keep(self, avatar_id: str, kept: _Kept) -> None:
         self._forget(avatar_id)
