@@ -146,6 +146,17 @@ async def test_it_is_read_once_for_all_who_ask_at_the_same_time(
     assert [call.body["filter"]["typeEqual"] for call in kaltura.calls] == ["Visual", "Voice"]
 
 
+async def test_where_one_has_waited_in_vain_for_the_catalog_nobody_else_does(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    kaltura.will("list", Gate())
+    catalog = catalog_of(kaltura, clock, wait_seconds=0)
+    before = await catalog.offer()
+    catalog._wait_seconds = 3600
+    assert await catalog.offer() is before
+    await catalog.aclose()
+
+
 async def test_nobody_waits_long_for_a_slow_catalog_but_it_is_read_all_the_same(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:

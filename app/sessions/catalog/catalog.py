@@ -53,13 +53,16 @@ class Catalog:
         self._offer = self._allowed
         self._read_again_at = 0.0
         self._reading: asyncio.Task[None] | None = None
+        self._is_slow = False
+        """Whether someone has waited in vain for what is being read; then nobody else does."""
 
     async def offer(self) -> Offer:
         """The offer, no older than `FRESH_SECONDS` unless Kaltura fails or is slow."""
         if self._reading is None and self._monotonic() >= self._read_again_at:
-            self._reading = asyncio.create_task(self._read())
-        if self._reading is not None:
-            await asyncio.wait({self._reading}, timeout=self._wait_seconds)
+            self._reading, self._is_slow = asyncio.create_task(self._read()), False
+        if self._reading is not None and not self._is_slow:
+            _, late = await asyncio.wait({self._reading}, timeout=self._wait_seconds)
+            self._is_slow = bool(late)
         return self._offer
 
     async def create_request(self, options: SessionOptions) -> CreateRequest:
