@@ -43,6 +43,7 @@ from app.config.setting_types import (
     Rate,
     Seconds,
     ServiceToken,
+    Tag,
     Text,
 )
 from app.config.sources import (
@@ -60,6 +61,7 @@ from app.kaltura.media import is_loopback_url
 ENV_FILE: Final = ".env"
 SDK_URL: Final = "https://cdn.jsdelivr.net/npm/@unisphere/models-sdk-js@1.4.0/index.esm.js"
 BUILTIN_PLAYER: Final = "builtin"
+CHOICE_SETTINGS: Final = ("avatar_allowed_ids", "avatar_allowed_voice_ids", "avatar_catalog_tag")
 DEFAULT_DATABASE_URL: Final = "sqlite+aiosqlite:///data/broker.db"
 
 
@@ -94,6 +96,11 @@ class Settings(PageSettings, SpeechSettings, KsSettings):
     )
     avatar_allowed_voice_ids: Annotated[tuple[ItemId, ...], NoDecode, CommaSeparated] = Field(
         (), description="Voices that a visitor may choose besides AVATAR_VOICE_ID, comma-separated"
+    )
+    avatar_catalog_tag: Tag | None = Field(
+        None,
+        description="Visitors may also choose every avatar and voice of Kaltura's catalog that "
+        "carries this admin tag",
     )
     upstream_timeout_seconds: Seconds = Field(
         10, description="Longest wait for one answer of Kaltura, its body included, in seconds"

@@ -182,7 +182,7 @@ async def test_each_curl_line_does_what_it_promises(endpoint: Endpoint, visit: V
     session = (await visitor.post("/api/create-avatar-session")).json()
     values = {"$SESSION_ID": session["sessionId"], "$TOKEN": session["token"]}
     values["$OPERATOR_TOKEN"] = "an-operator-token-of-ours"
-    values["$TURN_ID"] = "turn-1"
+    values |= {"$TURN_ID": "turn-1", "$AVATAR_ID": "avatar-1"}
     if endpoint.anchor == "events":  # which go on until the session ends
         await visitor.post(f"/api/avatar-sessions/{session['sessionId']}/end")
     if in_line:

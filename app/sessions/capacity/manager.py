@@ -67,6 +67,7 @@ class CapacityManager:
         self.waiting = 0
         """The number of tickets in line, when it was last looked at."""
 
+        self._max_sessions_per_visitor = settings.max_sessions_per_visitor
         self._store = store
         self._estimate = estimate
         percent = settings.address_share_percent
@@ -81,6 +82,10 @@ class CapacityManager:
         self._has_moved = False
         self._is_stopping = False
         self._version = 0
+
+    def visitor(self, visitor: str) -> Requester:
+        """The request of a visitor, whose open sessions are bounded."""
+        return Requester(visitor, visitor, at_most=self._max_sessions_per_visitor)
 
     async def take(self, requester: Requester) -> Reservation | QueuePosition | None:
         """Reserve a place, or return a position in line.

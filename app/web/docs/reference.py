@@ -190,11 +190,11 @@ def _type(schema: Mapping[str, Any]) -> str:
 
 
 def _curl(url: str, method: str, content_type: str | None, body: Mapping[str, Any]) -> str:
-    """A command for a shell with SESSION_ID, TOKEN, TICKET, TURN_ID and OPERATOR_TOKEN set."""
+    """A command for a shell with SESSION_ID, TOKEN, TICKET and so on set."""
     guessed = "POST" if body else "GET"
     command = "curl" if method == guessed else f"curl -X {method}"
     url_here = url.replace("{sessionId}", "$SESSION_ID").replace("{ticket}", "$TICKET")
-    url_here = url_here.replace("{turnId}", "$TURN_ID")
+    url_here = url_here.replace("{turnId}", "$TURN_ID").replace("{avatarId}", "$AVATAR_ID")
     words = [f'{command} "{url_here}"']
     if url.endswith("/metrics") or "/operator/" in url:
         words.append('-H "Authorization: Bearer $OPERATOR_TOKEN"')
