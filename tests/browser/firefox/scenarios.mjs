@@ -82,21 +82,3 @@ export async function leaving(visit) {
   await visitor.page.goto("about:blank");
   await visitor.sawTheEndOf(sessionId);
 }
-
-export async function waiting(visit) {
-  const [first, second] = [await visit(), await visit()];
-  const firstId = await first.start();
-  await second.click("Start");
-  await second.statusIs("Connecting");
-  await second.sees("#place", "You are next in line");
-  await second.page.reload();
-  await second.sees("#place", "You are next in line");
-
-  await first.click("End");
-  await first.sawTheEndOf(firstId);
-  const secondId = await second.goesLive();
-  assert.notEqual(secondId, firstId);
-  await second.sees("[part=waiting]");
-  await second.click("End");
-  await second.sawTheEndOf(secondId);
-}

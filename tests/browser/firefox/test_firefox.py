@@ -92,7 +92,3 @@ async def test_a_session_and_its_transcript_outlive_a_reload(play: Play, demo: D
 
 async def test_leaving_the_page_ends_its_session(play: Play, demo: Demo) -> None:
     await play("leaving", demo)
-
-
-async def test_the_next_in_line_is_let_in_when_a_session_ends(play: Play, small_demo: Demo) -> None:
-    await play("waiting", small_demo)
