@@ -357,6 +357,7 @@ class Play:
             *("/nowhere", "/api", "/api/config", "/api/catalog", "/api/avatar-sessions"),
             "/api/catalog/avatars/avatar-1/thumbnail",
             *("/api/waiting-room/nothing", "/avatar.js", "/embed/nothing/avatar.js"),
+            *("/avatar-frame.js", "/embed"),
             *(f"{MIRROR_PATH}/nowhere", f"{MIRROR_PATH}/session-1/viewer"),
         ):
             await self._told.call("GET", target)

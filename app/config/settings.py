@@ -27,6 +27,7 @@ from app.config.addresses import (
     TamperProofUrl,
 )
 from app.config.ks_settings import KS_SETTINGS, Credentials, KsSettings
+from app.config.page_settings import PageSettings
 from app.config.setting_types import (
     CommaSeparated,
     Control,
@@ -64,7 +65,7 @@ CHOICE_SETTINGS: Final = ("avatar_allowed_ids", "avatar_allowed_voice_ids", "ava
 DEFAULT_DATABASE_URL: Final = "sqlite+aiosqlite:///data/broker.db"
 
 
-class Settings(SpeechSettings, KsSettings):
+class Settings(PageSettings, SpeechSettings, KsSettings):
     """The broker's settings; `NAME_FILE` names a file that holds the value of `NAME`."""
 
     model_config = SettingsConfigDict(
@@ -121,7 +122,9 @@ class Settings(SpeechSettings, KsSettings):
         "runs no other",
     )
     frame_ancestors: FrameAncestors = Field(
-        (), description="Origins whose pages may show the broker's page in a frame, comma-separated"
+        (),
+        description="Origins whose pages may show the broker's page or its avatar in a frame, and "
+        "control the avatar there, comma-separated",
     )
 
     # Where the broker runs
@@ -278,6 +281,15 @@ class Settings(SpeechSettings, KsSettings):
     @classmethod
     def _every_mistake_at_once(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
         return validated(values, validate)
+
+    @property
+    def shows_developer(self) -> bool:
+        """Whether the page shows the developer's panel."""
+        return (
+            self.environment == "development"
+            if self.page_developer is None
+            else self.page_developer
+        )
 
     @property
     def sealed(self) -> bool:

@@ -76,12 +76,16 @@ class Database:
 
     async def read(self, query: Executable) -> Rows:
         """Run a query; raises `RecordUnavailable` when the database can't be read."""
+        return await self.read_with(lambda connection: connection.execute(query).all())
 
-        async def rows() -> Rows:
+    async def read_with(self, work: Callable[[Connection], Result]) -> Result:
+        """Run `work`, which only reads, in one transaction; raises `RecordUnavailable`."""
+
+        async def found() -> Result:
             async with self.engine.begin() as connection:
-                return (await connection.execute(query)).all()
+                return await connection.run_sync(work)
 
-        return await self._shielded(self._verified(rows))
+        return await self._shielded(self._verified(found))
 
     async def write(
         self,

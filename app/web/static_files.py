@@ -27,8 +27,11 @@ FOR_EVERY_ORIGIN: Final = {
 }
 """The headers of files that pages of every origin may load."""
 
-_EMBEDDED: Final = ("element/", "player/", "shared/", "bundle/element/", "bundle/player/")
-"""Where the modules of `<kaltura-avatar>` are, and what these import."""
+_EMBEDDED: Final = (
+    *("element/", "player/", "shared/", "bundle/element/", "bundle/player/"),
+    *("embed/", "bundle/embed/"),
+)
+"""Where the modules of `<kaltura-avatar>` and its frame are, and what these import."""
 
 _VERSION: Final = re.compile(r"[0-9a-f]{16}")
 _TEXT: Final = frozenset({".js", ".css", ".svg"})

@@ -141,7 +141,13 @@ async def test_the_console_can_be_read_and_used_by_everyone(
     await console.page.emulate_media(color_scheme=scheme)
     for width in (1280, 360):
         await console.page.set_viewport_size({"width": width, "height": 800})
-        for path in ("", "/record", "/usage", "/record?text=nobody+said+this"):
+        for path in (
+            "",
+            "/record",
+            "/usage",
+            "/record?text=nobody+said+this",
+            "/embed?origin=https://a.example",
+        ):
             await console.page.goto(f"{operated.url}/operator{path}")
             if path == "/record":
                 await console.page.locator(".opener").first.click()

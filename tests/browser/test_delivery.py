@@ -24,6 +24,7 @@ MAX_FILES = 5
 """The page, its style, its script, the player's and the icon."""
 
 MAX_ELEMENT_BYTES = 30 * 1024
+MAX_FRAME_SCRIPT_BYTES = 2 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ async def test_the_bundled_page_is_a_handful_of_files(bundled_demo: Demo, tab: A
     await tab.page.goto(bundled_demo.url)
     await tab.start()
     await tab.speak("This is a bundle.")
-    await expect(tab.page.locator("#caption:visible")).to_have_text("This is a bundle.")
+    await expect(tab.page.locator(".caption:visible")).to_have_text("This is a bundle.")
     await tab.button("End").click()
     await tab.status_is("Ended")
     files = {url for url in loaded if "/static/" in url or url == f"{bundled_demo.url}/"}
@@ -84,3 +85,21 @@ async def test_the_bundled_element_is_one_small_file_with_the_hash_that_is_told(
     player = next(one for one in modules if one.endswith("/player/index.js"))
     assert modules == {"/avatar.js", path, f"{release}/languages/ja.js", player}
     assert avatar.messages == []
+
+
+async def test_the_bundled_frame_is_a_handful_of_files_and_its_script_a_small_one(
+    bundled_demo: Demo, tab: AvatarPage
+) -> None:
+    async with httpx.AsyncClient(base_url=bundled_demo.url) as client:
+        [module] = re.findall('"(.*)"', (await client.get("/avatar-frame.js")).text)
+        compressed = await client.get(module, headers={"Accept-Encoding": "gzip"})
+    assert int(compressed.headers["Content-Length"]) <= MAX_FRAME_SCRIPT_BYTES
+    loaded: set[str] = set()
+    tab.page.on("request", lambda request: loaded.add(request.url))
+    await tab.page.goto(f"{bundled_demo.url}/embed")
+    await tab.button("Start").click()
+    await tab.status_is("Live")
+    await tab.button("End").click()
+    await tab.status_is("Ended")
+    files = {url for url in loaded if "/static/" in url or "/embed" in url}
+    assert len(files) <= MAX_FILES + 1, files  # the element is a file of its own

@@ -62,6 +62,7 @@ async def examined(origin: str, broker: str = BROKER, **changes: Any) -> dict[st
             Verdict.WRONG,
             f",{SHOP}",
         ),
+        (SHOP, BROKER, {"frame_ancestors": SHOP}, "calls", Verdict.WARNING, f"ORIGINS={SHOP}"),
         (BROKER, BROKER, {}, "calls", Verdict.WELL, "the broker's own origin"),
         (SHOP, BROKER, ALLOWED, "address", Verdict.WELL, BROKER),
         (SHOP, "http://10.0.0.1", ALLOWED, "address", Verdict.WRONG, "PUBLIC_URL"),

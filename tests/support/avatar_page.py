@@ -46,7 +46,7 @@ class AvatarPage:
     @property
     def fates(self) -> Locator:
         """The fates of the lines, newest first."""
-        return self.page.locator("#lines .fate")
+        return self.page.locator(".transcript .fate")
 
     async def status_is(self, words: str) -> None:
         """Waits until the status reads exactly this."""

@@ -14,6 +14,7 @@ from tests.support.visitor_api import Visit
 SDK = "https://sdk.example/models-sdk-js/index.esm.js"
 HASH = "sha384-" + base64.b64encode(hashlib.sha384(b"the module").digest()).decode()
 PAGES = ("/", "/approaches")
+LIVE = (*PAGES, "/embed")
 
 
 def policy(answer: httpx.Response) -> dict[str, list[str]]:
@@ -44,7 +45,18 @@ async def test_a_page_may_load_and_call_what_it_needs_and_no_more(visit: Visit, 
     }
 
 
-@pytest.mark.parametrize("path", PAGES)
+async def test_the_element_in_a_frame_may_do_less_than_the_page(visit: Visit) -> None:
+    visitor = await visit(avatar_sdk_url=SDK)
+    page, frame = [policy(await visitor.get(path)) for path in ("/", "/embed")]
+    assert "https://sdk.example" not in frame.pop("script-src")
+    assert frame == {
+        **{name: values for name, values in page.items() if name != "script-src"},
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["'none'"],
+    }
+
+
+@pytest.mark.parametrize("path", LIVE)
 async def test_every_script_has_the_nonce_of_this_answer_and_no_style_stands_in_the_page(
     visitor: httpx.AsyncClient, path: str
 ) -> None:
@@ -68,7 +80,7 @@ async def test_in_direct_mode_the_page_may_call_kaltura_too(visit: Visit) -> Non
 async def test_the_page_may_be_framed_by_those_named_and_by_nobody_else(visit: Visit) -> None:
     visitor = await visit(frame_ancestors="https://www.example.com, https://shop.example.com")
     allowed = ["https://www.example.com", "https://shop.example.com"]
-    for path in PAGES:
+    for path in LIVE:
         assert policy(await visitor.get(path))["frame-ancestors"] == allowed
     for path in ("/docs", "/problems/session-ended", "/nothing", "/healthz"):
         assert policy(await visitor.get(path))["frame-ancestors"] == ["'none'"]

@@ -16,7 +16,7 @@ from tests.support.doubles import FakeClock, FakeKaltura, refusal
 from tests.support.operators import TOKEN, signed_in
 from tests.support.visitor_api import Visit, is_problem, said
 
-PAGES = ["/operator", "/operator/record", "/operator/usage"]
+PAGES = ["/operator", "/operator/record", "/operator/usage", "/operator/embed"]
 CHANGES = ["/operator/api/sign-in", "/operator/api/sessions/some/end", "/operator/api/sign-out"]
 ELSEWHERE = {"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"}
 JSON = {"Content-Type": "application/json"}
@@ -245,7 +245,7 @@ async def test_an_outcome_can_be_asked_for(visit: Visit) -> None:
     assert len(await outcomes("")) == 2
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ["/operator", "/operator/record", "/operator/usage"])
 async def test_with_nothing_to_show_a_page_says_what_will_be_there(visit: Visit, page: str) -> None:
     operator = await signed_in(await visit(operator_token=TOKEN))
     answer = await operator.get(page)
@@ -288,3 +288,32 @@ async def test_when_the_record_cannot_be_read_a_page_says_so_and_live_sessions_a
     live = (await operator.get("/operator/api/sessions")).json()["sessions"]
     assert [session["sessionId"] for session in live] == [session_id]
     assert session_id in (await operator.get("/operator")).text
+
+
+# How another site shows the avatar
+
+
+async def test_a_site_is_told_what_to_put_in_its_page_and_which_setting_is_missing(
+    visit: Visit,
+) -> None:
+    broker = "https://avatar.example.com"
+    operator = await signed_in(
+        await visit(public_url=broker, operator_token=TOKEN, allowed_origins="https://a.example")
+    )
+    page = html.unescape((await operator.get("/operator/embed")).text)
+    assert f'<script type="module" src="{broker}/avatar.js"></script>' in page
+    assert f"script-src {broker};\nconnect-src {broker}" in page
+    asked = {"origin": "https://shop.example"}
+    told = html.unescape((await operator.get("/operator/embed", params=asked)).text)
+    assert "Set ALLOWED_ORIGINS=https://a.example,https://shop.example" in told
+    asked = {"origin": "https://a.example"}
+    told = html.unescape((await operator.get("/operator/embed", params=asked)).text)
+    assert "Well: ALLOWED_ORIGINS names it." in told
+
+
+async def test_what_is_no_origin_is_told_and_repeated_as_text(visit: Visit) -> None:
+    operator = await signed_in(await visit(operator_token=TOKEN))
+    answer = await operator.get("/operator/embed", params={"origin": '"><b>shop'})
+    assert answer.status_code == 400
+    assert "<b>" not in answer.text
+    assert 'role="alert">That is no origin.' in answer.text

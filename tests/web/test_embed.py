@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -106,23 +107,52 @@ def test_a_release_changes_with_its_own_files_and_with_no_other(
     assert changed.version != release.version
 
 
-async def test_without_a_bundle_both_addresses_lead_to_the_modules(
+async def test_the_script_for_the_page_around_a_frame_leads_to_its_bundle(
+    client: httpx.AsyncClient, bundled: PageFiles
+) -> None:
+    (bundled.folder / "bundle/embed").mkdir()
+    (bundled.folder / "bundle/embed/avatar-frame.js").write_text("the frame")
+    answer = await client.get("/avatar-frame.js")
+    assert leads_to(answer).endswith("/bundle/embed/avatar-frame.js")
+
+
+async def test_without_a_bundle_every_address_leads_to_the_modules(
     visitor: httpx.AsyncClient,
 ) -> None:
-    for path in ("/avatar.js", "/embed/any/avatar.js"):
+    for path in ("/avatar.js", "/embed/any/avatar.js", "/avatar-frame.js"):
         answer = await visitor.get(path)
         assert answer.headers["Cache-Control"] == CHECKED
         module = await visitor.get(leads_to(answer))
         assert (module.status_code, is_for_every_origin(module)) == (200, True)
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/api/avatar-sessions", "/static/page/main.js"])
-async def test_nothing_but_the_elements_files_is_for_every_origin(
+@pytest.mark.parametrize(
+    "path", ["/", "/embed", "/docs", "/api/avatar-sessions", "/static/page/main.js"]
+)
+async def test_nothing_but_the_files_of_element_and_frame_is_for_every_origin(
     visitor: httpx.AsyncClient, path: str
 ) -> None:
     answer = await visitor.get(path, headers={"Origin": OTHER})
     assert "Access-Control-Allow-Origin" not in answer.headers
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("mode", ["anonymous", "jwt"])
+async def test_the_frames_page_sets_no_cookie_and_knows_who_may_talk_to_it(
+    visit: Visit, mode: str
+) -> None:
+    login = {
+        "auth_jwks_url": "https://login.example/keys",
+        "auth_issuer": "https://login.example",
+        "auth_audience": "avatar",
+    }
+    settings = {"auth_mode": mode, "frame_ancestors": f"{OTHER}, https://*.example.org"}
+    visitor = await visit(**settings, **(login if mode == "jwt" else {}))
+    answer = await visitor.get("/embed")
+    assert "Set-Cookie" not in answer.headers
+    (config,) = re.findall(r'id="config"[^>]*>(.*?)</script>', answer.text)
+    ancestors = [OTHER, "https://*.example.org"]
+    assert json.loads(config) == {"ancestors": ancestors, "asksLogin": mode == "jwt"}
 
 
 async def test_a_page_is_told_what_it_may_show(visit: Visit) -> None:

@@ -7,14 +7,24 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 
 from app.audit.model import Event
+from app.config.addresses import origin as parsed_origin
 from app.config.settings import Settings
 from app.problems import PROBLEMS, RecordUnavailable
-from app.web.deps import AuditReaderDep, SettingsDep, TemplatesDep, UsageDep
+from app.web.deps import (
+    AssetsDep,
+    AuditReaderDep,
+    OwnOriginDep,
+    SettingsDep,
+    TemplatesDep,
+    UsageDep,
+)
+from app.web.embed.element_files import release_of, snippet_of
+from app.web.embed.site_access import findings, needed_sources
 from app.web.error_responses import OPERATOR_PATH
 from app.web.middleware.csp import console_policy
 from app.web.operator.charts import Chart, Share
@@ -133,6 +143,29 @@ async def usage(console: ConsoleDep, usage: UsageDep) -> HTMLResponse:
     except RecordUnavailable as problem:
         return console.page("usage", status=HTTPStatus(problem.status), problem=problem)
     return console.page("usage", report=report, **_charts(report))
+
+
+@router.get("/embed")
+async def embed(
+    console: ConsoleDep,
+    broker: OwnOriginDep,
+    assets: AssetsDep,
+    site: Annotated[str, Query(alias="origin", max_length=256)] = "",
+) -> HTMLResponse:
+    """The page that tells how another site shows the avatar, and what keeps it from that."""
+    if (refusal := console.refusal()) is not None:
+        return refusal
+    about: dict[str, Any] = {
+        "site": site,
+        "broker": broker,
+        "snippet": snippet_of(broker, release_of(assets)),
+        "sources": needed_sources(console.settings, broker),
+    }
+    try:
+        found = findings(console.settings, parsed_origin(site), broker) if site else []
+    except ValueError:
+        return console.page("embed", status=HTTPStatus.BAD_REQUEST, is_no_origin=True, **about)
+    return console.page("embed", findings=found, **about)
 
 
 def _charts(report: UsageReport) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ export default {
   stop: "توقف",
   end: "إنهاء",
   speak: "انطق",
+  example: "استخدم مثالًا",
   resume: "متابعة",
   decline: "إنهاؤها",
   leaveLine: "مغادرة الطابور",

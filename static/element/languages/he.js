@@ -4,6 +4,7 @@ export default {
   stop: "עצירה",
   end: "סיום",
   speak: "הקראה",
+  example: "שימוש בדוגמה",
   resume: "המשך",
   decline: "סיום השיחה",
   leaveLine: "יציאה מהתור",

@@ -4,6 +4,7 @@ export default {
   stop: "중지",
   end: "종료",
   speak: "말하기",
+  example: "예문 사용하기",
   resume: "계속하기",
   decline: "종료하기",
   leaveLine: "대기열 나가기",

@@ -8,8 +8,8 @@ import { VisitorId } from "./visitor-id.js";
  */
 
 /**
- * Who calls a broker: a cookie on its own pages, a name of the visitor's own elsewhere, or the
- * token of the site's login.
+ * Who calls a broker: a cookie on its own pages, a name of the visitor's own elsewhere and in a
+ * frame, or the token of the site's login.
  */
 export class Caller {
   /** The broker's origin; empty on its own pages. */
@@ -22,7 +22,7 @@ export class Caller {
   constructor({ broker, visitor, getAuthToken }) {
     this.broker = foreignOrigin(broker);
     this.#visitor = visitor;
-    this.#id = this.broker && !getAuthToken ? new VisitorId(this.broker) : null;
+    this.#id = (this.broker || isFramed()) && !getAuthToken ? new VisitorId(this.broker) : null;
     this.#getAuthToken = getAuthToken;
   }
 
@@ -66,6 +66,11 @@ export class Caller {
   canRenew(error) {
     return this.asksLogin && error instanceof Problem && error.needsSignIn;
   }
+}
+
+/** Whether the page is in a frame, which may be on another site: browsers send no cookie from there. */
+function isFramed() {
+  return globalThis.top !== globalThis.window;
 }
 
 /** @param {string | undefined} broker */

@@ -1,10 +1,10 @@
-const BYTES = 32;
+import { randomId } from "../random-id.js";
 
 /**
- * The name by which a broker of another origin knows this browser's visitor.
+ * The name by which a broker knows this browser's visitor where it gets no cookie.
  *
- * Browsers send no cookie of the broker there. Whoever knows the name is this visitor, so it is told
- * to that broker alone.
+ * Browsers send no cookie of the broker on pages of another site, nor in frames there. Whoever knows
+ * the name is this visitor, so it is told to that broker alone.
  */
 export class VisitorId {
   #key;
@@ -22,10 +22,10 @@ export class VisitorId {
     return this.#name;
   }
 
-  /** The name; a new one of 256 random bits, as base64url, when there is none. */
+  /** The name; a new one of 256 random bits when there is none. */
   make() {
     if (this.known) return this.known;
-    const fresh = randomName();
+    const fresh = randomId() + randomId();
     try {
       localStorage.setItem(this.#key, fresh);
     } catch {
@@ -41,12 +41,4 @@ export class VisitorId {
       return undefined;
     }
   }
-}
-
-function randomName() {
-  const bytes = crypto.getRandomValues(new Uint8Array(BYTES));
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
 }

@@ -49,7 +49,7 @@ test("a visitor without a cookie has one name in every call, after a reload too"
   const after = api();
   await after.api.sessions();
   const [name, ...others] = [...names(before.asked), ...names(after.asked)];
-  assert.match(name, /^[A-Za-z0-9_-]{43}$/);
+  assert.match(name, /^[0-9a-f]{64}$/);
   assert.deepEqual(others, [name, name]);
 });
 
@@ -66,6 +66,22 @@ test("a visitor has another name at another broker", async (t) => {
   await one.api.create("a-key");
   await other.api.create("a-key");
   assert.notEqual(names(one.asked)[0], names(other.asked)[0]);
+});
+
+test("a page in a frame names its visitor, since no cookie may come from there", async (t) => {
+  storage(t);
+  globalThis.window = globalThis;
+  globalThis.top = {};
+  t.after(() => {
+    delete globalThis.window;
+    delete globalThis.top;
+  });
+  const { api: framed, asked } = api({ broker: undefined });
+  await framed.create("a-key");
+  await framed.sessions();
+  const [name, same] = names(asked);
+  assert.ok(name);
+  assert.equal(same, name);
 });
 
 test("a browser that stores nothing has one name until the page goes", async (t) => {
