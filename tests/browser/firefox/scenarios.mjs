@@ -82,3 +82,21 @@ export async function leaving(visit) {
   await visitor.page.goto("about:blank");
   await visitor.sawTheEndOf(sessionId);
 }
+
+export async function embedded(visit) {
+  const visitor = await visit();
+  await visitor.click("Start");
+  await visitor.elementIs(({ state }) => state === "live");
+  const sessionId = await visitor.page.$eval("kaltura-avatar", (avatar) => avatar.sessionId);
+  await visitor.elementIs(({ shadowRoot }) => shadowRoot.querySelector("video").currentTime > 1);
+  await visitor.speak("Hello from a shop.");
+  await visitor.elementIs(({ utterances }) => utterances.at(-1)?.state === "said");
+
+  await visitor.page.reload();
+  await visitor.click("Resume");
+  await visitor.elementIs(({ state }) => state === "live");
+  assert.equal(await visitor.page.$eval("kaltura-avatar", (avatar) => avatar.sessionId), sessionId);
+  await visitor.click("End");
+  await visitor.sawTheEndOf(sessionId);
+  assert.deepEqual(await visitor.said(sessionId), ["Hello from a shop."]);
+}
