@@ -22,7 +22,7 @@ from app import __version__
 from app.config.addresses import origin
 from app.config.ks_settings import KS_SETTINGS, MINT_SETTINGS
 from app.config.setting_types import MAX_PORT
-from app.config.settings import ENV_FILE, Settings, load_settings
+from app.config.settings import CHOICE_SETTINGS, ENV_FILE, Settings, load_settings
 from app.config.sources import SettingsError, configured, lend_to_libraries, read_env_file
 from app.demo import is_emulator, run_emulator
 from app.kaltura.contract import MIRROR_PATH
@@ -226,7 +226,8 @@ def _demo(options: argparse.Namespace) -> int:
             "avatar_id": DEFAULT_AVATAR_ID,
             "avatar_voice_id": DEFAULT_VOICE_ID,
         }
-        settings, without_effect = load_settings(**demo, **_demo_database(), **_address(options))
+        defaults = _demo_database() | _demo_choice()
+        settings, without_effect = load_settings(**demo, **defaults, **_address(options))
         return _run_broker(settings, without_effect)
 
 
@@ -243,6 +244,15 @@ def _demo_database() -> dict[str, Any]:
     from app.db.database import IN_MEMORY  # noqa: PLC0415 - see above
 
     return {} if configured(ENV_FILE).get("DATABASE_URL") else {"database_url": IN_MEMORY}
+
+
+def _demo_choice() -> dict[str, Any]:
+    """The demo's default choice of avatars and voices: all that its emulator has."""
+    from app.emulator.settings import CATALOG_TAG  # noqa: PLC0415 - an extra
+
+    given = configured(ENV_FILE)
+    is_given = any(given.get(name.upper()) for name in CHOICE_SETTINGS)
+    return {} if is_given else {"avatar_catalog_tag": CATALOG_TAG}
 
 
 def _with_database(settings: Settings) -> Settings:

@@ -38,8 +38,9 @@ from app.replicas.owners import SessionOwners
 from app.replicas.rates import SharedRates
 from app.replicas.secret_key_canary import require_shared_secret_key
 from app.sessions.access import Services
-from app.sessions.assembly import assemble, kaltura_client
+from app.sessions.assembly import assemble, kaltura_client, picture_client
 from app.sessions.capacity.shared_store import SharedCapacityStore
+from app.sessions.catalog.thumbnails import Thumbnails
 from app.sessions.clock import Clocks, SessionClock
 from app.sessions.keyring import Keyring, keyring_of
 from app.sessions.lifecycle.handover import Handover
@@ -87,6 +88,9 @@ class Transports:
     """What carries the broker's own calls; None is the real network. Tests bring their own."""
 
     kaltura: httpx.AsyncBaseTransport | None = None
+    pictures: httpx.AsyncBaseTransport | None = None
+    """Calls to where Kaltura's pictures are."""
+
     login: httpx.AsyncBaseTransport | None = None
     speech: httpx.AsyncBaseTransport | None = None
     """Calls to another voice, and to the speech hook."""
@@ -138,6 +142,9 @@ def create_app(
             contextlib.aclosing(
                 kaltura_client(settings, transports.kaltura, clocks, observer)
             ) as client,
+            contextlib.aclosing(
+                picture_client(settings, transports.pictures, observer)
+            ) as pictures,
             login_of(
                 settings,
                 transport=transports.login,
@@ -197,6 +204,10 @@ def create_app(
             async with (
                 audit_writer.running(),
                 contextlib.aclosing(domain.registry),
+                contextlib.aclosing(domain.catalog),
+                contextlib.aclosing(
+                    Thumbnails(domain.catalog, pictures, clocks.monotonic)
+                ) as thumbnails,
                 _in_background(domain.reaper.run(lease.wait_for_deaths)),
                 _in_background(retention.run()),
                 _in_background(_drain(stopping, tell, lease, domain.handover, drained)),
@@ -218,6 +229,7 @@ def create_app(
                     auditor=domain.auditor,
                     bounds=bounds,
                     budgets=domain.budgets,
+                    catalog=domain.catalog,
                     clock=clock,
                     followers=followers,
                     forwarder=forwarder,
@@ -239,6 +251,7 @@ def create_app(
                     stats_reader=domain.stats_reader,
                     stopping=stopping,
                     templates=templates,
+                    thumbnails=thumbnails,
                     usage=UsageReader(
                         database, base_url=settings.avatar_base_url, clock=clocks.wall
                     ),

@@ -266,7 +266,7 @@ async def visit(
             if not started:
                 app = create_app(
                     settings(**changes),
-                    transports=Transports(kaltura=kaltura, speech=speech),
+                    transports=Transports(kaltura=kaltura, speech=speech, pictures=kaltura),
                     clocks=Clocks(wall=clock, monotonic=clock, sleep=clock.sleep),
                     bounds=bounds,
                     stopping=stopping,

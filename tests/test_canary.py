@@ -34,6 +34,7 @@ from app.main import ROOT, Transports, create_app
 from app.observability.logs import configure_logging
 from app.observability.spans import tracer_provider
 from app.problems import PROBLEMS
+from app.sessions.catalog.catalog import FRESH_SECONDS
 from app.sessions.clock import Clocks
 from app.sessions.service import KEEP_ALIVE_SECONDS
 from app.web.bounds import WebBounds
@@ -50,6 +51,7 @@ from tests.support.doubles import (
     FakeClock,
     FakeKaltura,
     exception,
+    look,
     refusal,
     settings,
 )
@@ -273,7 +275,7 @@ async def told_by_a_broker(
     traces.add_span_processor(SimpleSpanProcessor(spans))
     app = create_app(
         configured,
-        transports=Transports(kaltura=kaltura),
+        transports=Transports(kaltura=kaltura, pictures=kaltura),
         clocks=Clocks(wall=clock, monotonic=clock),
         tracer_provider=traces,
         bounds=WebBounds(stream_seconds=0),
@@ -352,7 +354,8 @@ class Play:
                 "/metrics",
             ),
             *("/problems/kaltura-error", f"/problems/{UPSTREAM_TEXT[7:]}", "/static/page.css"),
-            *("/nowhere", "/api", "/api/config", "/api/avatar-sessions"),
+            *("/nowhere", "/api", "/api/config", "/api/catalog", "/api/avatar-sessions"),
+            "/api/catalog/avatars/avatar-1/thumbnail",
             *("/api/waiting-room/nothing", "/avatar.js", "/embed/nothing/avatar.js"),
             *("/avatar-frame.js", "/embed"),
             *(f"{MIRROR_PATH}/nowhere", f"{MIRROR_PATH}/session-1/viewer"),
@@ -408,6 +411,13 @@ class Play:
                 continue
             await self._faulted(operation, fault, "POST", target, headers=self._bearer(), **content)
         await self._look()
+
+    async def fault_of_catalog(self, fault: Callable[[], Answer], avatar_id: str) -> None:
+        """A fault of what lists avatars and voices, and of a picture that was not asked for yet."""
+        thumbnail = f"/api/catalog/avatars/{avatar_id}/thumbnail"
+        self._clock.advance(FRESH_SECONDS)
+        await self._faulted("list", fault, "GET", "/api/catalog")
+        await self._faulted(f"{avatar_id}.png", fault, "GET", thumbnail)
 
     async def operator(self) -> None:
         """What the operator reads, follows and does, and what a visitor gets in their place."""
@@ -471,14 +481,17 @@ async def test_no_operation_and_no_fault_tells_a_secret(
     kaltura.whep_url = f"https://media.kaltura.ai/whep/?key={WHEP_SECRET}"
     kaltura.turn = {"url": "turn.kaltura.ai", "username": "u", "credential": TURN_SECRET}
     database = {"database_url": f"sqlite+aiosqlite:///{tmp_path}/broker.db"}
-    service = {"service_tokens": f"shop:{SERVICE}"}
-    async with told_by_a_broker(kaltura, clock, **makes_ks, **database, **service) as told:
+    avatars = [f"avatar-of-fault-{number}" for number in range(len(FAULTS))]
+    kaltura.catalog += map(look, avatars)
+    others = {"service_tokens": f"shop:{SERVICE}", "avatar_allowed_ids": ",".join(avatars)}
+    async with told_by_a_broker(kaltura, clock, **makes_ks, **database, **others) as told:
         play = Play(told, kaltura, clock)
         await play.pages()
         await play.mistakes()
         await play.controls()
-        for fault in FAULTS.values():
+        for fault, avatar_id in zip(FAULTS.values(), avatars, strict=True):
             await play.fault_of_create(fault)
+            await play.fault_of_catalog(fault, avatar_id)
             if not makes_ks:  # a control has Kaltura's token: where the KS is from is all one to it
                 await play.fault_of_control(fault)
         await play.pages()

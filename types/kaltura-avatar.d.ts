@@ -59,12 +59,14 @@ export interface KalturaAvatarElement extends HTMLElement {
   fetchSession: ((wish: SessionWish) => Promise<CreatedSession | PlaceInLine>) | undefined;
   strings: Record<string, string>;
   fetch: typeof globalThis.fetch | undefined;
+  examples: string[];
   readonly state: AvatarState;
   readonly sessionId: string | null;
   readonly secondsLeft: number | null;
   readonly place: PlaceInLine | null;
   readonly problem: AvatarProblem | null;
   readonly utterances: AvatarUtterance[];
+  preload(): Promise<"builtin" | "sdk" | null>;
   start(): Promise<AvatarState>;
   speak(text: string | AsyncIterable<string>, options?: { turnId?: string }): Promise<Spoken | null>;
   speakAudio(blob: Blob): Promise<Spoken>;

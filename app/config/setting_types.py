@@ -20,10 +20,13 @@ MAX_RATE_SECONDS: Final = 24 * 3600
 """A day: rates are counted in memory only; budgets are for longer times."""
 
 
-def _comma_separated(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part for part in (part.strip() for part in value.split(",")) if part)
-    return value
+def _separated_by(separator: str) -> BeforeValidator:
+    def parts(value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part for part in (part.strip() for part in value.split(separator)) if part)
+        return value
+
+    return BeforeValidator(parts)
 
 
 def _header_name(value: str) -> str:
@@ -119,10 +122,13 @@ Host = Annotated[str, AfterValidator(_host)]
 Port = Annotated[int, BeforeValidator(_port)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000)]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
 Network = Annotated[str, AfterValidator(_network)]
 Rate = Annotated[str, AfterValidator(_rate)]
 LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower_case)]
-CommaSeparated = BeforeValidator(_comma_separated)
+CommaSeparated = _separated_by(",")
+BarSeparated = _separated_by("|")
+HexColour = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
 NamedTokens = BeforeValidator(_named_tokens)
 Control = Literal["speak", "speak-audio", "interrupt", "end"]
 """A control that visitors may have; watching and keep-alive are always allowed."""

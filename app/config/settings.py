@@ -27,6 +27,7 @@ from app.config.addresses import (
     TamperProofUrl,
 )
 from app.config.ks_settings import KS_SETTINGS, Credentials, KsSettings
+from app.config.page_settings import PageSettings
 from app.config.setting_types import (
     CommaSeparated,
     Control,
@@ -42,6 +43,7 @@ from app.config.setting_types import (
     Rate,
     Seconds,
     ServiceToken,
+    Tag,
     Text,
 )
 from app.config.sources import (
@@ -59,10 +61,11 @@ from app.kaltura.media import is_loopback_url
 ENV_FILE: Final = ".env"
 SDK_URL: Final = "https://cdn.jsdelivr.net/npm/@unisphere/models-sdk-js@1.4.0/index.esm.js"
 BUILTIN_PLAYER: Final = "builtin"
+CHOICE_SETTINGS: Final = ("avatar_allowed_ids", "avatar_allowed_voice_ids", "avatar_catalog_tag")
 DEFAULT_DATABASE_URL: Final = "sqlite+aiosqlite:///data/broker.db"
 
 
-class Settings(SpeechSettings, KsSettings):
+class Settings(PageSettings, SpeechSettings, KsSettings):
     """The broker's settings; `NAME_FILE` names a file that holds the value of `NAME`."""
 
     model_config = SettingsConfigDict(
@@ -93,6 +96,11 @@ class Settings(SpeechSettings, KsSettings):
     )
     avatar_allowed_voice_ids: Annotated[tuple[ItemId, ...], NoDecode, CommaSeparated] = Field(
         (), description="Voices that a visitor may choose besides AVATAR_VOICE_ID, comma-separated"
+    )
+    avatar_catalog_tag: Tag | None = Field(
+        None,
+        description="Visitors may also choose every avatar and voice of Kaltura's catalog that "
+        "carries this admin tag",
     )
     upstream_timeout_seconds: Seconds = Field(
         10, description="Longest wait for one answer of Kaltura, its body included, in seconds"
@@ -273,6 +281,15 @@ class Settings(SpeechSettings, KsSettings):
     @classmethod
     def _every_mistake_at_once(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
         return validated(values, validate)
+
+    @property
+    def shows_developer(self) -> bool:
+        """Whether the page shows the developer's panel."""
+        return (
+            self.environment == "development"
+            if self.page_developer is None
+            else self.page_developer
+        )
 
     @property
     def sealed(self) -> bool:

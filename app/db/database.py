@@ -23,6 +23,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.config.sources import SettingsError
 from app.db.database_file import DatabaseFile
+from app.db.idle_connections import check_idle_connections
 from app.db.process_locks import FileProcessLocks, ProcessLocks, SingleProcessLocks
 from app.db.sqlite_writer import SqliteWriter
 from app.db.turns import Turns
@@ -76,12 +77,16 @@ class Database:
 
     async def read(self, query: Executable) -> Rows:
         """Run a query; raises `RecordUnavailable` when the database can't be read."""
+        return await self.read_with(lambda connection: connection.execute(query).all())
 
-        async def rows() -> Rows:
+    async def read_with(self, work: Callable[[Connection], Result]) -> Result:
+        """Run `work`, which only reads, in one transaction; raises `RecordUnavailable`."""
+
+        async def found() -> Result:
             async with self.engine.begin() as connection:
-                return (await connection.execute(query)).all()
+                return await connection.run_sync(work)
 
-        return await self._shielded(self._verified(rows))
+        return await self._shielded(self._verified(found))
 
     async def write(
         self,
@@ -266,7 +271,9 @@ def _postgres(url: str) -> AsyncEngine:
     )
 
     connect = bounding_transactions(connector(url, seconds=BUSY_SECONDS))
-    return create_async_engine(f"{POSTGRES}+asyncpg://", async_creator=connect, pool_pre_ping=True)
+    engine = create_async_engine(f"{POSTGRES}+asyncpg://", async_creator=connect)
+    check_idle_connections(engine.sync_engine)
+    return engine
 
 
 async def _prepare_postgres(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from app.config.settings import Settings
+from app.doctor.catalog import check_catalog
 from app.doctor.checks import CheckResult, CheckRunner, Verdict, as_json, line_reporter
 from app.doctor.connectivity import check_connection, compare_clocks
 from app.doctor.environment import check_address, check_database, check_sdk
@@ -102,6 +103,9 @@ async def _check_kaltura(settings: Settings, checks: CheckRunner, clock: Clock) 
             needs=("Kaltura",),
         )
         await _check_ks(settings, client, checks, clock)
+        await checks.run(
+            "catalog", lambda: check_catalog(settings, client.catalog), needs=("Kaltura", "KS")
+        )
         await SessionCheck(settings, client, checks, clock).run()
     finally:
         await client.aclose()

@@ -14,7 +14,9 @@ from app.kaltura import errors
 from app.kaltura.client import KalturaClient, Recording, SessionAccess
 from app.kaltura.contract import Created, CreateRequest, Operation, SayTextRequest
 from app.kaltura.media import is_safe_media_url
+from app.kaltura.minting import MintCall
 from app.kaltura.transport import open_transport
+from app.sessions.catalog.offer import offer_of
 from app.sessions.clock import Clock
 from app.sessions.lifecycle.options import SessionOptions, create_request
 from app.sessions.speech.assembly import synthesis_of
@@ -79,7 +81,7 @@ class SessionCheck:
         await check(Operation.INTERRUPT, self._control_check(self._client.interrupt), needs=opened)
 
     async def _open(self) -> str:
-        options = create_request(self._settings, SessionOptions())
+        options = create_request(self._settings, SessionOptions(), offer_of(self._settings))
         try:
             created = await self._create(options)
         except errors.RejectedError as refused:
@@ -214,7 +216,7 @@ def kaltura_failure(error: errors.KalturaError, settings: Settings) -> CheckFail
 
 
 def _address(error: errors.KalturaError) -> str:
-    return "AVATAR_BASE_URL" if isinstance(error.operation, Operation) else "KALTURA_API_URL"
+    return "KALTURA_API_URL" if isinstance(error.operation, MintCall) else "AVATAR_BASE_URL"
 
 
 def _ks_fix(settings: Settings) -> str:

@@ -1,7 +1,8 @@
 """The record of the calls to the emulator, and the context of each call.
 
-`CallRecordingMiddleware` is the outermost layer. It records every call of the Control API and of
-WHEP when the call arrives, gives every answer an `x-request-id`, and can drop the connection.
+`CallRecordingMiddleware` is the outermost layer. It records every call of the Control API, of the
+catalog and of WHEP when the call arrives, gives every answer an `x-request-id`, and can drop the
+connection.
 """
 
 import re
@@ -19,12 +20,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.emulator.sessions import EmulatorSessions, RecordedCall, Session
 from app.emulator.settings import EmulatorSettings
-from app.kaltura.contract import MIRROR_PATH, Operation
+from app.kaltura.contract import CATALOG_PATH, MIRROR_PATH, CatalogCall, Operation
 
 WHEP_PATH: Final = "/whep/session"
 
-Target: TypeAlias = Operation | Literal["whep", "whep-delete"]
-"""The operation that a call names: one of the Control API's, or one of WHEP."""
+THUMBNAIL_PATH: Final = "/thumbnails"
+
+Target: TypeAlias = Operation | CatalogCall | Literal["whep", "whep-delete"]
+"""The operation that a call names: one of the Control API's, of the catalog's, or of WHEP."""
 
 _SCOPE_KEY: Final = "emulator.context"
 _REQUEST_ID: Final = re.compile(r"[\x21-\x7e]{1,128}")
@@ -114,6 +117,10 @@ class CallRecordingMiddleware:
         if method in {"POST", "DELETE"} and (match := _WHEP_PATH.fullmatch(path)):
             target: Target = "whep" if method == "POST" else "whep-delete"
             return target, self._sessions.with_whep_key(match[1])
+        if method == "POST" and path == f"{CATALOG_PATH}/list":
+            return CatalogCall.LIST, None
+        if method == "GET" and path.startswith(f"{THUMBNAIL_PATH}/"):
+            return CatalogCall.THUMBNAIL, None
         return None
 
     def _settle(self, context: CallContext) -> None:

@@ -69,8 +69,8 @@ class ControlApi:
         return router
 
     async def _create(self, request: Request) -> JSONResponse:
-        self._check_ks(request)
-        wanted = await _parsed(request, CreateRequest)
+        check_ks(request, self._settings)
+        wanted = await parsed(request, CreateRequest)
         voice = wanted.voice_config
         if voice and voice.model_id and (voice.id or "").startswith(CLONED_VOICE_PREFIX):
             raise RefusalError(HTTPStatus.BAD_REQUEST, "A voice clone takes no modelId")
@@ -92,7 +92,7 @@ class ControlApi:
 
     async def _say_text(self, request: Request, session_id: str) -> JSONResponse:
         session = self._session(request, session_id)
-        said = await _parsed(request, SayTextRequest)
+        said = await parsed(request, SayTextRequest)
         _note(request, said.turn_id, said.text)
         if not said.text.strip():
             raise RefusalError.of(DocumentedRefusal.TEXT_REQUIRED)
@@ -134,14 +134,6 @@ class ControlApi:
         await self._sessions.end(self._session(request, session_id))
         return _answer(Acknowledged())
 
-    def _check_ks(self, request: Request) -> None:
-        ks = _credentials(request, "ks")
-        if ks.startswith(FORBIDDEN_KS_PREFIX):
-            raise RefusalError.of(DocumentedRefusal.KS_NOT_AUTHORIZED)
-        wanted = self._settings.ks or ks
-        if not ks or ks != wanted or ks.startswith(INVALID_KS_PREFIX):
-            raise RefusalError.of(DocumentedRefusal.INVALID_KS)
-
     def _session(self, request: Request, session_id: str) -> Session:
         """The open session that the caller's token is for; raises `RefusalError`."""
         authorised_for = self._tokens.session_id(_credentials(request, "bearer"))
@@ -161,13 +153,24 @@ def _answer(model: Acknowledged) -> JSONResponse:
     return JSONResponse(model.model_dump(by_alias=True, exclude_none=True))
 
 
+def check_ks(request: Request, settings: EmulatorSettings) -> None:
+    """Raise `RefusalError` unless a call has a KS that the emulator accepts."""
+    ks = _credentials(request, "ks")
+    if ks.startswith(FORBIDDEN_KS_PREFIX):
+        raise RefusalError.of(DocumentedRefusal.KS_NOT_AUTHORIZED)
+    wanted = settings.ks or ks
+    if not ks or ks != wanted or ks.startswith(INVALID_KS_PREFIX):
+        raise RefusalError.of(DocumentedRefusal.INVALID_KS)
+
+
 def _credentials(request: Request, scheme: str) -> str:
     """The credentials in Authorization after `scheme`; empty for another scheme or no header."""
     name, _, credentials = request.headers.get("authorization", "").partition(" ")
     return credentials.strip() if name.lower() == scheme else ""
 
 
-async def _parsed(request: Request, model: type[ModelT]) -> ModelT:
+async def parsed(request: Request, model: type[ModelT]) -> ModelT:
+    """The body of a call; raises `RefusalError` for one that is malformed."""
     try:
         return model.model_validate_json(await request.body())
     except ValidationError as error:

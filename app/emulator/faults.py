@@ -1,8 +1,9 @@
 """The faults that the emulator injects on request.
 
-A fault is for one operation (or `whep`, `whep-delete`, or `*` for all), optionally of one session.
-It is injected `times` times, or always when that is null. When several match a call, the first is
-injected. The kinds, and the other fields that they use (JSON, names in camelCase):
+A fault is for one operation (or `catalog-item/list`, `thumbnail`, `whep`, `whep-delete`, or `*` for
+all), optionally of one session. It is injected `times` times, or always when that is null. When
+several match a call, the first is injected. The kinds, and the other fields that they use (JSON,
+names in camelCase):
 
 | kind | what the caller gets |
 |---|---|
@@ -35,7 +36,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import ConfigDict, Field
 
 from app.emulator.call_recording import CallContext
-from app.kaltura.contract import Operation, WireModel
+from app.kaltura.contract import CatalogCall, Operation, WireModel
 
 MAX_FAULTS: Final = 100
 
@@ -68,7 +69,7 @@ class Fault(WireModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    operation: Operation | Literal["whep", "whep-delete", "*"] = "*"
+    operation: Operation | CatalogCall | Literal["whep", "whep-delete", "*"] = "*"
     kind: FaultKind
     times: Annotated[int, Field(ge=1)] | None = None
     session_id: str | None = None

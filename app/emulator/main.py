@@ -14,6 +14,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from app.emulator.call_recording import CallRecordingMiddleware
+from app.emulator.catalog import CatalogApi
 from app.emulator.control import ControlApi
 from app.emulator.face.animation import FaceAnimator, StillFace
 from app.emulator.face.portrait import portrait_of
@@ -92,6 +93,7 @@ def create_emulator(settings: EmulatorSettings) -> FastAPI:
         expose_headers=["Location", "X-Request-ID"],
     )
     app.include_router(ControlApi(settings, sessions).router)
+    app.include_router(CatalogApi(settings).router)
     app.include_router(WhepApi(settings, sessions, renderer_for).router)
     app.include_router(inspection_router(sessions, faults))
 

@@ -28,7 +28,8 @@ class Viewer(Protocol):
 class RecordedCall(WireModel, frozen=False):
     """One call that reached the emulator; `status` is None while, or if ever, it is unanswered.
 
-    `at` is in unix seconds. `operation` is one of the seven, or `whep` or `whep-delete`.
+    `at` is in unix seconds. `operation` is one of the seven, one of the catalog's, or `whep` or
+    `whep-delete`.
     """
 
     at: float

@@ -12,6 +12,9 @@ DEFAULT_AVATAR_ID: Final = "ada"
 DEFAULT_VOICE_ID: Final = "emulator-voice-en-1"
 """The default voice."""
 
+CATALOG_TAG: Final = "emulator"
+"""The admin tag of everything in an emulator's catalog."""
+
 INVALID_KS_PREFIX: Final = "invalid-"
 """The prefix of a KS that every emulator refuses with 401."""
 

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from app.kaltura import errors
 from app.kaltura.breaker import CircuitBreaker
+from app.kaltura.catalog import CatalogClient
 from app.kaltura.contract import (
     Acknowledged,
     ClientInit,
@@ -26,6 +27,7 @@ from app.kaltura.contract import (
 from app.kaltura.credentials import KsSource
 from app.kaltura.http import (
     CREDENTIALS_REFUSED,
+    KS_EXCEPTIONS,
     SESSION_OVER,
     SPEECH_REFUSED,
     HttpClient,
@@ -62,10 +64,6 @@ PARSED_URLS: Final = 1024
 Answer = TypeVar("Answer", bound=WireModel)
 LateCreateHandler = Callable[[asyncio.Future[Created]], Coroutine[Any, Any, None]]
 """Takes care of a session that a create may still open; its argument is that create's result."""
-
-_KS_EXCEPTIONS: Final = frozenset(
-    {"INVALID_KS", "EXPIRED_KS", "MISSING_KS", "SERVICE_FORBIDDEN", "ACTION_BLOCKED"}
-)
 
 
 @dataclass(frozen=True)
@@ -115,6 +113,7 @@ class KalturaClient:
         self._base_url = base_url.rstrip("/")
         self._ks_source = ks_source
         self._http = HttpClient(transport, timeout_seconds, observer)
+        self.catalog = CatalogClient(base_url, ks_source, self._http)
         self._late_http = HttpClient(transport, timeout_seconds + LATE_SECONDS, observer)
         self._late = LateResponses[Created](timeout_seconds)
         self._breaker = CircuitBreaker(monotonic)
@@ -288,7 +287,7 @@ def _refusals(operation: Operation) -> Refusals:
 def _success(operation: Operation, reply: Reply, answer: type[Answer]) -> Answer:
     """The answer as its model; raises a `KalturaError` unless it is a success as D11 defines it."""
     if reply.exception_code is not None:
-        known = operation is Operation.CREATE and reply.exception_code in _KS_EXCEPTIONS
+        known = operation is Operation.CREATE and reply.exception_code in KS_EXCEPTIONS
         raise (errors.CredentialsRejectedError if known else errors.RejectedError)(
             operation, reply.status
         )

@@ -6,7 +6,7 @@ in the docstrings are those of the project's factual reference of the API.
 """
 
 from enum import Enum, StrEnum
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
@@ -35,6 +35,20 @@ class Operation(StrEnum):
     KEEP_ALIVE = "keep-alive"
     END = "end"
 
+
+CATALOG_PATH: Final = "/v1/catalog-item"
+"""The path under which Kaltura and the emulator serve the catalog (7)."""
+
+
+class CatalogCall(StrEnum):
+    """The calls of the catalog: its items page by page, and the picture of one."""
+
+    LIST = "catalog-item/list"
+    THUMBNAIL = "thumbnail"
+
+
+MAX_PAGE_ITEMS: Final = 100
+"""The largest page that any client of Kaltura's asks for (7)."""
 
 SESSION_ID_PATTERN: Final = r"^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$"
 SessionId = Annotated[str, StringConstraints(pattern=SESSION_ID_PATTERN)]
@@ -122,6 +136,65 @@ class ClientInit(Acknowledged):
 
     whep_url: Annotated[str, StringConstraints(min_length=1, max_length=2048)]
     turn: Turn | None = None
+
+
+class ItemType(StrEnum):
+    """The types of catalog items that make a session: an avatar's look, and a voice (7)."""
+
+    VISUAL = "Visual"
+    VOICE = "Voice"
+
+
+class CatalogFilter(WireModel):
+    """The items that are asked for."""
+
+    type_equal: ItemType | None = None
+
+
+class Pager(WireModel):
+    """One page of items, counted from 0."""
+
+    offset: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_ITEMS)] = MAX_PAGE_ITEMS
+
+
+class CatalogQuery(WireModel):
+    """The request for one page of the catalog, authorised by a KS."""
+
+    filter: CatalogFilter = CatalogFilter()
+    pager: Pager = Pager()
+    order_by: str | None = None
+
+
+class ItemDescription(WireModel):
+    """What a catalog item says of a look or a voice; only voices have a language."""
+
+    name: str | None = None
+    language: str | None = None
+
+
+class ItemAttributes(WireModel):
+    """The description of a catalog item, under the name of its type."""
+
+    visual: ItemDescription | None = None
+    voice: ItemDescription | None = None
+
+
+class CatalogItem(WireModel):
+    """One item of the catalog; its id is what create takes for an avatar or a voice (7)."""
+
+    item_id: ItemId
+    type: ItemType
+    attributes: ItemAttributes = ItemAttributes()
+    admin_tags: tuple[str, ...] | None = None
+    image_url: str | None = None
+
+
+class CatalogPage(WireModel):
+    """One page of the catalog; an item that is not as documented makes no page unusable."""
+
+    objects: list[Any]
+    total_count: int | None = None
 
 
 class Refused(WireModel):

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from app.kaltura import errors
 from app.kaltura.observation import Exchange, Observer, no_observer, observed
-from app.kaltura.transport import read_bounded, was_never_sent
+from app.kaltura.transport import MAX_ANSWER_BYTES, read_bounded, was_never_sent
 
 Refusals = Mapping[int, type[errors.KalturaError]]
 """The error of each status that means a specific one; any other means a general error.
@@ -27,6 +27,11 @@ A general error is `ServerFailedError` for a 5xx, and `RejectedError` otherwise.
 """
 
 CREDENTIALS_REFUSED: Final[Refusals] = dict.fromkeys((401, 403), errors.CredentialsRejectedError)
+KS_EXCEPTIONS: Final = frozenset(
+    {"INVALID_KS", "EXPIRED_KS", "MISSING_KS", "SERVICE_FORBIDDEN", "ACTION_BLOCKED"}
+)
+"""The codes of exceptions that refuse a KS."""
+
 SESSION_OVER: Final[Refusals] = dict.fromkeys((401, 404, 410), errors.SessionGoneError)
 SPEECH_REFUSED: Final[Refusals] = {**SESSION_OVER, 503: errors.SpeechFailedError}
 
@@ -70,14 +75,26 @@ class HttpClient:
         with observed(exchange, self.observer):
             yield exchange
 
-    async def send(self, exchange: Exchange, refusals: Refusals) -> Reply:
+    async def send(
+        self, exchange: Exchange, refusals: Refusals, at_most: int = MAX_ANSWER_BYTES
+    ) -> Reply:
         """Send the request; the reply's content is never None. Raises a `KalturaError`."""
+        status, body = await self.fetch(exchange, refusals, at_most)
+        content = _parse_json(body)
+        if content is None:
+            raise errors.BrokenAnswerError(exchange.operation, status)
+        return Reply(status, content)
+
+    async def fetch(
+        self, exchange: Exchange, refusals: Refusals, at_most: int
+    ) -> tuple[int, bytes]:
+        """Send the request; the status and body of a 2xx answer. Raises a `KalturaError`."""
         operation = exchange.operation
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 response = await self.transport.handle_async_request(exchange.request)
                 exchange.answered(response)
-                body = await read_bounded(response)
+                body = await read_bounded(response, at_most)
         except TimeoutError as error:
             raise errors.TimedOutError(operation) from error
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
@@ -86,10 +103,14 @@ class HttpClient:
             raise errors.LostAnswerError(operation) from error
         if not response.is_success:
             raise _refusal(operation, response, refusals)
-        content = None if body is None else _parse_json(body)
-        if content is None:
+        if body is None:
             raise errors.BrokenAnswerError(operation, response.status_code)
-        return Reply(response.status_code, content)
+        return response.status_code, body
+
+
+def get_picture(url: str) -> httpx.Request:
+    """A GET request for a picture."""
+    return httpx.Request("GET", url, headers={**_HEADERS, "Accept": "image/*"})
 
 
 def post(url: str, headers: Mapping[str, str], **body: Any) -> httpx.Request:

@@ -1,10 +1,10 @@
-"""The check of media addresses that Kaltura names, before a browser gets them."""
+"""The check of addresses that Kaltura names, before a browser or the broker goes there."""
 
 import ipaddress
 import re
 import socket
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 _PUBLIC_NAME: Final = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
 """A plain host name: without anything that a browser decodes, as `%31` or full-width digits."""
@@ -23,7 +23,7 @@ def is_loopback_url(url: str) -> bool:
 
 
 def is_safe_media_url(url: str, *, allow_private: bool) -> bool:
-    """Whether a browser may be sent to `url`: https on a public host (reference 3).
+    """Whether a browser or the broker may go to `url`: https on a public host (reference 3).
 
     With `allow_private`, when the Control API itself is on loopback, any http or https address is
     safe.
@@ -37,11 +37,12 @@ def is_safe_media_url(url: str, *, allow_private: bool) -> bool:
         return False
     if allow_private:
         return parts.scheme in {"http", "https"}
-    return parts.scheme == "https" and _is_public(parts)
+    return parts.scheme == "https" and is_public_host(parts.hostname)
 
 
-def _is_public(parts: SplitResult) -> bool:
-    host = (parts.hostname or "").rstrip(".")
+def is_public_host(host: str) -> bool:
+    """Whether a host name or an IP address is not known to be of a private network."""
+    host = host.rstrip(".")
     address = _address(host)
     if isinstance(address, ipaddress.IPv6Address):
         return address in _PUBLIC_IPV6 and not address.sixtofour and address.is_global

@@ -3,12 +3,17 @@
 Measured faster than httpx's own transport for a proxy (DESIGN section 9).
 """
 
+import socket
 import ssl
 from typing import Final
 
 import aiohttp
 import httpx
+from aiohttp.abc import ResolveResult
+from aiohttp.resolver import ThreadedResolver
 from httpx_aiohttp import AiohttpTransport
+
+from app.kaltura.media import is_public_host
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
 """The longest answer that is read. Kaltura's largest known one is about 2 KiB."""
@@ -20,12 +25,15 @@ _CLOSING: Final = "Cannot write to closing transport"
 """What aiohttp says when it could not write a request; with other words, all may be written."""
 
 
-def open_transport() -> httpx.AsyncBaseTransport:
-    """A transport with a connection pool; it follows no redirects and keeps no cookies."""
+def open_transport(*, is_public_only: bool = False) -> httpx.AsyncBaseTransport:
+    """A transport with a connection pool; it follows no redirects and keeps no cookies.
+
+    With `is_public_only` it connects to no host name that leads to a private address.
+    """
     # aiohttp checks certificates, with the context that it made. Without one the adapter would load
     # every authority again, for nothing; this one trusts nobody.
     unused = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return _Transport(client=_open_session, verify=unused)
+    return _Transport(client=lambda: _open_session(is_public_only=is_public_only), verify=unused)
 
 
 class _Transport(AiohttpTransport):
@@ -51,11 +59,29 @@ def _was_closing(error: BaseException) -> bool:
     return _was_closing(cause)
 
 
-def _open_session() -> aiohttp.ClientSession:
+class _PublicResolver(ThreadedResolver):
+    """Finds the public addresses of a host name, and none that is private."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Aiohttp's hook: the addresses to connect to."""
+        found = await super().resolve(host, port, family)
+        public = [result for result in found if is_public_host(result["host"])]
+        if not public:
+            raise OSError(None, "the name leads to no public address")
+        return public
+
+
+def _open_session(*, is_public_only: bool) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         # No limit: an end must not wait for connections on which Kaltura is silent. The number of
         # sessions bounds them, as each session has one call under way at a time.
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_WARM_SECONDS),
+        connector=aiohttp.TCPConnector(
+            limit=0,
+            keepalive_timeout=KEEP_WARM_SECONDS,
+            resolver=_PublicResolver() if is_public_only else None,
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         # HttpClient sets one deadline around the whole call, the body included.
         timeout=aiohttp.ClientTimeout(total=None),

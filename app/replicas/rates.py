@@ -139,7 +139,8 @@ class SharedRates:
 
         keys = self._keys(limit, name, callers)
         try:
-            return _windows(await self._database.write(work), limit, keys)
+            # One after the other, so that many calls of one caller leave room for other writes.
+            return _windows(await self._database.write(work, keys=keys), limit, keys)
         except _Refused:
             return None
 

@@ -6,16 +6,16 @@ import hmac
 from dataclasses import replace
 from typing import Final
 
-from app.config.settings import Settings
 from app.kaltura.contract import CreateRequest
 from app.problems import AtCapacity, InvalidRequest, KalturaBusy, KalturaTimeout, TicketNotFound
 from app.sessions.access import SERVICE
 from app.sessions.capacity.budgets import Budgets
 from app.sessions.capacity.manager import CapacityManager, QueuePosition
 from app.sessions.capacity.state import Requester
+from app.sessions.catalog.catalog import Catalog
 from app.sessions.error_mapping import BUSY_SECONDS
 from app.sessions.lifecycle.creation import SessionCreator
-from app.sessions.lifecycle.options import SessionOptions, create_request
+from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.registry import SessionRegistry
 from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession, IdempotencyRecord
@@ -43,7 +43,7 @@ class Admission:
 
     def __init__(
         self,
-        settings: Settings,
+        catalog: Catalog,
         *,
         registry: SessionRegistry,
         capacity: CapacityManager,
@@ -52,7 +52,7 @@ class Admission:
         address_key: bytes,
     ) -> None:
         self._address_key = address_key
-        self._settings = settings
+        self._catalog = catalog
         self._registry = registry
         self._capacity = capacity
         self._budgets = budgets
@@ -79,7 +79,9 @@ class Admission:
         visitor's network address.
         """
         requester = replace(
-            self._visitor(visitor), display_name=display_name, address=self._digest(address)
+            self._capacity.visitor(visitor),
+            display_name=display_name,
+            address=self._digest(address),
         )
         return await self._open_once(requester, options, idempotency_key)
 
@@ -93,7 +95,7 @@ class Admission:
     ) -> SessionRuntime:
         """Open a session for a visitor who can't wait; raises `AtCapacity` without a free place."""
         requester = replace(
-            self._visitor(visitor),
+            self._capacity.visitor(visitor),
             may_wait=False,
             display_name=display_name,
             address=self._digest(address),
@@ -119,7 +121,7 @@ class Admission:
         True when the visitor already waits in line, or when a request with this key was made
         before.
         """
-        if await self._capacity.has_place(self._visitor(visitor)):
+        if await self._capacity.has_place(self._capacity.visitor(visitor)):
             return True
         if idempotency_key is None:
             return False
@@ -188,9 +190,6 @@ class Admission:
             return None
         return hmac.new(self._address_key, address.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def _visitor(self, visitor: str) -> Requester:
-        return Requester(visitor, visitor, at_most=self._settings.max_sessions_per_visitor)
-
     async def _open_once(
         self, requester: Requester, options: SessionOptions, idempotency_key: str | None = None
     ) -> Opened:
@@ -199,7 +198,7 @@ class Admission:
         The opening continues when its caller is cancelled: otherwise Kaltura might open a session
         that the broker does not know and can't end.
         """
-        request = create_request(self._settings, options)
+        request = await self._catalog.create_request(options)
         origin = None
         if idempotency_key is not None:
             origin = IdempotencyRecord.of(requester.owner, idempotency_key, request)

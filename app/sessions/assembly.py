@@ -9,8 +9,10 @@ from pydantic import SecretStr
 from app.audit.redaction import TextRedaction
 from app.audit.writer import AuditWriter
 from app.config.settings import Settings
+from app.kaltura.catalog import PictureClient
 from app.kaltura.client import KalturaClient
 from app.kaltura.credentials import ConfiguredKs, KsSource, MintedKs
+from app.kaltura.http import HttpClient
 from app.kaltura.minting import KsMinter
 from app.kaltura.observation import Observer, no_observer
 from app.kaltura.transport import open_transport
@@ -23,6 +25,7 @@ from app.sessions.capacity.local_store import LocalCapacity
 from app.sessions.capacity.manager import CapacityManager
 from app.sessions.capacity.state import CapacityStore
 from app.sessions.capacity.wait_estimate import WaitEstimate
+from app.sessions.catalog.catalog import Catalog
 from app.sessions.clock import Clocks, SessionClock
 from app.sessions.gateway import SessionGateway
 from app.sessions.keyring import Keyring
@@ -51,6 +54,7 @@ class Sessions:
     admission: Admission
     auditor: SessionAuditor
     budgets: Budgets
+    catalog: Catalog
     capacity: CapacityManager
     handover: Handover
     presence: SessionPresence
@@ -80,6 +84,18 @@ def kaltura_client(
         monotonic=clocks.monotonic,
         observer=observer,
     )
+
+
+def picture_client(
+    settings: Settings,
+    transport: httpx.AsyncBaseTransport | None = None,
+    observer: Observer = no_observer,
+) -> PictureClient:
+    """Build the client for pictures; on loopback alone it may fetch from private addresses."""
+    allow_private = settings.upstream_is_local
+    transport = transport or open_transport(is_public_only=not allow_private)
+    http = HttpClient(transport, settings.upstream_timeout_seconds, observer)
+    return PictureClient(http, allow_private=allow_private)
 
 
 def _ks_source(
@@ -153,8 +169,9 @@ def assemble(
         readiness=readiness,
         clock=clock,
     )
+    catalog = Catalog(settings, client.catalog, clocks.monotonic)
     admission = Admission(
-        settings,
+        catalog,
         registry=registry,
         capacity=capacity,
         budgets=budgets,
@@ -181,6 +198,7 @@ def assemble(
         admission=admission,
         auditor=auditor,
         budgets=budgets,
+        catalog=catalog,
         capacity=capacity,
         handover=handover,
         presence=SessionPresence(

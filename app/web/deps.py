@@ -19,6 +19,8 @@ from app.sessions.access import AccessControl, Caller, Services, SessionGrant
 from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
 from app.sessions.capacity.budgets import Budgets
+from app.sessions.catalog.catalog import Catalog
+from app.sessions.catalog.thumbnails import Thumbnails
 from app.sessions.clock import SessionClock
 from app.sessions.lifecycle.presence import SessionPresence
 from app.sessions.readiness import Readiness
@@ -52,6 +54,7 @@ class State(TypedDict):
     auditor: SessionAuditor
     bounds: WebBounds
     budgets: Budgets
+    catalog: Catalog
     clock: SessionClock
     followers: StreamLimit
     forwarder: Forwarder | None
@@ -73,6 +76,7 @@ class State(TypedDict):
     stats_reader: StatsReader
     stopping: asyncio.Event
     templates: Jinja2Templates
+    thumbnails: Thumbnails
     usage: UsageReader
     visitors: Visitors
 
@@ -84,6 +88,7 @@ AuditWriterDep = Annotated[AuditWriter, Depends(FromState("audit_writer"))]
 AuditorDep = Annotated[SessionAuditor, Depends(FromState("auditor"))]
 BoundsDep = Annotated[WebBounds, Depends(FromState("bounds"))]
 BudgetsDep = Annotated[Budgets, Depends(FromState("budgets"))]
+CatalogDep = Annotated[Catalog, Depends(FromState("catalog"))]
 ClockDep = Annotated[SessionClock, Depends(FromState("clock"))]
 FollowersDep = Annotated[StreamLimit, Depends(FromState("followers"))]
 LeaseDep = Annotated[Lease, Depends(FromState("lease"))]
@@ -103,6 +108,7 @@ StoppingDep = Annotated[asyncio.Event, Depends(FromState("stopping"))]
 """Set when this process is about to stop."""
 
 TemplatesDep = Annotated[Jinja2Templates, Depends(FromState("templates"))]
+ThumbnailsDep = Annotated[Thumbnails, Depends(FromState("thumbnails"))]
 UsageDep = Annotated[UsageReader, Depends(FromState("usage"))]
 VisitorsDep = Annotated[Visitors, Depends(FromState("visitors"))]
 

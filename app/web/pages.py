@@ -38,10 +38,12 @@ async def _live_page(
         builtin = assets.url(BUILTIN_PLAYER_FILE)
         context = {
             "nonce": nonce,
+            "settings": settings,
             "import_map": _import_map(settings, builtin),
             "config": {
                 **public_config(settings, assets).model_dump(mode="json"),
                 "avatarId": settings.avatar_id,
+                "phrases": settings.page_phrases,
             },
         }
         headers = {"Content-Security-Policy": page_policy(settings, nonce)}

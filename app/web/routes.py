@@ -8,7 +8,7 @@ from app.web import mirror, pages
 from app.web.embed import routes as embed
 from app.web.operator import api as operator_api
 from app.web.operator import console, metrics, probes, streams
-from app.web.visitor import config, create, events
+from app.web.visitor import catalog, config, create, events
 from app.web.visitor import sessions as visitor_sessions
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -17,6 +17,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     visitor_sessions.router,
     events.router,
     config.router,
+    catalog.router,
     mirror.router,
     mirror.plain,
     probes.router,

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -73,6 +73,15 @@ class PageFiles(StaticFiles):
         response.headers["Cache-Control"] = FOR_GOOD if may_keep else CHECKED
         if file.startswith(_EMBEDDED):
             response.headers.update(FOR_EVERY_ORIGIN)
+        return response
+
+    def unless_known(
+        self, response: Response, asked: Headers, headers: Mapping[str, str]
+    ) -> Response:
+        """The response, or 304 for whoever has it already; both get `headers` too."""
+        if self.is_not_modified(response.headers, asked):
+            response = NotModifiedResponse(response.headers)
+        response.headers.update(headers)
         return response
 
     def file_response(

@@ -6,7 +6,7 @@ import secrets
 import sys
 from collections.abc import Callable, Container
 
-from bench.soak.history import RULES, most_open
+from bench.soak.history import RULES, duration_seconds, most_open, served
 from bench.soak.replica_faults import FAULTS
 from bench.soak.replicas_run import VISITORS, Load, ReplicaReport, soak_replicas
 from bench.soak.run import CAP, Report, soak
@@ -24,6 +24,9 @@ def main() -> int:
     parser.add_argument("--visitors", type=int, default=VISITORS, help="of replicas, at once")
     parser.add_argument("--cap", type=int, default=CAP, help="of replicas, sessions at once")
     parser.add_argument(
+        "--rush", type=int, help="of replicas: so many visitors at once, each for about a second"
+    )
+    parser.add_argument(
         "--visit", type=float, default=LENGTH_SECONDS[1], help="the longest, in seconds"
     )
     parser.add_argument("--rules", type=_names(RULES), default=list(RULES), help=", ".join(RULES))
@@ -38,6 +41,9 @@ def main() -> int:
     sys.stdout.flush()
     report: Report | ReplicaReport
     if options.replicas:
+        load = Load(options.visitors, (options.visit / 5, options.visit), cap=options.cap)
+        if options.rush:  # each comes once, and all of them before the first fault
+            options.minutes, load = 0, Load.rush(options.rush, options.cap)
         report = asyncio.run(
             soak_replicas(
                 options.minutes * 60,
@@ -45,7 +51,7 @@ def main() -> int:
                 count=options.replicas,
                 rules=options.rules,
                 faults=options.faults,
-                load=Load(options.visitors, (options.visit / 5, options.visit), cap=options.cap),
+                load=load,
             )
         )
         print(_table_of_replicas(report))
@@ -75,6 +81,7 @@ def _table_of_replicas(report: ReplicaReport) -> str:
     rows: list[tuple[str, object, str]] = [
         ("visitors", report.tally.visitors, ""),
         *((f"fault: {name}", count, "") for name, count in sorted(report.played.items())),
+        ("visitors served", served(history), f"in {duration_seconds(history):.0f} s"),
         ("sessions opened", len(history.upstream), ""),
         *((f"texts accepted: {fate}", n, "") for fate, n in sorted(report.fates.items())),
         ("sessions open at once", most_open(history), f"{history.cap} may be"),

@@ -109,6 +109,18 @@ def check(history: History, names: Iterable[str]) -> dict[str, list[str]]:
     return broken
 
 
+def served(history: History) -> int:
+    """The number of visitors who got a session."""
+    return len(
+        {call.visitor for call in history.calls if call.operation == CREATE and call.session_id}
+    )
+
+
+def duration_seconds(history: History) -> float:
+    """The time from the first call to the last answer."""
+    return max(call.end for call in history.calls) - min(call.start for call in history.calls)
+
+
 def longest_gap_seconds(history: History) -> float:
     """The longest time for which a visitor could not control a session.
 

@@ -35,6 +35,8 @@ SESSION_SECONDS: Final = 300
 LEAVE_SECONDS: Final = 240
 """How long the last visits may take."""
 
+RUSH_LENGTH_SECONDS: Final = (0.8, 1.2)
+
 REPLICA_SETTINGS: Final = {
     **SETTINGS,
     "SESSION_MAX_SECONDS": str(SESSION_SECONDS),
@@ -58,6 +60,14 @@ class Load:
 
     cap: int = CAP
     """How many sessions may be open; the visitors beyond wait in line."""
+
+    is_silent: bool = False
+    """Whether the visitors say nothing, so that a visit costs little beyond its waiting."""
+
+    @classmethod
+    def rush(cls, visitors: int, cap: int) -> "Load":
+        """Visitors who all come at once, and use their sessions for about a second each."""
+        return cls(visitors, RUSH_LENGTH_SECONDS, cap=cap, is_silent=True)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -172,7 +182,8 @@ class _Run:
         while not self._is_over:
             name = f"v{next(numbers)}"
             random, length = Random(f"{name} {self._seed}"), self._load.length_seconds
-            await SpeakingVisitor(http, self.seen, name, random, length).visit()
+            visitor = SpeakingVisitor(http, self.seen, name, random, length)
+            await (visitor.visit_silently() if self._load.is_silent else visitor.visit())
 
     async def history(self) -> History:
         """Wait until every session has ended, and tell all that happened."""

@@ -71,6 +71,16 @@ class SpeakingVisitor:
                 return
             await asyncio.sleep(self.random.uniform(*PAUSE_SECONDS))
         await self._wait_for_fates()
+        await self._end()
+
+    async def visit_silently(self) -> None:
+        """Open a session, have it for a while, and end it."""
+        self.seen.tally.visitors += 1
+        if await self._open():
+            await asyncio.sleep(self.random.uniform(*self.length_seconds))
+            await self._end()
+
+    async def _end(self) -> None:
         for _ in range(TRIES):
             ended = await self._control(END)
             if ended.status in {HTTPStatus.OK, *GONE}:

@@ -1,13 +1,12 @@
 import { Problem } from "../shared/broker/problems.js";
 import { byId } from "../shared/dom.js";
-import { watchPlayerCalls } from "../shared/network-calls.js";
+import { watchFetch, watchXhr } from "../shared/network-calls.js";
 import { randomId } from "../shared/random-id.js";
-import { loadPlayer } from "../shared/session/player-loader.js";
+import { PLAYER_NAMES, loadPlayer } from "../shared/session/player-loader.js";
 import { apiControl, backend, hybrid, sdkControl } from "./controls.js";
 import { DemoPanel } from "./demo-panel.js";
 import { DemoRunner } from "./demo-runner.js";
 import { DemoSession } from "./demo-session.js";
-import { watchFetch } from "./network-log.js";
 import { secretsAtRest, secretsWithSession } from "./secrets-panel.js";
 
 /** @type {{avatarId: string, tokenMode: "sealed" | "direct", player: "builtin" | "sdk", builtinPlayerUrl: string}} */
@@ -15,10 +14,10 @@ const config = JSON.parse(byId("config").textContent ?? "");
 
 const runner = new DemoRunner();
 watchFetch(() => runner.current);
-watchPlayerCalls((call) => runner.current?.called(call), "xmlhttprequest");
-const tools = loadPlayer(config).then(({ KalturaAvatarSession, name, replaced }) => {
-  byId("note").hidden = !replaced;
-  byId("player").textContent = name;
+watchXhr((call) => runner.current?.called(call));
+const tools = loadPlayer(config, () => import("@unisphere/models-sdk-js")).then(({ KalturaAvatarSession, kind }) => {
+  byId("note").hidden = kind === config.player;
+  byId("player").textContent = PLAYER_NAMES[kind];
   return { KalturaAvatarSession, avatarId: config.avatarId };
 });
 tools.catch(() => {}); // Whichever demo is run tells it.

@@ -28,7 +28,7 @@ export class BrokerConfig {
   }
 
   async #ask() {
-    const response = await this.#fetch(this.#url, { credentials: "omit" });
+    const response = await this.#fetch(this.#url);
     if (!response.ok) throw await Problem.fromResponse(response);
     return response.json();
   }

@@ -1,4 +1,5 @@
 import { BrokerApi } from "../shared/broker/broker-api.js";
+import { Problem } from "../shared/broker/problems.js";
 import { displayIn } from "../shared/session/avatar-player.js";
 import { loadPlayer } from "../shared/session/player-loader.js";
 import { SessionController } from "../shared/session/session-controller.js";
@@ -8,8 +9,8 @@ import { directionOf, translationFor } from "./languages.js";
 import { LineWords } from "./words/line-words.js";
 import { markup } from "./markup.js";
 import { Presenter } from "./presenter.js";
-import { ProblemWords } from "./words/problem-words.js";
 import { importSdk } from "./sdk.js";
+import { ProblemWords } from "./words/problem-words.js";
 import { Words } from "./words/words.js";
 
 /**
@@ -32,6 +33,9 @@ export class ElementRuntime {
   #words = new Words();
   #elements;
   #content;
+  #isSdk;
+  /** @type {Promise<import("../shared/session/player-loader.js").Player> | null} */
+  #loading = null;
   #over = new AbortController();
   /** How often a language was asked for. */
   #asked = 0;
@@ -50,18 +54,20 @@ export class ElementRuntime {
     const { elements, content } = markup(this.#words);
     this.#elements = { ...elements, container: container ?? elements.container };
     this.#content = content;
+    this.#isSdk = container !== null;
     root.replaceChildren(content);
-    const problemWords = new ProblemWords(this.#words);
-    const api = new BrokerApi({ broker, fetch, ...(getAuthToken && { getAuthToken: (asked) => host.askAuthToken(asked) }) });
-    this.session = new SessionController(api, this.#display(container), fetchSession && { fetchSession });
+    const problemWords = host.problemWords ?? new ProblemWords(this.#words);
+    const api = new BrokerApi({ broker, fetch, ...(getAuthToken && { getAuthToken: async (asked) => host.getAuthToken?.(asked) }) });
+    this.session = new SessionController(api, this.#display(), fetchSession && { fetchSession });
     this.presenter = new Presenter({
       session: this.session,
       elements: this.#elements,
       words: this.#words,
       problemWords,
-      lineWords: new LineWords(this.#words, (line) => problemWords.reasonOf(line)),
+      lineWords: new LineWords(this.#words, problemWords),
       storage: new TabStorage(`kaltura-avatar ${broker} `),
-      choice: () => host.choice,
+      examples: () => host.examples,
+      choice: () => choiceOf(host),
       mayStart,
       maySpeak,
     });
@@ -79,6 +85,20 @@ export class ElementRuntime {
   async recover() {
     if (this.#host.autoresume) this.session.resumable.on("found", () => void this.session.start());
     await this.session.recover();
+  }
+
+  /**
+   * Loads the player ahead of a start.
+   *
+   * @returns {Promise<"builtin" | "sdk" | null>} Null: there is none, as the visitor is told.
+   */
+  async preload() {
+    try {
+      return (await this.#player()).kind;
+    } catch (error) {
+      this.presenter.tellAtOnce(Problem.fromPlayer(error));
+      return null;
+    }
   }
 
   /** Leaves the session for whoever comes next, and is over. */
@@ -101,18 +121,21 @@ export class ElementRuntime {
 
   /** Shows the controls that the page wants and the broker allows, as far as that is known. */
   showControls() {
-    const wanted = this.#host.controlList;
+    const wanted = new Set(this.#host.controls.split(/\s+/));
     const allows = (/** @type {"speak" | "interrupt" | "end"} */ control) => this.#settings?.controls.includes(control) ?? true;
-    const { start, stop, end, decline, fullScreen, captionsButton, captionSize, rail } = this.#elements;
+    const { start, stop, end, decline, fullScreen, captionsButton, captionSize } = this.#elements;
+    const { rail, introduction, composer, example, tools, transcript } = this.#elements;
     start.hidden = !wanted.has("start");
     stop.hidden = !wanted.has("stop") || !allows("interrupt");
     end.hidden = !wanted.has("end") || !allows("end");
     decline.hidden = !allows("end");
     fullScreen.hidden = !wanted.has("fullscreen") || !document.fullscreenEnabled;
     captionsButton.hidden = captionSize.hidden = !wanted.has("captions");
-    const { panels, composer, transcript } = this.#elements;
-    const shown = [wanted.has("composer") && allows("speak") && composer, wanted.has("transcript") && transcript];
-    rail.replaceChildren(panels, ...shown.filter((each) => each !== false));
+    example.hidden = this.#host.examples.length === 0;
+    composer.hidden = !wanted.has("composer") || !allows("speak");
+    for (const slot of [introduction, tools]) slot.hidden = !this.#host.querySelector(`:scope > [slot=${slot.name}]`);
+    if (!wanted.has("transcript")) transcript.remove();
+    else if (!transcript.parentNode) rail.append(transcript);
   }
 
   showPoster() {
@@ -121,29 +144,31 @@ export class ElementRuntime {
     if (this.#host.poster) poster.src = this.#host.poster;
   }
 
-  /** @param {HTMLElement | null} container */
-  #display(container) {
-    const place = container ? { containerId: container.id } : { containerId: "", element: this.#elements.container };
-    /** @type {Promise<import("../shared/session/player-loader.js").Player> | null} */
-    let loading = null;
-    const load = () =>
-      (loading ??= this.#loadPlayer(container !== null).catch((error) => {
-        loading = null;
-        throw error;
-      }));
-    return displayIn(load, {
-      ...place,
+  #display() {
+    const { container } = this.#elements;
+    return displayIn(() => this.#player(), {
+      containerId: container.id,
+      ...(!this.#isSdk && { element: container }),
       clear: () => this.presenter.view.stage.clear(),
       playable: () => this.presenter.view.stage.playable(),
     });
   }
 
-  /** @param {boolean} isSdk */
-  async #loadPlayer(isSdk) {
-    const { builtinPlayerUrl, sdkUrl, sdkIntegrity } = await this.#settled();
+  /** The player, which is loaded once, and again after a failure. */
+  #player() {
+    this.#loading ??= this.#loadPlayer().catch((error) => {
+      this.#loading = null;
+      throw error;
+    });
+    return this.#loading;
+  }
+
+  async #loadPlayer() {
+    const { player, builtinPlayerUrl, sdkUrl, sdkIntegrity } = await this.#settled();
     const url = new URL(builtinPlayerUrl, this.#host.broker).href;
-    const wanted = () => (isSdk && sdkUrl ? importSdk(sdkUrl, sdkIntegrity ?? null) : import(url));
-    return loadPlayer({ player: isSdk ? "sdk" : "builtin", builtinPlayerUrl: url }, wanted);
+    const ofBroker = () => (this.#isSdk && sdkUrl ? importSdk(sdkUrl, sdkIntegrity ?? null) : import(url));
+    const wanted = (this.#isSdk && this.#host.importSdk) || ofBroker;
+    return loadPlayer({ player: this.#isSdk ? player : "builtin", builtinPlayerUrl: url }, wanted);
   }
 
   /** The broker's settings, shown in the view from then on; rejects with a `Problem`. */
@@ -154,4 +179,13 @@ export class ElementRuntime {
     this.showControls();
     return settings;
   }
+}
+
+/**
+ * The avatar and the voice that are asked for.
+ *
+ * @param {KalturaAvatar} host
+ */
+function choiceOf({ avatarId, voiceId }) {
+  return { ...(avatarId && { avatarId }), ...(voiceId && { voiceId }) };
 }

@@ -22,11 +22,25 @@ export function tell(host, name, detail, { cancelable = false } = {}) {
  */
 export function mediaElement(host) {
   styleMedia(/** @type {Document | ShadowRoot} */ (host.getRootNode()));
-  const own = /** @type {HTMLElement | null} */ (host.querySelector(":scope > [data-kaltura-avatar-media]"));
-  if (own) return own;
-  const made = create("div", { id: `kaltura-avatar-${randomId()}`, slot: "media", "data-kaltura-avatar-media": true });
-  host.append(made);
-  return made;
+  const given = /** @type {HTMLElement | null} */ (host.querySelector(":scope > [slot=media]"));
+  const media = given ?? create("div", { slot: "media" });
+  media.id ||= `kaltura-avatar-${randomId()}`;
+  if (!given) host.append(media);
+  return media;
+}
+
+/**
+ * Shows a state to the page's styles, by `:state()` or, where a browser has none, an attribute.
+ *
+ * @param {HTMLElement} host
+ * @param {CustomStateSet | undefined} states
+ * @param {import("./session-facts.js").AvatarState} state
+ */
+export function showState(host, states, state) {
+  if (!states) host.setAttribute("state", state);
+  states?.clear();
+  states?.add(state);
+  if (state === "speaking") states?.add("live");
 }
 
 /**

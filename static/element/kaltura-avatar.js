@@ -2,7 +2,7 @@ import { Problem } from "../shared/broker/problems.js";
 import { sentences } from "../shared/speech/captions/sentences.js";
 import { ElementRuntime } from "./element-runtime.js";
 import { style } from "./style/style.js";
-import { mediaElement, takeUp, tell } from "./host.js";
+import { mediaElement, showState, takeUp, tell } from "./host.js";
 import { secondsOf } from "./audio-duration.js";
 import { SessionFacts } from "./session-facts.js";
 
@@ -21,6 +21,8 @@ const Base = globalThis.HTMLElement ?? class {};
  * @typedef {import("../shared/broker/caller.js").GetAuthToken} GetAuthToken
  * @typedef {import("../shared/session/session-controller.js").FetchSession} FetchSession
  * @typedef {import("../shared/broker/broker-api.js").Spoken} Spoken
+ * @typedef {import("../shared/session/player-loader.js").ImportPlayer} ImportPlayer
+ * @typedef {import("./presenter.js").ProblemWords} ProblemWords
  * @typedef {import("./session-facts.js").AvatarState} AvatarState
  * @typedef {import("../../types/kaltura-avatar").KalturaAvatarElement} KalturaAvatarElement
  */
@@ -41,6 +43,12 @@ export class KalturaAvatar extends Base {
   #strings = {};
   /** @type {typeof globalThis.fetch | undefined} */
   #fetch;
+  /** @type {string[]} */
+  #examples = [];
+  /** In place of the element's own words for problems. @type {ProblemWords | undefined} */
+  problemWords;
+  /** Imports the SDK in place of where the broker says. @type {ImportPlayer | undefined} */
+  importSdk;
   #facts = new SessionFacts();
   #internals = this.attachInternals?.();
   #root = this.attachShadow({ mode: "open" });
@@ -54,7 +62,7 @@ export class KalturaAvatar extends Base {
   constructor() {
     super();
     style(this.#root);
-    this.#facts.on("state", (state) => this.#show(state));
+    this.#facts.on("state", () => this.#show());
     this.#facts.on("told", ({ name, detail }) => tell(this, name, detail));
   }
 
@@ -221,6 +229,16 @@ export class KalturaAvatar extends Base {
     void this.#runtime?.translate();
   }
 
+  /** Texts that a visitor may have put into the box, one after the other. */
+  get examples() {
+    return this.#examples;
+  }
+
+  set examples(value) {
+    this.#examples = value;
+    this.#runtime?.showControls();
+  }
+
   // What there is to know.
 
   /** @returns {AvatarState} */
@@ -248,17 +266,17 @@ export class KalturaAvatar extends Base {
     return this.#facts.utterances;
   }
 
-  /** The avatar and the voice that are asked for. */
-  get choice() {
-    const { avatarId, voiceId } = this;
-    return { ...(avatarId && { avatarId }), ...(voiceId && { voiceId }) };
-  }
-
-  get controlList() {
-    return new Set(this.controls.split(/\s+/));
-  }
-
   // What it can be told to do.
+
+  /**
+   * Loads the player ahead of a start; where none can be had, the visitor is told at once.
+   *
+   * @returns {Promise<"builtin" | "sdk" | null>} Which player it is.
+   */
+  async preload() {
+    await null; // As when it is put into a page: its properties may yet be set.
+    return this.#required.preload();
+  }
 
   /**
    * Opens a session, as a click on Start does.
@@ -325,15 +343,6 @@ export class KalturaAvatar extends Base {
     this.#runtime?.presenter.view.stage.turnSoundOn();
   }
 
-  /**
-   * Asks the page for its login's token.
-   *
-   * @type {GetAuthToken}
-   */
-  async askAuthToken(asked) {
-    return this.#getAuthToken?.(asked);
-  }
-
   get #required() {
     if (this.#runtime) return this.#runtime;
     if (this.isConnected) return this.#begin();
@@ -348,7 +357,7 @@ export class KalturaAvatar extends Base {
     });
     this.#runtime = runtime;
     this.#facts.follow(runtime.session, runtime.presenter);
-    this.#show(this.state);
+    this.#show();
     this.#proposeLook();
     return runtime;
   }
@@ -381,13 +390,7 @@ export class KalturaAvatar extends Base {
     this.#runtime?.presenter.view.playback.propose({ captions: this.captions === "on", muted: this.muted });
   }
 
-  /** @param {AvatarState} state */
-  #show(state) {
-    const states = this.#internals?.states;
-    // Browsers without custom states: an attribute of the same meaning.
-    if (!states) this.setAttribute("state", state);
-    states?.clear();
-    states?.add(state);
-    if (state === "speaking") states?.add("live");
+  #show() {
+    showState(this, this.#internals?.states, this.state);
   }
 }

@@ -3,7 +3,7 @@ import { figure, icon } from "./view/icons.js";
 
 /**
  * @typedef {import("./words/words.js").Words} Words
- * @typedef {import("./view/view.js").ViewElements & {poster: HTMLImageElement, startSlot: HTMLSlotElement, rail: HTMLElement, panels: HTMLElement}} Elements
+ * @typedef {import("./view/view.js").ViewElements & {poster: HTMLImageElement, startSlot: HTMLSlotElement, rail: HTMLElement, introduction: HTMLSlotElement, tools: HTMLSlotElement}} Elements
  */
 
 /**
@@ -14,11 +14,13 @@ import { figure, icon } from "./view/icons.js";
  */
 export function markup(words) {
   const parts = { ...stageParts(words), ...transportParts(words), ...panelParts(words), ...writingParts(words) };
-  const { theatre, transport, ...rest } = parts;
+  const { theatre, transport, panels, ...rest } = parts;
   theatre.append(transport);
-  const rail = create("div", { class: "rail" }, rest.panels);
-  const content = create("div", { class: "layout" }, theatre, rail);
-  return { elements: { ...rest, rail }, content };
+  const introduction = create("slot", { name: "introduction" });
+  const tools = create("slot", { name: "tools" });
+  const rail = create("div", { class: "rail", part: "rail" }, panels, introduction, rest.composer, tools, rest.transcript);
+  const content = create("div", { class: "layout", part: "layout" }, theatre, rail);
+  return { elements: { ...rest, rail, introduction, tools }, content };
 }
 
 /** @param {Words} words */
@@ -126,6 +128,7 @@ function writingParts(words) {
   const count = create("span", { id: "count", class: "count" });
   const keys = [create("kbd", {}, "Ctrl"), " / ", create("kbd", {}, "⌘"), " + ", create("kbd", {}, "Enter")];
   const pending = create("span", { class: "hint", "aria-live": "polite" });
+  const example = button(words, "example", { class: "quiet" });
   const speak = button(words, "speak", { type: "submit", disabled: true });
   const composer = create(
     "form",
@@ -135,7 +138,7 @@ function writingParts(words) {
     create(
       "div",
       { class: "composer-foot" },
-      create("div", { class: "help" }, create("span", { id: "hint", class: "hint", dir: "ltr" }, ...keys), pending),
+      create("div", { class: "help" }, create("span", { id: "hint", class: "hint", dir: "ltr" }, ...keys), pending, example),
       speak,
     ),
   );
@@ -153,7 +156,7 @@ function writingParts(words) {
     ),
     lines,
   );
-  return { composer, text, count, pending, speak, transcript, lines, saveText, saveVtt };
+  return { composer, text, count, pending, example, speak, transcript, lines, saveText, saveVtt };
 }
 
 /**

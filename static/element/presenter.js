@@ -22,7 +22,7 @@ const FULL_MINUTE = 55;
  * @typedef {import("../shared/speech/speech-tracker.js").Line} Line
  * @typedef {import("./view/notice.js").NoticeContent} NoticeContent
  * @typedef {import("./view/notice.js").Remedy} Remedy
- * @typedef {{title: (problem: Problem) => string, advice: (problem: Problem) => string}} ProblemWords
+ * @typedef {{title: (problem: Problem) => string, advice: (problem: Problem) => string, reasonOf: (line: Line) => string}} ProblemWords
  * @typedef {{
  *   session: SessionController,
  *   elements: import("./view/view.js").ViewElements,
@@ -30,10 +30,10 @@ const FULL_MINUTE = 55;
  *   problemWords: ProblemWords,
  *   storage: import("../shared/tab-storage.js").TabStorage,
  *   lineWords: import("./view/transcript.js").LineWords,
- *   examples?: string[],
- *   choice?: () => import("../shared/session/waiting-ticket.js").Choice,
- *   mayStart?: () => boolean,
- *   maySpeak?: (text: string) => boolean,
+ *   examples: () => string[],
+ *   choice: () => import("../shared/session/waiting-ticket.js").Choice,
+ *   mayStart: () => boolean,
+ *   maySpeak: (text: string) => boolean,
  * }} PresenterParts `choice`: the avatar and the voice. `mayStart` and `maySpeak`: whether a click may have its way.
  * @typedef {{
  *   state: {state: State, problem?: Problem},
@@ -66,7 +66,7 @@ export class Presenter extends Emitter {
   #kept;
 
   /** @param {PresenterParts} parts */
-  constructor({ session, words, problemWords, storage, choice = () => ({}), mayStart = always, maySpeak = always, ...parts }) {
+  constructor({ session, words, problemWords, storage, choice, mayStart, maySpeak, ...parts }) {
     super();
     this.#session = session;
     this.#words = words;
@@ -153,9 +153,9 @@ export class Presenter extends Emitter {
    * Follows the page: how it comes and goes, its network, and Escape, which stops speech.
    *
    * @param {Pick<EventTarget, "addEventListener">} keys Where Escape counts.
-   * @param {AbortSignal} [signal] Says that it is over.
+   * @param {AbortSignal} signal Says that it is over.
    */
-  followPage(keys, signal = new AbortController().signal) {
+  followPage(keys, signal) {
     addEventListener("pagehide", () => this.leave(), { signal });
     addEventListener(
       "pageshow",
@@ -330,8 +330,8 @@ export class Presenter extends Emitter {
    * @returns {NoticeContent}
    */
   #noticeOf(problem, remedy) {
-    const { title, advice } = this.#problemWords;
-    return { title: title(problem), words: advice(problem), requestId: problem.requestId, remedy };
+    const words = this.#problemWords;
+    return { title: words.title(problem), words: words.advice(problem), requestId: problem.requestId, remedy };
   }
 
   /**
@@ -348,8 +348,4 @@ export class Presenter extends Emitter {
     if (!problem.mayPass || retryAfter >= PATIENCE_SECONDS) return undefined;
     return { label: this.#words.of("tryAgain"), seconds: retryAfter, run: () => void this.start() };
   }
-}
-
-function always() {
-  return true;
 }

@@ -1,17 +1,9 @@
-import { LineWords } from "../element/words/line-words.js";
-import english from "../element/languages/en.js";
-import { Presenter } from "../element/presenter.js";
-import { Words } from "../element/words/words.js";
-import { BrokerApi } from "../shared/broker/broker-api.js";
+import "../element/index.js";
 import { nextStepOf } from "../shared/broker/next-steps.js";
-import { Problem } from "../shared/broker/problems.js";
 import { byId } from "../shared/dom.js";
-import { watchPlayerCalls } from "../shared/network-calls.js";
-import { displayIn } from "../shared/session/avatar-player.js";
-import { loadPlayer } from "../shared/session/player-loader.js";
-import { SessionController } from "../shared/session/session-controller.js";
+import { watchFetch, watchXhr } from "../shared/network-calls.js";
+import { PLAYER_NAMES } from "../shared/session/player-loader.js";
 import { Microphone, canRecord } from "../shared/speech/microphone.js";
-import { TabStorage } from "../shared/tab-storage.js";
 import { Inspector } from "./panels/inspector.js";
 import { RecordingPanel } from "./panels/recording-panel.js";
 
@@ -21,94 +13,56 @@ const EXAMPLES = [
   "Did you know? Honey does not spoil. What was found in old tombs can still be eaten.",
 ];
 
-/** @type {{maxTextLength: number, maxAudioSeconds: number, controls: string[], player: "builtin" | "sdk", builtinPlayerUrl: string}} */
+/** @type {{maxAudioSeconds: number, controls: string[], player: "builtin" | "sdk", phrases: string[]}} */
 const config = JSON.parse(byId("config").textContent ?? "");
+const avatar = /** @type {import("../element/kaltura-avatar.js").KalturaAvatar} */ (byId("avatar"));
+/** The operator decides whether there is one. */
+const inspector = document.getElementById("inspector") ? new Inspector() : null;
+const sdk = import("@unisphere/models-sdk-js");
+sdk.catch(() => {}); // The element is told.
 
-/** The elements of the page that show a session. */
-const elements = /** @type {import("../element/view/view.js").ViewElements} */ ({
-  stage: byId("stage"),
-  container: byId("avatar-container"),
-  sound: byId("sound"),
-  status: byId("status"),
-  notice: byId("notice"),
-  otherVoice: byId("voice"),
-  caption: byId("caption"),
-  spoken: byId("spoken"),
-  clock: byId("clock"),
-  start: byId("start"),
-  stop: byId("stop"),
-  end: byId("end"),
-  viewing: byId("viewing"),
-  mute: byId("mute"),
-  volume: byId("volume"),
-  captionsButton: byId("captions"),
-  captionSize: byId("caption-size"),
-  fullScreen: byId("full-screen"),
-  composer: byId("composer"),
-  text: byId("text"),
-  count: byId("count"),
-  speak: byId("speak"),
-  pending: byId("pending"),
-  example: byId("example"),
-  transcript: byId("transcript"),
-  lines: byId("lines"),
-  saveText: byId("transcript-text"),
-  saveVtt: byId("transcript-vtt"),
-  waiting: byId("waiting"),
-  place: byId("place"),
-  estimate: byId("estimate"),
-  leaveLine: byId("leave-line"),
-  offer: byId("offer"),
-  offerClock: byId("offer-clock"),
-  resume: byId("resume"),
-  decline: byId("decline"),
-});
-
-const inspector = new Inspector();
-const words = new Words("en", english);
-const player = loadPlayer(config);
-/** @type {Presenter} */
-let presenter;
-const display = displayIn(() => player, {
-  containerId: elements.container.id,
-  clear: () => presenter.view.stage.clear(),
-  playable: () => presenter.view.stage.playable(),
-});
-const session = new SessionController(new BrokerApi({ onCall: (call) => inspector.call(call) }), display);
-presenter = new Presenter({
-  session,
-  elements,
-  words,
-  lineWords: new LineWords(words, ({ reason }) => reason),
-  // The broker's own page tells all that the broker says.
-  problemWords: {
-    title: ({ title }) => title,
-    advice: (problem) => [problem.detail, nextStepOf(problem)].filter(Boolean).join(" "),
-  },
-  storage: new TabStorage(),
-  examples: EXAMPLES,
-});
-presenter.view.composer.limit(config.maxTextLength);
+avatar.examples = config.phrases.length > 0 ? config.phrases : EXAMPLES;
+avatar.importSdk = () => sdk;
+// The broker's own page tells all that the broker says.
+avatar.problemWords = {
+  title: ({ title }) => title,
+  advice: (problem) => [problem.detail, nextStepOf(problem)].filter(Boolean).join(" "),
+  reasonOf: ({ reason }) => reason,
+};
 const recorder =
   config.controls.includes("speak-audio") && canRecord()
-    ? new RecordingPanel(new Microphone(), config.maxAudioSeconds, (take) => presenter.conversation.speakAudio(take))
+    ? new RecordingPanel(new Microphone(), config.maxAudioSeconds, (take) => avatar.speakAudio(take.blob))
     : null;
 
-presenter.on("state", ({ state }) => {
-  document.body.dataset.state = state;
-  recorder?.enable(state === "live");
-  if (state === "ended" || state === "problem") inspector.closed();
-});
-session.on("opened", (opened) => inspector.opened(opened));
+avatar.addEventListener("avatar-state", () => showState());
+if (inspector) {
+  watchFetch(() => inspector);
+  watchXhr((call) => inspector.called(call));
+}
+showState();
+queueMicrotask(takeOver); // The element has begun by then.
+void preload();
 
-presenter.followPage(globalThis);
-watchPlayerCalls((call) => inspector.call(call));
-player.then(
-  ({ name, replaced }) => {
-    inspector.player(name);
-    byId("note").hidden = !replaced;
-  },
-  (error) => presenter.tellAtOnce(Problem.fromPlayer(error)),
-);
-document.body.dataset.state = session.state;
-void session.recover();
+function showState() {
+  const { state, problem } = avatar;
+  document.body.dataset.state = state;
+  byId("farewell").hidden = state !== "ended" || problem !== null; // A problem has a notice of its own.
+  recorder?.enable(state === "live" || state === "speaking");
+  if (state === "ended" || state === "problem") inspector?.closed();
+}
+
+/** Gives the element's own Start what the one before it had: the focus, and a press. */
+function takeOver() {
+  const early = byId("early-start");
+  const start = /** @type {HTMLElement | null | undefined} */ (avatar.shadowRoot?.querySelector("[name=start] > button"));
+  if (early === document.activeElement) start?.focus();
+  if (early.ariaBusy) start?.click();
+  byId("early").remove();
+}
+
+async function preload() {
+  const player = await avatar.preload();
+  if (!player) return;
+  inspector?.player(PLAYER_NAMES[player]);
+  byId("note").hidden = player === config.player;
+}

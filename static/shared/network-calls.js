@@ -5,24 +5,62 @@
  */
 
 /**
- * Observes the calls that any player makes by itself.
+ * Is told of the calls that begin now, and of the session that one of them opens or resumes.
  *
- * The browser's own record says where a call went and how it was answered, but not its method;
- * the page's own calls are left out, since `BrokerApi` tells more of them.
+ * @typedef {{
+ *   called(call: NetworkCall): void,
+ *   opened(session: import("../../types/broker-api.js").CreatedSession): void,
+ * }} Watcher
+ */
+
+/**
+ * Reports every call of `fetch` on this page with its method, which the browser's own record lacks.
+ *
+ * A call belongs to the watcher of the time when it began, however late it is answered.
+ *
+ * @param {() => Watcher | null} watching
+ * @param {{fetch: typeof globalThis.fetch}} scope Whose `fetch` is replaced.
+ */
+export function watchFetch(watching, scope = globalThis) {
+  const fetch = scope.fetch.bind(globalThis);
+  scope.fetch = async (input, init) => {
+    const watcher = watching();
+    const { method, url } = target(input, init);
+    const began = performance.now();
+    /** @type {Response | null} */
+    let response = null;
+    try {
+      response = await fetch(input, init);
+      if (opensSession(url, response)) await tellOpened(response.clone(), watcher);
+      return response;
+    } finally {
+      watcher?.called({
+        by: url.pathname.startsWith("/api/") ? "page" : "player",
+        method,
+        path: displayAddress(url),
+        status: response?.status ?? null,
+        ms: Math.round(performance.now() - began),
+        requestId: response?.headers.get("X-Request-ID") ?? "",
+      });
+    }
+  };
+}
+
+/**
+ * Reports the calls of a player that uses XMLHttpRequest.
+ *
+ * The browser's own record says where a call went and how it was answered, but not its method.
  *
  * @param {(call: NetworkCall) => void} onCall
- * @param {"fetch" | "xmlhttprequest"} how By what the player calls.
  */
-export function watchPlayerCalls(onCall, how = "fetch") {
+export function watchXhr(onCall) {
   new PerformanceObserver((list) => {
     for (const entry of /** @type {PerformanceResourceTiming[]} */ (list.getEntries())) {
-      const url = new URL(entry.name);
-      const own = url.origin === location.origin && url.pathname.startsWith("/api/");
-      if (entry.initiatorType !== how || own) continue;
+      if (entry.initiatorType !== "xmlhttprequest") continue;
       onCall({
         by: "player",
         method: "",
-        path: displayAddress(url),
+        path: displayAddress(new URL(entry.name)),
         status: entry.responseStatus || null,
         ms: Math.round(entry.duration),
         requestId: "",
@@ -39,4 +77,34 @@ export function watchPlayerCalls(onCall, how = "fetch") {
  */
 export function displayAddress({ origin, pathname }) {
   return (origin === location.origin ? "" : origin) + pathname.replace(/[^/]{25,}/g, "…");
+}
+
+/**
+ * Reports the session that an answer opens; an answer that cannot be read is the caller's to notice.
+ *
+ * @param {Response} response
+ * @param {Watcher | null} watcher
+ */
+async function tellOpened(response, watcher) {
+  const opened = await response.json().catch(() => null);
+  if (opened?.sessionId && opened.token) watcher?.opened(opened);
+}
+
+/**
+ * @param {RequestInfo | URL} input
+ * @param {RequestInit} [init]
+ */
+function target(input, init) {
+  const request = input instanceof Request ? input : null;
+  const method = (init?.method ?? request?.method ?? "GET").toUpperCase();
+  return { method, url: new URL(request?.url ?? String(input), location.href) };
+}
+
+/**
+ * @param {URL} url
+ * @param {Response} response
+ */
+function opensSession({ origin, pathname }, response) {
+  const opens = /^\/(api\/create-avatar-session|api\/avatar-sessions\/[^/]+\/resume|v1\/avatar-session(\/create)?)$/;
+  return response.ok && origin === location.origin && opens.test(pathname);
 }

@@ -16,7 +16,7 @@
 
   function background(element) {
     const layers = [];
-    for (let at = element; at; at = at.parentElement ?? at.getRootNode().host) layers.unshift(rgba(getComputedStyle(at).backgroundColor));
+    for (let at = element; at; at = at.assignedSlot ?? at.parentElement ?? at.getRootNode().host) layers.unshift(rgba(getComputedStyle(at).backgroundColor));
     return layers.reduce((below, layer) => over(layer, below), [255, 255, 255]);
   }
 

@@ -23,7 +23,7 @@
     heard.splice(0, heard.length - 5000);
   }, 40);
 
-  const caption = document.getElementById("caption");
+  const caption = document.querySelector("kaltura-avatar")?.shadowRoot.querySelector(".caption");
   const captions = [];
   const watcher = new MutationObserver(() => {
     const text = caption.getClientRects().length > 0 ? caption.textContent : "";

@@ -1,6 +1,7 @@
 """Everyone can use the page: by keyboard, on a phone, in dark and light, by name."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from playwright.async_api import Browser, Route, expect
 
 from tests.support.accessibility import _faint, _overflows
 from tests.support.avatar_page import AvatarPage
-from tests.support.demo import Demo
+from tests.support.demo import Demo, running_demo
+from tests.support.processes import Running
 from tests.support.waiting_room import CREATE, WaitingRoom
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -83,7 +85,7 @@ async def test_sound_and_captions_are_as_one_wants_them_and_stay_so(
     await tab.button("Use an example").click()
     await expect(tab.button("Speak")).to_be_focused()
     await tab.page.keyboard.press("Enter")
-    caption = tab.page.locator("#caption:visible")
+    caption = tab.page.locator(".caption:visible")
     await expect(caption).to_have_count(1)
     size = await caption.evaluate("each => getComputedStyle(each).fontSize")
     await tab.button("Caption size: medium").click()
@@ -179,9 +181,9 @@ async def test_the_face_is_free_of_words_on_a_phone_held_sideways(
     await tab.speak(
         "This is a sentence of about eighty letters, which is as long as a piece may be."
     )
-    caption = tab.page.locator("#caption:visible")
+    caption = tab.page.locator(".caption:visible")
     await expect(caption).to_contain_text("eighty letters")
-    stage = await tab.page.locator("#stage").bounding_box()
+    stage = await tab.page.locator(".stage").bounding_box()
     words = await caption.bounding_box()
     assert stage
     assert words
@@ -278,6 +280,21 @@ async def _wrong(tab: AvatarPage) -> list[str]:
 async def _fits(tab: AvatarPage, width: int, height: int) -> bool:
     """Whether no button or box is wider than the page, which does not scroll sideways."""
     await tab.page.set_viewport_size({"width": width, "height": height})
-    cut_off = """[...document.querySelectorAll("button, textarea")].some(each =>
+    cut_off = """all => all.some(each =>
       each.checkVisibility() && each.getBoundingClientRect().right > innerWidth)"""
-    return not await _overflows(tab) and not await tab.page.evaluate(cut_off)
+    is_cut_off = await tab.page.locator("button, textarea").evaluate_all(cut_off)
+    return not await _overflows(tab) and not is_cut_off
+
+
+async def test_a_colour_of_the_operators_can_be_read_by_day_and_by_night(
+    tab: AvatarPage, emulator: Running, tmp_path: Path
+) -> None:
+    brand = {"PAGE_ACCENT": "#ffe600", "PAGE_PHRASES": "Good morning.", "PAGE_DEVELOPER": "false"}
+    with running_demo(emulator, tmp_path, **brand) as demo:
+        for scheme in ("light", "dark"):
+            await tab.page.emulate_media(color_scheme=scheme)
+            await tab.page.goto(demo.url)
+            await expect(tab.button("Start")).to_be_enabled()
+            assert await _faint(tab) == [], scheme
+        await tab.button("Use an example").click()
+        await expect(tab.text).to_have_value("Good morning.")

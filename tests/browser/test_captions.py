@@ -77,7 +77,7 @@ async def test_each_text_is_captioned_while_it_is_heard_although_the_answers_com
         heard = await tab.media_time()
         await tab.speak(text)
         await expect(tab.fates.first).to_contain_text("speaking")
-        await expect(tab.page.locator("#caption:visible")).to_have_text(text)
+        await expect(tab.page.locator(".caption:visible")).to_have_text(text)
         await expect(tab.fates.first).to_contain_text("said", timeout=PATIENCE_MS)
         assert await tab.loud_since(heard)
     voices = await tab.voices_since(before)
@@ -125,7 +125,7 @@ async def test_an_answer_that_was_lost_is_no_failure(tab: AvatarPage, demo: Demo
     before = await tab.media_time()
     await tab.speak("This will be heard all the same.")
     await expect(tab.fates.first).to_have_text("speaking")
-    await expect(tab.page.locator("#caption:visible")).to_have_text(
+    await expect(tab.page.locator(".caption:visible")).to_have_text(
         "This will be heard all the same."
     )
     await expect(tab.text).to_have_value("")

@@ -51,7 +51,7 @@ async def test_the_bundled_page_is_a_handful_of_files(bundled_demo: Demo, tab: A
     await tab.page.goto(bundled_demo.url)
     await tab.start()
     await tab.speak("This is a bundle.")
-    await expect(tab.page.locator("#caption:visible")).to_have_text("This is a bundle.")
+    await expect(tab.page.locator(".caption:visible")).to_have_text("This is a bundle.")
     await tab.button("End").click()
     await tab.status_is("Ended")
     files = {url for url in loaded if "/static/" in url or url == f"{bundled_demo.url}/"}

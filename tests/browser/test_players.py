@@ -20,7 +20,7 @@ async def test_the_documented_surface_of_the_sdk_is_enough(tab: AvatarPage, sdk_
 
     began = await tab.media_time()
     await tab.speak("These words come through the stand-in.")
-    await expect(tab.page.locator("#caption")).to_have_text(
+    await expect(tab.page.locator(".caption")).to_have_text(
         "These words come through the stand-in."
     )
     await eventually(lambda: tab.loud_since(began), "the voice is heard")

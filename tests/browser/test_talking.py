@@ -50,7 +50,7 @@ async def test_lines_are_said_in_order_with_their_words_as_captions(
     await tab.page.goto(demo.url)
     await tab.start()
     await tab.speak("This is the first line.")
-    caption = tab.page.locator("#caption:visible")
+    caption = tab.page.locator(".caption:visible")
     await expect(caption).to_have_text("This is the first line.")
     await tab.speak("And the second.")
     await expect(caption).to_have_text("And the second.")

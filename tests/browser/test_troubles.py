@@ -16,7 +16,7 @@ CREATE = "**/api/create-avatar-session"
 SOON_MS = 5000
 """So long an alarm may stand after its cause is over."""
 
-PLACES = """[...document.querySelectorAll("button, textarea, h2")]
+PLACES = """all => all
   .filter(each => each.checkVisibility() && !each.closest(".messages"))
   .map(each => JSON.stringify(each.getBoundingClientRect()))"""
 
@@ -141,11 +141,12 @@ async def test_a_notice_moves_nothing(tab: AvatarPage, demo: Demo, width: int) -
     title = "This is the title of a problem, and a rather long one"
     await _answer_with_problem(tab.page, "**/interrupt", "kaltura-error", 502, title=title)
     await tab.text.fill("Something")
-    before = await tab.page.evaluate(PLACES)
+    placed = tab.page.locator("button, textarea, h2")
+    before = await placed.evaluate_all(PLACES)
     await tab.page.keyboard.press("Escape")  # stops, as the button does
     await tab.status_is(title)
     await expect(tab.page.get_by_role("alert")).to_contain_text(title)
-    assert await tab.page.evaluate(PLACES) == before
+    assert await placed.evaluate_all(PLACES) == before
     await tab.page.unroute("**/interrupt")
     await tab.button("Try again").click()
     await expect(tab.page.get_by_role("alert")).to_be_hidden()
@@ -232,7 +233,7 @@ async def test_the_last_minute_is_announced(
     await tab.page.goto(demo.url)
     await tab.start()
     await expect(tab.page.get_by_role("alert")).to_contain_text(words)
-    await expect(tab.page.locator("#clock")).to_contain_text(re.compile("0:[45]"))
+    await expect(tab.page.locator(".clock")).to_contain_text(re.compile("0:[45]"))
     await tab.status_is("Live")
     await tab.button("End").click()
 
@@ -263,7 +264,7 @@ async def test_when_the_time_is_up_the_page_says_so(tab: AvatarPage, demo: Demo)
     await tab.status_is("Ended")
     notice = tab.page.get_by_role("alert")
     await expect(notice).to_contain_text("Its time was up. Press Start to open a new session.")
-    await expect(tab.page.locator("#clock")).to_be_hidden()
+    await expect(tab.page.locator(".clock")).to_be_hidden()
 
 
 async def test_blocked_sound_can_be_turned_on(tab: AvatarPage, demo: Demo) -> None:

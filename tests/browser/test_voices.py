@@ -56,7 +56,7 @@ async def test_without_kaltura_s_voice_the_sentence_is_heard_and_its_own_comes_b
     await expect(tab.fates.first).to_contain_text("speaking")
     began = await tab.media_time()
     await eventually(lambda: tab.loud_since(began), "the other voice is heard")
-    await expect(tab.page.locator("#voice")).to_be_visible()
+    await expect(tab.page.locator(".messages .note")).to_be_visible()
     assert service.said == ["Can you hear me all the same?"]
     async with httpx.AsyncClient(base_url=voiced_demo.url) as operator:
         assert (await operator.get("/readyz")).json()["speech"] == "audio"
@@ -69,7 +69,7 @@ async def test_without_kaltura_s_voice_the_sentence_is_heard_and_its_own_comes_b
             return bool((await operator.get("/readyz")).json()["speech"] == "text")
 
         await eventually(is_back, "Kaltura's own voice says it again")
-    await expect(tab.page.locator("#voice")).to_be_hidden()
+    await expect(tab.page.locator(".messages .note")).to_be_hidden()
     calls = (await voiced_demo.session(session_id))["calls"]
     assert [c["status"] for c in calls if c["operation"] == "say-text"] == [503, 200]
     await tab.button("End").click()

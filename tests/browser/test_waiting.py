@@ -20,7 +20,7 @@ def room() -> WaitingRoom:
 
 
 def panel(tab: AvatarPage) -> Locator:
-    return tab.page.locator("#waiting")
+    return tab.page.locator("section[part=waiting]")
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -164,13 +164,14 @@ async def test_the_place_is_announced_and_the_estimate_is_not(
     await get_in_line(tab, demo, room)
     announced = "element => element.closest('[aria-live]').getAttribute('aria-live')"
     assert await tab.page.locator("#place").evaluate(announced) == "polite"
-    assert await tab.page.locator("#estimate").evaluate(announced) == "off"
+    estimate = tab.page.locator("section[part=waiting] p > span").first
+    assert await estimate.evaluate(announced) == "off"
 
-    await tab.page.evaluate(
-        """() => {
+    await tab.page.locator("#place").evaluate(
+        """place => {
           window.announcements = 0;
           const note = () => { announcements += 1; };
-          new MutationObserver(note).observe(document.getElementById("place"), {
+          new MutationObserver(note).observe(place, {
             childList: true, characterData: true, subtree: true,
           });
         }"""
@@ -186,6 +187,11 @@ async def test_a_place_is_asked_for_with_a_long_wait(
 ) -> None:
     async with tab.page.expect_request(re.compile(r"/api/waiting-room/ticket-1\?wait=20$")):
         await get_in_line(tab, demo, room)
+
+    async def is_polled() -> bool:
+        return room.polls > 0
+
+    await eventually(is_polled, "the line is asked")
     assert room.polls == 1
     await tab.button("End").click()
 

@@ -112,8 +112,8 @@ def _no_session_is_left(emulator: str) -> Iterator[None]:
 
 
 STEPS = (
-    *("settings", "address", "database", "SDK", "Kaltura", "clock", "KS", "create"),
-    *("init-client", "WHEP", "keep-alive", "say-text", "interrupt", "end"),
+    *("settings", "address", "database", "SDK", "Kaltura", "clock", "KS", "catalog"),
+    *("create", "init-client", "WHEP", "keep-alive", "say-text", "interrupt", "end"),
 )
 
 
@@ -197,6 +197,26 @@ async def test_one_run_names_everything_that_is_wrong(emulator: str, database: P
     checks = await examined(configured(emulator, database), shift=100)
     named = [cross.step for cross in crosses(checks)]
     assert named == ["database", "clock", "keep-alive", "say-text"]
+
+
+@pytest.mark.parametrize(
+    ("faults", "changes", "told"),
+    [
+        ((), {"avatar_id": "ada"}, "have no name there"),
+        ((), {"avatar_id": "ada", "avatar_voice_id": None}, "avatars to choose: 1, voices: 0"),
+        (fails("catalog-item/list", 403), {}, "this KS may not read Kaltura's catalog"),
+        (kind("catalog-item/list", "not-json"), {}, "an answer that can't be used"),
+        ((), {"avatar_catalog_tag": "website"}, "carries AVATAR_CATALOG_TAG"),
+    ],
+)
+async def test_what_the_catalog_is_good_for_is_told_and_nothing_fails_for_it(
+    emulator: str, database: Path, faults: tuple[Fault, ...], changes: dict[str, Any], told: str
+) -> None:
+    play(emulator, *faults)
+    checks = await examined(configured(emulator, database, **changes))
+    [found] = [result for result in checks.results if result.step == "catalog"]
+    assert told in found.text
+    assert checks.succeeded
 
 
 @pytest.fixture(scope="module")
@@ -571,7 +591,7 @@ async def test_an_sdk_that_can_not_be_had_is_named(emulator: str, database: Path
 
 @pytest.mark.parametrize(
     ("before", "fault"),
-    [("keep-alive", kind("say-text", "hang")), ("KS", kind("create", "delay", seconds=0.4))],
+    [("keep-alive", kind("say-text", "hang")), ("catalog", kind("create", "delay", seconds=0.4))],
     ids=["while it speaks", "while the session is being opened"],
 )
 async def test_whoever_interrupts_it_leaves_no_session_open(

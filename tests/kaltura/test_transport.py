@@ -3,9 +3,10 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import aiohttp
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -198,3 +199,19 @@ async def test_a_transport_loads_no_authorities_since_aiohttp_has_them(
 ) -> None:
     monkeypatch.delattr(ssl, "create_default_context")
     await open_transport().aclose()
+
+
+@pytest.mark.parametrize(("is_public_only", "connections"), [(False, 1), (True, 0)])
+async def test_a_name_that_leads_to_a_private_address_is_for_those_who_may_go_there(
+    is_public_only: bool,  # noqa: FBT001 - a parameter of the table
+    connections: int,
+) -> None:
+    async with kaltura_that(succeed) as (client, server):
+        url = client._base_url.replace("127.0.0.1", "localhost")
+        async with aclosing(open_transport(is_public_only=is_public_only)) as transport:
+            with suppress(httpx.TransportError):
+                answer = await transport.handle_async_request(
+                    httpx.Request("POST", url, content=b"{}")
+                )
+                await answer.aclose()
+    assert server.connections == connections

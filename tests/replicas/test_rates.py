@@ -3,16 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import asyncpg
 import pytest
 from limits import parse
 from sqlalchemy import text
 
-from app.db.database import Database, open_database
+from app.db.database import POSTGRES_WRITES, Database, open_database
 from app.migrations import prepare
 from app.problems import RateLimited, RecordUnavailable
 from app.replicas.rates import SharedRates, Window
 from app.web.rate_limiter import Rates
-from tests.support.doubles import settings
+from tests.support.doubles import settings, settled
 
 LIMIT = parse("10/day")
 KEY = b"a-key-of-the-tests"
@@ -64,6 +65,22 @@ async def test_those_who_count_the_same_callers_in_another_order_do_not_block_ea
         for number in range(40)
     ]
     assert all(await asyncio.gather(*rush))
+
+
+async def test_many_calls_of_one_caller_leave_room_for_other_writes(
+    rates: list[SharedRates], sql: asyncpg.Connection
+) -> None:
+    one, _ = rates
+    await one.hit(LIMIT, "speak", ["home"])
+    async with sql.transaction():
+        await sql.execute("SELECT * FROM rates FOR UPDATE")
+        waiting = [
+            asyncio.create_task(one.hit(LIMIT, "speak", ["home"])) for _ in range(POSTGRES_WRITES)
+        ]
+        await settled()
+        assert await one.hit(LIMIT, "speak", ["away"])
+        assert not any(each.done() for each in waiting)
+    assert all(await asyncio.gather(*waiting))
 
 
 async def test_rates_of_other_kinds_are_counted_apart(rates: list[SharedRates]) -> None:
@@ -135,7 +152,7 @@ async def test_the_rate_of_a_call_is_that_of_all_processes(
 async def test_while_postgres_is_away_each_process_counts_by_itself(
     databases: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def away(*_: object) -> None:
+    async def away(*_: object, **__: object) -> None:
         raise RecordUnavailable
 
     rate = Rates.of(settings(speak_rate_limit="2/day"), SharedRates(databases[0], KEY)).speak

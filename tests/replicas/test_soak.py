@@ -87,6 +87,24 @@ def test_rules_and_faults_are_chosen_by_name(
     assert "BROKEN: replicas that were asked to stop exited with [1]" in printed
 
 
+def test_in_a_rush_each_visitor_comes_once_and_those_who_got_a_session_are_counted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    creates = (
+        Call("ada", "create-avatar-session", 1, 2, 201, "s1"),
+        Call("bob", "create-avatar-session", 1, 9, 202, ticket="t"),
+    )
+
+    async def soak(seconds: float, _seed: int, *, load: Load, **_: object) -> ReplicaReport:
+        assert (seconds, load.visitors, load.cap, load.is_silent) == (0, 300, 20, True)
+        return replace(KEPT, history=replace(HISTORY, calls=creates))
+
+    monkeypatch.setattr(command, "soak_replicas", soak)
+    monkeypatch.setattr(sys, "argv", ["bench.soak", "--replicas", "3", "--rush", "300"])
+    command.main()
+    assert re.search(r"^visitors served +1  in 8 s$", capsys.readouterr().out, re.MULTILINE)
+
+
 @pytest.mark.parametrize("arguments", [["--rules", "none"], ["--faults", "kill,none"]])
 def test_a_rule_or_fault_that_does_not_exist_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: list[str]

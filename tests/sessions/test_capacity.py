@@ -1,6 +1,7 @@
 """Who may open a session now, and who waits for one."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,7 @@ from app.problems import (
 )
 from app.sessions.access import SERVICE
 from app.sessions.admission import Opened
+from app.sessions.capacity import line_look, manager
 from app.sessions.capacity.line_look import Line, LineLook
 from app.sessions.capacity.manager import QueuePosition
 from app.sessions.capacity.state import CapacityState
@@ -137,6 +139,26 @@ async def test_who_does_not_ask_for_long_is_not_waited_for(house: Domain, clock:
         await house.admission.place(b.ticket_id, 0)
 
 
+async def test_who_asks_while_nothing_can_be_written_keeps_the_place(
+    house: Domain, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.open("a")
+    b = await house.wait("b")
+    clock.advance(ABSENT_SECONDS - 1)
+    assert await position(house, b) == 1
+
+    async def fails(*_: object) -> None:
+        raise RecordUnavailable
+
+    with monkeypatch.context() as broken:
+        broken.setattr(house.capacity._store, "change", fails)
+        with pytest.raises(RecordUnavailable):
+            await house.sweep()
+    clock.advance(1)
+    await house.sweep()
+    assert await position(house, b) == 1
+
+
 async def test_leaving_the_line_lets_the_others_move_up_and_may_be_repeated(house: Domain) -> None:
     await house.open("a")
     b, c = await house.wait("b"), await house.wait("c")
@@ -171,14 +193,14 @@ async def test_a_change_is_looked_up_once_for_all_who_wait(
     asking = [asyncio.create_task(house.admission.place(each.ticket_id, 60)) for each in line]
     await settled()
     looks, store = Counter[str](), house.capacity._store
-    change = store.change
+    read = store.read
 
     async def counted(rule: Callable[[CapacityState], Any]) -> Any:
         looks["times"] += 1
         await asyncio.sleep(0)
-        return await change(rule)
+        return await read(rule)
 
-    monkeypatch.setattr(store, "change", counted)
+    monkeypatch.setattr(store, "read", counted)
     await house.end(session)
     await settled()
     assert [each.done() for each in asking] == [True] + [False] * 29
@@ -187,6 +209,41 @@ async def test_a_change_is_looked_up_once_for_all_who_wait(
         positions = [(await each).position for each in asking]
     assert positions == [1, *range(1, 30)]
     assert looks["times"] < 10, "two changes, and a look or two at each"
+
+
+async def test_a_turn_is_told_at_once_and_a_better_place_the_later_the_more_wait(
+    house: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await house.open("a")
+    b, c = await house.wait("b"), await house.wait("c")
+    monkeypatch.setattr(manager, "POSITIONS_PER_SECOND", 0.001)
+    asking = asyncio.create_task(house.admission.place(c.ticket_id, 60))
+    await settled()
+    await house.admission.leave_line(b.ticket_id)
+    await settled()
+    assert not asking.done()
+    await house.end(session)
+    assert (await asking).turn_seconds_left == TURN_SECONDS
+
+
+async def test_between_two_looks_is_a_pause_as_many_times_as_long_as_they_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(line_look, "MAX_PAUSE_SECONDS", 60)
+    line, begun = Line(0.0, {}, set(), 0, is_due=False), asyncio.Event()
+
+    async def look() -> Line:
+        begun.set()
+        await asyncio.sleep(0.001)
+        return line
+
+    looks = LineLook(look, rest=1e6)
+    assert await looks.since(time.monotonic()) is line
+    begun.clear()
+    again = asyncio.create_task(looks.since(time.monotonic()))
+    await settled()
+    assert not begun.is_set()
+    again.cancel()
 
 
 async def test_all_who_ask_are_told_when_the_line_can_not_be_looked_up() -> None:
@@ -199,12 +256,12 @@ async def test_all_who_ask_are_told_when_the_line_can_not_be_looked_up() -> None
         raise RecordUnavailable
 
     line = LineLook(look)
-    now = asyncio.get_running_loop().time()
+    now = time.monotonic()
     answers = await asyncio.gather(*(line.since(now) for _ in range(3)), return_exceptions=True)
     assert [type(answer) for answer in answers] == [RecordUnavailable] * 3
     assert looks == 1
     with pytest.raises(RecordUnavailable):
-        await line.since(asyncio.get_running_loop().time())
+        await line.since(time.monotonic())
     assert looks == 2, "it is tried again"
 
 

@@ -253,9 +253,11 @@ class TestPrograms:
     @pytest.fixture
     def program(self, tmp_path: Path) -> Callable[[str], Recordings]:
         """Recordings read by a program of the test's own, which notes its process's id first."""
-        path = tmp_path / "program.py"
+        path, pid = tmp_path / "program.py", str(tmp_path / "pid")
         note = (
-            f"import os, sys, time\nprint(os.getpid(), file=open({str(tmp_path / 'pid')!r}, 'w'))\n"
+            "import os, sys, time\n"
+            f"with open({pid + '.new'!r}, 'w') as file: print(os.getpid(), file=file)\n"
+            f"os.rename({pid + '.new'!r}, {pid!r})\n"
         )
 
         def recordings_read_by(source: str, seconds: float = 60) -> Recordings:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import Float, bindparam, text
+from sqlalchemy import Float, bindparam, event, text
 
 from app.db.database import Database, open_database
 from app.migrations import prepare
@@ -47,6 +47,16 @@ class Process(Domain):
 
     async def kill(self) -> None:
         await die(self.database)
+
+    def statements(self) -> list[str]:
+        """A list to which every statement is added that the process sends from now on."""
+        sent: list[str] = []
+        event.listen(
+            self.database.engine.sync_engine,
+            "before_cursor_execute",
+            lambda _connection, _cursor, statement, *_: sent.append(statement),
+        )
+        return sent
 
 
 @pytest.fixture
@@ -108,6 +118,18 @@ async def test_a_rush_on_several_processes_takes_no_place_twice(
     assert kaltura.operations().count("create") == 5
 
 
+async def test_all_who_come_to_one_process_at_once_take_the_lock_together(start: Start) -> None:
+    house = await start(max_concurrent_sessions=1, max_waiting=10)
+    assert isinstance(house, Process)
+    said = house.statements()
+    rush = [comes(house, f"visitor-{number}") for number in range(20)]
+    answers = await asyncio.gather(*rush, return_exceptions=True)
+    assert [type(each) for each in answers] == (
+        [SessionRuntime] + [QueuePosition] * 10 + [AtCapacity] * 9
+    ), "one who is refused undoes nothing for the others"
+    assert sum("FOR UPDATE" in each for each in said) <= 3, "two rounds, and the first lock's row"
+
+
 async def test_those_in_line_are_called_in_the_order_in_which_they_came(start: Start) -> None:
     one, two = await start(max_concurrent_sessions=1), await start(max_concurrent_sessions=1)
     session = await one.open("first")
@@ -134,6 +156,18 @@ async def test_whoever_waits_hears_of_what_another_process_did(start: Start) -> 
     await one.end(session)
     await two.reaper.sweep()
     assert (await answer).turn_seconds_left == TURN_SECONDS
+
+
+async def test_those_who_wait_ask_without_a_lock_and_share_what_is_read(start: Start) -> None:
+    house = await start(max_concurrent_sessions=1)
+    assert isinstance(house, Process)
+    await house.open("first")
+    line = [await house.wait(f"visitor-{number}") for number in range(20)]
+    said = house.statements()
+    places = await asyncio.gather(*(house.admission.place(each.ticket_id, 0) for each in line))
+    assert [place.position for place in places] == list(range(1, 21))
+    assert len(said) <= 6, "two reads of three queries: who asks during one has the next"
+    assert not [each for each in said if "FOR UPDATE" in each or not each.startswith("SELECT")]
 
 
 async def test_a_request_that_is_repeated_at_several_processes_opens_one_session(

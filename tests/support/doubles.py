@@ -43,6 +43,8 @@ BY_APP_TOKEN: dict[str, Any] = {
 }
 """Changes of `settings()` for a broker that makes its own KS."""
 
+PNG = b"\x89PNG\r\n\x1a\nand so on"
+
 Answer = httpx.Response | BaseException | Callable[[], Awaitable[httpx.Response]]
 
 
@@ -104,6 +106,7 @@ class FakeKaltura(httpx.AsyncBaseTransport):
     whep_url: str = "https://media.kaltura.ai/whep/session/"
     turn: dict[str, str] | None = None
     token: str = KALTURA_TOKEN
+    catalog: list[dict[str, Any]] = field(default_factory=lambda: [look("avatar-1")])
 
     def will(self, operation: str, *answers: Answer) -> None:
         """The next answers to `operation`, in order."""
@@ -129,14 +132,18 @@ class FakeKaltura(httpx.AsyncBaseTransport):
             if isinstance(answer, BaseException):
                 raise answer
             return answer if isinstance(answer, httpx.Response) else await answer()
+        if request.method == "GET":
+            return httpx.Response(200, content=PNG)
         return self._success(operation)
 
     def _success(self, operation: str) -> httpx.Response:
         match operation:
+            case "list":
+                body: Any = self._page(self.calls[-1].body)
             case "create":
                 self.opened += 1
                 session_id = f"session-{self.opened}"
-                body: Any = {"success": True, "sessionId": session_id, "token": self.token}
+                body = {"success": True, "sessionId": session_id, "token": self.token}
             case "init-client":
                 body = {"success": True, "whepUrl": self.whep_url, "turn": self.turn}
             case "start" | "startSession":
@@ -150,6 +157,31 @@ class FakeKaltura(httpx.AsyncBaseTransport):
             case _:
                 body = {"success": True}
         return httpx.Response(200, json=body)
+
+    def _page(self, query: Any) -> dict[str, Any]:
+        """One page of the catalog, as it is asked for."""
+        items = [item for item in self.catalog if item["type"] == query["filter"]["typeEqual"]]
+        start = query["pager"]["offset"]
+        objects = items[start : start + query["pager"]["limit"]]
+        return {"objects": objects, "totalCount": len(items)}
+
+
+def look(avatar_id: str, **changes: Any) -> dict[str, Any]:
+    """An avatar in Kaltura's catalog."""
+    item = {
+        "itemId": avatar_id,
+        "type": "Visual",
+        "attributes": {"visual": {"name": f"Name of {avatar_id}", "glasses": False}},
+        "imageUrl": f"https://cdn.kaltura.test/{avatar_id}.png",
+    }
+    return item | changes
+
+
+def voice(voice_id: str, **changes: Any) -> dict[str, Any]:
+    """A voice in Kaltura's catalog."""
+    described = {"name": f"Name of {voice_id}", "description": "calm", "language": "en"}
+    item = {"itemId": voice_id, "type": "Voice", "attributes": {"voice": described}}
+    return item | changes
 
 
 @dataclass

@@ -77,7 +77,7 @@ def test_nothing_that_the_framework_assumes_and_we_never_answer_is_promised(
 
 
 CREDENTIALS = {"token", "cookie", "visitor", "service", "operator"}
-NAMED = {"sessionId": "s-1", "ticket": "t-1", "turnId": "turn-1"}
+NAMED = {"sessionId": "s-1", "ticket": "t-1", "turnId": "turn-1", "avatarId": "a-1"}
 
 
 def test_every_kind_of_credentials_is_described(document: dict[str, Any]) -> None:

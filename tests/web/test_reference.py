@@ -195,13 +195,14 @@ def test_every_operation_is_there_under_its_own_anchor() -> None:
 @asynccontextmanager
 async def broker(*, sessions: int) -> AsyncIterator[Served]:
     """A broker with room for so many sessions, whose streams soon end."""
+    kaltura = FakeKaltura()
     app = create_app(
         settings(
             max_concurrent_sessions=sessions,
             address_share_percent=100,
             operator_token=OPERATOR_TOKEN,
         ),
-        transports=Transports(kaltura=FakeKaltura()),
+        transports=Transports(kaltura=kaltura, pictures=kaltura),
         bounds=WebBounds(stream_seconds=0),
     )
     async with LifespanManager(app) as manager, served(manager.app) as broker:
@@ -235,6 +236,7 @@ async def values_for(url: str, *, is_over: bool = False) -> dict[str, str]:
         "TOKEN": created.get("token", ""),
         "TICKET": created.get("ticket", ""),
         "TURN_ID": "turn-1",
+        "AVATAR_ID": "avatar-1",
         "VISITOR": secrets.token_urlsafe(32),
         "OPERATOR_TOKEN": OPERATOR_TOKEN,
     }

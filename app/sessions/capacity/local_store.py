@@ -11,6 +11,8 @@ from app.sessions.store.session_index import KeyCounts, SessionIndex
 class LocalCapacity:
     """The state of capacity, and its store: rules don't await, so nothing else changes it."""
 
+    rest = 0.0
+
     def __init__(self, index: SessionIndex, *, max_waiting: int, clock: SessionClock) -> None:
         self._index = index
         self._clock = clock
@@ -23,6 +25,10 @@ class LocalCapacity:
 
     async def change(self, rule: Callable[[CapacityState], Result]) -> Result:
         """Apply a rule, without a pause between its begin and its end."""
+        return rule(self)
+
+    async def read(self, rule: Callable[[CapacityState], Result]) -> Result:
+        """Apply a rule that changes nothing."""
         return rule(self)
 
     @property

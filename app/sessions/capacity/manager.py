@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +12,7 @@ from typing import Final
 from app.config.settings import Settings
 from app.problems import AtCapacity, RecordUnavailable, TicketNotFound, TooManySessions
 from app.sessions.capacity.address_share import share_of
-from app.sessions.capacity.line_look import Line, LineLook
+from app.sessions.capacity.line_look import Line, LineLook, PlaceInOrder
 from app.sessions.capacity.state import (
     CapacityState,
     CapacityStore,
@@ -28,6 +29,8 @@ RETRY_AFTER_SECONDS: Final = 5
 """Seconds after which a refused visitor may ask again."""
 FRESH_SECONDS: Final = 1.0
 """How old the position may be that is told to one for whom nothing has changed."""
+POSITIONS_PER_SECOND: Final = 250
+"""How many of those who wait hear in a second that they have moved up; each then asks again."""
 STOPPING_WAIT_SECONDS: Final = 1.0
 """Longest wait for a change while the process stops; without any, pages would ask without a pause.
 """
@@ -64,16 +67,25 @@ class CapacityManager:
         self.waiting = 0
         """The number of tickets in line, when it was last looked at."""
 
+        self._max_sessions_per_visitor = settings.max_sessions_per_visitor
         self._store = store
         self._estimate = estimate
         percent = settings.address_share_percent
         self._share = share_of(self.capacity, percent)
         self._line_share = share_of(self.waiting_capacity, percent)
-        self._line = LineLook(lambda: self._change(self._line_of))
+        self._line = LineLook(self._look, rest=store.rest)
+        self._seen: dict[str, float] = {}
+        """When the holders of tickets asked, as far as it is not written; by ticket id."""
+
         self._changed = asyncio.Event()
         self._changed_at = 0.0
+        self._has_moved = False
         self._is_stopping = False
         self._version = 0
+
+    def visitor(self, visitor: str) -> Requester:
+        """The request of a visitor, whose open sessions are bounded."""
+        return Requester(visitor, visitor, at_most=self._max_sessions_per_visitor)
 
     async def take(self, requester: Requester) -> Reservation | QueuePosition | None:
         """Reserve a place, or return a position in line.
@@ -106,42 +118,53 @@ class CapacityManager:
         """Remove tickets of absent visitors and missed turns, and call the next in line."""
         await self._change(self._advance)
 
+    async def sweep(self) -> None:
+        """Advance where that is due, and write when the holders of tickets asked."""
+        if self._seen:
+            await self.advance()
+        else:
+            await self._line_now()
+
     async def has_place(self, requester: Requester) -> bool:
         """Whether a requester is in line and has not missed the turn."""
-
-        def rule(state: CapacityState) -> bool:
-            self._advance(state)
-            return state.waiting_room.ticket_of(requester.ticket_key) is not None
-
-        return await self._change(rule)
+        key = requester.ticket_key
+        if key in (await self._line.latest()).ticket_keys:
+            return True
+        return key in (await self._line_now()).ticket_keys
 
     # Calls by the holder of a ticket
 
     async def owner_of(self, ticket_id: str) -> str:
         """The owner who waits with a ticket; raises `TicketNotFound`."""
-        return await self._change(lambda state: _ticket(state, ticket_id).owner)
+        return _place(await self._line_now(), ticket_id).owner
 
     async def wait_for_change(self, ticket_id: str, wait_seconds: float) -> QueuePosition:
         """Wait until a position in line changes, or `wait_seconds`, and return it.
 
-        Raises `TicketNotFound`.
+        A turn is told at once, another position the later the more wait. Raises `TicketNotFound`.
         """
-        loop, changed = asyncio.get_running_loop(), self._changed
-        current = before = await self._change(lambda state: self._seen(state, ticket_id))
-        began_at = loop.time()
+        began_at, changed = time.monotonic(), self._changed
+        line = await self._line.since(began_at)
+        current = before = self._position_in(line, ticket_id)
+        self._seen[ticket_id] = line.at
         if self._is_stopping:
             wait_seconds = min(wait_seconds, STOPPING_WAIT_SECONDS)
-        deadline = began_at + wait_seconds
-        while current.position == before.position and current.turn_seconds_left is None:
+        while current.turn_seconds_left is None:
+            has_moved = current.position != before.position
+            seconds = min(wait_seconds, self._pace) if has_moved else wait_seconds
+            left = began_at + seconds - time.monotonic()
+            if has_moved and left <= 0:
+                break
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout(left):
                     await changed.wait()
             except TimeoutError:
-                return await self._looked_up(ticket_id, max(began_at, loop.time() - FRESH_SECONDS))
+                since = max(began_at, time.monotonic() - FRESH_SECONDS)
+                return self._position_in(await self._line.since(since), ticket_id)
             changed = self._changed  # before the look, so that no change during it is missed
-            current = await self._looked_up(ticket_id, self._changed_at)
+            current = self._position_in(await self._line.since(self._changed_at), ticket_id)
             if self._is_stopping:
-                return current
+                break
         return current
 
     def stop(self) -> None:
@@ -156,33 +179,68 @@ class CapacityManager:
             ticket = state.waiting_room.ticket(ticket_id)
             if ticket is not None:
                 state.waiting_room.leave(ticket)
-                self.notify()
+                self._has_moved = True
                 self._advance(state)
 
         await self._change(rule)
 
-    async def _looked_up(self, ticket_id: str, since: float) -> QueuePosition:
-        """The position as it was at a time of the event loop, or later."""
-        line = await self._line.since(since)
-        if ticket_id not in line.places:
-            raise TicketNotFound
-        return self._position(ticket_id, *line.places[ticket_id], line.sessions)
+    @property
+    def _pace(self) -> float:
+        """Seconds from a question to an answer that tells of no turn."""
+        return self.waiting / POSITIONS_PER_SECOND
+
+    def _position_in(self, line: Line, ticket_id: str) -> QueuePosition:
+        return self._position(ticket_id, _place(line, ticket_id), line.sessions)
+
+    async def _line_now(self) -> Line:
+        return await self._line.since(time.monotonic())
+
+    async def _look(self) -> Line:
+        """The line; it is locked only when a ticket is to be called or removed."""
+
+        def rule(state: CapacityState) -> Line:
+            if self._is_new(state):
+                self._wake()  # they are told what this look finds
+            return self._line_of(state)
+
+        line = await self._store.read(rule)
+        return await self._change(self._advanced_line) if line.is_due else line
 
     async def _change(self, rule: Callable[[CapacityState], Result]) -> Result:
-        def counted(state: CapacityState) -> Result:
+        seen, self._seen = self._seen, {}
+
+        def noted(state: CapacityState) -> Result:
+            for ticket_id, at in seen.items():
+                ticket = state.waiting_room.ticket(ticket_id)
+                if ticket is not None:
+                    state.waiting_room.note_seen(ticket, at)
+            self._has_moved |= self._is_new(state)
             try:
                 return rule(state)
             finally:
                 self.waiting = len(state.waiting_room)
-                if state.version != self._version:
-                    self._version = state.version
-                    self.notify()
 
-        return await self._store.change(counted)
+        try:
+            return await self._store.change(noted)
+        except RecordUnavailable:
+            self._seen = seen | self._seen
+            raise
+        finally:
+            if self._has_moved:  # by now it can be read
+                self._has_moved = False
+                self.notify()
+
+    def _is_new(self, state: CapacityState) -> bool:
+        """Whether another process has changed the line since this one last looked."""
+        known, self._version = self._version, max(self._version, state.version)
+        return state.version > known
 
     def notify(self) -> None:
         """Wake every call that waits for a change of its position."""
-        self._changed_at = asyncio.get_running_loop().time()
+        self._changed_at = time.monotonic()
+        self._wake()
+
+    def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -225,8 +283,7 @@ class CapacityManager:
 
     def _advance(self, state: CapacityState) -> None:
         left = functools.partial(self._places_left, state)
-        if state.waiting_room.advance(self._free(state), left):
-            self.notify()
+        self._has_moved |= state.waiting_room.advance(self._free(state), left)
 
     def _join_line(self, state: CapacityState, requester: Requester) -> Ticket:
         room = state.waiting_room
@@ -262,41 +319,43 @@ class CapacityManager:
             return math.inf
         return self._share - state.places_at(address)
 
-    def _seen(self, state: CapacityState, ticket_id: str) -> QueuePosition:
+    def _advanced_line(self, state: CapacityState) -> Line:
         self._advance(state)
-        ticket = _ticket(state, ticket_id)
-        state.waiting_room.note_seen(ticket)
-        return self._position_of(state, ticket)
+        return self._line_of(state)
 
     def _line_of(self, state: CapacityState) -> Line:
-        room = state.waiting_room
-        order = room.order(functools.partial(self._places_left, state))
+        room, left = state.waiting_room, functools.partial(self._places_left, state)
+        self.waiting = len(room)
         places = {
-            ticket.ticket_id: (position, room.turn_seconds_left(ticket))
-            for position, ticket in enumerate(order, 1)
+            ticket.ticket_id: PlaceInOrder(position, ticket.owner, room.turn_seconds_left(ticket))
+            for position, ticket in enumerate(room.order(left), 1)
         }
-        return Line(places, state.sessions)
+        return Line(
+            at=state.now,
+            places=places,
+            ticket_keys={ticket.key for ticket in room.tickets},
+            sessions=state.sessions,
+            is_due=room.is_due(self._free(state), left),
+        )
 
     def _position_of(self, state: CapacityState, ticket: Ticket) -> QueuePosition:
         room = state.waiting_room
         position = room.position(ticket, functools.partial(self._places_left, state))
-        left = room.turn_seconds_left(ticket)
-        return self._position(ticket.ticket_id, position, left, state.sessions)
+        place = PlaceInOrder(position, ticket.owner, room.turn_seconds_left(ticket))
+        return self._position(ticket.ticket_id, place, state.sessions)
 
-    def _position(
-        self, ticket_id: str, position: int, turn_seconds_left: float | None, sessions: int
-    ) -> QueuePosition:
-        is_turn = turn_seconds_left is not None
+    def _position(self, ticket_id: str, place: PlaceInOrder, sessions: int) -> QueuePosition:
+        position, left = place.position, place.turn_seconds_left
         return QueuePosition(
             ticket_id=ticket_id,
             position=position,
-            estimated_seconds=0 if is_turn else self._estimate.seconds(position, sessions),
-            turn_seconds_left=None if turn_seconds_left is None else int(turn_seconds_left),
+            estimated_seconds=0 if left is not None else self._estimate.seconds(position, sessions),
+            turn_seconds_left=None if left is None else int(left),
         )
 
 
-def _ticket(state: CapacityState, ticket_id: str) -> Ticket:
-    ticket = state.waiting_room.ticket(ticket_id)
-    if ticket is None:
+def _place(line: Line, ticket_id: str) -> PlaceInOrder:
+    place = line.places.get(ticket_id)
+    if place is None:
         raise TicketNotFound
-    return ticket
+    return place

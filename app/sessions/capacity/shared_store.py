@@ -1,17 +1,21 @@
 """The state of capacity of several processes, in Postgres."""
 
+import asyncio
 import contextlib
+import functools
 import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
     Table,
     delete,
@@ -21,6 +25,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     true,
     union_all,
     update,
@@ -38,13 +43,55 @@ from app.sessions.store.repository import SESSIONS, WAS_DELIVERED
 _ROW: Final = 1
 """The id of the only row of the table `capacity`."""
 
+MOST_AT_ONCE: Final = 50
+"""So many rules one transaction applies at most, so that other processes need not wait long."""
+
+REST: Final = 4.0
+"""So looks at the line take a fifth of the time at most, however many wait."""
+
+_TICKETS: Final = select(
+    *(LINE.c.nonce, LINE.c.ticket_key, LINE.c.owner, LINE.c.address),
+    *(LINE.c.last_seen_at, LINE.c.called_at, LINE.c.came_back),
+).order_by(LINE.c.came_back.desc(), LINE.c.seq)
+"""The line; what follows the nonce is in the order of the fields of `Ticket`."""
+
+_UPDATE: Final = text("""
+    UPDATE line
+    SET address = new.address, last_seen_at = new.last_seen_at, called_at = new.called_at
+    FROM unnest(
+        CAST(:nonce AS text[]), CAST(:address AS text[]),
+        CAST(:last_seen_at AS float8[]), CAST(:called_at AS float8[])
+    ) AS new(nonce, address, last_seen_at, called_at)
+    WHERE line.nonce = new.nonce
+""")
+"""Writes what has changed of any number of tickets."""
+
 _NONCE_BYTES: Final = 18
 _NONCE_LENGTH: Final = _NONCE_BYTES * 4 // 3
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A rule that is to be applied, and a future of what it returns or of the problem it raises."""
+
+    rule: Callable[[CapacityState], Any]
+    outcome: asyncio.Future[Any]
+
+    def tell(self, outcome: Any) -> None:
+        """Tell the caller, who may be gone."""
+        if self.outcome.done():
+            return
+        if isinstance(outcome, Exception):
+            self.outcome.set_exception(outcome)
+        else:
+            self.outcome.set_result(outcome)
 
 
 class SharedCapacityStore:
     """Changes the state in one transaction, which locks it against every other process.
 
+    What is asked for while a transaction is under way is done by the next one, all at once: the
+    lock is taken, the line read and the disk written once for all.
     `now` is the time by which every process counts. `opening_seconds` is how long Kaltura may take
     to open a session. After that time the place of a process that died is free again.
     """
@@ -64,25 +111,59 @@ class SharedCapacityStore:
         self.max_waiting = max_waiting
         self.opening_seconds = opening_seconds
         self.now = now
+        self.rest = REST
         self._ticket_key = ticket_key
+        self._asked: list[_Asked] = []
+        self._changing: asyncio.Task[None] | None = None
+
+    async def read(self, rule: Callable[[CapacityState], Result]) -> Result:
+        """Apply a rule that changes nothing, without a lock; raises `RecordUnavailable`."""
+
+        def work(connection: Connection) -> Result:
+            row = connection.execute(select(CAPACITY)).one_or_none()
+            return rule(SharedCapacity(self, connection, row))
+
+        return await self.database.read_with(work)
 
     async def change(self, rule: Callable[[CapacityState], Result]) -> Result:
-        """Apply a rule in one transaction; raises what it raises, and `RecordUnavailable`."""
+        """Apply a rule in a transaction; raises what it raises, and `RecordUnavailable`."""
+        asked = _Asked(rule, asyncio.get_running_loop().create_future())
+        self._asked.append(asked)
+        if self._changing is None or self._changing.done():
+            self._changing = asyncio.create_task(self._change_all())
+        result: Result = await asked.outcome
+        return result
 
-        def work(connection: Connection) -> tuple[Result | None, Problem | None]:
-            state = SharedCapacity(self, connection)
-            result = problem = None
+    async def _change_all(self) -> None:
+        while self._asked:
+            asked, self._asked = self._asked[:MOST_AT_ONCE], self._asked[MOST_AT_ONCE:]
             try:
-                result = rule(state)
-            except Problem as raised:
-                problem = raised  # the transaction must not be rolled back
-            state.save()
-            return result, problem
+                outcomes = await self.database.write(functools.partial(self._apply, asked))
+            except Exception as error:  # noqa: BLE001 - each caller is told
+                outcomes = [error] * len(asked)
+            for each, outcome in zip(asked, outcomes, strict=True):
+                each.tell(outcome)
 
-        result, problem = await self.database.write(work)
-        if problem is not None:
-            raise problem
-        return result  # type: ignore[return-value] # without a problem it is what the rule returned
+    def _apply(self, asked: Sequence[_Asked], connection: Connection) -> list[Any]:
+        """What each rule returns, or the problem it raises: nothing is rolled back by one."""
+        state = SharedCapacity(self, connection, self._locked_row(connection))
+        outcomes = []
+        for each in asked:
+            try:
+                outcomes.append(each.rule(state))
+            except Problem as problem:
+                outcomes.append(problem)
+        state.save()
+        return outcomes
+
+    def _locked_row(self, connection: Connection) -> Row[Any]:
+        lock = select(CAPACITY).with_for_update()
+        row = connection.execute(lock).one_or_none()
+        if row is None:
+            first = self.database.insert(CAPACITY).values(id=_ROW, version=0)
+            connection.execute(first.on_conflict_do_nothing())
+            row = connection.execute(lock).one()
+        return row
 
     def new_ticket_id(self) -> str:
         """An id that its row does not reveal: a nonce, and a code of it that needs a key."""
@@ -95,28 +176,29 @@ class SharedCapacityStore:
 
 
 class SharedCapacity:
-    """The state of capacity in one transaction."""
+    """The state of capacity in one transaction; `row` is None before there was any change."""
 
-    def __init__(self, store: SharedCapacityStore, connection: Connection) -> None:
+    def __init__(
+        self, store: SharedCapacityStore, connection: Connection, row: Row[Any] | None
+    ) -> None:
         self._store = store
         self._connection = connection
-        row = self._locked_row()
-        self.version = row.version
+        self.version: int = 0 if row is None else row.version
         self.kaltura_limit: KalturaLimit | None = None
-        if row.kaltura_sessions is not None:
+        if row is not None and row.kaltura_sessions is not None:
             self.kaltura_limit = KalturaLimit(row.kaltura_sessions, row.kaltura_until)
         self._limit_before = self.kaltura_limit
-        # Read once the row is locked, so that no earlier transaction is at work any more; and by
-        # one statement, as sessions end meanwhile: by two, a place would be free for an address and
-        # not for all, and a turn be taken back.
+        # Read after the lock, where it is taken, so that no earlier transaction is at work any
+        # more; and by one statement, as sessions end meanwhile: by two, a place would be free for
+        # an address and not for all, and a turn be taken back.
         found = connection.execute(self._taken()).all()
         self.now: float = found[0].now
-        self.sessions: int = sum(row.taken for row in found if row.is_session)
+        self.sessions: int = sum(each.taken for each in found if each.is_session)
         self._taken_at: Counter[str | None] = Counter()
-        for row in found:
-            self._taken_at[row.address] += row.taken or 0
-        tickets = connection.execute(select(LINE).order_by(LINE.c.came_back.desc(), LINE.c.seq))
-        line = [self._ticket(each) for each in tickets]
+        for each in found:
+            self._taken_at[each.address] += each.taken or 0
+        tickets = connection.execute(_TICKETS)
+        line = [Ticket(store.ticket_id(nonce), *fields) for nonce, *fields in tickets]
         self._line_before = {ticket: _columns(ticket) for ticket in line}
         self.waiting_room = WaitingRoom(
             size=store.max_waiting,
@@ -194,8 +276,10 @@ class SharedCapacity:
         gone = [_nonce(ticket) for ticket in before if ticket not in now]
         if gone:
             self._connection.execute(delete(LINE).where(LINE.c.nonce.in_(gone)))
+        updates = []
         for ticket, columns in now.items():
-            if ticket not in before:
+            known = before.get(ticket)
+            if known is None:
                 self._connection.execute(
                     insert(LINE).values(
                         nonce=_nonce(ticket),
@@ -205,32 +289,13 @@ class SharedCapacity:
                         **columns,
                     )
                 )
-            elif columns != before[ticket]:
-                own = LINE.c.nonce == _nonce(ticket)
-                self._connection.execute(update(LINE).where(own).values(columns))
-            known = before.get(ticket)
+            elif columns != known:
+                updates.append({"nonce": _nonce(ticket), **columns})
             changed |= known is None or known["called_at"] != columns["called_at"]
+        if updates:
+            names = updates[0].keys()
+            self._connection.execute(_UPDATE, {name: [u[name] for u in updates] for name in names})
         return changed or bool(gone)
-
-    def _locked_row(self) -> Any:
-        lock = select(CAPACITY).with_for_update()
-        row = self._connection.execute(lock).one_or_none()
-        if row is None:
-            first = self._store.database.insert(CAPACITY).values(id=_ROW, version=0)
-            self._connection.execute(first.on_conflict_do_nothing())
-            row = self._connection.execute(lock).one()
-        return row
-
-    def _ticket(self, row: Any) -> Ticket:
-        return Ticket(
-            ticket_id=self._store.ticket_id(row.nonce),
-            key=row.ticket_key,
-            owner=row.owner,
-            address=row.address,
-            last_seen_at=row.last_seen_at,
-            called_at=row.called_at,
-            came_back=row.came_back,
-        )
 
     def _is_alive(self) -> ColumnElement[bool]:
         return OPENINGS.c.expires_at > self._store.now

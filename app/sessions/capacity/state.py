@@ -92,10 +92,18 @@ class CapacityState(Protocol):
 
 
 class CapacityStore(Protocol):
-    """Keeps the state of capacity."""
+    """Keeps the state of capacity.
+
+    Between two looks of those who wait there is a pause, `rest` times as long as a look takes.
+    """
+
+    rest: float
 
     async def change(self, rule: Callable[[CapacityState], Result]) -> Result:
         """Apply a rule to the state, while nothing else changes it; raises what the rule raises.
 
         What a rule changed before it raised is kept.
         """
+
+    async def read(self, rule: Callable[[CapacityState], Result]) -> Result:
+        """Apply a rule that changes nothing, and keeps nobody from changing the state."""

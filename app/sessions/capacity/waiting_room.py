@@ -117,9 +117,9 @@ class WaitingRoom:
         self._line.remove(ticket)
         del self._by_id[ticket.ticket_id], self._by_key[ticket.key]
 
-    def note_seen(self, ticket: Ticket) -> None:
-        """Note that a ticket's holder is still there."""
-        ticket.last_seen_at = self._clock()
+    def note_seen(self, ticket: Ticket, at: float | None = None) -> None:
+        """Note that a ticket's holder is still there, or was at a time."""
+        ticket.last_seen_at = max(ticket.last_seen_at, self._clock() if at is None else at)
 
     def position(self, ticket: Ticket, left: PlacesLeft = unlimited) -> int:
         """The position of a ticket in the order in which tickets are called; 1 is next."""
@@ -142,18 +142,32 @@ class WaitingRoom:
         A turn is taken back when its place is no longer free, since it could not be used. Returns
         whether anything has changed.
         """
-        now = self._clock()
-        lost = [ticket for ticket in self._line if _is_lost(ticket, now)]
+        now, lost = self._clock(), self._lost()
         for ticket in lost:
             self.leave(ticket)
-        changed = bool(lost)
+        misplaced = self._misplaced(free, left)
+        for ticket in misplaced:
+            ticket.called_at = now if ticket.called_at is None else None
+        return bool(lost or misplaced)
+
+    def is_due(self, free: int, left: PlacesLeft = unlimited) -> bool:
+        """Whether `advance` would change anything."""
+        return bool(self._lost() or self._misplaced(free, left))
+
+    def _lost(self) -> list[Ticket]:
+        """The tickets of absent holders and missed turns."""
+        now = self._clock()
+        return [ticket for ticket in self._line if _is_lost(ticket, now)]
+
+    def _misplaced(self, free: int, left: PlacesLeft) -> list[Ticket]:
+        """The tickets that are to be called, or whose turn is to be taken back."""
         callable_now, held_back = self._in_order(left)
-        for index, ticket in enumerate([*callable_now, *held_back]):
-            is_turn = index < min(free, len(callable_now))
-            if is_turn != (ticket.called_at is not None):
-                ticket.called_at = now if is_turn else None
-                changed = True
-        return changed
+        turns = min(free, len(callable_now))
+        return [
+            ticket
+            for index, ticket in enumerate([*callable_now, *held_back])
+            if (index < turns) != (ticket.called_at is not None)
+        ]
 
     def _in_order(self, left: PlacesLeft) -> tuple[list[Ticket], list[Ticket]]:
         """The tickets that may be called, and those whose address has its share, both in order."""

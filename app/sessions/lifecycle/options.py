@@ -11,6 +11,7 @@ from app.kaltura.contract import (
     VoiceConfig,
 )
 from app.problems import ControlNotAllowed
+from app.sessions.catalog.offer import Offer
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,13 @@ class SessionOptions:
     voice_id: str | None = None
 
 
-def create_request(settings: Settings, options: SessionOptions) -> CreateRequest:
+def create_request(settings: Settings, options: SessionOptions, offer: Offer) -> CreateRequest:
     """The create request for `options`; raises `ControlNotAllowed` for what is not offered."""
     avatar_id = options.avatar_id or settings.avatar_id
-    if avatar_id is None or avatar_id not in {settings.avatar_id, *settings.avatar_allowed_ids}:
+    if avatar_id is None or avatar_id not in offer.avatars:
         raise ControlNotAllowed("avatarId: this avatar is not offered here.", field="avatarId")
     voice_id = options.voice_id or settings.avatar_voice_id
-    if voice_id not in {settings.avatar_voice_id, *settings.avatar_allowed_voice_ids}:
+    if voice_id is not None and voice_id not in offer.voices:
         raise ControlNotAllowed("voiceId: this voice is not offered here.", field="voiceId")
     return CreateRequest(
         client_id=CLIENT_ID,

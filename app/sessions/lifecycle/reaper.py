@@ -66,7 +66,7 @@ class Reaper:
             reason = self._reason(runtime.session, now, running)
             if reason is not None:
                 self._terminator.end_soon(runtime, reason)
-        await self._capacity.advance()
+        await self._capacity.sweep()
         for runtime in await self._budgets.overdrawn():
             self._terminator.end_soon(runtime, EndReason.BUDGET)
 

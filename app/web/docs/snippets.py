@@ -53,6 +53,11 @@ class Call:
         """Whether its answer goes on as long as somebody reads it."""
         return self.answered == _EVENTS
 
+    @property
+    def is_picture(self) -> bool:
+        """Whether its answer is a picture."""
+        return self.answered is not None and self.answered.startswith("image/")
+
     def url_with(self, place: str) -> str:
         """The URL with each name in the way in which a language puts it into a text."""
         return _PLACE.sub(lambda found: place.format(_variable(found[1])), self.url)
@@ -79,6 +84,8 @@ def _curl(call: Call) -> str:
         words.append("-F audio=@hello.mp3")
     elif call.is_json:
         words += [f"-H 'Content-Type: {JSON}'", f"-d {shlex.quote(json.dumps(call.body))}"]
+    if call.is_picture:
+        words.append("-o picture")
     return " \\\n  ".join(words)
 
 
@@ -104,7 +111,7 @@ def _javascript(call: Call) -> str:
         text = "response.body.pipeThrough(new TextDecoderStream())"
         after = f"for await (const text of {text}) console.log(text);"
     else:
-        read = "json" if call.answered == JSON else "text"
+        read = _read(call, "json", "blob", "text")
         after = f"console.log(response.status, await response.{read}());"
     return f"{before}const response = await fetch({sent});\n{after}"
 
@@ -127,7 +134,7 @@ def _python(call: Call) -> str:
         )
     else:
         arguments = f"\n{_lines([url, *more], '    ')}" if more else url
-        read = "json()" if call.answered == JSON else "text"
+        read = _read(call, "json()", "content", "text")
         sent = (
             f"response = httpx.{call.method.lower()}({arguments})\n"
             f"print(response.status_code, response.{read})"
@@ -148,6 +155,13 @@ def _headers(call: Call, joined: str) -> list[str]:
         return []
     value = joined.format(sent.prefix, sent.variable) if sent.prefix else sent.variable
     return [f'"{sent.header}": {value}']
+
+
+def _read(call: Call, data: str, picture: str, text: str) -> str:
+    """How the answer is read, of the three ways of a language."""
+    if call.answered == JSON:
+        return data
+    return picture if call.is_picture else text
 
 
 def _text(call: Call, place: str, named: str) -> str:

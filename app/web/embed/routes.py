@@ -5,7 +5,6 @@ import secrets
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
-from starlette.staticfiles import NotModifiedResponse
 
 from app.web.deps import AssetsDep, SettingsDep, TemplatesDep
 from app.web.embed.element_files import file_of, module_path, release_of
@@ -64,7 +63,4 @@ def _leading_to(module: str, request: Request, assets: PageFiles) -> Response:
     content = f'export * from "{module}";\n'.encode()
     headers = {"Cache-Control": CHECKED, "ETag": etag_of(content)}
     response = Response(content, headers=headers, media_type="text/javascript")
-    if assets.is_not_modified(response.headers, request.headers):
-        response = NotModifiedResponse(response.headers)
-    response.headers.update(FOR_EVERY_ORIGIN)
-    return response
+    return assets.unless_known(response, request.headers, FOR_EVERY_ORIGIN)

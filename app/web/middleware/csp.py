@@ -39,23 +39,30 @@ _LOOPBACK = "http://127.0.0.1:* http://localhost:*"
 def page_policy(settings: Settings, nonce: str) -> str:
     """The policy of the avatar's page: the broker, the SDK's origin, and Kaltura's media."""
     sdk = "" if settings.sdk_url == BUILTIN_PLAYER else _origin(settings.sdk_url)
-    return _live_policy(settings, f"'self' 'nonce-{nonce}' {sdk}")
+    return _live_policy(
+        settings,
+        scripts=f"'self' 'nonce-{nonce}' {sdk}",
+        styles=f"'self' 'nonce-{nonce}'" if settings.page_accent else "'self'",
+        pictures=f"'self' data: {_origin(settings.page_logo) if settings.page_logo else ''}",
+    )
 
 
 def embed_policy(settings: Settings, nonce: str) -> str:
     """The policy of the element in a frame, which loads no SDK and makes no HTML of strings."""
-    live = _live_policy(settings, f"'self' 'nonce-{nonce}'")
+    live = _live_policy(settings, scripts=f"'self' 'nonce-{nonce}'")
     return f"{live}; require-trusted-types-for 'script'; trusted-types 'none'"
 
 
-def _live_policy(settings: Settings, scripts: str) -> str:
+def _live_policy(
+    settings: Settings, *, scripts: str, styles: str = "'self'", pictures: str = "'self' data:"
+) -> str:
     media = _LOOPBACK if settings.upstream_is_local else MEDIA_HOSTS
     api = "" if settings.sealed else _origin(settings.avatar_base_url)
     directives = {
         "default-src": "'none'",
         "script-src": scripts,
-        "style-src": "'self'",
-        "img-src": "'self' data:",
+        "style-src": styles,
+        "img-src": pictures,
         "media-src": f"'self' blob: {media}",
         "connect-src": f"'self' {media} {api}",
         "form-action": "'none'",

@@ -19,6 +19,7 @@ from app.config.setting_types import Control
 from app.config.settings import Settings
 from app.kaltura.contract import MIRROR_PATH, ItemId, SayTextRequest, Turn, TurnId
 from app.sessions.capacity.manager import QueuePosition
+from app.sessions.catalog.offer import OfferedItem
 from app.sessions.clock import SessionClock
 from app.sessions.speech.text.validation import JsonText
 from app.sessions.speech.utterances import Receipt, UtteranceState
@@ -49,6 +50,43 @@ class PublicConfig(Shape):
     builtin_player_url: str = Field(description="The bundled player, an ES module")
     sdk_url: str | None = Field(None, description="Kaltura's SDK, where it is not `builtin`")
     sdk_integrity: str | None = Field(None, description="The hash that the SDK must have")
+
+
+class CatalogAvatar(Shape):
+    """An avatar that visitors may choose."""
+
+    avatar_id: ItemId
+    name: str = Field(description="For people; the id where Kaltura's catalog tells none")
+    thumbnail_url: str | None = Field(description="A picture, at an address of the broker's")
+
+    @classmethod
+    def of(cls, avatar: OfferedItem, *, has_picture: bool) -> Self:
+        """The API's form of an avatar."""
+        address = f"/api/catalog/avatars/{avatar.id}/thumbnail"
+        return cls(
+            avatar_id=avatar.id, name=avatar.name, thumbnail_url=address if has_picture else None
+        )
+
+
+class CatalogVoice(Shape):
+    """A voice that visitors may choose."""
+
+    voice_id: ItemId
+    name: str = Field(description="For people; the id where Kaltura's catalog tells none")
+    language: str | None = Field(description="As Kaltura's catalog tells it, such as `en`")
+    sample_url: str | None = Field(description="No samples are given out yet: always null")
+
+    @classmethod
+    def of(cls, voice: OfferedItem) -> Self:
+        """The API's form of a voice."""
+        return cls(voice_id=voice.id, name=voice.name, language=voice.language, sample_url=None)
+
+
+class PublicCatalog(Shape):
+    """What visitors may choose; the defaults come first."""
+
+    avatars: list[CatalogAvatar]
+    voices: list[CatalogVoice]
 
 
 class CreateWish(Shape):

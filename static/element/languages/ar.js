@@ -4,6 +4,7 @@ export default {
   stop: "توقف",
   end: "إنهاء",
   speak: "انطق",
+  example: "استخدم مثالًا",
   resume: "متابعة",
   decline: "إنهاؤها",
   leaveLine: "مغادرة الطابور",
@@ -21,7 +22,7 @@ export default {
   large: "كبير",
   fullScreen: "ملء الشاشة",
   saveAs: "حفظ بصيغة",
-  saveText: "حفظ كنص",
+  saveText: "حفظ بصيغة نص",
   saveVtt: "حفظ بصيغة WebVTT",
   plainText: "نص",
 

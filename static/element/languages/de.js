@@ -4,6 +4,7 @@ export default {
   stop: "Stopp",
   end: "Beenden",
   speak: "Sprechen",
+  example: "Beispiel verwenden",
   resume: "Fortsetzen",
   decline: "Beenden",
   leaveLine: "Warteschlange verlassen",

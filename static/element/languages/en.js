@@ -5,6 +5,7 @@ export default {
   stop: "Stop",
   end: "End",
   speak: "Speak",
+  example: "Use an example",
   resume: "Resume",
   decline: "End it",
   leaveLine: "Leave the line",

@@ -4,6 +4,7 @@ export default {
   stop: "Parar",
   end: "Terminar",
   speak: "Decir",
+  example: "Usar un ejemplo",
   resume: "Continuar",
   decline: "Terminarla",
   leaveLine: "Salir de la cola",

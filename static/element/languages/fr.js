@@ -4,6 +4,7 @@ export default {
   stop: "Arrêter",
   end: "Terminer",
   speak: "Dire",
+  example: "Utiliser un exemple",
   resume: "Reprendre",
   decline: "La terminer",
   leaveLine: "Quitter la file",

@@ -4,6 +4,7 @@ export default {
   stop: "עצירה",
   end: "סיום",
   speak: "הקראה",
+  example: "שימוש בדוגמה",
   resume: "המשך",
   decline: "סיום השיחה",
   leaveLine: "יציאה מהתור",
@@ -21,8 +22,8 @@ export default {
   large: "גדול",
   fullScreen: "מסך מלא",
   saveAs: "שמירה בתור",
-  saveText: "שמירה כטקסט",
-  saveVtt: "שמירה כ־WebVTT",
+  saveText: "שמירה בתור טקסט",
+  saveVtt: "שמירה בתור WebVTT",
   plainText: "טקסט",
 
   avatar: "אווטאר",

@@ -4,6 +4,7 @@ export default {
   stop: "Ferma",
   end: "Termina",
   speak: "Di’",
+  example: "Usa un esempio",
   resume: "Riprendi",
   decline: "Terminala",
   leaveLine: "Lascia la coda",

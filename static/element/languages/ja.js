@@ -4,6 +4,7 @@ export default {
   stop: "停止",
   end: "終了",
   speak: "話す",
+  example: "例文を使う",
   resume: "再開",
   decline: "終了する",
   leaveLine: "列を離れる",

@@ -4,6 +4,7 @@ export default {
   stop: "중지",
   end: "종료",
   speak: "말하기",
+  example: "예문 사용하기",
   resume: "계속하기",
   decline: "종료하기",
   leaveLine: "대기열 나가기",
@@ -21,8 +22,8 @@ export default {
   large: "크게",
   fullScreen: "전체 화면",
   saveAs: "저장 형식",
-  saveText: "텍스트로 저장",
-  saveVtt: "WebVTT로 저장",
+  saveText: "텍스트 파일로 저장",
+  saveVtt: "WebVTT 파일로 저장",
   plainText: "텍스트",
 
   avatar: "아바타",

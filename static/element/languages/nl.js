@@ -4,6 +4,7 @@ export default {
   stop: "Stop",
   end: "Beëindigen",
   speak: "Uitspreken",
+  example: "Gebruik een voorbeeld",
   resume: "Hervatten",
   decline: "Beëindigen",
   leaveLine: "Wachtrij verlaten",

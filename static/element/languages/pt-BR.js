@@ -4,6 +4,7 @@ export default {
   stop: "Parar",
   end: "Encerrar",
   speak: "Falar",
+  example: "Usar um exemplo",
   resume: "Continuar",
   decline: "Encerrar",
   leaveLine: "Sair da fila",

@@ -4,6 +4,7 @@ export default {
   stop: "停止",
   end: "结束",
   speak: "说出",
+  example: "使用示例",
   resume: "继续",
   decline: "结束它",
   leaveLine: "离开队列",

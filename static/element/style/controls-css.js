@@ -48,7 +48,7 @@ export default `
 .notice .request {
   margin-top: 0.25rem;
   color: var(--soft-ink);
-  font: 0.75rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace;
+  font: 0.75rem/1.5 ui-monospace, monospace;
 }
 
 .notice .request code {
@@ -72,6 +72,19 @@ export default `
   gap: 0.75rem 1rem;
   padding: 0.875rem 1rem;
   border-top: 1px solid var(--line);
+}
+
+/* A phone held sideways, or a window magnified. */
+@media (max-height: 30rem) {
+  .transport {
+    gap: 0.25rem 0.75rem;
+    padding: 0.375rem 0.75rem;
+  }
+
+  .transport button {
+    min-height: 2.5rem;
+    padding: 0 0.75rem;
+  }
 }
 
 .state {

@@ -16,6 +16,11 @@ export default `
   display: contents;
 }
 
+/* What is to be decided or waited for takes the place of general words. */
+.rail:has(.panel:not([hidden])) [name="introduction"] {
+  display: none;
+}
+
 .panel {
   padding: 1.125rem 1.25rem 1.25rem;
   border: 1px solid var(--line);
@@ -111,11 +116,11 @@ export default `
   gap: 0.375rem 0.75rem;
 }
 
-.composer-foot button {
+.composer-foot > button {
   margin-inline-start: auto;
 }
 
-/* One of them has the place: how to speak what is there, or that it will be said. */
+/* One of them has the place: how to speak what is there, that it will be said, or something to say. */
 .help {
   display: grid;
   flex: 1;
@@ -127,7 +132,8 @@ export default `
   grid-area: 1 / 1;
 }
 
-.help:has(> :nth-child(2):not(:empty)) #hint {
+.help:has(> :nth-child(2):not(:empty), > :not([hidden], [data-away]):last-child) #hint,
+.help > [data-away] {
   visibility: hidden;
 }
 
@@ -183,7 +189,7 @@ kbd {
 }
 
 .transcript ol {
-  max-height: 20rem;
+  max-height: var(--avatar-transcript-height, 20rem);
   margin-top: 0.25rem;
   overflow-y: auto;
   list-style: none;

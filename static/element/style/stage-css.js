@@ -31,65 +31,40 @@ export default `
   z-index: 1;
   min-height: 0;
   opacity: 0;
-  transition: opacity 700ms ease;
 }
 
 .stage[data-state="live"] .media {
   opacity: 1;
 }
 
-.media video,
-.media ::slotted([slot="media"]) {
-  position: absolute;
-  inset: 0;
-  width: 100%;
-  height: 100%;
-}
-
-.media video {
-  object-fit: var(--avatar-object-fit, cover);
-  object-position: 50% 30%;
-}
-
 .scene {
   position: relative;
 }
 
+.media video,
 .scene svg,
 .poster,
-.scene ::slotted(*) {
+::slotted([slot="media"]),
+::slotted([slot="poster"]) {
   position: absolute;
   inset: 0;
   width: 100%;
   height: 100%;
+  object-fit: var(--avatar-object-fit, cover);
+}
+
+.media video {
+  object-position: 50% 30%;
 }
 
 .scene svg {
   overflow: visible;
 }
 
-.poster,
-.scene ::slotted(*) {
-  object-fit: var(--avatar-object-fit, cover);
-}
-
 .rings circle {
   fill: none;
   stroke: var(--accent);
-  stroke-opacity: 0.16;
   transform-origin: 200px 168px;
-}
-
-.rings circle:nth-child(2) {
-  stroke-opacity: 0.12;
-}
-
-.rings circle:nth-child(3) {
-  stroke-opacity: 0.08;
-}
-
-.rings circle:nth-child(4) {
-  stroke-opacity: 0.05;
 }
 
 .head-top {
@@ -126,19 +101,19 @@ export default `
     animation: murmur 1.3s ease-in-out infinite;
   }
 
-  .stage[data-state="connecting"] .voice path:nth-child(2) {
+  .stage .voice path:nth-child(2) {
     animation-delay: 120ms;
   }
 
-  .stage[data-state="connecting"] .voice path:nth-child(3) {
+  .stage .voice path:nth-child(3) {
     animation-delay: 240ms;
   }
 
-  .stage[data-state="connecting"] .voice path:nth-child(4) {
+  .stage .voice path:nth-child(4) {
     animation-delay: 360ms;
   }
 
-  .stage[data-state="connecting"] .voice path:nth-child(5) {
+  .stage .voice path:nth-child(5) {
     animation-delay: 480ms;
   }
 
@@ -155,18 +130,16 @@ export default `
     animation-duration: 7s;
   }
 
+  .media {
+    transition: opacity 700ms ease;
+  }
+
   .lamp {
     transition: background-color 300ms ease;
   }
 
   .stage::after {
     transition: box-shadow 250ms ease;
-  }
-}
-
-@media (prefers-reduced-motion: reduce) {
-  .media {
-    transition: none;
   }
 }
 
@@ -336,12 +309,10 @@ export default `
 }
 
 .stage:fullscreen {
+  --avatar-object-fit: contain;
+
   width: 100%;
   height: 100%;
   max-height: none;
-}
-
-.stage:fullscreen video {
-  object-fit: contain;
 }
 `;

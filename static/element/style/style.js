@@ -8,7 +8,7 @@ const CSS = [theme, stage, controls, rail, forced].join("\n");
 
 /** A video that a player puts outside the shadow root, in an element of the page. */
 const MEDIA_CSS = `
-[data-kaltura-avatar-media] video {
+kaltura-avatar > [slot="media"] video {
   position: absolute !important;
   inset: 0;
   width: 100% !important;

@@ -37,7 +37,7 @@ export default `
   --body-bottom: #3b5c54;
   --figure-voice: #f4f1ea;
   --shadow: 0 1px 2px rgb(60 50 30 / 6%), 0 18px 40px -18px rgb(60 50 30 / 22%);
-  --sans: var(--avatar-font, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Liberation Sans", Arial, sans-serif);
+  --sans: var(--avatar-font, system-ui, sans-serif);
   --serif: var(--avatar-font, "Iowan Old Style", "Palatino Linotype", Palatino, Charter, "Source Serif 4", "Liberation Serif", Georgia, serif);
   --radius: var(--avatar-radius, 20px);
   --soft-ink: color-mix(in srgb, var(--ink) 72%, var(--surface));
@@ -47,7 +47,6 @@ export default `
   color: var(--ink);
   font: 1rem/1.5 var(--sans);
   text-align: start;
-  -webkit-font-smoothing: antialiased;
 }
 
 @media (prefers-color-scheme: dark) {

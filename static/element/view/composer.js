@@ -8,7 +8,7 @@ const MOST = 1000;
  *   count: HTMLElement,
  *   speak: HTMLButtonElement,
  *   pending: HTMLElement,
- *   example?: HTMLElement,
+ *   example: HTMLElement,
  * }} ComposerElements
  */
 
@@ -38,9 +38,9 @@ export class Composer {
    * @param {import("../../shared/tab-storage.js").TabStorage} storage
    * @param {{onSpeak: (text: string) => void, onPending: () => void}} handlers `onPending`: a text
    *   needs a session.
-   * @param {string[]} [examples]
+   * @param {() => string[]} examples
    */
-  constructor({ composer, text, count, speak, pending, example }, words, storage, handlers, examples = []) {
+  constructor({ composer, text, count, speak, pending, example }, words, storage, handlers, examples) {
     this.#text = text;
     this.#count = count;
     this.#speak = speak;
@@ -54,7 +54,7 @@ export class Composer {
       this.#submit();
     });
     this.#text.addEventListener("input", () => this.#withdrawPending());
-    example?.addEventListener("click", () => this.#propose(examples));
+    example.addEventListener("click", () => this.#propose(examples()));
     this.#text.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.isComposing) return;
       event.preventDefault();
@@ -144,7 +144,7 @@ export class Composer {
     this.#speak.disabled = !this.#sayable;
     this.#speak.classList.toggle("primary", this.#isLive); // Before that, Start is the first way.
     this.#note.textContent = this.#isPending ? this.#words.of("pending") : "";
-    this.#example?.toggleAttribute("data-away", this.#length > 0);
+    this.#example.toggleAttribute("data-away", this.#length > 0);
     this.#storage.draft = this.#text.value;
   }
 }

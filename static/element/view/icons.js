@@ -19,14 +19,13 @@ export function icon(name) {
 
 /** Somebody who is not there yet, before a quiet background. */
 export function figure() {
-  const rings = [84, 124, 172, 228].map((r) => createSvg("circle", { cx: "200", cy: "168", r: String(r) }));
-  const bars = [
-    [172, 163, 10],
-    [186, 153, 30],
-    [200, 143, 50],
-    [214, 153, 30],
-    [228, 163, 10],
-  ].map(([x, y, height]) => createSvg("path", { d: `M${x} ${y}v${height}` }));
+  const rings = [
+    ["84", ".16"],
+    ["124", ".12"],
+    ["172", ".08"],
+    ["228", ".05"],
+  ].map(([r, opacity]) => createSvg("circle", { cx: "200", cy: "168", r, "stroke-opacity": opacity }));
+  const bars = ["M172 163v10", "M186 153v30", "M200 143v50", "M214 153v30", "M228 163v10"].map((d) => createSvg("path", { d }));
   return createSvg(
     "svg",
     { viewBox: "0 0 400 400", preserveAspectRatio: "xMidYMax meet", "aria-hidden": "true" },

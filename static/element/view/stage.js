@@ -15,9 +15,9 @@ export class Stage {
   /**
    * @param {{stage: HTMLElement, container: HTMLElement, sound: HTMLElement}} elements `container` is
    *   for the player's video.
-   * @param {() => void} [onSilence] Told when the browser keeps the sound off.
+   * @param {() => void} onSilence Told when the browser keeps the sound off.
    */
-  constructor({ stage, container, sound }, onSilence = () => {}) {
+  constructor({ stage, container, sound }, onSilence) {
     this.#element = stage;
     this.#container = container;
     this.#soundButton = sound;
@@ -25,14 +25,6 @@ export class Stage {
     this.#soundButton.addEventListener("click", () => this.turnSoundOn());
     // A player may make its video whenever it likes, so it is looked for when it comes.
     new MutationObserver(() => this.#adopt()).observe(this.#container, { childList: true, subtree: true });
-  }
-
-  get containerId() {
-    return this.#container.id;
-  }
-
-  get element() {
-    return this.#container;
   }
 
   /** @param {import("../../shared/session/session-controller.js").State} state */

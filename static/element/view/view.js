@@ -1,7 +1,3 @@
-/**
- * Everything that shows a session. Whoever makes the elements puts it together: a page by their
- * ids, `<kaltura-avatar>` in its shadow root.
- */
 import { Composer } from "./composer.js";
 import { Countdown } from "./countdown.js";
 import { Notice } from "./notice.js";
@@ -33,10 +29,11 @@ import { WaitingPanel } from "./waiting-panel.js";
  *   words: import("../words/words.js").Words,
  *   lineWords: import("./transcript.js").LineWords,
  *   storage: import("../../shared/tab-storage.js").TabStorage,
- *   examples?: string[],
+ *   examples: () => string[],
  * }} ViewParts
  */
 
+/** Everything that shows a session, in the elements that `markup` makes. */
 export class View {
   stage;
   status;

@@ -3,15 +3,16 @@
 /** What a transcript says of its lines. */
 export class LineWords {
   #words;
-  #reasonOf;
+  #problemWords;
 
   /**
    * @param {import("./words.js").Words} words
-   * @param {(line: Line) => string} reasonOf Why a line failed or was stopped; "" when nobody knows.
+   * @param {Pick<import("../presenter.js").ProblemWords, "reasonOf">} problemWords Why a line failed or was
+   *   stopped; "" when nobody knows.
    */
-  constructor(words, reasonOf) {
+  constructor(words, problemWords) {
     this.#words = words;
-    this.#reasonOf = reasonOf;
+    this.#problemWords = problemWords;
   }
 
   get voice() {
@@ -29,6 +30,6 @@ export class LineWords {
 
   /** @param {Line} line */
   fate(line) {
-    return [this.state(line), this.#reasonOf(line)].filter(Boolean).join(" · ");
+    return [this.state(line), this.#problemWords.reasonOf(line)].filter(Boolean).join(" · ");
   }
 }

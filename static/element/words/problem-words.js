@@ -54,8 +54,6 @@ export class ProblemWords {
   /** @param {import("./words.js").Words} words */
   constructor(words) {
     this.#words = words;
-    this.title = this.title.bind(this);
-    this.advice = this.advice.bind(this);
   }
 
   /** @param {Pick<Problem, "name">} problem */

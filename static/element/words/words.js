@@ -54,11 +54,6 @@ export class Words {
     return form.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? `{${name}}`));
   }
 
-  /** @param {string} key */
-  has(key) {
-    return key in this.#texts;
-  }
-
   /**
    * Gives an element its text, or an attribute, in whatever language these words are.
    *

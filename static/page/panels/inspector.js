@@ -8,14 +8,14 @@ export class Inspector {
   #holds = byId("holds");
   #calls = byId("calls");
   /** @type {Map<string, string>} */
-  #facts = new Map();
+  #facts = new Map([["Player", "not loaded yet"]]);
 
   /** @param {string} name */
   player(name) {
     this.#set({ Player: name });
   }
 
-  /** @param {import("../../shared/broker/broker-api.js").OpenedSession} opened */
+  /** @param {import("../../../types/broker-api.js").CreatedSession} opened */
   opened({ sessionId, token, tokenMode, baseUrl, expiresAt }) {
     this.#set({
       Session: sessionId,
@@ -33,7 +33,7 @@ export class Inspector {
   }
 
   /** @param {import("../../shared/network-calls.js").NetworkCall} call */
-  call({ by, method, path, status, ms, requestId }) {
+  called({ by, method, path, status, ms, requestId }) {
     const row = document.createElement("tr");
     const session = this.#facts.get("Session");
     const shortPath = session ? path.replaceAll(session, "…") : path;

@@ -1,5 +1,6 @@
 import { byId } from "../../shared/dom.js";
 import { formatDuration } from "../../shared/duration.js";
+import { isUnclear } from "../../shared/speech/line-state.js";
 
 const TICK_MS = 250;
 
@@ -9,9 +10,6 @@ const REASONS = {
   NotFoundError: "No microphone was found.",
   NotReadableError: "The microphone is in use by something else.",
 };
-
-/** @type {Partial<Record<import("../../shared/speech/line-state.js").LineState, string>>} */
-const KEPT = { failed: "Kept, since it was not taken", unclear: "Kept: you may hear it, or not" };
 
 /**
  * @typedef {import("../../shared/speech/microphone.js").Take} Take
@@ -42,8 +40,7 @@ export class RecordingPanel {
   /**
    * @param {import("../../shared/speech/microphone.js").Microphone} microphone
    * @param {number} maxSeconds
-   * @param {(take: Take) => Promise<import("../../shared/speech/line-state.js").LineState>} onSay What failed is kept, and so is
-   *   what is unclear.
+   * @param {(take: Take) => Promise<unknown>} onSay Rejects with a `Problem`: the recording is kept.
    */
   constructor(microphone, maxSeconds, onSay) {
     this.#microphone = microphone;
@@ -103,15 +100,19 @@ export class RecordingPanel {
     else this.#audio.pause();
   }
 
-  /** @param {(take: Take) => Promise<import("../../shared/speech/line-state.js").LineState>} onSay */
+  /** @param {(take: Take) => Promise<unknown>} onSay */
   async #send(onSay) {
     if (!this.#take) return;
     this.#audio.pause();
     this.#become("sending", "On its way");
-    const kept = KEPT[await onSay(this.#take)];
-    if (!kept) return this.#drop("It will be said");
-    this.#become("kept", kept);
-    this.#say.focus();
+    try {
+      await onSay(this.#take);
+      this.#drop("It will be said");
+    } catch (error) {
+      const { name } = /** @type {Error} */ (error);
+      this.#become("kept", isUnclear(name) ? "Kept: you may hear it, or not" : "Kept, since it was not taken");
+      this.#say.focus();
+    }
   }
 
   #drop(words = "") {

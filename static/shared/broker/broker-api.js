@@ -29,23 +29,18 @@ const RECORDING_MS = 180_000;
  *   deadlineMs?: number,
  *   signal?: AbortSignal,
  * }} RequestOptions `identity`: the call counts by who the visitor is, not by a session's token.
- * @typedef {import("./caller.js").CallerOptions & {
- *   fetch?: typeof globalThis.fetch,
- *   onCall?: (call: import("../network-calls.js").NetworkCall) => void,
- * }} BrokerApiOptions `onCall` is told of each call once it is over.
+ * @typedef {import("./caller.js").CallerOptions & {fetch?: typeof globalThis.fetch}} BrokerApiOptions
  */
 
 /** Calls the broker's API for visitors; every failure is thrown as a `Problem`. */
 export class BrokerApi {
   #caller;
   #fetch;
-  #onCall;
 
   /** @param {BrokerApiOptions} [options] */
-  constructor({ fetch = globalThis.fetch.bind(globalThis), onCall = () => {}, ...caller } = {}) {
+  constructor({ fetch = globalThis.fetch.bind(globalThis), ...caller } = {}) {
     this.#caller = new Caller(caller);
     this.#fetch = fetch;
-    this.#onCall = onCall;
   }
 
   /** The broker's origin; empty on its own pages. */
@@ -275,11 +270,8 @@ export class BrokerApi {
    */
   async #attempt(method, path, request, identity) {
     const { body, form, lines, token, headers, keepalive, deadlineMs = CONTROL_MS, signal } = request;
-    const began = performance.now();
-    /** @type {Response | undefined} */
-    let response;
     try {
-      response = await this.#fetch(this.broker + path, {
+      const response = await this.#fetch(this.broker + path, {
         method,
         keepalive,
         headers: {
@@ -299,15 +291,6 @@ export class BrokerApi {
       return { body: await response.json(), response };
     } catch (error) {
       throw Problem.fromFailure(error);
-    } finally {
-      this.#onCall({
-        by: "page",
-        method,
-        path,
-        status: response?.status ?? null,
-        ms: Math.round(performance.now() - began),
-        requestId: response?.headers.get("X-Request-ID") ?? "",
-      });
     }
   }
 }

@@ -3,34 +3,37 @@ import { hasWebRtc } from "../browser-compat.js";
 
 const LOAD_MS = 8000;
 
+/** What the players are called in words for developers. */
+export const PLAYER_NAMES = { sdk: "Kaltura's SDK", builtin: "bundled player" };
+
 /**
  * @typedef {{close(): void}} Prepared What a session can go on with, or else is to be closed.
  * @typedef {typeof import("@unisphere/models-sdk-js").KalturaAvatarSession & {prepare?(): Prepared}}
  *   AvatarClass `prepare` is the bundled player's own.
- * @typedef {{KalturaAvatarSession: AvatarClass, name: string, replaced: boolean}} Player
+ * @typedef {() => Promise<{KalturaAvatarSession: AvatarClass}>} ImportPlayer
+ * @typedef {{KalturaAvatarSession: AvatarClass, kind: "builtin" | "sdk"}} Player
  */
 
 /**
- * Loads the class that shows avatars: what the import map names, or else the bundled player.
+ * Loads the class that shows avatars: the wanted one, or else the bundled player's.
  *
  * Rejects where no player could show one, so that nobody opens a session to find that out.
  *
- * @param {{player: "builtin" | "sdk", builtinPlayerUrl: string}} config
- * @param {() => Promise<{KalturaAvatarSession: AvatarClass}>} [wantedModule] Imports it where there is no import map.
+ * @param {{player: "builtin" | "sdk", builtinPlayerUrl: string}} config `player` is the wanted one.
+ * @param {ImportPlayer} importWanted
  * @returns {Promise<Player>}
  */
-export async function loadPlayer({ player, builtinPlayerUrl }, wantedModule = () => import("@unisphere/models-sdk-js")) {
+export async function loadPlayer({ player, builtinPlayerUrl }, importWanted) {
   if (!hasWebRtc()) throw new Problem("no-webrtc", { detail: "WebRTC is missing or switched off in it." });
-  const wanted = player === "sdk" ? "Kaltura's SDK" : "bundled player";
   try {
-    const { KalturaAvatarSession } = await inTime(wantedModule(), LOAD_MS);
+    const { KalturaAvatarSession } = await inTime(importWanted(), LOAD_MS);
     if (!KalturaAvatarSession) throw new Problem("player-failed");
-    return { KalturaAvatarSession, name: wanted, replaced: false };
+    return { KalturaAvatarSession, kind: player };
   } catch {
     const { KalturaAvatarSession } = await import(builtinPlayerUrl).catch(() => {
       throw new Problem("player-failed", { detail: "Neither the SDK nor the bundled player came." });
     });
-    return { KalturaAvatarSession, name: "bundled player", replaced: player === "sdk" };
+    return { KalturaAvatarSession, kind: "builtin" };
   }
 }
 

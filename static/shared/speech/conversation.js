@@ -138,15 +138,6 @@ export class Conversation {
     return answerOf(await this.#say(about, (turnId) => this.#session.speakAudio(blob, turnId)));
   }
 
-  /**
-   * @param {import("./microphone.js").Take} take
-   * @returns {Promise<import("./line-state.js").LineState>} As of the answer.
-   */
-  async speakAudio({ blob, seconds }) {
-    const about = { text: this.#recordingName(seconds), seconds };
-    return (await this.#say(about, (turnId) => this.#session.speakAudio(blob, turnId))).line.state;
-  }
-
   /** Stops what was sent so far, and nothing that is sent later; rejects with a `Problem`. */
   async interrupt() {
     const sent = this.#speech.unsaid;

@@ -14,14 +14,14 @@ export async function talking(visit) {
 
   const before = await visitor.mediaTime();
   await visitor.speak(LONG);
-  await visitor.sees("#lines .fate", "speaking");
-  await visitor.sees("#caption", SENTENCE);
+  await visitor.sees(".transcript .fate", "speaking");
+  await visitor.sees(".caption", SENTENCE);
   await visitor.hears(before);
   assert.ok((await visitor.mouthMotion()) > 4 * resting + 2, "the mouth moves");
 
   await visitor.click("Stop");
-  await visitor.sees("#lines .fate", "stopped");
-  await visitor.sees("#caption");
+  await visitor.sees(".transcript .fate", "stopped");
+  await visitor.sees(".caption");
   await visitor.goesSilent();
 
   await visitor.click("End");
@@ -43,9 +43,9 @@ export async function recording(visit) {
 
   const before = await visitor.mediaTime();
   await visitor.click("Say it");
-  await visitor.sees("#lines .fate", "speaking");
+  await visitor.sees(".transcript .fate", "speaking");
   await visitor.hears(before);
-  await visitor.sees("#lines .fate", "said");
+  await visitor.sees(".transcript .fate", "said");
   await visitor.click("End");
   await visitor.sawTheEndOf(sessionId);
   assert.equal((await visitor.said(sessionId, "say-audio")).length, 1);
@@ -55,21 +55,21 @@ export async function resuming(visit) {
   const visitor = await visit();
   const sessionId = await visitor.start();
   await visitor.speak("This was said.");
-  await visitor.sees("#caption", "This was said.");
-  await visitor.sees("#lines .fate", "said");
-  await visitor.sees("#caption");
-  await visitor.page.locator("#text").fill("This is not finished");
+  await visitor.sees(".caption", "This was said.");
+  await visitor.sees(".transcript .fate", "said");
+  await visitor.sees(".caption");
+  await visitor.page.locator(">>> #text").fill("This is not finished");
 
   await visitor.page.reload();
   await visitor.sees("#offer-title", "Your avatar is still here");
   await visitor.click("Resume");
   assert.equal(await visitor.goesLive(), sessionId);
-  assert.equal(await visitor.page.$eval("#text", ({ value }) => value), "This is not finished");
+  assert.equal(await visitor.page.$eval(">>> #text", ({ value }) => value), "This is not finished");
   const before = await visitor.mediaTime();
   await visitor.speak("Here we are again.");
   await visitor.hears(before);
-  await visitor.sees("#lines .fate", "said", "said");
-  await visitor.sees("#lines .words", "Here we are again.", "This was said.");
+  await visitor.sees(".transcript .fate", "said", "said");
+  await visitor.sees(".transcript .words", "Here we are again.", "This was said.");
   await visitor.click("End");
   await visitor.sawTheEndOf(sessionId);
 }
@@ -83,20 +83,20 @@ export async function leaving(visit) {
   await visitor.sawTheEndOf(sessionId);
 }
 
-export async function waiting(visit) {
-  const [first, second] = [await visit(), await visit()];
-  const firstId = await first.start();
-  await second.click("Start");
-  await second.statusIs("Connecting");
-  await second.sees("#place", "You are next in line");
-  await second.page.reload();
-  await second.sees("#place", "You are next in line");
+export async function embedded(visit) {
+  const visitor = await visit();
+  await visitor.click("Start");
+  await visitor.elementIs(({ state }) => state === "live");
+  const sessionId = await visitor.page.$eval("kaltura-avatar", (avatar) => avatar.sessionId);
+  await visitor.elementIs(({ shadowRoot }) => shadowRoot.querySelector("video").currentTime > 1);
+  await visitor.speak("Hello from a shop.");
+  await visitor.elementIs(({ utterances }) => utterances.at(-1)?.state === "said");
 
-  await first.click("End");
-  await first.sawTheEndOf(firstId);
-  const secondId = await second.goesLive();
-  assert.notEqual(secondId, firstId);
-  await second.sees("#waiting");
-  await second.click("End");
-  await second.sawTheEndOf(secondId);
+  await visitor.page.reload();
+  await visitor.click("Resume");
+  await visitor.elementIs(({ state }) => state === "live");
+  assert.equal(await visitor.page.$eval("kaltura-avatar", (avatar) => avatar.sessionId), sessionId);
+  await visitor.click("End");
+  await visitor.sawTheEndOf(sessionId);
+  assert.deepEqual(await visitor.said(sessionId), ["Hello from a shop."]);
 }

@@ -35,12 +35,18 @@ export class Visitor {
   /** Clicks the button of this name, in this tab before all others. */
   async click(name) {
     await this.page.bringToFront();
-    await this.page.locator(`::-p-aria([name="${name}"][role="button"])`).click();
+    const button = await this.page.waitForFunction(usableButton, {}, name);
+    await button.click();
   }
 
   /** Waits until the elements of a selector that are shown have exactly these texts. */
   async sees(selector, ...texts) {
-    await eventually(() => this.page.$$eval(selector, shownTexts), texts);
+    await eventually(() => this.page.$$eval(`>>> ${selector}`, shownTexts), texts);
+  }
+
+  /** Waits until something holds of the element. */
+  async elementIs(holds) {
+    await this.page.waitForFunction(`(${holds})(document.querySelector("kaltura-avatar"))`);
   }
 
   async statusIs(words) {
@@ -68,7 +74,7 @@ export class Visitor {
 
   /** Types a text and clicks Speak. */
   async speak(text) {
-    await this.page.locator("#text").fill(text);
+    await this.page.locator(">>> #text").fill(text);
     await this.click("Speak");
   }
 
@@ -122,6 +128,13 @@ async function eventually(read, expected) {
     if (performance.now() > until) return assert.deepEqual(actual, expected);
     if (isDeepStrictEqual(actual, expected)) return;
   }
+}
+
+/** Runs inside the page, and looks into the element's shadow root too. */
+function usableButton(name) {
+  const roots = [document, document.querySelector("kaltura-avatar").shadowRoot];
+  const buttons = roots.flatMap((root) => [...(root?.querySelectorAll("button:enabled") ?? [])]);
+  return buttons.find((button) => button.checkVisibility() && button.textContent === name);
 }
 
 /** Runs inside the page. */

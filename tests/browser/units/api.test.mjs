@@ -5,33 +5,30 @@ import { BrokerApi } from "../../../static/shared/broker/broker-api.js";
 
 const SESSION = { sessionId: "s/1", token: "a.b.c" };
 
-/** A `BrokerApi` whose server answers as given; what was asked and what was told of it can be read. */
+/** A `BrokerApi` whose server answers as given; what was asked of it can be read. */
 function api(answer, caller = {}) {
   const asked = [];
-  const told = [];
   const fetch = async (path, init) => {
     asked.push({ path, ...init });
     return answer();
   };
-  const onCall = (call) => told.push(call);
-  return { api: new BrokerApi({ ...caller, fetch, onCall }), asked, told };
+  return { api: new BrokerApi({ ...caller, fetch }), asked };
 }
 
 const json = (body, init) => () => new Response(JSON.stringify(body), init);
 
 test("create sends its key, and tells when it was answered by the server's clock", async () => {
-  const headers = { Date: "Sun, 22 Nov 2026 11:00:00 GMT", "X-Request-ID": "r-1" };
-  const { api: broker, asked, told } = api(json(SESSION, { status: 201, headers }));
+  const headers = { Date: "Sun, 22 Nov 2026 11:00:00 GMT" };
+  const { api: broker, asked } = api(json(SESSION, { status: 201, headers }));
   const { answeredAt } = await broker.create("a-key");
   assert.equal(answeredAt, Date.parse(headers.Date));
   assert.equal(asked[0].headers["Idempotency-Key"], "a-key");
   assert.equal(asked[0].body, "{}");
-  const [{ method, path, status, requestId }] = told;
-  assert.deepEqual([method, path, status, requestId], ["POST", "/api/create-avatar-session", 201, "r-1"]);
+  assert.deepEqual([asked[0].method, asked[0].path], ["POST", "/api/create-avatar-session"]);
 });
 
 test("a control call carries the token in its header and nowhere else", async () => {
-  const { api: broker, asked, told } = api(json({ success: true, turnId: "t-1" }));
+  const { api: broker, asked } = api(json({ success: true, turnId: "t-1" }));
   await broker.speak(SESSION, "Hello");
   await broker.end(SESSION);
   const [speak, end] = asked;
@@ -39,7 +36,7 @@ test("a control call carries the token in its header and nowhere else", async ()
   assert.equal(speak.headers["Avatar-Token"], "a.b.c");
   assert.deepEqual(JSON.parse(speak.body), { text: "Hello" });
   assert.deepEqual([end.body, end.keepalive], [undefined, true]);
-  assert.ok(!JSON.stringify(told).includes("a.b.c"));
+  assert.ok(!(speak.path + speak.body).includes("a.b.c"));
 });
 
 test("what is said as the page goes outlives it", async () => {
@@ -95,17 +92,15 @@ test("every session of the visitor is ended, whichever tab it is in", async () =
   );
 });
 
-test("a problem is thrown as one, and told of as a call all the same", async () => {
+test("a problem is thrown as one", async () => {
   const problem = { type: "/problems/kaltura-busy", title: "T", detail: "D.", requestId: "r" };
-  const { api: broker, told } = api(json(problem, { status: 503, headers: { "Retry-After": "7" } }));
+  const { api: broker } = api(json(problem, { status: 503, headers: { "Retry-After": "7" } }));
   await assert.rejects(broker.interrupt(SESSION), { name: "kaltura-busy", retryAfter: 7 });
-  assert.equal(told[0].status, 503);
 });
 
-test("no answer is a problem too, and a call without a status", async () => {
-  const { api: broker, told } = api(() => {
+test("no answer is a problem too", async () => {
+  const { api: broker } = api(() => {
     throw new TypeError("Failed to fetch");
   });
   await assert.rejects(broker.keepAlive(SESSION), { name: "unreachable" });
-  assert.equal(told[0].status, null);
 });

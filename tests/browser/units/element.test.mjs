@@ -28,7 +28,7 @@ const found = (pattern) => [...new Set([...sources.matchAll(pattern)].map(([, na
 
 const kebab = (name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 const own = Object.entries(Object.getOwnPropertyDescriptors(KalturaAvatar.prototype));
-const INTERNAL = ["choice", "controlList", "askAuthToken", "constructor"];
+const INTERNAL = ["constructor"];
 
 test("a server that renders pages may import the element", () => {
   assert.equal(globalThis.HTMLElement, undefined);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { watchFetch } from "../../../static/approaches/network-log.js";
+import { watchFetch } from "../../../static/shared/network-calls.js";
 
 globalThis.location = new URL("https://broker.example/approaches");
 
@@ -51,8 +51,9 @@ test("a call belongs to whoever watched when it began", async () => {
   assert.deepEqual([before.calls.length, after.calls.length], [1, 0]);
 });
 
-test("a session that is opened is told, and its answer can still be read", async () => {
-  for (const path of ["/api/create-avatar-session", "/v1/avatar-session/create", "/v1/avatar-session"]) {
+test("a session that is opened or resumed is told, and its answer can still be read", async () => {
+  const opens = ["/api/create-avatar-session", "/api/avatar-sessions/s/resume", "/v1/avatar-session/create", "/v1/avatar-session"];
+  for (const path of opens) {
     const one = watcher();
     const answer = await watched(() => one, created)(path);
     assert.deepEqual(one.sessions, [{ sessionId: "s", token: "t" }]);

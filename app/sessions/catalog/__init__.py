@@ -1,0 +1,1 @@
+"""What visitors may choose: avatars and voices, as Kaltura's catalog describes them."""
