@@ -114,6 +114,17 @@ class AvatarPage:
         shown: list[dict[str, Any]] = await self.page.evaluate("probe.captionsSince", time)
         return [(each["time"], each["text"]) for each in shown]
 
+    async def caption_shown(self, words: str) -> float:
+        """Waits until these words are captioned, however shortly; when in the media that began."""
+        found: list[float] = []
+
+        async def is_shown() -> bool:
+            found[:] = [time for time, text in await self.captions_since(0) if text == words]
+            return bool(found)
+
+        await eventually(is_shown, f"the caption reads {words!r}")
+        return found[0]
+
     async def voices_since(self, time: float) -> list[tuple[float, float]]:
         """When in the media a voice began and ended, pauses of up to half a second left out."""
         voices: list[tuple[float, float]] = []

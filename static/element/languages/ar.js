@@ -22,7 +22,7 @@ export default {
   large: "كبير",
   fullScreen: "ملء الشاشة",
   saveAs: "حفظ بصيغة",
-  saveText: "حفظ كنص",
+  saveText: "حفظ بصيغة نص",
   saveVtt: "حفظ بصيغة WebVTT",
   plainText: "نص",
 

@@ -22,8 +22,8 @@ export default {
   large: "גדול",
   fullScreen: "מסך מלא",
   saveAs: "שמירה בתור",
-  saveText: "שמירה כטקסט",
-  saveVtt: "שמירה כ־WebVTT",
+  saveText: "שמירה בתור טקסט",
+  saveVtt: "שמירה בתור WebVTT",
   plainText: "טקסט",
 
   avatar: "אווטאר",

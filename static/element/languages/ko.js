@@ -22,8 +22,8 @@ export default {
   large: "크게",
   fullScreen: "전체 화면",
   saveAs: "저장 형식",
-  saveText: "텍스트로 저장",
-  saveVtt: "WebVTT로 저장",
+  saveText: "텍스트 파일로 저장",
+  saveVtt: "WebVTT 파일로 저장",
   plainText: "텍스트",
 
   avatar: "아바타",

@@ -83,20 +83,20 @@ export async function leaving(visit) {
   await visitor.sawTheEndOf(sessionId);
 }
 
-export async function waiting(visit) {
-  const [first, second] = [await visit(), await visit()];
-  const firstId = await first.start();
-  await second.click("Start");
-  await second.statusIs("Connecting");
-  await second.sees("#place", "You are next in line");
-  await second.page.reload();
-  await second.sees("#place", "You are next in line");
+export async function embedded(visit) {
+  const visitor = await visit();
+  await visitor.click("Start");
+  await visitor.elementIs(({ state }) => state === "live");
+  const sessionId = await visitor.page.$eval("kaltura-avatar", (avatar) => avatar.sessionId);
+  await visitor.elementIs(({ shadowRoot }) => shadowRoot.querySelector("video").currentTime > 1);
+  await visitor.speak("Hello from a shop.");
+  await visitor.elementIs(({ utterances }) => utterances.at(-1)?.state === "said");
 
-  await first.click("End");
-  await first.sawTheEndOf(firstId);
-  const secondId = await second.goesLive();
-  assert.notEqual(secondId, firstId);
-  await second.sees("[part=waiting]");
-  await second.click("End");
-  await second.sawTheEndOf(secondId);
+  await visitor.page.reload();
+  await visitor.click("Resume");
+  await visitor.elementIs(({ state }) => state === "live");
+  assert.equal(await visitor.page.$eval("kaltura-avatar", (avatar) => avatar.sessionId), sessionId);
+  await visitor.click("End");
+  await visitor.sawTheEndOf(sessionId);
+  assert.deepEqual(await visitor.said(sessionId), ["Hello from a shop."]);
 }

@@ -15,7 +15,9 @@ import pytest_asyncio
 
 from tests.support.browsers import program_of
 from tests.support.demo import Demo
+from tests.support.embedded_avatar import policy
 from tests.support.processes import NODE, STOP_SECONDS
+from tests.support.site import running_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -23,8 +25,8 @@ RUNNER: Final = Path(__file__).with_name("runner.mjs")
 START_SECONDS: Final = 60
 SCENARIO_SECONDS: Final = 90
 
-Play = Callable[[str, Demo], Awaitable[None]]
-"""Plays a scenario before a broker, and fails with what went wrong there."""
+Play = Callable[..., Awaitable[None]]
+"""Plays a scenario on the page of a broker, or on another, and fails with what went wrong there."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -39,8 +41,8 @@ async def play(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Play]:
         )
     browser: int | None = None
 
-    async def play(scenario: str, demo: Demo) -> None:
-        asked = {"scenario": scenario, "url": demo.url, "emulatorUrl": demo.emulator_url}
+    async def play(scenario: str, demo: Demo, url: str = "") -> None:
+        asked = {"scenario": scenario, "url": url or demo.url, "emulatorUrl": demo.emulator_url}
         assert runner.stdin
         runner.stdin.write(json.dumps(asked).encode() + b"\n")
         verdict = await _told(runner, SCENARIO_SECONDS)
@@ -94,5 +96,14 @@ async def test_leaving_the_page_ends_its_session(play: Play, demo: Demo) -> None
     await play("leaving", demo)
 
 
-async def test_the_next_in_line_is_let_in_when_a_session_ends(play: Play, small_demo: Demo) -> None:
-    await play("waiting", small_demo)
+async def test_two_lines_on_a_page_of_another_origin_are_enough(
+    play: Play, broker: Demo, port: int
+) -> None:
+    async with running_site(port) as site:
+        site.policy = policy(broker)
+        site.pages["/"] = (
+            '<!doctype html><title>A shop</title><link rel="icon" href="data:,">'
+            f'<script type="module" src="{broker.url}/avatar.js"></script>'
+            "<kaltura-avatar></kaltura-avatar>"
+        )
+        await play("embedded", broker, site.url)

@@ -44,6 +44,11 @@ export class Visitor {
     await eventually(() => this.page.$$eval(`>>> ${selector}`, shownTexts), texts);
   }
 
+  /** Waits until something holds of the element. */
+  async elementIs(holds) {
+    await this.page.waitForFunction(`(${holds})(document.querySelector("kaltura-avatar"))`);
+  }
+
   async statusIs(words) {
     await this.sees("[role=status]", words);
   }
