@@ -27,6 +27,7 @@ export default {
   plainText: "نص",
 
   avatar: "الشخصية الرقمية",
+  voice: "الصوت",
   disclosure: "وجه وصوت من إنشاء الذكاء الاصطناعي",
   viewing: "الصوت والصورة",
   text: "النص المراد نطقه",

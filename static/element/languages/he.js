@@ -27,6 +27,7 @@ export default {
   plainText: "טקסט",
 
   avatar: "אווטאר",
+  voice: "קול",
   disclosure: "פנים וקול שנוצרו בבינה מלאכותית",
   viewing: "קול ותמונה",
   text: "טקסט להקראה",

@@ -27,6 +27,7 @@ export default {
   plainText: "텍스트",
 
   avatar: "아바타",
+  voice: "목소리",
   disclosure: "AI가 만든 얼굴과 목소리",
   viewing: "소리와 화면",
   text: "말할 내용",
