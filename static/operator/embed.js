@@ -1,4 +1,4 @@
-import { addCopyButtons } from "../shared/copy-buttons.js";
+import { addCopyButtons } from "../shared/pages/copy-buttons.js";
 import "./frame.js";
 
 addCopyButtons();

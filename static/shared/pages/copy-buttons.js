@@ -1,4 +1,4 @@
-import { create } from "./dom.js";
+import { create } from "../dom.js";
 
 const SHOWN_MS = 5000;
 
