@@ -19,7 +19,7 @@ const MAY_IMPORT = {
   "page": ["shared", "shared/broker", "shared/session", "shared/speech", "shared/pages", "element"],
   "approaches": ["shared", "shared/broker", "shared/session", "shared/pages"],
   "operator": ["shared", "shared/broker", "shared/pages"],
-  "docs": ["shared/pages"],
+  "docs": ["shared", "shared/pages"],
 };
 
 const MOST_MODULES = 12;
