@@ -91,7 +91,7 @@ export class DemoPanel {
   /**
    * Adds a call; keep-alives share a row, since they would push the others out.
    *
-   * @param {import("../shared/network-calls.js").NetworkCall} call
+   * @param {import("../shared/pages/network-calls.js").NetworkCall} call
    */
   call({ method, path, status, ms }) {
     const answer = status === null ? "none" : String(status);

@@ -1,7 +1,7 @@
 import { SessionController } from "../shared/session/session-controller.js";
 import { ApproachApi } from "./approach-api.js";
 
-/** @typedef {import("../shared/network-calls.js").NetworkCall} NetworkCall */
+/** @typedef {import("../shared/pages/network-calls.js").NetworkCall} NetworkCall */
 
 /** A player fills and plays its own container here; the page adds nothing. */
 const CONTAINER = { clear() {}, async playable() {} };

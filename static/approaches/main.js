@@ -1,6 +1,6 @@
 import { Problem } from "../shared/broker/problems.js";
 import { byId } from "../shared/dom.js";
-import { watchFetch, watchXhr } from "../shared/network-calls.js";
+import { watchFetch, watchXhr } from "../shared/pages/network-calls.js";
 import { randomId } from "../shared/random-id.js";
 import { PLAYER_NAMES, loadPlayer } from "../shared/session/player-loader.js";
 import { apiControl, backend, hybrid, sdkControl } from "./controls.js";

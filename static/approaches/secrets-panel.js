@@ -1,4 +1,4 @@
-import { decodePayload } from "../shared/jwt.js";
+import { decodePayload } from "../shared/pages/jwt.js";
 
 /**
  * @typedef {{page: string, broker: string, kaltura: string}} SecretHolders Who holds what, in words.

@@ -1,7 +1,7 @@
 import "../element/index.js";
 import { nextStepOf } from "../shared/broker/next-steps.js";
 import { byId } from "../shared/dom.js";
-import { watchFetch, watchXhr } from "../shared/network-calls.js";
+import { watchFetch, watchXhr } from "../shared/pages/network-calls.js";
 import { preset } from "../shared/presets.js";
 import { PLAYER_NAMES } from "../shared/session/player-loader.js";
 import { Microphone, canRecord } from "../shared/speech/microphone.js";

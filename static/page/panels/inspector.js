@@ -1,5 +1,5 @@
 import { byId } from "../../shared/dom.js";
-import { describeClaims } from "../../shared/jwt.js";
+import { describeClaims } from "../../shared/pages/jwt.js";
 
 const MOST_CALLS = 50;
 
@@ -32,7 +32,7 @@ export class Inspector {
     this.#set({ Claims: "none: the token was dropped" });
   }
 
-  /** @param {import("../../shared/network-calls.js").NetworkCall} call */
+  /** @param {import("../../shared/pages/network-calls.js").NetworkCall} call */
   called({ by, method, path, status, ms, requestId }) {
     const row = document.createElement("tr");
     const session = this.#facts.get("Session");

@@ -4,7 +4,7 @@ import test from "node:test";
 import { apiControl, sdkControl } from "../../../static/approaches/controls.js";
 import { DemoRunner } from "../../../static/approaches/demo-runner.js";
 import { DemoSession } from "../../../static/approaches/demo-session.js";
-import { watchFetch } from "../../../static/shared/network-calls.js";
+import { watchFetch } from "../../../static/shared/pages/network-calls.js";
 
 globalThis.location = new URL("https://broker.example/approaches");
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { describeClaims } from "../../../static/shared/jwt.js";
+import { describeClaims } from "../../../static/shared/pages/jwt.js";
 
 test("a token's claims are told with readable times, and what is no token is told to be none", () => {
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");

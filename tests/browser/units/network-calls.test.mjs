@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { watchFetch } from "../../../static/shared/network-calls.js";
+import { watchFetch } from "../../../static/shared/pages/network-calls.js";
 
 globalThis.location = new URL("https://broker.example/approaches");
 

@@ -9,7 +9,7 @@
  *
  * @typedef {{
  *   called(call: NetworkCall): void,
- *   opened(session: import("../../types/broker-api.js").CreatedSession): void,
+ *   opened(session: import("../../../types/broker-api.js").CreatedSession): void,
  * }} Watcher
  */
 
