@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from app.emulator.settings import CATALOG_TAG
-from tests.support.avatar_page import AvatarPage
+from tests.support.avatar_page import AvatarPage, eventually
 from tests.support.demo import Demo, running_demo
 from tests.support.processes import Running
 
@@ -81,7 +81,12 @@ async def test_where_there_is_one_of_each_nothing_is_to_be_chosen(
     later: list[str] = []
     tab.page.on("request", lambda request: later.append(request.url))
     await tab.page.goto(demo.url)
-    await tab.page.wait_for_function("document.querySelector('kaltura-avatar').catalog !== null")
+    element = tab.page.locator("kaltura-avatar")
+
+    async def knows_the_catalog() -> bool:
+        return bool(await element.evaluate("avatar => avatar.catalog !== null"))
+
+    await eventually(knows_the_catalog, "the catalog is known")
     await expect(tab.page.get_by_role("radiogroup")).to_have_count(0)
     assert not [url for url in later if "picker" in url]
 
