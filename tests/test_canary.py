@@ -431,7 +431,7 @@ class Play:
         self._session = {}
         for token in (KS, OPERATOR):
             await self._told.call("POST", "/operator/api/sign-in", json={"token": token})
-        for view in ("api/audit", "api/audit.csv", "api/audit.jsonl", "record", "usage"):
+        for view in ("api/audit", "api/audit.csv", "api/audit.jsonl", "record", "usage", "embed"):
             await self._told.call("GET", f"/operator/{view}")
         await self._told.call("GET", "/operator")
         await self._told.follow("/operator/api/events", '"sessions"')

@@ -1,5 +1,5 @@
 /** `<kaltura-avatar>` for TypeScript; `static/element/kaltura-avatar.js` is checked against it. */
-import type { CreatedSession, PlaceInLine, Spoken } from "./broker-api.js";
+import type { CreatedSession, PlaceInLine, PublicCatalog, Spoken } from "./broker-api.js";
 
 export type AvatarState = "ready" | "waiting" | "connecting" | "live" | "speaking" | "ended" | "problem";
 
@@ -66,6 +66,7 @@ export interface KalturaAvatarElement extends HTMLElement {
   readonly place: PlaceInLine | null;
   readonly problem: AvatarProblem | null;
   readonly utterances: AvatarUtterance[];
+  readonly catalog: PublicCatalog | null;
   preload(): Promise<"builtin" | "sdk" | null>;
   start(): Promise<AvatarState>;
   speak(text: string | AsyncIterable<string>, options?: { turnId?: string }): Promise<Spoken | null>;

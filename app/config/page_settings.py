@@ -24,7 +24,7 @@ class PageSettings(BaseSettings):
         "be read",
     )
     page_terms_url: TamperProofUrl | None = Field(
-        None, description="Your terms, linked below the buttons: an https address"
+        None, description="Your terms, linked where the page introduces itself: an https address"
     )
     page_phrases: Annotated[tuple[Text, ...], NoDecode, BarSeparated] = Field(
         (), description="Texts that the page offers to say, separated by vertical bars"

@@ -23,6 +23,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from app.config.sources import SettingsError
 from app.db.database_file import DatabaseFile
+from app.db.idle_connections import check_idle_connections
 from app.db.process_locks import FileProcessLocks, ProcessLocks, SingleProcessLocks
 from app.db.sqlite_writer import SqliteWriter
 from app.db.turns import Turns
@@ -270,7 +271,9 @@ def _postgres(url: str) -> AsyncEngine:
     )
 
     connect = bounding_transactions(connector(url, seconds=BUSY_SECONDS))
-    return create_async_engine(f"{POSTGRES}+asyncpg://", async_creator=connect, pool_pre_ping=True)
+    engine = create_async_engine(f"{POSTGRES}+asyncpg://", async_creator=connect)
+    check_idle_connections(engine.sync_engine)
+    return engine
 
 
 async def _prepare_postgres(

@@ -2,19 +2,19 @@
 
 import secrets
 from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse
-from fastapi.templating import Jinja2Templates
 from starlette.exceptions import HTTPException
 
 from app.config.settings import BUILTIN_PLAYER, Settings
 from app.problems import PROBLEMS
 from app.web.deps import AssetsDep, CallerDep, OwnOriginDep, SettingsDep, TemplatesDep, VisitorsDep
 from app.web.docs.reference import reference
+from app.web.docs.snippets import LANGUAGES
 from app.web.embed.element_files import release_of, snippet_of
-from app.web.middleware.csp import DOCUMENT_POLICY, page_policy
+from app.web.middleware.csp import DOCUMENT_POLICY, page_policy, reference_policy
 from app.web.route_classes import HeadRoute
 from app.web.visitor.config import BUILTIN_PLAYER_FILE, public_config
 
@@ -84,7 +84,8 @@ async def problem(name: str, request: Request, templates: TemplatesDep) -> HTMLR
     found = next((kind for kind in PROBLEMS if kind.name == name), None)
     if found is None:
         raise HTTPException(404)
-    return _document(request, templates, "problem.html", {"problem": found})
+    headers = {"Content-Security-Policy": DOCUMENT_POLICY}
+    return templates.TemplateResponse(request, "problem.html", {"problem": found}, headers=headers)
 
 
 @router.get("/docs")
@@ -93,19 +94,14 @@ async def docs(
 ) -> HTMLResponse:
     """The page of the API's documentation, made from its OpenAPI document."""
     document = request.app.openapi()
+    nonce = secrets.token_urlsafe(16)
     context = {
+        "nonce": nonce,
         "document": document,
         "groups": reference(document, origin),
-        "origin": origin,
+        "languages": LANGUAGES,
         "problems": PROBLEMS,
         "snippet": snippet_of(origin, release_of(assets)),
     }
-    return _document(request, templates, "docs.html", context)
-
-
-def _document(
-    request: Request, templates: Jinja2Templates, name: str, context: dict[str, Any]
-) -> HTMLResponse:
-    """A page without scripts."""
-    headers = {"Content-Security-Policy": DOCUMENT_POLICY}
-    return templates.TemplateResponse(request, name, context, headers=headers)
+    headers = {"Content-Security-Policy": reference_policy(nonce)}
+    return templates.TemplateResponse(request, "docs.html", context, headers=headers)

@@ -43,7 +43,9 @@ async function sayText(api, session, text, turnId) {
     return receiptOf(await api.speak(session, text, turnId));
   } catch (error) {
     const problem = Problem.fromFailure(error);
-    const found = problem.isOutcomeUnknown ? await lookUp(api, session, turnId) : null;
+    // The text may be said although the call failed: nobody can tell but the broker's list.
+    const isUnclear = problem.unanswered || ["unknown", "outcome-unknown"].includes(problem.name);
+    const found = isUnclear ? await lookUp(api, session, turnId) : null;
     if (!found) throw problem;
     if (found.state === "failed") throw new Problem(found.reason ?? "");
     return receiptOf(found);

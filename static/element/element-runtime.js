@@ -30,6 +30,9 @@ export class ElementRuntime {
   #config;
   /** @type {import("./broker-config.js").PublicConfig | null} Not known yet. */
   #settings = null;
+  /** What may be chosen. @type {import("./broker-config.js").PublicCatalog | null} Not known yet. */
+  catalog = null;
+  #hasPicker = false;
   #words = new Words();
   #elements;
   #content;
@@ -67,7 +70,7 @@ export class ElementRuntime {
       lineWords: new LineWords(this.#words, problemWords),
       storage: new TabStorage(`kaltura-avatar ${broker} `),
       examples: () => host.examples,
-      choice: () => choiceOf(host),
+      choice: () => ({ avatarId: host.avatarId || undefined, voiceId: host.voiceId || undefined }),
       mayStart,
       maySpeak,
     });
@@ -79,6 +82,7 @@ export class ElementRuntime {
     this.showPoster();
     void this.translate();
     void this.#settled().catch(() => {}); // Whoever starts a session is told.
+    void this.#loadCatalog().catch(() => {}); // What cannot be chosen need not be.
   }
 
   /** Takes up what the page before this one left, if it did. */
@@ -134,8 +138,24 @@ export class ElementRuntime {
     example.hidden = this.#host.examples.length === 0;
     composer.hidden = !wanted.has("composer") || !allows("speak");
     for (const slot of [introduction, tools]) slot.hidden = !this.#host.querySelector(`:scope > [slot=${slot.name}]`);
+    if (wanted.has("picker")) void this.#offerChoice().catch(() => {}); // Likewise.
     if (!wanted.has("transcript")) transcript.remove();
     else if (!transcript.parentNode) rail.append(transcript);
+  }
+
+  async #loadCatalog() {
+    this.catalog = await this.#config.catalog();
+    this.showControls();
+  }
+
+  /** Loads the picker where there is a choice; it hides itself as the controls and the state want it. */
+  async #offerChoice() {
+    const { catalog } = this;
+    if (!catalog || this.#hasPicker || Math.max(catalog.avatars.length, catalog.voices.length) < 2) return;
+    this.#hasPicker = true;
+    // Not a literal, so that a bundle leaves it where it is.
+    const { Picker } = await import(new URL("./picker/picker.js", import.meta.url).href);
+    new Picker(this.#host, this.#words, catalog).place(this.#elements.introduction, this.#over.signal);
   }
 
   showPoster() {
@@ -179,13 +199,4 @@ export class ElementRuntime {
     this.showControls();
     return settings;
   }
-}
-
-/**
- * The avatar and the voice that are asked for.
- *
- * @param {KalturaAvatar} host
- */
-function choiceOf({ avatarId, voiceId }) {
-  return { ...(avatarId && { avatarId }), ...(voiceId && { voiceId }) };
 }

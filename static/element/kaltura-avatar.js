@@ -9,7 +9,7 @@ import { SessionFacts } from "./session-facts.js";
 export const NAME = "kaltura-avatar";
 
 /** What may be shown, in the attribute `controls`; all of it without the attribute. */
-const CONTROLS = ["start", "stop", "end", "composer", "captions", "transcript", "fullscreen"];
+const CONTROLS = ["start", "stop", "end", "composer", "captions", "transcript", "picker", "fullscreen"];
 
 /** What a session is opened with: one that is open stays as it is, and the next one is another. */
 const IDENTITY = ["broker", "player"];
@@ -104,9 +104,8 @@ export class KalturaAvatar extends Base {
 
   /** The broker's origin: where this script came from, if nothing else is said. */
   get broker() {
-    const { origin } = new URL(import.meta.url);
     const given = this.getAttribute("broker");
-    return given ? new URL(given, document.baseURI).origin : origin;
+    return new URL(given || import.meta.url, document.baseURI).origin;
   }
 
   set broker(value) {
@@ -264,6 +263,10 @@ export class KalturaAvatar extends Base {
 
   get utterances() {
     return this.#facts.utterances;
+  }
+
+  get catalog() {
+    return this.#runtime?.catalog ?? null;
   }
 
   // What it can be told to do.

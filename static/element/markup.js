@@ -173,7 +173,5 @@ function button(words, key, attributes = {}) {
  * @param {"mute" | "captions" | "fullScreen"} name
  */
 function iconButton(words, name) {
-  const made = create("button", { type: "button", part: "button" }, icon(name));
-  words.label(made, name, "title");
-  return words.label(made, name, "aria-label");
+  return words.label(create("button", { type: "button", part: "button" }, icon(name)), name, "title");
 }

@@ -1,12 +1,10 @@
+import { PRESETS } from "../shared/presets.js";
 import { HELLO, PortCalls, WELCOME } from "./port-calls.js";
 
 const NAME = "kaltura-avatar-frame";
 
 /** The broker's origin: where this script came from. */
 const BROKER = new URL(import.meta.url).origin;
-
-/** The attributes that become presets in the frame's address. */
-const PRESETS = { "avatar-id": "avatar", "voice-id": "voice", lang: "lang", theme: "theme", text: "text" };
 
 /** A frame answers as soon as it has loaded. */
 const PATIENCE_MS = 5000;
@@ -145,7 +143,7 @@ export class KalturaAvatarFrame extends Base {
 
   get #address() {
     const address = new URL("/embed", BROKER);
-    for (const [attribute, preset] of Object.entries(PRESETS)) {
+    for (const [preset, attribute] of Object.entries({ ...PRESETS, text: "text" })) {
       const from = attribute === "lang" ? this.closest("[lang]") : this;
       const value = from?.getAttribute(attribute);
       if (value) address.searchParams.set(preset, value);

@@ -2,6 +2,7 @@ import "../element/index.js";
 import { nextStepOf } from "../shared/broker/next-steps.js";
 import { byId } from "../shared/dom.js";
 import { watchFetch, watchXhr } from "../shared/network-calls.js";
+import { preset } from "../shared/presets.js";
 import { PLAYER_NAMES } from "../shared/session/player-loader.js";
 import { Microphone, canRecord } from "../shared/speech/microphone.js";
 import { Inspector } from "./panels/inspector.js";
@@ -40,6 +41,7 @@ if (inspector) {
   watchXhr((call) => inspector.called(call));
 }
 showState();
+preset(avatar);
 queueMicrotask(takeOver); // The element has begun by then.
 void preload();
 

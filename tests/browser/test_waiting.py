@@ -187,6 +187,11 @@ async def test_a_place_is_asked_for_with_a_long_wait(
 ) -> None:
     async with tab.page.expect_request(re.compile(r"/api/waiting-room/ticket-1\?wait=20$")):
         await get_in_line(tab, demo, room)
+
+    async def is_polled() -> bool:
+        return room.polls > 0
+
+    await eventually(is_polled, "the line is asked")
     assert room.polls == 1
     await tab.button("End").click()
 

@@ -32,8 +32,8 @@ async def as_curl_would(
             case "-F":
                 field, _, _ = next(arguments).partition("=@")
                 method, more = "POST", {"files": {field: wav(1)}}
-            case "-b" | "-c":
-                next(arguments)  # the client keeps cookies anyway
+            case "-b" | "-c" | "-o":
+                next(arguments)  # the client keeps cookies and answers anyway
             case "-s" | "-N":
                 pass  # how curl prints
             case _:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import html
 import json
 import re
 from collections.abc import AsyncIterator
@@ -15,7 +16,10 @@ from starlette.types import Receive, Scope, Send
 from app.web.embed import routes
 from app.web.embed.element_files import ElementRelease, release_of
 from app.web.static_files import CHECKED, FOR_GOOD, PageFiles
+from tests.support.operators import TOKEN, signed_in
 from tests.support.visitor_api import Visit
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 OTHER = "https://shop.example"
 LEADS_TO = re.compile(r'export \* from "([^"]+)";\n')
@@ -178,3 +182,17 @@ async def test_a_page_is_told_what_it_may_show(visit: Visit) -> None:
         "sdkUrl": "https://sdk.example/sdk.js",
         "sdkIntegrity": "sha384-" + "a" * 64,
     }
+
+
+@pytest.mark.parametrize("page", ["/docs", "/operator/embed"])
+async def test_the_lines_to_copy_are_those_of_the_documents(visit: Visit, page: str) -> None:
+    operator = await signed_in(
+        await visit(public_url="https://avatar.example.com", operator_token=TOKEN)
+    )
+    shown = html.unescape((await operator.get(page)).text)
+    documents = [(DOCS / name).read_text(encoding="utf-8") for name in ("element.md", "embed.md")]
+    [element, *_], [plain, scripted] = [
+        re.findall(r"```html\n(.*?)\n```", document, re.DOTALL) for document in documents
+    ]
+    for lines in (element, plain, scripted.replace(' theme="dark"', "")):
+        assert f"<code>{lines}</code>" in shown

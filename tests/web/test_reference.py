@@ -1,24 +1,31 @@
-"""The reference: OpenAPI made readable, and curl lines that work."""
+"""The reference: OpenAPI made readable, and code that works."""
 
 import html
 import json
 import re
+import secrets
 import shlex
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
+from asgi_lifespan import LifespanManager
 
-from app.main import create_app
+from app.main import Transports, create_app
 from app.problems import PROBLEMS
+from app.web.bounds import WebBounds
 from app.web.docs.openapi import problems
 from app.web.docs.reference import Endpoint, Field, reference
-from tests.support.curl import as_curl_would
-from tests.support.doubles import settings
-from tests.support.visitor_api import Visit
+from app.web.docs.security_schemes import schemes
+from tests.support.doubles import FakeKaltura, settings
+from tests.support.served import Served, served
+from tests.support.snippets import runner
+from tests.support.visitor_api import CREATE, ORIGIN, path
 
-ORIGIN = "http://broker.test"
+OPERATOR_TOKEN = "an-operator-token-of-ours"
+SCHEMES = schemes(settings())
 
 
 def the_only_endpoint(
@@ -28,6 +35,7 @@ def the_only_endpoint(
     sent: Mapping[str, Any] | None = None,
     answered: Mapping[str, Any] | None = None,
     schemas: Mapping[str, Any] | None = None,
+    schemes: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Endpoint:
     """The endpoint of a document that has one operation."""
@@ -41,7 +49,8 @@ def the_only_endpoint(
     }
     if sent:
         operation["requestBody"] = {"content": {"application/json": {"schema": sent}}}
-    document = {"paths": {path: {method: operation}}, "components": {"schemas": schemas or {}}}
+    components = {"schemas": schemas or {}, "securitySchemes": schemes or SCHEMES}
+    document = {"paths": {path: {method: operation}}, "components": components}
     (group,) = reference(document, ORIGIN)
     assert group.name == "Things"
     (endpoint,) = group.endpoints
@@ -121,7 +130,7 @@ def test_a_body_without_an_example_is_made_of_its_required_fields() -> None:
         "more": {"type": "string"},
     }
     endpoint = the_only_endpoint(sent={"properties": properties, "required": ["count", "text"]})
-    words = shlex.split(endpoint.curl.replace("\\\n", ""))
+    words = shlex.split(endpoint.snippets["curl"].replace("\\\n", ""))
     assert json.loads(words[-1]) == {"count": 1, "text": "..."}
 
 
@@ -132,26 +141,43 @@ def test_an_answer_without_a_schema_has_no_fields() -> None:
 
 def test_an_example_of_the_model_comes_first() -> None:
     sent = {"properties": {"a": {"type": "string"}}, "required": ["a"], "examples": [{"a": "x"}]}
-    assert the_only_endpoint(sent=sent).curl.endswith("""-d '{"a": "x"}'""")
+    assert the_only_endpoint(sent=sent).snippets["curl"].endswith("""-d '{"a": "x"}'""")
 
 
 def test_a_method_that_curl_would_not_guess_is_named() -> None:
     sent = {"properties": {"a": {"type": "string"}}, "required": ["a"]}
-    assert the_only_endpoint().curl.startswith("curl -X POST ")
-    assert the_only_endpoint(sent=sent).curl.startswith('curl "http')
-    assert the_only_endpoint(sent=sent, method="put").curl.startswith("curl -X PUT ")
-    assert the_only_endpoint(method="get").curl.startswith('curl "http')
+    assert the_only_endpoint().snippets["curl"].startswith("curl -X POST ")
+    assert the_only_endpoint(sent=sent).snippets["curl"].startswith('curl "http')
+    assert the_only_endpoint(sent=sent, method="put").snippets["curl"].startswith("curl -X PUT ")
+    assert the_only_endpoint(method="get").snippets["curl"].startswith('curl "http')
 
 
 def test_an_apostrophe_in_an_example_does_not_end_the_shell_s_quotes() -> None:
     sent = {"properties": {"a": {"type": "string"}}, "examples": [{"a": "It's me"}]}
-    words = shlex.split(the_only_endpoint(sent=sent).curl.replace("\\\n", ""))
+    words = shlex.split(the_only_endpoint(sent=sent).snippets["curl"].replace("\\\n", ""))
     assert json.loads(words[-1]) == {"a": "It's me"}
 
 
-def test_only_calls_for_one_session_send_its_token() -> None:
-    assert "Bearer $TOKEN" in the_only_endpoint(path="/api/things/{sessionId}").curl
-    assert "Bearer" not in the_only_endpoint(path="/api/things").curl
+@pytest.mark.parametrize(
+    ("security", "curl", "python"),
+    [
+        (["token", "cookie", "visitor"], '-H "Authorization: Bearer $TOKEN"', 'f"Bearer {TOKEN}"'),
+        (["cookie", "visitor"], "-b cookies.txt -c cookies.txt", '"Avatar-Visitor": VISITOR'),
+        (["operator"], '"Authorization: Bearer $OPERATOR_TOKEN"', 'f"Bearer {OPERATOR_TOKEN}"'),
+    ],
+)
+def test_a_call_sends_what_says_who_calls(security: list[str], curl: str, python: str) -> None:
+    code = the_only_endpoint(security=[{name: []} for name in security]).snippets
+    assert curl in code["curl"]
+    assert python in code["Python"]
+
+
+def test_where_visitors_sign_in_a_call_sends_the_token_of_their_login() -> None:
+    login = {"visitor": {"type": "http", "scheme": "bearer"}}
+    security: list[Any] = [{"cookie": []}, {"visitor": []}]
+    code = the_only_endpoint(security=security, schemes=login).snippets
+    assert '-H "Authorization: Bearer $VISITOR"' in code["curl"]
+    assert '"Authorization": `Bearer ${VISITOR}`' in code["JavaScript"]
 
 
 def all_endpoints() -> list[Endpoint]:
@@ -166,29 +192,54 @@ def test_every_operation_is_there_under_its_own_anchor() -> None:
     assert len({endpoint.anchor for endpoint in all_endpoints()}) == len(operations)
 
 
-def all_that_end() -> list[Endpoint]:
-    """Without the streams that go on as long as somebody reads them."""
-    return [endpoint for endpoint in all_endpoints() if not endpoint.path.endswith("/events")]
-
-
-@pytest.mark.parametrize("endpoint", all_that_end(), ids=lambda endpoint: endpoint.anchor)
-async def test_each_curl_line_does_what_it_promises(endpoint: Endpoint, visit: Visit) -> None:
-    in_line = endpoint.path.startswith("/api/waiting-room")
-    visitor = await visit(
-        max_sessions_per_visitor=2,
-        max_concurrent_sessions=1 if in_line else 2,
-        operator_token="an-operator-token-of-ours",
+@asynccontextmanager
+async def broker(*, sessions: int) -> AsyncIterator[Served]:
+    """A broker with room for so many sessions, whose streams soon end."""
+    kaltura = FakeKaltura()
+    app = create_app(
+        settings(
+            max_concurrent_sessions=sessions,
+            address_share_percent=100,
+            operator_token=OPERATOR_TOKEN,
+        ),
+        transports=Transports(kaltura=kaltura, pictures=kaltura),
+        bounds=WebBounds(stream_seconds=0),
     )
-    session = (await visitor.post("/api/create-avatar-session")).json()
-    values = {"$SESSION_ID": session["sessionId"], "$TOKEN": session["token"]}
-    values["$OPERATOR_TOKEN"] = "an-operator-token-of-ours"
-    values |= {"$TURN_ID": "turn-1", "$AVATAR_ID": "avatar-1"}
-    if endpoint.anchor == "events":  # which go on until the session ends
-        await visitor.post(f"/api/avatar-sessions/{session['sessionId']}/end")
-    if in_line:
-        values["$TICKET"] = (await visitor.post("/api/create-avatar-session")).json()["ticket"]
-    answer = await as_curl_would(visitor, endpoint.curl, values)
-    assert answer.status_code == int(endpoint.status), answer.text
+    async with LifespanManager(app) as manager, served(manager.app) as broker:
+        yield broker
+
+
+@pytest.mark.parametrize("language", ["curl", "JavaScript", "Python"])
+async def test_the_code_of_each_call_does_what_it_promises(language: str) -> None:
+    answered = {}
+    async with broker(sessions=100) as free, broker(sessions=1) as full, runner(language) as run:
+        await values_for(full.url)
+        for endpoint in all_endpoints():
+            called = full if endpoint.path.startswith("/api/waiting-room") else free
+            values = await values_for(called.url, is_over=endpoint.anchor == "events")
+            called.answered.clear()
+            await run(endpoint.snippets[language].replace(ORIGIN, called.url), values)
+            answered[endpoint.anchor] = list(called.answered)
+    assert answered == {
+        endpoint.anchor: [(endpoint.method, int(endpoint.status))] for endpoint in all_endpoints()
+    }
+
+
+async def values_for(url: str, *, is_over: bool = False) -> dict[str, str]:
+    """What the names in capitals stand for, to someone who has just created a session."""
+    async with httpx.AsyncClient(base_url=url) as client:
+        created = (await client.post(CREATE)).json()
+        if is_over:  # its events go on until then
+            await client.post(path(created, "end"))
+    return {
+        "SESSION_ID": created.get("sessionId", ""),
+        "TOKEN": created.get("token", ""),
+        "TICKET": created.get("ticket", ""),
+        "TURN_ID": "turn-1",
+        "AVATAR_ID": "avatar-1",
+        "VISITOR": secrets.token_urlsafe(32),
+        "OPERATOR_TOKEN": OPERATOR_TOKEN,
+    }
 
 
 async def test_the_docs_show_every_call_and_every_problem(visitor: httpx.AsyncClient) -> None:
@@ -217,18 +268,42 @@ async def test_a_problem_that_does_not_exist_has_no_page(visitor: httpx.AsyncCli
     assert (await visitor.get("/problems/nonsense")).status_code == 404
 
 
+def policy_of(answer: httpx.Response) -> dict[str, str]:
+    policy = answer.headers["Content-Security-Policy"].split("; ")
+    return dict(directive.split(" ", 1) for directive in policy)
+
+
 @pytest.mark.parametrize("path", ["/docs", "/problems/session-ended"])
-async def test_pages_to_read_may_load_their_own_style_and_no_script(
+async def test_pages_to_read_may_load_their_own_style(
     path: str, visitor: httpx.AsyncClient
 ) -> None:
     answer = await visitor.get(path)
-    policy = dict(
-        directive.split(" ", 1)
-        for directive in answer.headers["Content-Security-Policy"].split("; ")
-    )
+    policy = policy_of(answer)
     assert policy["default-src"] == "'none'"
     assert policy["style-src"] == policy["img-src"] == "'self'"
-    assert "script-src" not in policy
-    assert "<script" not in answer.text
     assert "style=" not in answer.text
     assert (await visitor.get("/static/docs.css")).status_code == 200
+
+
+async def test_a_page_to_read_may_run_no_script_but_the_reference_its_own(
+    visitor: httpx.AsyncClient,
+) -> None:
+    problem = await visitor.get("/problems/session-ended")
+    assert "script-src" not in policy_of(problem)
+    assert "<script" not in problem.text
+    docs = await visitor.get("/docs")
+    [nonce] = re.findall(r"^'nonce-([\w-]{20,})'$", policy_of(docs)["script-src"])
+    assert policy_of(docs)["require-trusted-types-for"] == "'script'"
+    [script] = re.findall(r"<script\b[^>]*>", docs.text)
+    assert f'nonce="{nonce}"' in script
+    assert "<button" not in docs.text, "what needs the script is made by it"
+    assert nonce not in (await visitor.get("/docs")).text
+
+
+async def test_the_contents_of_the_reference_lead_to_each_group_and_call(
+    visitor: httpx.AsyncClient,
+) -> None:
+    page = (await visitor.get("/docs")).text
+    [contents] = re.findall(r"<nav class=\"contents\".*?</nav>", page, re.DOTALL)
+    linked = re.findall(r'href="#([^"]+)"', contents)
+    assert linked == re.findall(r'<(?:h2|details class="endpoint") id="([^"]+)"', page)

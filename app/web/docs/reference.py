@@ -1,16 +1,17 @@
 """The OpenAPI document as rows for `templates/docs.html`: `$ref`s resolved, fields made flat."""
 
 import json
-import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
+from app.web.docs.snippets import Call, Credential, snippets
 from app.web.error_responses import PROBLEM_JSON
 
-_JSON: Final = "application/json"
-_FORM: Final = "multipart/form-data"
+_VARIABLES: Final = {"operator": "OPERATOR_TOKEN", "token": "TOKEN", "visitor": "VISITOR"}
+"""What holds the credential of each security scheme; the first that an operation takes is shown."""
+
 _LIMITS: Final = {
     "minLength": "{} characters or more",
     "maxLength": "{} characters or fewer",
@@ -52,7 +53,8 @@ class Endpoint:
     answered: tuple[Field, ...]
     problems: tuple[tuple[str, str], ...]
     """The name of each problem, and its statuses."""
-    curl: str
+    snippets: Mapping[str, str]
+    """Code that makes the call, by its language."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,10 @@ class Group:
 
 
 def reference(document: Mapping[str, Any], origin: str) -> tuple[Group, ...]:
-    """Every operation of an OpenAPI document by its tag, called with curl at `origin`."""
-    schemas = _Schemas(document["components"]["schemas"])
+    """Every operation of an OpenAPI document by its tag, called at `origin`."""
+    components = _Components(document["components"])
     endpoints = [
-        _endpoint(schemas, origin, method, path, operation)
+        _endpoint(components, origin, method, path, operation)
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     ]
@@ -76,25 +78,34 @@ def reference(document: Mapping[str, Any], origin: str) -> tuple[Group, ...]:
 
 
 def _endpoint(
-    schemas: "_Schemas", origin: str, method: str, path: str, operation: Mapping[str, Any]
+    components: "_Components", origin: str, method: str, path: str, operation: Mapping[str, Any]
 ) -> Endpoint:
     content_type, body = _content(operation.get("requestBody", {}))
     status, success = next(
         (status, answer) for status, answer in operation["responses"].items() if status < "300"
     )
+    answered_type, answered = _content(success)
+    call = Call(
+        method=method.upper(),
+        url=f"{origin}{path}",
+        credential=components.credential(operation.get("security", [])),
+        content_type=content_type,
+        body=components.example(body),
+        answered=answered_type,
+    )
     return Endpoint(
         anchor=operation["operationId"],
         tag=operation["tags"][0],
-        method=method.upper(),
+        method=call.method,
         path=path,
         description=operation["description"],
-        parameters=tuple(map(schemas.parameter, operation.get("parameters", []))),
+        parameters=tuple(map(components.parameter, operation.get("parameters", []))),
         content_type=content_type,
-        sent=tuple(schemas.fields(body)),
+        sent=tuple(components.fields(body)),
         status=status,
-        answered=tuple(schemas.fields(_content(success)[1])),
+        answered=tuple(components.fields(answered)),
         problems=_problems(operation["responses"]),
-        curl=_curl(f"{origin}{path}", method.upper(), content_type, schemas.example(body)),
+        snippets=snippets(call),
     )
 
 
@@ -113,11 +124,23 @@ def _content(message: Mapping[str, Any]) -> tuple[str | None, Mapping[str, Any]]
     return None, {}
 
 
-class _Schemas:
-    """The document's named schemas, which resolve `$ref`s."""
+class _Components:
+    """The document's named schemas, which resolve `$ref`s, and its security schemes."""
 
-    def __init__(self, named: Mapping[str, Any]) -> None:
-        self._named = named
+    def __init__(self, components: Mapping[str, Any]) -> None:
+        self._named = components["schemas"]
+        self._schemes = components["securitySchemes"]
+
+    def credential(self, security: Iterable[Mapping[str, Any]]) -> Credential | None:
+        """The credential to show of those that an operation takes."""
+        names = {name for each in security for name in each}
+        shown = next((name for name in _VARIABLES if name in names), None)
+        if shown is None:
+            return None
+        scheme = self._schemes[shown]
+        if scheme["type"] == "apiKey":
+            return Credential(scheme["name"], "", _VARIABLES[shown], "cookie" in names)
+        return Credential("Authorization", "Bearer ", _VARIABLES[shown])
 
     def fields(self, schema: Mapping[str, Any], prefix: str = "") -> Iterator[Field]:
         """The fields of an object, and after each the fields inside it."""
@@ -187,23 +210,3 @@ def _type(schema: Mapping[str, Any]) -> str:
     if "contentMediaType" in schema:
         return "file"
     return str(schema.get("format") or schema.get("type", "any"))
-
-
-def _curl(url: str, method: str, content_type: str | None, body: Mapping[str, Any]) -> str:
-    """A command for a shell with SESSION_ID, TOKEN, TICKET and so on set."""
-    guessed = "POST" if body else "GET"
-    command = "curl" if method == guessed else f"curl -X {method}"
-    url_here = url.replace("{sessionId}", "$SESSION_ID").replace("{ticket}", "$TICKET")
-    url_here = url_here.replace("{turnId}", "$TURN_ID").replace("{avatarId}", "$AVATAR_ID")
-    words = [f'{command} "{url_here}"']
-    if url.endswith("/metrics") or "/operator/" in url:
-        words.append('-H "Authorization: Bearer $OPERATOR_TOKEN"')
-    elif "{sessionId}" in url:
-        words.append('-H "Authorization: Bearer $TOKEN"')
-    elif "/api/" in url:
-        words.append("-b cookies.txt -c cookies.txt")  # the cookie says who the visitor is
-    if body and content_type == _JSON:
-        words += [f"-H 'Content-Type: {_JSON}'", f"-d {shlex.quote(json.dumps(body))}"]
-    elif content_type == _FORM:
-        words.append("-F audio=@hello.mp3")
-    return " \\\n  ".join(words)

@@ -51,21 +51,34 @@ def _release(entry: Path, files: tuple[File, ...]) -> ElementRelease:
 
 @dataclass(frozen=True)
 class Snippet:
-    """The lines of HTML that show an avatar on a page."""
+    """The lines of HTML that show an avatar on a page: the element, or a frame with it."""
 
     current: str
     release: str | None
+    frame: str
+    scripted_frame: str
 
 
 def snippet_of(origin: str, release: ElementRelease | None) -> Snippet:
     """The lines for a broker that is reached at `origin`."""
-    element = "<kaltura-avatar></kaltura-avatar>"
-    current = f'<script type="module" src="{origin}/{_ENTRY}"></script>\n{element}'
-    if release is None:
-        return Snippet(current, None)
+    return Snippet(
+        current=_module(f'src="{origin}/{_ENTRY}"', "kaltura-avatar"),
+        release=None if release is None else _pinned(origin, release),
+        frame=(
+            f'<iframe src="{origin}/embed" title="Avatar"\n'
+            '  allow="autoplay; microphone; fullscreen" width="400" height="640"></iframe>'
+        ),
+        scripted_frame=_module(f'src="{origin}/avatar-frame.js"', "kaltura-avatar-frame"),
+    )
+
+
+def _pinned(origin: str, release: ElementRelease) -> str:
     src = f'src="{origin}{release.path}" integrity="{release.integrity}"'
-    script = f'<script type="module" {src} crossorigin></script>'
-    return Snippet(current, f"{script}\n{element}")
+    return _module(f"{src} crossorigin", "kaltura-avatar")
+
+
+def _module(attributes: str, element: str) -> str:
+    return f'<script type="module" {attributes}></script>\n<{element}></{element}>'
 
 
 def module_path(assets: PageFiles) -> str:

@@ -13,6 +13,14 @@ DOCUMENT_POLICY: Final = (
 """The policy of pages without scripts: they may load styles and pictures of the broker."""
 
 
+def reference_policy(nonce: str) -> str:
+    """The policy of the API's documentation: a document with one script."""
+    return (
+        f"{DOCUMENT_POLICY}; script-src 'nonce-{nonce}'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+
+
 def console_policy(nonce: str) -> str:
     """The policy of the operator's console: own styles, pictures and calls, scripts with `nonce`.
 

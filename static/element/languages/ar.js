@@ -22,11 +22,12 @@ export default {
   large: "كبير",
   fullScreen: "ملء الشاشة",
   saveAs: "حفظ بصيغة",
-  saveText: "حفظ كنص",
+  saveText: "حفظ بصيغة نص",
   saveVtt: "حفظ بصيغة WebVTT",
   plainText: "نص",
 
   avatar: "الشخصية الرقمية",
+  voice: "الصوت",
   disclosure: "وجه وصوت من إنشاء الذكاء الاصطناعي",
   viewing: "الصوت والصورة",
   text: "النص المراد نطقه",

@@ -27,6 +27,7 @@ export default {
   plainText: "Text",
 
   avatar: "Avatar",
+  voice: "Stimme",
   disclosure: "Gesicht und Stimme sind KI-generiert",
   viewing: "Ton und Bild",
   text: "Zu sprechender Text",

@@ -29,6 +29,7 @@ export default {
 
   // What things are.
   avatar: "Avatar",
+  voice: "Voice",
   disclosure: "AI-generated face and voice",
   viewing: "Sound and picture",
   text: "Text to speak",

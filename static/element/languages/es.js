@@ -27,6 +27,7 @@ export default {
   plainText: "texto",
 
   avatar: "Avatar",
+  voice: "Voz",
   disclosure: "Cara y voz generadas por IA",
   viewing: "Sonido e imagen",
   text: "Texto que decir",

@@ -27,6 +27,7 @@ export default {
   plainText: "texte",
 
   avatar: "Avatar",
+  voice: "Voix",
   disclosure: "Visage et voix générés par IA",
   viewing: "Son et image",
   text: "Texte à dire",

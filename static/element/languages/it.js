@@ -27,6 +27,7 @@ export default {
   plainText: "testo",
 
   avatar: "Avatar",
+  voice: "Voce",
   disclosure: "Volto e voce generati dall’IA",
   viewing: "Audio e immagine",
   text: "Testo da dire",

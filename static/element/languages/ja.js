@@ -27,6 +27,7 @@ export default {
   plainText: "テキスト",
 
   avatar: "アバター",
+  voice: "声",
   disclosure: "AI が生成した顔と声",
   viewing: "音声と映像",
   text: "話す内容",

@@ -27,6 +27,7 @@ export default {
   plainText: "tekst",
 
   avatar: "Avatar",
+  voice: "Stem",
   disclosure: "Gezicht en stem zijn door AI gemaakt",
   viewing: "Geluid en beeld",
   text: "Uit te spreken tekst",

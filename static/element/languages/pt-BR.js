@@ -27,6 +27,7 @@ export default {
   plainText: "texto",
 
   avatar: "Avatar",
+  voice: "Voz",
   disclosure: "Rosto e voz gerados por IA",
   viewing: "Som e imagem",
   text: "Texto a falar",

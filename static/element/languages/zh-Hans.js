@@ -27,6 +27,7 @@ export default {
   plainText: "文本",
 
   avatar: "数字人",
+  voice: "声音",
   disclosure: "面孔和声音由 AI 生成",
   viewing: "声音和画面",
   text: "要说的文字",

@@ -19,15 +19,9 @@ const SIZES = ["small", "medium", "large"];
 
 /** How one wants to see and hear the avatar: volume, captions, full screen. It is remembered. */
 export class PlaybackSettings {
-  #element;
-  #stage;
-  #mute;
-  #volume;
-  #captions;
-  #size;
-  #full;
+  #elements;
   #words;
-  #wishes;
+  #wishes = remembered();
   #isMuted = false;
   #onSound;
 
@@ -36,40 +30,32 @@ export class PlaybackSettings {
    * @param {import("../words/words.js").Words} words
    * @param {(sound: {volume: number, muted: boolean}) => void} onSound Volume is 0 to 1.
    */
-  constructor({ viewing, stage, mute, volume, captionsButton, captionSize, fullScreen }, words, onSound) {
-    this.#element = viewing;
-    this.#stage = stage;
-    this.#mute = mute;
-    this.#volume = volume;
-    this.#captions = captionsButton;
-    this.#size = captionSize;
-    this.#full = fullScreen;
+  constructor(elements, words, onSound) {
+    this.#elements = elements;
     this.#words = words;
-    this.#wishes = remembered();
     this.#onSound = onSound;
-    this.#mute.addEventListener("click", () => this.#setMuted(!this.#isMuted));
-    this.#volume.addEventListener("input", () => {
+    const { stage, mute, volume, captionsButton, captionSize, fullScreen } = elements;
+    mute.addEventListener("click", () => this.#setMuted(!this.#isMuted));
+    volume.addEventListener("input", () => {
       this.#isMuted = false;
-      this.#wish({ volume: Number(this.#volume.value) / 100 });
+      this.#wish({ volume: Number(volume.value) / 100 });
     });
-    this.#captions.addEventListener("click", () => this.#wish({ captions: !this.#wishes.captions }));
-    this.#size.addEventListener("click", () => this.#wish({ size: after(this.#wishes.size) }));
-    this.#full.hidden = !document.fullscreenEnabled;
-    this.#full.addEventListener("click", () => void this.#turnFullScreen());
-    this.#stage.addEventListener("fullscreenchange", () => this.#draw());
+    captionsButton.addEventListener("click", () => this.#wish({ captions: !this.#wishes.captions }));
+    captionSize.addEventListener("click", () => this.#wish({ size: after(this.#wishes.size) }));
+    fullScreen.addEventListener("click", () => void this.#turnFullScreen());
+    stage.addEventListener("fullscreenchange", () => this.#draw());
     words.keep(this, () => this.#draw());
   }
 
-  /** @param {{captions?: boolean, muted?: boolean}} wishes Of the page, until the visitor has others. */
+  /** @param {{captions: boolean, muted: boolean}} wishes Of the page, until the visitor has others. */
   propose({ captions, muted }) {
-    if (captions !== undefined && !this.#wishes.chosen) this.#wishes.captions = captions;
-    if (muted !== undefined) this.#isMuted = muted;
-    this.#draw();
+    if (!this.#wishes.chosen) this.#wishes.captions = captions;
+    this.#setMuted(muted);
   }
 
   /** @param {boolean} there Whether there is anything to see. */
   enable(there) {
-    this.#element.hidden = !there;
+    this.#elements.viewing.hidden = !there;
     if (there) this.#draw();
     else if (this.#isFull) void document.exitFullscreen();
   }
@@ -89,22 +75,24 @@ export class PlaybackSettings {
 
   async #turnFullScreen() {
     if (this.#isFull) await document.exitFullscreen();
-    else await this.#stage.requestFullscreen().catch(() => {});
+    else await this.#elements.stage.requestFullscreen().catch(() => {});
   }
 
   get #isFull() {
-    const root = /** @type {Document | ShadowRoot} */ (this.#stage.getRootNode());
-    return root.fullscreenElement === this.#stage;
+    const { stage } = this.#elements;
+    const root = /** @type {Document | ShadowRoot} */ (stage.getRootNode());
+    return root.fullscreenElement === stage;
   }
 
   #draw() {
     const { volume, captions, size } = this.#wishes;
-    this.#volume.value = String(this.#isMuted ? 0 : Math.round(volume * 100));
-    this.#mute.setAttribute("aria-pressed", String(this.#isMuted));
-    this.#captions.setAttribute("aria-pressed", String(captions));
-    this.#size.setAttribute("aria-label", this.#words.of("captionSize", { size: this.#words.of(size) }));
-    this.#full.setAttribute("aria-pressed", String(this.#isFull));
-    this.#stage.dataset.captions = captions ? size : "off";
+    const elements = this.#elements;
+    elements.volume.value = String(this.#isMuted ? 0 : Math.round(volume * 100));
+    elements.mute.ariaPressed = String(this.#isMuted);
+    elements.captionsButton.ariaPressed = String(captions);
+    elements.captionSize.ariaLabel = this.#words.of("captionSize", { size: this.#words.of(size) });
+    elements.fullScreen.ariaPressed = String(this.#isFull);
+    elements.stage.dataset.captions = captions ? size : "off";
     this.#onSound({ volume, muted: this.#isMuted });
   }
 }

@@ -82,11 +82,6 @@ export class Problem extends Error {
     return ["unreachable", "no-answer"].includes(this.name);
   }
 
-  /** Whether a text may be said although the call failed: nobody can tell but the broker's list. */
-  get isOutcomeUnknown() {
-    return this.unanswered || ["unknown", "outcome-unknown"].includes(this.name);
-  }
-
   /**
    * What the broker answered; a body that is no problem+json still becomes words.
    *

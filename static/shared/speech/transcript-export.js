@@ -9,17 +9,14 @@ import { formatDuration } from "../duration.js";
 
 /** @typedef {{voice: string, state: (line: Line) => string}} ExportWords `voice`: that nobody real is heard. */
 
-/** @type {ExportWords} */
-const ENGLISH = { voice: "The voice and the face are AI-generated.", state: ({ state }) => state };
-
 /**
  * What was asked to be said, for people to read.
  *
  * @param {Line[]} lines Oldest first.
  * @param {number} origin In milliseconds of `performance.now`.
- * @param {ExportWords} [words]
+ * @param {ExportWords} words
  */
-export function asText(lines, origin, words = ENGLISH) {
+export function asText(lines, origin, words) {
   const rows = lines.map((line) => {
     const begun = line.cues?.[0];
     const time = begun ? formatDuration(Math.max(0, begun.from - origin) / 1000) : "-:--";
@@ -34,9 +31,9 @@ export function asText(lines, origin, words = ENGLISH) {
  *
  * @param {Line[]} lines Oldest first.
  * @param {number} origin In milliseconds of `performance.now`.
- * @param {ExportWords} [words]
+ * @param {ExportWords} words
  */
-export function asVtt(lines, origin, words = ENGLISH) {
+export function asVtt(lines, origin, words) {
   const cues = lines.flatMap(({ cues = [] }) => cues);
   const blocks = cues.map((cue, index) => {
     const next = cues[index + 1]?.from ?? Infinity;

@@ -237,16 +237,17 @@ test("what is shown is timed for subtitles, without what was not said any more",
   shown.heard(false);
   pass(400);
   shown.hide();
+  const words = { voice: "The voice is AI-generated.", state: ({ state }) => state };
   const line = { text: "A < B & C --> D. Never said.", state: "stopped", ms: 9, reason: "", cues };
   assert.equal(
-    asVtt([line], 1230),
-    "WEBVTT\n\nNOTE The voice and the face are AI-generated.\n\n" +
+    asVtt([line], 1230, words),
+    "WEBVTT\n\nNOTE The voice is AI-generated.\n\n" +
       "00:01:00.000 --> 00:01:00.500\nA &lt; B &amp; C --&gt; D.\n",
   );
   const failed = { text: "Not accepted.", state: "failed", ms: null, reason: "R" };
   assert.equal(
-    asText([line, failed], 1230),
-    "The voice and the face are AI-generated.\n\n" +
+    asText([line, failed], 1230, words),
+    "The voice is AI-generated.\n\n" +
       "1:00  A < B & C --> D. Never said. (stopped)\n-:--  Not accepted. (failed)\n",
   );
 });

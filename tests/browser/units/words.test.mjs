@@ -34,6 +34,13 @@ for (const language of LANGUAGES) {
       assert.deepEqual(Object.keys(text).filter((form) => !pluralCategories.includes(form)), [], key);
     }
   });
+
+  test(`${language} names a button by the word that is on it, among others (WCAG 2.5.3)`, async () => {
+    const { saveText, plainText, saveVtt } = await load();
+    const wordsOf = (text) => [...new Intl.Segmenter(language, { granularity: "word" }).segment(text)].map(({ segment }) => segment);
+    assert.ok(wordsOf(saveText.toLowerCase()).includes(plainText.toLowerCase()), saveText);
+    assert.ok(wordsOf(saveVtt).includes("WebVTT"), saveVtt);
+  });
 }
 
 test("a translation that no native speaker has signed says so", () => {

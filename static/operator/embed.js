@@ -1,0 +1,4 @@
+import { addCopyButtons } from "../shared/copy-buttons.js";
+import "./frame.js";
+
+addCopyButtons();
