@@ -33,6 +33,8 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS: Final = sorted(
     str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
 )
+EXAMPLES: Final = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("examples/**/README.md"))
+MOST_LINES_OF_AN_EXAMPLE: Final = 60
 OPERATOR_TOKEN: Final = "an-operator-token-of-ours"
 SETTINGS = {name.upper(): field for name, field in Settings.model_fields.items()}
 
@@ -254,7 +256,7 @@ ELSEWHERE: Final = frozenset({"127.0.0.1", "keepachangelog.com", "semver.org"})
 """Hosts that a document may link to."""
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
+@pytest.mark.parametrize("document", [*DOCUMENTS, *EXAMPLES])
 def test_every_link_leads_somewhere_here(document: str) -> None:
     text = re.sub(r"```.*?```", "", text_of(document), flags=re.DOTALL)
     for link in re.findall(r"(?:\]\(|<(?=http)|src=\"|href=\")([^)>\"]+)", text):
@@ -273,6 +275,15 @@ def test_every_link_leads_somewhere_here(document: str) -> None:
 def test_the_readme_leads_to_every_document() -> None:
     linked = set(re.findall(r"\]\(([\w/]+\.md)\)", text_of("README.md")))
     assert linked == set(DOCUMENTS) - {"README.md"}
+
+
+def test_every_example_is_listed_and_its_files_are_read_in_a_minute() -> None:
+    folders = [path for path in (ROOT / "examples").iterdir() if path.is_dir()]
+    listed = re.findall(r"\]\((\w+)/README\.md\)", text_of("examples/README.md"))
+    assert sorted(listed) == sorted(folder.name for folder in folders)
+    for path in (path for folder in folders for path in folder.glob("*.*")):
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        assert len(lines) <= MOST_LINES_OF_AN_EXAMPLE, path
 
 
 def test_the_readme_is_read_in_a_few_minutes() -> None:

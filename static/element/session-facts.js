@@ -103,7 +103,8 @@ export class SessionFacts extends Emitter {
   #hear({ turnId, text, state, cause }) {
     /** @type {AvatarUtterance} */
     const utterance = { turnId, text, state, problem: cause ?? null };
-    if (this.#utterances.get(turnId)?.state === state) return;
+    const before = this.#utterances.get(turnId);
+    if (before?.state === state && before.text === text) return;
     this.#utterances.set(turnId, utterance);
     for (const [oldest] of this.#utterances) if (this.#utterances.size > MOST_UTTERANCES) this.#utterances.delete(oldest);
     this.#tell("utterance", utterance);

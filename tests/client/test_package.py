@@ -3,11 +3,9 @@
 import asyncio
 import functools
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from tests.support.client_package import npm, packed, ran
 from tests.support.demo import Demo, running_demo
 from tests.support.login import BY_LOGIN, FakeLogin, published
 from tests.support.processes import NODE, ROOT, Running
@@ -27,40 +26,18 @@ from tests.support.tcp_proxy import passing
 
 pytestmark = pytest.mark.process
 
-SOURCES: Final = ("clients", "static", "types", "scripts")
 PROJECT: Final = Path(__file__).parent / "project"
 DOCUMENT: Final = ROOT / "docs/client.md"
 TOKEN: Final = "a-token-of-16-characters"
-
-
-def ran(directory: Path, *command: str | Path, **environment: str) -> str:
-    """What a command printed; it must succeed."""
-    told = subprocess.run(  # noqa: S603 - our own commands
-        command,
-        cwd=directory,
-        env={"PATH": f"{NODE.parent}:{os.environ['PATH']}", **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert told.returncode == 0, told.stdout + told.stderr
-    return told.stdout
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that has installed the package, and has the documents' code beside its own."""
     tree, site = tmp_path_factory.mktemp("tree"), tmp_path_factory.mktemp("site")
-    for folder in SOURCES:
-        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("dist"))
-    shutil.copy(ROOT / "tsconfig.json", tree)
-    (tree / "node_modules").symlink_to(ROOT / "node_modules")
-    npm = Path(sys.executable).with_name("npm")
-    ran(tree / "clients/js", npm, "pack", "--offline", "--silent", "--pack-destination", site)
+    package = packed(tree, site)
     shutil.copytree(PROJECT, site, dirs_exist_ok=True)
-    (package,) = site.glob("*.tgz")
-    ran(site, npm, "install", "--offline", "--silent", "--no-audit", "--no-fund", package)
+    npm(site, "install", "--no-audit", "--no-fund", package)
     shutil.copy(ROOT / "types/models-sdk-js.d.ts", site)
     (site / "document.ts").write_text("\n".join(blocks("ts")), encoding="utf-8")
     (site / "backend.js").write_text("\n".join(blocks("js")), encoding="utf-8")

@@ -60,17 +60,28 @@ def running(
     Those of one directory add to one log. `shell` is the script that starts it.
     """
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    started = ["/bin/sh", "-c", shell, "sh", COMMAND, command, *options, "--port", str(port)]
     log = directory / f"{command}.log"
+    with serving(started, directory, port=port, ready=ready, log=log, **settings) as process:
+        yield process
+
+
+@contextmanager
+def serving(
+    command: Sequence[str | Path],
+    directory: Path,
+    *,
+    port: int,
+    ready: str,
+    log: Path,
+    **settings: str,
+) -> Iterator[Running]:
+    """A command that serves at this port, as `running` starts it."""
     with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            ["/bin/sh", "-c", shell, "sh", COMMAND, command, *options, "--port", str(port)],
-            cwd=directory,
-            env=environment(**settings),
-            stdout=out,
-            stderr=out,
+            command, cwd=directory, env=environment(**settings), stdout=out, stderr=out
         )
-    started = Running(url, process, log)
+    started = Running(f"http://127.0.0.1:{port}", process, log)
     try:
         _wait_until_ready(started, ready)
         yield started

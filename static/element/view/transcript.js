@@ -22,7 +22,7 @@ export class Transcript {
   #onRetry;
   /** @type {Line[]} Oldest first. */
   #lines = [];
-  /** @type {WeakMap<Line, HTMLElement>} */
+  /** Each with its words and its fate. @type {WeakMap<Line, [HTMLElement, HTMLElement, HTMLElement]>} */
   #items = new WeakMap();
   /** When its time begins. @type {number | null} */
   #origin = null;
@@ -57,9 +57,9 @@ export class Transcript {
   /** @param {Line} line */
   add(line) {
     const words = create("p", { class: "words" });
-    writeText(words, line.text);
-    const item = create("li", {}, words, create("p", { class: "fate" }));
-    this.#items.set(line, item);
+    const fate = create("p", { class: "fate" });
+    const item = create("li", {}, words, fate);
+    this.#items.set(line, [item, words, fate]);
     this.#lines = [...this.#lines, line].slice(-MOST_LINES);
     const { scrollTop } = this.#list;
     const before = this.#list.scrollHeight;
@@ -73,12 +73,13 @@ export class Transcript {
 
   /** @param {Line} line */
   update(line) {
-    const item = this.#items.get(line);
-    const words = item?.querySelector(".fate");
-    if (!item || !words) return;
+    const made = this.#items.get(line);
+    if (!made) return;
+    const [item, words, fate] = made;
+    writeText(words, line.text);
     const isNew = item.dataset.fate !== line.state;
     item.dataset.fate = line.state;
-    words.textContent = this.#words.fate(line);
+    fate.textContent = this.#words.fate(line);
     if (isNew && line.state === "failed" && line.seconds === undefined) item.append(this.#retry(line));
     if (isNew && line.state === "speaking") this.#keepInSight(item);
   }

@@ -152,8 +152,10 @@ export class Conversation {
   /** @param {Utterance} utterance */
   hearOf(utterance) {
     const line = this.#lines.get(utterance.turnId);
-    if (line) this.#settle(line, utterance);
-    else this.#meet(utterance);
+    if (line) {
+      this.#speech.grown(line, utterance.text);
+      this.#settle(line, utterance);
+    } else if (utterance.text || utterance.state !== "queued") this.#meet(utterance); // else it has no words yet
   }
 
   /**

@@ -21,6 +21,7 @@ const STALE_MS = 700;
  * @typedef {{turnId: string, text: string, state: LineState, reason: string, cause?: string, seconds?: number, elapsed?: number, cues?: Cue[]}} Line
  * @typedef {{
  *   show: (text: string, how: {again?: boolean, elapsed?: number}) => Cue[],
+ *   extend: (text: string) => void,
  *   heard: (voice: boolean) => boolean,
  *   hide: () => void,
  * }} CaptionDisplay
@@ -95,6 +96,20 @@ export class SpeechTracker {
     this.#setState(line, state);
     if (state === "unclear" || this.#voice || this.#current) return;
     if (this.#waiting.length === 1 && this.#unheard !== line) this.#captionUnheard(line);
+  }
+
+  /**
+   * A line that is still being written may have grown.
+   *
+   * @param {Line} line
+   * @param {string} text All that there is of it now.
+   */
+  grown(line, text) {
+    if (line.text === text || !text.startsWith(line.text)) return;
+    line.text = text;
+    this.#setState(line, line.state);
+    if (line === (this.#current ?? this.#unheard)) this.#captions.extend(text);
+    if (this.#voice) this.#awaitTurn();
   }
 
   /**

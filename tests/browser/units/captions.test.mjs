@@ -178,6 +178,16 @@ test("where no pause is heard the time that it should take counts", (t) => {
   assert.equal(element.hidden, true);
 });
 
+test("what was written while the text before it is said is shown behind it", (t) => {
+  const { shown, element, speakingRate, pass } = captions(t);
+  shown.show(FIRST);
+  pass(0.5 * speakingRate.expected(FIRST));
+  shown.extend(TWO);
+  assert.equal(element.textContent, FIRST);
+  pass(0.6 * speakingRate.expected(FIRST));
+  assert.equal(element.textContent, SECOND);
+});
+
 test("how fast the voice is, is learnt from a sentence that was heard", (t) => {
   const { shown, speakingRate, pass } = captions(t);
   const before = speakingRate.expected(SECOND);

@@ -23,7 +23,13 @@ function conversation(t, session = {}) {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const lines = [];
   const returned = [];
-  const captions = { show: () => [], heard: () => false, hide: () => {} };
+  const shown = [];
+  const captions = {
+    show: (text) => (shown.push(text), []),
+    extend: (text) => shown.push(text),
+    heard: () => false,
+    hide: () => {},
+  };
   const speech = new SpeechTracker(() => {}, captions);
   const told = {
     added: (line) => lines.push(line),
@@ -34,7 +40,7 @@ function conversation(t, session = {}) {
   const broker = { state: "live", heard: async () => {}, utterances: async () => [], ...session };
   const talk = new Conversation(broker, speech, told);
   talk.begin(OPENED, null);
-  return { talk, speech, lines, returned, broker };
+  return { talk, speech, lines, shown, returned, broker };
 }
 
 const refuse = (name, about) => async () => {
@@ -132,6 +138,17 @@ test("what another page of this session, or a service, lets it say is a line as 
   talk.hearOf(utterance("x", "queued"));
   speech.heard(true, true);
   assert.deepEqual([lines[0].text, lines[0].state], ["Text of x.", "speaking"]);
+});
+
+test("what a service is still writing is one line, captioned as it grows and never without words", (t) => {
+  const { talk, speech, lines, shown } = conversation(t);
+  talk.hearOf(utterance("x", "queued", { text: "" }));
+  assert.deepEqual(lines, []);
+  talk.hearOf(utterance("x", "queued", { text: "One. " }));
+  speech.heard(true, true);
+  talk.hearOf(utterance("x", "speaking", { text: "One. Two." }));
+  assert.deepEqual([lines.length, lines[0].text, lines[0].state], [1, "One. Two.", "speaking"]);
+  assert.deepEqual(shown, ["One. ", "One. Two."]);
 });
 
 test("a text's pieces share the time in which it was said by their length", () => {

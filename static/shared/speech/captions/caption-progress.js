@@ -48,6 +48,11 @@ export class CaptionProgress {
     this.#sentence = this.piece?.text ?? "";
   }
 
+  /** @param {string} text */
+  extend(text) {
+    this.#pieces = pieces(text);
+  }
+
   /** What is being said; undefined where there is nothing to say. */
   get piece() {
     return this.#pieces[this.#index];

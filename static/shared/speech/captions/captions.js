@@ -52,6 +52,12 @@ export class Captions {
     return this.#cues;
   }
 
+  /** @param {string} text That is shown, and what was written since. */
+  extend(text) {
+    this.#progress?.extend(text);
+    if (this.#progress) this.#await(this.#progress);
+  }
+
   /**
    * @param {boolean} voice Whether sound begins, or pauses.
    * @returns {boolean} Whether the whole text was over before this sound.

@@ -1,0 +1,204 @@
+"""The examples as their READMEs say, each driven once: live, a phrase heard, ended, one session."""
+
+import shutil
+import sys
+import tarfile
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+from playwright.async_api import Frame, expect
+
+from app.kaltura.contract import MIRROR_PATH
+from tests.support.avatar_page import AvatarPage, eventually
+from tests.support.client_package import packed, ran
+from tests.support.demo import Demo, running_demo
+from tests.support.processes import BACKSTAGE, NODE, ROOT, Running, free_port, serving
+from tests.support.site import calls_allowed_from
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+EXAMPLES: Final = ROOT / "examples"
+TOKEN: Final = "a-token-of-16-characters"
+STATIC: Final = (sys.executable, "-m", "http.server", "--bind", "127.0.0.1")
+_MICROPHONE: Final = """
+  navigator.mediaDevices.getUserMedia = async () =>
+    new AudioContext().createMediaStreamDestination().stream;
+"""
+"""What some builds of Chromium do not have."""
+
+_IS: Final = """([text, state]) => document.querySelector("kaltura-avatar").utterances
+  .some((one) => one.text.startsWith(text) && one.state === state)"""
+
+
+@pytest.fixture(scope="module")
+def broker(
+    emulator: Running, tmp_path_factory: pytest.TempPathFactory, port: int
+) -> Iterator[Demo]:
+    """A broker for the examples at this port."""
+    settings = {**calls_allowed_from(port), "SERVICE_TOKENS": f"shop:{TOKEN}"}
+    settings["FRAME_ANCESTORS"] = settings["ALLOWED_ORIGINS"]
+    with running_demo(emulator, tmp_path_factory.mktemp("broker"), **settings) as broker:
+        yield broker
+
+
+def copied(name: str, directory: Path, broker: Demo) -> Path:
+    """An example for this broker, beside what the project has installed for Node.js."""
+    copy = directory / name
+    shutil.copytree(EXAMPLES / name, copy, ignore=shutil.ignore_patterns("node_modules"))
+    for path in copy.rglob("*.*"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace("http://127.0.0.1:8000", broker.url), encoding="utf-8")
+    (directory / "node_modules").symlink_to(ROOT / "node_modules")
+    return copy
+
+
+@contextmanager
+def started(
+    command: Sequence[str | Path], directory: Path, port: int, **settings: str
+) -> Iterator[str]:
+    """An example that its command serves at this port; gives its address."""
+    log = directory / "example.log"
+    settings["PORT"] = str(port)
+    with serving(command, directory, port=port, ready="/", log=log, **settings) as example:
+        yield example.url
+
+
+async def sessions(emulator: Running) -> dict[str, dict[str, Any]]:
+    """What the emulator knows of each session."""
+    async with httpx.AsyncClient() as client:
+        known = (await client.get(f"{emulator.url}{BACKSTAGE}")).raise_for_status().json()
+    return {session["sessionId"]: session for session in known["sessions"]}
+
+
+@asynccontextmanager
+async def one_session(emulator: Running) -> AsyncIterator[list[str]]:
+    """A block in which one session is opened, and ended; the list then has what was to be said."""
+    before = await sessions(emulator)
+    texts: list[str] = []
+    yield texts
+    [opened] = (await sessions(emulator)).keys() - before.keys()
+
+    async def is_ended() -> bool:
+        return bool((await sessions(emulator))[opened]["state"] == "ended")
+
+    await eventually(is_ended, "the one session is ended")
+    calls = (await sessions(emulator))[opened]["calls"]
+    texts += [call["text"] for call in calls if call["operation"] == "say-text"]
+
+
+async def becomes(frame: Frame, text: str, state: str) -> None:
+    """Waits until an utterance that begins so is being heard, or was."""
+    await eventually(lambda: frame.evaluate(_IS, [text, state]), f"{text} is {state}")
+
+
+async def test_new_words_break_off_what_the_language_model_answers(
+    emulator: Running, tab: AvatarPage, tmp_path: Path
+) -> None:
+    command = [sys.executable, str(EXAMPLES / "conversation")]
+    settings = {
+        "BROKER_URL": f"http://127.0.0.1:{free_port()}",
+        "AVATAR_KS": "a-ks",
+        "AVATAR_BASE_URL": f"{emulator.url}{MIRROR_PATH}",
+        "AVATAR_ID": "ada",
+        "AVATAR_VOICE_ID": "emulator-voice-en-1",
+    }
+    with started(command, tmp_path, free_port(), **settings) as address:
+        await tab.page.add_init_script(_MICROPHONE)
+        await tab.page.goto(address)
+        async with one_session(emulator) as texts:
+            await tab.button("Talk").click()
+            await tab.button("Send what I said").click()
+            await becomes(tab.page.main_frame, "I say what a language model writes", "speaking")
+            await tab.page.get_by_role("textbox", name="You").fill("Hello!")
+            await tab.button("Send").click()
+            await becomes(tab.page.main_frame, "Hello! Ask me what I can do.", "said")
+            await tab.button("End").click()
+            await tab.status_is("Ended")
+    assert "a real one answers" not in " ".join(texts)
+
+
+async def test_two_lines_of_html_show_an_avatar(
+    emulator: Running, broker: Demo, port: int, tab: AvatarPage, tmp_path: Path
+) -> None:
+    folder = copied("html", tmp_path, broker)
+    with started([*STATIC, str(port)], folder, port) as address:
+        await tab.page.goto(address)
+        async with one_session(emulator):
+            await tab.button("Start").click()
+            await tab.status_is("Live")
+            await tab.speak("Hello!")
+            await becomes(tab.page.main_frame, "Hello!", "said")
+            await tab.button("End").click()
+            await tab.status_is("Ended")
+
+
+async def test_the_page_around_a_frame_lets_the_avatar_speak(
+    emulator: Running, broker: Demo, port: int, tab: AvatarPage, tmp_path: Path
+) -> None:
+    folder = copied("frame", tmp_path, broker)
+    with started([*STATIC, str(port)], folder, port) as address:
+        await tab.page.goto(address)
+        async with one_session(emulator):
+            await tab.button("Greet").click()
+            frame = tab.page.frame_locator("iframe")
+            await expect(frame.get_by_role("status")).to_have_text("Live")
+            await becomes(tab.page.frames[1], "Hello!", "said")
+            await frame.get_by_role("button", name="End", exact=True).click()
+            await expect(frame.get_by_role("status")).to_have_text("Ended")
+
+
+async def test_reacts_strict_mode_opens_one_session(
+    emulator: Running, broker: Demo, port: int, tab: AvatarPage, tmp_path: Path
+) -> None:
+    folder = copied("react", tmp_path, broker)
+    with tarfile.open(packed(tmp_path / "tree", tmp_path)) as package:
+        package.extractall(tmp_path, filter="data")
+    shutil.move(tmp_path / "package", folder / "node_modules/@avatar-broker/client")
+    esbuild = ROOT / "node_modules/.bin/esbuild"
+    development = '--define:process.env.NODE_ENV="development"'  # in others nothing is strict
+    options = ("--bundle", "--format=esm", "--jsx=automatic", development)
+    ran(folder, esbuild, "main.jsx", *options, "--outfile=main.js")
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    (folder / "index.html").write_text(page.replace("main.jsx", "main.js"), encoding="utf-8")
+    with started([*STATIC, str(port)], folder, port) as address:
+        await tab.page.goto(address)
+        async with one_session(emulator):
+            await tab.button("Start").click()
+            await tab.status_is("Live")
+            await tab.button("Greet").click()
+            await expect(tab.page.get_by_text("Said last: Hello from React!")).to_be_visible()
+            await tab.button("End").click()
+            await tab.status_is("Ended")
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("express", [NODE, "server.js"]),
+        ("flask", [sys.executable, "-m", "flask", "--app", "shop", "run"]),
+    ],
+)
+async def test_a_shop_opens_the_session_and_decides_what_is_said(
+    name: str,
+    command: list[str | Path],
+    emulator: Running,
+    broker: Demo,
+    port: int,
+    tab: AvatarPage,
+    tmp_path: Path,
+) -> None:
+    folder = copied(name, tmp_path, broker)
+    settings = {"SERVICE_TOKEN": TOKEN, "FLASK_RUN_PORT": str(port)}
+    with started(command, folder, port, **settings) as address:
+        await tab.page.goto(address)
+        async with one_session(emulator):
+            await tab.button("Start").click()
+            await tab.status_is("Live")
+            await tab.button("Where is my parcel?").click()
+            await becomes(tab.page.main_frame, "Your parcel is on its way.", "said")
+            await tab.button("End").click()
+            await tab.status_is("Ended")
