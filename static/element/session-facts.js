@@ -103,11 +103,10 @@ export class SessionFacts extends Emitter {
   #hear({ turnId, text, state, cause }) {
     /** @type {AvatarUtterance} */
     const utterance = { turnId, text, state, problem: cause ?? null };
-    const before = this.#utterances.get(turnId);
-    if (before?.state === state && before.text === text) return;
+    const known = this.#utterances.get(turnId)?.state;
     this.#utterances.set(turnId, utterance);
     for (const [oldest] of this.#utterances) if (this.#utterances.size > MOST_UTTERANCES) this.#utterances.delete(oldest);
-    this.#tell("utterance", utterance);
+    if (known !== state) this.#tell("utterance", utterance);
   }
 
   /** @param {Problem} problem */

@@ -22,7 +22,7 @@ export class Transcript {
   #onRetry;
   /** @type {Line[]} Oldest first. */
   #lines = [];
-  /** Each with its words and its fate. @type {WeakMap<Line, [HTMLElement, HTMLElement, HTMLElement]>} */
+  /** @type {WeakMap<Line, HTMLElement>} */
   #items = new WeakMap();
   /** When its time begins. @type {number | null} */
   #origin = null;
@@ -56,10 +56,8 @@ export class Transcript {
 
   /** @param {Line} line */
   add(line) {
-    const words = create("p", { class: "words" });
-    const fate = create("p", { class: "fate" });
-    const item = create("li", {}, words, fate);
-    this.#items.set(line, [item, words, fate]);
+    const item = create("li", {}, create("p", { class: "words" }), create("p", { class: "fate" }));
+    this.#items.set(line, item);
     this.#lines = [...this.#lines, line].slice(-MOST_LINES);
     const { scrollTop } = this.#list;
     const before = this.#list.scrollHeight;
@@ -73,9 +71,9 @@ export class Transcript {
 
   /** @param {Line} line */
   update(line) {
-    const made = this.#items.get(line);
-    if (!made) return;
-    const [item, words, fate] = made;
+    const item = this.#items.get(line);
+    if (!item) return;
+    const [words, fate] = /** @type {[HTMLElement, HTMLElement]} */ ([...item.children]);
     writeText(words, line.text);
     const isNew = item.dataset.fate !== line.state;
     item.dataset.fate = line.state;
@@ -88,8 +86,7 @@ export class Transcript {
   /** @param {HTMLElement} item */
   #keepInSight(item) {
     const [seen, wanted] = [this.#list.getBoundingClientRect(), item.getBoundingClientRect()];
-    if (wanted.top < seen.top) this.#list.scrollTop -= seen.top - wanted.top;
-    else if (wanted.bottom > seen.bottom) this.#list.scrollTop += wanted.bottom - seen.bottom;
+    this.#list.scrollTop += Math.min(0, wanted.top - seen.top) || Math.max(0, wanted.bottom - seen.bottom);
   }
 
   /** @param {Line} line */

@@ -105,11 +105,10 @@ export class SpeechTracker {
    * @param {string} text All that there is of it now.
    */
   grown(line, text) {
-    if (line.text === text || !text.startsWith(line.text)) return;
+    if (!text.startsWith(line.text) || line.text === text) return;
     line.text = text;
-    this.#setState(line, line.state);
+    this.#onChange(line);
     if (line === (this.#current ?? this.#unheard)) this.#captions.extend(text);
-    if (this.#voice) this.#awaitTurn();
   }
 
   /**

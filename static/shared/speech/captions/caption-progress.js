@@ -68,14 +68,14 @@ export class CaptionProgress {
   }
 
   /**
-   * Milliseconds until the next piece is due, or null when the last one is there: its time is a
-   * guess, and its end is not.
+   * Milliseconds until the next piece is due, or undefined when the last one is there: its time is
+   * a guess, and its end is not.
    *
    * @param {number} now
    * @param {boolean} hears Whether pauses are heard.
    */
   due(now, hears) {
-    if (this.isLast) return null;
+    if (this.isLast) return undefined;
     const words = this.piece?.text ?? "";
     const latest = this.piece?.ends ? LATEST.sentence : endsInPause(words) ? LATEST.part : 1;
     return Math.max(0, this.#expected * (hears ? latest : 1) - (now - this.#since));

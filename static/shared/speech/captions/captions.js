@@ -48,14 +48,14 @@ export class Captions {
     this.#progress = new CaptionProgress(text, this.#speakingRate, performance.now(), elapsed);
     this.#cues = [];
     if (!again) this.#told = 0;
-    this.#begin(this.#progress);
+    this.#begin();
     return this.#cues;
   }
 
   /** @param {string} text That is shown, and what was written since. */
   extend(text) {
     this.#progress?.extend(text);
-    if (this.#progress) this.#await(this.#progress);
+    this.#await();
   }
 
   /**
@@ -67,9 +67,9 @@ export class Captions {
     const now = performance.now();
     const isBack = voice && this.#paused !== null;
     this.#paused = voice ? null : now;
-    const what = isBack ? this.#progress?.paused(now) : undefined;
-    if (this.#progress && what === "next") this.#begin(this.#progress);
-    else if (this.#progress && what === "goes on") this.#await(this.#progress);
+    const what = isBack && this.#progress?.paused(now);
+    if (what === "next") this.#begin();
+    else if (what === "goes on") this.#await();
     return what === "over";
   }
 
@@ -82,9 +82,9 @@ export class Captions {
     this.#element.hidden = true;
   }
 
-  /** @param {CaptionProgress} progress */
-  #begin(progress) {
-    const { piece } = progress;
+  #begin() {
+    const progress = this.#progress;
+    const piece = progress?.piece;
     if (!piece) return;
     const now = performance.now();
     this.#close(now);
@@ -92,17 +92,17 @@ export class Captions {
     writeText(this.#element, piece.text);
     this.#element.hidden = false;
     this.#tell(progress.sentence, piece.sentence);
-    this.#await(progress);
+    this.#await();
   }
 
-  /** @param {CaptionProgress} progress */
-  #await(progress) {
+  #await() {
     clearTimeout(this.#timer);
-    const ms = progress.due(performance.now(), this.#hears);
-    if (ms === null) return;
+    const progress = this.#progress;
+    const ms = progress?.due(performance.now(), this.#hears);
+    if (ms === undefined) return;
     this.#timer = setTimeout(() => {
-      progress.next(performance.now());
-      this.#begin(progress);
+      progress?.next(performance.now());
+      this.#begin();
     }, ms);
   }
 
