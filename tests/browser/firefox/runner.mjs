@@ -12,6 +12,8 @@ import { Visitor } from "./visitor.mjs";
 
 /** What a machine of CI lacks, and what nobody is there to allow. */
 const PREFERENCES = {
+  "layout.frame_rate": 20, // without a graphics card each frame costs much
+  "ui.prefersReducedMotion": 1,
   "media.cubeb.force_mock_context": true, // a sound device, without which Web Audio stands still
   "media.navigator.permission.disabled": true, // the microphone is allowed
   "media.navigator.streams.fake": true, // and hums

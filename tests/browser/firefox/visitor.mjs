@@ -17,7 +17,7 @@ export class Visitor {
   /** Opens the page of a broker in a tab of its own. */
   static async arrive(context, { url, emulatorUrl }) {
     const visitor = new Visitor(await context.newPage(), emulatorUrl);
-    await visitor.page.setViewport({ width: 1280, height: 800 });
+    await visitor.page.setViewport({ width: 640, height: 480 });
     await visitor.page.goto(url);
     return visitor;
   }
