@@ -2,12 +2,11 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Route, expect
 
-from tests.support.accessibility import _faint, _overflows
+from tests.support.accessibility import faint, overflows
 from tests.support.avatar_page import AvatarPage
 from tests.support.demo import Demo, running_demo
 from tests.support.processes import Running
@@ -139,13 +138,13 @@ async def test_a_phone_never_scrolls_sideways(browser: Browser, demo: Demo) -> N
     )
     tab = AvatarPage(await context.new_page())
     await tab.page.goto(demo.url)
-    assert not await _overflows(tab)
+    assert not await overflows(tab)
     await tab.button("Start").tap()
     await tab.status_is("Live")
     await tab.speak("Donaudampfschifffahrtsgesellschaftskapitän" * 5)
     await expect(tab.fates.first).to_contain_text("speaking")
     await tab.page.get_by_text("Developer").tap()
-    assert not await _overflows(tab)
+    assert not await overflows(tab)
     await tab.button("End").tap()
     await tab.status_is("Ended")
     await context.close()
@@ -191,13 +190,11 @@ async def test_the_face_is_free_of_words_on_a_phone_held_sideways(
     await tab.button("End").click()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_every_state_can_be_read_and_used(tab: AvatarPage, demo: Demo, scheme: Any) -> None:
+async def test_every_state_can_be_read_and_used(tab: AvatarPage, demo: Demo) -> None:
     tab.tolerated = ("Failed to load resource",)
     held, room = Held(), WaitingRoom()
     await room.guard(tab.page)
     await tab.page.route(CREATE, held.pass_on)
-    await tab.page.emulate_media(color_scheme=scheme)
     await tab.page.set_viewport_size({"width": 320, "height": 700})
     await tab.page.goto(demo.url)
     await tab.page.get_by_text("Developer").click()
@@ -237,11 +234,7 @@ async def test_every_state_can_be_read_and_used(tab: AvatarPage, demo: Demo, sch
     assert await _wrong(tab) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_what_is_offered_can_be_read_and_had_by_keyboard(
-    tab: AvatarPage, demo: Demo, scheme: Any
-) -> None:
-    await tab.page.emulate_media(color_scheme=scheme)
+async def test_what_is_offered_can_be_read_and_had_by_keyboard(tab: AvatarPage, demo: Demo) -> None:
     await tab.page.set_viewport_size({"width": 320, "height": 700})
     await tab.page.goto(demo.url)
     await tab.start()
@@ -256,7 +249,7 @@ async def test_what_is_offered_can_be_read_and_had_by_keyboard(
     await expect(tab.text).to_be_focused()
     await tab.button("End").click()
     await tab.status_is("Ended")
-    assert await _faint(tab) == []
+    assert await faint(tab) == []
 
 
 class Held:
@@ -273,8 +266,8 @@ class Held:
 
 async def _wrong(tab: AvatarPage) -> list[str]:
     """What keeps someone from reading or using the page as it is now."""
-    sideways = ["it scrolls sideways"] if await _overflows(tab) else []
-    return [*await tab.barriers(), *await _faint(tab), *sideways]
+    sideways = ["it scrolls sideways"] if await overflows(tab) else []
+    return [*await tab.barriers(), *await faint(tab), *sideways]
 
 
 async def _fits(tab: AvatarPage, width: int, height: int) -> bool:
@@ -283,7 +276,7 @@ async def _fits(tab: AvatarPage, width: int, height: int) -> bool:
     cut_off = """all => all.some(each =>
       each.checkVisibility() && each.getBoundingClientRect().right > innerWidth)"""
     is_cut_off = await tab.page.locator("button, textarea").evaluate_all(cut_off)
-    return not await _overflows(tab) and not is_cut_off
+    return not await overflows(tab) and not is_cut_off
 
 
 async def test_a_colour_of_the_operators_can_be_read_by_day_and_by_night(
@@ -291,10 +284,8 @@ async def test_a_colour_of_the_operators_can_be_read_by_day_and_by_night(
 ) -> None:
     brand = {"PAGE_ACCENT": "#ffe600", "PAGE_PHRASES": "Good morning.", "PAGE_DEVELOPER": "false"}
     with running_demo(emulator, tmp_path, **brand) as demo:
-        for scheme in ("light", "dark"):
-            await tab.page.emulate_media(color_scheme=scheme)
-            await tab.page.goto(demo.url)
-            await expect(tab.button("Start")).to_be_enabled()
-            assert await _faint(tab) == [], scheme
+        await tab.page.goto(demo.url)
+        await expect(tab.button("Start")).to_be_enabled()
+        assert await faint(tab) == []
         await tab.button("Use an example").click()
         await expect(tab.text).to_have_value("Good morning.")

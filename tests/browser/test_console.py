@@ -4,14 +4,13 @@ import csv
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
-from tests.support.accessibility import _faint, _overflows
+from tests.support.accessibility import faint, overflows
 from tests.support.avatar_page import PATIENCE_MS, AvatarPage
 from tests.support.demo import OPERATED, TOKEN, Demo, running_demo, sign_in
 from tests.support.postgres import Postgres
@@ -131,14 +130,12 @@ async def test_new_entries_announce_themselves_and_nothing_jumps(
     await tab.button("End").click()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_the_console_can_be_read_and_used_by_everyone(
-    console: AvatarPage, tab: AvatarPage, operated: Demo, scheme: Any
+    console: AvatarPage, tab: AvatarPage, operated: Demo
 ) -> None:
     await tab.page.goto(operated.url)
     await tab.start()
     await tab.speak("Donaudampfschifffahrtsgesellschaftskapitän" * 5)
-    await console.page.emulate_media(color_scheme=scheme)
     for width in (1280, 360):
         await console.page.set_viewport_size({"width": width, "height": 800})
         for path in (
@@ -153,9 +150,9 @@ async def test_the_console_can_be_read_and_used_by_everyone(
                 await console.page.locator(".opener").first.click()
             if path == "":
                 await is_live(console)
-            assert await _faint(console) == [], path
+            assert await faint(console) == [], path
             assert await console.barriers() == [], path
-            assert not await _overflows(console), (path, width)
+            assert not await overflows(console), (path, width)
     await tab.button("End").click()
 
 
@@ -172,13 +169,12 @@ async def test_when_the_broker_goes_the_console_says_so(
     await context.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_replicas_and_what_is_wrong_with_them_can_be_read_by_everyone(
-    browser: Browser, emulator: Running, own_postgres: Postgres, tmp_path: Path, scheme: Any
+    browser: Browser, emulator: Running, own_postgres: Postgres, tmp_path: Path
 ) -> None:
     url = own_postgres.new_database()
     shared = {"DATABASE_URL": url, "SECRET_KEY": "a-signing-key-of-these-two-replicas"}
-    context = await browser.new_context(color_scheme=scheme)
+    context = await browser.new_context()
     console = AvatarPage(await context.new_page(), tolerated=("401",))
     with running_demo(emulator, tmp_path, **OPERATED, **shared) as demo:
         async with httpx.AsyncClient(base_url=demo.url) as visitor:
@@ -204,7 +200,7 @@ async def test_replicas_and_what_is_wrong_with_them_can_be_read_by_everyone(
         await expect(card).to_contain_text(name)
         for width in (1280, 360):
             await page.set_viewport_size({"width": width, "height": 800})
-            assert await _faint(console) == []
+            assert await faint(console) == []
             assert await console.barriers() == []
-            assert not await _overflows(console), width
+            assert not await overflows(console), width
     await context.close()
