@@ -12,15 +12,12 @@ _DECIDED_BY_TAG: Final = re.compile(r"'(nonce-|sha\d+-|strict-dynamic)")
 
 def blocked(policies: Iterable[str], needed: Mapping[str, Iterable[str]]) -> dict[str, list[str]]:
     """The addresses that any of the policies blocks, by the directive that has to name them."""
-    missing: dict[str, list[str]] = {}
-    for directives in map(_directives, policies):
-        for name, addresses in needed.items():
-            sources = directives.get(name, directives.get("default-src"))
-            for address in addresses:
-                known = missing.get(name, [])
-                if sources is not None and not _allows(sources, address) and address not in known:
-                    missing[name] = [*known, address]
-    return missing
+    every = list(map(_directives, policies))
+    missing = {
+        name: [each for each in addresses if any(_blocks(one, name, each) for one in every)]
+        for name, addresses in needed.items()
+    }
+    return {name: addresses for name, addresses in missing.items() if addresses}
 
 
 def matches(source: str, address: str) -> bool:
@@ -29,8 +26,10 @@ def matches(source: str, address: str) -> bool:
     if source in {"*", f"{wanted.scheme}:"}:
         return True
     named = urlsplit(source if "://" in source else f"{wanted.scheme}://{source}")
-    return all(
-        matches(named, wanted) for matches in (_scheme_matches, _host_matches, _port_matches)
+    return (
+        _scheme_matches(named, wanted)
+        and _host_matches(named, wanted)
+        and _port_matches(named, wanted)
     )
 
 
@@ -43,8 +42,11 @@ def _directives(policy: str) -> dict[str, list[str]]:
     return directives
 
 
-def _allows(sources: Iterable[str], address: str) -> bool:
-    return any(_DECIDED_BY_TAG.match(source) or matches(source, address) for source in sources)
+def _blocks(directives: Mapping[str, Iterable[str]], name: str, address: str) -> bool:
+    sources = directives.get(name, directives.get("default-src"))
+    return sources is not None and not any(
+        _DECIDED_BY_TAG.match(source) or matches(source, address) for source in sources
+    )
 
 
 def _scheme_matches(named: SplitResult, wanted: SplitResult) -> bool:
