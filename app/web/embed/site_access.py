@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from app.config.settings import Settings
 from app.kaltura.contract import MEDIA_HOSTS
+from app.sessions.readiness import is_safe_for_secrets
 from app.web.embed.csp_sources import matches
 
 
@@ -45,8 +46,7 @@ def needed_sources(settings: Settings, broker: str) -> Mapping[str, Sequence[str
 
 
 def _address(site: str, broker: str) -> Finding:
-    is_local = urlsplit(broker).hostname in {"127.0.0.1", "localhost", "::1"}
-    if site.startswith("https:") and broker.startswith("http:") and not is_local:
+    if site.startswith("https:") and not is_safe_for_secrets(broker):
         return Finding(
             "address",
             f"{site} is https and {broker} is not: browsers block such calls",
