@@ -1,9 +1,5 @@
 """The doctor for a site of another origin: what keeps its pages from using the broker."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -12,35 +8,14 @@ from app.doctor.checks import CheckRunner, Verdict
 from app.doctor.examination import examine_site
 from app.doctor.site import check_site
 from tests.support.doubles import settings
+from tests.support.processes import free_port
+from tests.support.site import running_site
 
 BROKER = "https://avatar.example.com"
 SHOP = "https://shop.invalid"
 ALLOWED = {"allowed_origins": SHOP, "frame_ancestors": "https://*.invalid"}
 HEADER = {"auth_mode": "header", "auth_header": "X-User", "trusted_proxies": "127.0.0.1"}
 LOGIN = {"auth_jwks_url": "https://id.example/keys", "auth_issuer": "i", "auth_audience": "a"}
-
-
-@contextmanager
-def site(policy: str | None) -> Iterator[str]:
-    """A site whose pages have this policy; its origin."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            if policy is not None:
-                self.send_header("Content-Security-Policy", policy)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
 
 
 async def examined(origin: str, broker: str = BROKER, **changes: Any) -> dict[str, tuple[str, str]]:
@@ -86,7 +61,7 @@ async def test_what_keeps_a_site_from_the_broker_is_named_with_its_fix(
 @pytest.mark.parametrize(
     ("policy", "missing"),
     [
-        (None, None),
+        ("", None),
         ("img-src 'self'", None),
         (f"default-src {BROKER} https://*.kaltura.ai", None),
         ("script-src https: 'self'; connect-src *", None),
@@ -99,10 +74,11 @@ async def test_what_keeps_a_site_from_the_broker_is_named_with_its_fix(
     ],
 )
 async def test_what_the_policy_of_a_site_blocks_is_told_with_the_lines_that_it_lacks(
-    policy: str | None, missing: str | None
+    policy: str, missing: str | None
 ) -> None:
-    with site(policy) as origin:
-        found, told = (await examined(origin))["policy"]
+    async with running_site(free_port()) as site:
+        site.policy = policy
+        found, told = (await examined(site.url))["policy"]
     if missing is None:
         assert found is Verdict.WELL, told
     else:
@@ -113,9 +89,9 @@ async def test_what_the_policy_of_a_site_blocks_is_told_with_the_lines_that_it_l
 async def test_the_exit_code_tells_whether_anything_is_wrong(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with site(None) as origin:
-        allowing = settings(allowed_origins=origin, public_url=BROKER)
-        assert await examine_site(allowing, origin, in_json=True) == 0
+    async with running_site(free_port()) as site:
+        allowing = settings(allowed_origins=site.url, public_url=BROKER)
+        assert await examine_site(allowing, site.url, in_json=True) == 0
         assert '"well": true' in capsys.readouterr().out
-        assert await examine_site(settings(public_url=BROKER), origin, in_json=False) == 1
+        assert await examine_site(settings(public_url=BROKER), site.url, in_json=False) == 1
     assert "ALLOWED_ORIGINS does not name" in capsys.readouterr().out
