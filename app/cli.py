@@ -19,11 +19,11 @@ import httpx
 import structlog
 
 from app import __version__
-from app.config.addresses import origin
 from app.config.ks_settings import KS_SETTINGS, MINT_SETTINGS
 from app.config.setting_types import MAX_PORT
 from app.config.settings import CHOICE_SETTINGS, ENV_FILE, Settings, load_settings
-from app.config.sources import SettingsError, configured, lend_to_libraries, read_env_file
+from app.config.sources import SettingsError, configured, export_to_libraries, read_env_file
+from app.config.url_types import origin
 from app.demo import is_emulator, run_emulator
 from app.kaltura.contract import MIRROR_PATH
 from app.observability.logs import configure_logging
@@ -333,7 +333,7 @@ def _tracer_provider() -> "TracerProvider | None":
     """The provider of spans; None unless the environment or `.env` names an endpoint for them."""
     from app.observability.tracing import are_traces_wanted  # noqa: PLC0415 - see above
 
-    lend_to_libraries(read_env_file(ENV_FILE), os.environ)
+    export_to_libraries(read_env_file(ENV_FILE), os.environ)
     if not are_traces_wanted(os.environ):
         return None
     from app.observability.spans import tracer_provider  # noqa: PLC0415 - loaded only when traced

@@ -47,9 +47,9 @@ from app.sessions.lifecycle.handover import Handover
 from app.sessions.lifecycle.shutdown import SessionShutdown
 from app.sessions.speech.assembly import speech_services
 from app.sessions.speech.text.installed_hooks import installed_hooks
+from app.sessions.store.assembly import session_store
 from app.sessions.store.overview import SharedOverview
 from app.sessions.store.owner_lookup import OwnerLookup
-from app.sessions.store.stores import session_store
 from app.sessions.store.usage import UsageReader
 from app.web.bounds import WebBounds
 from app.web.deps import State
@@ -59,7 +59,7 @@ from app.web.middleware.forwarder import Forwarder
 from app.web.middleware.session_routes import SessionRoutes
 from app.web.middleware.stack import middleware
 from app.web.operator.replica_stats import ReplicaStatsReader
-from app.web.operator.shared_look import SharedLook
+from app.web.operator.shared_snapshot import SharedSnapshot
 from app.web.operator.sign_in import Operators
 from app.web.operator.streams import MAX_STREAMS
 from app.web.rate_limiter import Rates
@@ -246,7 +246,7 @@ def create_app(
                     services=Services(settings.service_tokens),
                     sessions=domain.service,
                     settings=settings,
-                    shared_look=SharedLook(clocks.monotonic),
+                    shared_snapshot=SharedSnapshot(clocks.monotonic),
                     speech=domain.speech,
                     stats_reader=domain.stats_reader,
                     stopping=stopping,

@@ -27,7 +27,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from app.kaltura import errors
 from app.kaltura.breaker import OPEN_SECONDS
 from app.kaltura.contract import MIRROR_PATH, DocumentedRefusal, Operation
-from app.kaltura.credentials import PAUSE_SECONDS, RENEWED_AFTER
+from app.kaltura.ks_sources import PAUSE_SECONDS, RENEWED_AFTER
 from app.kaltura.minting import LIFETIME_SECONDS
 from app.kaltura.transport import MAX_ANSWER_BYTES
 from app.main import ROOT, Transports, create_app

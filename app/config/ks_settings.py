@@ -6,9 +6,9 @@ from typing import Final
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
-from app.config.addresses import ApiUrl
 from app.config.setting_types import PartnerId, Secret, is_address
 from app.config.sources import FileSource, unquoted
+from app.config.url_types import ApiUrl
 from app.kaltura.account import AdminSecret, AppToken
 from app.kaltura.contract import ItemId
 

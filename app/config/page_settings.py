@@ -5,8 +5,8 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, NoDecode
 
-from app.config.addresses import TamperProofUrl
 from app.config.setting_types import BarSeparated, HexColour, Text
+from app.config.url_types import TamperProofUrl
 
 
 class PageSettings(BaseSettings):

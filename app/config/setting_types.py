@@ -1,6 +1,6 @@
 """The types of settings: each checks a value, and says what is wrong with it.
 
-Addresses are in `app/config/addresses.py`.
+Those that are URLs are in `app/config/url_types.py`.
 """
 
 import ipaddress

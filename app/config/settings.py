@@ -17,15 +17,6 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from app.config.addresses import (
-    BaseUrl,
-    DatabaseUrl,
-    FrameAncestors,
-    HttpUrl,
-    Origins,
-    PublicUrl,
-    TamperProofUrl,
-)
 from app.config.ks_settings import KS_SETTINGS, Credentials, KsSettings
 from app.config.page_settings import PageSettings
 from app.config.setting_types import (
@@ -54,9 +45,18 @@ from app.config.sources import (
     unknown_names,
 )
 from app.config.speech_settings import SpeechSettings
+from app.config.url_types import (
+    BaseUrl,
+    DatabaseUrl,
+    FrameAncestors,
+    HttpUrl,
+    Origins,
+    PublicUrl,
+    TamperProofUrl,
+)
 from app.config.validation import validated
 from app.kaltura.contract import ItemId
-from app.kaltura.media import is_loopback_url
+from app.kaltura.url_safety import is_loopback_url
 
 ENV_FILE: Final = ".env"
 SDK_URL: Final = "https://cdn.jsdelivr.net/npm/@unisphere/models-sdk-js@1.4.0/index.esm.js"

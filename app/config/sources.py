@@ -143,7 +143,9 @@ def unknown_names(
     return mistakes, without_effect
 
 
-def lend_to_libraries(dotenv: Mapping[str, str | None], environ: MutableMapping[str, str]) -> None:
+def export_to_libraries(
+    dotenv: Mapping[str, str | None], environ: MutableMapping[str, str]
+) -> None:
     """Copy the variables for libraries from `.env` to the environment, which wins."""
     for name, value in dotenv.items():
         if value and name.startswith(LIBRARIES):

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from app.config.addresses import BaseUrl, HttpUrl
 from app.config.setting_types import Secret, Text
+from app.config.url_types import BaseUrl, HttpUrl
 
 
 class SpeechSettings(BaseSettings):

@@ -26,7 +26,7 @@ from app.db.database_file import DatabaseFile
 from app.db.idle_connections import check_idle_connections
 from app.db.process_locks import FileProcessLocks, ProcessLocks, SingleProcessLocks
 from app.db.sqlite_writer import SqliteWriter
-from app.db.turns import Turns
+from app.db.write_queue import WriteQueue
 from app.problems import RecordUnavailable
 
 POSTGRES: Final = "postgresql"
@@ -66,7 +66,7 @@ class Database:
 
         # SQLite allows one writer at a time; waiting here costs less than waiting for its lock.
         is_server = engine.dialect.name == POSTGRES
-        self._turns = Turns(POSTGRES_WRITES if is_server else 1)
+        self._writes = WriteQueue(POSTGRES_WRITES if is_server else 1)
         self._failures = 0
         self.file = None
         if path is not None and writer is not None:
@@ -136,7 +136,7 @@ class Database:
                 return await connection.run_sync(work)
 
         failures = self._failures
-        async with self._turns.turn(keys, alone=alone):
+        async with self._writes.turn(keys, alone=alone):
             if failures < self._failures:
                 # The write that this one waited for has failed, after its own long wait.
                 raise RecordUnavailable(retry_after=RETRY_AFTER_SECONDS)

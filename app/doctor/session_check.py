@@ -13,9 +13,9 @@ from app.doctor.connectivity import check_connection
 from app.kaltura import errors
 from app.kaltura.client import KalturaClient, Recording, SessionAccess
 from app.kaltura.contract import Created, CreateRequest, Operation, SayTextRequest
-from app.kaltura.media import is_safe_media_url
 from app.kaltura.minting import MintCall
 from app.kaltura.transport import open_transport
+from app.kaltura.url_safety import is_safe_media_url
 from app.sessions.catalog.offer import offer_of
 from app.sessions.clock import Clock
 from app.sessions.lifecycle.options import SessionOptions, create_request

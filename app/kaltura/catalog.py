@@ -21,7 +21,6 @@ from app.kaltura.contract import (
     ItemType,
     Pager,
 )
-from app.kaltura.credentials import KsSource
 from app.kaltura.http import (
     CREDENTIALS_REFUSED,
     KS_EXCEPTIONS,
@@ -30,7 +29,8 @@ from app.kaltura.http import (
     parse_model,
     post_json,
 )
-from app.kaltura.media import is_safe_media_url
+from app.kaltura.ks_sources import KsSource
+from app.kaltura.url_safety import is_safe_media_url
 
 MAX_PAGES: Final = 20
 """The most pages of one type that are read: 2000 items, where accounts were seen with 36."""

@@ -24,7 +24,6 @@ from app.kaltura.contract import (
     TurnId,
     WireModel,
 )
-from app.kaltura.credentials import KsSource
 from app.kaltura.http import (
     CREDENTIALS_REFUSED,
     KS_EXCEPTIONS,
@@ -37,6 +36,7 @@ from app.kaltura.http import (
     post,
     post_json,
 )
+from app.kaltura.ks_sources import KsSource
 from app.kaltura.late_responses import LATE_SECONDS, LateResponses
 from app.kaltura.observation import Observer, no_observer
 

@@ -13,7 +13,7 @@ from aiohttp.abc import ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from httpx_aiohttp import AiohttpTransport
 
-from app.kaltura.media import is_public_host
+from app.kaltura.url_safety import is_public_host
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
 """The longest answer that is read. Kaltura's largest known one is about 2 KiB."""

@@ -16,17 +16,16 @@ MAX_CALLS: Final = 1000
 
 OK: Final = "ok"
 
-
-PARTS: Final = 20
-"""The equal parts into which calls are divided in the order of their seconds."""
+QUANTILES: Final = 20
+"""The equal parts into which the quantiles divide the calls."""
 
 
 @dataclass(frozen=True)
-class Answered:
+class CallStats:
     """Statistics of the calls of one operation.
 
-    `seconds` has what each twentieth of the calls did not exceed, so that statistics of several
-    processes can be put together.
+    `seconds` are the quantiles of their durations, from which statistics of several processes can
+    be merged.
     """
 
     calls: int
@@ -35,13 +34,13 @@ class Answered:
 
     @property
     def median(self) -> float:
-        """The seconds that half of the calls did not exceed."""
-        return self.seconds[PARTS // 2 - 1]
+        """The median duration in seconds."""
+        return self.seconds[QUANTILES // 2 - 1]
 
     @property
     def p95(self) -> float:
-        """The seconds that 95 of 100 calls did not exceed."""
-        return self.seconds[PARTS * 95 // 100 - 1]
+        """The 95th percentile of the durations in seconds."""
+        return self.seconds[QUANTILES * 95 // 100 - 1]
 
 
 @dataclass(frozen=True)
@@ -67,40 +66,42 @@ class RecentCalls:
             call = _Call(self._monotonic(), exchange.seconds, exchange.outcome != OK)
             self._calls[exchange.operation.value].append(call)
 
-    def by_operation(self) -> Mapping[str, Answered]:
+    def by_operation(self) -> Mapping[str, CallStats]:
         """The statistics of each operation that was called in the window."""
         since = self._monotonic() - WINDOW_SECONDS
         for calls in self._calls.values():
             while calls and calls[0].at < since:
                 calls.popleft()
-        return {operation: _answered(calls) for operation, calls in self._calls.items() if calls}
+        return {operation: _stats(calls) for operation, calls in self._calls.items() if calls}
 
 
-def together(answered: Iterable[Answered]) -> Answered:
-    """The statistics of calls of one operation that several processes made.
+def merged(stats: Iterable[CallStats]) -> CallStats:
+    """The statistics of all calls of one operation, from those of each process.
 
-    Those of one process stay as they are. For several, a twentieth of the calls at most lies
-    between what is told and what is right.
+    Those of a single process stay as they are. Merged quantiles are off by a twentieth of the
+    calls at most.
     """
-    parts = list(answered)
-    weighted = sorted((seconds, each.calls) for each in parts for seconds in each.seconds)
-    return Answered(
-        calls=sum(each.calls for each in parts),
-        failed=sum(each.failed for each in parts),
-        seconds=_parts(weighted),
+    each = list(stats)
+    weighted = sorted((seconds, one.calls) for one in each for seconds in one.seconds)
+    return CallStats(
+        calls=sum(one.calls for one in each),
+        failed=sum(one.failed for one in each),
+        seconds=_quantiles(weighted),
     )
 
 
-def _answered(calls: Sequence[_Call]) -> Answered:
-    return Answered(
+def _stats(calls: Sequence[_Call]) -> CallStats:
+    return CallStats(
         calls=len(calls),
         failed=sum(call.failed for call in calls),
-        seconds=_parts(sorted((call.seconds, 1) for call in calls)),
+        seconds=_quantiles(sorted((call.seconds, 1) for call in calls)),
     )
 
 
-def _parts(in_order: Sequence[tuple[float, int]]) -> Sequence[float]:
-    """The value that each of `PARTS` parts does not exceed, of sorted values with weights."""
+def _quantiles(in_order: Sequence[tuple[float, int]]) -> Sequence[float]:
+    """The quantiles of sorted values with weights."""
     weights = list(accumulate(weight for _, weight in in_order))
-    found = (bisect_left(weights, weights[-1] * part / PARTS) for part in range(1, PARTS + 1))
+    found = (
+        bisect_left(weights, weights[-1] * part / QUANTILES) for part in range(1, QUANTILES + 1)
+    )
     return tuple(in_order[index][0] for index in found)

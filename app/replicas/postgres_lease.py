@@ -231,7 +231,7 @@ class PostgresLease(Lease):
 
     # Judging others
 
-    def bury(self, connection: Connection) -> None:
+    def declare_dead(self, connection: Connection) -> None:
         """Declare replicas dead whose lease has run out, as part of a transaction.
 
         Of several processes that do so at once, one hits the row. Nobody is judged while this
@@ -239,7 +239,7 @@ class PostgresLease(Lease):
         """
         if not self.is_trusted() or self._monotonic() < self._judges_from:
             return
-        buried = connection.execute(
+        dead = connection.execute(
             update(REPLICAS)
             .where(
                 IS_ALIVE,
@@ -249,7 +249,7 @@ class PostgresLease(Lease):
             .values(state=ReplicaState.DEAD.value)
             .returning(REPLICAS.c.holder)
         ).scalars()
-        for holder in buried:
+        for holder in dead:
             log.warning("a replica is declared dead", holder=holder)
             notify(connection, REPLICAS_CHANGED, holder)
 

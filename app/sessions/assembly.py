@@ -11,8 +11,8 @@ from app.audit.writer import AuditWriter
 from app.config.settings import Settings
 from app.kaltura.catalog import PictureClient
 from app.kaltura.client import KalturaClient
-from app.kaltura.credentials import ConfiguredKs, KsSource, MintedKs
 from app.kaltura.http import HttpClient
+from app.kaltura.ks_sources import ConfiguredKs, KsSource, MintedKs
 from app.kaltura.minting import KsMinter
 from app.kaltura.observation import Observer, no_observer
 from app.kaltura.transport import open_transport

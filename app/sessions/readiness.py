@@ -5,7 +5,7 @@ from typing import Final
 
 from app.config.settings import Settings
 from app.db.database import is_in_memory
-from app.kaltura.media import is_loopback_url
+from app.kaltura.url_safety import is_loopback_url
 from app.problems import KalturaUnavailable, Problem, RecordUnavailable
 from app.sessions.clock import Clock
 from app.sessions.speech.voice.tts_fallback import SpeechMode, VoiceSelector

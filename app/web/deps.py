@@ -35,7 +35,7 @@ from app.web.bounds import WebBounds
 from app.web.from_state import FromState
 from app.web.middleware.forwarder import Forwarder
 from app.web.operator.replica_stats import ReplicaStatsReader
-from app.web.operator.shared_look import SharedLook
+from app.web.operator.shared_snapshot import SharedSnapshot
 from app.web.operator.sign_in import Operators
 from app.web.rate_limiter import Rates
 from app.web.static_files import PageFiles
@@ -71,7 +71,7 @@ class State(TypedDict):
     services: Services
     sessions: SessionService
     settings: Settings
-    shared_look: SharedLook
+    shared_snapshot: SharedSnapshot
     speech: SpeechService
     stats_reader: StatsReader
     stopping: asyncio.Event
@@ -101,7 +101,7 @@ ReadinessDep = Annotated[Readiness, Depends(FromState("readiness"))]
 ReplicaStatsDep = Annotated[ReplicaStatsReader, Depends(FromState("replica_stats"))]
 SessionServiceDep = Annotated[SessionService, Depends(FromState("sessions"))]
 SettingsDep = Annotated[Settings, Depends(FromState("settings"))]
-SharedLookDep = Annotated[SharedLook, Depends(FromState("shared_look"))]
+SharedSnapshotDep = Annotated[SharedSnapshot, Depends(FromState("shared_snapshot"))]
 SpeechServiceDep = Annotated[SpeechService, Depends(FromState("speech"))]
 StatsReaderDep = Annotated[StatsReader, Depends(FromState("stats_reader"))]
 StoppingDep = Annotated[asyncio.Event, Depends(FromState("stopping"))]

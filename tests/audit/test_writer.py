@@ -295,5 +295,5 @@ async def test_what_was_pending_when_its_process_died_is_unknown(
     assert await outcome() == PENDING
     await die(disk.database)
     if isinstance(lease, PostgresLease):
-        await other.write(lease.bury)
+        await other.write(lease.declare_dead)
     assert await outcome() == UNKNOWN

@@ -16,7 +16,7 @@ from app.kaltura import errors
 from app.kaltura.breaker import OPEN_SECONDS, THRESHOLD
 from app.kaltura.client import KalturaClient
 from app.kaltura.contract import Operation
-from app.kaltura.credentials import ConfiguredKs
+from app.kaltura.ks_sources import ConfiguredKs
 from tests.support.doubles import KS, FakeClock, FakeKaltura, Gate, refusal
 from tests.support.kaltura_client import call
 

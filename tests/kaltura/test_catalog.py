@@ -18,8 +18,8 @@ from app.kaltura.catalog import (
 )
 from app.kaltura.client import KalturaClient
 from app.kaltura.contract import MAX_PAGE_ITEMS, ItemType
-from app.kaltura.credentials import ConfiguredKs
 from app.kaltura.http import HttpClient
+from app.kaltura.ks_sources import ConfiguredKs
 from tests.support.doubles import KS, PNG, FakeKaltura, exception, look, refusal, voice
 
 PICTURE = "https://cdn.kaltura.test/a.png"

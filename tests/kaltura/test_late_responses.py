@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from app.kaltura import errors
 from app.kaltura.client import KalturaClient
 from app.kaltura.contract import Created
-from app.kaltura.credentials import ConfiguredKs
+from app.kaltura.ks_sources import ConfiguredKs
 from tests.support.doubles import KS, FakeKaltura, Gate, refusal
 from tests.support.kaltura_client import WISH
 

@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 
 from app.kaltura.client import KalturaClient
 from app.kaltura.contract import Operation
-from app.kaltura.credentials import ConfiguredKs
 from app.kaltura.errors import KalturaError
+from app.kaltura.ks_sources import ConfiguredKs
 from app.kaltura.observation import Exchange
 from tests.support.doubles import KALTURA_TOKEN, KS, FakeKaltura, refusal
 from tests.support.kaltura_client import ACCESS, call, every_operation

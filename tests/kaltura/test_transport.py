@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from app.kaltura import errors
 from app.kaltura.client import KalturaClient, SessionAccess
 from app.kaltura.contract import SayTextRequest
-from app.kaltura.credentials import ConfiguredKs
+from app.kaltura.ks_sources import ConfiguredKs
 from app.kaltura.transport import open_transport
 from tests.support.kaltura_client import WISH
 

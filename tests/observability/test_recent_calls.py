@@ -5,7 +5,7 @@ import pytest
 
 from app.kaltura.contract import Operation
 from app.kaltura.observation import Exchange
-from app.observability.recent_calls import MAX_CALLS, OK, WINDOW_SECONDS, RecentCalls, together
+from app.observability.recent_calls import MAX_CALLS, OK, WINDOW_SECONDS, RecentCalls, merged
 from tests.support.doubles import FakeClock
 
 SAID = Operation.SAY_TEXT.value
@@ -24,7 +24,7 @@ def answer(recent: RecentCalls, seconds: float, outcome: str = OK) -> None:
 
 def told(*processes: RecentCalls) -> tuple[int, int, float, float]:
     """What an operator is told of calls that these processes made."""
-    answered = together(recent.by_operation()[SAID] for recent in processes)
+    answered = merged(recent.by_operation()[SAID] for recent in processes)
     return answered.calls, answered.failed, answered.median, answered.p95
 
 

@@ -479,7 +479,7 @@ async def test_whoever_slept_judges_nobody_either(
     if is_renewed:
         assert await two.lease.renew()
     await two.look()
-    await two.database.write(two.lease.bury)
+    await two.database.write(two.lease.declare_dead)
     assert two.session_ids == set()
     assert ReplicaState.DEAD.value not in (await states(sql)).values()
 

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from app.config.settings import Settings
 from app.kaltura.catalog import MAX_PICTURE_BYTES, PictureClient
 from app.kaltura.client import KalturaClient
-from app.kaltura.credentials import ConfiguredKs
 from app.kaltura.http import HttpClient
+from app.kaltura.ks_sources import ConfiguredKs
 from app.problems import ControlNotAllowed, KalturaFailed
 from app.sessions.catalog import thumbnails
 from app.sessions.catalog.catalog import FRESH_SECONDS, PAUSE_SECONDS, Catalog

@@ -18,7 +18,7 @@ from app.sessions.clock import SessionClock
 from app.sessions.keyring import Keyring
 from app.sessions.speech.utterances import Receipt
 from app.sessions.store import recorded_speaks
-from app.sessions.store.stores import session_store
+from app.sessions.store.assembly import session_store
 from tests.support.doubles import FakeClock, FakeKaltura, Gate, settled
 from tests.support.leases import die, lease_on
 from tests.support.sessions import Domain, grant

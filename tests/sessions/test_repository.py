@@ -31,8 +31,8 @@ from app.sessions.lifecycle import reaper
 from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.registry import MAX_ENDED
 from app.sessions.runtime import SessionRuntime
+from app.sessions.store.assembly import session_store
 from app.sessions.store.model import AvatarSession, EndReason
-from app.sessions.store.stores import session_store
 from tests.support.database import engines
 from tests.support.doubles import (
     KALTURA_TOKEN,

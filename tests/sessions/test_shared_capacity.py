@@ -28,7 +28,7 @@ from app.sessions.clock import SessionClock
 from app.sessions.keyring import Keyring
 from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.runtime import SessionRuntime
-from app.sessions.store.stores import session_store
+from app.sessions.store.assembly import session_store
 from tests.support.doubles import FakeClock, FakeKaltura, Gate, refusal, settled
 from tests.support.leases import die, lease_on
 from tests.support.sessions import Domain

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 
 from app.audit.writer import AuditWriter
 from app.kaltura.client import KalturaClient
-from app.kaltura.credentials import ConfiguredKs
+from app.kaltura.ks_sources import ConfiguredKs
 from app.replicas.lease import Lease
 from app.sessions.access import EVERY_CONTROL, SessionGrant
 from app.sessions.assembly import assemble

@@ -15,7 +15,7 @@ import pytest
 from app.audit.reader import AuditReader
 from app.web.bounds import WebBounds
 from app.web.operator.exports import PART
-from app.web.operator.shared_look import SharedLook
+from app.web.operator.shared_snapshot import SharedSnapshot
 from app.web.operator.streams import MAX_STREAMS
 from tests.support.doubles import FakeClock
 from tests.support.operators import TOKEN, following, signed_in
@@ -63,7 +63,7 @@ async def test_a_session_is_seen_to_begin_to_speak_and_to_end(visit: Visit) -> N
 
 
 async def test_looks_take_a_tenth_of_the_time_however_many_follow(clock: FakeClock) -> None:
-    shared, looks = SharedLook(clock), 0
+    shared, looks = SharedSnapshot(clock), 0
 
     async def look() -> Any:
         nonlocal looks
@@ -74,7 +74,7 @@ async def test_looks_take_a_tenth_of_the_time_however_many_follow(clock: FakeClo
 
     began = clock.now
     while clock.now < began + 60:
-        found: list[Any] = await asyncio.gather(*(shared.found(look) for _ in range(MAX_STREAMS)))
+        found: list[Any] = await asyncio.gather(*(shared.latest(look) for _ in range(MAX_STREAMS)))
         assert set(found) == {looks}
         clock.advance(1)
     assert looks * 0.5 == pytest.approx(60 / 10, abs=0.5)

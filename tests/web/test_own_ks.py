@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.kaltura.credentials import PAUSE_SECONDS
+from app.kaltura.ks_sources import PAUSE_SECONDS
 from tests.support.doubles import (
     BY_ADMIN_SECRET,
     BY_APP_TOKEN,

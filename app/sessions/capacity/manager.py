@@ -12,7 +12,7 @@ from typing import Final
 from app.config.settings import Settings
 from app.problems import AtCapacity, RecordUnavailable, TicketNotFound, TooManySessions
 from app.sessions.capacity.address_share import share_of
-from app.sessions.capacity.line_look import Line, LineLook, PlaceInOrder
+from app.sessions.capacity.line_reader import LinePlace, LineReader, LineSnapshot
 from app.sessions.capacity.state import (
     CapacityState,
     CapacityStore,
@@ -65,7 +65,7 @@ class CapacityManager:
         self.capacity = settings.max_concurrent_sessions
         self.waiting_capacity = settings.max_waiting
         self.waiting = 0
-        """The number of tickets in line, when it was last looked at."""
+        """The number of tickets in line, when the line was last read."""
 
         self._max_sessions_per_visitor = settings.max_sessions_per_visitor
         self._store = store
@@ -73,7 +73,7 @@ class CapacityManager:
         percent = settings.address_share_percent
         self._share = share_of(self.capacity, percent)
         self._line_share = share_of(self.waiting_capacity, percent)
-        self._line = LineLook(self._look, rest=store.rest)
+        self._line = LineReader(self._read_line, rest=store.rest)
         self._seen: dict[str, float] = {}
         """When the holders of tickets asked, as far as it is not written; by ticket id."""
 
@@ -161,7 +161,7 @@ class CapacityManager:
             except TimeoutError:
                 since = max(began_at, time.monotonic() - FRESH_SECONDS)
                 return self._position_in(await self._line.since(since), ticket_id)
-            changed = self._changed  # before the look, so that no change during it is missed
+            changed = self._changed  # before the read, so that no change during it is missed
             current = self._position_in(await self._line.since(self._changed_at), ticket_id)
             if self._is_stopping:
                 break
@@ -186,21 +186,21 @@ class CapacityManager:
 
     @property
     def _pace(self) -> float:
-        """Seconds from a question to an answer that tells of no turn."""
+        """Seconds to hold back an answer that only tells a new position, and no turn."""
         return self.waiting / POSITIONS_PER_SECOND
 
-    def _position_in(self, line: Line, ticket_id: str) -> QueuePosition:
+    def _position_in(self, line: LineSnapshot, ticket_id: str) -> QueuePosition:
         return self._position(ticket_id, _place(line, ticket_id), line.sessions)
 
-    async def _line_now(self) -> Line:
+    async def _line_now(self) -> LineSnapshot:
         return await self._line.since(time.monotonic())
 
-    async def _look(self) -> Line:
-        """The line; it is locked only when a ticket is to be called or removed."""
+    async def _read_line(self) -> LineSnapshot:
+        """Read the line; it is locked only when a ticket is to be called or removed."""
 
-        def rule(state: CapacityState) -> Line:
+        def rule(state: CapacityState) -> LineSnapshot:
             if self._is_new(state):
-                self._wake()  # they are told what this look finds
+                self._wake()  # those who wait are told what this read finds
             return self._line_of(state)
 
         line = await self._store.read(rule)
@@ -231,7 +231,7 @@ class CapacityManager:
                 self.notify()
 
     def _is_new(self, state: CapacityState) -> bool:
-        """Whether another process has changed the line since this one last looked."""
+        """Whether another process has changed the line since this one last read it."""
         known, self._version = self._version, max(self._version, state.version)
         return state.version > known
 
@@ -319,18 +319,18 @@ class CapacityManager:
             return math.inf
         return self._share - state.places_at(address)
 
-    def _advanced_line(self, state: CapacityState) -> Line:
+    def _advanced_line(self, state: CapacityState) -> LineSnapshot:
         self._advance(state)
         return self._line_of(state)
 
-    def _line_of(self, state: CapacityState) -> Line:
+    def _line_of(self, state: CapacityState) -> LineSnapshot:
         room, left = state.waiting_room, functools.partial(self._places_left, state)
         self.waiting = len(room)
         places = {
-            ticket.ticket_id: PlaceInOrder(position, ticket.owner, room.turn_seconds_left(ticket))
+            ticket.ticket_id: LinePlace(position, ticket.owner, room.turn_seconds_left(ticket))
             for position, ticket in enumerate(room.order(left), 1)
         }
-        return Line(
+        return LineSnapshot(
             at=state.now,
             places=places,
             ticket_keys={ticket.key for ticket in room.tickets},
@@ -341,10 +341,10 @@ class CapacityManager:
     def _position_of(self, state: CapacityState, ticket: Ticket) -> QueuePosition:
         room = state.waiting_room
         position = room.position(ticket, functools.partial(self._places_left, state))
-        place = PlaceInOrder(position, ticket.owner, room.turn_seconds_left(ticket))
+        place = LinePlace(position, ticket.owner, room.turn_seconds_left(ticket))
         return self._position(ticket.ticket_id, place, state.sessions)
 
-    def _position(self, ticket_id: str, place: PlaceInOrder, sessions: int) -> QueuePosition:
+    def _position(self, ticket_id: str, place: LinePlace, sessions: int) -> QueuePosition:
         position, left = place.position, place.turn_seconds_left
         return QueuePosition(
             ticket_id=ticket_id,
@@ -354,7 +354,7 @@ class CapacityManager:
         )
 
 
-def _place(line: Line, ticket_id: str) -> PlaceInOrder:
+def _place(line: LineSnapshot, ticket_id: str) -> LinePlace:
     place = line.places.get(ticket_id)
     if place is None:
         raise TicketNotFound

@@ -13,7 +13,7 @@ from app.config.settings import Settings
 from app.kaltura import errors
 from app.kaltura.client import SessionAccess
 from app.kaltura.contract import Created, CreateRequest
-from app.kaltura.media import is_safe_media_url
+from app.kaltura.url_safety import is_safe_media_url
 from app.problems import (
     KalturaFailed,
     Problem,

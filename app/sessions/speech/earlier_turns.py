@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from app.audit.model import OK, PENDING, UNKNOWN, Entry
 from app.kaltura.contract import TurnId
 from app.problems import InvalidRequest, OutcomeUnknown, SpeechRefused
-from app.sessions.speech.idempotency import SpeakRequest
+from app.sessions.speech.idempotency import SpeakContent
 from app.sessions.speech.text.validation import speakable
 from app.sessions.speech.utterances import Receipt, UtteranceState
 from app.sessions.store.model import AvatarSession
@@ -50,7 +50,7 @@ class EarlierTurns:
             turn_id_of(self._session_id, idempotency_key) in self._recorded
         )
 
-    def answer_to(self, speak: SpeakRequest, idempotency_key: str | None) -> Receipt | None:
+    def answer_to(self, speak: SpeakContent, idempotency_key: str | None) -> Receipt | None:
         """The answer to a speak that an earlier process had; None for one to be carried out.
 
         Raises `OutcomeUnknown` for one that failed, and of which a part may have been said.
@@ -116,7 +116,7 @@ def _fate(outcomes: dict[str, None]) -> tuple[UtteranceState, str | None]:
     return UtteranceState.DONE, None
 
 
-def _is_same(speak: SpeakRequest, last: Entry) -> bool:
+def _is_same(speak: SpeakContent, last: Entry) -> bool:
     """Whether a speak may be the one of an entry; a text that was not kept can't be compared."""
     if speak.kind.value != last.event.value or not _is_final(last):
         return False

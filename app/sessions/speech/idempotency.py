@@ -60,7 +60,7 @@ class StreamDigest:
 
 
 @dataclass(frozen=True, slots=True)
-class SpeakRequest:
+class SpeakContent:
     """The content of one speak call.
 
     `content` is a digest of the text or bytes; it is empty for a streamed text, which has
@@ -84,7 +84,7 @@ class SpeakRequest:
 class Attempt:
     """One speak that is carried out; `calls` are its calls in the audit record."""
 
-    speak: SpeakRequest
+    speak: SpeakContent
     calls: list[AuditedCall] = field(default_factory=list)
     outcome: asyncio.Future[Receipt] = field(default_factory=new_future)
 
@@ -111,7 +111,7 @@ class IdempotentSpeaks:
 
     async def once(
         self,
-        speak: SpeakRequest,
+        speak: SpeakContent,
         idempotency_key: str | None,
         carry_out: Callable[[Attempt], Awaitable[Receipt]],
         texts: AsyncIterator[str] | None = None,
@@ -130,7 +130,7 @@ class IdempotentSpeaks:
             raise _key_reused()
         return receipt
 
-    def _earlier(self, speak: SpeakRequest, idempotency_key: str | None) -> Attempt | None:
+    def _earlier(self, speak: SpeakContent, idempotency_key: str | None) -> Attempt | None:
         if idempotency_key is None:
             earlier = self._attempts.get(("turn", speak.ends_turn)) if speak.ends_turn else None
             return earlier if earlier and earlier.speak == speak else None
@@ -141,7 +141,7 @@ class IdempotentSpeaks:
 
     async def _carried_out(
         self,
-        speak: SpeakRequest,
+        speak: SpeakContent,
         idempotency_key: str | None,
         carry_out: Callable[[Attempt], Awaitable[Receipt]],
     ) -> Receipt:

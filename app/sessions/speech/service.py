@@ -25,7 +25,7 @@ from app.sessions.speech.feed import UtteranceFeed
 from app.sessions.speech.idempotency import (
     Attempt,
     IdempotentSpeaks,
-    SpeakRequest,
+    SpeakContent,
     StreamDigest,
     digest,
 )
@@ -95,7 +95,7 @@ class SpeechService:
                 turn = _turn_id(grant, turn_id, idempotency_key)
                 return await self._enqueue_text(grant.runtime, call, said, turn, is_final=is_final)
 
-        speak = SpeakRequest(Operation.SAY_TEXT, turn_id, is_final, digest(text), text=text)
+        speak = SpeakContent(Operation.SAY_TEXT, turn_id, is_final, digest(text), text=text)
         return await self._once(grant, "speak", speak, idempotency_key, say)
 
     async def say_audio(
@@ -134,7 +134,7 @@ class SpeechService:
                 )
 
         content = await asyncio.to_thread(digest, audio)
-        speak = SpeakRequest(Operation.SAY_AUDIO, turn_id, content=content)
+        speak = SpeakContent(Operation.SAY_AUDIO, turn_id, content=content)
         return await self._once(grant, "speak-audio", speak, idempotency_key, say)
 
     async def say_written(
@@ -162,7 +162,7 @@ class SpeechService:
                 turn = _turn_id(grant, turn_id, idempotency_key)
                 return await self._read_stream(grant, arriving, turn, attempt)
 
-        speak = SpeakRequest(Operation.SAY_TEXT, turn_id, streamed=streamed)
+        speak = SpeakContent(Operation.SAY_TEXT, turn_id, streamed=streamed)
         return await self._once(grant, "speak", speak, idempotency_key, say, texts)
 
     def is_repeated(self, grant: SessionGrant, idempotency_key: str | None) -> bool:
@@ -213,7 +213,7 @@ class SpeechService:
         self,
         grant: SessionGrant,
         control: Control,
-        speak: SpeakRequest,
+        speak: SpeakContent,
         idempotency_key: str | None,
         carry_out: Callable[[Attempt], Awaitable[Receipt]],
         texts: AsyncIterator[str] | None = None,

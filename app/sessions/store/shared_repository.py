@@ -117,7 +117,7 @@ class SharedSessionRepository(SessionRepository):
         holder = self._lease.name
 
         def work(connection: Connection) -> tuple[Rows, Speaks]:
-            self._lease.bury(connection)
+            self._lease.declare_dead(connection)
             dead = select(REPLICAS.c.holder).where(not_(IS_ALIVE))
             emptied = set(connection.execute(dead).scalars())
             rows = [

@@ -29,7 +29,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Line:
+class GridLine:
     """A horizontal grid line, and its value."""
 
     y: float
@@ -41,7 +41,7 @@ class Chart:
     """A bar chart of days, the latest at the right."""
 
     bars: Sequence[Bar]
-    lines: Sequence[Line]
+    lines: Sequence[GridLine]
     total: float
     width: int = WIDTH
     height: int = HEIGHT
@@ -57,7 +57,7 @@ class Chart:
             _bar(day, value, x=index * place + GAP / 2, width=place - GAP, top=top)
             for index, (day, value) in enumerate(values)
         ]
-        lines = [Line(HEIGHT - HEIGHT * n / count, step * n) for n in range(1, count + 1)]
+        lines = [GridLine(HEIGHT - HEIGHT * n / count, step * n) for n in range(1, count + 1)]
         return cls(bars, lines, sum(value for _, value in values))
 
 

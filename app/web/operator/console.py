@@ -12,8 +12,8 @@ from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 
 from app.audit.model import Event
-from app.config.addresses import origin as parsed_origin
 from app.config.settings import Settings
+from app.config.url_types import origin as parsed_origin
 from app.problems import PROBLEMS, RecordUnavailable
 from app.web.deps import (
     AssetsDep,

@@ -91,7 +91,7 @@ class Dashboard:
             live=of_all.live,
         )
 
-    async def look(self) -> tuple[LiveSessionList, HealthReport]:
+    async def snapshot(self) -> tuple[LiveSessionList, HealthReport]:
         """The open sessions, and how the broker is doing."""
         return await self.sessions(), await self.health()
 

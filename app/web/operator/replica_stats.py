@@ -6,7 +6,7 @@ from typing import Final, Literal, Self, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.observability.recent_calls import Answered, RecentCalls, together
+from app.observability.recent_calls import CallStats, RecentCalls, merged
 from app.sessions.service import SessionService
 from app.sessions.stats import StatsReader
 
@@ -26,7 +26,7 @@ class ReplicaStats(BaseModel):
     record_fails: bool = False
     unwatched: frozenset[str] = frozenset()
     """The ids of its open sessions that no page has on show."""
-    operations: Mapping[str, Answered] = {}
+    operations: Mapping[str, CallStats] = {}
 
     @classmethod
     def read(cls, told: str) -> Self:
@@ -48,7 +48,7 @@ class ReplicaStats(BaseModel):
             record_fails=any(one.record_fails for one in each),
             unwatched=frozenset().union(*(one.unwatched for one in each)),
             operations={
-                name: together(one.operations[name] for one in each if name in one.operations)
+                name: merged(one.operations[name] for one in each if name in one.operations)
                 for name in names
             },
         )

@@ -18,7 +18,7 @@ from app.web.deps import (
     AuditWriterDep,
     BoundsDep,
     OperatorStreamsDep,
-    SharedLookDep,
+    SharedSnapshotDep,
 )
 from app.web.docs.openapi import operation_id, problems
 from app.web.error_responses import OPERATOR_PATH
@@ -26,7 +26,7 @@ from app.web.operator.dashboard import Dashboard, DashboardDep
 from app.web.operator.exports import csv_lines, json_lines
 from app.web.operator.filters import FilterDep, Given, Place
 from app.web.operator.schemas import AuditAdded, AuditEvent, ConsoleEvent
-from app.web.operator.shared_look import SharedLook
+from app.web.operator.shared_snapshot import SharedSnapshot
 from app.web.operator.sign_in import OperatorDep
 from app.web.stream_limit import EventStream, OpenStream
 
@@ -73,7 +73,7 @@ async def follow_sessions(
     stream: StreamDep,
     dashboard: DashboardDep,
     record: AuditWriterDep,
-    shared_look: SharedLookDep,
+    shared_snapshot: SharedSnapshotDep,
     bounds: BoundsDep,
 ) -> Response:
     """Follow the state: `sessions` events as at `/sessions`, `health` events as at `/health`.
@@ -81,17 +81,17 @@ async def follow_sessions(
     Each is sent when it changes, and every 15 seconds: within a second, or later when very many
     sessions are open. The stream ends after ten minutes; ask again.
     """
-    return EventStream(_what_goes_on(dashboard, record, shared_look, bounds), stream)
+    return EventStream(_what_goes_on(dashboard, record, shared_snapshot, bounds), stream)
 
 
 async def _what_goes_on(
-    dashboard: Dashboard, record: AuditWriter, shared_look: SharedLook, bounds: WebBounds
+    dashboard: Dashboard, record: AuditWriter, shared_snapshot: SharedSnapshot, bounds: WebBounds
 ) -> AsyncIterator[ServerSentEvent]:
     now = asyncio.get_running_loop().time
     ends_at, told, told_at = now() + bounds.stream_seconds, ["", ""], now()
     yield ServerSentEvent(retry=RECONNECT_MS)
     while True:
-        sessions, health = await shared_look.found(dashboard.look)
+        sessions, health = await shared_snapshot.latest(dashboard.snapshot)
         shown = [sessions.but_for_clocks(), health.model_dump_json()]
         if now() - told_at >= bounds.repeat_seconds:
             told, told_at = ["", ""], now()

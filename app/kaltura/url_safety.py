@@ -1,4 +1,4 @@
-"""The check of addresses that Kaltura names, before a browser or the broker goes there."""
+"""Checks of URLs that Kaltura names, before a browser or the broker requests them."""
 
 import ipaddress
 import re

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.kaltura.media import is_loopback_url, is_safe_media_url
+from app.kaltura.url_safety import is_loopback_url, is_safe_media_url
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Settings that are addresses, parsed as browsers do (WHATWG URL)."""
+"""The types of settings that are URLs, parsed as browsers do (WHATWG)."""
 
 import re
 from typing import Annotated, Final
@@ -8,7 +8,7 @@ from pydantic_core import Url
 from pydantic_settings import NoDecode
 
 from app.config.setting_types import CommaSeparated
-from app.kaltura.media import is_loopback_url
+from app.kaltura.url_safety import is_loopback_url
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.kaltura import errors
-from app.kaltura.credentials import PAUSE_SECONDS, RENEWED_AFTER, ConfiguredKs, MintedKs
+from app.kaltura.ks_sources import PAUSE_SECONDS, RENEWED_AFTER, ConfiguredKs, MintedKs
 from app.kaltura.minting import LIFETIME_SECONDS, IssuedKs, MintCall
 from tests.support.doubles import FakeClock
 

@@ -1,15 +1,15 @@
-"""The order of writes: how many run at a time, and which of them run one after the other."""
+"""A queue of writes: how many run at the same time, and which run one after the other."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection
 
 
-class Turns:
-    """Lets at most `at_once` blocks run at the same time, and the others wait in line.
+class WriteQueue:
+    """Runs at most `at_once` blocks at the same time; the others wait in order of arrival.
 
-    Of blocks with a key in common each begins when the one before it is over. A block that is
-    `alone` runs when no other does.
+    Blocks with a key in common run one after the other. A block that is `alone` runs while no
+    other does.
     """
 
     def __init__(self, at_once: int) -> None:
@@ -17,14 +17,13 @@ class Turns:
         self._free = asyncio.Semaphore(at_once)
         self._alone = asyncio.Lock()
         self._last: dict[str, asyncio.Future[None]] = {}
-        """The end of the last block that was asked for with each key; the keys are of blocks that
-        wait or run."""
+        """For each key of a block that waits or runs, the end of the last block with that key."""
 
     @contextlib.asynccontextmanager
     async def turn(self, keys: Collection[str] = (), *, alone: bool = False) -> AsyncIterator[None]:
-        """Run the block in its turn; its place in line is that of the call."""
+        """Run the block when its turn comes; turns come in the order of the calls."""
         if self._at_once == 1:
-            keys = ()  # the order of all is the order of each
+            keys = ()  # one at a time is in order already
         over = asyncio.get_running_loop().create_future()
         before = {self._last[key] for key in keys if key in self._last}
         self._last.update(dict.fromkeys(keys, over))

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from app.db.turns import Turns
+from app.db.write_queue import WriteQueue
 from tests.support.doubles import settled
 
 
@@ -10,7 +10,7 @@ class Work:
     """Blocks that go on until they are told to end."""
 
     def __init__(self, at_once: int) -> None:
-        self.turns = Turns(at_once)
+        self.queue = WriteQueue(at_once)
         self.running: list[str] = []
         self._ends: dict[str, asyncio.Event] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -27,7 +27,7 @@ class Work:
         return self.running
 
     async def _run(self, name: str, keys: tuple[str, ...], *, alone: bool) -> None:
-        async with self.turns.turn(keys, alone=alone):
+        async with self.queue.turn(keys, alone=alone):
             self.running.append(name)
             await self._ends[name].wait()
             self.running.remove(name)
