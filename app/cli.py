@@ -135,7 +135,7 @@ def _origin(text: str) -> str:
 
 
 def _address(options: argparse.Namespace) -> dict[str, Any]:
-    """What the command line says of where to listen, as settings."""
+    """The host and port of the command line, as settings."""
     given = {"host": options.host, "port": options.port}
     return {name: value for name, value in given.items() if value is not None}
 
@@ -162,9 +162,10 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _of_worker(settings: Settings, worker: int) -> Settings:
-    """A worker's settings: the other replicas reach it at a port of its own.
+    """The settings of one worker, which the other replicas reach at a port of its own.
 
-    It is a free port, or one of those from `REPLICA_URL`'s on.
+    The port is that of `REPLICA_URL` for the first worker, the next for the second, and so on;
+    without `REPLICA_URL` it is any free port.
     """
     own: dict[str, Any] = {"port": 0, "web_concurrency": 1}
     if settings.replica_url is not None:
@@ -371,7 +372,7 @@ def _require_emulator() -> None:
 
 
 def _log_id(options: argparse.Namespace) -> int:
-    """Print an id's pseudonym in the log, one line for each key of SECRET_KEY, the first first."""
+    """Print the pseudonym that the log has for an id: a line for each key of SECRET_KEY."""
     from app.sessions.keyring import keyring_of  # noqa: PLC0415 - see above
 
     settings, _ = load_settings()

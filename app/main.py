@@ -85,15 +85,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Transports:
-    """What carries the broker's own calls; None is the real network. Tests bring their own."""
+    """The transports of the broker's own calls; None is the real network, tests pass their own."""
 
     kaltura: httpx.AsyncBaseTransport | None = None
     pictures: httpx.AsyncBaseTransport | None = None
-    """Calls to where Kaltura's pictures are."""
+    """Carries requests for pictures of the catalog."""
 
     login: httpx.AsyncBaseTransport | None = None
     speech: httpx.AsyncBaseTransport | None = None
-    """Calls to another voice, and to the speech hook."""
+    """Carries calls of the text-to-speech service and of the speech hook."""
 
 
 def create_app(
@@ -113,8 +113,8 @@ def create_app(
     Raises `SettingsError` without a KS or an avatar, or when an installed speech hook can't be
     loaded. With a `tracer_provider` requests are traced. Ending the sessions takes at most
     `shutdown_seconds`. `listening_at` is the address and port of the server, which other replicas
-    are told. Whoever runs the application sets `stopping` before it ends the lifespan,
-    and best waits until the application has set `drained`: then other replicas have its sessions.
+    are told. The server sets `stopping` before it ends the lifespan, and should first wait for
+    `drained`, which the application sets once other replicas have its sessions.
     """
     settings.required_to_serve()
     stopping = stopping or asyncio.Event()
@@ -308,7 +308,7 @@ def _shared_capacity(
 async def _forwarder(
     settings: Settings, database: Database, keyring: Keyring, clocks: Clocks, metrics: Metrics
 ) -> AsyncIterator[Forwarder | None]:
-    """What passes calls on to other replicas; None with SQLite, which has none."""
+    """The forwarder of calls to other replicas; None with SQLite, which has no replicas."""
     if not is_postgres(settings.database_url):
         yield None
         return
@@ -343,7 +343,7 @@ async def _drain(
     handover: Handover,
     drained: asyncio.Event | None,
 ) -> None:
-    """Tell those whose answers last of a stop, and hand the sessions over to other replicas."""
+    """After `stopping`, call each of `tell`, and hand the sessions over to other replicas."""
     await stopping.wait()
     for each in tell:
         each()

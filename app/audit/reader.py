@@ -185,7 +185,7 @@ class AuditReader:
 
 
 def entry_of(row: Row[Any], dead: Container[str] = ()) -> Entry:
-    """The entry in a row; what a process of `dead` left pending has an unknown outcome."""
+    """The entry in a row; one that a process of `dead` left pending has an unknown outcome."""
     is_unknown = row.outcome == PENDING and row.holder in dead
     return Entry(
         at=row.at,

@@ -1,4 +1,4 @@
-"""What the audit record keeps of the texts that are said."""
+"""Redacts texts for the audit record."""
 
 import hashlib
 import hmac

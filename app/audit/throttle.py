@@ -23,7 +23,7 @@ class Throttle:
         self._minutes: dict[str, _Minute] = {}
 
     def left_out(self, key: str, *, a_minute: int) -> int | None:
-        """The entries left out since the last one let through; None leaves this one out too."""
+        """None if this entry is to be left out, else the number left out since the last one."""
         now = self._clock()
         minute = self._minutes.get(key)
         if minute is None or now - minute.began >= MINUTE:

@@ -13,7 +13,7 @@ from app.kaltura.account import AdminSecret, AppToken
 from app.kaltura.contract import ItemId
 
 Credentials = SecretStr | AdminSecret | AppToken
-"""A KS, or what one is made from."""
+"""A KS, or the credentials to make one."""
 
 MINT_SETTINGS: Final = (
     "kaltura_partner_id",
@@ -31,7 +31,7 @@ _WHAT_MAKES_A_KS: Final = (
 
 
 class KsSettings(BaseSettings):
-    """The KS, or what makes one: the partner id with an app token or an admin secret."""
+    """The KS, or credentials to make one: the partner id with an app token or an admin secret."""
 
     avatar_ks: Secret | None = Field(
         None, description="The Kaltura Session (KS) that opens avatar sessions"
@@ -73,7 +73,7 @@ class KsSettings(BaseSettings):
         return init_settings, files, env_settings, dotenv_settings
 
     def ks_credentials(self) -> Credentials | None:
-        """The KS or what makes one; raises `ValueError` when it is incomplete or set twice."""
+        """The KS or its credentials; raises `ValueError` when it is incomplete or set twice."""
         match [getattr(self, name) for name in MINT_SETTINGS]:
             case [None, None, None, None]:
                 return self.avatar_ks

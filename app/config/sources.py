@@ -23,7 +23,7 @@ MISSPELT: Final = 0.75
 """How similar each word of a name must be to a setting's to count as misspelt (difflib's ratio)."""
 
 CALLERS: Final = frozenset({"SERVICE_TOKEN"})
-"""Names that the documents give to programs that call the broker, perhaps on the same machine."""
+"""Variables that the documents name for programs that call the broker; they are no mistake."""
 
 KUBERNETES_LINK: Final = re.compile(r"_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)\w*)?)$")
 """Variables that Kubernetes injects for a Service whose name begins with avatar."""

@@ -87,7 +87,7 @@ def _is_set(settings: "Settings", name: str) -> bool:
 
 
 def _check_ks(settings: "Settings") -> Iterator[str]:
-    """The KS comes from one place, and that is complete."""
+    """Check that the KS comes from one source, and that this is complete."""
     try:
         settings.ks_credentials()
     except ValueError as error:
@@ -95,7 +95,7 @@ def _check_ks(settings: "Settings") -> Iterator[str]:
 
 
 def _check_auth_needs(settings: "Settings") -> Iterator[str]:
-    """Each AUTH_MODE has all that it needs."""
+    """Check that AUTH_MODE has every setting that it needs."""
     needs = _AUTH_NEEDS[settings.auth_mode]
     wanted = " and ".join(name.upper() for name in needs)
     for name in needs:
@@ -104,7 +104,7 @@ def _check_auth_needs(settings: "Settings") -> Iterator[str]:
 
 
 def _check_other_auth(settings: "Settings") -> Iterator[str]:
-    """Nothing is set that only another AUTH_MODE looks at."""
+    """Check that no setting is set that only another AUTH_MODE reads."""
     mode = settings.auth_mode
     for other, names in _AUTH_NEEDS.items():
         for name in names:
@@ -117,7 +117,7 @@ def _check_other_auth(settings: "Settings") -> Iterator[str]:
 
 
 def _check_signing_proxies(settings: "Settings") -> Iterator[str]:
-    """A header signs visitors in only where it comes from a proxy that is known."""
+    """Check that a header signs visitors in only where it comes from a known proxy."""
     if settings.auth_mode == "header" and not _EVERYONE.isdisjoint(settings.trusted_proxies):
         yield (
             "TRUSTED_PROXIES trusts every address, so with AUTH_MODE=header anyone could be "
@@ -126,7 +126,7 @@ def _check_signing_proxies(settings: "Settings") -> Iterator[str]:
 
 
 def _check_speech(settings: "Settings") -> Iterator[str]:
-    """A voice that is asked for has an address."""
+    """Check that a text-to-speech service that is asked for has an address."""
     if not _is_missing(settings, "tts_base_url"):
         return
     for name in ("tts_api_key", "tts_model", "tts_voice"):
@@ -137,7 +137,7 @@ def _check_speech(settings: "Settings") -> Iterator[str]:
 
 
 def _check_speech_hook(settings: "Settings") -> Iterator[str]:
-    """A speech hook has an address, and in production a secret."""
+    """Check that a speech hook has an address, and in production a secret."""
     if _is_missing(settings, "speech_hook_url"):
         if _is_set(settings, "speech_hook_secret"):
             yield "SPEECH_HOOK_SECRET is set, but SPEECH_HOOK_URL is not: set it too"
@@ -149,7 +149,7 @@ def _check_speech_hook(settings: "Settings") -> Iterator[str]:
 
 
 def _check_secret_key(settings: "Settings") -> Iterator[str]:
-    """Production has random keys, and Postgres has one that all its processes share."""
+    """Check that production has random keys, and Postgres one that all its processes share."""
     if settings.environment == "production":
         if _is_missing(settings, "secret_key"):
             yield "SECRET_KEY is missing: production needs one, make it with `openssl rand -hex 32`"
@@ -170,7 +170,7 @@ def _weaknesses(settings: "Settings") -> Iterator[str]:
 
 
 def _check_https(settings: "Settings") -> Iterator[str]:
-    """In production visitors come over https."""
+    """Check that visitors come over https in production."""
     if settings.environment == "production" and not (settings.public_url or "").startswith("https"):
         yield (
             "PUBLIC_URL is not https: production needs the address that visitors use, such as "
@@ -179,7 +179,7 @@ def _check_https(settings: "Settings") -> Iterator[str]:
 
 
 def _check_shutdown(settings: "Settings") -> Iterator[str]:
-    """Sessions are kept only in a file, where the next process finds them and can end them."""
+    """Check that sessions are kept only in a file, where the next process can find and end them."""
     if settings.shutdown_sessions != "keep":
         return
     from app.db.database import is_in_memory  # noqa: PLC0415 - SQLAlchemy takes long to come

@@ -57,12 +57,12 @@ class Database:
     ) -> None:
         self.engine = engine
         self.writer = writer
-        """What writes to a SQLite file; None where the engine does."""
+        """The writer of a SQLite file; None where the engine writes."""
 
         self.process_locks: ProcessLocks = (
             SingleProcessLocks() if path is None else FileProcessLocks(_lock_folder(path))
         )
-        """What tells which processes run; with Postgres `app.replicas` puts the leases here."""
+        """Tell which processes run; with Postgres `app.replicas` puts its leases here."""
 
         # SQLite allows one writer at a time; waiting here costs less than waiting for its lock.
         is_server = engine.dialect.name == POSTGRES
@@ -185,7 +185,7 @@ class Database:
         self.process_locks.release()
 
     async def aclose(self) -> None:
-        """Finish what is under way, release the lock and close every connection."""
+        """Finish the work under way, release the lock and close every connection."""
         await self.settle()
         self.release_process_lock()
         await self.engine.dispose()
@@ -249,7 +249,7 @@ def require_writable(url: str) -> None:
 
 @contextlib.asynccontextmanager
 async def open_database(url: str, prepare: Callable[[Connection], None]) -> AsyncIterator[Database]:
-    """Open the database at `url`, make or upgrade its tables with `prepare`, and close it at last.
+    """Open the database at `url` for the block, with the tables that `prepare` makes or upgrades.
 
     Raises `SettingsError` when the database can't be used.
     """
@@ -298,7 +298,7 @@ def _sqlite(url: str) -> AsyncEngine:
 
 
 def _sqlite_writer(url: str) -> SqliteWriter | None:
-    """The writer of a SQLite file; None for Postgres, and for the one connection of a memory."""
+    """The writer of a SQLite file; None for Postgres, and for a database in memory."""
     if file_of(url) is None:
         return None
     engine = create_engine(make_url(url).set(drivername="sqlite"), pool_size=1, max_overflow=0)

@@ -47,7 +47,7 @@ async def migrating(
 ) -> AsyncIterator[AsyncConnection]:
     """A connection that holds the lock of migrations; closing it releases the lock.
 
-    What runs on it commits by itself. Raises `SettingsError` when another process holds the lock
+    Its statements commit by themselves. Raises `SettingsError` when another process holds the lock
     for `wait_seconds`.
     """
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)

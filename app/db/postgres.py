@@ -99,8 +99,8 @@ def _seconds(value: str) -> float | None:
 IDLE_SECONDS: Final = 2.0
 """How long a transaction may do nothing before the server rolls it back.
 
-A process that is frozen or cut off amid a transaction would keep every other from what it has
-locked: until it goes on, or the server's TCP gives it up, which may be hours later.
+A process that is frozen or cut off amid a transaction would keep its locks until it goes on, or
+until the server's TCP gives it up, which may be hours later.
 """
 
 

@@ -48,7 +48,7 @@ DisconnectFunction: TypeAlias = Callable[[Disconnect], Awaitable[None]]
 
 @dataclass(slots=True, eq=False)
 class CallContext:
-    """The context of one call under way; its handler sets the session of a create."""
+    """The context of one call under way; the handler of a create sets its session."""
 
     target: Target
     session: Session | None

@@ -48,7 +48,7 @@ class CircuitBreaker:
         self._opened_at: float | None = None
         self._trial: object | None = None
         self._changes = 0
-        """How often the circuit opened or closed; a call from before a change counts no more."""
+        """How often the circuit opened or closed; calls that began before a change do not count."""
 
     @property
     def state(self) -> str:

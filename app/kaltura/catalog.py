@@ -46,12 +46,13 @@ log = structlog.get_logger(__name__)
 class CatalogClient:
     """Reads the catalog.
 
-    Its calls pass by the circuit breaker: it is another service than that of sessions, and neither
-    says anything of the other. A KS that it refuses is not replaced, as it may well open sessions.
+    Its calls do not go through the circuit breaker: the catalog is another service than sessions,
+    and one may be up while the other is down. A KS that the catalog refuses is not replaced, as it
+    may still open sessions.
     """
 
     def __init__(self, base_url: str, ks_source: KsSource, http: HttpClient) -> None:
-        """`base_url` is the Control API's, which the catalog stands beside (7)."""
+        """Take the Control API's `base_url`, beside which the catalog is (7)."""
         self._url = httpx.URL(urljoin(base_url.rstrip("/"), CatalogCall.LIST))
         self._ks_source = ks_source
         self._http = http
@@ -121,11 +122,11 @@ class PictureClient:
         self._allow_private = allow_private
 
     def may_fetch(self, url: str) -> bool:
-        """Whether the broker goes to an address at all."""
+        """Whether the broker may request this URL."""
         return is_safe_media_url(url, allow_private=self._allow_private)
 
     async def fetch(self, url: str) -> Picture:
-        """The picture at an address; raises a `KalturaError`, also for what is no picture."""
+        """Fetch the picture at a URL; raises a `KalturaError`, also for other content."""
         request = _request(url) if self.may_fetch(url) else None
         if request is None:
             raise errors.BrokenAnswerError(CatalogCall.THUMBNAIL)
@@ -142,7 +143,7 @@ class PictureClient:
 
 
 def _request(url: str) -> httpx.Request | None:
-    """The request for a picture; None for an address that can't be one."""
+    """The request for a picture; None when `url` is malformed."""
     try:
         return get_picture(url)
     except (httpx.InvalidURL, ValueError):
@@ -152,7 +153,7 @@ def _request(url: str) -> httpx.Request | None:
 def picture_type(content: bytes) -> str | None:
     """The media type of a raster picture by its first bytes; None for anything else.
 
-    SVG is none: it can hold scripts.
+    SVG is not accepted: it can hold scripts.
     """
     match content[:12]:
         case head if head.startswith(b"\x89PNG\r\n\x1a\n"):

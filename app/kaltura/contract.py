@@ -167,7 +167,7 @@ class CatalogQuery(WireModel):
 
 
 class ItemDescription(WireModel):
-    """What a catalog item says of a look or a voice; only voices have a language."""
+    """The description of a look or a voice in a catalog item; only voices have a language."""
 
     name: str | None = None
     language: str | None = None

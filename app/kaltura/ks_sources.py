@@ -16,7 +16,7 @@ RENEWED_AFTER: Final = 0.8
 """The fraction of a KS's lifetime after which the next one is made in the background."""
 
 PAUSE_SECONDS: Final = 5
-"""The shortest time between two attempts, as what just failed or was refused would be again."""
+"""The shortest time between two attempts: at once, another would fail as the one before."""
 
 log = structlog.get_logger(__name__)
 

@@ -22,13 +22,13 @@ KEEP_WARM_SECONDS: Final = 75
 """How long an idle connection is kept: more than a visitor's pause of a minute."""
 
 _CLOSING: Final = "Cannot write to closing transport"
-"""What aiohttp says when it could not write a request; with other words, all may be written."""
+"""The text of aiohttp's error before it wrote a request; after others it may be written."""
 
 
 def open_transport(*, is_public_only: bool = False) -> httpx.AsyncBaseTransport:
     """A transport with a connection pool; it follows no redirects and keeps no cookies.
 
-    With `is_public_only` it connects to no host name that leads to a private address.
+    With `is_public_only` it connects to no host name that resolves to a private address.
     """
     # aiohttp checks certificates, with the context that it made. Without one the adapter would load
     # every authority again, for nothing; this one trusts nobody.
@@ -60,12 +60,12 @@ def _was_closing(error: BaseException) -> bool:
 
 
 class _PublicResolver(ThreadedResolver):
-    """Finds the public addresses of a host name, and none that is private."""
+    """Resolves host names to public addresses only."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        """Aiohttp's hook: the addresses to connect to."""
+        """Resolve a host name; aiohttp calls this before it connects."""
         found = await super().resolve(host, port, family)
         public = [result for result in found if is_public_host(result["host"])]
         if not public:

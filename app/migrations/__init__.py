@@ -1,7 +1,7 @@
 """The migrations, which bring a database of any earlier version to this version's tables.
 
-They add, and take nothing away that the versions before need, so those can use the tables too: a
-rollout is taken back, or a process of the version before is started again, without a backup.
+They only add, and remove nothing that earlier versions need. So earlier versions can use the tables
+too, and a rollout can be undone without a backup.
 """
 
 from pathlib import Path
@@ -36,8 +36,7 @@ HEAD: Final = "0008"
 USABLE_FROM: Final = "0003"
 """The oldest revision whose version can use this version's tables.
 
-To be raised by a migration that takes something away, or that asks for what older versions do not
-write.
+A migration must raise it when it removes something, or needs data that older versions do not write.
 """
 
 PRESENT: Final = Table(
@@ -67,7 +66,7 @@ TABLES: Final = (
 """Every table there is."""
 
 _BEFORE_REVISIONS: Final = {AUDIT.name: "0002", SESSIONS.name: "0001"}
-"""For databases from before revisions were stored: the revision that each table tells of.
+"""The revision of a database that stores none, by the newest table that it has.
 
 The tables are in order of their age, the newest first.
 """

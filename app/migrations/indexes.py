@@ -16,7 +16,7 @@ _IS_INVALID: Final = text(
 def create_index(name: str, table: str, columns: Sequence[str]) -> None:
     """Create an index unless it exists; with Postgres writers go on meanwhile.
 
-    What the migration did before is committed first. An index that was cut off while it was being
+    Earlier steps of the migration are committed first. An index that was cut off while it was being
     built is built anew: Postgres keeps it, and does not use it.
     """
     context = op.get_context()

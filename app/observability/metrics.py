@@ -97,7 +97,7 @@ class Metrics:
             self._call_seconds(operation).observe(exchange.seconds)
 
     def exposition(self, stats: Stats, of_all: StatsOfAll) -> bytes:
-        """All metrics in Prometheus' text format: those of this process, and those of all."""
+        """All metrics in Prometheus' text format: those of this process and of all replicas."""
         self._at_scrape.stats = stats, of_all
         return generate_latest(self._registry)
 

@@ -25,7 +25,7 @@ class ReplicaUnavailable(Problem):
 
 
 class OutcomeUnknown(Problem):
-    """A call that a process may have carried out which is gone; it is not sent again."""
+    """A call that a process may have carried out before it died; it is not sent again."""
 
     name = "outcome-unknown"
     status = 504

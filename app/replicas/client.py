@@ -1,7 +1,7 @@
 """Calls from one replica to another, over aiohttp's connections.
 
-aiohttp itself and not httpx's types over it: these join headers that are sent twice, such as the
-two cookies of an HTTP/2 proxy.
+aiohttp is used without httpx, which joins headers that are sent twice, such as the two cookies of
+an HTTP/2 proxy.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ CONNECT_SECONDS: Final = 2.0
 """How long a connection may take: replicas are near to each other."""
 
 SILENT_SECONDS: Final = 60.0
-"""How long an owner may say nothing: a session's events repeat its state every 15 s."""
+"""How long an owner may send nothing: a session's events repeat its state every 15 s."""
 
 IDLE_SECONDS: Final = 4.0
 """How long an unused connection is kept: less than the 5 s after which a replica closes it."""

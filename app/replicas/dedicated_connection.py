@@ -1,4 +1,4 @@
-"""A connection to Postgres that waits for no other: it renews the lease, and listens."""
+"""A connection to Postgres outside of the pool: it renews the lease, and gets notifications."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import asyncpg
 from app.db.postgres import Connect
 
 FAILURES: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-"""What a statement raises when Postgres can't be reached, or does not answer in time."""
+"""The errors of a statement when Postgres can't be reached, or does not answer in time."""
 
 
 class DedicatedConnection:
@@ -29,12 +29,12 @@ class DedicatedConnection:
     def on_notify(self, channel: str, handler: Callable[[str], None]) -> None:
         """Call `handler` with the payload of each notification on a channel.
 
-        It is called with an empty one when the connection is new, as some may have been missed.
+        Each new connection calls it with an empty payload, as notifications may have been missed.
         """
         self._handlers.setdefault(channel, []).append(handler)
 
     async def execute(self, statement: str, *arguments: Any) -> bool:
-        """Run a statement, and return whether it hit a row."""
+        """Run a statement, and return whether it changed a row."""
         async with self._using:
             try:
                 async with asyncio.timeout(self._seconds):
@@ -49,7 +49,7 @@ class DedicatedConnection:
         """The address from which this machine reaches Postgres."""
         async with self._using, asyncio.timeout(self._seconds):
             connection = await self._opened()
-        # asyncpg has no name of its own for it; over a Unix socket there is no address.
+        # asyncpg does not publish the address; over a Unix socket there is none.
         name = connection._transport.get_extra_info("sockname")  # noqa: SLF001
         return str(name[0]) if isinstance(name, tuple) else "127.0.0.1"
 
@@ -62,7 +62,7 @@ class DedicatedConnection:
         if connection is None or connection.is_closed():
             self._listening.clear()
             self._connection = connection = await self._connect()
-        # Also handlers that came after the connection was opened.
+        # Handlers may have been added after the connection was opened.
         for channel in self._handlers.keys() - self._listening:
             await connection.add_listener(channel, self._notified)
             self._listening.add(channel)

@@ -1,4 +1,4 @@
-"""What the replica that was asked tells the session's owner of a call, in a signed header."""
+"""The signed header of a forwarded call, which tells the owner who the client is."""
 
 import hashlib
 import hmac
@@ -23,7 +23,7 @@ class MisdirectedError(Exception):
 
 @dataclass(frozen=True)
 class ForwardedCall:
-    """What a request itself does not say any more when another replica sends it.
+    """The client of a forwarded call, whose connection ends at the replica that forwards it.
 
     `visitor` is the id and the name of the visitor whom a proxy has signed in.
     """
@@ -34,10 +34,10 @@ class ForwardedCall:
 
 
 class ForwardedCallHeader:
-    """Signs the header with the first of `keys`, and reads what any of them has signed.
+    """Signs the header with the first of `keys`, and reads those that any of them has signed.
 
     The signature holds for one replica, one method and address, and `VALID_SECONDS`; `wall` gives
-    unix seconds. Without a key nobody can say that a call comes from elsewhere than it does.
+    unix seconds. Without a key nobody can forge the client of a call.
     """
 
     def __init__(self, keys: Sequence[bytes], wall: Callable[[], float]) -> None:
@@ -58,7 +58,7 @@ class ForwardedCallHeader:
         return payload + b"." + _signature(self._keys[0], payload)
 
     def read(self, value: bytes, *, target: str, request: bytes) -> ForwardedCall | None:
-        """The call that a replica tells of; None for a value that no replica has signed.
+        """The content of a header; None for a value that no replica has signed.
 
         Raises `MisdirectedError`.
         """

@@ -1,4 +1,4 @@
-"""How this process joins the replicas at its start: what it tells of itself, and its lease."""
+"""Joins this process to the replicas at its start, with a lease and data about itself."""
 
 import contextlib
 import hashlib
@@ -57,7 +57,7 @@ async def lease_of(
 
 
 async def _warn_of_other_settings(database: Database, digest: str) -> None:
-    """Log where replicas run that have other settings, such as other limits."""
+    """Warn of replicas that run with other settings, such as other limits."""
     other = select(REPLICAS.c.url).where(
         REPLICAS.c.settings_hash != digest,
         IS_ALIVE,
@@ -72,7 +72,7 @@ async def _warn_of_other_settings(database: Database, digest: str) -> None:
 
 
 def own_url(host: str, port: int, towards_postgres: str) -> str:
-    """Where others reach a process that listens at `host`, which may be every address there is."""
+    """The URL at which others reach a process that listens at `host`, perhaps a wildcard."""
     with contextlib.suppress(ValueError):  # the name of a host
         host = towards_postgres if ipaddress.ip_address(host).is_unspecified else host
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

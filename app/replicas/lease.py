@@ -78,7 +78,7 @@ class Lease:
     def on_lost(self, handler: Callable[[], None]) -> None:
         """Call `handler` when other processes have the sessions of this one.
 
-        It must forget them; it is called once for each loss, under the new name.
+        `handler` must forget them. It is called once for each loss, when `name` is new already.
         """
 
     def on_notify(self, channel: str, handler: NotifyHandler) -> None:

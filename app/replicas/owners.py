@@ -9,13 +9,13 @@ from typing import Final, NoReturn
 from app.problems import RecordUnavailable
 
 FRESH_SECONDS: Final = 2.0
-"""How long an owner is remembered; an owner that is no more says so itself."""
+"""How long an owner is remembered; one that has lost the session refuses its calls."""
 
 UNKNOWN_SECONDS: Final = 0.5
 """How long it is remembered that nobody has a session."""
 
 MAX_REMEMBERED: Final = 10_000
-"""Sessions whose owner is remembered, about 3 MB; the one asked for first makes room."""
+"""Sessions whose owner is remembered, about 3 MB; the oldest are forgotten first."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ LookUp = Callable[[str], Awaitable[SessionOwner | None]]
 
 @dataclass(frozen=True, eq=False)
 class _Watch:
-    """Somebody who waits for the answer of a session's owner."""
+    """A call that waits for the answer of a session's owner."""
 
     session_id: str
     owner: SessionOwner
@@ -47,7 +47,7 @@ class _Watch:
 class SessionOwners:
     """Finds the owners of sessions; remembers each for `FRESH_SECONDS`.
 
-    While the database can't be read, what was found last counts: an owner that has lost a session
+    While the database can't be read, the last known owner counts: one that has lost a session
     refuses its calls.
     """
 
@@ -109,7 +109,7 @@ class SessionOwners:
             self._watches.remove(watch)
 
     async def run(self) -> NoReturn:
-        """Tell those who watch of sessions that have moved, until cancelled."""
+        """Call `on_moved` of each watch whose session has moved, until cancelled."""
         while True:
             await self._may_have_moved.wait()
             self._may_have_moved.clear()

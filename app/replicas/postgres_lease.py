@@ -30,10 +30,10 @@ AGAIN_SECONDS: Final = 0.5
 """Seconds until a renewal that failed is tried again."""
 
 LOOK_SECONDS: Final = 1.0
-"""Seconds between two looks for replicas whose lease has run out."""
+"""Seconds between two checks for replicas whose lease has run out."""
 
 KEPT_SECONDS: Final = 24 * 3600
-"""Seconds for which a dead replica stays in the table; what has no row there is dead too."""
+"""Seconds for which a dead replica stays in the table; a name without a row is dead too."""
 
 _JOIN: Final = (
     "INSERT INTO replicas (holder, url, version, settings_hash, state, expires_at, stats) "
@@ -59,7 +59,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Replica:
-    """What a process tells the others of itself."""
+    """The data of a process that its row shows to the others."""
 
     url: str
     version: str
@@ -206,19 +206,19 @@ class PostgresLease(Lease):
         self.losses += 1
         self._trusted_until = -math.inf
         self._judges_from = self._monotonic() + TTL_SECONDS
-        # At once, so that whatever is still done under the old name is known to be of the past.
+        # Renamed at once, so that work still under way is recognised by its old name.
         self._name = new_process_name()
         self._forget()
 
     def _note_renewal(self, begun: float) -> None:
         if begun >= self._trusted_until > -math.inf:
-            # Whatever kept this process from renewing may have kept others too.
+            # The cause of this pause may have kept other processes from renewing too.
             self._judges_from = begun + TTL_SECONDS
         self._trusted_until = begun + TRUST_SECONDS
         self._renewed_at = begun
 
     async def _told(self) -> str:
-        """What other processes are told; a fault in it must not cost the lease."""
+        """The stats for other processes; an error in them must not cost the lease."""
         try:
             return "{}" if self._stats is None else await self._stats()
         except Exception:
@@ -253,7 +253,7 @@ class PostgresLease(Lease):
             log.warning("a replica is declared dead", holder=holder)
             notify(connection, REPLICAS_CHANGED, holder)
 
-    # As `ProcessLocks`, for readers of what processes have written
+    # The protocol `ProcessLocks`, for readers of rows that processes have written
 
     async def acquire(self) -> None:
         """Do nothing: `run` keeps the lease."""

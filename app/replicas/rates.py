@@ -60,7 +60,7 @@ _ASKED: Final = """
             ON previous.key = caller.key AND previous."window" = this.number - 1
     )
 """
-"""What is asked about: each key with the hits of the window before, weighted as it fades."""
+"""Each key that is asked about, with the hits of the window before by what is left of it."""
 
 _READ: Final = text(
     _ASKED  # noqa: S608 - our own words
@@ -147,7 +147,7 @@ class SharedRates:
     async def read(
         self, limit: RateLimitItem, name: str, callers: Sequence[str]
     ) -> Mapping[str, Window]:
-        """What was counted of each caller; raises `RecordUnavailable`."""
+        """The counts of each caller; raises `RecordUnavailable`."""
         keys = self._keys(limit, name, callers)
         rows = await self._database.write(
             lambda connection: self._rows(connection, _READ, limit, keys)
@@ -171,7 +171,7 @@ class SharedRates:
         await self._database.write(work)
 
     def _keys(self, limit: RateLimitItem, name: str, callers: Sequence[str]) -> dict[str, str]:
-        """Each caller by its key, a digest: no row tells an address."""
+        """The callers by their keys: digests, so that no row tells an address."""
         return {
             blake2b(
                 f"{name}/{limit}/{caller}".encode(), key=self._key, digest_size=16

@@ -26,9 +26,9 @@ _WORDS: Final = b"the SECRET_KEY of this database"
 
 
 async def require_shared_secret_key(database: Database, cipher: MultiFernet) -> None:
-    """Raise `SettingsError` unless `cipher` opens what the process that started last has sealed.
+    """Raise `SettingsError` unless `cipher` decrypts the canary of the process before.
 
-    It is then sealed with the newest key, so that an old one can be taken away in time.
+    The canary is then encrypted with the newest key, so that an old one can be removed later.
     """
 
     def work(connection: Connection) -> bool:

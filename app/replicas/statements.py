@@ -1,4 +1,4 @@
-"""What statements of several modules share: the database's clock, who lives, and notifications."""
+"""SQL of several modules: the database's clock, living replicas, and notifications."""
 
 from typing import Final
 

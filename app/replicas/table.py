@@ -9,7 +9,7 @@ from app.db.database import METADATA
 
 
 class ReplicaState(StrEnum):
-    """What a replica does: it takes new sessions, hands its sessions over, or is no more."""
+    """The state of a replica: it takes new sessions, hands its sessions over, or is dead."""
 
     UP = "up"
     DRAINING = "draining"
@@ -21,13 +21,13 @@ REPLICAS: Final = Table(
     METADATA,
     # The random name of the process, which rows of other tables have in their column `holder`.
     Column("holder", String, primary_key=True),
-    # Where other replicas reach this one.
+    # The URL at which other replicas reach this one.
     Column("url", String, nullable=False),
     Column("version", String, nullable=False),
     Column("state", String, nullable=False),
     # By the database's clock, in seconds since 1970.
     Column("expires_at", Float, nullable=False),
     Column("settings_hash", String, nullable=False),
-    # What the console shows of the replica, as JSON.
+    # The stats of the replica, which the console shows, as JSON.
     Column("stats", Text, nullable=False),
 )

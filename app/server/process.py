@@ -25,12 +25,12 @@ from app.server.descriptors import raise_limit
 from app.server.output import FLUSH_SECONDS, NonBlockingOutput
 
 DRAIN_SECONDS: Final = 5
-"""How long a process behind a load balancer still answers after SIGTERM, so that none is sent to it
-in vain until the balancer's check has failed.
+"""How long a process behind a load balancer still answers after SIGTERM: requests keep coming until
+the balancer's health check has failed.
 """
 
 MOST_DRAIN_SECONDS: Final = 20
-"""How long it answers at most, while its sessions are handed over to other processes."""
+"""The longest that a process still answers after SIGTERM, while others take its sessions."""
 
 GRACE_SECONDS: Final = 3
 """How long answers under way may take once no connection is accepted any more."""
@@ -214,7 +214,7 @@ class _Server(uvicorn.Server):
             return
         self.exit_code = 0 if sig == signal.SIGTERM else exit_code(sig)
         if sig != signal.SIGTERM:
-            self._drain_seconds = 0  # it is a person who waits, and no load balancer
+            self._drain_seconds = 0  # a person waits, not a load balancer
         self.should_exit = True
         self._is_asked.set()
 

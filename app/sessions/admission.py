@@ -24,13 +24,13 @@ MAX_TICKETS: Final = 1000
 """Used tickets that are remembered; past this number the oldest are forgotten."""
 
 LOOK_AGAIN_SECONDS: Final = 0.2
-"""Seconds between two looks whether another process has opened a session for the same request."""
+"""Seconds between two checks whether another process has opened the requested session."""
 
 MAX_LOOKS: Final = 600
-"""Looks in all; by then the other process has opened a session, or has died."""
+"""The most checks; by then the other process has opened a session, or has died."""
 
 Opened = SessionRuntime | AvatarSession | QueuePosition
-"""What came of a request: a session here, one of another process, or a place in line."""
+"""The result of a request: a session here, one of another process, or a place in line."""
 
 
 class Admission:
@@ -185,7 +185,7 @@ class Admission:
     # Opening, internally
 
     def _digest(self, address: str | None) -> str | None:
-        """What stands for a network address where it is kept."""
+        """The keyed digest that stands for a network address in the database."""
         if address is None:
             return None
         return hmac.new(self._address_key, address.encode(), hashlib.sha256).hexdigest()[:32]

@@ -134,8 +134,8 @@ def assemble(
 ) -> Sessions:
     """Build every part over a Kaltura client, a session store and a writer of the audit record.
 
-    `shared_capacity` is the state of capacity that other processes share, and `overview` tells of
-    these processes; None is for one process.
+    `shared_capacity` is the state of capacity that other processes share, and `overview` reads
+    their sessions; both are None for a single process.
 
     The parts are built in the order of their dependencies: each knows only parts built before it.
     """

@@ -33,8 +33,8 @@ UNIDENTIFIED_A_MINUTE: Final = 1
 NEVER_HELD_BACK: Final = {Event.KEEP_ALIVE, Event.INTERRUPT}
 """Calls that are sent while the record is in doubt, besides those that bypass its limits.
 
-Without keep-alives Kaltura drops sessions that were paid for, and who presses Stop wants silence.
-Their callers are answered as ever: when the entry is on disk, or that it can't be written.
+Without keep-alives Kaltura drops sessions that were paid for, and a Stop must silence the avatar.
+Their callers are still answered only when the entry is on disk, or with the problem that it isn't.
 """
 
 

@@ -30,9 +30,9 @@ SPEECH: Final = frozenset({Operation.SAY_TEXT, Operation.SAY_AUDIO})
 class SessionGateway:
     """Sends every call of every session; no other class calls Kaltura's Control API.
 
-    Each method raises a `Problem` when its call was not carried out. What opens or says something
-    raises `ReplicaUnavailable` while another process may have the sessions; what only keeps, stops
-    or ends is sent all the same.
+    Each method raises a `Problem` when its call was not carried out. While another process may have
+    the sessions, calls that open a session or say something raise `ReplicaUnavailable`; calls that
+    keep alive, stop or end are still sent.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class SessionGateway:
     def require_kept(self, holder: str) -> None:
         """Raise `OutcomeUnknown` when others may have the sessions that this process had as holder.
 
-        They know of what was on record while the lease was trusted, and of nothing that a process
-        accepts afterwards, such as one that was frozen.
+        The next owner knows only what was on record while the lease was trusted. So a process that
+        was frozen must accept nothing afterwards.
         """
         if self.holder != holder or not self._lease.is_trusted():
             raise OutcomeUnknown

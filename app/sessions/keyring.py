@@ -62,7 +62,7 @@ class Keyring:
         return [_derived(key, b"operators") for key in self._keys]
 
     def forwarding(self) -> list[bytes]:
-        """Keys that sign what one replica tells another of a call that it passes on."""
+        """Keys that sign the header of a call that one replica forwards to another."""
         return [_derived(key, b"forwarding") for key in self._keys]
 
     def at_rest(self) -> MultiFernet:

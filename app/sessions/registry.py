@@ -82,7 +82,7 @@ class SessionRegistry:
     def runtimes(self) -> list[SessionRuntime]:
         """Every session that Kaltura may still have open, oldest first.
 
-        Only for what concerns each of them, such as an operator's list: `index` answers the rest.
+        Only for what concerns each of them, such as an operator's list; `index` answers the rest.
         """
         return list(self._open.values())
 
@@ -200,8 +200,8 @@ class SessionRegistry:
     async def give_up(self, runtime: SessionRuntime, utterances: bytes) -> None:
         """Leave a session to the other processes, with what was said in it (`Receipt`s as JSON).
 
-        It is forgotten here, whether it could be written or not: the others take over whatever this
-        process has had when it ends. Raises `RecordUnavailable`.
+        The session is forgotten here even when that can't be written: the others take over all
+        sessions of a process that has ended. Raises `RecordUnavailable`.
         """
         self._lose(runtime)
         self.handed_over_count += 1

@@ -81,7 +81,7 @@ class SessionRuntime:
             raise ReplicaUnavailable(retry_after=1)
 
     def lose(self) -> None:
-        """Do nothing more for this session, which another process has."""
+        """Stop all work for this session, which another process has."""
         self.is_lost = True
         self.stop_recordings()
         if self.speech is not None:

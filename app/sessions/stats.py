@@ -53,13 +53,13 @@ class Stats:
 
 @dataclass(frozen=True)
 class StatsOfAll:
-    """Figures of all replicas together, which each of them tells alike."""
+    """Figures of all replicas together; every replica gives the same."""
 
     live_by_replica: Mapping[str, int]
     """The number of open sessions of each process that has any, by its name."""
 
     replicas: Sequence[KnownReplica] = ()
-    """Empty with SQLite, where the process has no name for others."""
+    """The replicas; empty with SQLite, which has none."""
 
     @property
     def live(self) -> int:
@@ -85,7 +85,7 @@ class StatsReader:
     speech: SpeechService
     lease: Lease
     overview: SharedOverview | None
-    """What replicas have together; None with SQLite, where this process is the only one."""
+    """Reads the sessions of all replicas; None with SQLite, where this process is the only one."""
 
     async def stats(self) -> Stats:
         """The figures of this moment, from memory."""

@@ -1,4 +1,4 @@
-"""How much the web takes in, and how long it waits and tells."""
+"""The bounds of requests and of event streams: sizes, rates and durations."""
 
 from dataclasses import dataclass
 
@@ -11,22 +11,22 @@ class WebBounds:
     """All bodies under way together: six recordings of the largest size."""
 
     body_seconds: float = 15.0
-    """How long a body may take to arrive, and longer the more of it has: see below."""
+    """How long a body may take to arrive, besides what `body_bytes_per_second` allows for."""
 
     body_bytes_per_second: int = 32 * 1024
-    """How slowly a body may arrive: a slow telephone is no attack."""
+    """The slowest rate at which a body may arrive: a slow phone is no attack."""
 
     session_events_seconds: float = 15.0
-    """How often a session's followers are told the time left, so that no proxy closes the line."""
+    """How often a session's event stream repeats its state, so that no proxy closes it."""
 
     stream_seconds: float = 10 * 60
-    """Then an operator's stream ends and its reader asks anew: who has signed out gets no other."""
+    """The longest an operator's stream lasts; its reader connects again if still signed in."""
 
     look_seconds: float = 1.0
-    """Between an operator's looks; what is new on the record is looked at sooner, but not much."""
+    """The pause between two updates of an operator's stream, unless the record has news."""
 
     rest_seconds: float = 0.2
-    """Between an operator's looks in any case."""
+    """The shortest pause between two updates of an operator's stream."""
 
     repeat_seconds: float = 15.0
-    """How often an operator is told what has not changed: clocks go wrong, and proxies close."""
+    """How often an operator's stream repeats unchanged state, so that no proxy closes it."""

@@ -1,7 +1,7 @@
-"""What routes ask for.
+"""The dependencies of routes.
 
-All of it is `async`, though little here waits: FastAPI sends a plain function to a thread, which
-costs more than the whole rest of a request.
+All are `async`, though few of them wait: FastAPI runs a plain function in a thread, which costs
+more than the whole rest of a request.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ from app.web.visitor.identification import Visitors
 
 
 class State(TypedDict):
-    """What the lifespan yields; `FromState` gives its parts to routes."""
+    """The parts of the application, which its lifespan yields; `FromState` gives them to routes."""
 
     access_control: AccessControl
     admission: Admission
@@ -118,11 +118,11 @@ async def _own_origin(request: Request, settings: SettingsDep) -> str:
 
 
 OwnOriginDep = Annotated[str, Depends(_own_origin)]
-"""Where this caller reaches the broker."""
+"""The origin at which this caller reaches the broker."""
 
 
 def state_of(request: Request) -> State:
-    """What the lifespan has yielded, for a dependency that needs several parts of it.
+    """The state that the lifespan yields, for a dependency that needs several parts of it.
 
     Each dependency that FastAPI resolves costs about 10 us, so those of every call ask for no
     others.

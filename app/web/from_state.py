@@ -1,4 +1,4 @@
-"""How routes get at what the application was made of."""
+"""The dependency that gives routes a part of the application."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -42,5 +42,5 @@ class PlainRoute(APIRoute):
 
 
 def documented(parameters: Callable[..., Any]) -> Any:
-    """For the OpenAPI document alone: the endpoint reads what these parameters tell of."""
+    """Name, for the OpenAPI document alone, the parameters that the endpoint itself reads."""
     return Depends(parameters)

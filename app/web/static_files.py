@@ -31,7 +31,7 @@ _EMBEDDED: Final = (
     *("element/", "player/", "shared/", "bundle/element/", "bundle/player/"),
     *("embed/", "bundle/embed/"),
 )
-"""Where the modules of `<kaltura-avatar>` and its frame are, and what these import."""
+"""The folders of the modules of `<kaltura-avatar>` and its frame, and of those they import."""
 
 _VERSION: Final = re.compile(r"[0-9a-f]{16}")
 _TEXT: Final = frozenset({".js", ".css", ".svg"})
@@ -78,7 +78,7 @@ class PageFiles(StaticFiles):
     def unless_known(
         self, response: Response, asked: Headers, headers: Mapping[str, str]
     ) -> Response:
-        """The response, or 304 for whoever has it already; both get `headers` too."""
+        """The response, or 304 for a client that has it already; both get `headers` too."""
         if self.is_not_modified(response.headers, asked):
             response = NotModifiedResponse(response.headers)
         response.headers.update(headers)

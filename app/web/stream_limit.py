@@ -57,7 +57,7 @@ class OpenStream:
 
 
 class StreamLimit:
-    """Limits the answers of one name, of which the oldest makes room, and of all names.
+    """Limits the open answers: of one name, where the oldest makes room, and of all names.
 
     Otherwise a reader whose connection was lost unnoticed would keep its place for good.
     """

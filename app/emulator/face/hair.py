@@ -1,4 +1,4 @@
-"""The drawing of three hair styles, in layers: behind the bust, behind the face, before it."""
+"""The drawing of three hair styles, in layers: behind the bust, behind the face, in front of it."""
 
 import numpy as np
 

@@ -4,8 +4,6 @@ from app.migrations.indexes import create_index
 
 revision = "0003"
 down_revision = "0002"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

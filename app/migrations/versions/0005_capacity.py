@@ -7,8 +7,6 @@ from app.migrations.indexes import create_index
 
 revision = "0005"
 down_revision = "0004"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

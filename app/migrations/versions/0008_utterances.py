@@ -1,12 +1,10 @@
-"""Add the column of what was said before a session was handed over."""
+"""Add the column for the utterances of a session that was handed over."""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
 down_revision = "0007"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

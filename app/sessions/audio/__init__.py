@@ -1,1 +1,1 @@
-"""Audio: recordings that visitors send, and their conversion to what Kaltura takes."""
+"""Audio: recordings that visitors send, and their conversion to the format that Kaltura takes."""

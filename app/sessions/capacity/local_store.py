@@ -9,7 +9,7 @@ from app.sessions.store.session_index import KeyCounts, SessionIndex
 
 
 class LocalCapacity:
-    """The state of capacity, and its store: rules don't await, so nothing else changes it."""
+    """The state of capacity, and its store: rules don't await, so each has it for itself."""
 
     rest = 0.0
 
@@ -24,7 +24,7 @@ class LocalCapacity:
         self._reserved_at = KeyCounts()
 
     async def change(self, rule: Callable[[CapacityState], Result]) -> Result:
-        """Apply a rule, without a pause between its begin and its end."""
+        """Apply a rule, which does not await."""
         return rule(self)
 
     async def read(self, rule: Callable[[CapacityState], Result]) -> Result:
@@ -93,7 +93,7 @@ class LocalReservation:
         self._give_back()
 
     async def disown(self) -> None:
-        """Count the place for nobody."""
+        """Keep the place, and no longer count it for its owner."""
         self._capacity.count_of(self.requester.owner, -1)
         self._is_owned = False
 

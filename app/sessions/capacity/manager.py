@@ -28,9 +28,9 @@ from app.sessions.store.model import AvatarSession
 RETRY_AFTER_SECONDS: Final = 5
 """Seconds after which a refused visitor may ask again."""
 FRESH_SECONDS: Final = 1.0
-"""How old the position may be that is told to one for whom nothing has changed."""
+"""The greatest age of a position that is told when nothing has changed."""
 POSITIONS_PER_SECOND: Final = 250
-"""How many of those who wait hear in a second that they have moved up; each then asks again."""
+"""The most visitors a second who are told that they moved up; each then asks again."""
 STOPPING_WAIT_SECONDS: Final = 1.0
 """Longest wait for a change while the process stops; without any, pages would ask without a pause.
 """
@@ -75,7 +75,7 @@ class CapacityManager:
         self._line_share = share_of(self.waiting_capacity, percent)
         self._line = LineReader(self._read_line, rest=store.rest)
         self._seen: dict[str, float] = {}
-        """When the holders of tickets asked, as far as it is not written; by ticket id."""
+        """When ticket holders last asked, as far as that is not written yet; by ticket id."""
 
         self._changed = asyncio.Event()
         self._changed_at = 0.0
@@ -119,7 +119,7 @@ class CapacityManager:
         await self._change(self._advance)
 
     async def sweep(self) -> None:
-        """Advance where that is due, and write when the holders of tickets asked."""
+        """Advance the line where that is due, and write when ticket holders last asked."""
         if self._seen:
             await self.advance()
         else:
@@ -141,7 +141,8 @@ class CapacityManager:
     async def wait_for_change(self, ticket_id: str, wait_seconds: float) -> QueuePosition:
         """Wait until a position in line changes, or `wait_seconds`, and return it.
 
-        A turn is told at once, another position the later the more wait. Raises `TicketNotFound`.
+        A turn is told at once, a change of position the later the more visitors wait. Raises
+        `TicketNotFound`.
         """
         began_at, changed = time.monotonic(), self._changed
         line = await self._line.since(began_at)
@@ -226,7 +227,7 @@ class CapacityManager:
             self._seen = seen | self._seen
             raise
         finally:
-            if self._has_moved:  # by now it can be read
+            if self._has_moved:  # only now can others read it
                 self._has_moved = False
                 self.notify()
 

@@ -44,16 +44,16 @@ _ROW: Final = 1
 """The id of the only row of the table `capacity`."""
 
 MOST_AT_ONCE: Final = 50
-"""So many rules one transaction applies at most, so that other processes need not wait long."""
+"""The most rules that one transaction applies, so that other processes need not wait long."""
 
 REST: Final = 4.0
-"""So looks at the line take a fifth of the time at most, however many wait."""
+"""The pause after a read of the line, in times of its length: reads take a fifth of all time."""
 
 _TICKETS: Final = select(
     *(LINE.c.nonce, LINE.c.ticket_key, LINE.c.owner, LINE.c.address),
     *(LINE.c.last_seen_at, LINE.c.called_at, LINE.c.came_back),
 ).order_by(LINE.c.came_back.desc(), LINE.c.seq)
-"""The line; what follows the nonce is in the order of the fields of `Ticket`."""
+"""The line; the columns after the nonce are in the order of the fields of `Ticket`."""
 
 _UPDATE: Final = text("""
     UPDATE line
@@ -64,7 +64,7 @@ _UPDATE: Final = text("""
     ) AS new(nonce, address, last_seen_at, called_at)
     WHERE line.nonce = new.nonce
 """)
-"""Writes what has changed of any number of tickets."""
+"""Writes the changed columns of any number of tickets."""
 
 _NONCE_BYTES: Final = 18
 _NONCE_LENGTH: Final = _NONCE_BYTES * 4 // 3
@@ -72,7 +72,7 @@ _NONCE_LENGTH: Final = _NONCE_BYTES * 4 // 3
 
 @dataclass(frozen=True)
 class _Asked:
-    """A rule that is to be applied, and a future of what it returns or of the problem it raises."""
+    """A rule that is to be applied, and the future of its result or its problem."""
 
     rule: Callable[[CapacityState], Any]
     outcome: asyncio.Future[Any]
@@ -90,8 +90,9 @@ class _Asked:
 class SharedCapacityStore:
     """Changes the state in one transaction, which locks it against every other process.
 
-    What is asked for while a transaction is under way is done by the next one, all at once: the
-    lock is taken, the line read and the disk written once for all.
+    Changes that are asked for during a transaction are made together by the next one: with one
+    lock, one read of the line and one write.
+
     `now` is the time by which every process counts. `opening_seconds` is how long Kaltura may take
     to open a session. After that time the place of a process that died is free again.
     """
@@ -126,7 +127,7 @@ class SharedCapacityStore:
         return await self.database.read_with(work)
 
     async def change(self, rule: Callable[[CapacityState], Result]) -> Result:
-        """Apply a rule in a transaction; raises what it raises, and `RecordUnavailable`."""
+        """Apply a rule in a transaction; raises its problem, and `RecordUnavailable`."""
         asked = _Asked(rule, asyncio.get_running_loop().create_future())
         self._asked.append(asked)
         if self._changing is None or self._changing.done():
@@ -145,7 +146,7 @@ class SharedCapacityStore:
                 each.tell(outcome)
 
     def _apply(self, asked: Sequence[_Asked], connection: Connection) -> list[Any]:
-        """What each rule returns, or the problem it raises: nothing is rolled back by one."""
+        """The result of each rule, or the problem that it raises, which rolls nothing back."""
         state = SharedCapacity(self, connection, self._locked_row(connection))
         outcomes = []
         for each in asked:
@@ -166,7 +167,7 @@ class SharedCapacityStore:
         return row
 
     def new_ticket_id(self) -> str:
-        """An id that its row does not reveal: a nonce, and a code of it that needs a key."""
+        """A new ticket id, which its row does not reveal: a nonce and its keyed digest."""
         return self.ticket_id(secrets.token_urlsafe(_NONCE_BYTES))
 
     def ticket_id(self, nonce: str) -> str:
@@ -239,7 +240,7 @@ class SharedCapacity:
     def reserve(self, requester: Requester) -> "SharedReservation":
         """Take a place."""
         opening_id = secrets.token_hex(8)
-        # Openings that have lapsed, whose keys may be used again.
+        # Openings that have expired: their keys may be used again.
         self._connection.execute(delete(OPENINGS).where(~self._is_alive()))
         self._connection.execute(
             insert(OPENINGS).values(
@@ -254,7 +255,7 @@ class SharedCapacity:
         return SharedReservation(self._store.database, requester, opening_id)
 
     def save(self) -> None:
-        """Write what the rule has changed."""
+        """Write the changes of the rule."""
         changed = self._save_line()
         if self.kaltura_limit is not self._limit_before or changed:
             limit = self.kaltura_limit
@@ -343,7 +344,7 @@ class SharedReservation:
         await self._write(delete(OPENINGS).where(OPENINGS.c.opening_id == self.opening_id))
 
     async def disown(self) -> None:
-        """Count the place for nobody."""
+        """Keep the place, and no longer count it for its owner."""
         own = OPENINGS.c.opening_id == self.opening_id
         await self._write(update(OPENINGS).where(own).values(owner=None, origin_key=None))
 

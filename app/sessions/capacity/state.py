@@ -1,4 +1,4 @@
-"""What is taken of the capacity, who waits for it, and where that is kept."""
+"""The state of capacity: places taken and visitors in line; and the protocol of its store."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Reservation(Protocol):
         """Give the place back: no session was opened."""
 
     async def disown(self) -> None:
-        """Keep the place, but not for its owner, who got an error; a session may still come."""
+        """Keep the place without an owner, who got an error; Kaltura may still open the session."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class KalturaLimit:
 
 
 class CapacityState(Protocol):
-    """What rules of capacity look at and change; times are those of the waiting room's clock.
+    """The state that rules of capacity read and change; times are by the waiting room's clock.
 
     A place is taken by each open session, and by each reservation.
     """
@@ -64,11 +64,11 @@ class CapacityState(Protocol):
     waiting_room: WaitingRoom
     kaltura_limit: KalturaLimit | None
     version: int
-    """It differs from the one before when another process has changed the line."""
+    """A number that grows when another process changes the line."""
 
     @property
     def now(self) -> float:
-        """The time."""
+        """The current time."""
 
     @property
     def sessions(self) -> int:
@@ -94,16 +94,16 @@ class CapacityState(Protocol):
 class CapacityStore(Protocol):
     """Keeps the state of capacity.
 
-    Between two looks of those who wait there is a pause, `rest` times as long as a look takes.
+    Between two reads of the line there is a pause, `rest` times as long as a read takes.
     """
 
     rest: float
 
     async def change(self, rule: Callable[[CapacityState], Result]) -> Result:
-        """Apply a rule to the state, while nothing else changes it; raises what the rule raises.
+        """Apply a rule to the state, while nothing else changes it; raises its problem.
 
-        What a rule changed before it raised is kept.
+        Changes that a rule made before it raised are kept.
         """
 
     async def read(self, rule: Callable[[CapacityState], Result]) -> Result:
-        """Apply a rule that changes nothing, and keeps nobody from changing the state."""
+        """Apply a rule that changes nothing; others may change the state meanwhile."""

@@ -1,1 +1,1 @@
-"""What visitors may choose: avatars and voices, as Kaltura's catalog describes them."""
+"""The avatars and voices that visitors may choose, as Kaltura's catalog describes them."""

@@ -1,4 +1,4 @@
-"""The offer as it is now: read from Kaltura's catalog, kept, and compared with at each create."""
+"""The current offer of avatars and voices: read from Kaltura's catalog, and kept for a while."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from app.sessions.catalog.offer import Offer, offer_of
 from app.sessions.lifecycle.options import SessionOptions, create_request
 
 FRESH_SECONDS: Final = 600
-"""How long the catalog is taken to be as it was read."""
+"""The time for which the catalog is not read again."""
 
 PAUSE_SECONDS: Final = 60
 """The time after which a catalog that could not be read is tried again."""
@@ -22,7 +22,7 @@ READ_SECONDS: Final = 30
 """The longest that reading all pages may take."""
 
 WAIT_SECONDS: Final = 3.0
-"""The longest that a visitor waits for the catalog, and then gets what was known before."""
+"""The longest that a visitor waits for the catalog, and then gets the last known offer."""
 
 
 async def read_offer(settings: Settings, client: CatalogClient) -> Offer:
@@ -33,9 +33,9 @@ async def read_offer(settings: Settings, client: CatalogClient) -> Offer:
 
 
 class Catalog:
-    """What visitors may choose; read at most every `FRESH_SECONDS`, once for all who ask.
+    """The offer to visitors; read at most every `FRESH_SECONDS`, once for all callers.
 
-    While it can't be read the last offer stands; before the first, names are ids.
+    While it can't be read, the last offer stays; before the first, each id is its own name.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Catalog:
         self._read_again_at = 0.0
         self._reading: asyncio.Task[None] | None = None
         self._is_slow = False
-        """Whether someone has waited in vain for what is being read; then nobody else does."""
+        """Whether a caller has waited in vain for the read under way; then no other one waits."""
 
     async def offer(self) -> Offer:
         """The offer, no older than `FRESH_SECONDS` unless Kaltura fails or is slow."""

@@ -32,7 +32,7 @@ class OfferedItem:
 
 @dataclass(frozen=True)
 class Offer:
-    """What visitors may choose, by id; the defaults come first."""
+    """The avatars and voices that visitors may choose, by id; the defaults come first."""
 
     avatars: Mapping[str, OfferedItem]
     voices: Mapping[str, OfferedItem]
@@ -73,11 +73,11 @@ def _described(id_: str, item: CatalogItem | None) -> OfferedItem:
 
 
 def plain(text: str | None, max_length: int) -> str | None:
-    """One bounded line of a text that visitors see; None where nothing of it is visible.
+    """A text as one line of at most `max_length` characters; None when nothing is visible.
 
     Control characters and marks that change the direction of what follows are left out.
     """
-    whole = (text or "").encode(errors="ignore").decode()  # without halves of characters
+    whole = (text or "").encode(errors="ignore").decode()  # drops unpaired surrogates
     line = " ".join(Cleaner().clean(whole).split())
     if is_blank(line):
         return None

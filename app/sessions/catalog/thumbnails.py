@@ -1,4 +1,4 @@
-"""The pictures of the avatars that are offered, kept for a while."""
+"""The pictures of the offered avatars, fetched once and kept for a while."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from app.sessions.catalog.catalog import Catalog
 from app.sessions.catalog.offer import OfferedItem
 
 KEPT_SECONDS: Final = 600
-"""How long a picture is taken to be as it was fetched."""
+"""The time for which a picture is not fetched again."""
 
 PAUSE_SECONDS: Final = 60
 """The time after which a picture that could not be fetched is tried again."""
@@ -26,7 +26,7 @@ MAX_KEPT_BYTES: Final = 32 << 20
 """The most that all pictures take together; those not asked for longest are forgotten first."""
 
 ENTRY_BYTES: Final = 1024
-"""What an entry counts besides its picture, so that entries without one are bounded too."""
+"""Bytes that an entry counts besides its picture, so that those without one are bounded."""
 
 AT_ONCE: Final = 8
 """The most pictures that are fetched at the same time."""
@@ -45,10 +45,10 @@ class _Kept:
 
 
 class Thumbnails:
-    """Gives out pictures, each fetched once for all who ask.
+    """Keeps pictures, each fetched once for all callers.
 
-    Only the first picture of an avatar is waited for: while it is fetched anew, and when that
-    fails, the one before is given out.
+    A caller waits only for an avatar's first picture. While it is fetched again, and when that
+    fails, the old picture is used.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Thumbnails:
     async def _fetch(self, avatar_id: str, url: str) -> Picture | None:
         kept = self._kept.get(avatar_id)
         picture, pause = None if kept is None else kept.picture, PAUSE_SECONDS
-        with contextlib.suppress(KalturaError):  # which is in the log
+        with contextlib.suppress(KalturaError):  # the failure is in the log
             async with self._places:
                 picture, pause = await self._client.fetch(url), KEPT_SECONDS
         self._keep(avatar_id, _Kept(picture, self._monotonic() + pause))

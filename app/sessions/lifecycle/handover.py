@@ -11,22 +11,22 @@ from app.sessions.registry import SessionRegistry
 from app.sessions.runtime import SessionRuntime
 
 SPEAKING_SECONDS: Final = 15.0
-"""How long a session stays until what was to be said in it is said; then the rest is dropped."""
+"""The longest that a session may finish its speech before it is handed over."""
 
 PAUSE_SECONDS: Final = 0.1
-"""Seconds between two looks at the sessions that still speak or are being opened."""
+"""Seconds between two checks of sessions that still speak or are being opened."""
 
 log = structlog.get_logger(__name__)
 
 
 class Handover:
-    """Gives every session up, while the process still answers; only Postgres has who takes them."""
+    """Hands every session to other processes while this one still answers; only with Postgres."""
 
     def __init__(self, registry: SessionRegistry, clocks: Clocks) -> None:
         self._registry = registry
         self._clocks = clocks
         self.has_begun = False
-        """Whether there are other processes, and they are to have the sessions."""
+        """Whether other processes exist, which are to take the sessions."""
 
         self.is_done = False
         """Whether there is nothing more to hand over."""

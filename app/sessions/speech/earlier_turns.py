@@ -1,4 +1,4 @@
-"""What a session's earlier processes were asked to say, and what became of it."""
+"""The turns that a session's earlier processes were asked to say, and their outcomes."""
 
 import contextlib
 import hashlib
@@ -24,8 +24,8 @@ REPLICA_LOST: Final = "replica-lost"
 class EarlierTurns:
     """The turns of a session's earlier processes, from what they handed over and from the record.
 
-    A process that was killed has handed nothing over. What the record then has no outcome of is
-    lost: it may have been on its way to Kaltura, so it is not said again.
+    A process that was killed has handed nothing over. A turn that has no outcome on record then
+    counts as lost: it may have reached Kaltura, so it is not said again.
     """
 
     def __init__(self, session: AvatarSession) -> None:
@@ -68,7 +68,7 @@ class EarlierTurns:
         if not by_key and not _is_same(speak, last):
             return None
         if any(entry.outcome == REPLICA_LOST and not entry.upstream_status for entry in entries):
-            return None  # it only waited
+            return None  # it was never sent
         receipt = self._receipts[turn_id]
         if receipt.state == UtteranceState.FAILED:
             raise OutcomeUnknown

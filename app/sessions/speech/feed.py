@@ -34,7 +34,7 @@ class UtteranceFeed:
     """
 
     def __init__(self, receipts: Sequence[Receipt] = ()) -> None:
-        """Begin with what was said at another process."""
+        """Begin with the receipts of an earlier process."""
         # A reader may bring an id of an earlier process, whose count was another.
         self._epoch = secrets.token_hex(4)
         self._number = 0

@@ -30,7 +30,7 @@ class SessionSpeech:
         return self.queue.is_idle
 
     def receipts_as_json(self) -> bytes:
-        """What was said, for the next owner of the session."""
+        """The receipts of all utterances, for the next owner of the session."""
         return RECEIPTS.dump_json(self.feed.receipts)
 
     def close(self) -> None:

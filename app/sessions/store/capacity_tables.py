@@ -9,11 +9,11 @@ from app.db.database import METADATA
 CAPACITY: Final = Table(
     "capacity",
     METADATA,
-    # The table has one row; whoever changes anything of capacity locks it first.
+    # The table has one row, which is locked before any change of capacity.
     Column("id", Integer, primary_key=True, autoincrement=False),
     # Grows with each change of the line, by which the other processes notice it.
     Column("version", BigInteger, nullable=False),
-    # What Kaltura allows, as far as is known, until a time by the database's clock.
+    # The sessions that Kaltura allows, as far as known, until a time by the database's clock.
     Column("kaltura_sessions", Integer),
     Column("kaltura_until", Float),
 )

@@ -82,9 +82,9 @@ class AvatarSession:
     opening_id: str | None = None
     """The id of the row in the table `openings` that the session's own row replaces."""
     utterances: bytes = b""
-    """What was said at the process that gave the session up: `Receipt`s as JSON."""
+    """The utterances at the process that gave the session up: `Receipt`s as JSON."""
     speaks: tuple[Entry, ...] = ()
-    """What the record has of texts and recordings that earlier processes were asked to say."""
+    """The audit entries of texts and recordings that earlier processes were asked to say."""
     delivered: bool = False
     """Whether the session reached its visitor."""
     media: ClientInit | None = None

@@ -1,4 +1,4 @@
-"""What the processes that share one Postgres have together: their open sessions, and themselves."""
+"""Reads the open sessions of all processes on one Postgres, and the processes themselves."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -15,10 +15,10 @@ from app.replicas.table import REPLICAS, ReplicaState
 from app.sessions.store.repository import SESSIONS
 
 DEAD_SECONDS: Final = 300
-"""How long a replica that is no more is still told of."""
+"""How long a dead replica is still listed."""
 
 SUSPENDED: Final = "suspended"
-"""The state of a replica that trusts its lease no more, and may come back."""
+"""The state of a replica that no longer trusts its lease, and may recover."""
 
 REPLICA_STATES: Final = (*(state.value for state in ReplicaState), SUSPENDED)
 
@@ -57,7 +57,7 @@ class KnownReplica:
 
 
 class SharedOverview:
-    """Reads what all replicas have; while the database is away, what was read last."""
+    """Reads sessions and replicas; while the database is away, gives what was read last."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

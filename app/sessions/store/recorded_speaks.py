@@ -1,4 +1,4 @@
-"""Reads from the record what the earlier processes of sessions were asked to say."""
+"""Reads from the audit record what earlier processes of a session were asked to say."""
 
 from collections import defaultdict
 from typing import Final
@@ -11,7 +11,7 @@ from app.audit.schema import AUDIT
 from app.db.database import Rows
 
 MOST_OF_ONE_SESSION: Final = 200
-"""Entries that are read of one session, the latest; older ones nobody asks about any more."""
+"""The most entries that are read of one session, the latest; nobody asks about older ones."""
 
 Speaks = dict[str, tuple[Entry, ...]]
 """The entries of each session's speaks, oldest first."""
@@ -33,7 +33,7 @@ def recorded_speaks(connection: Connection, sessions: Rows) -> Speaks:
     latest = select(numbered).where(numbered.c.place <= MOST_OF_ONE_SESSION)
     found: dict[str, list[Entry]] = defaultdict(list)
     for row in connection.execute(latest.order_by(numbered.c.id)):
-        # Kaltura might use an id again.
+        # Kaltura might use an id again: entries of an earlier session don't count.
         if row.at >= opened_at[row.session_id]:
             found[row.session_id].append(entry_of(row))
     return {session_id: tuple(entries) for session_id, entries in found.items()}

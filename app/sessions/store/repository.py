@@ -73,7 +73,7 @@ SESSIONS: Final = Table(
     Column("ready", Boolean, nullable=False),
     # The session's secrets (`_secrets_of`), encrypted; NULL once Kaltura has ended the session.
     Column("sealed", LargeBinary),
-    # What was said at a process that gave the session up, encrypted; NULL once the session is over.
+    # The utterances at a process that gave the session up, encrypted; NULL once it is over.
     Column("utterances", LargeBinary),
     Column("ended", String),
     Column("ended_at", Float),
@@ -179,7 +179,7 @@ class SessionRepository:
                 connection.execute(delete(OPENINGS).where(OPENINGS.c.opening_id.in_(openings)))
             return lost
 
-        # The keys let what is known last of a session be written last.
+        # With keys the writes of one session are in order, and its latest state comes last.
         keys = [each.session_id for each in sessions]
         if lost := await self._database.write(work, keys=keys):
             raise SessionsLost(lost)

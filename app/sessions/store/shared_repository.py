@@ -60,7 +60,7 @@ class SharedSessionRepository(SessionRepository):
         super().__init__(database, keys, base_url=base_url, clock=clock)
         self._lease = lease
         self._emptied: set[str] = set()
-        """Dead processes of which this one has taken what it should."""
+        """Dead processes whose sessions this one need not look for any more."""
 
     def _upsert(self, connection: Connection, rows: list[dict[str, Any]]) -> set[str]:
         """Write rows of this process; the ids of sessions that it has no more."""
@@ -130,7 +130,7 @@ class SharedSessionRepository(SessionRepository):
             return rows, recorded_speaks(connection, rows)
 
         taken = await self._database.write(work)
-        # Whoever was declared dead meanwhile has lost these too.
+        # If this process was declared dead meanwhile, it has lost these too.
         return taken if self._lease.name == holder else ([], {})
 
     async def _is_anything_left(self) -> bool:

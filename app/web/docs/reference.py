@@ -10,7 +10,7 @@ from app.web.docs.snippets import Call, Credential, snippets
 from app.web.error_responses import PROBLEM_JSON
 
 _VARIABLES: Final = {"operator": "OPERATOR_TOKEN", "token": "TOKEN", "visitor": "VISITOR"}
-"""What holds the credential of each security scheme; the first that an operation takes is shown."""
+"""The variable for the credential of each security scheme, those to be shown first first."""
 
 _LIMITS: Final = {
     "minLength": "{} characters or more",

@@ -1,6 +1,6 @@
 """A call of the API as code to copy, in each of three languages.
 
-What only the reader knows is a name in capitals in all of them: SESSION_ID, TOKEN.
+Values that only the reader knows are names in capitals: SESSION_ID, TOKEN.
 """
 
 import json
@@ -18,7 +18,7 @@ _PLACE: Final = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True)
 class Credential:
-    """The header that says who calls, whose value ends with what `variable` holds."""
+    """The header that says who calls; its value ends with the content of `variable`."""
 
     header: str
     prefix: str

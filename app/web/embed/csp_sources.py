@@ -1,4 +1,4 @@
-"""What a site's Content-Security-Policy allows: its sources, compared with addresses."""
+"""Compares the sources in a site's Content-Security-Policy with addresses."""
 
 import re
 from collections.abc import Iterable, Mapping

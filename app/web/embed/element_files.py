@@ -14,7 +14,7 @@ ELEMENT: Final = "element/index.js"
 
 _BUNDLE: Final = Path(BUNDLES) / "element"
 _ENTRY: Final = "avatar.js"
-"""The name of the entry to pages of other sites."""
+"""The name under which pages of other sites load the entry."""
 
 
 @dataclass(frozen=True)

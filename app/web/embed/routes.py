@@ -23,7 +23,7 @@ async def avatar_module(request: Request, assets: AssetsDep) -> Response:
 
 @router.get("/avatar-frame.js")
 async def frame_module(request: Request, assets: AssetsDep) -> Response:
-    """The module that gives the page around `/embed` the element's surface, likewise."""
+    """The module of the element that shows `/embed` in a frame: one line that leads to it."""
     return _leading_to(assets.url("embed/avatar-frame.js"), request, assets)
 
 

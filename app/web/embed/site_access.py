@@ -1,4 +1,4 @@
-"""Whether pages of another site can use the broker, and which setting keeps them from it."""
+"""Checks whether pages of another site can use the broker, and which setting prevents it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from app.web.embed.csp_sources import matches
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about one thing that a site needs; without a `fix` it is as it should be.
+    """The result of checking one thing that a site needs; without a `fix` it is in order.
 
-    What `is_needed` keeps the element from working, anything else only some of its uses.
+    A fault of one that `is_needed` keeps the element from working, others only some uses of it.
     """
 
     about: str
@@ -24,7 +24,7 @@ class Finding:
 
 
 def findings(settings: Settings, site: str, broker: str) -> Sequence[Finding]:
-    """What these settings mean for pages of the origin `site`, which reach the broker at `broker`.
+    """Check these settings for pages of the origin `site`, which reach the broker at `broker`.
 
     Both are origins as a browser writes them.
     """
@@ -37,7 +37,7 @@ def findings(settings: Settings, site: str, broker: str) -> Sequence[Finding]:
 
 
 def needed_sources(settings: Settings, broker: str) -> Mapping[str, Sequence[str]]:
-    """What the Content-Security-Policy of such a page must allow, by directive."""
+    """The sources that the Content-Security-Policy of such a page must allow, by directive."""
     connects = [broker] if settings.upstream_is_local else [broker, MEDIA_HOSTS]
     if not settings.sealed:
         api = urlsplit(settings.avatar_base_url)

@@ -31,13 +31,13 @@ from app.web.middleware.session_routes import is_repeatable
 from app.web.visitor.text_stream import EVENT_STREAM
 
 TAKE_OVER_SECONDS: Final = 12.0
-"""How long a call waits for a replica: others take over what a dead one had in 10 s and a bit."""
+"""How long a call waits for an owner: sessions of a dead one are taken over in about 10 s."""
 
 LOOK_SECONDS: Final = 0.25
-"""Between two looks for the owner of a session whose call waits."""
+"""The pause between two look-ups of the owner of a session whose call waits."""
 
 MOVED_SECONDS: Final = 1.0
-"""How long an owner still has to answer when its session has moved: one that lives does so."""
+"""How long an owner still has to answer once its session has moved; a living one does."""
 
 RETRY_AFTER_SECONDS: Final = 2
 MOST_REFUSALS: Final = 2
@@ -58,7 +58,7 @@ _VARIES_ANYWAY: Final = frozenset({"origin", "sec-fetch-site"})
 
 
 class ForwardOutcome(StrEnum):
-    """What became of one attempt to pass a call on."""
+    """The outcome of one attempt to forward a call."""
 
     ANSWERED = "answered"
     NOT_OWNER = "not-owner"
@@ -161,7 +161,7 @@ class Forwarder:
         return replace(owner, url=None) if owner.is_open else None
 
     async def forward(self, forwarding: Forwarding, owner: SessionOwner, send: Send) -> None:
-        """Pass a call on to `owner`, or to whoever takes the session over, and send the answer.
+        """Forward a call to `owner`, or to the next owner of the session, and send the answer.
 
         Raises `NoOtherOwner`, `ReplicaUnavailable` or `OutcomeUnknown` before the answer has begun.
         """
@@ -197,7 +197,7 @@ class Forwarder:
     async def _attempt(
         self, forwarding: Forwarding, owner: SessionOwner, send: Send
     ) -> ForwardOutcome:
-        """Ask one replica, and count what became of it."""
+        """Ask one replica, and count the outcome."""
         forwarding.asked_at = self._clocks.monotonic()
         forwarding.answered_at = None
         try:
@@ -226,7 +226,7 @@ class Forwarder:
             raise ReplicaUnreachableError("no living replica has it")
         async with self._client.send(self._call(forwarding, owner.holder, owner.url)) as answer:
             if not any(name.lower() == HEADER for name, _ in answer.headers):
-                # Such as the answer of a gateway between the two.
+                # Something else has answered, such as a gateway between the two.
                 raise ReplicaBrokeOffError(f"no replica answered {answer.status}")
             if answer.status == HTTPStatus.MISDIRECTED_REQUEST:
                 return ForwardOutcome.NOT_OWNER

@@ -101,7 +101,7 @@ class SessionForwarding:
         session_id = self._routes.session_id(scope["path"]) if scope["type"] == "http" else None
         if session_id is None or scope["state"]["registry"].has(session_id):
             await self._app(scope, receive, send)
-        elif _IS_FORWARDED in scope["state"]:  # it was here when its head came
+        elif _IS_FORWARDED in scope["state"]:  # the session was here when the head of the call came
             await _answer_misdirected(scope, receive, send)
         elif (route := self._routes.route(scope)) is None:
             await self._app(scope, receive, send)
@@ -166,7 +166,7 @@ async def _answer_misdirected(scope: Scope, receive: Receive, send: Send) -> Non
 
 
 def _as_it_was(scope: Scope, call: ForwardedCall) -> Scope:
-    """The scope that the replica that was asked has seen."""
+    """The scope as the replica that forwards the call has seen it."""
     visitor = None if call.visitor is None else Visitor(*call.visitor)
     state = {**with_visitor(scope["state"], visitor), _IS_FORWARDED: True}
     return {**scope, "client": call.client, "scheme": call.scheme, "state": state}

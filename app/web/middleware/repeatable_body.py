@@ -61,7 +61,7 @@ class RepeatableBody:
     async def _next(self) -> Message:
         message = await self._take()
         if self._has_hung_up:
-            await asyncio.Event().wait()  # whoever reads is cancelled: half a body is no body
+            await asyncio.Event().wait()  # until cancelled: half a body is never given
         self._keep(message)
         if not message.get("more_body", False):
             self._is_read.set()

@@ -1,4 +1,4 @@
-"""The routes whose path names a session, and what may be done twice of them."""
+"""The routes whose path names a session, and which of their calls may be repeated."""
 
 import re
 from collections.abc import Iterable
@@ -37,7 +37,7 @@ class SessionRoutes:
         self._prefixes = sorted({route.path.partition(PARAMETER)[0] for route in self.routes})
 
     def session_id(self, path: str) -> str | None:
-        """What stands in the place of a session's id; None on other paths."""
+        """The part of a path where a session's id stands; None on other paths."""
         for prefix in self._prefixes:
             if path.startswith(prefix):
                 return path[len(prefix) :].partition("/")[0]

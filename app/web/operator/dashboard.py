@@ -109,7 +109,7 @@ class Dashboard:
         )
 
     async def _told(self, replicas: Iterable[KnownReplica]) -> dict[str | None, ReplicaStats]:
-        """What each replica told last, by its name; this one tells it now."""
+        """The latest stats of each replica by its name; those of this one are read now."""
         told: dict[str | None, ReplicaStats] = {
             each.holder: ReplicaStats.read(each.stats) for each in replicas
         }

@@ -1,4 +1,4 @@
-"""What each replica tells the console of the others, with each renewal of its lease."""
+"""The stats that each replica gives the consoles of the others, when it renews its lease."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _WORST_FIRST: Final[tuple[Breaker, ...]] = get_args(Breaker)
 
 
 class ReplicaStats(BaseModel):
-    """What only a replica itself knows; the least that can be said, where it told nothing."""
+    """The state that only a replica itself knows; the defaults are for one that has told none."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,7 +30,7 @@ class ReplicaStats(BaseModel):
 
     @classmethod
     def read(cls, told: str) -> Self:
-        """What a replica told, also one of another version."""
+        """The stats in the JSON of a replica, which may be of another version."""
         try:
             return cls.model_validate_json(told)
         except ValidationError:
@@ -38,7 +38,7 @@ class ReplicaStats(BaseModel):
 
     @classmethod
     def of_all(cls, replicas: Iterable[Self]) -> Self:
-        """What several replicas know together."""
+        """The stats of several replicas together."""
         each = list(replicas)
         names = sorted({name for replica in each for name in replica.operations})
         return cls(
@@ -56,7 +56,7 @@ class ReplicaStats(BaseModel):
 
 @dataclass(frozen=True)
 class ReplicaStatsReader:
-    """Reads what this process tells the other replicas."""
+    """Reads the stats of this process for the other replicas."""
 
     stats_reader: StatsReader
     recent_calls: RecentCalls

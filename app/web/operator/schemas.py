@@ -94,7 +94,7 @@ class LiveSession(Shape):
         seconds_left: float,
         stats: ReplicaStats,
     ) -> Self:
-        """The state of a session, from its entries in the record and what its replica tells."""
+        """The state of a session, from its audit entries and the stats of its replica."""
         asked_for = opened.detail if opened else {}
         return cls(
             session_id=session.session_id,
@@ -164,7 +164,7 @@ class ReplicaHealth(Shape):
         this_one: bool,
         same_settings: bool,
     ) -> Self:
-        """The health of a replica, from its row and what it tells."""
+        """The health of a replica, from its row and its stats."""
         return cls(
             name=replica.holder,
             url=replica.url,
@@ -202,7 +202,7 @@ class HealthReport(Shape):
     def of(
         cls, stats: Stats, told: ReplicaStats, replicas: list[ReplicaHealth], *, live: int
     ) -> Self:
-        """The report, from what this process has counted and all replicas have told."""
+        """The report, from the figures of this process and of all replicas."""
         return cls(
             live=live,
             capacity=stats.capacity,

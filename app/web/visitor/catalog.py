@@ -1,4 +1,4 @@
-"""What visitors may choose, and the pictures of it."""
+"""The routes of the catalog: what visitors may choose, and its pictures."""
 
 from typing import Annotated, Any, Final
 

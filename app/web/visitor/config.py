@@ -1,4 +1,4 @@
-"""What every page may know of the broker's settings."""
+"""The settings that every page may know."""
 
 from typing import Final
 

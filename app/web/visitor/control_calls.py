@@ -104,7 +104,7 @@ async def _of_mirrored_speak(
 OF_SESSION: Final = documented(_of_session)
 OF_SPEAK: Final = documented(_of_speak)
 OF_MIRRORED_SPEAK: Final = documented(_of_mirrored_speak)
-"""What such calls have, for the OpenAPI document."""
+"""The parameters of a speak on the mirror, for the OpenAPI document."""
 
 
 def _session_id(request: Request) -> str:

@@ -60,8 +60,8 @@ class Visitors(ABC):
         self,
         caller: Caller,
         request: Request,  # noqa: ARG002 - some need it
-        response: Response,  # noqa: ARG002 - likewise
-        key: str | None = None,  # noqa: ARG002 - likewise
+        response: Response,  # noqa: ARG002 - for other modes
+        key: str | None = None,  # noqa: ARG002 - for other modes
     ) -> Visitor:
         """The caller as a visitor who may open a session; raises `Unauthenticated`."""
         if caller.visitor is None:
@@ -120,7 +120,7 @@ class Anonymous(Visitors):
         return _visitor(cookie)
 
     def _cookie_of_key(self, request: Request, key: str | None) -> str | None:
-        """The cookie of whoever sends a key from this address; None for a key that is too short."""
+        """The cookie for a key that is sent from this address; None for a key that is too short."""
         if key is None or len(key) < _SECRET_KEY_LENGTH:
             return None
         stands_for = f"{address_of(request.scope)}\0{key}".encode()
@@ -170,7 +170,7 @@ def _caller(request: Request, visitor: Visitor | None) -> Caller:
 
 
 def _name_of(request: Request) -> str | None:
-    """What the caller names itself; None when it does not."""
+    """The name that the caller gives itself; None without one."""
     names = request.headers.getlist(VISITOR_HEADER)
     if not names:
         return None

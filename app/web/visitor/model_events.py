@@ -1,4 +1,4 @@
-"""The texts in what language models stream, so that their events can be passed on as they come."""
+"""Reads the text of events that language models stream, which callers may send as they come."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ def text_in(line: Any) -> str:
 
 
 def _of_choice(choice: Any) -> str:
-    """What the first of several answers adds; the others would be said amid it."""
+    """The text that the first of several answers adds; the others must not be said with it."""
     match choice:
         case {"index": int(index)} if index != 0:
             return ""

@@ -1,4 +1,4 @@
-"""How a session's state is told to its visitor."""
+"""Reads a session's state for its visitor."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -36,7 +36,7 @@ class StateReader:
 
 @dataclass(frozen=True)
 class OpenedReader:
-    """Tells the page of a session that was opened or resumed what it needs to show it."""
+    """Makes the answer with which a page shows a session that was opened or resumed."""
 
     budgets: Budgets
     settings: Settings

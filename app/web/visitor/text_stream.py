@@ -68,7 +68,7 @@ def hand_over(scope: Scope, receive: Receive) -> None:
 
 
 def handed_over(scope: Scope) -> Receive | None:
-    """What gives the body that was left to its route; None for every other request."""
+    """The `receive` of a body that was left to its route; None for every other request."""
     receive: Receive | None = scope["state"].get(_HANDED_OVER)
     return receive
 

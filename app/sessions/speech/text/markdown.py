@@ -22,12 +22,12 @@ _SIGN: Final = regex.compile(r"[*_~`\[<|&\\!#>]|(?:^|\n)[ \t]*[-+=]")
 _UNDECIDED_END: Final = regex.compile(
     r"(?:^|\n)[ \t]*(?:[-+*#>=|~`]*|\d{1,9}[.)]?)[ \t]*$|[*_~`!\\\[\]]+$"
 )
-"""The end of a block of which only what follows shows whether it is text."""
+"""An end of a block that may be text or Markdown, which only the following text decides."""
 
 _UNDECIDED: Final = regex.compile(
     r"\*(?!\s)|(?<!\w)_(?!\s)|~~|`|<(?=[\p{L}/!?]|$)|&\w*$|!?\[(?![^\[\]]*\](?:[^(\[]))|\|"
 )
-"""The first of the words that may still turn out to be a sign, such as of emphasis."""
+"""The first characters that may still turn out to be Markdown, such as emphasis."""
 
 _CELL_END: Final = ", "
 _OPTIONS: Final = (
@@ -145,7 +145,7 @@ def _words_of(markdown: str) -> str:
 
 
 def _host(address: str) -> str:
-    """What is said of an address that stands for itself."""
+    """The host name, which is said in place of a bare URL."""
     try:
         return urlsplit(address).hostname or address
     except ValueError:

@@ -26,14 +26,12 @@ def split(text: str, limit: int) -> list[str]:
 
 
 def chunk_end(text: str, limit: int) -> int:
-    """The index at which the first chunk of at most `limit` characters ends.
+    """The index at which the first chunk ends of a text longer than `limit` characters.
 
     The cut is after the last sentence that fits, or else after a word. Within a word it is between
     graphemes, unless a single grapheme is longer than the limit. The time taken is bounded,
     whatever the text and its length.
     """
-    if len(text) <= limit:
-        return len(text)
     return sentence_end(text, limit) or _word_end(text, limit)
 
 
