@@ -16,14 +16,14 @@ const app = express();
 app.use(express.json());
 app.get("/", (_, answer) => answer.sendFile(`${import.meta.dirname}/index.html`));
 
-// Behind your login: whoever may call this spends your minutes.
+// Put this behind your login: every call spends your minutes.
 app.post("/session", async ({ body: { idempotencyKey, ...wish } }, answer) => {
   const key = { "Idempotency-Key": idempotencyKey };
   const { status, body } = await broker("create-avatar-session", wish, key);
   answer.status(status).json(body);
 });
 
-// Likewise, and for a session that this visitor was given.
+// Put this behind your login too, and only for a session that this visitor was given.
 app.post("/parcel", async ({ body: { sessionId } }, answer) => {
   const path = `avatar-sessions/${encodeURIComponent(sessionId)}/speak`;
   const { status, body } = await broker(path, { text: "Your parcel is on its way." });

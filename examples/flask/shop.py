@@ -21,7 +21,7 @@ def page() -> Response:
 
 @app.post("/session")
 def open_session() -> tuple[Any, int]:
-    """Belongs behind your login: whoever may call this spends your minutes."""
+    """Put this behind your login: every call spends your minutes."""
     wish = request.get_json()
     key = {"Idempotency-Key": wish.pop("idempotencyKey")}
     answer = broker.post("/create-avatar-session", json=wish, headers=key)
@@ -30,7 +30,7 @@ def open_session() -> tuple[Any, int]:
 
 @app.post("/parcel")
 def tell_of_parcel() -> tuple[Any, int]:
-    """Likewise, and for a session that this visitor was given."""
+    """Put this behind your login too, and only for a session that this visitor was given."""
     session = quote(request.get_json()["sessionId"], safe="")
     told = {"text": "Your parcel is on its way."}
     answer = broker.post(f"/avatar-sessions/{session}/speak", json=told)

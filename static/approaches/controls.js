@@ -2,7 +2,7 @@ import { Problem } from "../shared/broker/problems.js";
 
 /** @typedef {import("../shared/broker/broker-api.js").PlaceInLine} PlaceInLine */
 
-/** A place in line, where a session was asked for. */
+/** Thrown when a session was asked for and the answer is a place in line. */
 export class InLine extends Error {
   /** @param {PlaceInLine} place */
   constructor(place) {
@@ -12,7 +12,7 @@ export class InLine extends Error {
 }
 
 /**
- * What one has in hand once a session was asked for; `show` may still fail, and then `end` follows.
+ * The controls of a session that was asked for; `show` may still fail, and then `end` follows.
  *
  * @typedef {{
  *   session: InstanceType<import("../shared/session/player-loader.js").AvatarClass>,

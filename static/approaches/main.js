@@ -20,7 +20,7 @@ const tools = loadPlayer(config, () => import("@unisphere/models-sdk-js")).then(
   byId("player").textContent = PLAYER_NAMES[kind];
   return { KalturaAvatarSession, avatarId: config.avatarId };
 });
-tools.catch(() => {}); // Whichever demo is run tells it.
+tools.catch(() => {}); // The demo that is run shows the failure.
 
 /**
  * Brings one approach to life in its part of the page.

@@ -54,7 +54,7 @@ export class AvatarClient {
     return new AvatarSession(this.#api, await this.#api.resume({ sessionId }));
   }
 
-  /** This visitor's live sessions, whichever page they are in; rejects with a `Problem`. */
+  /** The visitor's live sessions of all pages; rejects with a `Problem`. */
   sessions() {
     return this.#api.sessions();
   }

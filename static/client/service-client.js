@@ -76,7 +76,7 @@ export class ServiceClient {
   }
 
   /**
-   * What was asked to be said, oldest first, and what became of it.
+   * The utterances of a session, oldest first, with their outcomes.
    *
    * @param {string} sessionId
    */
@@ -85,7 +85,7 @@ export class ServiceClient {
   }
 
   /**
-   * What happens in a session, from now on until its end; a lost connection is made again.
+   * The events of a session from now until its end; a lost connection is made again.
    *
    * @param {string} sessionId
    * @param {{signal?: AbortSignal}} [options]

@@ -9,7 +9,7 @@ import { followEvents } from "../shared/broker/event-stream.js";
  */
 
 /**
- * What happens in a session, from its present state on until its end.
+ * The events of a session, from its present state until its end.
  *
  * @param {import("../shared/broker/broker-api.js").BrokerApi} api
  * @param {import("../shared/broker/broker-api.js").SessionReference} session

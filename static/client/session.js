@@ -74,13 +74,13 @@ export class AvatarSession {
     await this.#api.interrupt(this.#opened);
   }
 
-  /** What was asked to be said, oldest first, and what became of it. */
+  /** The utterances, oldest first, with their outcomes. */
   utterances() {
     return this.#api.utterances(this.#opened);
   }
 
   /**
-   * What happens, from now on until the session ends; a lost connection is made again.
+   * The events from now until the session ends; a lost connection is made again.
    *
    * @param {{signal?: AbortSignal}} [options] An aborted `signal` ends it too.
    */
@@ -93,7 +93,7 @@ export class AvatarSession {
     return this.#api.state(this.#opened);
   }
 
-  /** Gives a sign of life, which every 10 seconds some player or page has to. */
+  /** Gives a sign of life; a player or page has to give one every 10 seconds. */
   keepAlive() {
     return this.#api.keepAlive(this.#opened);
   }

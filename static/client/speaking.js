@@ -5,7 +5,7 @@ import { sleep } from "../shared/sleep.js";
 import { sentences } from "../shared/speech/captions/sentences.js";
 import { findOutcome } from "../shared/speech/outcome-lookup.js";
 
-/** So long the broker is asked what became of a text whose answer was lost. */
+/** How long the broker is asked for the outcome of a text whose answer was lost. */
 const PATIENCE_MS = 60_000;
 
 /**
@@ -72,7 +72,7 @@ async function sayStream(api, session, words, turnId) {
 }
 
 /**
- * The same where a request's body can't be written bit by bit: each sentence is a call.
+ * Says a text while it is being written, where no request can be streamed: each sentence is a call.
  *
  * @param {BrokerApi} api
  * @param {SessionReference} session
@@ -136,7 +136,7 @@ class LineWriter {
     });
   }
 
-  /** Nobody reads any more; a writer that is through already does not mind. */
+  /** Stops the writer, because nobody reads any more; harmless after its end. */
   stop() {
     void Promise.resolve(this.#source.return?.()).catch(() => {});
   }

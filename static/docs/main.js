@@ -19,7 +19,7 @@ addCopyButtons();
 contents.open = matchMedia(WIDE).matches;
 openCall(location.hash);
 addEventListener("hashchange", () => openCall(location.hash));
-// A link to where one is changes no hash, and the call may have been closed since.
+// A link to the present hash fires no event, and the call may have been closed since.
 contents.addEventListener("click", ({ target }) => {
   const link = target instanceof Element && target.closest("a");
   if (link) openCall(link.hash);

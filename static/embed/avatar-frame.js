@@ -169,7 +169,7 @@ export class KalturaAvatarFrame extends Base {
     this.#calls = null;
     this.#answer?.reject(gone);
     this.#answered = new Promise((resolve, reject) => (this.#answer = { resolve, reject }));
-    this.#answered.catch(() => {}); // Whoever calls is told.
+    this.#answered.catch(() => {}); // Each caller gets the rejection.
   }
 
   /** Says hello to what has loaded: the avatar's page, or an error in its place. */

@@ -1,10 +1,10 @@
 import { ParentLink } from "./parent-link.js";
 import { toldOf } from "./port-calls.js";
 
-/** What the page around may ask for; all of it is the element's own surface. */
+/** The methods that the page around the frame may call: all are the element's own. */
 const METHODS = /** @type {const} */ (["start", "speak", "speakAudio", "interrupt", "end", "leaveLine", "unmute"]);
 
-/** What it is told of. An event that can be cancelled is none of these: nobody there could in time. */
+/** The events that the page is told of; none can be cancelled, as an answer would come too late. */
 const EVENTS = ["state", "waiting", "opened", "live", "utterance", "speaking", "timeleft", "soundblocked", "problem", "ended"];
 
 /** @typedef {import("../../types/kaltura-avatar").KalturaAvatarElement} KalturaAvatarElement */

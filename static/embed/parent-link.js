@@ -1,6 +1,6 @@
 import { HELLO, PortCalls, WELCOME } from "./port-calls.js";
 
-/** The page around a frame has said hello by then, if it has a script for it: it does so at once. */
+/** How long a page around the frame may take to say hello; one with a script does so at once. */
 const PATIENCE_MS = 10_000;
 
 /**

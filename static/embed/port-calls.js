@@ -1,8 +1,8 @@
-/** What page and frame say to each other before they have a port. */
+/** The messages of page and frame before they have a port. */
 export const HELLO = "kaltura-avatar: hello";
 export const WELCOME = "kaltura-avatar: welcome";
 
-/** What of an error crosses a port: it may be a `Problem`. */
+/** The fields of an error, perhaps a `Problem`, that cross a port. */
 const TOLD = ["name", "message", "title", "detail", "requestId", "retryAfter"];
 
 /** @typedef {Record<string, (...given: any[]) => any>} PortFunctions What the other side may call. */
@@ -49,7 +49,7 @@ export class PortCalls {
   }
 
   /**
-   * Nothing is heard any more, and whatever is asked for is refused.
+   * Ignores the port from now on, and rejects every call.
    *
    * @param {Error} reason
    */

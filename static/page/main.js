@@ -20,7 +20,7 @@ const avatar = /** @type {import("../element/kaltura-avatar.js").KalturaAvatar} 
 /** The operator decides whether there is one. */
 const inspector = document.getElementById("inspector") ? new Inspector() : null;
 const sdk = import("@unisphere/models-sdk-js");
-sdk.catch(() => {}); // The element is told.
+sdk.catch(() => {}); // The element shows the failure.
 
 avatar.examples = config.phrases.length > 0 ? config.phrases : EXAMPLES;
 avatar.importSdk = () => sdk;

@@ -65,7 +65,7 @@ export class ControlClient {
   }
 
   /**
-   * Learns where the media is; to be called once per session (1.3).
+   * Asks for the address of the media; to be called once per session (1.3).
    *
    * @param {Credentials} credentials
    * @param {AbortSignal} [signal]

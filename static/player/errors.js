@@ -1,5 +1,5 @@
 /**
- * What went wrong, for a program (`code`) and in words (`message`).
+ * An error, for a program (`code`) and in words (`message`).
  *
  * Kaltura publishes no list of codes (reference 4.5), so these are the player's own.
  */

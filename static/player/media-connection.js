@@ -72,7 +72,7 @@ export class MediaConnection {
     }
   }
 
-  // A connection may find its way again by itself, so it is given a moment.
+  // A connection may recover by itself, so it is given a moment.
   #watch() {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let patience;

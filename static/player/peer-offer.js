@@ -15,7 +15,7 @@ export class PeerOffer {
     this.peer.addTransceiver("video", { direction: "recvonly" });
     this.peer.addTransceiver("audio", { direction: "recvonly" });
     this.#gathered = this.#gather();
-    // Told to whoever asks for the offer, who may never come.
+    // `sdp` rejects with it, but may never be called.
     this.#gathered.catch(() => {});
   }
 

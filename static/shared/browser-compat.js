@@ -1,4 +1,4 @@
-/** What not every browser has that the page runs in: Safari 16 lacks some of it. */
+/** Replacements for functions that some supported browsers lack, such as Safari 16. */
 
 /** Whether this browser can show live video at all; some have WebRTC switched off. */
 export function hasWebRtc() {
@@ -57,6 +57,6 @@ export function canStreamRequests() {
       return "half";
     },
   };
-  // What takes the stream for a text gives it the type of one.
+  // A browser that takes the stream for a text sets the type of a text.
   return !new Request("http://localhost", asked).headers.has("Content-Type") && isStreamed;
 }

@@ -28,7 +28,7 @@ export function create(tag, attributes = {}, ...children) {
 }
 
 /**
- * The same for SVG.
+ * Makes an SVG element with attributes and children.
  *
  * @param {string} tag
  * @param {Attributes} [attributes]

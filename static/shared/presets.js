@@ -1,8 +1,8 @@
-/** What an address may set of an avatar, and by which attribute. */
+/** The query parameters that set an avatar, each with its attribute. */
 export const PRESETS = { avatar: "avatar-id", voice: "voice-id", lang: "lang", theme: "theme" };
 
 /**
- * Sets what the page's address says of an avatar that has just been put into it.
+ * Sets an avatar that has just been put into the page as the page's address says.
  *
  * @param {HTMLElement} avatar
  */

@@ -1,11 +1,11 @@
 /**
- * What a page knows of its speech and nobody else: texts that nobody has answered yet, and how far
+ * The state of a page's speech that only the page knows: texts that nobody has answered yet, and how far
  * the voice has come.
  *
  * @typedef {{sessionId: string, unanswered: {turnId: string, text: string}[], heard: {turnId: string, elapsed: number} | null}} SavedSpeech
  */
 
-/** What a page keeps for this tab's next one. */
+/** Keeps data of a page for this tab's next page. */
 export class TabStorage {
   #draft;
   #speech;
@@ -16,7 +16,7 @@ export class TabStorage {
     this.#speech = `${scope}speech`;
   }
 
-  /** What was written and not sent, by the page before this one too. */
+  /** The text that was written and not sent, by this page or the one before. */
   get draft() {
     return take(this.#draft, (text) => text) ?? "";
   }
@@ -31,7 +31,7 @@ export class TabStorage {
   }
 
   /**
-   * Takes back what the page before this one kept, once.
+   * Takes back the speech that the page before this one kept, once.
    *
    * @returns {SavedSpeech | null}
    */

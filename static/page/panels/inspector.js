@@ -20,7 +20,7 @@ export class Inspector {
     this.#set({
       Session: sessionId,
       "Token mode": tokenMode === "sealed" ? "sealed: the broker's own token" : "direct: Kaltura's token",
-      // Kaltura's token is Kaltura's business; the broker's says what it may do.
+      // Only the broker's own token has claims that the page knows.
       Claims: tokenMode === "sealed" ? describeClaims(token) : "not shown",
       "Ends at": new Date(expiresAt).toLocaleTimeString(),
       "Base URL": baseUrl,

@@ -71,7 +71,7 @@ export class BrokerApi {
   }
 
   /**
-   * Where in line one is; answers when that changes, or else when the wait is over.
+   * The place in line; answers when it changes, or when the wait is over.
    *
    * @param {string} ticket
    * @param {{waitSeconds: number, signal: AbortSignal}} options
@@ -90,7 +90,7 @@ export class BrokerApi {
   }
 
   /**
-   * This visitor's live sessions, whichever tab they are in.
+   * The visitor's live sessions of all tabs.
    *
    * @returns {Promise<SessionState[]>}
    */
@@ -151,7 +151,7 @@ export class BrokerApi {
   }
 
   /**
-   * What was asked to be said in a session, oldest first, and what became of it.
+   * The utterances of a session, oldest first, with their outcomes.
    *
    * @param {SessionReference} session
    * @returns {Promise<import("../../../types/broker-api.js").UtteranceReceipt[]>}
@@ -173,7 +173,7 @@ export class BrokerApi {
   }
 
   /**
-   * What happens in a session behind an event, as server-sent events until the end; null: it is over.
+   * The server-sent events of a session after one of them, until its end; null: it is over.
    *
    * @param {SessionReference} session
    * @param {string} lastId
@@ -230,7 +230,7 @@ export class BrokerApi {
     return (await this.#control("GET", session, "")).body;
   }
 
-  /** Ends every session of this visitor, whichever tab it is in. */
+  /** Ends the visitor's sessions of all tabs. */
   async endAll() {
     for (const session of await this.sessions()) await this.end({ sessionId: session.sessionId });
   }
@@ -252,7 +252,7 @@ export class BrokerApi {
    * @param {RequestOptions} request
    */
   async #send(method, path, request) {
-    // Nothing is waited for without need: a page that goes away sends its last calls at once.
+    // Without an identity nothing is awaited: a page that goes away sends its last calls at once.
     if (!request.identity) return this.#attempt(method, path, request, this.#caller.name);
     try {
       return await this.#attempt(method, path, request, await this.#caller.identity(request.identity));

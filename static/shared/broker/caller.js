@@ -8,7 +8,7 @@ import { VisitorId } from "./visitor-id.js";
  */
 
 /**
- * Who calls a broker: a cookie on its own pages, a name of the visitor's own elsewhere and in a
+ * The identity of a caller: a cookie on its own pages, a name of the visitor's own elsewhere and in a
  * frame, or the token of the site's login.
  */
 export class Caller {
@@ -36,13 +36,13 @@ export class Caller {
     return this.broker ? "omit" : "same-origin";
   }
 
-  /** @returns {Record<string, string>} What names the visitor in any call. */
+  /** @returns {Record<string, string>} The headers that name the visitor, in every call. */
   get name() {
     return named(this.#visitor ?? this.#id?.known);
   }
 
   /**
-   * What a call needs that no session's token speaks for.
+   * The headers that identify the visitor in a call without a session's token.
    *
    * @param {AuthReason} reason
    * @returns {Promise<Record<string, string>>} Rejects with a `Problem`.

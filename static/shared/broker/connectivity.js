@@ -23,7 +23,7 @@ export async function sleepUntilOnline(ms, signal) {
 }
 
 /**
- * Asks once more when the answer was lost, for what may be asked for twice.
+ * Repeats a call once when its answer was lost; only for calls that are safe to repeat.
  *
  * @template T
  * @param {() => Promise<T>} ask

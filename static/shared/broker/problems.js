@@ -1,6 +1,6 @@
 import { endReasonText } from "./end-reasons.js";
 
-/** @type {Record<string, string>} Titles of what only the page itself can notice. */
+/** @type {Record<string, string>} The titles of problems that only the page itself can notice. */
 const TITLES = {
   unreachable: "No connection",
   "no-answer": "No answer",
@@ -20,7 +20,7 @@ const TITLES = {
 /** @type {Record<string, string>} Codes of the bundled player that mean a problem known here. */
 const PLAYER_CODES = { network: "unreachable", timeout: "no-answer" };
 
-/** What stays as it is however often one tries. */
+/** The problems that stay, however often one tries. */
 const LASTING = [
   "invalid-request",
   "sign-in",
@@ -33,7 +33,7 @@ const LASTING = [
 ];
 
 /**
- * What the broker answers when it refuses; members that only some problems have are of RFC 9457's kind.
+ * The answer with which the broker refuses; members that only some problems have are of RFC 9457's kind.
  *
  * @typedef {import("../../../types/broker-api.js").Problem & {signIn: boolean, endReason: string | null}} ProblemDetails
  */
@@ -83,7 +83,7 @@ export class Problem extends Error {
   }
 
   /**
-   * What the broker answered; a body that is no problem+json still becomes words.
+   * The problem of an answer, also of one without problem+json.
    *
    * @param {Response} response
    * @returns {Promise<Problem>}
@@ -104,7 +104,7 @@ export class Problem extends Error {
   }
 
   /**
-   * What `fetch` threw: no answer at all, or none in time.
+   * The problem of an error that `fetch` threw: no answer, or none in time.
    *
    * @param {unknown} error
    * @returns {Problem}
@@ -117,7 +117,7 @@ export class Problem extends Error {
   }
 
   /**
-   * What a player reported: a code that is known here, or its own words.
+   * The problem of an error that a player reported: by its code, or in its own words.
    *
    * @param {{code?: string, message?: string} | unknown} error
    * @returns {Problem}

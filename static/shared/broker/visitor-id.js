@@ -3,7 +3,7 @@ import { randomId } from "../random-id.js";
 /**
  * The name by which a broker knows this browser's visitor where it gets no cookie.
  *
- * Browsers send no cookie of the broker on pages of another site, nor in frames there. Whoever knows
+ * Browsers send no cookie of the broker on pages of another site, nor in frames there. Anyone who knows
  * the name is this visitor, so it is told to that broker alone.
  */
 export class VisitorId {

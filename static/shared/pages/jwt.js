@@ -1,5 +1,5 @@
 /**
- * What a JWT says, with its times as one reads them.
+ * The claims of a JWT as readable text, with times as dates.
  *
  * @param {string} token
  * @returns {string}

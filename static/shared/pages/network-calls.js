@@ -70,7 +70,7 @@ export function watchXhr(onCall) {
 }
 
 /**
- * An address as it may be shown: long parts are what names a stream, and whoever knows that may
+ * An address as it may be shown: long parts are left out, as they name a stream, and anyone who knows it may
  * watch it (reference 1.3).
  *
  * @param {URL} url

@@ -13,7 +13,7 @@ const LONGEST_PAUSE_MS = 4000;
  * @typedef {import("./waiting-ticket.js").Choice} Choice
  * @typedef {import("./waiting-ticket.js").WaitingTicket} WaitingTicket
  * @typedef {(key: string, wanted: Choice & {ticket?: string}) => Promise<OpenedSession | PlaceInLine>} OpenSession
- * @typedef {Choice & {idempotencyKey: string, ticket?: string}} SessionWish What is asked of whoever opens sessions.
+ * @typedef {Choice & {idempotencyKey: string, ticket?: string}} SessionWish The request for a session.
  *   One click has one key; with a ticket it is the turn of a place in line that was given before.
  * @typedef {{choice?: Choice, kept?: WaitingTicket, open?: OpenSession}} AdmissionRequest `kept` is a place in line
  *   that a page before this one had. Without `open` the broker is asked for the session.
@@ -95,7 +95,7 @@ export class Admission {
 
   /** @param {PlaceInLine} place */
   async #getInLine(place) {
-    // A turn that came to nothing must not become a flood of calls.
+    // A turn without a session must not become a flood of calls.
     if (this.#ticket) await sleep(SHORTEST_MS, this.#cancelled.signal);
     this.#ticket = place.ticket;
     this.#tell(place);

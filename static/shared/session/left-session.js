@@ -12,7 +12,7 @@ export function noteLeft(broker) {
 }
 
 /**
- * Whether this tab's page before this one has left a session; it is told once.
+ * Whether the tab's previous page left a session; true once only.
  *
  * @param {string} broker
  */

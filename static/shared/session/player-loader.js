@@ -3,11 +3,11 @@ import { hasWebRtc } from "../browser-compat.js";
 
 const LOAD_MS = 8000;
 
-/** What the players are called in words for developers. */
+/** The names of the players for developers. */
 export const PLAYER_NAMES = { sdk: "Kaltura's SDK", builtin: "bundled player" };
 
 /**
- * @typedef {{close(): void}} Prepared What a session can go on with, or else is to be closed.
+ * @typedef {{close(): void}} Prepared Work begun for the next session, to be closed if none comes.
  * @typedef {typeof import("@unisphere/models-sdk-js").KalturaAvatarSession & {prepare?(): Prepared}}
  *   AvatarClass `prepare` is the bundled player's own.
  * @typedef {() => Promise<{KalturaAvatarSession: AvatarClass}>} ImportPlayer

@@ -44,7 +44,7 @@ export class SessionController extends Emitter {
   #fetchSession;
   /** @type {SessionRun | null} */
   #run = null;
-  /** @type {import("../broker/broker-api.js").SessionReference | null} What was live when the page went away. */
+  /** @type {import("../broker/broker-api.js").SessionReference | null} The session that was live when the page went away. */
   #left = null;
 
   /**
@@ -157,7 +157,7 @@ export class SessionController extends Emitter {
     const left = this.#left;
     if (left) takeLeft(this.#api.broker);
     if (left) await this.#go((run) => run.resume(left));
-    else if (this.#busy) takeTicket(this.#api.broker); // What was being opened or waited for goes on by itself.
+    else if (this.#busy) takeTicket(this.#api.broker); // An opening or a wait goes on by itself.
     else await this.recover();
   }
 

@@ -132,7 +132,7 @@ export class SessionRun extends Emitter {
     return this.#session;
   }
 
-  // What was prepared grows stale: networks change while one waits.
+  // A prepared offer grows stale: networks change during the wait.
   /** @param {import("./admission.js").WaitingStatus} wait */
   #wait(wait) {
     this.#drop();

@@ -5,17 +5,17 @@ import { lineStateOf, isUnclear } from "./line-state.js";
 import { findOutcome } from "./outcome-lookup.js";
 import { lineFromUtterance } from "./utterance-lines.js";
 
-/** A voice that is heard so long after Stop was not stopped. */
+/** A voice that is still heard so long after Stop has not been stopped. */
 const UNEXPLAINED_MS = 1200;
 
-/** So long after the broker takes a line for said, its voice may still come. */
+/** How long a voice may still come after the broker takes a line for said. */
 const LATE_MS = 6000;
 
-/** What the page itself finds out of a line: its cause, and the reason in English. */
+/** The reasons that the page itself finds for a line: the cause, and words in English. */
 const NOT_ARRIVED = { cause: "not-arrived", reason: "it did not arrive" };
 const NOT_HEARD = { cause: "not-heard", reason: "nothing was heard" };
 
-/** A line of which nobody knows was not said if no voice came for so long. */
+/** A line with unknown outcome counts as not said after so long without a voice. */
 const UNHEARD_MS = 20_000;
 
 const MOST_KNOWN = 200;
@@ -26,7 +26,7 @@ const MOST_KNOWN = 200;
  * @typedef {import("../tab-storage.js").SavedSpeech} SavedSpeech
  * @typedef {import("../broker/broker-api.js").Spoken} Spoken
  * @typedef {{cause: string, reason: string}} Reason
- * @typedef {{line: Line, answer?: Spoken, problem?: Problem}} Said What became of a call.
+ * @typedef {{line: Line, answer?: Spoken, problem?: Problem}} Said The outcome of a call.
  * @typedef {Pick<import("../session/session-controller.js").SessionController, "state" | "speak" | "speakAudio" | "utterances" | "interrupt" | "heard">} Session
  * @typedef {{
  *   added: (line: Line) => void,
@@ -64,7 +64,7 @@ export class Conversation {
   }
 
   /**
-   * A session is there; one that goes on after a reload has lines already.
+   * Begins with a session; one that goes on after a reload has lines already.
    *
    * @param {{sessionId: string, answeredAt: number}} opened By the broker's clock.
    * @param {SavedSpeech | null} kept
@@ -77,7 +77,7 @@ export class Conversation {
     if (this.#kept) void this.#catchUp(this.#kept);
   }
 
-  /** The session is over, and so is all that waits. */
+  /** Ends with the session, and drops the lines that wait. */
   end() {
     this.#speech.stopped();
     this.#lines.clear();
@@ -89,7 +89,7 @@ export class Conversation {
   }
 
   /**
-   * What the next page needs to go on.
+   * The state that the next page needs to go on.
    *
    * @returns {SavedSpeech}
    */
@@ -128,7 +128,7 @@ export class Conversation {
   }
 
   /**
-   * Likewise for a recording.
+   * Says a recording for a program, which is told the outcome of the call.
    *
    * @param {import("./microphone.js").Take} take
    * @returns {Promise<Spoken>} Rejects with a `Problem`.
@@ -240,7 +240,7 @@ export class Conversation {
     return true;
   }
 
-  // It was surely not said, so whoever wrote it gets it back.
+  // It was surely not said, so its writer gets it back.
   /**
    * @param {Line} line
    * @param {Reason} reason
@@ -249,7 +249,7 @@ export class Conversation {
     if (this.#drop(line, reason) && line.seconds === undefined) this.#told.returned(line.text);
   }
 
-  // Nobody can tell but the voice: what is not heard when its turn has long come was not said.
+  // Only the voice can tell: a line that is not heard long after its turn was not said.
   /** @param {Line} line */
   #listenFor(line) {
     setTimeout(() => {

@@ -1,5 +1,5 @@
 /**
- * What becomes of a line. `sending`: nobody has answered yet. `accepted`: it will be said.
+ * The state of a line. `sending`: nobody has answered yet. `accepted`: it will be said.
  * `queued`: behind others. `unclear`: the answer was lost, so it may be said or not.
  *
  * @typedef {"sending" | "accepted" | "queued" | "unclear" | "speaking" | "said" | "stopped" | "failed"} LineState
@@ -14,7 +14,7 @@ const TOLD = {
   failed: "failed",
 };
 
-/** After these nobody knows whether Kaltura took the text; `unknown` is what a proxy answers. */
+/** After these problems it is unknown whether Kaltura took the text; `unknown` is what a proxy answers. */
 const UNCLEAR = ["unreachable", "no-answer", "unknown", "kaltura-timeout", "outcome-unknown"];
 
 /**

@@ -1,7 +1,7 @@
 const TRIES_MS = [1000, 2000, 4000, 8000];
 const LONGEST_MS = 15_000;
 
-/** So often a text must be missing from what the broker has: it may still be on its way there. */
+/** How often a text must be missing at the broker: it may still be on its way there. */
 const OFTEN_ENOUGH = 3;
 
 /**
@@ -15,7 +15,7 @@ const OFTEN_ENOUGH = 3;
  */
 
 /**
- * Asks the broker what became of a text whose answer was lost.
+ * Asks the broker for the outcome of a text whose answer was lost.
  *
  * @param {string} turnId
  * @param {LookupOptions} options

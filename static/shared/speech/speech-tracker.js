@@ -5,10 +5,10 @@ const PATIENCE_MS = 3000;
 const LEAST_TURN_MS = 800;
 const LONG_MS = 2500;
 
-/** So much longer than it should take may a line be, where the pause behind it would be heard. */
+/** How many times as long as expected a line may take, where the pause behind it would be heard. */
 const LATEST = 1.4;
 
-/** A voice that goes on for so long after Stop is another: detectors hold one for up to 650 ms. */
+/** A voice that goes on so long after Stop is a new one: detectors hold one for up to 650 ms. */
 const STALE_MS = 700;
 
 /**
@@ -50,11 +50,11 @@ export class SpeechTracker {
   #lineSince = 0;
   #voiceSince = 0;
   #voiceUntil = -Infinity;
-  /** @type {Line[]} What was said since the voice began. */
+  /** @type {Line[]} The lines that were said since the voice began. */
   #voiced = [];
   /** @type {Line | null} Whose words are shown although no voice is heard. */
   #unheard = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} What happens next if nothing is heard. */
+  /** @type {ReturnType<typeof setTimeout> | undefined} The timer for the next step if nothing is heard. */
   #timer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #staleTimer;
@@ -74,7 +74,7 @@ export class SpeechTracker {
   }
 
   /**
-   * A line is on its way, and may be heard from now on.
+   * Notes that a line was sent, and may be heard from now on.
    *
    * @param {Line} line
    */
@@ -86,7 +86,7 @@ export class SpeechTracker {
   }
 
   /**
-   * What was learnt of a line that waits; of one that is heard or over, nothing more is.
+   * Notes the state of a line that waits; lines that are heard or over do not change.
    *
    * @param {Line} line
    * @param {"accepted" | "queued" | "unclear"} state
@@ -99,7 +99,7 @@ export class SpeechTracker {
   }
 
   /**
-   * A line that is still being written may have grown.
+   * Notes the text of a line that is still being written.
    *
    * @param {Line} line
    * @param {string} text All that there is of it now.
@@ -112,7 +112,7 @@ export class SpeechTracker {
   }
 
   /**
-   * A line that waited will not be said, or was and is over; one that is heard goes on.
+   * Notes that a line is over or will not be said; one that is heard goes on.
    *
    * @param {Line} line
    * @param {"said" | "stopped" | "failed"} state
@@ -126,7 +126,7 @@ export class SpeechTracker {
   }
 
   /**
-   * A line was refused; if it seemed to be heard, that was another's voice.
+   * Notes that a line was refused; if it seemed to be heard, that was another line's voice.
    *
    * @param {Line} line
    */
@@ -161,7 +161,7 @@ export class SpeechTracker {
     return this.#current ? [this.#current, ...this.#waiting] : [...this.#waiting];
   }
 
-  /** What is being said, and for how many milliseconds; null while nothing is. */
+  /** The line that is being said, and for how many milliseconds; null without one. */
   get now() {
     return this.#current && { line: this.#current, elapsed: performance.now() - this.#lineSince };
   }
@@ -173,7 +173,7 @@ export class SpeechTracker {
   }
 
   /**
-   * Nothing of this will be said any more; what is still heard of it belongs to no other line.
+   * Drops lines after a Stop; a voice that is still heard belongs to no other line.
    *
    * @param {Line[]} [lines] All that there is, when it is not told.
    */

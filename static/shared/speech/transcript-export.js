@@ -10,7 +10,7 @@ import { formatDuration } from "../duration.js";
 /** @typedef {{voice: string, state: (line: Line) => string}} ExportWords `voice`: that nobody real is heard. */
 
 /**
- * What was asked to be said, for people to read.
+ * The transcript as text, for people to read.
  *
  * @param {Line[]} lines Oldest first.
  * @param {number} origin In milliseconds of `performance.now`.
@@ -27,7 +27,7 @@ export function asText(lines, origin, words) {
 }
 
 /**
- * What was heard, and when: subtitles for a video of the conversation (WebVTT).
+ * The words that were heard, with their times: subtitles for a video of the conversation (WebVTT).
  *
  * @param {Line[]} lines Oldest first.
  * @param {number} origin In milliseconds of `performance.now`.

@@ -34,7 +34,7 @@ export function lineFromUtterance(utterance, skew, kept, recording) {
 }
 
 /**
- * What was shown of a text, as far as it can be told from when it began and ended.
+ * The cues of a text, spread over the time from its begin to its end.
  *
  * @param {string} text
  * @param {number} from

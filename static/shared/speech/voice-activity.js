@@ -3,7 +3,7 @@ import { LevelGate } from "../level-gate.js";
 const LOOK_MS = 50;
 const BLOCK_SECONDS = 0.01;
 
-/** About a third of a second: so late may a look be without anything being missed. */
+/** About a third of a second: the longest gap between two looks that misses nothing. */
 const BUFFER_SAMPLES = 16_384;
 
 /**
@@ -67,7 +67,7 @@ export class VoiceActivityDetector {
 }
 
 /**
- * What a gate makes of sound, block by block, so that nothing depends on how often one looks.
+ * Feeds sound to a gate block by block, so that nothing depends on how often one looks.
  *
  * @param {LevelGate} gate
  * @param {Float32Array} samples

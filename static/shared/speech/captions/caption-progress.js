@@ -1,6 +1,6 @@
 import { endsInPause, pieces, upToPauses } from "./sentences.js";
 
-/** A pause ends a piece only after so much of the time that it should take. */
+/** The share of its expected time after which a pause ends a piece. */
 const EARLIEST = 0.65;
 /**
  * Where pauses are heard, a sentence is over without one after so much of its time, and a part of
@@ -53,7 +53,7 @@ export class CaptionProgress {
     this.#pieces = pieces(text);
   }
 
-  /** What is being said; undefined where there is nothing to say. */
+  /** The piece that is being said; undefined where there is nothing to say. */
   get piece() {
     return this.#pieces[this.#index];
   }
@@ -82,7 +82,7 @@ export class CaptionProgress {
   }
 
   /**
-   * The voice is back from a pause.
+   * Notes that the voice is back from a pause.
    *
    * @param {number} now
    * @returns {"goes on" | "next" | "over"} Whether the piece or the whole text was over with that.

@@ -75,7 +75,7 @@ export class Captions {
 
   hide() {
     clearTimeout(this.#timer);
-    // What was said last was over when the voice fell silent, and not when that was sure.
+    // The last words ended when the voice fell silent, not when that became certain.
     this.#close(this.#paused ?? performance.now());
     this.#paused = null;
     this.#progress = null;

@@ -89,7 +89,7 @@ function balanced(words) {
 }
 
 /**
- * What no line may be broken in: words, each with the marks and the space that follow it.
+ * The units that no line break may divide: words, each with the marks and the space that follow it.
  *
  * @param {string} sentence
  * @returns {string[]}
