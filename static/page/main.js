@@ -17,7 +17,7 @@ const EXAMPLES = [
 /** @type {{maxAudioSeconds: number, controls: string[], player: "builtin" | "sdk", phrases: string[]}} */
 const config = JSON.parse(byId("config").textContent ?? "");
 const avatar = /** @type {import("../element/kaltura-avatar.js").KalturaAvatar} */ (byId("avatar"));
-/** The operator decides whether there is one. */
+/** The developer's panel; PAGE_DEVELOPER decides whether there is one. */
 const inspector = document.getElementById("inspector") ? new Inspector() : null;
 const sdk = import("@unisphere/models-sdk-js");
 sdk.catch(() => {}); // The element shows the failure.
