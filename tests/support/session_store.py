@@ -43,4 +43,9 @@ class InMemorySessionStore:
     async def seconds_used(self, since: float, owner: str | None = None) -> float:
         now = self._clock()
         own = (session for session in self.saved.values() if owner in {None, session.owner})
-        return sum(session.seconds_between(since, now) for session in own)
+        return sum(_seconds_between(session, since, now) for session in own)
+
+
+def _seconds_between(session: AvatarSession, since: float, now: float) -> float:
+    ended_at = now if session.ended_at is None else session.ended_at
+    return max(0.0, min(ended_at, session.expires_at, now) - max(session.opened_at, since))

@@ -28,9 +28,6 @@ class Handover:
         self.has_begun = False
         """Whether other processes exist, which are to take the sessions."""
 
-        self.is_done = False
-        """Whether there is nothing more to hand over."""
-
     async def run(self) -> None:
         """Hand over each session that is silent, and after `SPEAKING_SECONDS` every other."""
         try:
@@ -39,8 +36,6 @@ class Handover:
                 await self._hand_all_over(self._clocks.monotonic() + SPEAKING_SECONDS)
         except RecordUnavailable:
             log.warning("the sessions could not be handed over: the others take them over later")
-        finally:
-            self.is_done = True
 
     async def _hand_all_over(self, until: float) -> None:
         is_late = False

@@ -112,8 +112,3 @@ class AvatarSession:
     def is_elsewhere(self) -> bool:
         """Whether an earlier process opened it at another address; then it takes no place here."""
         return self.access.base_url is not None
-
-    def seconds_between(self, since: float, now: float) -> float:
-        """Seconds for which the session was open between two times."""
-        until = min(now if self.ended_at is None else self.ended_at, self.expires_at, now)
-        return max(0.0, until - max(self.opened_at, since))
