@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "observability": "observability __version__ kaltura server.output sessions",
     "migrations": "migrations audit.schema config db replicas"
     " sessions.store.capacity_tables sessions.store.repository",
+    "doctor": "doctor config db kaltura migrations server.process sessions web.embed",
     "emulator": "emulator kaltura.contract",
     "web": "web audit config identity kaltura.contract observability problems replicas sessions",
 }
@@ -90,6 +91,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 def test_every_module_is_in_a_room_but_the_entrances() -> None:
     assert {module.stem for module in APP.glob("*.py")} == ENTRANCES
+    assert {each.name for each in APP.iterdir() if any(each.glob("*.py"))} == set(MAY_IMPORT)
 
 
 def test_the_modules_of_a_room_are_seen_at_a_glance() -> None:
