@@ -80,6 +80,16 @@ async def test_without_an_answer_the_setting_decides(
         assert said(kaltura) == []
 
 
+async def test_an_error_is_no_answer_whatever_its_body_says(
+    kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    services = FakeServices(answer=lambda _: httpx.Response(500, json={"action": "allow"}))
+    house = Domain(kaltura, clock, services=services, **HOOK)
+    with pytest.raises(SpeechRefused):
+        await house.say(await house.open(), "Hello.")
+    assert said(kaltura) == []
+
+
 @pytest.mark.parametrize("text", ["", "   ", "x" * 1001, "half \ud800"])
 async def test_a_change_into_what_can_not_be_said_is_a_refusal_whatever_the_setting(
     kaltura: FakeKaltura, clock: FakeClock, text: str
