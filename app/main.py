@@ -22,7 +22,7 @@ from app.audit.retention import Retention
 from app.audit.writer import AuditWriter
 from app.config.settings import Settings
 from app.db.database import Database, is_postgres, open_database
-from app.identity.assembly import login_of
+from app.identity.assembly import token_verifier
 from app.kaltura.late_responses import LATE_SECONDS
 from app.kaltura.observation import combined
 from app.migrations import prepare
@@ -145,12 +145,12 @@ def create_app(
             contextlib.aclosing(
                 picture_client(settings, transports.pictures, observer)
             ) as pictures,
-            login_of(
+            token_verifier(
                 settings,
                 transport=transports.login,
                 clock=clocks.wall,
                 monotonic=clocks.monotonic,
-            ) as login,
+            ) as verifier,
             speech_services(
                 settings, hooks=hooks, monotonic=clocks.monotonic, transport=transports.speech
             ) as speech_parts,
@@ -255,7 +255,7 @@ def create_app(
                     usage=UsageReader(
                         database, base_url=settings.avatar_base_url, clock=clocks.wall
                     ),
-                    visitors=visitors_of(settings, login, keyring),
+                    visitors=visitors_of(settings, verifier, keyring),
                 )
 
     app = FastAPI(

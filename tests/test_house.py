@@ -17,7 +17,7 @@ MODULES = sorted(APP.rglob("*.py"))
 TESTS = Path(__file__).parent
 
 MAY_IMPORT = {
-    "config": "config db.database kaltura.account kaltura.contract kaltura.url_safety",
+    "config": "config db.database kaltura.credentials kaltura.contract kaltura.url_safety",
     "server": "server config.sources",
     "db": "db config.sources problems",
     "problems": "problems",

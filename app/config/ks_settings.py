@@ -9,8 +9,8 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from app.config.setting_types import PartnerId, Secret, is_address
 from app.config.sources import FileSource, unquoted
 from app.config.url_types import ApiUrl
-from app.kaltura.account import AdminSecret, AppToken
 from app.kaltura.contract import ItemId
+from app.kaltura.credentials import AdminSecret, AppToken
 
 Credentials = SecretStr | AdminSecret | AppToken
 """A KS, or the credentials to make one."""

@@ -1,4 +1,4 @@
-"""The wiring of the login's keys and tokens from the settings."""
+"""Builds the verifier of the login's tokens from the settings."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -6,20 +6,20 @@ from collections.abc import AsyncIterator, Callable
 import httpx
 
 from app.config.settings import Settings
-from app.identity.keys import LoginKeys
-from app.identity.logins import LoginTokens
+from app.identity.jwks import JwksCache
+from app.identity.token_verifier import TokenVerifier
 from app.kaltura.transport import open_transport
 
 
 @contextlib.asynccontextmanager
-async def login_of(
+async def token_verifier(
     settings: Settings,
     *,
     transport: httpx.AsyncBaseTransport | None,
     clock: Callable[[], float],
     monotonic: Callable[[], float],
-) -> AsyncIterator[LoginTokens | None]:
-    """The reader of the login's tokens, for the block; None unless AUTH_MODE is jwt.
+) -> AsyncIterator[TokenVerifier | None]:
+    """The verifier of the login's tokens, for the block; None unless AUTH_MODE is jwt.
 
     `transport` fetches the login's keys, `clock` gives unix seconds, and `monotonic` gives seconds
     that never jump.
@@ -29,6 +29,6 @@ async def login_of(
         yield None
         return
     async with contextlib.aclosing(
-        LoginKeys(url, transport or open_transport(), monotonic)
+        JwksCache(url, transport or open_transport(), monotonic)
     ) as keys:
-        yield LoginTokens(keys, issuer=issuer, audience=audience, clock=clock)
+        yield TokenVerifier(keys, issuer=issuer, audience=audience, clock=clock)

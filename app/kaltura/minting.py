@@ -11,7 +11,7 @@ import httpx
 from pydantic import BaseModel, RootModel, SecretStr, StringConstraints
 
 from app.kaltura import errors
-from app.kaltura.account import AdminSecret, AppToken
+from app.kaltura.credentials import AdminSecret, AppToken
 from app.kaltura.http import CREDENTIALS_REFUSED, HttpClient, Model, Reply, parse_model, post
 from app.kaltura.observation import Observer, no_observer
 

@@ -13,7 +13,7 @@ from app.config.settings import SDK_URL, Settings, load_settings
 from app.config.sources import PLANNED_HARMLESS, SettingsError
 from app.config.validation import _check_key
 from app.db.database import IN_MEMORY
-from app.kaltura.account import AppToken
+from app.kaltura.credentials import AppToken
 from app.main import create_app
 from tests.support.doubles import ADMIN_SECRET, APP_TOKEN, BY_ADMIN_SECRET, BY_APP_TOKEN, settings
 from tests.support.processes import ROOT

@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from app.kaltura import errors
-from app.kaltura.account import AdminSecret
 from app.kaltura.client import REPEATABLE, KalturaClient
 from app.kaltura.contract import Operation
+from app.kaltura.credentials import AdminSecret
 from app.kaltura.http import post_json
 from app.kaltura.ks_sources import RENEWED_AFTER, ConfiguredKs, MintedKs
 from app.kaltura.minting import LIFETIME_SECONDS, KsMinter

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.kaltura import errors
-from app.kaltura.account import AdminSecret, AppToken
+from app.kaltura.credentials import AdminSecret, AppToken
 from app.kaltura.minting import HASH_TYPES, KsMinter, MintCall
 from app.kaltura.transport import MAX_ANSWER_BYTES
 from tests.support.doubles import (

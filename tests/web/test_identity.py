@@ -9,7 +9,7 @@ import httpx
 import pytest
 from asgi_lifespan import LifespanManager
 
-from app.identity.keys import PAUSE_SECONDS
+from app.identity.jwks import PAUSE_SECONDS
 from app.main import Transports, create_app
 from app.sessions.clock import Clocks
 from tests.support.doubles import KALTURA_TOKEN, FakeClock, FakeKaltura, settings

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from fastapi import Request, Response
 
 from app.config.settings import Settings
-from app.identity.logins import LoginTokens
+from app.identity.token_verifier import TokenVerifier
 from app.identity.visitor import Visitor
 from app.problems import InvalidRequest, Unauthenticated
 from app.sessions.access import Caller
@@ -131,8 +131,8 @@ class Anonymous(Visitors):
 class ByLogin(Visitors):
     """Identifies visitors by the token of the app's login; the broker sets no cookie."""
 
-    def __init__(self, login: LoginTokens) -> None:
-        self._login = login
+    def __init__(self, verifier: TokenVerifier) -> None:
+        self._verifier = verifier
 
     async def caller(self, request: Request) -> Caller:
         """The caller whom a token of the login names; any other token is left to others to check.
@@ -141,7 +141,7 @@ class ByLogin(Visitors):
         """
         scheme, credential = credential_of(request.headers)
         if scheme in {"bearer", "ks"}:
-            visitor = await self._login.read(credential)
+            visitor = await self._verifier.verify(credential)
             if visitor is not None:
                 return Caller(visitor=visitor)
         return _caller(request, None)
@@ -155,10 +155,10 @@ class ByProxy(Visitors):
         return _caller(request, signed_in_by_proxy(request))
 
 
-def visitors_of(settings: Settings, login: LoginTokens | None, keyring: Keyring) -> Visitors:
-    """The identification of an AUTH_MODE; with jwt there is a `login`."""
-    if login is not None:
-        return ByLogin(login)
+def visitors_of(settings: Settings, verifier: TokenVerifier | None, keyring: Keyring) -> Visitors:
+    """The identification of an AUTH_MODE; with jwt there is a `verifier`."""
+    if verifier is not None:
+        return ByLogin(verifier)
     if settings.auth_mode == "header":
         return ByProxy()
     return Anonymous(keyring.visitors(), https=settings.is_https)

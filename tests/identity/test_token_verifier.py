@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jwt
 from joserfc.jwk import Key, OctKey, RSAKey
 
-from app.identity.keys import PAUSE_SECONDS, LoginKeys
-from app.identity.logins import ALGORITHMS, MAX_NAME_LENGTH, MAX_TOKEN_LENGTH, LoginTokens
+from app.identity.jwks import PAUSE_SECONDS, JwksCache
+from app.identity.token_verifier import ALGORITHMS, MAX_NAME_LENGTH, MAX_TOKEN_LENGTH, TokenVerifier
 from app.identity.visitor import Visitor
 from tests.support.doubles import FakeClock
 from tests.support.login import AUDIENCE, ISSUER, JWKS_URL, FakeLogin, made_key
@@ -24,9 +24,9 @@ def login(clock: FakeClock) -> FakeLogin:
 
 
 @pytest.fixture
-async def tokens(login: FakeLogin, clock: FakeClock) -> AsyncIterator[LoginTokens]:
-    keys = LoginKeys(JWKS_URL, login, clock)
-    yield LoginTokens(keys, issuer=ISSUER, audience=AUDIENCE, clock=clock)
+async def verifier(login: FakeLogin, clock: FakeClock) -> AsyncIterator[TokenVerifier]:
+    keys = JwksCache(JWKS_URL, login, clock)
+    yield TokenVerifier(keys, issuer=ISSUER, audience=AUDIENCE, clock=clock)
     await keys.aclose()
 
 
@@ -40,8 +40,8 @@ def public(key: Key) -> bytes:
     return key.as_pem(private=False)
 
 
-async def test_a_good_token_names_its_visitor(tokens: LoginTokens, login: FakeLogin) -> None:
-    visitor = await tokens.read(login.token())
+async def test_a_good_token_names_its_visitor(verifier: TokenVerifier, login: FakeLogin) -> None:
+    visitor = await verifier.verify(login.token())
     assert visitor == Visitor.signed_in(ISSUER, "alice")
     assert visitor is not None
     assert visitor.name == "alice"
@@ -69,46 +69,46 @@ async def test_the_id_is_a_hash_of_who_says_it_and_of_whom() -> None:
     ],
 )
 async def test_every_algorithm_with_a_public_key_will_do(
-    tokens: LoginTokens, login: FakeLogin, kind: str, alg: str
+    verifier: TokenVerifier, login: FakeLogin, kind: str, alg: str
 ) -> None:
     key = made_key(f"key-{kind}", kind)
     login.keys = [made_key("first"), key]
     for header in ({}, {"kid": None}):
         token = login.token(key, alg=alg, header=header)
-        assert await tokens.read(token) is not None
+        assert await verifier.verify(token) is not None
         head, claims, signature = token.split(".")
         forged = f"{head}.{claims}.{'A' * len(signature)}"
-        assert await tokens.read(forged) is None
+        assert await verifier.verify(forged) is None
 
 
 @pytest.mark.parametrize("header", [{"kid": None}, {"kid": "first"}])
 async def test_a_new_key_is_found_that_no_id_tells_from_the_old_one(
-    tokens: LoginTokens, login: FakeLogin, clock: FakeClock, header: dict[str, Any]
+    verifier: TokenVerifier, login: FakeLogin, clock: FakeClock, header: dict[str, Any]
 ) -> None:
-    assert await tokens.read(login.token(header=header)) is not None
+    assert await verifier.verify(login.token(header=header)) is not None
     login.keys = [renewed := RSAKey.generate_key(2048, {"kid": "first"})]
     clock.advance(PAUSE_SECONDS)
     for _ in range(10):
-        assert await tokens.read(login.token(renewed, header=header)) is not None
-        assert await tokens.read(login.token(made_key("imposter"), header=header)) is None
+        assert await verifier.verify(login.token(renewed, header=header)) is not None
+        assert await verifier.verify(login.token(made_key("imposter"), header=header)) is None
     assert login.asked == 2, "those that nobody signed are no flood of fetches"
 
 
-async def test_a_token_of_another_key_is_nobodys(tokens: LoginTokens, login: FakeLogin) -> None:
+async def test_a_token_of_another_key_is_nobodys(verifier: TokenVerifier, login: FakeLogin) -> None:
     imposter = made_key("imposter")
-    assert await tokens.read(login.token(imposter, header={"kid": "first"})) is None
-    assert await tokens.read(login.token(imposter, header={"kid": None})) is None
-    assert await tokens.read(login.token(imposter)) is None
-    assert await tokens.read(login.token(header={"kid": None})) is not None
+    assert await verifier.verify(login.token(imposter, header={"kid": "first"})) is None
+    assert await verifier.verify(login.token(imposter, header={"kid": None})) is None
+    assert await verifier.verify(login.token(imposter)) is None
+    assert await verifier.verify(login.token(header={"kid": None})) is not None
 
 
-async def test_changed_claims_are_nobodys(tokens: LoginTokens, login: FakeLogin) -> None:
+async def test_changed_claims_are_nobodys(verifier: TokenVerifier, login: FakeLogin) -> None:
     alice, bob = (login.token(sub=name).split(".") for name in ("alice", "bob"))
-    assert await tokens.read(f"{alice[0]}.{bob[1]}.{alice[2]}") is None
+    assert await verifier.verify(f"{alice[0]}.{bob[1]}.{alice[2]}") is None
 
 
 async def test_the_public_key_is_no_secret_to_sign_with(
-    tokens: LoginTokens, login: FakeLogin, clock: FakeClock
+    verifier: TokenVerifier, login: FakeLogin, clock: FakeClock
 ) -> None:
     key = made_key("first")
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "exp": int(clock()) + 60}
@@ -117,7 +117,7 @@ async def test_the_public_key_is_no_secret_to_sign_with(
         signer = OctKey(secret, secret)
         for alg in ("HS256", "HS384", "HS512"):
             header = {"alg": alg, "kid": "first"}
-            assert await tokens.read(jwt.encode(header, claims, signer, [alg])) is None
+            assert await verifier.verify(jwt.encode(header, claims, signer, [alg])) is None
 
 
 def test_no_algorithm_is_known_that_signs_with_what_is_public() -> None:
@@ -125,14 +125,14 @@ def test_no_algorithm_is_known_that_signs_with_what_is_public() -> None:
 
 
 async def test_no_signature_signs_nothing(
-    tokens: LoginTokens, login: FakeLogin, clock: FakeClock
+    verifier: TokenVerifier, login: FakeLogin, clock: FakeClock
 ) -> None:
     _, claims, signature = login.token().split(".")
     for alg in ("none", "None", "NONE", "", None, ["RS256"], 256):
         head = part({"alg": alg, "kid": "first"})
-        assert await tokens.read(f"{head}.{claims}.") is None
-        assert await tokens.read(f"{head}.{claims}.{signature}") is None
-    assert await tokens.read(f"{part({'kid': 'first'})}.{claims}.{signature}") is None
+        assert await verifier.verify(f"{head}.{claims}.") is None
+        assert await verifier.verify(f"{head}.{claims}.{signature}") is None
+    assert await verifier.verify(f"{part({'kid': 'first'})}.{claims}.{signature}") is None
 
 
 @pytest.mark.parametrize(
@@ -159,58 +159,58 @@ async def test_no_signature_signs_nothing(
     ids=str,
 )
 async def test_a_token_that_is_not_meant_for_us_or_says_too_little_is_nobodys(
-    tokens: LoginTokens, login: FakeLogin, claims: dict[str, Any]
+    verifier: TokenVerifier, login: FakeLogin, claims: dict[str, Any]
 ) -> None:
-    assert await tokens.read(login.token(**claims)) is None
+    assert await verifier.verify(login.token(**claims)) is None
 
 
-async def test_a_name_is_any_text_of_one_line(tokens: LoginTokens, login: FakeLogin) -> None:
+async def test_a_name_is_any_text_of_one_line(verifier: TokenVerifier, login: FakeLogin) -> None:
     for name in ("Jürgen Müller", "علی\u200cرضا", "李", "auth0|7", "a\u0308"):
-        visitor = await tokens.read(login.token(sub=name))
+        visitor = await verifier.verify(login.token(sub=name))
         assert visitor is not None
         assert visitor.name == name
 
 
 @pytest.mark.parametrize("claim", ["sub", "aud", "iss"])
 async def test_half_a_character_is_nobodys_name(
-    tokens: LoginTokens, clock: FakeClock, claim: str
+    verifier: TokenVerifier, clock: FakeClock, claim: str
 ) -> None:
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "alice", "exp": int(clock()) + 60}
-    assert await tokens.read(_signed({}, part(claims))) is not None
-    assert await tokens.read(_signed({}, part(claims | {claim: "\ud800"}))) is None
+    assert await verifier.verify(_signed({}, part(claims))) is not None
+    assert await verifier.verify(_signed({}, part(claims | {claim: "\ud800"}))) is None
 
 
-async def test_one_of_several_audiences_will_do(tokens: LoginTokens, login: FakeLogin) -> None:
-    assert await tokens.read(login.token(aud=["another-app", AUDIENCE])) is not None
+async def test_one_of_several_audiences_will_do(verifier: TokenVerifier, login: FakeLogin) -> None:
+    assert await verifier.verify(login.token(aud=["another-app", AUDIENCE])) is not None
 
 
 async def test_a_token_is_good_in_its_time_and_a_minute_around_it(
-    tokens: LoginTokens, login: FakeLogin, clock: FakeClock
+    verifier: TokenVerifier, login: FakeLogin, clock: FakeClock
 ) -> None:
     now = int(clock())
     early = login.token(nbf=now + 70, iat=now, exp=now + 1000)
     late = login.token(exp=now)
-    assert await tokens.read(early) is None
-    assert await tokens.read(late) is not None
+    assert await verifier.verify(early) is None
+    assert await verifier.verify(late) is not None
     clock.advance(10)
-    assert await tokens.read(early) is not None
+    assert await verifier.verify(early) is not None
     clock.advance(49)
-    assert await tokens.read(late) is not None
+    assert await verifier.verify(late) is not None
     clock.advance(1)
-    assert await tokens.read(late) is None
+    assert await verifier.verify(late) is None
 
 
 async def test_headers_that_we_do_not_know_do_no_harm_unless_they_must_be_known(
-    tokens: LoginTokens, login: FakeLogin
+    verifier: TokenVerifier, login: FakeLogin
 ) -> None:
     plain = login.token()
     _, claims, _ = plain.split(".")
-    assert await tokens.read(_signed({"cat": "of Clerk's"}, claims)) is not None
-    assert await tokens.read(_signed({"cat": 1, "crit": ["cat"]}, claims)) is None
+    assert await verifier.verify(_signed({"cat": "of Clerk's"}, claims)) is not None
+    assert await verifier.verify(_signed({"cat": 1, "crit": ["cat"]}, claims)) is None
 
 
 async def test_other_tokens_never_make_the_keys_be_fetched(
-    tokens: LoginTokens, login: FakeLogin, clock: FakeClock
+    verifier: TokenVerifier, login: FakeLogin, clock: FakeClock
 ) -> None:
     secret = OctKey.generate_key(256)
     ours = jwt.encode({"alg": "HS256"}, {"sub": "visitor", "sid": "session-1"}, secret)
@@ -221,14 +221,16 @@ async def test_other_tokens_never_make_the_keys_be_fetched(
         login.token(iss="https://kaltura.test"),
         "shop-token-of-16-and-more",
     ):
-        assert await tokens.read(token) is None
+        assert await verifier.verify(token) is None
     assert login.asked == 0
 
 
-async def test_a_huge_token_is_not_even_looked_at(tokens: LoginTokens, login: FakeLogin) -> None:
+async def test_a_huge_token_is_not_even_looked_at(
+    verifier: TokenVerifier, login: FakeLogin
+) -> None:
     huge = login.token(pad="x" * MAX_TOKEN_LENGTH)
     assert len(huge) > MAX_TOKEN_LENGTH
-    assert await tokens.read(huge) is None
+    assert await verifier.verify(huge) is None
     assert login.asked == 0
 
 
@@ -247,8 +249,8 @@ async def test_a_huge_token_is_not_even_looked_at(tokens: LoginTokens, login: Fa
         f"{part({'alg': 'RS256', 'kid': 'first'})}.{part({'iss': ISSUER})}.",
     ],
 )
-async def test_nonsense_is_nobodys_token(tokens: LoginTokens, token: str) -> None:
-    assert await tokens.read(token) is None
+async def test_nonsense_is_nobodys_token(verifier: TokenVerifier, token: str) -> None:
+    assert await verifier.verify(token) is None
 
 
 def _signed(header: dict[str, Any], claims: str) -> str:

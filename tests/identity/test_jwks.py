@@ -11,7 +11,7 @@ import pytest
 from joserfc.errors import SecurityWarning
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from app.identity.keys import FRESH_SECONDS, PAUSE_SECONDS, STALE_SECONDS, LoginKeys
+from app.identity.jwks import FRESH_SECONDS, PAUSE_SECONDS, STALE_SECONDS, JwksCache
 from app.kaltura.transport import MAX_ANSWER_BYTES
 from app.problems import SignInUnavailable
 from tests.support.doubles import FakeClock
@@ -27,24 +27,24 @@ def login(clock: FakeClock) -> FakeLogin:
 
 
 @pytest.fixture
-async def keys(login: FakeLogin, clock: FakeClock) -> AsyncIterator[LoginKeys]:
-    found = LoginKeys(JWKS_URL, login, clock)
+async def keys(login: FakeLogin, clock: FakeClock) -> AsyncIterator[JwksCache]:
+    found = JwksCache(JWKS_URL, login, clock)
     yield found
     await found.aclose()
 
 
-async def kid_of(keys: LoginKeys, kid: str | None) -> str | None:
+async def kid_of(keys: JwksCache, kid: str | None) -> str | None:
     found = await keys.candidates(kid)
     return found[0].kid if found else None
 
 
-async def settled(keys: LoginKeys) -> None:
+async def settled(keys: JwksCache) -> None:
     if keys._fetching is not None:
         await keys._fetching
 
 
 async def test_nothing_is_fetched_before_it_is_needed_and_then_once(
-    keys: LoginKeys, login: FakeLogin
+    keys: JwksCache, login: FakeLogin
 ) -> None:
     assert login.asked == 0
     for _ in range(3):
@@ -55,7 +55,7 @@ async def test_nothing_is_fetched_before_it_is_needed_and_then_once(
     assert "Authorization" not in request.headers
 
 
-async def test_callers_at_once_wait_for_one_fetch(keys: LoginKeys, login: FakeLogin) -> None:
+async def test_callers_at_once_wait_for_one_fetch(keys: JwksCache, login: FakeLogin) -> None:
     grant = Held(published(FIRST))
     login.script.append(grant)
     asking = [asyncio.create_task(keys.candidates("first")) for _ in range(50)]
@@ -66,7 +66,7 @@ async def test_callers_at_once_wait_for_one_fetch(keys: LoginKeys, login: FakeLo
 
 
 async def test_a_slow_login_is_asked_once_at_a_time(
-    keys: LoginKeys, login: FakeLogin, clock: FakeClock
+    keys: JwksCache, login: FakeLogin, clock: FakeClock
 ) -> None:
     grant = Held(published(FIRST))
     login.script.append(grant)
@@ -83,7 +83,7 @@ async def test_a_slow_login_is_asked_once_at_a_time(
 async def test_a_login_that_never_answers_is_not_waited_for(
     login: FakeLogin, clock: FakeClock
 ) -> None:
-    keys = LoginKeys(JWKS_URL, login, clock, fetch_seconds=0.01)
+    keys = JwksCache(JWKS_URL, login, clock, fetch_seconds=0.01)
     login.script.append(Held(published(FIRST)))
     async with asyncio.timeout(10):
         with pytest.raises(SignInUnavailable):
@@ -91,7 +91,7 @@ async def test_a_login_that_never_answers_is_not_waited_for(
 
 
 async def test_whoever_asked_first_and_is_gone_takes_the_fetch_from_nobody(
-    keys: LoginKeys, login: FakeLogin
+    keys: JwksCache, login: FakeLogin
 ) -> None:
     grant = Held(published(FIRST))
     login.script.append(grant)
@@ -104,7 +104,7 @@ async def test_whoever_asked_first_and_is_gone_takes_the_fetch_from_nobody(
 
 
 async def test_a_key_that_is_new_is_found(
-    keys: LoginKeys, login: FakeLogin, clock: FakeClock
+    keys: JwksCache, login: FakeLogin, clock: FakeClock
 ) -> None:
     await keys.candidates("first")
     login.keys = [FIRST, SECOND]
@@ -114,7 +114,7 @@ async def test_a_key_that_is_new_is_found(
 
 
 async def test_a_flood_of_made_up_keys_is_no_flood_of_fetches(
-    keys: LoginKeys, login: FakeLogin, clock: FakeClock
+    keys: JwksCache, login: FakeLogin, clock: FakeClock
 ) -> None:
     await keys.candidates("first")
     clock.advance(PAUSE_SECONDS - 1)
@@ -128,7 +128,7 @@ async def test_a_flood_of_made_up_keys_is_no_flood_of_fetches(
 
 
 async def test_a_failing_login_is_not_asked_in_a_flood_either(
-    keys: LoginKeys, login: FakeLogin, clock: FakeClock
+    keys: JwksCache, login: FakeLogin, clock: FakeClock
 ) -> None:
     login.always = httpx.ConnectError("refused")
     for _ in range(100):
@@ -142,7 +142,7 @@ async def test_a_failing_login_is_not_asked_in_a_flood_either(
 
 
 async def test_older_keys_serve_while_new_ones_are_on_their_way(
-    keys: LoginKeys, login: FakeLogin, clock: FakeClock
+    keys: JwksCache, login: FakeLogin, clock: FakeClock
 ) -> None:
     await keys.candidates("first")
     clock.advance(FRESH_SECONDS)
@@ -159,7 +159,7 @@ async def test_older_keys_serve_while_new_ones_are_on_their_way(
 
 
 async def test_old_keys_serve_while_the_login_is_down_but_not_for_ever(
-    keys: LoginKeys, login: FakeLogin, clock: FakeClock
+    keys: JwksCache, login: FakeLogin, clock: FakeClock
 ) -> None:
     await keys.candidates("first")
     login.always = httpx.Response(500)
@@ -194,7 +194,7 @@ async def test_old_keys_serve_while_the_login_is_down_but_not_for_ever(
     ids=lambda answer: type(answer).__name__,
 )
 async def test_an_answer_that_is_of_no_use_is_as_none(
-    keys: LoginKeys, login: FakeLogin, clock: FakeClock, answer: Any
+    keys: JwksCache, login: FakeLogin, clock: FakeClock, answer: Any
 ) -> None:
     login.script.append(answer)
     with pytest.raises(SignInUnavailable):
@@ -209,7 +209,7 @@ async def test_an_answer_that_is_of_no_use_is_as_none(
 
 @pytest.mark.parametrize("changes", [{"use": "enc"}, {"use": "tls"}, {"kty": "unheard-of"}])
 async def test_keys_for_other_uses_are_left_aside(
-    keys: LoginKeys, login: FakeLogin, changes: dict[str, str]
+    keys: JwksCache, login: FakeLogin, changes: dict[str, str]
 ) -> None:
     useless = {**SECOND.as_dict(private=False), **changes}
     good = FIRST.as_dict(private=False)
@@ -219,7 +219,7 @@ async def test_keys_for_other_uses_are_left_aside(
 
 
 async def test_keys_that_are_weak_or_shared_secrets_are_left_aside(
-    keys: LoginKeys, login: FakeLogin
+    keys: JwksCache, login: FakeLogin
 ) -> None:
     with pytest.warns(SecurityWarning):
         weak = RSAKey.generate_key(1024, {"kid": "weak"})
@@ -232,7 +232,7 @@ async def test_keys_that_are_weak_or_shared_secrets_are_left_aside(
 
 
 async def test_a_key_or_a_token_without_an_id_may_belong_to_any(
-    keys: LoginKeys, login: FakeLogin
+    keys: JwksCache, login: FakeLogin
 ) -> None:
     login.keys = [FIRST, SECOND, NAMELESS]
     assert [key.kid for key in await keys.candidates(None)] == ["first", "second", None]
@@ -248,7 +248,7 @@ def led(*locations: str, status: int = 302) -> list[httpx.Response]:
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_few_redirects_over_https_are_followed(
-    keys: LoginKeys, login: FakeLogin, status: int
+    keys: JwksCache, login: FakeLogin, status: int
 ) -> None:
     elsewhere = "https://cdn.test/keys?v=2"
     login.script.extend(led("/realm/keys/", elsewhere, "https://cdn.test/3", status=status))
@@ -272,7 +272,7 @@ async def test_a_few_redirects_over_https_are_followed(
     ids=str,
 )
 async def test_no_redirect_leads_anywhere_else_or_on_and_on(
-    keys: LoginKeys, login: FakeLogin, locations: list[str]
+    keys: JwksCache, login: FakeLogin, locations: list[str]
 ) -> None:
     login.script.extend(led(*locations))
     with pytest.raises(SignInUnavailable):
@@ -298,7 +298,7 @@ def encoded(body: bytes, encoding: str) -> httpx.Response:
     [("gzip", GZIP), ("GZIP", GZIP), ("x-gzip", GZIP), ("deflate", ZLIB), ("deflate", RAW)],
 )
 async def test_compressed_keys_are_read(
-    keys: LoginKeys, login: FakeLogin, encoding: str, window_bits: int
+    keys: JwksCache, login: FakeLogin, encoding: str, window_bits: int
 ) -> None:
     login.script.append(encoded(compressed(published(FIRST).content, window_bits), encoding))
     assert await kid_of(keys, "first") == "first"
@@ -317,7 +317,7 @@ async def test_compressed_keys_are_read(
     ids=["a bomb", "broken off", "not compressed", "nothing", "another way", "twice"],
 )
 async def test_what_unpacks_to_too_much_or_to_nothing_is_no_answer(
-    keys: LoginKeys, login: FakeLogin, body: bytes, encoding: str
+    keys: JwksCache, login: FakeLogin, body: bytes, encoding: str
 ) -> None:
     login.script.append(encoded(body, encoding))
     tracemalloc.start()
@@ -332,7 +332,7 @@ async def test_what_unpacks_to_too_much_or_to_nothing_is_no_answer(
 
 async def test_what_is_open_is_closed_at_the_end(clock: FakeClock) -> None:
     login = FakeLogin(clock)
-    keys = LoginKeys(JWKS_URL, login, clock)
+    keys = JwksCache(JWKS_URL, login, clock)
     grant = Held(published(FIRST))
     login.script.append(grant)
     asking = asyncio.create_task(keys.candidates("first"))

@@ -9,7 +9,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import Key
 
-from app.identity.keys import LoginKeys
+from app.identity.jwks import JwksCache
 from app.identity.visitor import Visitor, is_name
 
 ALGORITHMS: Final = (
@@ -31,11 +31,11 @@ MAX_NAME_LENGTH: Final = 255
 _UNREADABLE: Final = (JoseError, ValueError, TypeError, KeyError, RecursionError)
 
 
-class LoginTokens:
+class TokenVerifier:
     """Verifies the tokens of one issuer for one audience; `clock` gives unix seconds."""
 
     def __init__(
-        self, keys: LoginKeys, *, issuer: str, audience: str, clock: Callable[[], float]
+        self, keys: JwksCache, *, issuer: str, audience: str, clock: Callable[[], float]
     ) -> None:
         self._keys = keys
         self._issuer = issuer
@@ -51,7 +51,7 @@ class LoginTokens:
         # Logins add headers of their own, such as Clerk's `cat`; `crit` is still enforced.
         self._registry = jws.JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
 
-    async def read(self, token: str) -> Visitor | None:
+    async def verify(self, token: str) -> Visitor | None:
         """The visitor whom a token identifies; None when it is not valid, for any reason.
 
         Raises `SignInUnavailable` while the login's keys can't be fetched.

@@ -34,7 +34,7 @@ _KEY_TYPES: Final = ("RSA", "EC", "OKP")
 log = structlog.get_logger(__name__)
 
 
-class LoginKeys:
+class JwksCache:
     """The cached keys of the JWK Set at `url`; `monotonic` gives seconds that never jump."""
 
     def __init__(
