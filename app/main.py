@@ -37,7 +37,7 @@ from app.replicas.lease import LINE_CHANGED, SESSIONS_MOVED, Lease
 from app.replicas.owners import SessionOwners
 from app.replicas.rates import SharedRates
 from app.replicas.secret_key_canary import require_shared_secret_key
-from app.sessions.access import Services
+from app.sessions.access import ServiceTokens
 from app.sessions.assembly import assemble, kaltura_client, picture_client
 from app.sessions.capacity.shared_store import SharedCapacityStore
 from app.sessions.catalog.thumbnails import Thumbnails
@@ -243,7 +243,7 @@ def create_app(
                     readiness=domain.readiness,
                     registry=domain.registry,
                     replica_stats=replica_stats,
-                    services=Services(settings.service_tokens),
+                    services=ServiceTokens(settings.service_tokens),
                     sessions=domain.service,
                     settings=settings,
                     shared_snapshot=SharedSnapshot(clocks.monotonic),

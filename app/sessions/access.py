@@ -26,7 +26,7 @@ EVERY_CONTROL: frozenset[Control] = frozenset(get_args(Control))
 class Caller:
     """Identity of a request's sender: a known visitor, the bearer of a token, both, or neither.
 
-    `service` is the owner name of the service that the token belongs to (`Services.owner`).
+    `service` is the owner name of the service that the token belongs to (`ServiceTokens.owner`).
     `token_is_a_proxys` tells that a proxy which signs visitors in may have added the token. Such a
     token is ignored, unless it opens a session here or belongs to a service.
     """
@@ -78,8 +78,8 @@ class SessionGrant:
         return self.session.session_id if owner.startswith(SERVICE) else owner
 
 
-class Services:
-    """Tokens of the services: other servers that open sessions and control those they opened.
+class ServiceTokens:
+    """The tokens of services: other servers that open sessions, and control those they opened.
 
     `tokens` has one token per service, by the name of the service.
     """

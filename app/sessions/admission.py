@@ -108,7 +108,7 @@ class Admission:
     async def open_for_service(
         self, service: str, options: SessionOptions, idempotency_key: str | None = None
     ) -> Opened:
-        """Open a session for a service, named by the owner name that `Services.owner` gives.
+        """Open a session for a service, named by the owner name that `ServiceTokens.owner` gives.
 
         A service acts for many visitors, so each of its Idempotency-Keys has its own place in line.
         """

@@ -15,7 +15,7 @@ from app.audit.writer import AuditWriter
 from app.config.settings import Settings
 from app.observability.metrics import Metrics
 from app.replicas.lease import Lease
-from app.sessions.access import AccessControl, Caller, Services, SessionGrant
+from app.sessions.access import AccessControl, Caller, ServiceTokens, SessionGrant
 from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
 from app.sessions.capacity.budgets import Budgets
@@ -68,7 +68,7 @@ class State(TypedDict):
     readiness: Readiness
     registry: SessionRegistry
     replica_stats: ReplicaStatsReader
-    services: Services
+    services: ServiceTokens
     sessions: SessionService
     settings: Settings
     shared_snapshot: SharedSnapshot

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 
 from app.config.settings import Settings
-from app.sessions.access import Services
+from app.sessions.access import ServiceTokens
 from app.web.authorization import is_a_proxys, token_of
 
 _PREFETCH_HEADERS: Final = ("Sec-Purpose", "Purpose", "X-Moz", "X-Purpose")
@@ -83,13 +83,13 @@ class HostPolicy:
     """
 
     own: str | None
-    services: Services
+    services: ServiceTokens
 
     @classmethod
     def of(cls, settings: Settings) -> "HostPolicy":
         """The policy of these settings."""
         own = urlsplit(settings.public_url).hostname if settings.public_url else None
-        return cls(own, Services(settings.service_tokens))
+        return cls(own, ServiceTokens(settings.service_tokens))
 
     def allows(self, hosts: Sequence[str]) -> bool:
         """Whether these `Host` headers name the broker or this machine."""
