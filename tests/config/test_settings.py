@@ -161,6 +161,7 @@ def test_what_hangs_on_a_value_that_is_wrong_is_not_judged(
 def test_a_malformed_rate_is_told_with_one_that_is_not() -> None:
     assert "such as 10/minute" in mistake(SPEAK_RATE_LIMIT="many")
     assert "such as 10/minute" in mistake(SPEAK_RATE_LIMIT="0/minute")
+    assert settings(speak_rate_limit="1000000/minute").speak_rate_limit == "1000000/minute"
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])

@@ -36,8 +36,8 @@ def test_a_version_2_tells_its_partner_alone() -> None:
 
 
 def test_one_that_has_expired_is_wrong() -> None:
-    with pytest.raises(CheckFailed, match="has expired on 2027-01-15 07:59 UTC") as raised:
-        describe_ks(version_1(NOW - 1), NOW)
+    with pytest.raises(CheckFailed, match="has expired on 2027-01-15 08:00 UTC") as raised:
+        describe_ks(version_1(NOW), NOW)
     assert raised.value.verdict is Verdict.WRONG
     assert "KALTURA_APP_TOKEN" in raised.value.fix
 
