@@ -28,7 +28,7 @@ from app.db.database import METADATA, POSTGRES, insert_into
 AUDIT: Final = Table(
     "audit",
     METADATA,
-    # Ids grow in the order of commits: who has seen one entry has missed none before it.
+    # Ids grow in the order of commits: a reader who has seen one has missed none before it.
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("at", Float, nullable=False),
     Column("event", String, nullable=False),

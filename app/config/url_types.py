@@ -70,7 +70,7 @@ def _base_url(value: str) -> str:
 
 
 def origin(value: str) -> str:
-    """The origin as a browser writes it; raises `ValueError` for what is none."""
+    """The origin as a browser writes it; raises `ValueError` for other text."""
     url = _parsed(value)
     if url.scheme in _NO_ORIGIN or not _is_bare(url, value):
         raise ValueError("not an origin such as https://www.example.com, without a path")

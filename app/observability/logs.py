@@ -85,7 +85,7 @@ def dropped_lines() -> int:
 
 def _renderers(*, for_a_person: bool) -> list[Processor]:
     if not for_a_person:
-        return [structlog.processors.JSONRenderer()]  # JSON escapes by itself
+        return [structlog.processors.JSONRenderer()]  # JSON escapes control characters itself
     plain = structlog.dev.plain_traceback
     lines = structlog.dev.ConsoleRenderer(exception_formatter=plain, sort_keys=False)
     return [_on_one_line, lines]

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 LENGTH: Final = 12
-"""Hexadecimal digits; two ids of one log hardly ever share so many."""
+"""Hexadecimal digits of a pseudonym: enough that two ids of one log hardly ever share one."""
 
 MAX_REMEMBERED: Final = 4096
 """Ids whose pseudonyms are remembered; about 1 MB."""

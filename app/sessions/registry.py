@@ -41,7 +41,7 @@ class SessionRegistry:
         """The number of sessions that this process has marked ended, by reason."""
 
         self.taken_over_count = 0
-        """The number of open sessions taken over from processes that are no more."""
+        """The number of open sessions taken over from dead processes."""
 
         self.fenced_count = 0
         """The number of sessions whose change was not written: another process has them."""

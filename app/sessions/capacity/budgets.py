@@ -94,7 +94,7 @@ class Budgets:
         return min(left, await self.equal_share(await self._live()))
 
     async def equal_share(self, sessions: int) -> float:
-        """Seconds that each of so many open sessions may last by the budget of all."""
+        """Seconds that each of `sessions` open sessions may last by the budget of all."""
         left_of_all = await self._left_of(None)
         return math.inf if left_of_all is None else max(left_of_all / max(sessions, 1), 0.0)
 

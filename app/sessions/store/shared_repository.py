@@ -63,7 +63,7 @@ class SharedSessionRepository(SessionRepository):
         """Dead processes whose sessions this one need not look for any more."""
 
     def _upsert(self, connection: Connection, rows: list[dict[str, Any]]) -> set[str]:
-        """Write rows of this process; the ids of sessions that it has no more."""
+        """Write rows of this process; returns the ids of sessions that it no longer has."""
         return {
             row["session_id"] for row in rows if connection.execute(_fenced(row)).first() is None
         }

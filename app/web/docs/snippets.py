@@ -50,7 +50,7 @@ class Call:
 
     @property
     def is_stream(self) -> bool:
-        """Whether its answer goes on as long as somebody reads it."""
+        """Whether its answer is a stream of events."""
         return self.answered == _EVENTS
 
     @property

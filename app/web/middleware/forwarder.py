@@ -184,7 +184,7 @@ class Forwarder:
             owner = await self._look_again(forwarding, owner)
 
     async def _look_again(self, forwarding: Forwarding, before: SessionOwner) -> SessionOwner:
-        """The owner by now; raises `NoOtherOwner`."""
+        """The present owner; raises `NoOtherOwner`."""
         try:
             found = await self.owners.find_anew(forwarding.session_id)
         except RecordUnavailable:

@@ -25,7 +25,7 @@ class StateReader:
     clock: SessionClock
 
     async def now(self, grant: SessionGrant) -> SessionState:
-        """The state of a session by now, for a caller who has had its grant for a while."""
+        """The present state of a session, for a caller whose grant may be old."""
         return await self.state(await self.sessions.now(grant))
 
     async def state(self, session: AvatarSession) -> SessionState:
