@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.config.sources import SettingsError
 from app.db.database import IN_MEMORY, Database, file_of, open_database, require_writable
+from app.problems import RecordUnavailable
 
 
 def url_of(path: Path) -> str:
@@ -130,6 +132,21 @@ def test_processes_that_start_at_once_agree_on_one_database(tmp_path: Path) -> N
     with ThreadPoolExecutor(4) as pool:
         for n in range(8):
             list(pool.map(_opened, [url_of(tmp_path / f"{n}.db")] * 4))
+
+
+async def test_writes_that_waited_for_one_that_failed_are_not_tried(tmp_path: Path) -> None:
+    tried = []
+
+    def fail(_: Connection) -> None:
+        raise SQLAlchemyError
+
+    async with open_database(url_of(tmp_path / "broker.db"), lambda _: None) as database:
+        writes = (database.write(fail), database.write(tried.append))
+        failed = await asyncio.gather(*writes, return_exceptions=True)
+        assert [type(each) for each in failed] == [RecordUnavailable] * 2
+        assert tried == []
+        await database.write(tried.append)
+    assert len(tried) == 1
 
 
 async def test_in_memory_a_reader_does_not_undo_what_is_being_written() -> None:

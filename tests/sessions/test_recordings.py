@@ -16,6 +16,7 @@ from app.kaltura.client import Recording
 from app.problems import InvalidRequest, QueueFull
 from app.sessions.audio import recordings
 from app.sessions.audio.recordings import TRANSCODER, Recordings, RecordingStopped, Transcoder
+from app.sessions.audio.transcoder import RefusedError, transcode
 from tests.support.audio import encoded, wav
 
 SESSION: Final = "session-1"
@@ -178,6 +179,12 @@ class TestLength:
         bomb = an_hour_of_opus()
         assert len(bomb) < 1_000_000
         assert "longer than 600 seconds" in (await refusal(bomb)).detail
+
+    def test_a_recording_may_be_as_long_as_allowed_and_no_longer(self) -> None:
+        measured, _ = transcode(wav(2), "wav", 2)
+        assert measured.seconds == 2
+        with pytest.raises(RefusedError, match=r"longer than 1\.9 seconds"):
+            transcode(wav(2), "wav", 1.9)
 
 
 class TestOfAService:

@@ -208,6 +208,24 @@ async def test_a_text_that_was_on_its_way_when_stop_came_is_interrupted_too(
     assert fates(house, session) == ["interrupted"]
 
 
+async def test_a_text_that_waits_behind_another_call_when_stop_comes_is_not_sent(
+    house: Domain, kaltura: FakeKaltura
+) -> None:
+    session = await house.open()
+    gate = Gate()
+    kaltura.will("keep-alive", gate)
+    beating = asyncio.create_task(house.service.keep_alive(grant(session)))
+    await gate.reached.wait()
+    speaking = asyncio.create_task(house.say(session, "Behind it."))
+    await settled()
+    stopping = asyncio.create_task(house.speech.interrupt(grant(session)))
+    await settled()
+    gate.open.set()
+    await asyncio.gather(beating, speaking, stopping)
+    assert kaltura.operations()[-2:] == ["keep-alive", "interrupt"]
+    assert fates(house, session) == ["interrupted"]
+
+
 @pytest.mark.parametrize("steps", range(1, 12))
 async def test_no_text_of_before_a_stop_is_sent_after_it(
     house: Domain, kaltura: FakeKaltura, steps: int
