@@ -135,7 +135,7 @@ def test_processes_that_start_at_once_agree_on_one_database(tmp_path: Path) -> N
 
 
 async def test_writes_that_waited_for_one_that_failed_are_not_tried(tmp_path: Path) -> None:
-    tried = []
+    tried: list[Connection] = []
 
     def fail(_: Connection) -> None:
         raise SQLAlchemyError
