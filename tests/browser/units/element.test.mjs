@@ -27,7 +27,8 @@ function table(document, head) {
 const found = (pattern) => [...new Set([...sources.matchAll(pattern)].map(([, name]) => name))].sort();
 
 const kebab = (name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-const own = Object.entries(Object.getOwnPropertyDescriptors(KalturaAvatar.prototype));
+const prototypes = [KalturaAvatar.prototype, Object.getPrototypeOf(KalturaAvatar.prototype)];
+const own = prototypes.flatMap((one) => Object.entries(Object.getOwnPropertyDescriptors(one)));
 const INTERNAL = ["constructor"];
 
 test("a server that renders pages may import the element", () => {
