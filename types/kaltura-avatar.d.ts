@@ -42,7 +42,8 @@ export interface KalturaAvatarAttributes {
   player?: "builtin" | "sdk";
 }
 
-export interface KalturaAvatarElement extends HTMLElement {
+/** What a page may set of it, as properties. */
+export interface KalturaAvatarSettings {
   broker: string;
   avatarId: string;
   voiceId: string;
@@ -60,6 +61,9 @@ export interface KalturaAvatarElement extends HTMLElement {
   strings: Record<string, string>;
   fetch: typeof globalThis.fetch | undefined;
   examples: string[];
+}
+
+export interface KalturaAvatarElement extends HTMLElement, KalturaAvatarSettings {
   readonly state: AvatarState;
   readonly sessionId: string | null;
   readonly secondsLeft: number | null;

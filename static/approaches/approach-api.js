@@ -2,16 +2,16 @@ import { BrokerApi } from "../shared/broker/broker-api.js";
 import { Problem } from "../shared/broker/problems.js";
 import { AvatarPlayer } from "../shared/session/avatar-player.js";
 import { sleep } from "../shared/sleep.js";
-import { InLine } from "./controls.js";
 
 const ENDING_MS = 3000;
 
 /**
  * @typedef {import("../shared/broker/broker-api.js").OpenedSession} OpenedSession
- * @typedef {import("../shared/broker/broker-api.js").PlaceInLine} PlaceInLine
  * @typedef {import("../shared/broker/broker-api.js").SessionReference} SessionReference
  * @typedef {import("../shared/broker/broker-api.js").SessionStatus} SessionStatus
+ * @typedef {import("../shared/session/admission.js").WaitingStatus} WaitingStatus
  * @typedef {import("./controls.js").Controls} Controls
+ * @typedef {Omit<import("./controls.js").Tools, "inLine">} PageTools
  * @typedef {Pick<import("../../types/broker-api").Created, "sessionId" | "token">} SeenSession
  */
 
@@ -21,12 +21,15 @@ const UNSEEN = { sessionId: "", token: "" };
 /**
  * Calls the broker as one approach does: its own code opens, keeps, controls and ends a session.
  *
- * The page shows every request as the approach's, so none is made besides, but to wait in line, to
- * learn why a session was lost, and to end one that the approach's code failed to end.
+ * The page shows every request as the approach's, so none is made besides, but to learn why a session
+ * was lost, and to end one that the approach's code failed to end.
  */
 export class ApproachApi extends BrokerApi {
   #approach;
   #tools;
+  #onWaiting;
+  /** Says that nobody waits in line any more. */
+  #left = new AbortController();
   /** @type {Map<string, Attempt>} By session. */
   #attempts = new Map();
   /** @type {(session: SeenSession) => void} */
@@ -34,12 +37,19 @@ export class ApproachApi extends BrokerApi {
 
   /**
    * @param {import("./controls.js").Approach} approach
-   * @param {Promise<import("./controls.js").Tools>} tools
+   * @param {Promise<PageTools>} tools
+   * @param {(wait: WaitingStatus) => void} onWaiting
    */
-  constructor(approach, tools) {
+  constructor(approach, tools, onWaiting) {
     super();
     this.#approach = approach;
     this.#tools = tools;
+    this.#onWaiting = onWaiting;
+  }
+
+  /** Has the approach leave the line, if it is in one; a session that opens after all is ended. */
+  leaveLines() {
+    this.#left.abort();
   }
 
   /**
@@ -64,23 +74,24 @@ export class ApproachApi extends BrokerApi {
 
   /**
    * @override
-   * @returns {Promise<OpenedSession | PlaceInLine>}
+   * @returns {Promise<OpenedSession>}
    */
   async create() {
+    this.#left = new AbortController();
+    const inLine = { onWaiting: this.#onWaiting, signal: this.#left.signal };
     /** @type {SeenSession | undefined} */
     let seen;
     const opening = new Promise((resolve) => {
       this.#onSeen = (session) => resolve((seen = session));
     });
     try {
-      const attempt = new Attempt(await this.#approach(await this.#tools));
+      const attempt = new Attempt(await this.#approach({ ...(await this.#tools), inLine }));
       // Where the approach leaves that to the SDK, the session is opened as it begins to be shown.
       if (!seen) await Promise.race([opening, attempt.show()]);
       const session = seen ?? UNSEEN;
       this.#attempts.set(session.sessionId, attempt);
       return /** @type {OpenedSession} */ (session);
     } catch (error) {
-      if (error instanceof InLine) return error.place;
       throw asProblem(error);
     }
   }
@@ -190,11 +201,11 @@ class Attempt {
 /**
  * An error of an approach's code, as a problem after which no call is repeated.
  *
- * @param {unknown} error
+ * @param {any} error
  * @returns {Problem}
  */
 function asProblem(error) {
-  if (error instanceof Problem) return error;
-  const { message = "" } = /** @type {{message?: string}} */ (error ?? {});
-  return new Problem("player-error", { title: "That did not work", detail: message });
+  if (error instanceof Problem && !error.unanswered) return error;
+  const { message = "", title = "That did not work", detail = message } = error ?? {};
+  return new Problem("player-error", { title, detail });
 }

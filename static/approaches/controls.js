@@ -1,16 +1,3 @@
-import { Problem } from "../shared/broker/problems.js";
-
-/** @typedef {import("../shared/broker/broker-api.js").PlaceInLine} PlaceInLine */
-
-/** Thrown when a session was asked for and the answer is a place in line. */
-export class InLine extends Error {
-  /** @param {PlaceInLine} place */
-  constructor(place) {
-    super("Every session is taken.");
-    this.place = place;
-  }
-}
-
 /**
  * The controls of a session that was asked for; `show` may still fail, and then `end` follows.
  *
@@ -22,11 +9,17 @@ export class InLine extends Error {
  *   end(): Promise<unknown>,
  *   keepAlive?(): Promise<unknown>,
  * }} Controls
- * @typedef {{KalturaAvatarSession: import("../shared/session/player-loader.js").AvatarClass, avatarId: string}} Tools
+ * @typedef {{
+ *   KalturaAvatarSession: import("../shared/session/player-loader.js").AvatarClass,
+ *   avatarId: string,
+ *   client: import("../client/client.js").AvatarClient,
+ *   inLine: import("../client/client.js").OpenOptions,
+ * }} Tools `inLine`: who is told of a place in line, and may leave it.
  * @typedef {(tools: Tools) => Promise<Controls>} Approach
  */
 
-// The page shows these functions as their own source, so that what is read is what runs.
+// The page shows these functions as their own source, so that what is read is what runs. They import
+// nothing, and are not bundled.
 
 /** @type {Approach} */
 export const sdkControl = async ({ KalturaAvatarSession, avatarId }) => {
@@ -48,14 +41,13 @@ export const sdkControl = async ({ KalturaAvatarSession, avatarId }) => {
 };
 
 /** @type {Approach} */
-export const apiControl = async ({ KalturaAvatarSession }) => {
-  const { sessionId, token, baseUrl } =
-    await fetch("/api/create-avatar-session").then(answered);
+export const apiControl = async ({ KalturaAvatarSession, client, inLine }) => {
+  const opened = await client.open(inLine);
+  const { sessionId, token, baseUrl } = opened;
   const session = new KalturaAvatarSession(
     undefined,
     { baseUrl },
   );
-  const control = backend(sessionId, token);
   return {
     session,
     show: () =>
@@ -63,24 +55,23 @@ export const apiControl = async ({ KalturaAvatarSession }) => {
         { sessionId, token },
         { videoContainerId: "avatar-api" },
       ),
-    speak: (text) => control("speak", { text }),
-    stop: () => control("interrupt"),
-    keepAlive: () => control("keep-alive"),
+    speak: (text) => opened.speak(text),
+    stop: () => opened.interrupt(),
+    keepAlive: () => opened.keepAlive(),
     end: () =>
       session.endSession()
-        .finally(() => control("end")),
+        .finally(() => opened.end()),
   };
 };
 
 /** @type {Approach} */
-export const hybrid = async ({ KalturaAvatarSession }) => {
-  const { sessionId, token, baseUrl } =
-    await fetch("/api/create-avatar-session").then(answered);
+export const hybrid = async ({ KalturaAvatarSession, client, inLine }) => {
+  const opened = await client.open(inLine);
+  const { sessionId, token, baseUrl } = opened;
   const session = new KalturaAvatarSession(
     undefined,
     { baseUrl },
   );
-  const control = backend(sessionId, token);
   return {
     session,
     show: () =>
@@ -88,37 +79,11 @@ export const hybrid = async ({ KalturaAvatarSession }) => {
         { sessionId, token },
         { videoContainerId: "avatar-hybrid" },
       ),
-    speak: (text) => control("speak", { text }),
+    speak: (text) => opened.speak(text),
     stop: () => session.interrupt(),
-    keepAlive: () => control("keep-alive"),
+    keepAlive: () => opened.keepAlive(),
     end: () =>
       session.endSession()
-        .finally(() => control("end")),
+        .finally(() => opened.end()),
   };
 };
-
-/** @type {(sessionId: string, token: string) => (action: string, body?: object) => Promise<any>} */
-export const backend = (sessionId, token) => {
-  const session = `/api/avatar-sessions/${sessionId}`;
-  return (action, body = {}) =>
-    fetch(`${session}/${action}`, {
-      method: "POST",
-      headers: {
-        "Avatar-Token": token,
-        "Content-Type": "application/json",
-      },
-      body: JSON.stringify(body),
-    }).then(answered);
-};
-
-/**
- * The body of a success; a `Problem`, or a place in line, is thrown for everything else.
- *
- * @param {Response} response
- */
-async function answered(response) {
-  if (!response.ok) throw await Problem.fromResponse(response);
-  const body = await response.json();
-  if (response.status === 202) throw new InLine(body);
-  return body;
-}

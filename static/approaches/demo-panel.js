@@ -1,3 +1,4 @@
+import { causeOf } from "../shared/broker/end-reasons.js";
 import { positionText } from "../shared/broker/queue-position.js";
 
 const MOST_CALLS = 50;
@@ -150,6 +151,6 @@ export class DemoPanel {
 }
 
 /** @param {import("../shared/broker/problems.js").Problem} problem */
-function inWords({ title, detail }) {
-  return detail ? `${title}: ${detail}` : title;
+function inWords(problem) {
+  return [problem.title, causeOf(problem)].filter(Boolean).join(": ");
 }

@@ -15,13 +15,13 @@ export class DemoSession extends SessionController {
   /**
    * @param {import("./controls.js").Approach} approach
    * @param {{
-   *   tools: Promise<import("./controls.js").Tools>,
+   *   tools: Promise<import("./approach-api.js").PageTools>,
    *   turn: (demo: DemoSession) => Promise<void>,
    *   onCall: (call: NetworkCall) => void,
    * }} surroundings `turn` resolves when no other demo has a session.
    */
   constructor(approach, { tools, turn, onCall }) {
-    const api = new ApproachApi(approach, tools);
+    const api = new ApproachApi(approach, tools, (wait) => this.emit("waiting", wait));
     super(api, {
       container: CONTAINER,
       ready: () => Promise.all([tools, turn(this)]),
@@ -34,6 +34,12 @@ export class DemoSession extends SessionController {
   /** Whether it has a session, or is about to. */
   get isUnderWay() {
     return ["connecting", "live"].includes(this.state);
+  }
+
+  /** Ends the session, or has the approach leave the line. */
+  end() {
+    this.#api.leaveLines();
+    super.end();
   }
 
   /** Ends the session as the page goes away: no page resumes a demo. */

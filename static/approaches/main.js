@@ -1,9 +1,10 @@
+import { createClient } from "../client/client.js";
 import { Problem } from "../shared/broker/problems.js";
 import { byId } from "../shared/dom.js";
 import { watchFetch, watchXhr } from "../shared/pages/network-calls.js";
 import { randomId } from "../shared/random-id.js";
 import { PLAYER_NAMES, loadPlayer } from "../shared/session/player-loader.js";
-import { apiControl, backend, hybrid, sdkControl } from "./controls.js";
+import { apiControl, hybrid, sdkControl } from "./controls.js";
 import { DemoPanel } from "./demo-panel.js";
 import { DemoRunner } from "./demo-runner.js";
 import { DemoSession } from "./demo-session.js";
@@ -18,7 +19,7 @@ watchXhr((call) => runner.current?.called(call));
 const tools = loadPlayer(config, () => import("@unisphere/models-sdk-js")).then(({ KalturaAvatarSession, kind }) => {
   byId("note").hidden = kind === config.player;
   byId("player").textContent = PLAYER_NAMES[kind];
-  return { KalturaAvatarSession, avatarId: config.avatarId };
+  return { KalturaAvatarSession, avatarId: config.avatarId, client: createClient() };
 });
 tools.catch(() => {}); // The demo that is run shows the failure.
 
@@ -73,12 +74,12 @@ demo("sdk", {
 });
 demo("api", {
   approach: apiControl,
-  source: `${apiControl}\n\nconst backend = ${backend}`,
+  source: `${apiControl}\n\n// client: createClient() of @avatar-broker/client`,
   idle: "Nothing.",
 });
 demo("hybrid", {
   approach: hybrid,
-  source: `${hybrid}\n\n// backend: as with API control`,
+  source: `${hybrid}\n\n// client: as with API control`,
   idle: "Nothing.",
 });
 

@@ -5,12 +5,12 @@ import { Problem } from "../shared/broker/problems.js";
  * @typedef {import("../../types/broker-api").PublicCatalog} PublicCatalog
  */
 
-/** What a broker tells every page: its settings, asked for once and again after a failure, and what it offers. */
+/** What a broker tells every page, asked for once, and again after a failure. */
 export class BrokerConfig {
   #broker;
   #fetch;
-  /** @type {Promise<PublicConfig> | null} */
-  #loading = null;
+  /** @type {Partial<Record<"config" | "catalog", Promise<any>>>} */
+  #loading = {};
 
   /**
    * @param {string} broker Its origin.
@@ -21,18 +21,22 @@ export class BrokerConfig {
     this.#fetch = fetch;
   }
 
-  /** @returns {Promise<PublicConfig>} Rejects with a `Problem`. */
+  /** @returns {Promise<PublicConfig>} Its settings. Rejects with a `Problem`. */
   load() {
-    this.#loading ??= this.#ask("config").catch((error) => {
-      this.#loading = null;
-      throw Problem.fromFailure(error);
-    });
-    return this.#loading;
+    return this.#once("config");
   }
 
-  /** @returns {Promise<PublicCatalog>} The avatars and voices to choose from. Rejects with a `Problem` or a failure. */
+  /** @returns {Promise<PublicCatalog>} The avatars and voices to choose from. Rejects with a `Problem`. */
   catalog() {
-    return this.#ask("catalog");
+    return this.#once("catalog");
+  }
+
+  /** @param {"config" | "catalog"} name */
+  #once(name) {
+    return (this.#loading[name] ??= this.#ask(name).catch((error) => {
+      delete this.#loading[name];
+      throw Problem.fromFailure(error);
+    }));
   }
 
   /** @param {"config" | "catalog"} name */

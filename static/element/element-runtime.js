@@ -30,7 +30,7 @@ export class ElementRuntime {
   #config;
   /** @type {import("./broker-config.js").PublicConfig | null} Not known yet. */
   #settings = null;
-  /** What may be chosen. @type {import("./broker-config.js").PublicCatalog | null} Not known yet. */
+  /** What may be chosen; asked for where there is a picker. @type {import("./broker-config.js").PublicCatalog | null} */
   catalog = null;
   #hasPicker = false;
   #words = new Words();
@@ -82,7 +82,6 @@ export class ElementRuntime {
     this.showPoster();
     void this.translate();
     void this.#settled().catch(() => {}); // Whoever starts a session is told.
-    void this.#loadCatalog().catch(() => {}); // What cannot be chosen need not be.
   }
 
   /** Takes up what the page before this one left, if it did. */
@@ -138,20 +137,15 @@ export class ElementRuntime {
     example.hidden = this.#host.examples.length === 0;
     composer.hidden = !wanted.has("composer") || !allows("speak");
     for (const slot of [introduction, tools]) slot.hidden = !this.#host.querySelector(`:scope > [slot=${slot.name}]`);
-    if (wanted.has("picker")) void this.#offerChoice().catch(() => {}); // Likewise.
+    if (wanted.has("picker")) void this.#offerChoice().catch(() => {}); // What can't be chosen need not be.
     if (!wanted.has("transcript")) transcript.remove();
     else if (!transcript.parentNode) rail.append(transcript);
   }
 
-  async #loadCatalog() {
-    this.catalog = await this.#config.catalog();
-    this.showControls();
-  }
-
   /** Loads the picker where there is a choice; it hides itself as the controls and the state want it. */
   async #offerChoice() {
-    const { catalog } = this;
-    if (!catalog || this.#hasPicker || Math.max(catalog.avatars.length, catalog.voices.length) < 2) return;
+    const catalog = (this.catalog = await this.#config.catalog());
+    if (this.#hasPicker || Math.max(catalog.avatars.length, catalog.voices.length) < 2) return;
     this.#hasPicker = true;
     // Not a literal, so that a bundle leaves it where it is.
     const { Picker } = await import(new URL("./picker/picker.js", import.meta.url).href);

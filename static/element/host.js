@@ -50,7 +50,7 @@ export function showState(host, states, state) {
  */
 export function takeUp(host) {
   const accessors = Object.getPrototypeOf(host);
-  for (const name of Object.keys(host).filter((name) => Object.hasOwn(accessors, name))) {
+  for (const name of Object.keys(host).filter((name) => name in accessors)) {
     const value = host[name];
     delete host[name];
     host[name] = value;

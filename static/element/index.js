@@ -1,3 +1,8 @@
+// What is shown stands before what it does: in a bundle, texts side by side compress better.
+import "./style/style.js";
+import "./markup.js";
+import "./languages/en.js";
+import "./words/problem-words.js";
 import { KalturaAvatar, NAME } from "./kaltura-avatar.js";
 
 export { KalturaAvatar };

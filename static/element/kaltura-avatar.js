@@ -1,21 +1,16 @@
 import { Problem } from "../shared/broker/problems.js";
 import { sentences } from "../shared/speech/captions/sentences.js";
-import { ElementRuntime } from "./element-runtime.js";
-import { style } from "./style/style.js";
-import { mediaElement, showState, takeUp, tell } from "./host.js";
 import { secondsOf } from "./audio-duration.js";
+import { AvatarAttributes } from "./avatar-attributes.js";
+import { ElementRuntime } from "./element-runtime.js";
+import { mediaElement, showState, takeUp, tell } from "./host.js";
 import { SessionFacts } from "./session-facts.js";
+import { style } from "./style/style.js";
 
 export const NAME = "kaltura-avatar";
 
-/** What may be shown, in the attribute `controls`; all of it without the attribute. */
-const CONTROLS = ["start", "stop", "end", "composer", "captions", "transcript", "picker", "fullscreen"];
-
 /** What a session is opened with: one that is open stays as it is, and the next one is another. */
 const IDENTITY = ["broker", "player"];
-
-/** A server that renders pages has no elements. @type {typeof HTMLElement} */
-const Base = globalThis.HTMLElement ?? class {};
 
 /**
  * @typedef {import("../shared/broker/caller.js").GetAuthToken} GetAuthToken
@@ -32,7 +27,7 @@ const Base = globalThis.HTMLElement ?? class {};
  *
  * @implements {KalturaAvatarElement}
  */
-export class KalturaAvatar extends Base {
+export class KalturaAvatar extends AvatarAttributes {
   static observedAttributes = ["broker", "controls", "lang", "captions", "muted", "poster", "player"];
 
   /** @type {GetAuthToken | undefined} */
@@ -98,95 +93,6 @@ export class KalturaAvatar extends Base {
     else if (name === "lang") void runtime.translate();
     else if (name === "poster") runtime.showPoster();
     else this.#proposeLook();
-  }
-
-  // Attributes as properties.
-
-  /** The broker's origin: where this script came from, if nothing else is said. */
-  get broker() {
-    const given = this.getAttribute("broker");
-    return new URL(given || import.meta.url, document.baseURI).origin;
-  }
-
-  set broker(value) {
-    this.setAttribute("broker", value);
-  }
-
-  get avatarId() {
-    return this.getAttribute("avatar-id") ?? "";
-  }
-
-  set avatarId(value) {
-    this.setAttribute("avatar-id", value);
-  }
-
-  get voiceId() {
-    return this.getAttribute("voice-id") ?? "";
-  }
-
-  set voiceId(value) {
-    this.setAttribute("voice-id", value);
-  }
-
-  get controls() {
-    return this.getAttribute("controls") ?? CONTROLS.join(" ");
-  }
-
-  set controls(value) {
-    this.setAttribute("controls", value);
-  }
-
-  /** @returns {"light" | "dark" | "auto"} */
-  get theme() {
-    const theme = this.getAttribute("theme");
-    return theme === "light" || theme === "dark" ? theme : "auto";
-  }
-
-  set theme(value) {
-    this.setAttribute("theme", value);
-  }
-
-  /** Whether there are captions until the visitor decides. @returns {"on" | "off"} */
-  get captions() {
-    return this.getAttribute("captions") === "off" ? "off" : "on";
-  }
-
-  set captions(value) {
-    this.setAttribute("captions", value);
-  }
-
-  get muted() {
-    return this.hasAttribute("muted");
-  }
-
-  set muted(value) {
-    this.toggleAttribute("muted", value);
-  }
-
-  get poster() {
-    return this.getAttribute("poster") ?? "";
-  }
-
-  set poster(value) {
-    this.setAttribute("poster", value);
-  }
-
-  /** Whether a session that a reload interrupted goes on by itself. */
-  get autoresume() {
-    return this.hasAttribute("autoresume");
-  }
-
-  set autoresume(value) {
-    this.toggleAttribute("autoresume", value);
-  }
-
-  /** @returns {"builtin" | "sdk"} */
-  get player() {
-    return this.getAttribute("player") === "sdk" ? "sdk" : "builtin";
-  }
-
-  set player(value) {
-    this.setAttribute("player", value);
   }
 
   // Functions and words.

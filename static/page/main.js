@@ -1,4 +1,5 @@
 import "../element/index.js";
+import { causeOf } from "../shared/broker/end-reasons.js";
 import { nextStepOf } from "../shared/broker/next-steps.js";
 import { byId } from "../shared/dom.js";
 import { watchFetch, watchXhr } from "../shared/pages/network-calls.js";
@@ -27,7 +28,7 @@ avatar.importSdk = () => sdk;
 // The broker's own page tells all that the broker says.
 avatar.problemWords = {
   title: ({ title }) => title,
-  advice: (problem) => [problem.detail, nextStepOf(problem)].filter(Boolean).join(" "),
+  advice: (problem) => [causeOf(problem), nextStepOf(problem)].filter(Boolean).join(" "),
   reasonOf: ({ reason }) => reason,
 };
 const recorder =

@@ -29,7 +29,7 @@ export function deadline(ms, signal) {
  * An address, or null when it is none (`URL.canParse`).
  *
  * @param {string} address
- * @param {URL} [base]
+ * @param {URL | string} [base]
  * @returns {URL | null}
  */
 export function parsedUrl(address, base) {

@@ -43,10 +43,12 @@ export class TabStorage {
 }
 
 /**
+ * Keeps a text for this tab's next page.
+ *
  * @param {string} key
  * @param {string} value Nothing takes it away.
  */
-function put(key, value) {
+export function put(key, value) {
   try {
     if (value) sessionStorage.setItem(key, value);
     else sessionStorage.removeItem(key);
@@ -56,10 +58,12 @@ function put(key, value) {
 }
 
 /**
+ * What an earlier page of this tab kept; null for nothing, or what can't be read.
+ *
  * @param {string} key
  * @param {(value: string) => any} read
  */
-function take(key, read) {
+export function take(key, read) {
   try {
     const value = sessionStorage.getItem(key);
     return value === null ? null : read(value);

@@ -244,12 +244,15 @@ async def test_a_page_has_its_own_start_forbids_what_it_likes_and_says_texts_as_
 
 
 async def test_a_page_chooses_the_controls(avatar: EmbeddedAvatar) -> None:
+    asked: list[str] = []
+    avatar.page.on("request", lambda request: asked.append(request.url))
     await avatar.open('controls="start"')
     names = await avatar.page.get_by_role("button").all_text_contents()
     assert names == ["Start"]
     await expect(avatar.page.get_by_role("textbox")).to_have_count(0)
     await avatar.get("avatar.controls = 'start end composer'")
     assert await avatar.page.get_by_role("button").all_text_contents() == ["Start", "End", "Speak"]
+    assert not [url for url in asked if url.endswith("/catalog")], "nothing is to be chosen"
 
 
 async def test_the_focus_of_the_page_is_not_taken_by_an_avatar_that_a_program_starts(

@@ -30,7 +30,7 @@ async def refuse(route: Route) -> None:
     await route.abort()
 
 
-async def test_a_session_has_the_avatar_and_the_voice_that_its_visitor_chose(
+async def test_a_session_has_what_its_visitor_chose_and_a_reload_keeps_the_choice(
     choice_demo: Demo, tab: AvatarPage
 ) -> None:
     await tab.page.set_viewport_size({"width": 320, "height": 900})
@@ -48,7 +48,9 @@ async def test_a_session_has_the_avatar_and_the_voice_that_its_visitor_chose(
     assert (session["avatarId"], session["voiceId"]) == ("grace", "emulator-voice-en-2")
     await expect(avatars).to_be_hidden()
     await tab.button("End").click()
+    await tab.page.reload()
     await expect(avatars.get_by_role("radio", name="Grace")).to_be_checked()
+    await expect(voices).to_have_value("emulator-voice-en-2")
 
 
 async def test_a_link_chooses_and_fills_the_box_and_starts_and_says_nothing(

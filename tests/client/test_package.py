@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.process
 PROJECT: Final = Path(__file__).parent / "project"
 DOCUMENT: Final = ROOT / "docs/client.md"
 TOKEN: Final = "a-token-of-16-characters"
+INSTALLED: Final = "node_modules/@avatar-broker/client"
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(PROJECT, site, dirs_exist_ok=True)
     npm(site, "install", "--no-audit", "--no-fund", package)
     shutil.copy(ROOT / "types/models-sdk-js.d.ts", site)
+    for framework in ("@types", "vue"):
+        (site / "node_modules" / framework).symlink_to(ROOT / "node_modules" / framework)
     (site / "document.ts").write_text("\n".join(blocks("ts")), encoding="utf-8")
     (site / "backend.js").write_text("\n".join(blocks("js")), encoding="utf-8")
     return site
@@ -86,6 +90,26 @@ def test_the_package_compiles_strictly_and_so_does_the_documents_code(
     site: Path, module: str
 ) -> None:
     ran(site, ROOT / "node_modules/.bin/tsc", "--project", "tsconfig.json", "--module", module)
+
+
+def test_publint_finds_nothing_to_say_of_the_package(site: Path) -> None:
+    publint = ROOT / "node_modules/.bin/publint"
+    ran(site, publint, site / INSTALLED, "--strict", "--pack", "false")
+
+
+def test_editors_know_a_type_and_a_sentence_of_all_that_the_element_has(site: Path) -> None:
+    described = json.loads((site / INSTALLED / "package.json").read_text())["customElements"]
+    manifest = site / INSTALLED / described
+    schema = ROOT / "node_modules/custom-elements-manifest/schema.json"
+    ran(site, sys.executable, "-m", "check_jsonschema", "--schemafile", schema, manifest)
+    [module] = json.loads(manifest.read_text(encoding="utf-8"))["modules"]
+    [element] = module["declarations"]
+    for kind in ("attributes", "members", "events", "slots", "cssParts", "cssProperties"):
+        assert element[kind]
+        assert [each["name"] for each in element[kind] if not each["description"]] == []
+        is_typed = kind in {"attributes", "members", "events"}
+        types = [each.get("type") or each["return"]["type"] for each in element[kind] if is_typed]
+        assert all(each["text"] for each in types)
 
 
 def test_nodejs_says_what_is_being_written_and_sees_it_said(site: Path, broker: Demo) -> None:

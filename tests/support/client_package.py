@@ -9,7 +9,7 @@ from typing import Final
 
 from tests.support.processes import NODE, ROOT
 
-SOURCES: Final = ("clients", "static", "types", "scripts")
+SOURCES: Final = ("clients", "static", "types", "scripts", "docs")
 
 
 def ran(directory: Path, *command: str | Path, **environment: str) -> str:

@@ -67,6 +67,10 @@ export default `
   outline: none; /* The whole tile is outlined instead. */
 }
 
+.portraits span {
+  justify-self: start; /* Beside its button, also a Latin name in a page that runs from right to left. */
+}
+
 .portraits img {
   grid-column: 1 / -1;
   width: 100%;

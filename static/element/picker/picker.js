@@ -1,4 +1,5 @@
 import { create } from "../../shared/dom.js";
+import { put, take } from "../../shared/tab-storage.js";
 import css from "./picker-css.js";
 
 /** The states in which the next session may be chosen. */
@@ -11,10 +12,17 @@ const BEFORE_START = ["ready", "ended", "problem"];
  * @typedef {import("../words/words.js").Words} Words
  */
 
-/** Lets a visitor choose the next session's avatar and voice, which its element's attributes then name. */
+/**
+ * Lets a visitor choose the next session's avatar and voice, which its element's attributes then name.
+ *
+ * The choice outlives a reload, unless the page itself names another.
+ */
 export class Picker {
   element;
   #host;
+  #key;
+  #avatars;
+  #voices;
   #radios;
   #voice;
 
@@ -25,7 +33,10 @@ export class Picker {
    */
   constructor(host, words, { avatars, voices }) {
     this.#host = host;
-    this.#radios = avatars.map(({ avatarId }) => create("input", { type: "radio", name: "avatar", value: avatarId }));
+    this.#key = `kaltura-avatar ${host.broker} choice`;
+    this.#avatars = avatars.map(({ avatarId }) => avatarId);
+    this.#voices = voices.map(({ voiceId }) => voiceId);
+    this.#radios = this.#avatars.map((value) => create("input", { type: "radio", name: "avatar", value }));
     this.#voice = create("select", {}, ...optionsOf(voices, words));
     this.element = create("div", { class: "picker", part: "picker" });
     if (avatars.length > 1) this.element.append(this.#portraits(avatars, words));
@@ -78,17 +89,30 @@ export class Picker {
   #choose(chosen) {
     if (chosen === this.#voice) this.#host.voiceId = chosen.value;
     else this.#host.avatarId = chosen.value;
+    const { avatarId, voiceId } = this.#host;
+    put(this.#key, JSON.stringify({ avatarId, voiceId }));
   }
 
   #show() {
     const { controls, state } = this.#host;
     this.element.hidden = !controls.split(/\s+/).includes("picker") || !BEFORE_START.includes(state);
     // What is shown as chosen is asked for, also where the broker has no default.
-    if (this.#radios.length > 1) this.#host.avatarId ||= this.#radios[0]?.value ?? "";
-    if (this.#voice.length > 1) this.#host.voiceId ||= this.#voice.options[0]?.value ?? "";
+    const kept = take(this.#key, JSON.parse);
+    if (this.#avatars.length > 1) this.#host.avatarId ||= offered(this.#avatars, kept?.avatarId);
+    if (this.#voices.length > 1) this.#host.voiceId ||= offered(this.#voices, kept?.voiceId);
     for (const radio of this.#radios) radio.checked = radio.value === this.#host.avatarId;
     this.#voice.value = this.#host.voiceId;
   }
+}
+
+/**
+ * What is wished for, if it is offered, or else the first.
+ *
+ * @param {string[]} ids
+ * @param {string | undefined} wished
+ */
+function offered(ids, wished) {
+  return ids.find((id) => id === wished) ?? ids[0] ?? "";
 }
 
 /**

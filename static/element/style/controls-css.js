@@ -22,7 +22,6 @@ export default `
   border: 1px solid color-mix(in srgb, var(--alarm) 35%, transparent);
   border-radius: var(--radius);
   background: var(--alarm-wash);
-  box-shadow: var(--shadow);
   overflow-wrap: anywhere;
 }
 

@@ -1,3 +1,4 @@
+import { parsedUrl } from "../browser-compat.js";
 import { Problem } from "./problems.js";
 import { VisitorId } from "./visitor-id.js";
 
@@ -73,10 +74,10 @@ function isFramed() {
   return globalThis.top !== globalThis.window;
 }
 
-/** @param {string | undefined} broker */
+/** @param {string | undefined} broker What is no address answers nobody. */
 function foreignOrigin(broker) {
   if (!broker) return "";
-  const { origin } = new URL(broker, globalThis.location?.href);
+  const origin = parsedUrl(broker, globalThis.location?.href)?.origin ?? broker;
   return origin === globalThis.location?.origin ? "" : origin;
 }
 

@@ -12,11 +12,10 @@ const REASONS = {
 };
 
 /**
- * Why a session is over, in words; undefined for no reason or one that is not known here.
+ * Why there is a problem, for the page's English: why the session ended, or else what the broker says.
  *
- * @param {string | null | undefined} endReason
- * @returns {string | undefined}
+ * @param {Pick<import("./problems.js").Problem, "endReason" | "detail">} problem
  */
-export function endReasonText(endReason) {
-  return REASONS[endReason ?? ""];
+export function causeOf({ endReason, detail }) {
+  return REASONS[endReason ?? ""] ?? detail;
 }

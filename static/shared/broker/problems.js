@@ -1,5 +1,3 @@
-import { endReasonText } from "./end-reasons.js";
-
 /** @type {Record<string, string>} The titles of problems that only the page itself can notice. */
 const TITLES = {
   unreachable: "No connection",
@@ -47,7 +45,7 @@ export class Problem extends Error {
   constructor(name, { title, detail = "", requestId = "", retryAfter, endReason } = {}) {
     super(title ?? TITLES[name] ?? "Something went wrong");
     this.name = name;
-    this.detail = endReasonText(endReason) ?? detail;
+    this.detail = detail;
     this.requestId = requestId;
     this.retryAfter = retryAfter;
     this.endReason = endReason;

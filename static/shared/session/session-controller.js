@@ -7,6 +7,9 @@ import { SessionRun } from "./session-run.js";
 import { SessionTerminator } from "./termination.js";
 import { takeTicket } from "./waiting-ticket.js";
 
+/** What is told of a session as it is told of its run. */
+const PASSED_ON = /** @type {const} */ (["waiting", "opened", "timeLeft", "speaking", "trouble", "utterance"]);
+
 /**
  * @typedef {import("../broker/broker-api.js").OpenedSession} OpenedSession
  * @typedef {"ready" | "connecting" | "live" | "ended" | "problem"} State
@@ -199,13 +202,8 @@ export class SessionController extends Emitter {
   async #go(open) {
     if (this.#busy) return;
     const run = (this.#run = new SessionRun(this.#resources));
-    run.on("waiting", (wait) => this.emit("waiting", wait));
-    run.on("opened", (opened) => this.emit("opened", opened));
+    for (const event of PASSED_ON) run.on(event, (/** @type {any} */ told) => this.emit(event, told));
     run.on("live", () => this.#become("live"));
-    run.on("timeLeft", (seconds) => this.emit("timeLeft", seconds));
-    run.on("speaking", (speaking) => this.emit("speaking", speaking));
-    run.on("trouble", (problem) => this.emit("trouble", problem));
-    run.on("utterance", (utterance) => this.emit("utterance", utterance));
     run.on("failed", (problem) => {
       this.#become(problem.name === "session-ended" ? "ended" : "problem", problem);
       if (problem.unanswered) void this.#calmDown();

@@ -17,7 +17,7 @@ const MAY_IMPORT = {
   "element": ["shared", "shared/broker", "shared/session", "shared/speech"],
   "embed": ["shared"],
   "page": ["shared", "shared/broker", "shared/session", "shared/speech", "shared/pages", "element"],
-  "approaches": ["shared", "shared/broker", "shared/session", "shared/pages"],
+  "approaches": ["shared", "shared/broker", "shared/session", "shared/pages", "client"],
   "operator": ["shared", "shared/broker", "shared/pages"],
   "docs": ["shared", "shared/pages"],
 };

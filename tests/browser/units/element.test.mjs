@@ -5,6 +5,7 @@ import test from "node:test";
 
 import { takeUp } from "../../../static/element/host.js";
 import { KalturaAvatar } from "../../../static/element/index.js";
+import { BrokerApi } from "../../../static/shared/broker/broker-api.js";
 
 const ROOT = new URL("../../../", import.meta.url).pathname;
 const read = (path) => readFileSync(join(ROOT, path), "utf8");
@@ -27,12 +28,19 @@ function table(document, head) {
 const found = (pattern) => [...new Set([...sources.matchAll(pattern)].map(([, name]) => name))].sort();
 
 const kebab = (name) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-const own = Object.entries(Object.getOwnPropertyDescriptors(KalturaAvatar.prototype));
+const prototypes = [KalturaAvatar.prototype, Object.getPrototypeOf(KalturaAvatar.prototype)];
+const own = prototypes.flatMap((one) => Object.entries(Object.getOwnPropertyDescriptors(one)));
 const INTERNAL = ["constructor"];
 
 test("a server that renders pages may import the element", () => {
   assert.equal(globalThis.HTMLElement, undefined);
   assert.equal(typeof KalturaAvatar, "function");
+});
+
+test("a broker's address that is none throws nothing: calls to it fail, and that is told", () => {
+  globalThis.document = { baseURI: "https://shop.example/" };
+  const avatar = Object.create(KalturaAvatar.prototype, { getAttribute: { value: () => "http://" } });
+  assert.equal(new BrokerApi({ broker: avatar.broker }).broker, "http://");
 });
 
 test("properties that were set before the element was defined are taken up", () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
+import { causeOf } from "../../../static/shared/broker/end-reasons.js";
 import { nextStepOf } from "../../../static/shared/broker/next-steps.js";
 import { Problem } from "../../../static/shared/broker/problems.js";
 
@@ -55,7 +56,7 @@ test("why a session ended is told by its reason, and what an unknown one says is
     ["of tomorrow", "D."],
     [undefined, "D."],
   ])
-    assert.equal((await ended({ ...about, endReason })).detail, words);
+    assert.equal(causeOf(await ended({ ...about, endReason })), words);
 });
 
 test("whoever has used up today's minutes is not sent to Start", async () => {

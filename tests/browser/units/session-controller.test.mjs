@@ -226,7 +226,7 @@ test("a lost picture is explained by the broker's reason when the session has en
   handlers.connectionChange("failed");
   await soon();
   assert.equal(states.at(-1), "ended: session-ended");
-  assert.equal(problems.at(-1).detail, "It was idle for too long.");
+  assert.equal(problems.at(-1).endReason, "idle");
 });
 
 test("a lost picture of a session that goes on is a problem, and the session is ended", async () => {
@@ -314,7 +314,7 @@ test("a session that is over when it shall be resumed is told to be, with its re
   await session.recover();
   await session.start();
   assert.equal(states.at(-1), "ended: session-ended");
-  assert.equal(problems.at(-1).detail, "Today's minutes are used up.");
+  assert.equal(problems.at(-1).endReason, "budget");
 });
 
 test("End while a session is being resumed ends it, though the answer comes late", async () => {
@@ -437,7 +437,7 @@ test("a page that was kept too long says why its session is over", async () => {
   session.leave();
   await session.comeBack();
   assert.equal(states.at(-1), "ended: session-ended");
-  assert.equal(problems.at(-1).detail, "Its page was left or closed.");
+  assert.equal(problems.at(-1).endReason, "left");
 });
 
 test("a page that was left while it resumed resumes again when it is back", async () => {

@@ -9,7 +9,7 @@ function monitor(api = {}) {
   const told = [];
   const line = new SessionMonitor(api, { sessionId: "s-1" });
   line.on("timeLeft", (seconds) => told.push(seconds));
-  line.on("over", ({ name, detail }) => told.push(`${name}: ${detail}`));
+  line.on("over", ({ name, endReason, detail }) => told.push(`${name}: ${endReason ?? detail}`));
   return { line, told };
 }
 
@@ -19,7 +19,7 @@ test("an end is told once, whoever learns it", async () => {
   const { line, told } = monitor({ state: async () => ({ state: "ended", endReason: "idle" }) });
   await assert.rejects(line.call(async () => Promise.reject(ended)), ended);
   await line.check();
-  assert.deepEqual(told, ["session-ended: It was idle for too long."]);
+  assert.deepEqual(told, ["session-ended: idle"]);
 });
 
 test("an end without a reason that is known here is told all the same", async () => {
