@@ -11,6 +11,7 @@ from playwright.async_api import Locator, Page, expect
 
 PATIENCE_MS: Final = 20_000
 AUDIBLE: Final = 0.01
+SILENT: Final = 0.003
 CREATED: Final = 201
 PAUSE_SECONDS: Final = 0.5
 MORE_FRAMES: Final = 3
@@ -55,7 +56,7 @@ class AvatarPage:
 
     async def status_is(self, words: str) -> None:
         """Waits until the status reads exactly this."""
-        await expect(self.page.get_by_role("status")).to_have_text(words, timeout=PATIENCE_MS)
+        await expect(self.page.get_by_role("status")).to_have_text(words)
 
     async def start(self) -> str:
         """Clicks Start, waits until it is live, and returns the session's id."""
@@ -97,6 +98,18 @@ class AvatarPage:
     async def loud_since(self, time: float) -> bool:
         """Whether a voice was heard from a moment of the media on."""
         return any(sample["loudness"] > AUDIBLE for sample in await self.heard_since(time))
+
+    async def goes_silent(self, seconds: float) -> None:
+        """Waits until nothing was heard for so long."""
+        begun = await self.media_time()
+
+        async def is_silent() -> bool:
+            now = await self.media_time()
+            samples = await self.heard_since(now - seconds)
+            was_silent = all(sample["loudness"] < SILENT for sample in samples)
+            return was_silent and now - begun > seconds
+
+        await eventually(is_silent, "nothing is heard")
 
     async def heard_since(self, time: float) -> list[dict[str, float]]:
         """Samples `{time, loudness}` from a moment of the media on."""

@@ -148,6 +148,19 @@ test("a session that the SDK opens unseen is live all the same, and the SDK's to
   assert.deepEqual([told, ended, asked], [["connecting", "live", "ended"], 1, []]);
 });
 
+test("a text that comes too late tells that its session has ended, and another can be opened", async () => {
+  const late = () => problem("session-ended", 410);
+  const { open } = page({ [CREATE]: [created("s-1"), created("s-2")], "POST /api/avatar-sessions/s-1/speak": late });
+  const { demo, told } = open(apiControl);
+  await demo.start();
+  await assert.rejects(demo.speak("Too late.", "t-1"));
+  await settle();
+  assert.deepEqual(told, ["connecting", "live", "ended: session-ended"]);
+  await demo.start();
+  assert.equal(told.at(-1), "live");
+  demo.end();
+});
+
 test("an approach that fails is told in its own words, and opens no second session", async () => {
   const { open, asked } = page({ [CREATE]: () => Promise.reject(new TypeError("Failed to fetch")) });
   const { demo, told } = open(apiControl);
