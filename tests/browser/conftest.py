@@ -109,19 +109,13 @@ def sdk_demo(
 
 
 @pytest.fixture(scope="session")
-def tailored_demo(
+def choice_demo(
     run_demo: RunDemo, site: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Demo]:
-    """Likewise, as an operator may have it: all that the emulator offers, and a look of its own."""
-    settings = {
-        "ALLOWED_ORIGINS": site.url,
-        "AVATAR_CATALOG_TAG": CATALOG_TAG,
-        "AVATAR_TOKEN_MODE": "direct",
-        "PAGE_ACCENT": "#ffe600",
-        "PAGE_DEVELOPER": "false",
-        "PAGE_PHRASES": "Good morning.",
-    }
-    with run_demo(tmp_path_factory.mktemp("tailored"), **settings) as demo:
+    """Likewise; it offers all that the emulator has, and hands out Kaltura's own tokens."""
+    offered = {"AVATAR_CATALOG_TAG": CATALOG_TAG, "AVATAR_TOKEN_MODE": "direct"}
+    folder = tmp_path_factory.mktemp("choice")
+    with run_demo(folder, ALLOWED_ORIGINS=site.url, **offered) as demo:
         yield demo
 
 
@@ -129,8 +123,9 @@ def tailored_demo(
 def small_demo(
     run_demo: RunDemo, site: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Demo]:
-    """Likewise, with room for one."""
-    settings = {"ALLOWED_ORIGINS": site.url, "MAX_CONCURRENT_SESSIONS": "1"}
+    """Likewise; it has room for one, and a look of its own."""
+    look = {"PAGE_ACCENT": "#ffe600", "PAGE_DEVELOPER": "false", "PAGE_PHRASES": "Good morning."}
+    settings = {"ALLOWED_ORIGINS": site.url, "MAX_CONCURRENT_SESSIONS": "1", **look}
     with run_demo(tmp_path_factory.mktemp("small"), **settings) as demo:
         yield demo
 

@@ -233,9 +233,9 @@ async def _fits(tab: AvatarPage, width: int, height: int) -> bool:
 
 
 async def test_a_colour_of_the_operators_can_be_read_by_day_and_by_night(
-    tab: AvatarPage, tailored_demo: Demo
+    tab: AvatarPage, small_demo: Demo
 ) -> None:
-    await tab.page.goto(tailored_demo.url)
+    await tab.page.goto(small_demo.url)
     await expect(tab.button("Start")).to_be_enabled()
     assert await faint(tab) == []
     await tab.button("Use an example").click()

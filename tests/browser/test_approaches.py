@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Locator, Request, Route, expect
+from playwright.async_api import Locator, Request, expect
 from pydantic import SecretStr
 
 from app.sessions.clock import SessionClock
@@ -17,7 +17,7 @@ from app.sessions.keyring import Keyring
 from app.sessions.tokens import InvalidTokenError, SessionTokens
 from tests.support.accessibility import faint, overflows
 from tests.support.avatar_page import AvatarPage, eventually
-from tests.support.demo import KS, SDK_URL, SECRET_KEY, STAND_IN, Demo
+from tests.support.demo import KS, SECRET_KEY, Demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -159,30 +159,14 @@ async def test_each_approach_is_seen_heard_stopped_and_ended_and_no_secret_leave
 
 
 async def test_direct_mode_says_whose_token_the_page_has(
-    tailored_demo: Demo, tab: AvatarPage
+    choice_demo: Demo, tab: AvatarPage
 ) -> None:
-    await tab.page.goto(f"{tailored_demo.url}/approaches")
+    await tab.page.goto(f"{choice_demo.url}/approaches")
     panel = DemoPanel(tab, "SDK control")
     await panel.run()
     await expect(panel.secrets.first).to_contain_text("Kaltura's own token, until")
     await panel.button("End").click()
     await panel.status_is("Ended")
-
-
-async def test_showing_needs_no_more_of_the_sdk_than_is_documented(
-    tab: AvatarPage, sdk_demo: Demo
-) -> None:
-    async def serve(route: Route) -> None:
-        await route.fulfill(path=STAND_IN, headers={"Access-Control-Allow-Origin": "*"})
-
-    await tab.page.route(SDK_URL, serve)
-    await tab.page.goto(f"{sdk_demo.url}/approaches")
-    panel = DemoPanel(tab, "API control")
-    session_id = await panel.run()
-    await tab.sees_the_picture_go_on()
-    await panel.button("End").click()
-    await eventually(lambda: sdk_demo.session_is(session_id, "ended"), "the session is ended")
-    assert await tab.page.evaluate("undocumented") == []
 
 
 async def test_the_code_that_is_shown_is_the_code_that_runs(visit: AvatarPage) -> None:

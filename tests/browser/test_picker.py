@@ -20,10 +20,10 @@ async def refuse(route: Route) -> None:
 
 
 async def test_a_session_has_the_avatar_and_the_voice_that_its_visitor_chose(
-    tailored_demo: Demo, tab: AvatarPage
+    choice_demo: Demo, tab: AvatarPage
 ) -> None:
     await tab.page.set_viewport_size({"width": 320, "height": 900})
-    await tab.page.goto(tailored_demo.url)
+    await tab.page.goto(choice_demo.url)
     avatars = tab.page.get_by_role("radiogroup", name="Avatar")
     voices = tab.page.get_by_role("combobox", name="Voice")
     await expect(avatars.get_by_role("radio", name="Ada")).to_be_checked()
@@ -33,7 +33,7 @@ async def test_a_session_has_the_avatar_and_the_voice_that_its_visitor_chose(
     await avatars.get_by_role("radio", name="Ada").press("ArrowDown")
     await expect(avatars.get_by_role("radio", name="Grace")).to_be_checked()
     await voices.select_option("English 2")
-    session = await tailored_demo.session(await tab.start())
+    session = await choice_demo.session(await tab.start())
     assert (session["avatarId"], session["voiceId"]) == ("grace", "emulator-voice-en-2")
     await expect(avatars).to_be_hidden()
     await tab.button("End").click()
@@ -41,14 +41,14 @@ async def test_a_session_has_the_avatar_and_the_voice_that_its_visitor_chose(
 
 
 async def test_a_link_chooses_and_fills_the_box_and_starts_and_says_nothing(
-    tailored_demo: Demo, tab: AvatarPage
+    choice_demo: Demo, tab: AvatarPage
 ) -> None:
     calls: list[str] = []
     tab.page.on("request", lambda request: calls.append(request.method))
     tab.tolerated = ("ERR_FAILED",)
     await tab.page.route(PICTURES, refuse)
     presets = "avatar=grace&voice=emulator-voice-de-1&lang=de&theme=dark&text=Send+money."
-    await tab.page.goto(f"{tailored_demo.url}/?{presets}")
+    await tab.page.goto(f"{choice_demo.url}/?{presets}")
     await expect(tab.page.get_by_role("radio", name="Grace")).to_be_checked()
     await expect(tab.page.get_by_role("combobox", name="Stimme")).to_have_value(
         "emulator-voice-de-1"
@@ -81,12 +81,12 @@ async def test_where_there_is_one_of_each_nothing_is_to_be_chosen(
 
 
 async def test_without_a_catalog_a_session_starts_as_ever(
-    tailored_demo: Demo, tab: AvatarPage
+    choice_demo: Demo, tab: AvatarPage
 ) -> None:
     tab.tolerated = ("ERR_FAILED",)
     await tab.page.route(CATALOG, refuse)
-    await tab.page.goto(tailored_demo.url)
-    session = await tailored_demo.session(await tab.start())
+    await tab.page.goto(choice_demo.url)
+    session = await choice_demo.session(await tab.start())
     assert session["avatarId"] == "ada"
     await expect(tab.page.get_by_role("radiogroup")).to_have_count(0)
     await tab.button("End").click()

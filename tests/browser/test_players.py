@@ -9,12 +9,13 @@ from tests.support.demo import SDK_URL, STAND_IN, Demo
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+async def serve(route: Route) -> None:
+    await route.fulfill(path=STAND_IN, headers={"Access-Control-Allow-Origin": "*"})
+
+
 async def test_the_documented_surface_of_the_sdk_is_enough_also_to_resume(
     tab: AvatarPage, sdk_demo: Demo
 ) -> None:
-    async def serve(route: Route) -> None:
-        await route.fulfill(path=STAND_IN, headers={"Access-Control-Allow-Origin": "*"})
-
     # It says nothing when the page goes, so its viewer's place may not be free at once.
     tab.tolerated = ("409",)
     await tab.page.route(SDK_URL, serve)
@@ -43,6 +44,24 @@ async def test_the_documented_surface_of_the_sdk_is_enough_also_to_resume(
     await eventually(lambda: sdk_demo.session_is(session_id, "ended"), "the session is ended")
     assert await tab.page.evaluate("undocumented") == []
     await expect(tab.page.locator("#note")).to_be_hidden()
+
+
+async def test_an_approach_shows_its_avatar_by_the_documented_surface_too(
+    tab: AvatarPage, sdk_demo: Demo
+) -> None:
+    await tab.page.route(SDK_URL, serve)
+    await tab.page.goto(f"{sdk_demo.url}/approaches")
+    panel = tab.page.get_by_role("region", name="API control", exact=True)
+    await panel.get_by_role("button", name="Run").click()
+    await expect(panel.get_by_role("status")).to_have_text("Live")
+
+    async def is_seen() -> bool:
+        return bool(await panel.locator("video").evaluate("video => video.currentTime > 0"))
+
+    await eventually(is_seen, "the picture goes on")
+    await panel.get_by_role("button", name="End").click()
+    await expect(panel.get_by_role("status")).to_have_text("Ended")
+    assert await tab.page.evaluate("undocumented") == []
 
 
 async def test_without_the_sdk_the_bundled_player_steps_in_and_the_page_says_so(

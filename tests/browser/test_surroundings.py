@@ -10,9 +10,9 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, expect
 
-from tests.support.avatar_page import AvatarPage, eventually
+from tests.support.avatar_page import AvatarPage, another_site, eventually
 from tests.support.browsers import new_context
-from tests.support.demo import TOKEN, Demo, sign_in
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -85,18 +85,6 @@ async def test_without_webrtc_the_page_says_so_and_opens_nothing(
 # A link from another site
 
 
-@asynccontextmanager
-async def another_site(tab: AvatarPage, target: str) -> AsyncIterator[str]:
-    """A page of `localhost`, which is another site than 127.0.0.1, with a link to `target`."""
-    url = "http://localhost:1/mail"
-    link = f'<meta charset="utf-8"><title>A mail</title><a href="{target}">Talk to it</a>'
-    await tab.page.context.route(
-        url, lambda route: route.fulfill(body=link, content_type="text/html")
-    )
-    yield url
-    await tab.page.context.unroute(url)
-
-
 async def cookies_of(tab: AvatarPage) -> dict[str, Any]:
     return {str(one.get("name")): one.get("value") for one in await tab.page.context.cookies()}
 
@@ -124,20 +112,6 @@ async def test_a_link_from_another_site_leaves_the_visitor_who_they_are(
     await tab.status_is("Live")
     await tab.button("End").click()
     await eventually(lambda: demo.session_is(session_id, "ended"), "the session is ended")
-
-
-async def test_a_link_from_another_site_finds_the_operator_signed_in(
-    tab: AvatarPage, operated: Demo
-) -> None:
-    tab.tolerated = ("401",)
-    console = f"{operated.url}/operator"
-    await tab.page.goto(console)
-    await sign_in(tab.page, TOKEN)
-    await expect(tab.button("Sign out")).to_be_visible()
-    async with another_site(tab, console) as mail:
-        await tab.page.goto(mail)
-        await tab.page.get_by_text("Talk to it").click()
-        await expect(tab.button("Sign out")).to_be_visible()
 
 
 # A proxy that asks for a password

@@ -1,7 +1,8 @@
 """The page as a visitor uses it, and what a probe in it sees and hears."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -173,3 +174,15 @@ async def eventually(condition: Callable[[], Awaitable[bool]], what: str) -> Non
                 await asyncio.sleep(0.05)
     except TimeoutError:
         pytest.fail(f"this did not come true: {what}")
+
+
+@asynccontextmanager
+async def another_site(tab: AvatarPage, target: str) -> AsyncIterator[str]:
+    """A page of `localhost`, which is another site than 127.0.0.1, with a link to `target`."""
+    url = "http://localhost:1/mail"
+    link = f'<meta charset="utf-8"><title>A mail</title><a href="{target}">Talk to it</a>'
+    await tab.page.context.route(
+        url, lambda route: route.fulfill(body=link, content_type="text/html")
+    )
+    yield url
+    await tab.page.context.unroute(url)
