@@ -15,7 +15,7 @@ test("the SDK shows the avatar where it comes", async () => {
   assert.deepEqual(player, { KalturaAvatarSession, kind: "sdk" });
 });
 
-test("an SDK that does not come in time is not waited for", async (t) => {
+test("an SDK that does not come in time is not waited for", { timeout: 10_000 }, async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const loading = loadPlayer(config, () => new Promise(() => {}));
   t.mock.timers.tick(8000);
