@@ -74,7 +74,7 @@ def _thumbnail(avatar_id: str) -> bytes:
     """The picture of an avatar as PNG."""
     file = io.BytesIO()
     picture = picture_at_rest(LOOKS[avatar_id])
-    picture.convert("RGB").resize((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS)).save(file, "PNG")
+    picture.resize((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS)).save(file, "PNG")
     return file.getvalue()
 
 

@@ -17,7 +17,7 @@ from app.emulator.call_recording import CallRecordingMiddleware
 from app.emulator.catalog import CatalogApi
 from app.emulator.control import ControlApi
 from app.emulator.face.animation import FaceAnimator, StillFace
-from app.emulator.face.portrait import portrait_of
+from app.emulator.face.portrait import picture_of, portrait_of
 from app.emulator.fault_injection import FaultInjectionMiddleware
 from app.emulator.faults import FaultList
 from app.emulator.inspection import inspection_router
@@ -56,18 +56,19 @@ def create_emulator(settings: EmulatorSettings) -> FastAPI:
     engine = SpeechEngine()
     sessions = EmulatorSessions(settings, engine)
     faults = FaultList()
-    face = StillFace if settings.is_still else FaceAnimator
 
     async def renderer_for(avatar_id: str) -> FaceRenderer:
-        return face(await portrait_of(avatar_id))
+        if settings.is_still:
+            return StillFace(await picture_of(avatar_id))
+        return FaceAnimator(await portrait_of(avatar_id))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Drawn at the start, so that the first visitor need not wait for it.
-        first_portrait = asyncio.create_task(portrait_of(settings.avatar_id))
+        first_face = asyncio.create_task(renderer_for(settings.avatar_id))
         yield
         await sessions.close()
-        await first_portrait
+        await first_face
         engine.close()
 
     class Emulator(FastAPI):

@@ -1,23 +1,25 @@
 """A real browser, a real broker with its emulator, and a tab that must end without an error."""
 
-import base64
-import hashlib
 import os
+import shutil
+import subprocess
 import wave
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
+from app.emulator.settings import CATALOG_TAG
 from app.emulator.speech.espeak import load_espeak
-from tests.support.avatar_page import AvatarPage
-from tests.support.browsers import program_of
-from tests.support.demo import OPERATED, SDK_URL, STAND_IN, Demo, Launch, running_demo
-from tests.support.processes import BACKSTAGE, NODE, Running, free_port, running
-from tests.support.site import calls_allowed_from
+from tests.support.avatar_page import PATIENCE_MS, AvatarPage
+from tests.support.browsers import new_context, program_of
+from tests.support.demo import OPERATED, WITH_STAND_IN, Demo, Launch, RunDemo, running_demo
+from tests.support.processes import NODE, ROOT, Running, free_port
+from tests.support.site import Site, running_site
 
 CHROMIUM_ARGUMENTS: Final = [
     "--no-sandbox",
@@ -38,6 +40,7 @@ async def launch(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Laun
     program = program_of("chromium")
     microphone = _someone_speaking(tmp_path_factory.mktemp("microphone"))
     arguments = [*CHROMIUM_ARGUMENTS, f"--use-file-for-fake-audio-capture={microphone}"]
+    expect.set_options(timeout=PATIENCE_MS)
     async with async_playwright() as playwright:
         yield lambda: playwright.chromium.launch(executable_path=program, args=arguments)
 
@@ -61,80 +64,86 @@ async def browser(launch: Launch) -> AsyncIterator[Browser]:
     await browser.close()
 
 
-@pytest.fixture
-def moving_demo(tmp_path: Path) -> Iterator[Demo]:
-    """A broker before an emulator whose picture moves."""
-    with (
-        running("emulator", tmp_path, ready=BACKSTAGE) as emulator,
-        running_demo(emulator, tmp_path) as demo,
-    ):
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The code as the image has it: what a page loads is bundled, which takes half of the time."""
+    tree = tmp_path_factory.mktemp("image")
+    for folder in ("app", "static", "templates"):
+        shutil.copytree(ROOT / folder, tree / folder)
+    subprocess.run(  # noqa: S603 - our own script
+        [ROOT / "scripts/bundle", tree / "static"],
+        env={"PATH": f"{NODE.parent}:/usr/bin:/bin"},
+        check=True,
+    )
+    return tree
+
+
+@pytest.fixture(scope="session")
+def run_demo(emulator: Running, image: Path) -> RunDemo:
+    """Runs a broker of the image before the emulator."""
+    return partial(running_demo, emulator, PYTHONPATH=str(image))
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def site() -> AsyncIterator[Site]:
+    """A site of another origin."""
+    async with running_site(free_port()) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def demo(run_demo: RunDemo, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A broker that the pages of the site may call."""
+    with run_demo(tmp_path_factory.mktemp("demo"), ALLOWED_ORIGINS=site.url) as demo:
         yield demo
 
 
 @pytest.fixture(scope="session")
-def demo(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with running_demo(emulator, tmp_path_factory.mktemp("demo")) as demo:
-        yield demo
-
-
-@pytest.fixture(scope="session")
-def sdk_demo(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A broker whose page takes the SDK from `SDK_URL`, which a test must serve or leave dead."""
-    folder = tmp_path_factory.mktemp("sdk-demo")
-    with running_demo(emulator, folder, AVATAR_SDK_URL=SDK_URL) as demo:
-        yield demo
-
-
-@pytest.fixture(scope="session")
-def hashed_demo(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """Likewise, and it must be the stand-in as it stands in its file."""
-    digest = base64.b64encode(hashlib.sha384(STAND_IN.read_bytes()).digest()).decode()
-    integrity = {"AVATAR_SDK_URL": SDK_URL, "AVATAR_SDK_INTEGRITY": f"sha384-{digest}"}
-    with running_demo(emulator, tmp_path_factory.mktemp("hashed"), **integrity) as demo:
-        yield demo
-
-
-@pytest.fixture(scope="session")
-def operated(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A broker with an operator."""
-    with running_demo(emulator, tmp_path_factory.mktemp("operated"), **OPERATED) as demo:
-        yield demo
-
-
-@pytest.fixture
-def impatient_demo(emulator: Running, tmp_path: Path) -> Iterator[Demo]:
-    """A broker that soon ends what nobody watches; a page gives a sign of life every 10 s."""
-    with running_demo(emulator, tmp_path, SESSION_IDLE_SECONDS="12") as demo:
-        yield demo
-
-
-@pytest.fixture
-def small_demo(emulator: Running, tmp_path: Path) -> Iterator[Demo]:
-    """A broker with room for one."""
-    with running_demo(emulator, tmp_path, MAX_CONCURRENT_SESSIONS="1") as demo:
-        yield demo
-
-
-@pytest.fixture(scope="module")
-def port() -> int:
-    """Where a site of another origin is."""
-    return free_port()
-
-
-@pytest.fixture(scope="module")
-def broker(
-    emulator: Running, tmp_path_factory: pytest.TempPathFactory, port: int
+def sdk_demo(
+    run_demo: RunDemo, site: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Demo]:
-    """A broker that the pages of that site may call."""
-    folder = tmp_path_factory.mktemp("broker")
-    with running_demo(emulator, folder, **calls_allowed_from(port)) as broker:
-        yield broker
+    """Likewise; its pages take the SDK from `SDK_URL`, and only as the stand-in's file has it."""
+    folder = tmp_path_factory.mktemp("sdk-demo")
+    with run_demo(folder, ALLOWED_ORIGINS=site.url, **WITH_STAND_IN) as demo:
+        yield demo
+
+
+@pytest.fixture(scope="session")
+def choice_demo(
+    run_demo: RunDemo, site: Site, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Demo]:
+    """Likewise; it offers all that the emulator has, and hands out Kaltura's own tokens."""
+    offered = {"AVATAR_CATALOG_TAG": CATALOG_TAG, "AVATAR_TOKEN_MODE": "direct"}
+    folder = tmp_path_factory.mktemp("choice")
+    with run_demo(folder, ALLOWED_ORIGINS=site.url, **offered) as demo:
+        yield demo
+
+
+@pytest.fixture(scope="session")
+def small_demo(
+    run_demo: RunDemo, site: Site, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Demo]:
+    """Likewise; it has room for one, and a look of its own."""
+    look = {"PAGE_ACCENT": "#ffe600", "PAGE_DEVELOPER": "false", "PAGE_PHRASES": "Good morning."}
+    settings = {"ALLOWED_ORIGINS": site.url, "MAX_CONCURRENT_SESSIONS": "1", **look}
+    with run_demo(tmp_path_factory.mktemp("small"), **settings) as demo:
+        yield demo
+
+
+@pytest.fixture(scope="session")
+def operated(
+    run_demo: RunDemo, site: Site, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Demo]:
+    """A broker with an operator, that may be in a frame on the site, and be called from nowhere."""
+    settings = {**OPERATED, "FRAME_ANCESTORS": site.local_url}
+    with run_demo(tmp_path_factory.mktemp("operated"), **settings) as demo:
+        yield demo
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def tab(browser: Browser) -> AsyncIterator[AvatarPage]:
     """A tab; a test asks for a broker of its own before, so that the broker outlives the tab."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    context = await new_context(browser, viewport={"width": 1280, "height": 800})
     tab = AvatarPage(await context.new_page())
     yield tab
     await context.close()

@@ -1,15 +1,13 @@
 """Everyone can use the page: by keyboard, on a phone, in dark and light, by name."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Route, expect
 
 from tests.support.accessibility import faint, overflows
 from tests.support.avatar_page import AvatarPage
-from tests.support.demo import Demo, running_demo
-from tests.support.processes import Running
+from tests.support.demo import Demo
 from tests.support.waiting_room import CREATE, WaitingRoom
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -19,6 +17,8 @@ SIZES = (
     *((320, 640), (360, 640), (390, 844), (560, 700), (768, 1024), (959, 500), (600, 470)),
 )
 """640x400 is what a page of 1280x800 has at 200 %."""
+
+LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitän" * 5
 
 
 async def test_the_keyboard_alone_is_enough(tab: AvatarPage, demo: Demo) -> None:
@@ -44,48 +44,29 @@ async def test_the_keyboard_alone_is_enough(tab: AvatarPage, demo: Demo) -> None
     await expect(tab.button("Start")).to_be_focused()
 
 
-async def test_each_control_has_its_name_and_each_state_its_controls(
+async def test_every_page_is_free_of_barriers(tab: AvatarPage, demo: Demo) -> None:
+    for path in ("/approaches", "/docs#speak", "/problems/at-capacity"):
+        await tab.page.goto(demo.url + path)
+        assert await tab.barriers() == [], path
+
+
+async def test_captions_hide_no_face_and_they_and_the_sound_stay_as_one_wants_them(
     tab: AvatarPage, demo: Demo
 ) -> None:
-    await tab.page.goto(demo.url)
-    await expect(tab.button("Start")).to_be_enabled()
-    for name in ("Speak", "Stop", "End"):
-        await expect(tab.button(name)).to_be_disabled()
-    await expect(tab.page.get_by_text("an AI makes the face and the voice")).to_be_visible()
-    await expect(tab.page.get_by_text("This is the emulator, not Kaltura.")).to_be_visible()
-    assert await tab.barriers() == []
-
-    await tab.start()
-    await tab.text.fill("Hello")
-    for name in ("Speak", "Stop", "End"):
-        await expect(tab.button(name)).to_be_enabled()
-    await expect(tab.button("Start")).to_be_disabled()
-    await expect(tab.page.get_by_text("AI-generated face and voice")).to_be_visible()
-    assert await tab.barriers() == []
-    await tab.button("Speak").click()
-    await expect(tab.fates.first).to_contain_text("speaking")
-    assert await tab.barriers() == []
-    await tab.button("End").click()
-    await tab.status_is("Ended")
-    assert await tab.barriers() == []
-
-
-@pytest.mark.parametrize("path", ["/approaches", "/docs#speak", "/problems/at-capacity"])
-async def test_every_page_is_free_of_barriers(tab: AvatarPage, demo: Demo, path: str) -> None:
-    await tab.page.goto(demo.url + path)
-    assert await tab.barriers() == []
-
-
-async def test_sound_and_captions_are_as_one_wants_them_and_stay_so(
-    tab: AvatarPage, demo: Demo
-) -> None:
+    await tab.page.set_viewport_size({"width": 667, "height": 375})  # a phone held sideways
     await tab.page.goto(demo.url)
     await tab.start()
-    await tab.button("Use an example").click()
-    await expect(tab.button("Speak")).to_be_focused()
-    await tab.page.keyboard.press("Enter")
+    await tab.speak(
+        "This is a sentence of about eighty letters, which is as long as a piece may be."
+    )
     caption = tab.page.locator(".caption:visible")
-    await expect(caption).to_have_count(1)
+    await expect(caption).to_contain_text("eighty letters")
+    stage = await tab.page.locator(".stage").bounding_box()
+    words = await caption.bounding_box()
+    assert stage
+    assert words
+    assert words["y"] > stage["y"] + 0.7 * stage["height"], "words hide the face"
+    await tab.page.set_viewport_size({"width": 1280, "height": 800})
     size = await caption.evaluate("each => getComputedStyle(each).fontSize")
     await tab.button("Caption size: medium").click()
     assert await caption.evaluate("each => getComputedStyle(each).fontSize") > size
@@ -111,44 +92,20 @@ async def test_sound_and_captions_are_as_one_wants_them_and_stay_so(
     await tab.button("End").click()
 
 
-@pytest.mark.parametrize(
-    ("text", "count", "sayable"),
-    [
+async def test_characters_are_counted_as_the_server_counts_them(
+    tab: AvatarPage, demo: Demo
+) -> None:
+    await tab.page.goto(demo.url)
+    for text, count, is_sayable in (
         ("   ", "0 / 1000", False),
         ("a" * 1000, "1000 / 1000", True),
         ("a" * 1001, "1 too many", False),
         ("😀" * 1000, "1000 / 1000", True),
         ("  padded  ", "6 / 1000", True),
-    ],
-)
-async def test_characters_are_counted_as_the_server_counts_them(
-    tab: AvatarPage, demo: Demo, text: str, count: str, *, sayable: bool
-) -> None:
-    await tab.page.goto(demo.url)
-    await tab.start()
-    await tab.text.fill(text)
-    await expect(tab.page.locator("#count")).to_have_text(count)
-    await expect(tab.button("Speak")).to_be_enabled(enabled=sayable)
-    await tab.button("End").click()
-
-
-async def test_a_phone_never_scrolls_sideways(browser: Browser, demo: Demo) -> None:
-    context = await browser.new_context(
-        viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True
-    )
-    tab = AvatarPage(await context.new_page())
-    await tab.page.goto(demo.url)
-    assert not await overflows(tab)
-    await tab.button("Start").tap()
-    await tab.status_is("Live")
-    await tab.speak("Donaudampfschifffahrtsgesellschaftskapitän" * 5)
-    await expect(tab.fates.first).to_contain_text("speaking")
-    await tab.page.get_by_text("Developer").tap()
-    assert not await overflows(tab)
-    await tab.button("End").tap()
-    await tab.status_is("Ended")
-    await context.close()
-    assert tab.errors == []
+    ):
+        await tab.text.fill(text)
+        await expect(tab.page.locator("#count")).to_have_text(count)
+        await expect(tab.button("Speak")).to_be_enabled(enabled=is_sayable)
 
 
 async def test_nothing_is_cut_off_at_any_size(tab: AvatarPage, demo: Demo) -> None:
@@ -171,40 +128,30 @@ async def test_nothing_is_cut_off_at_any_size(tab: AvatarPage, demo: Demo) -> No
     assert [size for size in SIZES if not await _fits(tab, *size)] == []
 
 
-async def test_the_face_is_free_of_words_on_a_phone_held_sideways(
+async def test_every_state_has_its_controls_by_name_and_can_be_read_and_used(
     tab: AvatarPage, demo: Demo
 ) -> None:
-    await tab.page.set_viewport_size({"width": 667, "height": 375})
-    await tab.page.goto(demo.url)
-    await tab.start()
-    await tab.speak(
-        "This is a sentence of about eighty letters, which is as long as a piece may be."
-    )
-    caption = tab.page.locator(".caption:visible")
-    await expect(caption).to_contain_text("eighty letters")
-    stage = await tab.page.locator(".stage").bounding_box()
-    words = await caption.bounding_box()
-    assert stage
-    assert words
-    assert words["y"] > stage["y"] + 0.7 * stage["height"]
-    await tab.button("End").click()
-
-
-async def test_every_state_can_be_read_and_used(tab: AvatarPage, demo: Demo) -> None:
     tab.tolerated = ("Failed to load resource",)
     held, room = Held(), WaitingRoom()
     await room.guard(tab.page)
     await tab.page.route(CREATE, held.pass_on)
     await tab.page.set_viewport_size({"width": 320, "height": 700})
     await tab.page.goto(demo.url)
+    await expect(tab.button("Start")).to_be_enabled()
+    for name in ("Speak", "Stop", "End"):
+        await expect(tab.button(name)).to_be_disabled()
+    await expect(tab.page.get_by_text("an AI makes the face and the voice")).to_be_visible()
+    await expect(tab.page.get_by_text("This is the emulator, not Kaltura.")).to_be_visible()
     await tab.page.get_by_text("Developer").click()
     assert await _wrong(tab) == []
 
-    await tab.speak("Read me.")
+    await tab.speak(LONG_WORD)
     await tab.status_is("Connecting")
     assert await _wrong(tab) == []
     held.release()
     await expect(tab.page.get_by_text("You are 3rd in line")).to_be_visible()
+    await expect(tab.text).to_have_value(LONG_WORD)
+    await expect(tab.button("Speak")).to_be_disabled()
     assert await _wrong(tab) == []
     room.offline = True
     room.tell()
@@ -218,10 +165,16 @@ async def test_every_state_can_be_read_and_used(tab: AvatarPage, demo: Demo) -> 
     held.release()
 
     await tab.status_is("Live")
-    await expect(tab.fates.first).to_contain_text("speaking")
+    await expect(tab.fates).to_contain_text("speaking")
+    await expect(tab.text).to_have_value("")
     assert await _wrong(tab) == []
     await tab.page.route("**/speak", lambda route: route.abort())
-    await tab.speak("Nobody answers this.")
+    await tab.text.fill("Nobody answers this.")
+    for name in ("Speak", "Stop", "End"):
+        await expect(tab.button(name)).to_be_enabled()
+    await expect(tab.button("Start")).to_be_disabled()
+    await expect(tab.page.get_by_text("AI-generated face and voice")).to_be_visible()
+    await tab.button("Speak").click()
     await expect(tab.page.get_by_role("alert")).to_be_visible()
     assert await _wrong(tab) == []
     await tab.button("End").click()
@@ -280,12 +233,11 @@ async def _fits(tab: AvatarPage, width: int, height: int) -> bool:
 
 
 async def test_a_colour_of_the_operators_can_be_read_by_day_and_by_night(
-    tab: AvatarPage, emulator: Running, tmp_path: Path
+    tab: AvatarPage, small_demo: Demo
 ) -> None:
-    brand = {"PAGE_ACCENT": "#ffe600", "PAGE_PHRASES": "Good morning.", "PAGE_DEVELOPER": "false"}
-    with running_demo(emulator, tmp_path, **brand) as demo:
-        await tab.page.goto(demo.url)
-        await expect(tab.button("Start")).to_be_enabled()
-        assert await faint(tab) == []
-        await tab.button("Use an example").click()
-        await expect(tab.text).to_have_value("Good morning.")
+    await tab.page.goto(small_demo.url)
+    await expect(tab.button("Start")).to_be_enabled()
+    assert await faint(tab) == []
+    await tab.button("Use an example").click()
+    await expect(tab.text).to_have_value("Good morning.")
+    await expect(tab.button("Speak")).to_be_focused()

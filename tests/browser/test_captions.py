@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Route, expect
 
-from tests.support.avatar_page import AUDIBLE, PATIENCE_MS, AvatarPage, eventually
+from tests.support.avatar_page import AUDIBLE, AvatarPage, eventually
 from tests.support.demo import Demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -52,7 +52,7 @@ async def test_a_text_right_after_stop_is_captioned_while_it_is_heard(
     stopped = await tab.media_time()
     await tab.button("Speak").click()
     assert await tab.media_time() - stopped < 0.6  # the detector still holds the old voice
-    await expect(tab.fates.first).to_contain_text("said", timeout=PATIENCE_MS)
+    await expect(tab.fates.first).to_contain_text("said")
 
     (voice,) = [each for each in await tab.voices_since(stopped + 0.2) if each[1] - each[0] > 0.5]
     shown = {text: time for time, text in await tab.captions_since(stopped)}
@@ -78,7 +78,7 @@ async def test_each_text_is_captioned_while_it_is_heard_although_the_answers_com
         await tab.speak(text)
         await expect(tab.fates.first).to_contain_text("speaking")
         await expect(tab.page.locator(".caption:visible")).to_have_text(text)
-        await expect(tab.fates.first).to_contain_text("said", timeout=PATIENCE_MS)
+        await expect(tab.fates.first).to_contain_text("said")
         assert await tab.loud_since(heard)
     voices = await tab.voices_since(before)
     captions = [each for each in await tab.captions_since(before) if each[1]]
@@ -98,7 +98,7 @@ async def test_the_pieces_of_a_long_sentence_come_with_the_voice(
         "This is a sentence of more than ninety letters, which goes on for as long as you want, "
         "if only you stay with the voice."
     )
-    await expect(tab.fates.first).to_contain_text("said", timeout=PATIENCE_MS)
+    await expect(tab.fates.first).to_contain_text("said")
     captions = await tab.captions_since(before)
     (_, first), (shown, second), _ = captions
     assert first[-1] == ","
@@ -129,7 +129,7 @@ async def test_an_answer_that_was_lost_is_no_failure(tab: AvatarPage, demo: Demo
         "This will be heard all the same."
     )
     await expect(tab.text).to_have_value("")
-    await expect(tab.fates.first).to_have_text("said", timeout=PATIENCE_MS)
+    await expect(tab.fates.first).to_have_text("said")
     assert await tab.loud_since(before)
     await expect(tab.page.get_by_role("alert")).to_be_hidden()
     await expect(tab.text).to_have_value("")
@@ -149,7 +149,7 @@ async def test_a_text_of_which_nobody_knows_says_so_until_it_is_heard(
     await expect(tab.text).to_have_value("")
     await expect(tab.page.get_by_role("alert")).to_contain_text("you may hear it")
     # Where the broker has never heard of it, it was not said, and is given back.
-    await expect(tab.fates.first).to_have_text("failed · it did not arrive", timeout=PATIENCE_MS)
+    await expect(tab.fates.first).to_have_text("failed · it did not arrive")
     await expect(tab.text).to_have_value("Perhaps.")
     await expect(tab.page.get_by_role("alert")).to_be_hidden()
     await tab.button("End").click()

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page
 
 from tests.support.avatar_page import eventually
 from tests.support.demo import Demo
-from tests.support.site import running_site
+from tests.support.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -25,31 +25,30 @@ OPEN: Final = "client.open().then((own) => (window.session = own).sessionId)"
 
 
 @asynccontextmanager
-async def visiting(browser: Browser, broker: Demo, port: int) -> AsyncIterator[Page]:
+async def visiting(browser: Browser, demo: Demo, site: Site) -> AsyncIterator[Page]:
     """A new visitor's tab with the site's page; the console must have nothing to complain about."""
     context = await browser.new_context()
     page = await context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    async with running_site(port) as site:
-        site.pages["/"] = PAGE.replace("{broker}", broker.url)
-        await page.goto(site.url)
-        await page.wait_for_function("window.client")
-        yield page
-        assert await context.cookies() == []
-        await context.close()
+    site.policy, site.pages["/"] = "", PAGE.replace("{broker}", demo.url)
+    await page.goto(site.url)
+    await page.wait_for_function("window.client")
+    yield page
+    assert await context.cookies() == []
+    await context.close()
     assert complaints == []
 
 
-async def said(broker: Demo, session_id: str) -> list[str]:
-    calls = (await broker.session(session_id))["calls"]
+async def said(demo: Demo, session_id: str) -> list[str]:
+    calls = (await demo.session(session_id))["calls"]
     return [call["text"].strip() for call in calls if call["operation"] == "say-text"]
 
 
 async def test_overlapping_first_calls_of_one_click_open_one_session(
-    browser: Browser, broker: Demo, port: int
+    browser: Browser, demo: Demo, site: Site
 ) -> None:
-    async with visiting(browser, broker, port) as page:
+    async with visiting(browser, demo, site) as page:
         opened = await page.evaluate(
             """async () => {
               const asked = Array.from({ length: 8 }, () => api.create("one-click"));
@@ -63,9 +62,9 @@ async def test_overlapping_first_calls_of_one_click_open_one_session(
 
 
 async def test_a_visitor_without_a_cookie_has_no_more_sessions_than_one_may_have(
-    browser: Browser, broker: Demo, port: int
+    browser: Browser, demo: Demo, site: Site
 ) -> None:
-    async with visiting(browser, broker, port) as page:
+    async with visiting(browser, demo, site) as page:
         ends: list[dict[str, Any]] = await page.evaluate(
             """async () => {
               const opened = Array.from({ length: 8 }, () => client.open());
@@ -78,8 +77,8 @@ async def test_a_visitor_without_a_cookie_has_no_more_sessions_than_one_may_have
         await page.evaluate("api.endAll()")
 
 
-async def test_a_reload_resumes_the_session(browser: Browser, broker: Demo, port: int) -> None:
-    async with visiting(browser, broker, port) as page:
+async def test_a_reload_resumes_the_session(browser: Browser, demo: Demo, site: Site) -> None:
+    async with visiting(browser, demo, site) as page:
         opened = await page.evaluate(OPEN)
         await page.reload()
         await page.wait_for_function("window.client")
@@ -92,24 +91,24 @@ async def test_a_reload_resumes_the_session(browser: Browser, broker: Demo, port
             }"""
         )
         assert resumed == opened
-        assert await said(broker, opened) == ["Here we are again."]
+        assert await said(demo, opened) == ["Here we are again."]
         await page.evaluate("session.end()")
 
 
 async def test_a_page_that_is_closed_ends_its_session(
-    browser: Browser, broker: Demo, port: int
+    browser: Browser, demo: Demo, site: Site
 ) -> None:
-    async with visiting(browser, broker, port) as page:
+    async with visiting(browser, demo, site) as page:
         opened = await page.evaluate(OPEN)
-        assert await broker.session_is(opened, "live")
+        assert await demo.session_is(opened, "live")
         await page.close(run_before_unload=True)
-        await eventually(lambda: broker.session_is(opened, "ended"), "the session is ended")
+        await eventually(lambda: demo.session_is(opened, "ended"), "the session is ended")
 
 
 async def test_a_browser_says_what_is_being_written_and_sees_it_said(
-    browser: Browser, broker: Demo, port: int
+    browser: Browser, demo: Demo, site: Site
 ) -> None:
-    async with visiting(browser, broker, port) as page:
+    async with visiting(browser, demo, site) as page:
         opened, told = await page.evaluate(
             """async () => {
               async function* written() {
@@ -126,5 +125,5 @@ async def test_a_browser_says_what_is_being_written_and_sees_it_said(
               return [session.sessionId, told];
             }"""
         )
-        assert await said(broker, opened) == ["I am an avatar.", "I am heard.", "The end."]
+        assert await said(demo, opened) == ["I am an avatar.", "I am heard.", "The end."]
         assert told[-2:] == ["done", "visitor"]

@@ -11,10 +11,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from tests.support.accessibility import faint, overflows
-from tests.support.avatar_page import PATIENCE_MS, AvatarPage
-from tests.support.demo import OPERATED, TOKEN, Demo, running_demo, sign_in
+from tests.support.avatar_page import AvatarPage, another_site
+from tests.support.browsers import new_context
+from tests.support.demo import OPERATED, TOKEN, Demo, RunDemo, sign_in
 from tests.support.postgres import Postgres
-from tests.support.processes import Running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -24,9 +24,8 @@ WORDS = "=Good news for you, dear visitor."
 @pytest_asyncio.fixture(loop_scope="session")
 async def console(browser: Browser, operated: Demo) -> AsyncIterator[AvatarPage]:
     """The operator's tab, signed in."""
-    context = await browser.new_context(
-        viewport={"width": 1280, "height": 860}, timezone_id="Asia/Tokyo"
-    )
+    size = {"width": 1280, "height": 860}
+    context = await new_context(browser, viewport=size, timezone_id="Asia/Tokyo")
     tab = AvatarPage(await context.new_page(), tolerated=("401",))
     await tab.page.goto(f"{operated.url}/operator")
     await sign_in(tab.page, TOKEN)
@@ -43,7 +42,16 @@ def _hour(moment: str) -> int:
 
 
 async def is_live(tab: AvatarPage) -> None:
-    await expect(tab.page.locator("#line")).to_have_text("Live", timeout=PATIENCE_MS)
+    await expect(tab.page.locator("#line")).to_have_text("Live")
+
+
+async def wrong(tab: AvatarPage) -> list[str]:
+    """What keeps someone from reading or using the page."""
+    sideways = []
+    for width in (1280, 360):
+        await tab.page.set_viewport_size({"width": width, "height": 800})
+        sideways += [f"it scrolls sideways at {width}"] if await overflows(tab) else []
+    return [*await tab.barriers(), *await faint(tab), *sideways]
 
 
 async def test_who_has_the_token_gets_in_and_out_again(tab: AvatarPage, operated: Demo) -> None:
@@ -57,6 +65,20 @@ async def test_who_has_the_token_gets_in_and_out_again(tab: AvatarPage, operated
     assert await tab.page.evaluate("document.cookie") == ""
     await tab.button("Sign out").click()
     await expect(tab.page.get_by_label("Operator token")).to_be_visible()
+
+
+async def test_a_link_from_another_site_finds_the_operator_signed_in(
+    tab: AvatarPage, operated: Demo
+) -> None:
+    tab.tolerated = ("401",)
+    console = f"{operated.url}/operator"
+    await tab.page.goto(console)
+    await sign_in(tab.page, TOKEN)
+    await expect(tab.button("Sign out")).to_be_visible()
+    async with another_site(tab, console) as mail:
+        await tab.page.goto(mail)
+        await tab.page.get_by_text("Talk to it").click()
+        await expect(tab.button("Sign out")).to_be_visible()
 
 
 async def test_a_session_is_watched_ended_found_and_exported(
@@ -136,47 +158,26 @@ async def test_the_console_can_be_read_and_used_by_everyone(
     await tab.page.goto(operated.url)
     await tab.start()
     await tab.speak("Donaudampfschifffahrtsgesellschaftskapitän" * 5)
-    for width in (1280, 360):
-        await console.page.set_viewport_size({"width": width, "height": 800})
-        for path in (
-            "",
-            "/record",
-            "/usage",
-            "/record?text=nobody+said+this",
-            "/embed?origin=https://a.example",
-        ):
-            await console.page.goto(f"{operated.url}/operator{path}")
-            if path == "/record":
-                await console.page.locator(".opener").first.click()
-            if path == "":
-                await is_live(console)
-            assert await faint(console) == [], path
-            assert await console.barriers() == [], path
-            assert not await overflows(console), (path, width)
+    await console.page.goto(f"{operated.url}/operator")
+    await is_live(console)
+    assert await wrong(console) == []
     await tab.button("End").click()
+    await console.page.goto(f"{operated.url}/operator/record")
+    await console.page.locator(".opener").first.click()
+    assert await wrong(console) == []
+    for path in ("usage", "record?text=nobody+said+this", "embed?origin=https://a.example"):
+        await console.page.goto(f"{operated.url}/operator/{path}")
+        assert await wrong(console) == [], path
 
 
-async def test_when_the_broker_goes_the_console_says_so(
-    browser: Browser, emulator: Running, tmp_path: Path
-) -> None:
-    context = await browser.new_context()
-    tab = AvatarPage(await context.new_page())
-    with running_demo(emulator, tmp_path, **OPERATED) as demo:
-        await tab.page.goto(f"{demo.url}/operator")
-        await sign_in(tab.page, TOKEN)
-        await is_live(tab)
-    await expect(tab.page.locator("#line")).not_to_have_text("Live", timeout=PATIENCE_MS)
-    await context.close()
-
-
-async def test_replicas_and_what_is_wrong_with_them_can_be_read_by_everyone(
-    browser: Browser, emulator: Running, own_postgres: Postgres, tmp_path: Path
+async def test_replicas_and_what_is_wrong_with_them_can_be_read_and_a_broker_that_goes_is_told(
+    browser: Browser, run_demo: RunDemo, own_postgres: Postgres, tmp_path: Path
 ) -> None:
     url = own_postgres.new_database()
     shared = {"DATABASE_URL": url, "SECRET_KEY": "a-signing-key-of-these-two-replicas"}
-    context = await browser.new_context()
+    context = await new_context(browser)
     console = AvatarPage(await context.new_page(), tolerated=("401",))
-    with running_demo(emulator, tmp_path, **OPERATED, **shared) as demo:
+    with run_demo(tmp_path, **OPERATED, **shared) as demo:
         async with httpx.AsyncClient(base_url=demo.url) as visitor:
             session = (await visitor.post("/api/create-avatar-session")).json()
         # Not yet lapsed, so that it is not buried meanwhile.
@@ -198,9 +199,6 @@ async def test_replicas_and_what_is_wrong_with_them_can_be_read_by_everyone(
         name = await this_one.locator(".name").inner_text()
         card = page.get_by_role("listitem").filter(has_text=session["sessionId"][:8])
         await expect(card).to_contain_text(name)
-        for width in (1280, 360):
-            await page.set_viewport_size({"width": width, "height": 800})
-            assert await faint(console) == []
-            assert await console.barriers() == []
-            assert not await overflows(console), width
+        assert await wrong(console) == []
+    await expect(page.locator("#line")).not_to_have_text("Live")
     await context.close()

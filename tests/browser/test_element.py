@@ -1,8 +1,6 @@
 """`<kaltura-avatar>` on a site of another origin, whose policy names the broker only."""
 
-import base64
-import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Final
 
 import httpx
@@ -11,10 +9,11 @@ import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
 
 from tests.support.avatar_page import eventually
-from tests.support.demo import SDK_URL, STAND_IN, Demo, running_demo
+from tests.support.browsers import new_context
+from tests.support.demo import SDK_URL, STAND_IN, Demo
 from tests.support.embedded_avatar import EmbeddedAvatar, policy
-from tests.support.processes import Running, free_port
-from tests.support.site import Site, calls_allowed_from, running_site
+from tests.support.processes import free_port
+from tests.support.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -27,35 +26,12 @@ _LISTEN: Final = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def broker(
-    emulator: Running, tmp_path_factory: pytest.TempPathFactory, port: int
-) -> Iterator[Demo]:
-    """A broker that the site may call."""
-    digest = base64.b64encode(hashlib.sha384(STAND_IN.read_bytes()).digest()).decode()
-    settings = {
-        **calls_allowed_from(port),
-        "AVATAR_SDK_URL": SDK_URL,
-        "AVATAR_SDK_INTEGRITY": f"sha384-{digest}",
-    }
-    with running_demo(emulator, tmp_path_factory.mktemp("embed"), **settings) as demo:
-        yield demo
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def shared_site(port: int) -> AsyncIterator[Site]:
-    async with running_site(port) as site:
-        yield site
-
-
 @pytest_asyncio.fixture(loop_scope="session")
-async def avatar(
-    browser: Browser, shared_site: Site, broker: Demo
-) -> AsyncIterator[EmbeddedAvatar]:
+async def avatar(browser: Browser, site: Site, demo: Demo) -> AsyncIterator[EmbeddedAvatar]:
     """A visitor of the site."""
-    context = await browser.new_context(viewport={"width": 1100, "height": 800})
-    shared_site.policy = ""
-    yield EmbeddedAvatar(await context.new_page(), shared_site, broker)
+    context = await new_context(browser, viewport={"width": 1100, "height": 800})
+    site.policy = ""
+    yield EmbeddedAvatar(await context.new_page(), site, demo)
     await context.close()
 
 
@@ -137,16 +113,11 @@ async def test_what_is_defined_twice_stays_what_it_was_first(avatar: EmbeddedAva
     assert avatar.messages == []
 
 
-async def test_a_session_is_offered_after_a_reload_or_goes_on_by_itself(
+async def test_a_session_goes_on_by_itself_after_a_reload_where_the_page_wants_that(
     avatar: EmbeddedAvatar,
 ) -> None:
-    await avatar.open()
+    await avatar.open("autoresume")
     session = await avatar.start()
-    await avatar.page.reload()
-    await avatar.button("Resume").click()
-    await avatar.becomes("live")
-    assert await avatar.get("avatar.sessionId") == session
-    avatar.site.pages["/"] = avatar.site.pages["/"].replace("avatar >", "avatar autoresume>")
     await avatar.page.reload()
     await avatar.becomes("live")
     assert await avatar.get("avatar.sessionId") == session
@@ -189,28 +160,6 @@ async def test_a_login_is_asked_for_a_token_by_a_start_alone_and_may_fail(
     await avatar.button("Démarrer").click()
     await expect(avatar.status).to_have_text("Vous n’êtes pas connecté à votre compte")
     assert await avatar.page.evaluate("window.asked") == ["create"]
-    await avatar.get("avatar.getAuthToken = undefined")
-    assert await avatar.get("avatar.start()") == "live"
-    await avatar.button("Terminer").click()
-
-
-async def test_a_broker_that_goes_away_amid_speech_is_told_and_can_be_had_again(
-    avatar: EmbeddedAvatar,
-) -> None:
-    await avatar.open('lang="es"')
-    await avatar.button("Iniciar").click()
-    await avatar.becomes("live")
-    await avatar.page.route("**/api/**", lambda route: route.abort())
-    await avatar.page.get_by_role("textbox").fill(HELLO)
-    await avatar.button("Decir").click()
-    await expect(avatar.status).to_have_text("Sin conexión")
-    assert await avatar.get("avatar.problem.name") == "unreachable"
-    await avatar.page.unroute("**/api/**")
-    await expect(avatar.status).to_have_text("En directo")
-    await avatar.button("Terminar").click()
-    await expect(avatar.status).to_have_text("Terminado")
-    assert await avatar.get("avatar.start()") == "live"
-    await avatar.button("Terminar").click()
 
 
 async def test_a_page_has_its_own_start_forbids_what_it_likes_and_says_texts_as_they_are_written(
@@ -255,33 +204,53 @@ async def test_a_page_chooses_the_controls(avatar: EmbeddedAvatar) -> None:
     assert not [url for url in asked if url.endswith("/catalog")], "nothing is to be chosen"
 
 
-async def test_the_focus_of_the_page_is_not_taken_by_an_avatar_that_a_program_starts(
+async def test_an_avatar_that_a_program_starts_takes_no_focus_and_style_sheets_know_its_state(
     avatar: EmbeddedAvatar,
 ) -> None:
+    """What a colour says is seen in the visitor's own colours too."""
+    lamp = "getComputedStyle(avatar.shadowRoot.querySelector('.lamp')).backgroundColor"
+    await avatar.page.emulate_media(forced_colors="active")
     await avatar.open(html='<input aria-label="Search"><kaltura-avatar></kaltura-avatar>')
+    assert await avatar.get("avatar.matches(':state(ready)')")
+    ready = await avatar.get(lamp)
     search = avatar.page.get_by_label("Search")
     await search.focus()
     assert await avatar.get("avatar.start()") == "live"
     await expect(search).to_be_focused()
+    assert await avatar.get("avatar.matches(':state(live):not(:state(ready))')")
+
+    async def has_changed() -> bool:
+        return bool(await avatar.get(lamp) != ready)
+
+    await eventually(has_changed, "the lamp has another colour")
     await avatar.get("avatar.end()")
     await expect(search).to_be_focused()
+    assert await avatar.get("avatar.matches(':state(ended)')")
 
 
-@pytest.mark.parametrize("right", [True, False])
 async def test_the_sdk_gets_an_element_of_the_page_and_runs_only_with_the_hash_that_was_set(
-    avatar: EmbeddedAvatar, *, right: bool
+    avatar: EmbeddedAvatar, sdk_demo: Demo
 ) -> None:
+    avatar.broker = sdk_demo
+    changes = "// changed"
+
     async def serve(route: Route) -> None:
-        body = STAND_IN.read_text(encoding="utf-8") + ("" if right else "// changed")
+        body = STAND_IN.read_text(encoding="utf-8") + changes
         headers = {"Access-Control-Allow-Origin": "*"}
         await route.fulfill(body=body, headers=headers, content_type="text/javascript")
 
     await avatar.page.route(SDK_URL, serve)
     avatar.site.policy = policy(avatar.broker, "https://sdk.example")
     await avatar.open('player="sdk"')
+    assert await avatar.get("avatar.preload()") == "builtin"
+    assert await avatar.get("'undocumented' in window") is False
+
+    changes = ""
+    await avatar.page.reload()
+    assert await avatar.get("avatar.preload()") == "sdk"
     await avatar.start()
     of_the_page = "document.querySelector(`#${avatar.querySelector('[slot=media]').id} video`)"
     assert await avatar.get(f"{of_the_page}.videoWidth") > 0
-    assert await avatar.get("'undocumented' in window") is right
+    assert await avatar.get("'undocumented' in window") is True
     await avatar.end()
     assert await avatar.violations() == []

@@ -1,7 +1,7 @@
 """The element in a frame on a site of another origin, with and without a script around it."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,8 +10,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, FrameLocator, Page, Request, Route, expect
 
 from tests.support.avatar_page import PATIENCE_MS, AvatarPage, eventually
-from tests.support.demo import Demo, running_demo
-from tests.support.processes import Running
+from tests.support.browsers import new_context
+from tests.support.demo import Demo
 from tests.support.site import Site, running_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -45,25 +45,10 @@ _KEEP_WHAT_IS_POSTED: Final = """
 """
 
 
-def of_a_site(port: int) -> str:
-    """The origin of a site as another one than the broker's, for cookies too."""
-    return f"http://localhost:{port}"
-
-
-@pytest.fixture(scope="module")
-def broker(
-    emulator: Running, tmp_path_factory: pytest.TempPathFactory, port: int
-) -> Iterator[Demo]:
-    """A broker that may be in a frame on the site, and be called from nowhere else."""
-    folder = tmp_path_factory.mktemp("framed")
-    with running_demo(emulator, folder, FRAME_ANCESTORS=of_a_site(port)) as demo:
-        yield demo
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A tab of a browser that gives frames of other sites no storage, as some builds do."""
-    context = await browser.new_context(viewport={"width": 500, "height": 800})
+    context = await new_context(browser, viewport={"width": 500, "height": 800})
     page = await context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     await page.add_init_script(_NO_STORAGE_IN_FRAMES)
@@ -71,19 +56,13 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     await context.close()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def site(port: int) -> AsyncIterator[Site]:
-    async with running_site(port) as site:
-        yield site
-
-
-async def opened(page: Page, site: Site, broker: Demo, html: str) -> FrameLocator:
+async def opened(page: Page, site: Site, operated: Demo, html: str) -> FrameLocator:
     """What is in the frame of a page of the site, which has no more than the documents show."""
-    site.policy = f"default-src 'none'; frame-src {broker.url}; script-src {broker.url}"
-    body = html.replace("https://avatar.example.com", broker.url)
+    site.policy = f"default-src 'none'; frame-src {operated.url}; script-src {operated.url}"
+    body = html.replace("https://avatar.example.com", operated.url)
     icon = '<link rel="icon" href="data:,">'
     site.pages["/"] = f'<!doctype html><html lang="en"><title>A shop</title>{icon}{body}'
-    await page.goto(of_a_site(int(site.url.rpartition(":")[2])))
+    await page.goto(site.local_url)
     return page.frame_locator("iframe")
 
 
@@ -94,9 +73,9 @@ async def get(page: Page, expression: str) -> Any:
 
 
 async def test_a_frame_without_a_script_shows_an_avatar_whose_visitor_needs_no_cookie(
-    page: Page, site: Site, broker: Demo
+    page: Page, site: Site, operated: Demo
 ) -> None:
-    await page.goto(broker.url)
+    await page.goto(operated.url)
     assert [cookie.get("name") for cookie in await page.context.cookies()] == ["avatar_visitor"]
     requests: list[Request] = []
 
@@ -104,24 +83,23 @@ async def test_a_frame_without_a_script_shows_an_avatar_whose_visitor_needs_no_c
         if "/api/avatar-sessions/" in request.url or request.url.endswith("create-avatar-session"):
             requests.append(request)
 
-    frame = await opened(page, site, broker, PLAIN)
+    frame = await opened(page, site, operated, PLAIN)
     page.on("request", note)
     assert await page.frames[1].evaluate(_ALLOWED) == [True, True, True]
-    for _ in range(2):
-        await frame.get_by_role("button", name="Start").click()
-        await expect(frame.get_by_role("status")).to_have_text("Live")
-        await frame.get_by_role("textbox").fill(HELLO)
-        await frame.get_by_role("button", name="Speak").click()
-        await expect(frame.get_by_role("list")).to_contain_text(HELLO)
-        await frame.get_by_role("button", name="End", exact=True).click()
-        await expect(frame.get_by_role("status")).to_have_text("Ended")
+    await frame.get_by_role("button", name="Start").click()
+    await expect(frame.get_by_role("status")).to_have_text("Live")
+    await frame.get_by_role("textbox").fill(HELLO)
+    await frame.get_by_role("button", name="Speak").click()
+    await expect(frame.get_by_role("list")).to_contain_text(HELLO)
+    await frame.get_by_role("button", name="End", exact=True).click()
+    await expect(frame.get_by_role("status")).to_have_text("Ended")
     sent = [await request.all_headers() for request in requests]
     [name] = {headers.get("avatar-visitor", "") for headers in sent}
     assert (len(name), [one for one in sent if "cookie" in one]) == (64, [])
 
 
 async def test_the_page_around_uses_the_element_and_gets_no_token_of_a_session(
-    page: Page, site: Site, broker: Demo
+    page: Page, site: Site, operated: Demo
 ) -> None:
     tokens: list[str] = []
 
@@ -132,7 +110,7 @@ async def test_the_page_around_uses_the_element_and_gets_no_token_of_a_session(
 
     await page.route("**/api/create-avatar-session", keep_token)
     await page.add_init_script(_KEEP_WHAT_IS_POSTED)
-    frame = await opened(page, site, broker, f'{SCRIPTED}<button id="greet">Greet</button>')
+    frame = await opened(page, site, operated, f'{SCRIPTED}<button id="greet">Greet</button>')
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     await page.evaluate(PROGRAM)
@@ -160,21 +138,21 @@ async def is_in(text: str, texts: list[str]) -> bool:
 
 
 async def test_a_page_that_is_not_named_gets_no_frame_and_no_answer(
-    page: Page, broker: Demo, unused_tcp_port: int
+    page: Page, operated: Demo, unused_tcp_port: int
 ) -> None:
     await page.clock.install()
     async with running_site(unused_tcp_port) as third:
         async with page.expect_console_message(lambda told: "frame-ancestors" in told.text):
-            await opened(page, third, broker, SCRIPTED)
+            await opened(page, third, operated, SCRIPTED)
         started = "avatar.start().catch(({ message }) => message)"
         await get(page, f"void (window.started = {started})")
         await page.clock.fast_forward(5000)
         words = await page.evaluate("window.started")
-    assert words.endswith(f"FRAME_ANCESTORS must name {of_a_site(unused_tcp_port)}")
+    assert words.endswith(f"FRAME_ANCESTORS must name {third.local_url}")
 
 
 async def test_a_login_is_a_question_to_the_page_around_also_when_the_frame_was_moved(
-    page: Page, site: Site, broker: Demo
+    page: Page, site: Site, operated: Demo
 ) -> None:
     async def with_login(route: Route) -> None:
         answer = await route.fetch()
@@ -182,7 +160,7 @@ async def test_a_login_is_a_question_to_the_page_around_also_when_the_frame_was_
         await route.fulfill(response=answer, body=body)
 
     await page.route("**/embed?*", with_login)
-    await opened(page, site, broker, SCRIPTED)
+    await opened(page, site, operated, SCRIPTED)
     await page.evaluate(
         """() => {
           window.asked = [];
@@ -201,12 +179,12 @@ async def test_a_login_is_a_question_to_the_page_around_also_when_the_frame_was_
 
 
 async def test_a_link_fills_the_box_and_starts_and_says_nothing(
-    tab: AvatarPage, broker: Demo
+    tab: AvatarPage, operated: Demo
 ) -> None:
     calls: list[str] = []
     tab.page.on("request", lambda request: calls.append(request.method))
     presets = "avatar=ada&voice=emulator-voice-en-1&lang=de&theme=dark&text=Send+money."
-    await tab.page.goto(f"{broker.url}/embed?{presets}")
+    await tab.page.goto(f"{operated.url}/embed?{presets}")
     await expect(tab.page.get_by_role("textbox")).to_have_value("Send money.")
     await expect(tab.button("Sprechen")).to_be_enabled()
     await expect(tab.page.get_by_role("status")).to_have_text("Bereit")

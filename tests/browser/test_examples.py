@@ -15,9 +15,8 @@ from playwright.async_api import Frame, expect
 from app.kaltura.contract import MIRROR_PATH
 from tests.support.avatar_page import AvatarPage, eventually
 from tests.support.client_package import packed, ran
-from tests.support.demo import Demo, running_demo
+from tests.support.demo import Demo, RunDemo
 from tests.support.processes import BACKSTAGE, NODE, ROOT, Running, free_port, serving
-from tests.support.site import calls_allowed_from
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -35,13 +34,19 @@ _IS: Final = """([text, state]) => document.querySelector("kaltura-avatar").utte
 
 
 @pytest.fixture(scope="module")
+def port() -> int:
+    """Where an example is served."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
 def broker(
-    emulator: Running, tmp_path_factory: pytest.TempPathFactory, port: int
+    run_demo: RunDemo, tmp_path_factory: pytest.TempPathFactory, port: int
 ) -> Iterator[Demo]:
     """A broker for the examples at this port."""
-    settings = {**calls_allowed_from(port), "SERVICE_TOKENS": f"shop:{TOKEN}"}
-    settings["FRAME_ANCESTORS"] = settings["ALLOWED_ORIGINS"]
-    with running_demo(emulator, tmp_path_factory.mktemp("broker"), **settings) as broker:
+    origins = dict.fromkeys(("ALLOWED_ORIGINS", "FRAME_ANCESTORS"), f"http://127.0.0.1:{port}")
+    folder = tmp_path_factory.mktemp("broker")
+    with run_demo(folder, **origins, SERVICE_TOKENS=f"shop:{TOKEN}") as broker:
         yield broker
 
 

@@ -1,16 +1,14 @@
 """The page that `docs/integrating.md` shows, as it stands there, on a site of its own."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.support.avatar_page import AvatarPage, eventually
-from tests.support.demo import Demo, running_demo
-from tests.support.processes import Running
-from tests.support.site import calls_allowed_from, site
+from tests.support.demo import Demo
+from tests.support.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -29,29 +27,19 @@ def page_of_the_document(broker: str) -> str:
     return f'<!doctype html><script type="importmap">{player}</script>{example}'
 
 
-@pytest.fixture
-def broker(emulator: Running, tmp_path: Path, port: int) -> Iterator[Demo]:
-    """A broker with room for one, which the page's site may call."""
-    settings = {"MAX_CONCURRENT_SESSIONS": "1", **calls_allowed_from(port)}
-    with running_demo(emulator, tmp_path, **settings) as broker:
-        yield broker
-
-
 async def test_the_page_of_the_document_waits_in_line_and_then_speaks(
-    broker: Demo, port: int, tab: AvatarPage
+    small_demo: Demo, site: Site, tab: AvatarPage
 ) -> None:
     await tab.page.add_init_script(HURRY)
-    async with (
-        site(port, page_of_the_document(broker.url)) as address,
-        httpx.AsyncClient(base_url=f"{broker.url}/api") as other,
-    ):
+    site.policy, site.pages["/"] = "", page_of_the_document(small_demo.url)
+    async with httpx.AsyncClient(base_url=f"{small_demo.url}/api") as other:
         first = (await other.post("/create-avatar-session")).raise_for_status().json()
-        await tab.page.goto(address)
+        await tab.page.goto(site.url)
         await tab.button("Start").click()
         await tab.status_is("You are number 1 in line.")
         await other.post(f"/avatar-sessions/{first['sessionId']}/end")
         await tab.status_is("Live")
-        await eventually(lambda: has_spoken(broker, tab.session_ids[-1]), "a text is said")
+        await eventually(lambda: has_spoken(small_demo, tab.session_ids[-1]), "a text is said")
 
 
 async def has_spoken(demo: Demo, session_id: str) -> bool:

@@ -1,29 +1,18 @@
 """The choice of avatar and voice before a start, on the broker's own page."""
 
-from collections.abc import Iterator
 from typing import Final
 
 import pytest
 from playwright.async_api import Route, expect
 
-from app.emulator.settings import CATALOG_TAG
 from tests.support.avatar_page import AvatarPage, eventually
-from tests.support.demo import Demo, running_demo
-from tests.support.processes import Running
+from tests.support.demo import Demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 CATALOG: Final = "**/api/catalog"
 PICTURES: Final = "**/thumbnail"
 CHOICE: Final = "({ avatarId, voiceId, state }) => [avatarId, voiceId, state]"
-
-
-@pytest.fixture(scope="module")
-def choice_demo(emulator: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A broker that offers all that the emulator has."""
-    folder = tmp_path_factory.mktemp("choice")
-    with running_demo(emulator, folder, AVATAR_CATALOG_TAG=CATALOG_TAG) as demo:
-        yield demo
 
 
 async def refuse(route: Route) -> None:

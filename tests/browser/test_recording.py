@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from tests.support.avatar_page import PATIENCE_MS, AvatarPage, eventually
+from tests.support.avatar_page import AvatarPage, eventually
 from tests.support.demo import Demo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -28,7 +28,7 @@ async def test_what_is_recorded_is_said_by_the_avatar(tab: AvatarPage, demo: Dem
     await tab.button("Say it").click()
     await expect(tab.fates.first).to_contain_text("speaking")
     await eventually(lambda: tab.loud_since(before), "the recording is heard")
-    await expect(tab.fates.first).to_contain_text("said", timeout=PATIENCE_MS)
+    await expect(tab.fates.first).to_contain_text("said")
     await expect(tab.button("Record")).to_be_focused()
     calls = (await demo.session(session_id))["calls"]
     assert [call["operation"] for call in calls].count("say-audio") == 1

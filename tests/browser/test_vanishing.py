@@ -2,13 +2,22 @@
 
 import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.avatar_page import AvatarPage, eventually
-from tests.support.demo import Demo, Launch
+from tests.support.demo import Demo, Launch, RunDemo
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest.fixture
+def impatient_demo(run_demo: RunDemo, tmp_path: Path) -> Iterator[Demo]:
+    """A broker that soon ends what nobody watches; a page gives a sign of life every 10 s."""
+    with run_demo(tmp_path, SESSION_IDLE_SECONDS="12") as demo:
+        yield demo
 
 
 async def test_a_browser_that_is_killed_leaves_no_session_behind(

@@ -8,6 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
 from tests.support.avatar_page import AvatarPage, eventually
+from tests.support.browsers import new_context
 from tests.support.demo import Demo
 from tests.support.waiting_room import WaitingRoom
 
@@ -26,7 +27,7 @@ def panel(tab: AvatarPage) -> Locator:
 @pytest_asyncio.fixture(loop_scope="session")
 async def rival(browser: Browser) -> AsyncIterator[AvatarPage]:
     """Another visitor."""
-    context = await browser.new_context()
+    context = await new_context(browser)
     yield AvatarPage(await context.new_page())
     await context.close()
 
@@ -41,69 +42,73 @@ async def get_in_line(tab: AvatarPage, demo: Demo, room: WaitingRoom) -> None:
 async def test_who_waits_is_told_their_place_and_is_let_in_without_a_click(
     tab: AvatarPage, demo: Demo, room: WaitingRoom
 ) -> None:
-    await get_in_line(tab, demo, room)
+    """A tab that is hidden meanwhile calls its visitor by its title."""
+    await tab.page.add_init_script(
+        "Object.defineProperty(document, 'hidden', {get: () => !window.looked})"
+    )
+    async with tab.page.expect_request(re.compile(r"/api/waiting-room/ticket-1\?wait=20$")):
+        await get_in_line(tab, demo, room)
     await tab.status_is("Connecting")
     await expect(panel(tab)).to_contain_text("about 1 minute")
     await expect(panel(tab)).to_contain_text("It starts by itself")
     await expect(tab.button("Start")).to_be_disabled()
+    await expect(tab.page).to_have_title("Avatar Broker")
 
     room.move(position=1, estimated_seconds=40)
     await expect(panel(tab)).to_contain_text("You are next in line")
     await expect(panel(tab)).to_contain_text("about 30 seconds")
 
     room.turn()
+    await expect(tab.page).to_have_title("Your turn - Avatar Broker")
     await tab.status_is("Live")
     await expect(panel(tab)).to_be_hidden()
     (key, _), taken = room.creates
     assert taken == (key, {"ticket": "ticket-1"})
     assert room.left == []
+    await expect(tab.page).to_have_title("Your turn - Avatar Broker")
+    await tab.page.evaluate("looked = true; document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(tab.page).to_have_title("Avatar Broker")
     await tab.button("End").click()
 
 
-@pytest.mark.parametrize("button", ["Leave the line", "End"])
-async def test_the_line_can_be_left(
-    tab: AvatarPage, demo: Demo, room: WaitingRoom, button: str
+async def test_the_place_is_announced_and_the_estimate_is_not_and_the_line_can_be_left(
+    tab: AvatarPage, demo: Demo, room: WaitingRoom
 ) -> None:
     await get_in_line(tab, demo, room)
-    await tab.button(button).click()
+    announced = "element => element.closest('[aria-live]').getAttribute('aria-live')"
+    assert await tab.page.locator("#place").evaluate(announced) == "polite"
+    estimate = tab.page.locator("section[part=waiting] p > span").first
+    assert await estimate.evaluate(announced) == "off"
+
+    await tab.page.locator("#place").evaluate(
+        """place => {
+          window.announcements = 0;
+          const note = () => { announcements += 1; };
+          new MutationObserver(note).observe(place, {
+            childList: true, characterData: true, subtree: true,
+          });
+        }"""
+    )
+    room.move(position=3, estimated_seconds=600)
+    await expect(panel(tab)).to_contain_text("about 10 minutes")
+    assert await tab.page.evaluate("announcements") == 0
+
+    await tab.button("Leave the line").click()
     await tab.status_is("Ended")
     await expect(panel(tab)).to_be_hidden()
     await expect(tab.button("Start")).to_be_focused()
 
     async def has_left() -> bool:
-        return room.left == ["ticket-1"]
+        return room.left == room.tickets
 
     await eventually(has_left, "the place is given up")
-    assert tab.session_ids == []
-
     await tab.button("Start").click()
     await expect(panel(tab)).to_contain_text("You are 3rd in line")
     (first, _), (second, _) = room.creates
     assert first != second
     await tab.button("End").click()
-
-
-async def test_a_reload_keeps_the_place_in_this_tab_and_in_no_other(
-    tab: AvatarPage, demo: Demo, room: WaitingRoom
-) -> None:
-    await get_in_line(tab, demo, room)
-    other = AvatarPage(await tab.page.context.new_page())
-    elsewhere = WaitingRoom()
-    await elsewhere.guard(other.page)
-    await other.page.goto(demo.url)
-
-    await tab.page.reload()
-    await expect(panel(tab)).to_contain_text("You are 3rd in line")
-    await tab.status_is("Connecting")
-    assert room.left == []
-    room.turn()
-    await tab.status_is("Live")
-    (key, _), taken = room.creates
-    assert taken == (key, {"ticket": "ticket-1"})
-    await tab.button("End").click()
-
-    await other.status_is("Ready")
-    assert (elsewhere.polls, elsewhere.creates) == (0, [])
+    await eventually(has_left, "the place is given up by End too")
+    assert (room.tickets, tab.session_ids) == (["ticket-1", "ticket-2"], [])
 
 
 async def test_a_turn_that_was_missed_gives_a_new_place_and_a_word(
@@ -125,85 +130,22 @@ async def test_a_turn_that_was_missed_gives_a_new_place_and_a_word(
     assert room.tickets == ["ticket-1", "ticket-2"]
 
 
-async def test_a_lost_connection_keeps_the_place(
-    tab: AvatarPage, demo: Demo, room: WaitingRoom
-) -> None:
-    tab.tolerated = ("Failed to load resource",)
-    await get_in_line(tab, demo, room)
-    room.offline = True
-    room.tell()
-    await expect(panel(tab)).to_contain_text("The connection was lost")
-    await expect(panel(tab)).to_contain_text("You are 3rd in line")
-    room.offline = False
-    room.turn()
-    await tab.status_is("Live")
-    assert room.tickets == ["ticket-1"]
-    await tab.button("End").click()
-
-
-async def test_a_hidden_tab_is_called_by_its_title(
-    tab: AvatarPage, demo: Demo, room: WaitingRoom
-) -> None:
-    await tab.page.add_init_script(
-        "Object.defineProperty(document, 'hidden', {get: () => !window.looked})"
-    )
-    await get_in_line(tab, demo, room)
-    await expect(tab.page).to_have_title("Avatar Broker")
-    room.turn()
-    await expect(tab.page).to_have_title("Your turn - Avatar Broker")
-    await tab.status_is("Live")
-    await expect(tab.page).to_have_title("Your turn - Avatar Broker")
-    await tab.page.evaluate("looked = true; document.dispatchEvent(new Event('visibilitychange'))")
-    await expect(tab.page).to_have_title("Avatar Broker")
-    await tab.button("End").click()
-
-
-async def test_the_place_is_announced_and_the_estimate_is_not(
-    tab: AvatarPage, demo: Demo, room: WaitingRoom
-) -> None:
-    await get_in_line(tab, demo, room)
-    announced = "element => element.closest('[aria-live]').getAttribute('aria-live')"
-    assert await tab.page.locator("#place").evaluate(announced) == "polite"
-    estimate = tab.page.locator("section[part=waiting] p > span").first
-    assert await estimate.evaluate(announced) == "off"
-
-    await tab.page.locator("#place").evaluate(
-        """place => {
-          window.announcements = 0;
-          const note = () => { announcements += 1; };
-          new MutationObserver(note).observe(place, {
-            childList: true, characterData: true, subtree: true,
-          });
-        }"""
-    )
-    room.move(position=3, estimated_seconds=600)
-    await expect(panel(tab)).to_contain_text("about 10 minutes")
-    assert await tab.page.evaluate("announcements") == 0
-    await tab.button("End").click()
-
-
-async def test_a_place_is_asked_for_with_a_long_wait(
-    tab: AvatarPage, demo: Demo, room: WaitingRoom
-) -> None:
-    async with tab.page.expect_request(re.compile(r"/api/waiting-room/ticket-1\?wait=20$")):
-        await get_in_line(tab, demo, room)
-
-    async def is_polled() -> bool:
-        return room.polls > 0
-
-    await eventually(is_polled, "the line is asked")
-    assert room.polls == 1
-    await tab.button("End").click()
-
-
 async def test_the_next_in_line_is_let_in_when_a_session_ends(
-    small_demo: Demo, tab: AvatarPage, rival: AvatarPage
+    small_demo: Demo, tab: AvatarPage, rival: AvatarPage, browser: Browser
 ) -> None:
+    """Who leaves the line is nobody's predecessor, and who reloads the page keeps the place."""
     await rival.page.goto(small_demo.url)
     first = await rival.start()
-    await tab.page.goto(small_demo.url)
-    await tab.button("Start").click()
-    await expect(panel(tab)).to_contain_text("You are next in line")
+    async with await new_context(browser) as context:
+        other = AvatarPage(await context.new_page())
+        await other.page.goto(small_demo.url)
+        await other.button("Start").click()
+        await expect(panel(other)).to_contain_text("You are next in line")
+        await tab.page.goto(small_demo.url)
+        await tab.button("Start").click()
+        await expect(panel(tab)).to_contain_text("You are 2nd in line")
+        await other.button("Leave the line").click()
+        await expect(panel(tab)).to_contain_text("You are next in line")
     await tab.page.reload()
     await expect(panel(tab)).to_contain_text("You are next in line")
     await tab.status_is("Connecting")
@@ -215,25 +157,3 @@ async def test_the_next_in_line_is_let_in_when_a_session_ends(
     assert await small_demo.session_is(first, "ended")
     await tab.button("End").click()
     await eventually(lambda: small_demo.session_is(session_id, "ended"), "the session is ended")
-
-
-async def test_who_leaves_the_line_is_nobodys_predecessor(
-    small_demo: Demo, tab: AvatarPage, rival: AvatarPage, browser: Browser
-) -> None:
-    await rival.page.goto(small_demo.url)
-    await rival.start()
-    await tab.page.goto(small_demo.url)
-    await tab.button("Start").click()
-    await expect(panel(tab)).to_contain_text("You are next in line")
-    async with await browser.new_context() as context:
-        third = AvatarPage(await context.new_page())
-        await third.page.goto(small_demo.url)
-        await third.button("Start").click()
-        await expect(panel(third)).to_contain_text("You are 2nd in line")
-        await tab.button("Leave the line").click()
-        await expect(panel(third)).to_contain_text("You are next in line")
-        await third.button("End").click()
-        await third.status_is("Ended")
-    await rival.button("End").click()
-    await rival.status_is("Ended")
-    await tab.status_is("Ended")

@@ -10,7 +10,7 @@ from app.emulator.face.animation import FaceAnimator, StillFace
 from app.emulator.face.layers import EYE_DISTANCE, EYE_LEVEL
 from app.emulator.face.lips import MOUTH_BOX
 from app.emulator.face.looks import AXIS, LOOKS, look_of
-from app.emulator.face.portrait import Portrait, portrait_of
+from app.emulator.face.portrait import Portrait, picture_of, portrait_of
 from app.emulator.speech.visemes import REST, MouthShape
 
 FRAME_SECONDS = 0.04
@@ -51,8 +51,8 @@ async def test_a_picture_is_512_square(ada: Portrait) -> None:
     assert (picture.width, picture.height, picture.format.name) == (512, 512, "yuv420p")
 
 
-async def test_a_still_face_never_moves_and_has_few_pictures_a_second(ada: Portrait) -> None:
-    face = StillFace(ada)
+async def test_a_still_face_never_moves_and_has_few_pictures_a_second() -> None:
+    face = StillFace(await picture_of("ada"))
     pictures = [face.render(second, AH, speaking=True) for second in range(5)]
 
     assert all(picture is pictures[0] for picture in pictures)

@@ -1,7 +1,8 @@
 """The page as a visitor uses it, and what a probe in it sees and hears."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -11,11 +12,17 @@ from playwright.async_api import Locator, Page, expect
 
 PATIENCE_MS: Final = 20_000
 AUDIBLE: Final = 0.01
+SILENT: Final = 0.003
 CREATED: Final = 201
 PAUSE_SECONDS: Final = 0.5
 MORE_FRAMES: Final = 3
 _AXE: Final = Path(__file__).parents[2] / "node_modules/axe-core/axe.min.js"
 _RULES: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
+_WRONG: Final = """async (rules) => {
+  const runOnly = { type: "tag", values: rules };
+  const { violations } = await axe.run(document, { runOnly, resultTypes: ["violations"] });
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+}"""
 _PROBE: Final = (Path(__file__).parents[1] / "browser/probe.js").read_text(encoding="utf-8")
 
 
@@ -50,7 +57,7 @@ class AvatarPage:
 
     async def status_is(self, words: str) -> None:
         """Waits until the status reads exactly this."""
-        await expect(self.page.get_by_role("status")).to_have_text(words, timeout=PATIENCE_MS)
+        await expect(self.page.get_by_role("status")).to_have_text(words)
 
     async def start(self) -> str:
         """Clicks Start, waits until it is live, and returns the session's id."""
@@ -93,6 +100,18 @@ class AvatarPage:
         """Whether a voice was heard from a moment of the media on."""
         return any(sample["loudness"] > AUDIBLE for sample in await self.heard_since(time))
 
+    async def goes_silent(self, seconds: float) -> None:
+        """Waits until nothing was heard for so long."""
+        begun = await self.media_time()
+
+        async def is_silent() -> bool:
+            now = await self.media_time()
+            samples = await self.heard_since(now - seconds)
+            was_silent = all(sample["loudness"] < SILENT for sample in samples)
+            return was_silent and now - begun > seconds
+
+        await eventually(is_silent, "nothing is heard")
+
     async def heard_since(self, time: float) -> list[dict[str, float]]:
         """Samples `{time, loudness}` from a moment of the media on."""
         samples: list[dict[str, float]] = await self.page.evaluate("probe.heardSince", time)
@@ -100,14 +119,10 @@ class AvatarPage:
 
     async def barriers(self) -> list[str]:
         """What keeps someone from using the page as it is now, as far as axe can tell."""
-        await self.page.evaluate(_AXE.read_text(encoding="utf-8"))
-        options = {"runOnly": {"type": "tag", "values": _RULES}}
-        found = await self.page.evaluate("options => axe.run(document, options)", options)
-        return [
-            f"{rule['id']}: {node['html']}"
-            for rule in found["violations"]
-            for node in rule["nodes"]
-        ]
+        if not await self.page.evaluate("'axe' in window"):
+            await self.page.evaluate(_AXE.read_text(encoding="utf-8"))
+        found: list[str] = await self.page.evaluate(_WRONG, _RULES)
+        return found
 
     async def captions_since(self, time: float) -> list[tuple[float, str]]:
         """When in the media each caption was shown, "" being none, from a moment on."""
@@ -159,3 +174,15 @@ async def eventually(condition: Callable[[], Awaitable[bool]], what: str) -> Non
                 await asyncio.sleep(0.05)
     except TimeoutError:
         pytest.fail(f"this did not come true: {what}")
+
+
+@asynccontextmanager
+async def another_site(tab: AvatarPage, target: str) -> AsyncIterator[str]:
+    """A page of `localhost`, which is another site than 127.0.0.1, with a link to `target`."""
+    url = "http://localhost:1/mail"
+    link = f'<meta charset="utf-8"><title>A mail</title><a href="{target}">Talk to it</a>'
+    await tab.page.context.route(
+        url, lambda route: route.fulfill(body=link, content_type="text/html")
+    )
+    yield url
+    await tab.page.context.unroute(url)

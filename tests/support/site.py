@@ -14,6 +14,11 @@ class Site:
     policy: str = ""
     pages: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def local_url(self) -> str:
+        """It as another site than those of 127.0.0.1, for cookies too."""
+        return self.url.replace("127.0.0.1", "localhost")
+
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answers one request for a page."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -30,22 +35,9 @@ class Site:
         writer.close()
 
 
-def calls_allowed_from(port: int) -> dict[str, str]:
-    """The setting of a broker that the pages of the site at this port may call."""
-    return {"ALLOWED_ORIGINS": f"http://127.0.0.1:{port}"}
-
-
 @asynccontextmanager
 async def running_site(port: int) -> AsyncIterator[Site]:
     """A site at this port of this machine."""
     site = Site(f"http://127.0.0.1:{port}")
     async with await asyncio.start_server(site.answer, "127.0.0.1", port):
         yield site
-
-
-@asynccontextmanager
-async def site(port: int, html: str) -> AsyncIterator[str]:
-    """A site with one page; gives its address."""
-    async with running_site(port) as running:
-        running.pages["/"] = html
-        yield running.url

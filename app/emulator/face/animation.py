@@ -10,10 +10,11 @@ from typing import Final
 import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
+from PIL import Image
 
 from app.emulator.face.canvas import Point
 from app.emulator.face.portrait import BREATH_STEPS, JAW_STEPS, Portrait, Pose
-from app.emulator.speech.visemes import REST, MouthShape
+from app.emulator.speech.visemes import MouthShape
 
 _BREATH_SECONDS: Final = 4.6
 _BLINK_EVERY_SECONDS: Final = 3.4
@@ -81,8 +82,9 @@ class StillFace:
 
     frame_rate: Final = 5
 
-    def __init__(self, portrait: Portrait) -> None:
-        self._picture = FaceAnimator(portrait).render(0, REST, speaking=False)
+    def __init__(self, picture: Image.Image) -> None:
+        frame = av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")
+        self._picture = frame.reformat(format="yuv420p")
 
     def render(self, seconds: float, shape: MouthShape, *, speaking: bool) -> av.VideoFrame:  # noqa: ARG002 - it shows neither
         """Return the same picture at any time."""

@@ -83,8 +83,9 @@ class Portrait:
         return int(corner[0]) - self._corner[0], int(corner[1]) - self._corner[1]
 
 
+@lru_cache(maxsize=len(LOOKS))
 def picture_at_rest(look: Look) -> Image.Image:
-    """One picture of a look, for a fraction of the time that a portrait takes to draw."""
+    """One picture of a look, not to be changed, in a fraction of the time for a portrait."""
     picture = background(look)
     for layer, box in (
         (bust(look), (0, 0)),
@@ -93,12 +94,17 @@ def picture_at_rest(look: Look) -> Image.Image:
         (mouth(look, REST), MOUTH_BOX),
     ):
         picture.paste(layer, (int(box[0]), int(box[1])), layer)
-    return picture
+    return picture.convert("RGB")
 
 
 async def portrait_of(avatar_id: str) -> Portrait:
     """The portrait for an avatar id, drawn in a thread when it is first needed."""
     return await asyncio.to_thread(_portrait, look_of(avatar_id))
+
+
+async def picture_of(avatar_id: str) -> Image.Image:
+    """The picture at rest for an avatar id, drawn in a thread when it is first needed."""
+    return await asyncio.to_thread(picture_at_rest, look_of(avatar_id))
 
 
 @lru_cache(maxsize=len(LOOKS))

@@ -10,29 +10,17 @@ export async function talking(visit) {
   await visitor.statusIs("Ready");
   const sessionId = await visitor.start();
   assert.equal((await visitor.session(sessionId)).state, "live");
-  const resting = await visitor.mouthMotion();
 
-  const before = await visitor.mediaTime();
+  let before = await visitor.mediaTime();
   await visitor.speak(LONG);
   await visitor.sees(".transcript .fate", "speaking");
   await visitor.sees(".caption", SENTENCE);
   await visitor.hears(before);
-  assert.ok((await visitor.mouthMotion()) > 4 * resting + 2, "the mouth moves");
-
   await visitor.click("Stop");
   await visitor.sees(".transcript .fate", "stopped");
   await visitor.sees(".caption");
   await visitor.goesSilent();
 
-  await visitor.click("End");
-  await visitor.statusIs("Ended");
-  await visitor.sawTheEndOf(sessionId);
-  assert.deepEqual(await visitor.said(sessionId), [LONG]);
-}
-
-export async function recording(visit) {
-  const visitor = await visit();
-  const sessionId = await visitor.start();
   await visitor.click("Record");
   await visitor.sees("#recorder-clock", "0:02");
   await visitor.click("Finish");
@@ -40,14 +28,16 @@ export async function recording(visit) {
   await visitor.click("Listen");
   await visitor.sees("#listen", "Pause");
   await visitor.sees("#listen", "Listen");
-
-  const before = await visitor.mediaTime();
+  before = await visitor.mediaTime();
   await visitor.click("Say it");
-  await visitor.sees(".transcript .fate", "speaking");
+  await visitor.sees(".transcript .fate", "speaking", "stopped");
   await visitor.hears(before);
-  await visitor.sees(".transcript .fate", "said");
+  await visitor.sees(".transcript .fate", "said", "stopped");
+
   await visitor.click("End");
+  await visitor.statusIs("Ended");
   await visitor.sawTheEndOf(sessionId);
+  assert.deepEqual(await visitor.said(sessionId), [LONG]);
   assert.equal((await visitor.said(sessionId, "say-audio")).length, 1);
 }
 
@@ -70,15 +60,9 @@ export async function resuming(visit) {
   await visitor.hears(before);
   await visitor.sees(".transcript .fate", "said", "said");
   await visitor.sees(".transcript .words", "Here we are again.", "This was said.");
-  await visitor.click("End");
-  await visitor.sawTheEndOf(sessionId);
-}
 
-// A tab that is closed is no scenario: in Firefox under WebDriver, what any page sends then, by
-// whichever means, arrives about every other time. `test_vanishing.py` says what follows from that.
-export async function leaving(visit) {
-  const visitor = await visit();
-  const sessionId = await visitor.start();
+  // A tab that is closed is no scenario: in Firefox under WebDriver, what any page sends then, by
+  // whichever means, arrives about every other time. `test_vanishing.py` says what follows from that.
   await visitor.page.goto("about:blank");
   await visitor.sawTheEndOf(sessionId);
 }

@@ -17,7 +17,7 @@ from tests.support.browsers import program_of
 from tests.support.demo import Demo
 from tests.support.embedded_avatar import policy
 from tests.support.processes import NODE, STOP_SECONDS
-from tests.support.site import running_site
+from tests.support.site import Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -78,32 +78,25 @@ async def _end(runner: Process, browser: int | None) -> None:
         await runner.wait()
 
 
-async def test_the_avatar_is_seen_heard_captioned_stopped_and_ended(
-    play: Play, moving_demo: Demo
+async def test_the_avatar_is_seen_heard_captioned_stopped_and_ended_and_says_a_recording(
+    play: Play, demo: Demo
 ) -> None:
-    await play("talking", moving_demo)
+    await play("talking", demo)
 
 
-async def test_what_is_recorded_is_said_by_the_avatar(play: Play, demo: Demo) -> None:
-    await play("recording", demo)
-
-
-async def test_a_session_and_its_transcript_outlive_a_reload(play: Play, demo: Demo) -> None:
+async def test_a_session_and_its_transcript_outlive_a_reload_and_end_when_the_page_is_left(
+    play: Play, demo: Demo
+) -> None:
     await play("resuming", demo)
 
 
-async def test_leaving_the_page_ends_its_session(play: Play, demo: Demo) -> None:
-    await play("leaving", demo)
-
-
 async def test_two_lines_on_a_page_of_another_origin_are_enough(
-    play: Play, broker: Demo, port: int
+    play: Play, demo: Demo, site: Site
 ) -> None:
-    async with running_site(port) as site:
-        site.policy = policy(broker)
-        site.pages["/"] = (
-            '<!doctype html><title>A shop</title><link rel="icon" href="data:,">'
-            f'<script type="module" src="{broker.url}/avatar.js"></script>'
-            "<kaltura-avatar></kaltura-avatar>"
-        )
-        await play("embedded", broker, site.url)
+    site.policy = policy(demo)
+    site.pages["/"] = (
+        '<!doctype html><title>A shop</title><link rel="icon" href="data:,">'
+        f'<script type="module" src="{demo.url}/avatar.js"></script>'
+        "<kaltura-avatar></kaltura-avatar>"
+    )
+    await play("embedded", demo, site.url)

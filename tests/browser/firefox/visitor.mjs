@@ -64,7 +64,7 @@ export class Visitor {
     await this.statusIs("Live");
     await this.page.bringToFront(); // else no frame is drawn
     await this.page.evaluate(PROBE);
-    await this.page.waitForFunction("probe.frames() > 10");
+    await this.page.waitForFunction("probe.frames() > 2");
     const { sessions } = await this.page.evaluate(
       async () => (await fetch("/api/avatar-sessions")).json(),
     );
@@ -81,11 +81,6 @@ export class Visitor {
   /** Seconds of media that were played. */
   async mediaTime() {
     return this.page.evaluate("probe.time()");
-  }
-
-  /** How much the mouth's part of the picture changes over 20 frames; 0 is not at all. */
-  async mouthMotion() {
-    return this.page.evaluate("probe.mouthMotion(20)");
   }
 
   /** Waits until a voice is heard after a moment of the media. */

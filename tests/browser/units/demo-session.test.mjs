@@ -34,8 +34,9 @@ function page(answers = {}, { endSession = async () => {}, createSession = openB
       asked.push(`${method} ${pathname}`);
       const given = answers[asked.at(-1)];
       const answer = Array.isArray(given) ? (given.length > 1 ? given.shift() : given[0]) : given;
+      if (!answer) return json({});
       const aborted = new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
-      return answer ? Promise.race([answer(), aborted]) : json({});
+      return Promise.race([answer(), aborted]);
     },
   };
   const runner = new DemoRunner();
@@ -148,6 +149,19 @@ test("a session that the SDK opens unseen is live all the same, and the SDK's to
   demo.end();
   await settle();
   assert.deepEqual([told, ended, asked], [["connecting", "live", "ended"], 1, []]);
+});
+
+test("a text that comes too late tells that its session has ended, and another can be opened", async () => {
+  const late = () => problem("session-ended", 410);
+  const { open } = page({ [CREATE]: [created("s-1"), created("s-2")], "POST /api/avatar-sessions/s-1/speak": late });
+  const { demo, told } = open(apiControl);
+  await demo.start();
+  await assert.rejects(demo.speak("Too late.", "t-1"));
+  await settle();
+  assert.deepEqual(told, ["connecting", "live", "ended: session-ended"]);
+  await demo.start();
+  assert.equal(told.at(-1), "live");
+  demo.end();
 });
 
 for (const error of [new TypeError("Not so."), new Problem("unreachable")])
