@@ -67,6 +67,23 @@ STREAMS: dict[str, tuple[list[Any], list[str]]] = {
         [*chat({"content": "One."}), *chat({"content": "Another."}, index=1), "[DONE]"],
         ["One."],
     ),
+    "Azure, chat": (
+        [
+            {"object": "", "choices": [], "prompt_filter_results": [{"prompt_index": 0}]},
+            *chat({"content": "Sí."}, content_filter_results={"hate": {"severity": "safe"}}),
+            {"object": "", "choices": [{"index": 0, "content_filter_offsets": {"end_offset": 3}}]},
+            "[DONE]",
+        ],
+        ["Sí."],
+    ),
+    "Mistral, chat": (
+        chat(
+            {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]},
+            {"content": [{"type": "text", "text": "نعم. "}, {"type": "reference"}]},
+            {"content": "أكيد."},
+        ),
+        ["نعم. ", "أكيد."],
+    ),
     "a chat whose last chunk has all": (
         chat({"role": "assistant", "content": "完成了。「好」"}, finish_reason="stop"),
         ["完成了。", "「好」"],
