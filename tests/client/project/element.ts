@@ -1,11 +1,17 @@
 // Only has to compile: what the element's types allow, and what they refuse.
-import { loadElement } from "@avatar-broker/client/element";
-import type { KalturaAvatarAttributes, KalturaAvatarElement } from "@avatar-broker/client/element";
+import { loadElement, loadFrame } from "@avatar-broker/client/element";
+import type {
+  KalturaAvatarAttributes,
+  KalturaAvatarElement,
+  KalturaAvatarFrameAttributes,
+  KalturaAvatarFrameElement,
+} from "@avatar-broker/client/element";
 
 declare module "react" {
   namespace JSX {
     interface IntrinsicElements {
       "kaltura-avatar": KalturaAvatarAttributes;
+      "kaltura-avatar-frame": KalturaAvatarFrameAttributes;
     }
   }
 }
@@ -26,4 +32,15 @@ const turn: string | undefined = receipt?.turnId;
 const written: import("react").JSX.IntrinsicElements["kaltura-avatar"] = { theme: "dark", "avatar-id": turn ?? "ada" };
 // @ts-expect-error: functions are no attributes
 const wrong: KalturaAvatarAttributes = { getAuthToken: async () => "token" };
-void [written, wrong];
+
+await loadFrame("https://broker.example");
+const frame: KalturaAvatarFrameElement = document.createElement("kaltura-avatar-frame");
+frame.getAuthToken = avatar.getAuthToken;
+frame.addEventListener("avatar-utterance", ({ detail: { text } }) => text.length);
+await frame.end();
+// @ts-expect-error: across a frame there is no function of the page
+frame.fetchSession = avatar.fetchSession;
+const framed: import("react").JSX.IntrinsicElements["kaltura-avatar-frame"] = { theme: "dark", text: "Hello." };
+// @ts-expect-error: the broker is where the script came from
+const elsewhere: KalturaAvatarFrameAttributes = { broker: "https://broker.example" };
+void [written, wrong, framed, elsewhere];
