@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run install check test lint replicas bench soak fuzz lock clean
+.PHONY: help run install check test examples lint replicas bench soak fuzz lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,10 @@ test: .venv/.dev node_modules/.installed ## set up and check everything, two rea
 	@scripts/ensure-haproxy >/dev/null
 	@scripts/ensure-postgres >/dev/null
 	@scripts/beside $(PYTEST) --numprocesses $(WORKERS)
+
+examples: .venv/.dev node_modules/.installed ## run the examples that install packages of their own
+	@scripts/ensure-browser chromium >/dev/null
+	$(PYTEST) -m installs tests/browser/test_examples.py
 
 lint: .venv/.dev node_modules/.installed ## ruff, mypy, tsc, hadolint
 	$(BIN)/ruff check .
