@@ -61,7 +61,7 @@ soak: .venv/.dev ## MINUTES of visitors, faults and kills of one process or of R
 fuzz: .venv/.dev ## FUZZ_CASES requests made from the OpenAPI document, and broken bytes
 	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest --timeout 0 tests/test_fuzz.py
 
-lock: .venv/.dev ## pin every dependency anew, with hashes
+lock: .venv/.dev node_modules/.installed ## pin every dependency anew, with hashes
 	scripts/lock
 
 clean: ## remove what the commands above made
