@@ -35,7 +35,7 @@ test: .venv/.dev node_modules/.installed ## set up and check everything, two rea
 
 examples: .venv/.dev node_modules/.installed ## run the examples that install packages of their own
 	@scripts/ensure-browser chromium >/dev/null
-	$(PYTEST) -m installs tests/browser/test_examples.py
+	$(BIN)/python -m pytest -m installs tests/browser/test_examples.py
 
 lint: .venv/.dev node_modules/.installed ## ruff, mypy, tsc, hadolint
 	$(BIN)/ruff check .
