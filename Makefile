@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run install check test lint replicas bench soak fuzz lock clean
+.PHONY: help run install check test examples lint replicas bench soak fuzz lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,10 @@ test: .venv/.dev node_modules/.installed ## set up and check everything, two rea
 	@scripts/ensure-haproxy >/dev/null
 	@scripts/ensure-postgres >/dev/null
 	@scripts/beside $(PYTEST) --numprocesses $(WORKERS)
+
+examples: .venv/.dev node_modules/.installed ## run the examples that install packages of their own
+	@scripts/ensure-browser chromium >/dev/null
+	$(BIN)/python -m pytest -m installs tests/browser/test_examples.py
 
 lint: .venv/.dev node_modules/.installed ## ruff, mypy, tsc, hadolint
 	$(BIN)/ruff check .
@@ -57,7 +61,7 @@ soak: .venv/.dev ## MINUTES of visitors, faults and kills of one process or of R
 fuzz: .venv/.dev ## FUZZ_CASES requests made from the OpenAPI document, and broken bytes
 	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest --timeout 0 tests/test_fuzz.py
 
-lock: .venv/.dev ## pin every dependency anew, with hashes
+lock: .venv/.dev node_modules/.installed ## pin every dependency anew, with hashes
 	scripts/lock
 
 clean: ## remove what the commands above made

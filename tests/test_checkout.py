@@ -33,3 +33,13 @@ def test_every_text_file_has_unix_line_ends_here_and_in_every_checkout() -> None
         else:
             assert index in {"i/lf", "i/none"}, path
             assert attributes == ["attr/text=auto", "eol=lf"], path
+
+
+def test_locks_pin_by_hash_and_name_no_registry() -> None:
+    locks = git("ls-files", "*package-lock.json", "*requirements.txt", "requirements/")
+    assert len(locks) > 10
+    for lock in locks:
+        text = (ROOT / lock).read_text(encoding="utf-8")
+        assert ("sha512-" if lock.endswith(".json") else "--hash=sha256:") in text, lock
+        assert "--index-url" not in text, lock
+        assert '"resolved": "http' not in text, lock

@@ -33,8 +33,16 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS: Final = sorted(
     str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
 )
-EXAMPLES: Final = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("examples/**/README.md"))
+EXAMPLES: Final = sorted(
+    str(path.relative_to(ROOT))
+    for path in (ROOT / "examples/README.md", *ROOT.glob("examples/*/README.md"))
+)
 MOST_LINES_OF_AN_EXAMPLE: Final = 60
+NOT_READ: Final = frozenset(
+    {"package-lock.json", "requirements.txt", "node_modules", ".next", ".venv", "__pycache__"}
+)
+"""Locks of the examples, and what their commands make."""
+
 OPERATOR_TOKEN: Final = "an-operator-token-of-ours"
 SETTINGS = {name.upper(): field for name, field in Settings.model_fields.items()}
 
@@ -197,6 +205,17 @@ def test_every_route_is_documented_and_no_other(first_column: str, tags: tuple[s
     assert sorted(listed) == sorted(routes(*tags))
 
 
+async def test_language_models_are_told_of_every_call_and_of_nothing_else_than_the_documents(
+    visit: Visit,
+) -> None:
+    told = (await (await visit()).get("/llms.txt")).text
+    calls = re.findall(r"^- \[(\w+ /[^]]+)\]", told, re.MULTILINE)
+    assert sorted(re.sub(r"{.*?}", "{}", call) for call in calls) == sorted(routes("Visitor"))
+    documented = set(re.findall(r"[\w-]+", code(*DOCUMENTS)))
+    named = set(re.findall(r"[\w-]+", " ".join(re.findall(r"`([^`\n]+)`", told))))
+    assert {"avatar-utterance", "fetchSession"} <= named <= documented
+
+
 def curl_lines() -> list[str]:
     """Those of all documents that call the broker."""
     lines = re.findall(r"curl [^\n)]+", code(*DOCUMENTS).replace("\\\n", ""))
@@ -281,7 +300,8 @@ def test_every_example_is_listed_and_its_files_are_read_in_a_minute() -> None:
     folders = [path for path in (ROOT / "examples").iterdir() if path.is_dir()]
     listed = re.findall(r"\]\((\w+)/README\.md\)", text_of("examples/README.md"))
     assert sorted(listed) == sorted(folder.name for folder in folders)
-    for path in (path for folder in folders for path in folder.glob("*.*")):
+    files = (path for path in (ROOT / "examples").rglob("*.*") if path.is_file())
+    for path in (path for path in files if not NOT_READ.intersection(path.parts)):
         lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
         assert len(lines) <= MOST_LINES_OF_AN_EXAMPLE, path
 

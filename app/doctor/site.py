@@ -1,5 +1,6 @@
 """Checks of a site whose pages show the avatar: what would keep them from using this broker."""
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import httpx
@@ -7,7 +8,7 @@ import httpx
 from app.config.settings import Settings
 from app.doctor.checks import CheckFailed, CheckResult, CheckRunner, Verdict
 from app.web.embed.csp_sources import blocked
-from app.web.embed.site_access import Finding, findings, needed_sources
+from app.web.embed.site_access import Finding, findings, needed_sources, picture_sources
 
 FETCH_SECONDS: Final = 10
 _POLICY: Final = "Content-Security-Policy"
@@ -43,9 +44,19 @@ async def _check_policy(settings: Settings, site: str, broker: str) -> str:
     if not policies:
         return "its first page has no Content-Security-Policy in its headers"
     if missing := blocked(policies, needed_sources(settings, broker)):
-        lines = "; ".join(f"{name} {' '.join(addresses)}" for name, addresses in missing.items())
         raise CheckFailed(
             "the Content-Security-Policy of its first page blocks what the element needs",
-            f"Add to it: {lines}",
+            f"Add to it: {_lines(missing)}",
+        )
+    if missing := blocked(policies, picture_sources(settings, broker)):
+        raise CheckFailed(
+            "the Content-Security-Policy of its first page blocks the avatars' pictures, "
+            "so visitors choose by name",
+            f"Add to it: {_lines(missing)}",
+            verdict=Verdict.WARNING,
         )
     return "the Content-Security-Policy of its first page allows the element"
+
+
+def _lines(missing: Mapping[str, Iterable[str]]) -> str:
+    return "; ".join(f"{name} {' '.join(addresses)}" for name, addresses in missing.items())

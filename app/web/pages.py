@@ -4,8 +4,8 @@ import secrets
 from collections.abc import Callable
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Request
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 
 from app.config.settings import BUILTIN_PLAYER, Settings
@@ -105,3 +105,17 @@ async def docs(
     }
     headers = {"Content-Security-Policy": reference_policy(nonce)}
     return templates.TemplateResponse(request, "docs.html", context, headers=headers)
+
+
+@router.get("/llms.txt", response_class=PlainTextResponse)
+async def llms(
+    request: Request, origin: OwnOriginDep, assets: AssetsDep, templates: TemplatesDep
+) -> Response:
+    """The same in short, for language models (llmstxt.org)."""
+    visitors, *_ = reference(request.app.openapi(), origin)
+    context = {
+        "origin": origin,
+        "snippet": snippet_of(origin, release_of(assets)),
+        "endpoints": visitors.endpoints,
+    }
+    return templates.TemplateResponse(request, "llms.txt", context, media_type="text/plain")

@@ -19,13 +19,17 @@ iframe { display: block; width: 100%; height: 100%; border: 0; }
 const Base = globalThis.HTMLElement ?? class {};
 
 /**
- * @typedef {import("../../types/kaltura-avatar").KalturaAvatarElement} Avatar
- * @typedef {Pick<Avatar, "state" | "sessionId" | "secondsLeft" | "place" | "problem" | "utterances">} AvatarFacts
+ * @typedef {import("../../types/kaltura-avatar-frame").KalturaAvatarFrameElement} FrameElement
+ * @typedef {import("../../types/kaltura-avatar-frame").KalturaAvatarFrameFacts} AvatarFacts
  */
 
-/** `<kaltura-avatar-frame>`: the broker's `/embed` in a frame, with the surface of the element in it. */
+/**
+ * `<kaltura-avatar-frame>`: the broker's `/embed` in a frame, with the surface of the element in it.
+ *
+ * @implements {FrameElement}
+ */
 export class KalturaAvatarFrame extends Base {
-  /** @type {Avatar["getAuthToken"]} */
+  /** @type {FrameElement["getAuthToken"]} */
   getAuthToken;
   #root = this.attachShadow({ mode: "open" });
   /** @type {HTMLIFrameElement | null} */
@@ -97,12 +101,12 @@ export class KalturaAvatarFrame extends Base {
     return this.#facts.utterances;
   }
 
-  /** @type {Avatar["start"]} */
+  /** @type {FrameElement["start"]} */
   start() {
     return this.#call("start");
   }
 
-  /** @type {Avatar["speak"]} */
+  /** @type {FrameElement["speak"]} */
   async speak(text, options) {
     if (typeof text === "string") return this.#call("speak", text, options);
     const stream = (this.#count += 1);
@@ -116,12 +120,12 @@ export class KalturaAvatarFrame extends Base {
     }
   }
 
-  /** @type {Avatar["speakAudio"]} */
+  /** @type {FrameElement["speakAudio"]} */
   speakAudio(blob) {
     return this.#call("speakAudio", blob);
   }
 
-  /** @type {Avatar["interrupt"]} */
+  /** @type {FrameElement["interrupt"]} */
   interrupt() {
     return this.#call("interrupt");
   }

@@ -1,5 +1,6 @@
 """The examples as their READMEs say, each driven once: live, a phrase heard, ended, one session."""
 
+import json
 import shutil
 import sys
 import tarfile
@@ -14,7 +15,7 @@ from playwright.async_api import Frame, expect
 
 from app.kaltura.contract import MIRROR_PATH
 from tests.support.avatar_page import AvatarPage, eventually
-from tests.support.client_package import packed, ran
+from tests.support.client_package import NPM, packed, ran
 from tests.support.demo import Demo, RunDemo
 from tests.support.processes import BACKSTAGE, NODE, ROOT, Running, free_port, serving
 
@@ -22,7 +23,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 EXAMPLES: Final = ROOT / "examples"
 TOKEN: Final = "a-token-of-16-characters"
+FLASK: Final = (sys.executable, "-m", "flask")
 STATIC: Final = (sys.executable, "-m", "http.server", "--bind", "127.0.0.1")
+_MADE: Final = ("node_modules", ".next", ".venv", "__pycache__")
 _MICROPHONE: Final = """
   navigator.mediaDevices.getUserMedia = async () =>
     new AudioContext().createMediaStreamDestination().stream;
@@ -50,13 +53,13 @@ def broker(
         yield broker
 
 
-def copied(name: str, directory: Path, broker: Demo) -> Path:
-    """An example for this broker, beside what the project has installed for Node.js."""
+def copied(name: str, directory: Path, broker: Demo, port: int) -> Path:
+    """An example for this broker at this port, beside what the project has for Node.js."""
     copy = directory / name
-    shutil.copytree(EXAMPLES / name, copy, ignore=shutil.ignore_patterns("node_modules"))
-    for path in copy.rglob("*.*"):
-        text = path.read_text(encoding="utf-8")
-        path.write_text(text.replace("http://127.0.0.1:8000", broker.url), encoding="utf-8")
+    shutil.copytree(EXAMPLES / name, copy, ignore=shutil.ignore_patterns(*_MADE))
+    for path in filter(Path.is_file, copy.rglob("*")):
+        text = path.read_text(encoding="utf-8").replace("http://127.0.0.1:8000", broker.url)
+        path.write_text(text.replace("--port 8010", f"--port {port}"), encoding="utf-8")
     (directory / "node_modules").symlink_to(ROOT / "node_modules")
     return copy
 
@@ -100,6 +103,17 @@ async def becomes(frame: Frame, text: str, state: str) -> None:
     await eventually(lambda: frame.evaluate(_IS, [text, state]), f"{text} is {state}")
 
 
+async def greets(tab: AvatarPage, emulator: Running, words: str) -> None:
+    """Sees a page in one session say a greeting, and show what was said."""
+    async with one_session(emulator):
+        await tab.button("Start").click()
+        await tab.status_is("Live")
+        await tab.button("Greet").click()
+        await expect(tab.page.get_by_text(f"Said last: {words}")).to_be_visible()
+        await tab.button("End").click()
+        await tab.status_is("Ended")
+
+
 async def test_new_words_break_off_what_the_language_model_answers(
     emulator: Running, tab: AvatarPage, tmp_path: Path
 ) -> None:
@@ -129,7 +143,7 @@ async def test_new_words_break_off_what_the_language_model_answers(
 async def test_two_lines_of_html_show_an_avatar(
     emulator: Running, broker: Demo, port: int, tab: AvatarPage, tmp_path: Path
 ) -> None:
-    folder = copied("html", tmp_path, broker)
+    folder = copied("html", tmp_path, broker, port)
     with started([*STATIC, str(port)], folder, port) as address:
         await tab.page.goto(address)
         async with one_session(emulator):
@@ -144,7 +158,7 @@ async def test_two_lines_of_html_show_an_avatar(
 async def test_the_page_around_a_frame_lets_the_avatar_speak(
     emulator: Running, broker: Demo, port: int, tab: AvatarPage, tmp_path: Path
 ) -> None:
-    folder = copied("frame", tmp_path, broker)
+    folder = copied("frame", tmp_path, broker, port)
     with started([*STATIC, str(port)], folder, port) as address:
         await tab.page.goto(address)
         async with one_session(emulator):
@@ -159,7 +173,7 @@ async def test_the_page_around_a_frame_lets_the_avatar_speak(
 async def test_reacts_strict_mode_opens_one_session(
     emulator: Running, broker: Demo, port: int, tab: AvatarPage, tmp_path: Path
 ) -> None:
-    folder = copied("react", tmp_path, broker)
+    folder = copied("react", tmp_path, broker, port)
     with tarfile.open(packed(tmp_path / "tree", tmp_path)) as package:
         package.extractall(tmp_path, filter="data")
     shutil.move(tmp_path / "package", folder / "node_modules/@avatar-broker/client")
@@ -171,33 +185,29 @@ async def test_reacts_strict_mode_opens_one_session(
     (folder / "index.html").write_text(page.replace("main.jsx", "main.js"), encoding="utf-8")
     with started([*STATIC, str(port)], folder, port) as address:
         await tab.page.goto(address)
-        async with one_session(emulator):
-            await tab.button("Start").click()
-            await tab.status_is("Live")
-            await tab.button("Greet").click()
-            await expect(tab.page.get_by_text("Said last: Hello from React!")).to_be_visible()
-            await tab.button("End").click()
-            await tab.status_is("Ended")
+        await greets(tab, emulator, "Hello from React!")
 
 
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("express", [NODE, "server.js"]),
-        ("flask", [sys.executable, "-m", "flask", "--app", "shop", "run"]),
+        ("express", [str(NODE), "server.js"]),
+        ("flask", [*FLASK, "--app", "shop", "run"]),
+        ("django", [sys.executable, "manage.py", "runserver", "--noreload", "PORT"]),
     ],
 )
 async def test_a_shop_opens_the_session_and_decides_what_is_said(
     name: str,
-    command: list[str | Path],
+    command: list[str],
     emulator: Running,
     broker: Demo,
     port: int,
     tab: AvatarPage,
     tmp_path: Path,
 ) -> None:
-    folder = copied(name, tmp_path, broker)
+    folder = copied(name, tmp_path, broker, port)
     settings = {"SERVICE_TOKEN": TOKEN, "FLASK_RUN_PORT": str(port)}
+    command = [part.replace("PORT", str(port)) for part in command]
     with started(command, folder, port, **settings) as address:
         await tab.page.goto(address)
         async with one_session(emulator):
@@ -207,3 +217,58 @@ async def test_a_shop_opens_the_session_and_decides_what_is_said(
             await becomes(tab.page.main_frame, "Your parcel is on its way.", "said")
             await tab.button("End").click()
             await tab.status_is("Ended")
+
+
+async def test_whoever_has_signed_in_may_talk_with_the_avatar_and_nobody_else(
+    emulator: Running, run_demo: RunDemo, port: int, tab: AvatarPage, tmp_path: Path
+) -> None:
+    club = f"http://127.0.0.1:{port}"
+    by_login = {"AUTH_MODE": "jwt", "AUTH_ISSUER": "club", "AUTH_AUDIENCE": "avatar"}
+    by_login |= {"AUTH_JWKS_URL": f"{club}/keys", "ALLOWED_ORIGINS": club}
+    settings = {"FLASK_RUN_PORT": str(port), "PASSWORD": "a-password"}
+    tab.tolerated = ("401",)
+    with run_demo(tmp_path, **by_login) as broker:
+        folder = copied("login", tmp_path, broker, port)
+        with started([*FLASK, "--app", "club", "run"], folder, port, **settings) as address:
+            await tab.page.goto(address)
+            async with one_session(emulator):
+                await tab.button("Start").click()
+                await tab.status_is("You are not signed in")
+                await tab.page.get_by_label("Name").fill("ada")
+                await tab.page.get_by_label("Password").fill("a-password")
+                await tab.button("Sign in").click()
+                await tab.button("Start").click()
+                await tab.status_is("Live")
+                await tab.speak("Hello!")
+                await becomes(tab.page.main_frame, "Hello!", "said")
+                await tab.button("End").click()
+                await tab.status_is("Ended")
+
+
+@pytest.mark.installs
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("react", "Hello from React!"), ("vue", "Hello from Vue!"), ("next", "Hello from Next.js!")],
+)
+async def test_an_example_with_a_bundler_runs_with_the_packages_of_its_lock(
+    name: str,
+    words: str,
+    emulator: Running,
+    broker: Demo,
+    port: int,
+    tab: AvatarPage,
+    tmp_path: Path,
+) -> None:
+    packages = tmp_path / "clients/js"
+    packages.mkdir(parents=True)
+    packed(tmp_path / "tree", packages)
+    folder = copied(name, tmp_path / "examples", broker, port)
+    ran(folder, NPM, "ci", "--no-audit", "--no-fund", seconds=600)
+    package = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+    program, *options = package["scripts"]["start"].split()
+    command = [NODE, folder / "node_modules/.bin" / program, *options]
+    with started(command, folder, port) as address:
+        await tab.page.goto(address)
+        await greets(tab, emulator, words)
+        await tab.page.goto("about:blank")  # else it looks for the server that renews it

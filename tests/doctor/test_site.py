@@ -86,6 +86,15 @@ async def test_what_the_policy_of_a_site_blocks_is_told_with_the_lines_that_it_l
         assert told.endswith(f"Add to it: {missing}")
 
 
+async def test_a_policy_that_blocks_the_pictures_of_a_choice_is_a_warning() -> None:
+    async with running_site(free_port()) as site:
+        site.policy = "script-src *; connect-src *; img-src 'self'"
+        assert (await examined(site.url))["policy"][0] is Verdict.WELL
+        found, told = (await examined(site.url, avatar_catalog_tag="shop"))["policy"]
+    assert found is Verdict.WARNING
+    assert told.endswith(f"Add to it: img-src {BROKER}")
+
+
 async def test_the_exit_code_tells_whether_anything_is_wrong(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -9,10 +9,11 @@ from typing import Final
 
 from tests.support.processes import NODE, ROOT
 
+NPM: Final = Path(sys.executable).with_name("npm")
 SOURCES: Final = ("clients", "static", "types", "scripts", "docs")
 
 
-def ran(directory: Path, *command: str | Path, **environment: str) -> str:
+def ran(directory: Path, *command: str | Path, seconds: float = 60, **environment: str) -> str:
     """What a command printed; it must succeed."""
     told = subprocess.run(  # noqa: S603 - our own commands
         command,
@@ -20,7 +21,7 @@ def ran(directory: Path, *command: str | Path, **environment: str) -> str:
         env={"PATH": f"{NODE.parent}:{os.environ['PATH']}", **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=seconds,
         check=False,
     )
     assert told.returncode == 0, told.stdout + told.stderr
@@ -29,7 +30,7 @@ def ran(directory: Path, *command: str | Path, **environment: str) -> str:
 
 def npm(directory: Path, *arguments: str | Path) -> None:
     """Has npm do something without the network."""
-    ran(directory, Path(sys.executable).with_name("npm"), *arguments, "--offline", "--silent")
+    ran(directory, NPM, *arguments, "--offline", "--silent")
 
 
 def packed(tree: Path, destination: Path) -> Path:

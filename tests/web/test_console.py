@@ -303,12 +303,23 @@ async def test_a_site_is_told_what_to_put_in_its_page_and_which_setting_is_missi
     page = html.unescape((await operator.get("/operator/embed")).text)
     assert f'<script type="module" src="{broker}/avatar.js"></script>' in page
     assert f"script-src {broker};\nconnect-src {broker}" in page
+    assert "img-src" not in page
     asked = {"origin": "https://shop.example"}
     told = html.unescape((await operator.get("/operator/embed", params=asked)).text)
     assert "Set ALLOWED_ORIGINS=https://a.example,https://shop.example" in told
     asked = {"origin": "https://a.example"}
     told = html.unescape((await operator.get("/operator/embed", params=asked)).text)
     assert "Well: ALLOWED_ORIGINS names it." in told
+
+
+async def test_a_site_s_policy_lets_the_pictures_through_where_there_is_a_choice(
+    visit: Visit,
+) -> None:
+    broker = "https://avatar.example.com"
+    choice = {"avatar_id": "ada", "avatar_allowed_ids": "grace"}
+    operator = await signed_in(await visit(public_url=broker, operator_token=TOKEN, **choice))
+    page = html.unescape((await operator.get("/operator/embed")).text)
+    assert f"\nimg-src {broker};" in page
 
 
 async def test_what_is_no_origin_is_told_and_repeated_as_text(visit: Visit) -> None:

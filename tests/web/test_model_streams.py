@@ -43,7 +43,7 @@ STREAMS: dict[str, tuple[list[Any], list[str]]] = {
             *chat({"content": " https://x.io/a.b?c=1 today."}),
             *(END, USAGE, "[DONE]"),
         ],
-        ["Dr. Kim is in. ", "See https://x.io/a.b?c=1 today."],
+        ["Dr. Kim is in. ", "See x.io today."],
     ),
     "a chat that thinks first": (
         [
@@ -66,6 +66,23 @@ STREAMS: dict[str, tuple[list[Any], list[str]]] = {
     "a chat of two answers": (
         [*chat({"content": "One."}), *chat({"content": "Another."}, index=1), "[DONE]"],
         ["One."],
+    ),
+    "Azure, chat": (
+        [
+            {"object": "", "choices": [], "prompt_filter_results": [{"prompt_index": 0}]},
+            *chat({"content": "Sí."}, content_filter_results={"hate": {"severity": "safe"}}),
+            {"object": "", "choices": [{"index": 0, "content_filter_offsets": {"end_offset": 3}}]},
+            "[DONE]",
+        ],
+        ["Sí."],
+    ),
+    "Mistral, chat": (
+        chat(
+            {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]},
+            {"content": [{"type": "text", "text": "نعم. "}, {"type": "reference"}]},
+            {"content": "أكيد."},
+        ),
+        ["نعم. ", "أكيد."],
     ),
     "a chat whose last chunk has all": (
         chat({"role": "assistant", "content": "完成了。「好」"}, finish_reason="stop"),

@@ -45,6 +45,12 @@ def needed_sources(settings: Settings, broker: str) -> Mapping[str, Sequence[str
     return {"script-src": [broker], "connect-src": connects}
 
 
+def picture_sources(settings: Settings, broker: str) -> Mapping[str, Sequence[str]]:
+    """What it must allow for the pictures of the picker, which has names without them."""
+    offers_choice = settings.avatar_allowed_ids or settings.avatar_catalog_tag
+    return {"img-src": [broker]} if offers_choice else {}
+
+
 def _address(site: str, broker: str) -> Finding:
     if site.startswith("https:") and not is_safe_for_secrets(broker):
         return Finding(

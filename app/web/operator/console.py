@@ -24,7 +24,7 @@ from app.web.deps import (
     UsageDep,
 )
 from app.web.embed.element_files import release_of, snippet_of
-from app.web.embed.site_access import findings, needed_sources
+from app.web.embed.site_access import findings, needed_sources, picture_sources
 from app.web.error_responses import OPERATOR_PATH
 from app.web.middleware.csp import console_policy
 from app.web.operator.charts import Chart, Share
@@ -159,7 +159,10 @@ async def embed(
         "site": site,
         "broker": broker,
         "snippet": snippet_of(broker, release_of(assets)),
-        "sources": needed_sources(console.settings, broker),
+        "sources": {
+            **needed_sources(console.settings, broker),
+            **picture_sources(console.settings, broker),
+        },
     }
     try:
         found = findings(console.settings, parsed_origin(site), broker) if site else []

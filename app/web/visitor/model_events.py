@@ -43,5 +43,15 @@ def _of_choice(choice: Any) -> str:
             return ""
         case {"delta": {"content": str(text)}}:
             return text
+        case {"delta": {"content": list(parts)}}:  # as Mistral's models send that think first
+            return "".join(map(_of_part, parts))
+        case _:
+            return ""
+
+
+def _of_part(part: Any) -> str:
+    match part:
+        case {"type": "text", "text": str(text)}:
+            return text
         case _:
             return ""

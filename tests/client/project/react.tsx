@@ -20,5 +20,7 @@ export function Guide() {
   );
 }
 
+export const Framed = () => <kaltura-avatar-frame theme="dark" text="Hello." getAuthToken={async () => "token"} />;
+
 // @ts-expect-error: there are two players
 export const wrong = <kaltura-avatar player="flash" />;

@@ -6,6 +6,7 @@ type Avatar = InstanceType<GlobalComponents["kaltura-avatar"]>;
 type Said = Avatar["$props"];
 
 const said: Said = { class: "guide", avatarId: "ada", theme: "dark", getAuthToken: async () => "token" };
+const framed: InstanceType<GlobalComponents["kaltura-avatar-frame"]>["$props"] = { theme: "dark", text: "Hello." };
 // @ts-expect-error: there are two players
 const wrong: Said = { player: "flash" };
 declare const emit: Avatar["$emit"];
@@ -13,4 +14,4 @@ declare const ended: CustomEvent<{ sessionId: string | null; reason: string | nu
 emit("avatar-ended", ended);
 // @ts-expect-error: there is no such event
 emit("avatar-tired", ended);
-void [said, wrong];
+void [said, framed, wrong];

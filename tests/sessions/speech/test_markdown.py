@@ -16,6 +16,8 @@ SAID = {
         "See the docs and a cat."
     ),
     "At <https://shop.example/a?b=c> or <me@x.io>.": "At shop.example or me@x.io.",
+    "At https://x.io/a_b*c?d=1. Or (http://y.io/), help!": "At x.io. Or (y.io), help!",
+    "見て：https://x.jp/あ。": "見て：x.jpあ。",
     "| Name | Age |\n|---|:--:|\n| **Ada** | 36 |\n| | 7 |\n\nAfter.": (
         "Name, Age\nAda, 36\n7\nAfter."
     ),
@@ -28,7 +30,7 @@ SAID = {
         "2 * 3 = 6, 5*3 and snake_case_name [1] a | b."
     ),
     "1985 was good. Am 3. Oktober.\n- 5 degrees": "1985 was good. Am 3. Oktober.\n5 degrees",
-    "https://x.io/a_b*c and C# and #1.": "https://x.io/a_b*c and C# and #1.",
+    "C# and #1.": "C# and #1.",
     "*never closed\n\n**nor this": "*never closed\n**nor this",
     "An item\n\n    its second part\n\nEnd.": "An item\nits second part\nEnd.",
 }
@@ -67,6 +69,9 @@ def test_signs_without_sense_lose_no_words(parts: list[str]) -> None:
         ("One.\n2", "One."),
         ("One.\n- two", "One.\ntwo"),
         ("Wow!", "Wow"),
+        ("Go to https://x.io/a.", "Go to"),
+        ("Go to ht", "Go to"),
+        ("Go home.", "Go home."),
         ("| a", ""),
     ],
 )

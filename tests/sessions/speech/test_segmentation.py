@@ -81,6 +81,22 @@ def test_a_sentence_comes_out_as_soon_as_the_next_one_begins() -> None:
     assert sentences.rest() == "Your parcel, Dr. Smith, is here."
 
 
+def test_sentences_that_all_end_in_numbers_come_out_before_the_text_is_complete() -> None:
+    written = SentenceBuffer(1000)
+    counted = [f"Behind door number {n} there is a prize of {n}. " for n in range(50)]
+    said = [part for sentence in counted for part in written.feed(sentence)]
+    assert len(said) > 5
+    assert all(part.endswith(". ") for part in said)
+    assert all(len(part) < 400 for part in said)
+
+
+def test_a_date_is_not_cut_in_a_sentence_of_a_common_length() -> None:
+    written = SentenceBuffer(1000)
+    begin = "Am Abend, als alle anderen längst zu Hause waren und wenige Lichter brannten, "
+    sentence = f"{begin}erzählte er, was er am 3. Oktober in der Stadt gesehen hatte. "
+    assert [part for sign in f"{sentence}Sie" for part in written.feed(sign)] == [sentence]
+
+
 @pytest.mark.parametrize(
     ("text", "complete"),
     [

@@ -21,13 +21,16 @@ _TABLE: Final = regex.compile(r"\s*\|")
 _SIGN: Final = regex.compile(r"[*_~`\[<|&\\!#>]|(?:^|\n)[ \t]*[-+=]")
 _UNDECIDED_END: Final = regex.compile(
     r"(?:^|\n)[ \t]*(?:[-+*#>=|~`]*|\d{1,9}[.)]?)[ \t]*$|[*_~`!\\\[\]]+$"
+    r"|(?<!\w)h(?:t(?:tp?s?:?/?(?:/[!-~]*)?)?)?$"
 )
-"""An end of a block that may be text or Markdown, which only the following text decides."""
+"""An end of a block that may be text, Markdown or part of an address: the following text decides."""
 
 _UNDECIDED: Final = regex.compile(
     r"\*(?!\s)|(?<!\w)_(?!\s)|~~|`|<(?=[\p{L}/!?]|$)|&\w*$|!?\[(?![^\[\]]*\](?:[^(\[]))|\|"
 )
 """The first characters that may still turn out to be Markdown, such as emphasis."""
+
+_ADDRESS: Final = regex.compile(r"(?<!\w)https?://[!-~]*[A-Za-z0-9/]")
 
 _CELL_END: Final = ", "
 _OPTIONS: Final = (
@@ -40,8 +43,9 @@ _OPTIONS: Final = (
 class SpokenMarkdown:
     """Gives the words of a Markdown text that arrives in parts, as soon as they are certain.
 
-    Emphasis, headings, bullets and quotes lose their signs, and links their addresses. The cells
-    of a table are read row by row. Code blocks, HTML and lines between sections are left out.
+    Emphasis, headings, bullets and quotes lose their signs, and links their addresses; of an
+    address that stands for itself the host is left. The cells of a table are read row by row. Code
+    blocks, HTML and lines between sections are left out.
     """
 
     def __init__(self) -> None:
@@ -105,9 +109,11 @@ class SpokenMarkdown:
 
     def _words(self, block: str) -> str:
         if _SIGN.search(block) is None:
-            return "\n".join(line.strip() for line in block.strip().split("\n"))
-        # Without its indentation, which would make code of an item's second paragraph.
-        return _words_of(block.strip())
+            words = "\n".join(line.strip() for line in block.strip().split("\n"))
+        else:
+            # Without its indentation, which would make code of an item's second paragraph.
+            words = _words_of(block.strip())
+        return str(_ADDRESS.sub(lambda found: _host(found.group()), words))
 
 
 async def without_markdown(texts: AsyncIterator[str]) -> AsyncIterator[str]:

@@ -14,6 +14,9 @@ WINDOW: Final = 2048
 _AHEAD: Final = 64
 """Characters after the limit that are examined: they show whether a sentence ended before it."""
 
+_LONG: Final = 300
+"""Characters after which a sentence is cut behind a number that may be its end, or an ordinal."""
+
 
 def split(text: str, limit: int) -> list[str]:
     """Split a text into chunks of at most `limit` characters that join to it; see `chunk_end`."""
@@ -78,6 +81,10 @@ class SentenceBuffer:
     def feed(self, text: str) -> list[str]:
         """Add a part of the text; return complete sentences of at most `limit` characters."""
         ended = self._detector.feed(text)
+        rest, end = self._detector.rest, self._detector.doubtful_end
+        if len(rest) > _LONG and end > _LONG // 2:
+            ended.append(rest[:end])
+            self._keep(rest[end:])
         parts = [part for sentence in ended for part in split(sentence, self._limit)]
         self._begins_sentence = self._begins_sentence or bool(ended)
         if len(self._detector.rest) > self._limit:

@@ -36,6 +36,7 @@ _ADDRESS_OR_NUMBER: Final = regex.compile(r"[./:@=&#_~\\]|\p{N}$")
 
 _INITIALS: Final = regex.compile(r"\p{L}\p{M}*(\.\p{L}\p{M}*)*")
 _ORDINAL: Final = regex.compile(r"\p{N}{1,3}(\.\p{N}{1,3})*|[IVXLCDM]+")
+_NEXT_BEGINS: Final = regex.compile(r"\.\s+[\p{Lu}\p{Lo}]")
 _SHORT_TITLE: Final = regex.compile(r"\p{Lu}\p{L}?")
 _CONTINUE: Final = regex.compile(r"\p{SB=SContinue}")
 _FULL_STOPS: Final = frozenset(".․﹒．")
@@ -53,6 +54,8 @@ class SentenceDetector:
         self._stop: int | None = None
         """Index of a terminator that may end a sentence, depending on what follows it."""
         self._has_word = False
+        self.doubtful_end = 0
+        """Index in `rest` after its last number that is an ordinal or ends a sentence, else 0."""
 
     @property
     def rest(self) -> str:
@@ -70,6 +73,7 @@ class SentenceDetector:
         self._seen -= start
         if self._stop is not None:
             self._stop -= start
+        self.doubtful_end = max(0, self.doubtful_end - start)
         return ended
 
     @property
@@ -102,8 +106,10 @@ class SentenceDetector:
                 return None
             stop, self._stop, self._seen = self._stop, None, following.start()
             if self._has_word and _is_end(self._text, stop, following.start()):
-                self._has_word = False
+                self._has_word, self.doubtful_end = False, 0
                 return _end(self._text, stop, following.start())
+            if _is_doubtful_end(self._text, stop):
+                self.doubtful_end = following.start()
 
 
 def sentences(text: str) -> list[str]:
@@ -155,6 +161,13 @@ def _is_abbreviation_or_ordinal(text: str, stop: int) -> bool:
     if _INITIALS.fullmatch(token) or _ORDINAL.fullmatch(token):
         return True
     return not ABBREVIATIONS.isdisjoint({f"{token}.", f"{token[:1].lower()}{token[1:]}."})
+
+
+def _is_doubtful_end(text: str, stop: int) -> bool:
+    """Whether a number ends at `stop` that ends a sentence, unless it is an ordinal."""
+    if _NEXT_BEGINS.match(text, stop) is None:
+        return False
+    return _ORDINAL.fullmatch(_token(text, stop)) is not None
 
 
 def _token(text: str, stop: int) -> str:
