@@ -127,9 +127,12 @@ class Replicas:
 
 @contextlib.asynccontextmanager
 async def replicas(
-    directory: Path, kaltura_url: str, count: int = 3, **settings: str
+    directory: Path, kaltura_url: str, count: int = 3, older: Path | None = None, **settings: str
 ) -> AsyncIterator[Replicas]:
-    """So many replicas with these settings, as long as the block lasts."""
+    """So many replicas with these settings, as long as the block lasts.
+
+    The first one runs the code of the tree `older`, where one is given.
+    """
     async with contextlib.AsyncExitStack() as stack:
         server = stack.enter_context(postgres())
         database = server.new_database()
@@ -146,7 +149,9 @@ async def replicas(
                 "REPLICA_URL": f"http://127.0.0.1:{from_peers.port}",
                 "TRUSTED_PROXIES": "127.0.0.1",
             }
-            each.append(Replica(own, port, settings | through_proxies, to_postgres, from_peers))
+            code = {"PYTHONPATH": str(older)} if older and number == 1 else {}
+            its_own = settings | through_proxies | code
+            each.append(Replica(own, port, its_own, to_postgres, from_peers))
         stack.push_async_callback(_stop_all, each)
         for replica in each:
             await replica.start()
