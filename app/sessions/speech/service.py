@@ -121,6 +121,7 @@ class SpeechService:
                 try:
                     recording = await self._recordings.prepare(transcoding, audio, grant.address)
                 except RecordingStopped:
+                    grant.runtime.require_held()
                     now = self._clocks.wall()
                     return Receipt(turn, "", UtteranceState.INTERRUPTED, now)
                 await self._registry.expire(grant.runtime)
