@@ -47,6 +47,8 @@ class Call:
     ticket: str = ""
     is_turn: bool = False
     marks: tuple[str, ...] = ()
+    is_written: bool = False
+    """Whether it is a text that is being written: it lasts until its queue has room for all."""
 
     @property
     def is_done(self) -> bool:
@@ -124,8 +126,7 @@ def duration_seconds(history: History) -> float:
 def longest_gap_seconds(history: History) -> float:
     """The longest time for which a visitor could not control a session.
 
-    It lasts from the first call that was answered late or not at all to the next answer. A speak
-    that is written lasts as long as its writer takes, so its length does not count.
+    It lasts from the first call that was answered late or not at all to the next answer.
     """
     longest = 0.0
     for calls in _by_session(history, CONTROLS).values():
@@ -133,7 +134,7 @@ def longest_gap_seconds(history: History) -> float:
         for call in sorted(calls, key=lambda call: call.start):
             began = call.start if since is None else since
             is_answered = 0 < call.status < HTTPStatus.INTERNAL_SERVER_ERROR
-            if is_answered and since is None and call.operation == SPEAK:
+            if call.is_written:
                 continue
             if is_answered and call.status != HTTPStatus.NOT_FOUND:
                 longest, since = max(longest, call.end - began), None

@@ -27,6 +27,9 @@ PAUSE_SECONDS: Final = (0.2, 3.0)
 LENGTH_SECONDS: Final = (5.0, 25.0)
 """How long a visitor uses its session by default, at least and at most."""
 
+WRITTEN: Final = "application/x-ndjson"
+"""The type of a text that is being written."""
+
 STREAM_CHANCE: Final = 0.2
 LONG_CHANCE: Final = 0.3
 STOP_CHANCE: Final = 0.12
@@ -123,7 +126,7 @@ class SpeakingVisitor:
         turn_id = f"turn-{marks[0]}"
         if self.random.random() < STREAM_CHANCE:
             lines = "".join(json.dumps({"text": f"{each} "}) + "\n" for each in sentences)
-            kind = {"Content-Type": "application/x-ndjson"}
+            kind = {"Content-Type": WRITTEN}
             path, data = f"{SPEAK}?turnId={turn_id}", lines
         else:
             kind = {"Content-Type": "application/json"}
@@ -209,6 +212,7 @@ class SpeakingVisitor:
                 ticket=answer.content.get("ticket", self.ticket) if is_waiting else "",
                 is_turn=answer.content.get("turnSecondsLeft") is not None,
                 marks=marks,
+                is_written=(headers or {}).get("Content-Type") == WRITTEN,
             )
         )
         return answer

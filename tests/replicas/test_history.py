@@ -162,7 +162,7 @@ def test_many_cases_of_one_rule_are_counted() -> None:
 def test_a_gap_in_control_lasts_from_the_first_call_in_vain_to_the_next_answer(
     statuses: tuple[int, ...], seconds: float
 ) -> None:
-    written = Call("ada", SPEAK, -9, 0, 200, "s1")
+    written = Call("ada", SPEAK, -9, 0, 0, "s1", is_written=True)
     calls = [
         Call("ada", STOP, 3 * number, 3 * number + 1, status, "s1")
         for number, status in enumerate(statuses)
