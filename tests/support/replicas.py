@@ -72,11 +72,13 @@ class Replica:
             while not await self._answers(http):
                 assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
                 await asyncio.sleep(0.1)
+        await self.from_peers.listen()
 
     def kill(self) -> None:
         """End the process as a crash does."""
         self.process.kill()
         self.process.wait()
+        self.from_peers.refuse()
 
     def pause(self) -> None:
         """Let the process do nothing, as on a machine that is out of memory."""
@@ -96,6 +98,7 @@ class Replica:
         except subprocess.TimeoutExpired:
             self.kill()
             code = -signal.SIGKILL
+        self.from_peers.refuse()
         self.exit_codes.append(code)
 
     async def _answers(self, http: httpx.AsyncClient) -> bool:
