@@ -198,6 +198,7 @@ class _Run:
             upstream=tuple(UpstreamSession.of(session) for session in shown),
             said={session["sessionId"]: _said(session) for session in shown},
             told=self.seen.told,
+            failed_at=self.seen.failed_at,
             recorded=frozenset(record),
             faults=tuple(self.faults.spans),
             cap=self._load.cap,
