@@ -130,7 +130,7 @@ class Replicas:
 
 @contextlib.asynccontextmanager
 async def replicas(
-    directory: Path, kaltura_url: str, count: int = 3, older: Path | None = None, **settings: str
+    directory: Path, kaltura_url: str, count: int = 3, older: Path | None = None, /, **settings: str
 ) -> AsyncIterator[Replicas]:
     """So many replicas with these settings, as long as the block lasts.
 
