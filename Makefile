@@ -55,7 +55,7 @@ bench: .venv/.dev node_modules/.installed ## what a speak costs, against other s
 soak: .venv/.dev ## MINUTES of visitors, faults and kills of one process or of REPLICAS, and the check of all promises
 	$(BIN)/python -m bench.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(REPLICAS),--replicas $(REPLICAS)) $(if $(FAULTS),--faults $(FAULTS)) \
-	  $(if $(RUSH),--rush $(RUSH)) \
+	  $(if $(RUSH),--rush $(RUSH)) $(if $(OLDER),--older $(OLDER)) \
 	  $(if $(RULES),--rules $(RULES))
 
 fuzz: .venv/.dev ## FUZZ_CASES requests made from the OpenAPI document, and broken bytes

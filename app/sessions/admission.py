@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from app.kaltura.contract import CreateRequest
@@ -20,8 +20,8 @@ from app.sessions.registry import SessionRegistry
 from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession, IdempotencyRecord
 
-MAX_TICKETS: Final = 1000
-"""Used tickets that are remembered; past this number the oldest are forgotten."""
+TICKET: Final = "ticket:"
+"""Prefix of the name by which a request is known whose caller has nothing but a ticket."""
 
 LOOK_AGAIN_SECONDS: Final = 0.2
 """Seconds between two checks whether another process has opened the requested session."""
@@ -31,6 +31,15 @@ MAX_LOOKS: Final = 600
 
 Opened = SessionRuntime | AvatarSession | QueuePosition
 """The result of a request: a session here, one of another process, or a place in line."""
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """A session that is being opened for an owner, at a request with an Idempotency-Key."""
+
+    owner: str
+    origin: IdempotencyRecord
+    task: asyncio.Task[Opened]
 
 
 class Admission:
@@ -58,9 +67,7 @@ class Admission:
         self._budgets = budgets
         self._creator = creator
         self._under_way: set[asyncio.Task[Opened]] = set()
-        self._by_key: dict[str, tuple[IdempotencyRecord, asyncio.Task[Opened]]] = {}
-        self._used_tickets: dict[str, str] = {}
-        """The owner who waited with each used ticket."""
+        self._by_key: dict[str, _Opening] = {}
 
     # Opening
 
@@ -72,18 +79,21 @@ class Admission:
         *,
         display_name: str | None = None,
         address: str | None = None,
+        ticket: str | None = None,
     ) -> Opened:
         """Open a session for a visitor, or give the visitor a place in line.
 
         `display_name` is the visitor's name at the login, for the audit record. `address` is the
-        visitor's network address.
+        visitor's network address. `ticket` is given where the visitor is known by nothing else, so
+        that a repeated request is recognised by it when it is in line no more.
         """
         requester = replace(
             self._capacity.visitor(visitor),
             display_name=display_name,
             address=self._digest(address),
         )
-        return await self._open_once(requester, options, idempotency_key)
+        asked_by = visitor if ticket is None else TICKET + ticket
+        return await self._open_once(requester, options, idempotency_key, asked_by)
 
     async def open_now(
         self,
@@ -125,8 +135,7 @@ class Admission:
             return True
         if idempotency_key is None:
             return False
-        key = IdempotencyRecord.key_of(visitor, idempotency_key)
-        return key in self._by_key or await self._opened_by(key) is not None
+        return await self._requested_for(visitor, idempotency_key) is not None
 
     @property
     def under_way(self) -> int:
@@ -152,23 +161,19 @@ class Admission:
         """The owner of a ticket that is presented to open a session; raises `TicketNotFound`.
 
         A ticket that was used already is accepted with the Idempotency-Key of that first request,
-        whose answer may have been lost. `visitor` is the caller, where known: after a restart of
-        the broker only the visitor's cookie is left to recognise the repeated request by.
+        whose answer may have been lost. `visitor` is the caller, where known.
         """
         try:
-            owner = await self.ticket_owner(ticket_id)
+            return await self.ticket_owner(ticket_id)
         except TicketNotFound:
-            if idempotency_key is not None:
-                for each in (self._used_tickets.get(ticket_id), visitor):
-                    if each is not None and await self.is_repeated(each, idempotency_key):
-                        return each
-            raise
-        if idempotency_key is not None:
-            self._used_tickets.pop(ticket_id, None)
-            self._used_tickets[ticket_id] = owner
-            if len(self._used_tickets) > MAX_TICKETS:
-                del self._used_tickets[next(iter(self._used_tickets))]
-        return owner
+            if idempotency_key is None:
+                raise
+            if visitor is not None and await self.is_repeated(visitor, idempotency_key):
+                return visitor
+            owner = await self._requested_for(TICKET + ticket_id, idempotency_key)
+            if owner is None:
+                raise
+            return owner
 
     async def place(self, ticket_id: str, wait_seconds: float) -> QueuePosition:
         """Wait until a position in line changes, or `wait_seconds`; raises `TicketNotFound`."""
@@ -191,9 +196,13 @@ class Admission:
         return hmac.new(self._address_key, address.encode(), hashlib.sha256).hexdigest()[:32]
 
     async def _open_once(
-        self, requester: Requester, options: SessionOptions, idempotency_key: str | None = None
+        self,
+        requester: Requester,
+        options: SessionOptions,
+        idempotency_key: str | None = None,
+        asked_by: str | None = None,
     ) -> Opened:
-        """Open a session, or join the opening that is under way with the same key.
+        """Open a session, or join the opening that is under way with the same key of `asked_by`.
 
         The opening continues when its caller is cancelled: otherwise Kaltura might open a session
         that the broker does not know and can't end.
@@ -201,18 +210,18 @@ class Admission:
         request = await self._catalog.create_request(options)
         origin = None
         if idempotency_key is not None:
-            origin = IdempotencyRecord.of(requester.owner, idempotency_key, request)
+            origin = IdempotencyRecord.of(asked_by or requester.owner, idempotency_key, request)
             requester = replace(requester, origin_key=origin.key)
         under_way = self._by_key.get(origin.key) if origin else None
         if under_way is None:
             opening = asyncio.create_task(self._open(requester, request, origin))
             self._under_way.add(opening)
             if origin:
-                self._by_key[origin.key] = origin, opening
+                self._by_key[origin.key] = _Opening(requester.owner, origin, opening)
             opening.add_done_callback(lambda done: self._done(done, origin))
             return await asyncio.shield(opening)
-        _require_same(under_way[0], origin)
-        return await asyncio.shield(under_way[1])
+        _require_same(under_way.origin, origin)
+        return await asyncio.shield(under_way.task)
 
     def _done(self, opening: asyncio.Task[Opened], origin: IdempotencyRecord | None) -> None:
         self._under_way.discard(opening)
@@ -249,13 +258,26 @@ class Admission:
         await self._creator.complete(runtime, requester, request)
         return runtime
 
+    async def _requested_for(self, asked_by: str, idempotency_key: str) -> str | None:
+        """The owner for whom a session is or was opened at this request; None when it is new."""
+        key = IdempotencyRecord.key_of(asked_by, idempotency_key)
+        if (under_way := self._by_key.get(key)) is not None:
+            return under_way.owner
+        if (earlier := await self._registry.opened_by(key)) is not None:
+            return None if _is_lost(earlier) else earlier.session.owner
+        return await self._registry.owner_elsewhere(key)
+
     async def _opened_by(self, key: str) -> SessionRuntime | AvatarSession | None:
         """The session that an earlier request with this key opened, unless its answer was lost."""
         earlier = await self._registry.opened_by(key)
         if earlier is None:
             return await self._registry.opened_elsewhere(key)
-        is_lost = earlier.session.ended is not None and not earlier.session.delivered
-        return None if is_lost else earlier
+        return None if _is_lost(earlier) else earlier
+
+
+def _is_lost(opened: SessionRuntime) -> bool:
+    """Whether a session ended before its visitor got it."""
+    return opened.session.ended is not None and not opened.session.delivered
 
 
 def _require_same(earlier: IdempotencyRecord | None, now: IdempotencyRecord | None) -> None:

@@ -63,7 +63,8 @@ class AuditedCall:
         self.reached_kaltura = False
         """Whether the call was sent, and Kaltura did not say that it was not carried out."""
 
-        self._is_settled = False
+        self.is_settled = False
+        """Whether `carried_out` has told the outcome."""
 
     @property
     def pending_entry(self) -> PendingEntry | None:
@@ -73,7 +74,7 @@ class AuditedCall:
     @property
     def may_be_done(self) -> bool:
         """Whether Kaltura has or may have carried the call out, or may still do so."""
-        return self.reached_kaltura or (self.goes_on and not self._is_settled)
+        return self.reached_kaltura or (self.goes_on and not self.is_settled)
 
     async def accepted(
         self,
@@ -107,8 +108,8 @@ class AuditedCall:
             self._pending_entry.must_persist = True
 
     def carried_out(self, outcome: str) -> None:
-        """Record the outcome of a call that was answered before it was sent."""
-        self._is_settled = True
+        """Record the outcome of a call that is answered before it is sent, or never sent."""
+        self.is_settled = True
         if self._pending_entry is not None:
             self._record.note(self._pending_entry, **self.final_fields(outcome))
 
@@ -180,7 +181,7 @@ class SessionAuditor:
         if call.pending_entry is None:
             await self._record_unsent(call, call.final_fields(OK))
             return
-        if not call.goes_on:
+        if not call.goes_on and not call.is_settled:
             self._record.note(call.pending_entry, **call.final_fields(OK))
         await self._record.durable(call.pending_entry)
 

@@ -79,6 +79,10 @@ class SessionRegistry:
         """The session that another process opened for the request with this key, if any."""
         return await self._store.opened_elsewhere(origin_key)
 
+    async def owner_elsewhere(self, origin_key: str) -> str | None:
+        """The owner for whom another process opens or opened a session for this request, if any."""
+        return await self._store.owner_elsewhere(origin_key)
+
     def runtimes(self) -> list[SessionRuntime]:
         """Every session that Kaltura may still have open, oldest first.
 

@@ -5,6 +5,7 @@ import asyncio
 import secrets
 import sys
 from collections.abc import Callable, Container
+from pathlib import Path
 
 from bench.soak.history import RULES, duration_seconds, most_open, served
 from bench.soak.replica_faults import FAULTS
@@ -29,6 +30,9 @@ def main() -> int:
     parser.add_argument(
         "--visit", type=float, default=LENGTH_SECONDS[1], help="the longest, in seconds"
     )
+    parser.add_argument(
+        "--older", type=Path, help="of replicas: the tree whose code the first runs"
+    )
     parser.add_argument("--rules", type=_names(RULES), default=list(RULES), help=", ".join(RULES))
     parser.add_argument(
         "--faults",
@@ -52,6 +56,7 @@ def main() -> int:
                 rules=options.rules,
                 faults=options.faults,
                 load=load,
+                older=options.older,
             )
         )
         print(_table_of_replicas(report))

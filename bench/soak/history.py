@@ -4,12 +4,12 @@ Times are unix seconds by one machine's clock. A mark is a word that is part of 
 that the emulator's record tells when that text was said.
 """
 
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from http import HTTPStatus
-from itertools import combinations, pairwise
 from typing import Final
 
 from bench.soak.outcome import UpstreamSession, most_at_once
@@ -47,6 +47,8 @@ class Call:
     ticket: str = ""
     is_turn: bool = False
     marks: tuple[str, ...] = ()
+    is_written: bool = False
+    """Whether it is a text that is being written: it lasts until its queue has room for all."""
 
     @property
     def is_done(self) -> bool:
@@ -73,6 +75,9 @@ class History:
 
     told: dict[str, str]
     """The last state that callers were told of the text with a mark."""
+
+    failed_at: dict[str, float]
+    """When callers were first told of the text with a mark that it had failed."""
 
     recorded: frozenset[str]
     """The sessions that the brokers knew of."""
@@ -124,8 +129,7 @@ def duration_seconds(history: History) -> float:
 def longest_gap_seconds(history: History) -> float:
     """The longest time for which a visitor could not control a session.
 
-    It lasts from the first call that was answered late or not at all to the next answer. A speak
-    that is written lasts as long as its writer takes, so its length does not count.
+    It lasts from the first call that was answered late or not at all to the next answer.
     """
     longest = 0.0
     for calls in _by_session(history, CONTROLS).values():
@@ -133,7 +137,7 @@ def longest_gap_seconds(history: History) -> float:
         for call in sorted(calls, key=lambda call: call.start):
             began = call.start if since is None else since
             is_answered = 0 < call.status < HTTPStatus.INTERNAL_SERVER_ERROR
-            if is_answered and since is None and call.operation == SPEAK:
+            if call.is_written:
                 continue
             if is_answered and call.status != HTTPStatus.NOT_FOUND:
                 longest, since = max(longest, call.end - began), None
@@ -155,9 +159,11 @@ def _texts_in_order(history: History) -> Iterator[str]:
         accepted = [call for call in speaks if call.is_done]
         texts = [[order[mark] for mark in call.marks if mark in order] for call in accepted]
         for call, places in zip(accepted, texts, strict=True):
-            if any(later < earlier for earlier, later in pairwise(places)):
+            if any(later < earlier for earlier, later in itertools.pairwise(places)):
                 yield f"the sentences of {call.marks[0]} were said out of order"
-        for (one, first), (two, second) in combinations(zip(accepted, texts, strict=True), 2):
+        for (one, first), (two, second) in itertools.combinations(
+            zip(accepted, texts, strict=True), 2
+        ):
             if one.end <= two.start and first and second and max(first) > min(second):
                 yield f"{two.marks[0]} was said before {one.marks[0]}"
 
@@ -245,6 +251,13 @@ def _nothing_said_after_stop(history: History) -> Iterator[str]:
                     yield f"{said.mark} was said {late:.0f} ms after {stop.operation} was answered"
 
 
+def _nothing_said_after_told_failed(history: History) -> Iterator[str]:
+    for said in itertools.chain.from_iterable(history.said.values()):
+        late = said.at - history.failed_at.get(said.mark, said.at)
+        if late > 0:
+            yield f"{said.mark} was said {1000 * late:.0f} ms after it was told as failed"
+
+
 def _sessions_live_on(history: History) -> Iterator[str]:
     calls = _by_session(history, CONTROLS)
     ends = _by_session(history, {END, "leave"})
@@ -279,6 +292,7 @@ RULES: Final[dict[str, Rule]] = {
     "line-in-order": _line_in_order,
     "one-key-one-session": _one_key_one_session,
     "nothing-said-after-stop": _nothing_said_after_stop,
+    "nothing-said-after-told-failed": _nothing_said_after_told_failed,
     "sessions-live-on": _sessions_live_on,
 }
 """Every rule by its name; each yields a sentence for every case in which it is broken."""

@@ -123,8 +123,12 @@ async def soak_replicas(
     rules: Sequence[str],
     faults: list[str],
     load: Load = Load(),
+    older: Path | None = None,
 ) -> ReplicaReport:
-    """Run visitors and faults for so many seconds, wait until every session ended, and check."""
+    """Run visitors and faults for so many seconds, wait until every session ended, and check.
+
+    The first replica runs the code of the tree `older`, where one is given.
+    """
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         directory = Path(name)
         kaltura_directory = directory / "emulator"
@@ -133,7 +137,7 @@ async def soak_replicas(
         kaltura = f"http://127.0.0.1:{port}"
         with process(kaltura_directory, "-m", "bench.soak.emulator", str(port)):
             await wait_until_ready(f"{kaltura}/emulator/faults")
-            async with replicas(directory, kaltura, count, **load.settings) as running:
+            async with replicas(directory, kaltura, count, older, **load.settings) as running:
                 run = _Run(running, kaltura, seed, load)
                 await run.play(seconds, faults)
                 history = await run.history()
@@ -194,6 +198,7 @@ class _Run:
             upstream=tuple(UpstreamSession.of(session) for session in shown),
             said={session["sessionId"]: _said(session) for session in shown},
             told=self.seen.told,
+            failed_at=self.seen.failed_at,
             recorded=frozenset(record),
             faults=tuple(self.faults.spans),
             cap=self._load.cap,

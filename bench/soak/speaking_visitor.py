@@ -27,9 +27,14 @@ PAUSE_SECONDS: Final = (0.2, 3.0)
 LENGTH_SECONDS: Final = (5.0, 25.0)
 """How long a visitor uses its session by default, at least and at most."""
 
+WRITTEN: Final = "application/x-ndjson"
+"""The type of a text that is being written."""
+
 STREAM_CHANCE: Final = 0.2
 LONG_CHANCE: Final = 0.3
 STOP_CHANCE: Final = 0.12
+LOOK_CHANCE: Final = 0.2
+"""The chance of a look at what became of the texts so far."""
 
 
 @dataclass
@@ -39,6 +44,14 @@ class Calls:
     tally: Tally
     calls: list[Call] = field(default_factory=list)
     told: dict[str, str] = field(default_factory=dict)
+    failed_at: dict[str, float] = field(default_factory=dict)
+
+    def note_fate(self, marks: tuple[str, ...], state: str) -> None:
+        """Note what a caller is told now of a text."""
+        for mark in marks:
+            self.told[mark] = state
+            if state == "failed":
+                self.failed_at.setdefault(mark, time.time())
 
 
 @dataclass
@@ -66,6 +79,8 @@ class SpeakingVisitor:
             return
         until = time.monotonic() + self.random.uniform(*self.length_seconds)
         while time.monotonic() < until:
+            if self.random.random() < LOOK_CHANCE:
+                await self._look()
             is_over = await (self._stop if self.random.random() < STOP_CHANCE else self._speak)()
             if is_over:
                 return
@@ -123,7 +138,7 @@ class SpeakingVisitor:
         turn_id = f"turn-{marks[0]}"
         if self.random.random() < STREAM_CHANCE:
             lines = "".join(json.dumps({"text": f"{each} "}) + "\n" for each in sentences)
-            kind = {"Content-Type": "application/x-ndjson"}
+            kind = {"Content-Type": WRITTEN}
             path, data = f"{SPEAK}?turnId={turn_id}", lines
         else:
             kind = {"Content-Type": "application/json"}
@@ -149,15 +164,18 @@ class SpeakingVisitor:
         """Read what became of the texts, until that of each is final."""
         until = time.monotonic() + FATE_SECONDS
         while time.monotonic() < until:
-            listed = await self._control(UTTERANCES, method="GET")
-            if listed.status in GONE:
-                return
-            states = {one["turnId"]: one["state"] for one in listed.content.get("utterances", ())}
-            for turn_id, state in states.items():
-                self.seen.told.update(dict.fromkeys(self._texts.get(turn_id, ()), state))
-            if listed.status == HTTPStatus.OK and FINAL.issuperset(states.values()):
+            status, states = await self._look()
+            if status in GONE or (status == HTTPStatus.OK and FINAL.issuperset(states)):
                 return
             await asyncio.sleep(1)
+
+    async def _look(self) -> tuple[int, set[str]]:
+        """Read what became of the texts; the answer's status and the states."""
+        listed = await self._control(UTTERANCES, method="GET")
+        states = {one["turnId"]: one["state"] for one in listed.content.get("utterances", ())}
+        for turn_id, state in states.items():
+            self.seen.note_fate(self._texts.get(turn_id, ()), state)
+        return listed.status, set(states.values())
 
     # Calls
 
@@ -209,6 +227,7 @@ class SpeakingVisitor:
                 ticket=answer.content.get("ticket", self.ticket) if is_waiting else "",
                 is_turn=answer.content.get("turnSecondsLeft") is not None,
                 marks=marks,
+                is_written=(headers or {}).get("Content-Type") == WRITTEN,
             )
         )
         return answer

@@ -49,6 +49,7 @@ KEPT = History(
     upstream=(SESSION, UNANSWERED, CUT),
     said={"s1": SAID},
     told={"m1": "done", "m4": "interrupted"},
+    failed_at={"m4": 9},
     recorded=frozenset({"s1"}),
     faults=((30, 35),),
     cap=1,
@@ -107,6 +108,7 @@ M1, M2, M3, M5 = SAID
         ("one-key-one-session", with_call(OPENED_AGAIN, session_id="s5")),
         ("nothing-said-after-stop", with_said(M1, M2, replace(M3, at=7.5), M5)),
         ("nothing-said-after-stop", with_said(M1, M2, M3, replace(M5, at=21.5))),
+        ("nothing-said-after-told-failed", {"failed_at": {"m5": 8}}),
         ("sessions-live-on", with_call(FIRST, status=404, marks=())),
         ("sessions-live-on", with_call(STOPPED, status=410)),
     ],
@@ -162,7 +164,7 @@ def test_many_cases_of_one_rule_are_counted() -> None:
 def test_a_gap_in_control_lasts_from_the_first_call_in_vain_to_the_next_answer(
     statuses: tuple[int, ...], seconds: float
 ) -> None:
-    written = Call("ada", SPEAK, -9, 0, 200, "s1")
+    written = Call("ada", SPEAK, -9, 0, 0, "s1", is_written=True)
     calls = [
         Call("ada", STOP, 3 * number, 3 * number + 1, status, "s1")
         for number, status in enumerate(statuses)

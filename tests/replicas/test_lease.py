@@ -27,6 +27,7 @@ from app.sessions.keyring import Keyring
 from app.sessions.lifecycle.handover import SPEAKING_SECONDS
 from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.runtime import SessionRuntime
+from app.sessions.speech.text.moderation import in_process
 from app.sessions.store.model import EndReason
 from app.sessions.store.shared_repository import SharedSessionRepository
 from tests.support.doubles import KS, FakeClock, FakeKaltura, Gate, settings, settled
@@ -677,6 +678,42 @@ async def test_what_takes_too_long_to_say_is_told_as_lost_and_said_by_nobody(
     _, second = two.speech.feed(grant(taken)).receipts
     assert (second.state, second.reason) == ("failed", "replica-lost")
     assert kaltura.operations().count("say-text") == 1
+
+
+@pytest.mark.parametrize("in_time", [True, False])
+async def test_a_text_that_is_still_being_checked_is_said_before_or_refused(
+    start: Start, kaltura: FakeKaltura, clock: FakeClock, *, in_time: bool
+) -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def check(_: dict[str, Any]) -> dict[str, str]:
+        asked.set()
+        await answer.wait()
+        return {"action": "allow"}
+
+    one, two = await start(hooks=[in_process(check)]), await start()
+    session = await one.open()
+    saying = asyncio.create_task(one.say(session, "Checked."))
+    await asked.wait()
+    handing_over = asyncio.create_task(one.handover.run())
+    while not one.handover.has_begun:
+        await settled()
+    assert one.session_ids == {session.session_id}
+    if in_time:
+        answer.set()
+        assert (await saying).state != "interrupted"
+    else:
+        clock.advance(SPEAKING_SECONDS)
+        await settled()
+        answer.set()
+        with pytest.raises(ReplicaUnavailable):
+            await saying
+    while not handing_over.done():
+        await clock.pass_by(1, step=1)
+        one.monotonic.advance(0.1)
+    await two.look()
+    await two.here(session)
+    assert kaltura.operations().count("say-text") == in_time
 
 
 async def test_without_others_a_stop_is_as_the_setting_says(

@@ -16,6 +16,7 @@ HISTORY = History(
     upstream=(),
     said={},
     told={"m1": "interrupted"},
+    failed_at={},
     recorded=frozenset({"s1"}),
     faults=(),
     cap=1,

@@ -89,3 +89,15 @@ async def test_each_chunk_is_late_by_the_delay(proxy: TcpProxy, connect: Connect
     answer = asyncio.create_task(echoed(await connect(), b"late\n"))
     assert await is_held_back(answer)
     assert await answer == b"late\n"
+
+
+async def test_it_refuses_connections_until_it_listens_again_at_the_same_port(
+    proxy: TcpProxy, connect: Connect
+) -> None:
+    before = await connect()
+    proxy.refuse()
+    with pytest.raises(ConnectionRefusedError):
+        await connect()
+    assert await echoed(before, b"one\n") == b"one\n"
+    await proxy.listen()
+    assert await echoed(await connect(), b"two\n") == b"two\n"

@@ -5,8 +5,8 @@ import asyncio
 import httpx
 import pytest
 
-from app.problems import InvalidRequest, KalturaFailed, TicketNotFound
-from app.sessions import admission, registry
+from app.problems import InvalidRequest, KalturaFailed
+from app.sessions import registry
 from app.sessions.capacity.manager import QueuePosition
 from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.runtime import SessionRuntime
@@ -112,26 +112,6 @@ async def test_a_key_waits_in_line_and_then_opens(kaltura: FakeKaltura, clock: F
     assert isinstance(await house.admission.open("a", SessionOptions(), "key"), QueuePosition)
     await house.end(session)
     assert await open_with(house, "key") == await open_with(house, "key")
-
-
-async def test_of_the_tickets_that_opened_sessions_the_latest_are_known(
-    kaltura: FakeKaltura, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(admission, "MAX_TICKETS", 1)
-    house = Domain(kaltura, clock, max_concurrent_sessions=2)
-    before = [await house.open("first"), await house.open("second")]
-    tickets = {owner: (await house.wait(owner)).ticket_id for owner in ("a", "b")}
-    for session in before:
-        await house.end(session)
-    for owner, ticket in tickets.items():
-        assert await house.admission.ticket_owner_for_create(ticket, "key", None) == owner
-        await open_with(house, "key", owner)
-    assert await house.admission.ticket_owner_for_create(tickets["b"], "key", None) == "b"
-    with pytest.raises(TicketNotFound):
-        await house.admission.ticket_owner_for_create(tickets["a"], "key", None)
-    assert await house.admission.ticket_owner_for_create(tickets["a"], "key", "a") == "a", (
-        "by the cookie"
-    )
 
 
 async def test_who_hangs_up_without_a_key_leaves_nothing_behind(house: Domain) -> None:

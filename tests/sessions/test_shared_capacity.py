@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import Float, bindparam, event, text
@@ -18,6 +19,7 @@ from app.problems import (
     KalturaTimeout,
     Problem,
     RecordUnavailable,
+    TicketNotFound,
     TooManySessions,
 )
 from app.sessions.admission import Opened
@@ -36,6 +38,7 @@ from tests.support.sessions import Domain
 KEYS = Keyring([SecretStr("a-signing-key-for-tests-of-32-characters")])
 BASE_URL = "https://kaltura.test"
 OPENING_SECONDS = 100.0
+ANOTHER = {"sessionId": "another", "token": "t"}
 
 Start = Callable[..., Awaitable[Domain]]
 
@@ -183,6 +186,40 @@ async def test_a_request_that_is_repeated_at_several_processes_opens_one_session
     assert len({token_of(houses[0], answer) for answer in answers}) == 1
     with pytest.raises(InvalidRequest, match="another wish"):
         await houses[2].admission.open("a", SessionOptions(avatar_id="another"), "key")
+
+
+@pytest.mark.parametrize("first", ["is under way", "is opened", "is taken over"])
+async def test_a_used_ticket_is_known_with_its_key_at_every_process(
+    start: Start, kaltura: FakeKaltura, first: str
+) -> None:
+    one, two = await start(max_concurrent_sessions=1), await start(max_concurrent_sessions=1)
+    assert isinstance(one, Process)
+
+    async def ask(house: Domain, key: str = "key") -> Opened:
+        owner = await house.admission.ticket_owner_for_create(ticket, key, None)
+        return await house.admission.open(owner, SessionOptions(), key, ticket=ticket)
+
+    before = await one.open("first")
+    ticket = (await one.wait("second")).ticket_id
+    await one.end(before)
+    if first == "is under way":
+        kaltura.will("create", gate := Gate(httpx.Response(200, json=ANOTHER)))
+        asking = asyncio.create_task(ask(one))
+        await gate.reached.wait()
+        assert await two.admission.ticket_owner_for_create(ticket, "key", None) == "second"
+        repeating = asyncio.create_task(ask(two))
+        gate.open.set()
+        opened, again = await asyncio.gather(asking, repeating)
+    else:
+        opened = await ask(one)
+        if first == "is taken over":
+            await one.kill()
+            await two.registry.take_over()
+        again = await ask(two)
+    assert token_of(one, again) == token_of(one, opened)
+    assert kaltura.operations().count("create") == 2
+    with pytest.raises(TicketNotFound):
+        await ask(two, "another key")
 
 
 @pytest.mark.parametrize("next_has_it", [False, True])

@@ -72,11 +72,13 @@ class Replica:
             while not await self._answers(http):
                 assert self.process.poll() is None, self.log.read_text(encoding="utf-8")
                 await asyncio.sleep(0.1)
+        await self.from_peers.listen()
 
     def kill(self) -> None:
         """End the process as a crash does."""
         self.process.kill()
         self.process.wait()
+        self.from_peers.refuse()
 
     def pause(self) -> None:
         """Let the process do nothing, as on a machine that is out of memory."""
@@ -96,6 +98,7 @@ class Replica:
         except subprocess.TimeoutExpired:
             self.kill()
             code = -signal.SIGKILL
+        self.from_peers.refuse()
         self.exit_codes.append(code)
 
     async def _answers(self, http: httpx.AsyncClient) -> bool:
@@ -127,9 +130,12 @@ class Replicas:
 
 @contextlib.asynccontextmanager
 async def replicas(
-    directory: Path, kaltura_url: str, count: int = 3, **settings: str
+    directory: Path, kaltura_url: str, count: int = 3, older: Path | None = None, /, **settings: str
 ) -> AsyncIterator[Replicas]:
-    """So many replicas with these settings, as long as the block lasts."""
+    """So many replicas with these settings, as long as the block lasts.
+
+    The first one runs the code of the tree `older`, where one is given.
+    """
     async with contextlib.AsyncExitStack() as stack:
         server = stack.enter_context(postgres())
         database = server.new_database()
@@ -146,7 +152,9 @@ async def replicas(
                 "REPLICA_URL": f"http://127.0.0.1:{from_peers.port}",
                 "TRUSTED_PROXIES": "127.0.0.1",
             }
-            each.append(Replica(own, port, settings | through_proxies, to_postgres, from_peers))
+            code = {"PYTHONPATH": str(older)} if older and number == 1 else {}
+            its_own = settings | through_proxies | code
+            each.append(Replica(own, port, its_own, to_postgres, from_peers))
         stack.push_async_callback(_stop_all, each)
         for replica in each:
             await replica.start()

@@ -31,6 +31,9 @@ class InMemorySessionStore:
     async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
         return None
 
+    async def owner_elsewhere(self, origin_key: str) -> str | None:
+        return None
+
     async def leave(self, session: AvatarSession) -> None:
         pass
 

@@ -25,10 +25,23 @@ class TcpProxy:
         """How many connections were accepted so far."""
 
         self._target_port = target_port
+        self._server: asyncio.Server | None = None
         self._is_passing = asyncio.Event()
         self._is_passing.set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._under_way: set[asyncio.Task[None]] = set()
+
+    async def listen(self) -> None:
+        """Take connections, at the port of before if there was one."""
+        if self._server is None:
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    def refuse(self) -> None:
+        """Refuse new connections, as the machine of a process that has ended does."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
 
     def cut(self) -> None:
         """Hold back everything, as a network does that loses packets; new connections hang."""
@@ -45,7 +58,7 @@ class TcpProxy:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
             writer.transport.abort()
 
-    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one connection on, until both sides have closed it."""
         self.connections += 1
         # A task of its own: Python 3.11 logs an error for each of its own that is cancelled.
@@ -84,7 +97,8 @@ class TcpProxy:
         writer.write_eof()
 
     async def stop(self) -> None:
-        """Break off every connection."""
+        """Break off every connection, and take no other."""
+        self.refuse()
         under_way = list(self._under_way)
         for task in under_way:
             task.cancel()
@@ -95,10 +109,8 @@ class TcpProxy:
 async def passing(target_port: int) -> AsyncIterator[TcpProxy]:
     """A proxy before a port of loopback, at a port of its own, as long as the block lasts."""
     proxy = TcpProxy(target_port)
-    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
-    proxy.port = server.sockets[0].getsockname()[1]
+    await proxy.listen()
     try:
         yield proxy
     finally:
-        server.close()
         await proxy.stop()

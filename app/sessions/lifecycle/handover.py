@@ -66,4 +66,4 @@ class Handover:
 
 
 def _is_silent(runtime: SessionRuntime) -> bool:
-    return runtime.speech is None or runtime.speech.is_silent
+    return not runtime.recordings and (runtime.speech is None or runtime.speech.is_silent)

@@ -50,6 +50,11 @@ class SpeechBacklog:
         return not self._waiting
 
     @property
+    def is_expecting(self) -> bool:
+        """Whether a caller is about to add an utterance."""
+        return self._callers > 0
+
+    @property
     def first(self) -> Utterance | None:
         """The utterance that is to be sent next; None when none waits."""
         return self._waiting[0] if self._waiting else None

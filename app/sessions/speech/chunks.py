@@ -47,7 +47,8 @@ def report_outcome(
     chunk: SpeechChunk, error: BaseException | None = None, *, outcome: str = OK
 ) -> None:
     """Report a chunk's outcome to the caller that waits for it, or else to the audit record."""
-    if chunk.call is not None and chunk.call.goes_on and chunk.closes:
+    was_dropped = error is None and outcome != OK
+    if chunk.call is not None and chunk.closes and (chunk.call.goes_on or was_dropped):
         chunk.call.carried_out(outcome)
     waiting = chunk.accepted
     if waiting is None or waiting.done():

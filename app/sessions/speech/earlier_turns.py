@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from app.audit.model import OK, PENDING, UNKNOWN, Entry
 from app.kaltura.contract import TurnId
-from app.problems import InvalidRequest, OutcomeUnknown, SpeechRefused
+from app.problems import InvalidRequest, OutcomeUnknown, ReplicaUnavailable, SpeechRefused
 from app.sessions.speech.idempotency import SpeakContent
 from app.sessions.speech.text.validation import speakable
 from app.sessions.speech.utterances import Receipt, UtteranceState
@@ -19,6 +19,10 @@ RECEIPTS: Final = TypeAdapter(list[Receipt])
 
 REPLICA_LOST: Final = "replica-lost"
 """The reason of utterances that were not said, or not to their end, as their process is gone."""
+
+
+_NOT_SENT: Final = {REPLICA_LOST, ReplicaUnavailable.name}
+"""The outcomes of texts that only waited until their process had the session no more."""
 
 
 class EarlierTurns:
@@ -67,8 +71,8 @@ class EarlierTurns:
         last = entries[-1]
         if not by_key and not _is_same(speak, last):
             return None
-        if any(entry.outcome == REPLICA_LOST and not entry.upstream_status for entry in entries):
-            return None  # it was never sent
+        if any(entry.outcome in _NOT_SENT and not entry.upstream_status for entry in entries):
+            return None
         receipt = self._receipts[turn_id]
         if receipt.state == UtteranceState.FAILED:
             raise OutcomeUnknown

@@ -11,7 +11,7 @@ import structlog
 from app.audit.model import OK, UNKNOWN
 from app.kaltura.client import Recording
 from app.kaltura.contract import TurnId
-from app.problems import Problem, SessionEnded
+from app.problems import Problem, ReplicaUnavailable, SessionEnded
 from app.sessions.clock import Clocks
 from app.sessions.error_mapping import UnwantedCall
 from app.sessions.speech.backlog import SpeechBacklog
@@ -59,6 +59,7 @@ class SpeechQueue:
         self._timer_task: asyncio.Task[None] | None = None
         self._timer_at = math.inf
         self._over: str | None = None
+        self._is_lost = False
 
     @asynccontextmanager
     async def in_order(self) -> AsyncIterator[int]:
@@ -80,7 +81,10 @@ class SpeechQueue:
         """Begin an utterance with a turn id and text, or add the text to the unfinished one.
 
         An utterance is unfinished until its final chunk; then its turn id can be used for another.
+        Raises `ReplicaUnavailable` when another process has the session by now.
         """
+        if self._is_lost:
+            raise ReplicaUnavailable(retry_after=1)
         utterance = self._utterances.unfinished(turn_id)
         if utterance is None:
             return self._utterances.new(turn_id, text)
@@ -158,8 +162,9 @@ class SpeechQueue:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing plays, is being sent or waits."""
-        is_quiet = self._backlog.is_empty and not len(self._playback)
+        """Whether nothing plays, is being sent, waits or is about to be queued."""
+        has_none = self._backlog.is_empty and not self._backlog.is_expecting
+        is_quiet = has_none and not len(self._playback)
         return is_quiet and self._sender_task is None and not self._interrupter.is_busy
 
     @property
@@ -178,6 +183,7 @@ class SpeechQueue:
 
     def lose(self, reason: str) -> None:
         """Say nothing more, because another process has the session; what Kaltura has plays on."""
+        self._is_lost = True
         self._over = self._over or reason
         self._interrupter.count += 1
         for utterance in self._backlog.clear():

@@ -19,7 +19,7 @@ from app.sessions.registry import SessionRegistry
 from app.sessions.runtime import SessionRuntime
 from app.sessions.speech.assembly import SpeechServices
 from app.sessions.speech.backlog import SpeechBacklog, WaitingCount
-from app.sessions.speech.chunks import new_future
+from app.sessions.speech.chunks import new_future, report_outcome
 from app.sessions.speech.earlier_turns import EarlierTurns, turn_id_of
 from app.sessions.speech.feed import UtteranceFeed
 from app.sessions.speech.idempotency import (
@@ -121,6 +121,7 @@ class SpeechService:
                 try:
                     recording = await self._recordings.prepare(transcoding, audio, grant.address)
                 except RecordingStopped:
+                    grant.runtime.require_held()
                     now = self._clocks.wall()
                     return Receipt(turn, "", UtteranceState.INTERRUPTED, now)
                 await self._registry.expire(grant.runtime)
@@ -363,7 +364,9 @@ def _enqueue(queue: SpeechQueue, utterance: Utterance, chunk: SpeechChunk, stop_
     is_first = queue.put(utterance, [chunk], stop_count)
     if not is_first:
         chunk.accepted = None
-        if not utterance.over and chunk.call is not None:
+        if utterance.over:
+            report_outcome(chunk, outcome=utterance.receipt.reason or utterance.receipt.state)
+        elif chunk.call is not None:
             chunk.call.goes_on = True
     return is_first
 

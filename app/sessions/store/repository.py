@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 
 from app.config.setting_types import MAX_SECONDS
-from app.db.database import METADATA, POSTGRES, Database, Rows
+from app.db.database import METADATA, Database, Rows
 from app.kaltura.client import SessionAccess
 from app.kaltura.contract import ClientInit
 from app.problems import RecordUnavailable
@@ -214,24 +214,13 @@ class SessionRepository:
     async def give_up(self, session: AvatarSession) -> None:
         """Do nothing: no other process takes sessions now."""
 
-    async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
-        """The session that another process opened for the request with this key, if any.
+    async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:  # noqa: ARG002 - there is no other process
+        """None: without replicas no other process opens sessions."""
+        return None
 
-        With SQLite there is no other process. Raises `RecordUnavailable`.
-        """
-        if self._database.engine.dialect.name != POSTGRES:
-            return None
-        query = (
-            select(SESSIONS)
-            .where(
-                SESSIONS.c.origin_key == origin_key,
-                SESSIONS.c.holder != self._database.process_name,
-                WAS_DELIVERED,
-            )
-            .order_by(SESSIONS.c.opened_at.desc())
-            .limit(1)
-        )
-        return next(self._readable(await self._database.read(query)), None)
+    async def owner_elsewhere(self, origin_key: str) -> str | None:  # noqa: ARG002 - likewise
+        """None: without replicas no other process opens sessions."""
+        return None
 
     async def take_over(self) -> list[AvatarSession]:
         """Take over the sessions of processes that no longer run; raises `RecordUnavailable`.

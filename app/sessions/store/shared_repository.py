@@ -21,6 +21,7 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql
@@ -32,9 +33,10 @@ from app.replicas.postgres_lease import PostgresLease
 from app.replicas.statements import DATABASE_TIME, IS_ALIVE, notify
 from app.replicas.table import REPLICAS, ReplicaState
 from app.sessions.clock import SessionClock
+from app.sessions.store.capacity_tables import OPENINGS
 from app.sessions.store.model import AvatarSession, EndReason
 from app.sessions.store.recorded_speaks import Speaks, recorded_speaks
-from app.sessions.store.repository import SESSIONS, SessionRepository
+from app.sessions.store.repository import SESSIONS, WAS_DELIVERED, SessionRepository
 
 NOBODY: Final = ""
 """The holder of a session that waits for its next owner; no process has this name."""
@@ -107,6 +109,29 @@ class SharedSessionRepository(SessionRepository):
             notify(connection, SESSIONS_MOVED)
 
         await self._database.write(work)
+
+    async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
+        """The session that another process opened for the request with this key, if any.
+
+        Raises `RecordUnavailable`.
+        """
+        query = select(SESSIONS).where(self._was_opened_elsewhere(origin_key))
+        latest = query.order_by(SESSIONS.c.opened_at.desc()).limit(1)
+        return next(self._readable(await self._database.read(latest)), None)
+
+    async def owner_elsewhere(self, origin_key: str) -> str | None:
+        """The owner for whom another process opens or opened a session for this request, if any.
+
+        Raises `RecordUnavailable`.
+        """
+        opened = select(SESSIONS.c.owner).where(self._was_opened_elsewhere(origin_key))
+        opening = select(OPENINGS.c.owner).where(OPENINGS.c.origin_key == origin_key)
+        found = await self._database.read(union_all(opened, opening).limit(1))
+        return found[0].owner if found else None
+
+    def _was_opened_elsewhere(self, origin_key: str) -> ColumnElement[bool]:
+        here = SESSIONS.c.holder == self._database.process_name
+        return and_(SESSIONS.c.origin_key == origin_key, not_(here), WAS_DELIVERED)
 
     async def _taken_over(self) -> tuple[Rows, Speaks]:
         """Declare processes dead whose lease has run out, and take this one's share over."""

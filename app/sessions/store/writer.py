@@ -45,6 +45,9 @@ class SessionStore(Protocol):
     async def opened_elsewhere(self, origin_key: str) -> AvatarSession | None:
         """The session that another process opened for the request with this key, if any."""
 
+    async def owner_elsewhere(self, origin_key: str) -> str | None:
+        """The owner for whom another process opens or opened a session for this request, if any."""
+
     async def take_over(self) -> list[AvatarSession]:
         """Take over the sessions of processes that no longer run, open or ended recently."""
 

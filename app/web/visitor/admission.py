@@ -87,16 +87,17 @@ class SessionRequest:
     ) -> Opened:
         known = self.visitors.known(self.caller, self.request, idempotency_key)
         known_id = known.id if known else None
-        waits_as = None
         if ticket is not None and not self.visitors.are_signed_in:
-            waits_as = await self.admission.ticket_owner_for_create(
-                ticket, idempotency_key, known_id
-            )
-        await self.meter.count(waits_as or known_id, idempotency_key)
-        if waits_as is not None:
+            # A ticket is one of a request that was counted.
+            owner = await self.admission.ticket_owner_for_create(ticket, idempotency_key, known_id)
             return await self.admission.open(
-                waits_as, options, idempotency_key, address=self.address
+                owner,
+                options,
+                idempotency_key,
+                address=self.address,
+                ticket=None if owner == known_id else ticket,
             )
+        await self.meter.count(known_id, idempotency_key)
         visitor = self.visitors.welcome(self.caller, self.request, self.response, idempotency_key)
         return await self.admission.open(
             visitor.id, options, idempotency_key, display_name=visitor.name, address=self.address

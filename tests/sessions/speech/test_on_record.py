@@ -1,5 +1,6 @@
 """Each text is on record before it is answered, and so is what becomes of it later."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -45,6 +46,34 @@ async def test_what_became_of_it_later_is_on_record(
     outcomes = {text: (outcome, status) for text, outcome, status in said(record)}
     assert outcomes["Fails."] == ("kaltura-error", 500)
     assert outcomes["Waits."] == ("interrupted", None)
+
+
+async def test_a_text_that_a_stop_drops_while_it_is_checked_is_not_on_record_as_said(
+    kaltura: FakeKaltura, clock: FakeClock, record: InMemoryAuditWriter
+) -> None:
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def hook(_: dict[str, Any]) -> dict[str, str]:
+        asked.set()
+        await answer.wait()
+        return {"action": "allow"}
+
+    house = Domain(kaltura, clock, record=record, hooks=[in_process(hook)])
+    session = await house.open()
+    saying = asyncio.create_task(house.say(session, "Dropped."))
+    await asked.wait()
+    await house.speech.interrupt(grant(session))
+    answer.set()
+    assert (await saying).state == "interrupted"
+    assert said(record) == [("Dropped.", "interrupted", None)]
+
+
+async def test_a_text_that_a_stop_drops_before_it_is_sent_is_not_on_record_as_said(
+    house: Domain, record: InMemoryAuditWriter
+) -> None:
+    session = await house.open()
+    await asyncio.gather(house.say(session, "Dropped."), house.speech.interrupt(grant(session)))
+    assert said(record) == [("Dropped.", "interrupted", None)]
 
 
 async def test_a_long_text_is_one_entry_that_ends_with_its_last_piece(
