@@ -3,7 +3,7 @@
 import contextlib
 import ipaddress
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import floor
@@ -34,34 +34,46 @@ class LocalRates:
 
     def __init__(self, most: int = MAX_COUNTED) -> None:
         self._most = most
-        self._counts: dict[tuple[str, str], tuple[int, int, int]] = {}
+        self._counts: dict[tuple[str, str], tuple[float, int, int]] = {}
         """By rate and caller: the number of the last window, and the hits before and in it."""
 
     def __len__(self) -> int:
         """How many counts are kept."""
         return len(self._counts)
 
-    def read(self, limit: RateLimitItem, name: str, caller: str) -> Window:
-        """What was counted of a caller."""
-        _, window = self._now(limit, name, caller)
-        return window
+    def read(self, limit: RateLimitItem, name: str, callers: Sequence[str]) -> Mapping[str, Window]:
+        """What was counted of each caller."""
+        return self._now(limit, name, callers)[1]
 
-    def hit(self, limit: RateLimitItem, name: str, caller: str) -> Window:
-        """Count a call, and return what was counted then."""
-        number, window = self._now(limit, name, caller)
-        self._counts.pop((name, caller), None)
-        if len(self._counts) >= self._most:
-            del self._counts[next(iter(self._counts))]
-        self._counts[name, caller] = (number, window.before, window.hits + 1)
-        return window._replace(hits=window.hits + 1)
+    def hit(
+        self, limit: RateLimitItem, name: str, callers: Sequence[str]
+    ) -> Mapping[str, Window] | None:
+        """Count a call of every caller; None, and none is counted, when one has nothing left."""
+        number, windows = self._now(limit, name, callers)
+        if not all(window.remaining(limit.amount) for window in windows.values()):
+            return None
+        counted = {}
+        for caller, window in windows.items():
+            self._counts.pop((name, caller), None)
+            if len(self._counts) >= self._most:
+                del self._counts[next(iter(self._counts))]
+            counted[caller] = window._replace(hits=window.hits + 1)
+            self._counts[name, caller] = number, window.before, window.hits + 1
+        return counted
 
-    def _now(self, limit: RateLimitItem, name: str, caller: str) -> tuple[int, Window]:
+    def _now(
+        self, limit: RateLimitItem, name: str, callers: Sequence[str]
+    ) -> tuple[float, dict[str, Window]]:
+        """The number of the window since 1970, and what was counted of each caller."""
         seconds = limit.get_expiry()
         number, fraction = divmod(time.time() / seconds, 1)
-        last, before, hits = self._counts.get((name, caller), (number, 0, 0))
-        if last != number:
-            before, hits = hits if last == number - 1 else 0, 0
-        return int(number), Window(seconds, before, hits, fraction)
+        windows = {}
+        for caller in callers:
+            last, before, hits = self._counts.get((name, caller), (number, 0, 0))
+            if last != number:
+                before, hits = hits if last == number - 1 else 0, 0
+            windows[caller] = Window(seconds, before, hits, fraction)
+        return number, windows
 
 
 class Rate:
@@ -91,36 +103,39 @@ class Rate:
         if self._shared is not None:
             with contextlib.suppress(RecordUnavailable):
                 return await self._take_shared(self._shared, callers)
-        limit, name = self._limit, self._name
-        self._require_left([self._local.read(limit, name, caller) for caller in callers])
-        windows = [self._local.hit(limit, name, caller) for caller in callers]
-        return self._headers(min(map(self._quota, windows)))
+        while (windows := self._local.hit(self._limit, self._name, callers)) is None:
+            self._require_left(self._local.read(self._limit, self._name, callers))  # this raises
+        return self._headers(windows)
 
     async def require(self, *callers: str) -> None:
         """Raises `RateLimited` when one of these callers has nothing left; does not count."""
         if self._shared is not None:
             with contextlib.suppress(RecordUnavailable):
                 windows = await self._shared.read(self._limit, self._name, callers)
-                self._require_left(windows.values())
+                self._require_left(windows)
                 return
-        self._require_left(self._local.read(self._limit, self._name, each) for each in callers)
+        self._require_left(self._local.read(self._limit, self._name, callers))
 
     async def _take_shared(self, shared: SharedRates, callers: Sequence[str]) -> Mapping[str, str]:
         while (windows := await shared.hit(self._limit, self._name, callers)) is None:
             await self.require(*callers)  # unless there is more by now, this raises
-        return self._headers(min(map(self._quota, windows.values())))
+        return self._headers(windows)
 
-    def _require_left(self, windows: Iterable[Window]) -> None:
-        spent = [quota for quota in map(self._quota, windows) if not quota.remaining]
+    def _require_left(self, windows: Mapping[str, Window]) -> None:
+        quotas = map(self._quota, windows.values())
+        spent = [quota for quota in quotas if not quota.remaining]
         if spent:
             last = max(spent)
-            raise RateLimited(retry_after=last.seconds, quota=self._headers(last))
+            raise RateLimited(retry_after=last.seconds, quota=self._told(last))
+
+    def _headers(self, windows: Mapping[str, Window]) -> Mapping[str, str]:
+        return self._told(min(map(self._quota, windows.values())))
 
     def _quota(self, window: Window) -> "_Quota":
         # Rounded up, and at least a second: at the end of a window nothing is free yet.
         return _Quota(window.remaining(self._limit.amount), floor(window.seconds_to_more) + 1)
 
-    def _headers(self, quota: "_Quota") -> Mapping[str, str]:
+    def _told(self, quota: "_Quota") -> Mapping[str, str]:
         """The headers of draft-ietf-httpapi-ratelimit-headers-11."""
         limit, seconds = self._limit.amount, self._limit.get_expiry()
         return {
