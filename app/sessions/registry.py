@@ -201,10 +201,12 @@ class SessionRegistry:
         """Leave a session to the other processes, with what was said in it (`Receipt`s as JSON).
 
         It is forgotten here, whether it could be written or not: the others take over whatever this
-        process has had when it ends. Raises `RecordUnavailable`.
+        process has had when it ends. They read from the record what became of its calls, so that is
+        on disk first. Raises `RecordUnavailable`.
         """
         self._lose(runtime)
         self.handed_over_count += 1
+        await self._auditor.settle()
         await self._store.give_up(replace(runtime.session, utterances=utterances))
 
     def lose_all(self) -> None:
