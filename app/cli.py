@@ -293,6 +293,7 @@ def _run_broker(
         traced=traces is not None,
         level=settings.log_level,
         worker=worker,
+        for_good=True,
     )
     listening = listen(settings.host, settings.port)
     host, port, *_ = listening.getsockname()

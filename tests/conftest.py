@@ -236,10 +236,9 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def rates_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
-    """A clock that rates are counted by: the library and the broker read it."""
+    """A clock that rates are counted by."""
     clock = FakeClock()
-    for reader in ("limits.storage.memory", "limits.strategies", "app.web.rate_limiter"):
-        monkeypatch.setattr(f"{reader}.time", SimpleNamespace(time=clock))
+    monkeypatch.setattr("app.web.rate_limiter.time", SimpleNamespace(time=clock))
     return clock
 
 

@@ -2,10 +2,9 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from math import floor
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from limits import RateLimitItem
 from sqlalchemy import (
@@ -88,8 +87,7 @@ _HIT: Final = text(
 """Counts each key that has something left, in the order of keys, so that none deadlocks."""
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """The calls of one caller in the window before and in this one, `seconds` long each.
 
     `fraction` is the part of this window that is over. The calls of the window before count as far

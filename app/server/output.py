@@ -15,7 +15,7 @@ import structlog
 MAX_WAITING_BYTES: Final = 1024 * 1024
 """The size of the buffer; text that does not fit is dropped."""
 
-GATHER_SECONDS: Final = 0.02
+GATHER_SECONDS: Final = 0.1
 """How long text is gathered for one write: waking the thread costs more than writing a line."""
 
 FLUSH_SECONDS: Final = 1.0

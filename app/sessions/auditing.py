@@ -221,6 +221,10 @@ class SessionAuditor:
         key = f"session:{call.session_id}"
         await self._record_throttled(replace(call.entry, **changes), key, UNSENT_CALLS_A_MINUTE)
 
+    async def settle(self) -> None:
+        """Wait until every outcome known by now is on disk, or can't be written."""
+        await self._record.flush()
+
     # The opening and end of sessions
 
     async def opened(self, session: AvatarSession, **detail: Any) -> None:

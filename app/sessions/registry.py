@@ -205,10 +205,12 @@ class SessionRegistry:
         """Leave a session to the other processes, with what was said in it (`Receipt`s as JSON).
 
         The session is forgotten here even when that can't be written: the others take over all
-        sessions of a process that has ended. Raises `RecordUnavailable`.
+        sessions of a process that has ended. They read from the record what became of its calls,
+        so that is on disk first. Raises `RecordUnavailable`.
         """
         self._lose(runtime)
         self.handed_over_count += 1
+        await self._auditor.settle()
         await self._store.give_up(replace(runtime.session, utterances=utterances))
 
     def lose_all(self) -> None:

@@ -2,16 +2,14 @@
 
 import contextlib
 import ipaddress
-import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import floor
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from limits import RateLimitItem, parse
-from limits.storage import MemoryStorage
-from limits.strategies import RateLimiter, SlidingWindowCounterRateLimiter
 from starlette.types import Scope
 
 from app.config.settings import Settings
@@ -19,7 +17,7 @@ from app.problems import RateLimited, RecordUnavailable
 from app.replicas.rates import SharedRates, Window
 
 MAX_COUNTED: Final = 20_000
-"""The most counters in memory, about 5 MB; a caller has two, for this window and the last."""
+"""The most counts in memory, about 5 MB."""
 
 WRONG_TOKENS: Final = "10/minute"
 """The rate at which one address may send wrong operator tokens."""
@@ -28,26 +26,54 @@ _IPV6_HOME: Final = 56
 """The prefix length by which IPv6 is counted: a home may have a whole /56 (RFC 6177)."""
 
 
-class BoundedMemory(MemoryStorage):
-    """The library's counters in memory, bounded: the oldest make room for new ones.
+class LocalRates:
+    """Counts calls in sliding windows in memory, where the callers seen last are kept.
 
-    A caller with enough addresses to push others out could not be limited by address anyway. It is
-    the library's storage without `await`, which counts a call in 20 us rather than in 50.
+    A caller with enough addresses to push others out could not be limited by address anyway.
     """
 
     def __init__(self, most: int = MAX_COUNTED) -> None:
-        super().__init__()
         self._most = most
-        # The library would look through all counters in a thread, again and again, unless one is
-        # alive. Counters that have expired do no harm until there is no room.
-        self.timer.cancel()
-        self.timer = threading.main_thread()  # type: ignore[assignment] # it is asked for its life
+        self._counts: dict[tuple[str, str], tuple[float, int, int]] = {}
+        """By rate and caller: the number of the last window, and the hits before and in it."""
 
-    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Count as the library does, after making room."""
-        while key not in self.expirations and len(self.expirations) >= self._most:
-            self.clear(next(iter(self.expirations)))
-        return super().incr(key, expiry, amount)
+    def __len__(self) -> int:
+        """How many counts are kept."""
+        return len(self._counts)
+
+    def read(self, limit: RateLimitItem, name: str, callers: Sequence[str]) -> Mapping[str, Window]:
+        """What was counted of each caller."""
+        return self._now(limit, name, callers)[1]
+
+    def hit(
+        self, limit: RateLimitItem, name: str, callers: Sequence[str]
+    ) -> Mapping[str, Window] | None:
+        """Count a call of every caller; None, and none is counted, when one has nothing left."""
+        number, windows = self._now(limit, name, callers)
+        if not all(window.remaining(limit.amount) for window in windows.values()):
+            return None
+        counted = {}
+        for caller, window in windows.items():
+            self._counts.pop((name, caller), None)
+            if len(self._counts) >= self._most:
+                del self._counts[next(iter(self._counts))]
+            counted[caller] = window._replace(hits=window.hits + 1)
+            self._counts[name, caller] = number, window.before, window.hits + 1
+        return counted
+
+    def _now(
+        self, limit: RateLimitItem, name: str, callers: Sequence[str]
+    ) -> tuple[float, dict[str, Window]]:
+        """The number of the window since 1970, and what was counted of each caller."""
+        seconds = limit.get_expiry()
+        number, fraction = divmod(time.time() / seconds, 1)
+        windows = {}
+        for caller in callers:
+            last, before, hits = self._counts.get((name, caller), (number, 0, 0))
+            if last != number:
+                before, hits = hits if last == number - 1 else 0, 0
+            windows[caller] = Window(seconds, before, hits, fraction)
+        return number, windows
 
 
 class Rate:
@@ -61,12 +87,12 @@ class Rate:
         self,
         name: str,
         limit: RateLimitItem,
-        limiter: RateLimiter,
+        local: LocalRates,
         shared: SharedRates | None = None,
     ) -> None:
         self._name = name
         self._limit = limit
-        self._limiter = limiter
+        self._local = local
         self._shared = shared
 
     async def take(self, *callers: str) -> Mapping[str, str]:
@@ -77,44 +103,39 @@ class Rate:
         if self._shared is not None:
             with contextlib.suppress(RecordUnavailable):
                 return await self._take_shared(self._shared, callers)
-        quotas = [self._quota(caller) for caller in callers]
-        self._require_left(quotas)
-        for caller in callers:
-            self._limiter.hit(self._limit, self._name, caller)
-        least = min(quotas)
-        return self._headers(_Quota(least.remaining - 1, least.seconds))
+        while (windows := self._local.hit(self._limit, self._name, callers)) is None:
+            self._require_left(self._local.read(self._limit, self._name, callers))  # this raises
+        return self._headers(windows)
 
     async def require(self, *callers: str) -> None:
         """Raises `RateLimited` when one of these callers has nothing left; does not count."""
         if self._shared is not None:
             with contextlib.suppress(RecordUnavailable):
                 windows = await self._shared.read(self._limit, self._name, callers)
-                self._require_left(map(self._quota_of, windows.values()))
+                self._require_left(windows)
                 return
-        self._require_left(map(self._quota, callers))
+        self._require_left(self._local.read(self._limit, self._name, callers))
 
     async def _take_shared(self, shared: SharedRates, callers: Sequence[str]) -> Mapping[str, str]:
         while (windows := await shared.hit(self._limit, self._name, callers)) is None:
             await self.require(*callers)  # unless there is more by now, this raises
-        return self._headers(min(map(self._quota_of, windows.values())))
+        return self._headers(windows)
 
-    def _require_left(self, quotas: Iterable["_Quota"]) -> None:
+    def _require_left(self, windows: Mapping[str, Window]) -> None:
+        quotas = map(self._quota, windows.values())
         spent = [quota for quota in quotas if not quota.remaining]
         if spent:
             last = max(spent)
-            raise RateLimited(retry_after=last.seconds, quota=self._headers(last))
+            raise RateLimited(retry_after=last.seconds, quota=self._told(last))
 
-    def _quota_of(self, window: Window) -> "_Quota":
+    def _headers(self, windows: Mapping[str, Window]) -> Mapping[str, str]:
+        return self._told(min(map(self._quota, windows.values())))
+
+    def _quota(self, window: Window) -> "_Quota":
+        # Rounded up, and at least a second: at the end of a window nothing is free yet.
         return _Quota(window.remaining(self._limit.amount), floor(window.seconds_to_more) + 1)
 
-    def _quota(self, caller: str) -> "_Quota":
-        reset_at, remaining = self._limiter.get_window_stats(self._limit, self._name, caller)
-        # Rounded up, and at least a second: at `reset_at` itself nothing is free yet. At the very
-        # start of a window the library tells that start, and not its end.
-        left = max(reset_at - time.time(), 0) or self._limit.get_expiry()
-        return _Quota(remaining, floor(left) + 1)
-
-    def _headers(self, quota: "_Quota") -> Mapping[str, str]:
+    def _told(self, quota: "_Quota") -> Mapping[str, str]:
         """The headers of draft-ietf-httpapi-ratelimit-headers-11."""
         limit, seconds = self._limit.amount, self._limit.get_expiry()
         return {
@@ -123,8 +144,7 @@ class Rate:
         }
 
 
-@dataclass(frozen=True, order=True)
-class _Quota:
+class _Quota(NamedTuple):
     """The calls that a caller has left, and the seconds until there are more."""
 
     remaining: int
@@ -143,10 +163,10 @@ class Rates:
     @classmethod
     def of(cls, settings: Settings, shared: SharedRates | None = None) -> Self:
         """The rates of these settings; `shared` counts them for all processes."""
-        limiter = SlidingWindowCounterRateLimiter(BoundedMemory())
+        local = LocalRates()
 
         def rate(name: str, limit: str) -> Rate:
-            return Rate(name, parse(limit), limiter, shared)
+            return Rate(name, parse(limit), local, shared)
 
         return cls(
             create=rate("create", settings.create_rate_limit),
@@ -161,7 +181,11 @@ def address_of(scope: Scope) -> str:
 
     The server has replaced a trusted proxy's address by that of its client.
     """
-    host = (scope.get("client") or ("",))[0]
+    return _counted((scope.get("client") or ("",))[0])
+
+
+@lru_cache(MAX_COUNTED)
+def _counted(host: str) -> str:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

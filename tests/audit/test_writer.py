@@ -22,7 +22,7 @@ from app.db.database import Database, open_database
 from app.migrations import prepare
 from app.problems import RecordUnavailable
 from app.replicas.postgres_lease import PostgresLease
-from tests.support.doubles import FakeClock
+from tests.support.doubles import FakeClock, settled
 from tests.support.leases import die, lease_on
 
 SAID = Entry(at=0.0, event=Event.SAY_TEXT, outcome=PENDING)
@@ -92,6 +92,18 @@ async def test_what_waits_is_written_in_one_commit(disk: Disk, record: AuditWrit
     for line in (first, *others):
         await record.durable(line)
     assert disk.commits == [1, 20]
+
+
+async def test_calls_are_gathered_for_one_commit_while_several_are_under_way(
+    disk: Disk, record: AuditWriter
+) -> None:
+    await asyncio.gather(*(record.durable(record.begin(SAID)) for _ in range(3)))
+    first = record.begin(SAID)
+    await settled()
+    second = record.begin(SAID)
+    for line in (first, second):
+        await record.durable(line)
+    assert disk.commits == [3, 2]
 
 
 async def test_what_became_of_a_call_is_added_and_nobody_waits_for_it(

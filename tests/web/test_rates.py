@@ -1,19 +1,16 @@
 """How callers are counted: the window, what is told of it, whose address is whose, and memory."""
 
 import re
-import threading
 from collections.abc import Awaitable, Callable
-from unittest.mock import Mock
 
 import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from limits import parse
-from limits.strategies import SlidingWindowCounterRateLimiter
 
 from app.problems import RateLimited
-from app.web.rate_limiter import BoundedMemory, Rate, Rates, address_of
+from app.web.rate_limiter import LocalRates, Rate, Rates, address_of
 from tests.support.doubles import FakeClock, settings
 
 
@@ -116,27 +113,13 @@ async def test_two_who_are_refused_wait_for_the_later_one(clock: FakeClock) -> N
 
 
 async def test_the_memory_of_callers_is_bounded_and_forgets_the_oldest() -> None:
-    memory = BoundedMemory(most=100)
-    rate = Rate("speak", parse("1/minute"), SlidingWindowCounterRateLimiter(memory))
+    memory = LocalRates(most=100)
+    rate = Rate("speak", parse("1/minute"), memory)
     for number in range(1000):
         await rate.take(f"caller-{number}")
-    kept = (len(memory.storage), len(memory.expirations), len(memory.locks), len(memory.events))
-    assert kept == (100, 100, 100, 0)
+    assert len(memory) == 100
     await refused(rate.take, "caller-999")
     await rate.take("caller-0")
-
-
-async def test_what_a_call_costs_does_not_grow_with_the_memory(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    begin = Mock()
-    monkeypatch.setattr(threading.Timer, "start", begin)
-    memory = BoundedMemory()
-    begin.reset_mock()
-    rate = Rate("speak", parse("1/minute"), SlidingWindowCounterRateLimiter(memory))
-    for number in range(50):
-        await rate.take(f"caller-{number}")
-    assert not begin.called, "something looks through all of it"
 
 
 @pytest.mark.parametrize(

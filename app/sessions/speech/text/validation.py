@@ -69,6 +69,11 @@ class Cleaner:
         """Clean one part; raises `InvalidRequest` for half a character without its other half."""
         text = self._half + text
         self._half = ""
+        if text.isascii() and text.isprintable():
+            self._position += len(text)
+            return (
+                text  # the expressions below match none of it, and each search hands the GIL over
+            )
         if _SURROGATE.search(text):
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
             if _HIGH_SURROGATE_AT_END.search(text):
@@ -76,8 +81,6 @@ class Cleaner:
             if (half := _SURROGATE.search(text)) is not None:
                 raise _unpaired_surrogate(half.group(), self._position + half.start())
         self._position += len(text)
-        if text.isascii() and text.isprintable():
-            return text  # the expressions below match none of it, and searching takes 20 us
         return str(_TO_REMOVE.sub("", _TO_SPACE.sub(" ", text)))
 
     def end(self) -> None:
@@ -88,12 +91,14 @@ class Cleaner:
 
 def is_blank(text: str) -> bool:
     """Whether a cleaned text has no visible character."""
-    return _VISIBLE.search(text) is None
+    return is_silent(text) and _VISIBLE.search(text) is None
 
 
 def is_silent(text: str) -> bool:
     """Whether a text has no letter and no digit, so that a voice makes no sound of it."""
-    return _SPOKEN.search(text) is None
+    # Most texts begin with one. Searching hands the GIL over, as `regex` does; that and the same in
+    # `clean` were 3% of a speak.
+    return not text[:1].isalnum() and _SPOKEN.search(text) is None
 
 
 def too_long(max_length: int) -> InvalidRequest:
