@@ -23,7 +23,7 @@ _UNDECIDED_END: Final = regex.compile(
     r"(?:^|\n)[ \t]*(?:[-+*#>=|~`]*|\d{1,9}[.)]?)[ \t]*$|[*_~`!\\\[\]]+$"
     r"|(?<!\w)h(?:t(?:tp?s?:?/?(?:/[!-~]*)?)?)?$"
 )
-"""An end of a block that may be text, Markdown or part of an address: the following text decides."""
+"""An end of a block that may be text, Markdown or part of an address."""
 
 _UNDECIDED: Final = regex.compile(
     r"\*(?!\s)|(?<!\w)_(?!\s)|~~|`|<(?=[\p{L}/!?]|$)|&\w*$|!?\[(?![^\[\]]*\](?:[^(\[]))|\|"
