@@ -48,7 +48,7 @@ QUEUES: Final = ("browser", "process")
 BROWSED: Final = {"launch", "play"}
 """Fixtures that start a browser."""
 
-PROCESSES: Final = {"emulator", "own_postgres", "container"}
+PROCESSES: Final = {"emulator", "own_postgres", "container", "demo_container"}
 """Fixtures that are a process."""
 
 BROWSERS: Final = 2
