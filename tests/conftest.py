@@ -14,25 +14,29 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
+import aiosqlite
 import httpx
 import pytest
 import stamina
 import structlog
 from asgi_lifespan import LifespanManager
+from fastapi.templating import Jinja2Templates
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine
 
 from app import main
 from app.config.settings import Settings
 from app.config.sources import PLANNED_HARMLESS
 from app.db import database
-from app.db.database import Database
+from app.db.database import Database, open_database
 from app.main import Transports, create_app
+from app.migrations import prepare
 from app.sessions.audio import subprocess_runner
 from app.sessions.clock import Clocks
 from app.sessions.speech.text import installed_hooks
 from app.web.bounds import WebBounds
 from tests.support.audit import Disk
-from tests.support.database import compiled_for_all, prepared_by_one_script
+from tests.support.database import compiled_for_all, prepared_by_one_script, without_threads
 from tests.support.doubles import FakeClock, FakeKaltura, FakeServices, settings
 from tests.support.postgres import Postgres, postgres
 from tests.support.processes import BACKSTAGE, Running, running
@@ -44,13 +48,25 @@ QUEUES: Final = ("browser", "process")
 BROWSED: Final = {"launch", "play"}
 """Fixtures that start a browser."""
 
-PROCESSES: Final = {"emulator", "own_postgres", "container"}
+PROCESSES: Final = {"emulator", "own_postgres", "container", "demo_container"}
 """Fixtures that are a process."""
 
 BROWSERS: Final = 2
 
+EXAMPLES: Final = 40
+"""How many Hypothesis makes for each property, unless a test says otherwise."""
+
+SETTINGS: Final = {name.upper() for name in Settings.model_fields} | PLANNED_HARMLESS
+VARIABLES: Final = SETTINGS | {f"{name}_FILE" for name in SETTINGS}
+"""Names under which a setting can come from outside."""
+
 BOUNDS: Final = WebBounds(stream_seconds=0)
 """No stream outlives a test, unless it brings other bounds."""
+
+
+def pytest_configure() -> None:
+    hypothesis_settings.register_profile("suite", max_examples=EXAMPLES)
+    hypothesis_settings.load_profile("suite")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -66,8 +82,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {name.upper() for name in Settings.model_fields} | PLANNED_HARMLESS
-    for name in os.environ.keys() & (known | {f"{name}_FILE" for name in known}):
+    for name in VARIABLES.intersection(os.environ):
         monkeypatch.delenv(name)
 
 
@@ -89,6 +104,21 @@ def _a_hang_up_is_not_ignored() -> Iterator[None]:
 def _tables_in_memory_are_made_at_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(main, "prepare", prepared_by_one_script())
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _databases_in_memory_have_no_threads() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(aiosqlite, "connect", without_threads(aiosqlite.connect))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _pages_are_compiled_once() -> Iterator[None]:
+    """Else every broker compiles the templates that it shows anew, as long as a test takes."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(main, "Jinja2Templates", functools.cache(Jinja2Templates))
         yield
 
 
@@ -186,10 +216,23 @@ def _starts_a_process(item: pytest.Function) -> bool:
     return on_postgres or not PROCESSES.isdisjoint(item.fixturenames)
 
 
-@pytest.fixture
-def postgres_url(own_postgres: Postgres) -> Iterator[str]:
-    """A new database on Postgres."""
+@pytest.fixture(scope="session")
+def prepared_postgres(own_postgres: Postgres) -> str:
+    """A database on Postgres that has all tables, and that nobody uses."""
     url = own_postgres.new_database()
+
+    async def prepared() -> None:
+        async with open_database(url, prepare):
+            pass
+
+    asyncio.run(prepared())
+    return url
+
+
+@pytest.fixture
+def postgres_url(own_postgres: Postgres, prepared_postgres: str) -> Iterator[str]:
+    """A new database on Postgres: its tables are copied, which costs less than to make them."""
+    url = own_postgres.new_database(template=prepared_postgres)
     yield url
     own_postgres.drop(url)
 

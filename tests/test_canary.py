@@ -7,6 +7,7 @@ import asyncio
 import base64
 import contextlib
 import io
+import itertools
 import json
 import logging
 import re
@@ -129,7 +130,7 @@ FAULTS: dict[str, Callable[[], Answer]] = {
     **{
         f"status {status}": _json({"success": False, "error": ALL}, status)
         # Those that mean something of their own, and of the others one of each kind.
-        for status in (201, 204, 302, 304, 400, 401, 403, 404, 410, 429, 500, 502, 503, 599)
+        for status in (204, 302, 400, 401, 403, 404, 410, 429, 500, 503)
     },
     "success: false": _json({"success": False, "error": ALL, "code": KS}),
     "an exception": _json({"objectType": "KalturaAPIException", "message": ALL, "code": KS}),
@@ -141,8 +142,6 @@ FAULTS: dict[str, Callable[[], Answer]] = {
     "an address with a password": _json({**DONE, "token": 7, "whepUrl": f"https://a:{KS}@b.c/"}),
     "a list": _json([ALL]),
     "a text": _json(ALL),
-    "a number": _json(7),
-    "null": _json(None),
     "nothing": _bytes(b""),
     "a page": _bytes(f"<html><body>{ALL}".encode()),
     "broken JSON": _bytes(f'{{"success": true, "token": "{ALL}"'.encode()),
@@ -159,6 +158,14 @@ FAULTS: dict[str, Callable[[], Answer]] = {
     "silence": lambda: _silence,
     "half an answer and silence": lambda: httpx.Response(200, headers=ECHO, stream=Torn(None)),
 }
+OF_THE_LINE = (
+    *("status 401", "status 429", "status 500", "success: false", "an exception", "a list"),
+    *("broken JSON", "truncated", "reset", "never connected", "half an answer and silence"),
+)
+"""Faults of each error that a create ends in.
+
+A create that is never answered keeps the only place, so there is one, the last.
+"""
 
 
 @pytest.fixture
@@ -402,7 +409,7 @@ class Play:
             await self._alive()
             upstream = UPSTREAM.get(control, control)
             await self._faulted(upstream, fault, "POST", path(self._session, control), **content)
-            await self._look()
+        await self._look()
         for operation, content in BODIES.items():
             await self._alive()
             target = mirror_path(self._session, operation)
@@ -491,8 +498,8 @@ async def test_no_operation_and_no_fault_tells_a_secret(
         await play.controls()
         for fault, avatar_id in zip(FAULTS.values(), avatars, strict=True):
             await play.fault_of_create(fault)
-            await play.fault_of_catalog(fault, avatar_id)
-            if not makes_ks:  # a control has Kaltura's token: where the KS is from is all one to it
+            if not makes_ks:  # to these it is all one where the KS is from
+                await play.fault_of_catalog(fault, avatar_id)
                 await play.fault_of_control(fault)
         await play.pages()
         await play.operator()
@@ -512,10 +519,8 @@ async def test_no_operation_and_no_fault_tells_a_secret(
 async def test_the_waiting_room_tells_no_secret_either(
     kaltura: FakeKaltura, clock: FakeClock, log: io.StringIO
 ) -> None:
-    # A create that is never answered keeps the only place, so there is one, the last.
-    faults = [fault for name, fault in FAULTS.items() if name != "silence"]
     async with told_by_a_broker(kaltura, clock, max_concurrent_sessions=1) as told:
-        for fault in faults:
+        for fault in map(FAULTS.__getitem__, OF_THE_LINE):
             clock.advance(TIME_HEALS)
             told.visitor.cookies.clear()
             session = (await told.call("POST", CREATE)).json()
@@ -572,24 +577,23 @@ async def test_no_ks_that_is_made_and_no_failure_to_make_one_tells_a_secret(
             while outcome not in read_from(written):  # noqa: ASYNC110 - only the log tells
                 await asyncio.sleep(0)
 
-        for fault in faults:
-            for call in calls:
-                # The KS that is kept is refused, and the next one can't be made, and then can.
-                kaltura.will("create", refusal(401))
-                kaltura.will(call, fault())
-                await told.call("POST", CREATE)
-                await told.call("GET", "/readyz")
-                clock.advance(PAUSE_SECONDS)
-                await open_and_end()
-                # Likewise when it is renewed in the background.
-                clock.advance(RENEWED_AFTER * LIFETIME_SECONDS)
-                kaltura.will(call, fault())
-                await open_and_renew("no ks was made")
-                clock.advance(PAUSE_SECONDS)
-                await open_and_renew("a ks was made")
+        for fault, call in zip(faults, itertools.cycle(calls), strict=False):
+            # The KS that is kept is refused, and the next one can't be made, and then can.
+            kaltura.will("create", refusal(401))
+            kaltura.will(call, fault())
+            await told.call("POST", CREATE)
+            await told.call("GET", "/readyz")
+            clock.advance(PAUSE_SECONDS)
+            await open_and_end()
+            # Likewise when it is renewed in the background.
+            clock.advance(RENEWED_AFTER * LIFETIME_SECONDS)
+            kaltura.will(call, fault())
+            await open_and_renew("no ks was made")
+            clock.advance(PAUSE_SECONDS)
+            await open_and_renew("a ks was made")
     assert not any(kaltura.script.values())
     assert "a ks was made" in log.getvalue()
-    assert log.getvalue().count("no ks was made") == 2 * len(faults) * len(calls)
+    assert log.getvalue().count("no ks was made") == 2 * len(faults)
     assert_no_canary(told, log)
 
 

@@ -33,6 +33,7 @@ from tests.support.processes import (
     environment,
     free_port,
     run,
+    run_program,
     running,
     stop,
     wait_until,
@@ -145,7 +146,7 @@ def test_when_it_serves_garbage_is_seldom_looked_for_and_it_may_open_all_that_it
     tmp_path: Path, command: str
 ) -> None:
     program = ("sh", "-c", 'ulimit -Sn 200; exec "$@"', "sh", sys.executable, "-c", NOT_SERVING)
-    told = run(tmp_path, command, "--port", "0", program=program, **KALTURA)
+    told = run_program(tmp_path, [*program, command, "--port", "0"], **KALTURA)
     assert told.stdout.splitlines()[-1] == "True True 20000 True", told.stderr
 
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -184,22 +185,12 @@ def test_the_demo_stays_on_the_loopback_address_of_the_host(
     assert settings.host == "127.0.0.1"
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """What the image has at its working directory, read-only."""
-    for source in copied_from_here():
-        if (ROOT / source).is_dir():
-            ignored = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(ROOT / source, tmp_path / "tree" / source, ignore=ignored)
-    for path in [tmp_path / "tree", *(tmp_path / "tree").rglob("*")]:
-        path.chmod(path.stat().st_mode & ~0o222)
-    return tmp_path / "tree"
-
-
 @dataclass(frozen=True)
 class Container:
-    """The broker as the image would start it."""
+    """A target as the image would start it, in a tree that is what the image has, read-only."""
 
+    tree: Path
+    files_before: dict[Path, int]
     process: subprocess.Popen[bytes]
     port: int
 
@@ -220,14 +211,25 @@ class Container:
                 return
 
 
-@pytest.fixture(params=["broker"])
-def container(request: pytest.FixtureRequest, tree: Path) -> Iterator[Container]:
-    """The broker, or the target that the test names."""
+def files_in(tree: Path) -> dict[Path, int]:
+    """When each file outside of the volume was changed."""
+    every = (path for path in tree.rglob("*") if not path.is_relative_to(tree / "data"))
+    return {path: path.stat().st_mtime_ns for path in every}
+
+
+@contextmanager
+def started_container(target: str, tree: Path) -> Iterator[Container]:
+    for source in copied_from_here():
+        if (ROOT / source).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / source, tree / source, ignore=ignored)
+    for path in [tree, *tree.rglob("*")]:
+        path.chmod(path.stat().st_mode & ~0o222)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    program, *entrypoint = json.loads(last_of(request.param, "ENTRYPOINT"))
+    program, *entrypoint = json.loads(last_of(target, "ENTRYPOINT"))
     assert program == "python"
-    command = [sys.executable, *entrypoint, *json.loads(last_of(request.param, "CMD"))]
+    command = [sys.executable, *entrypoint, *json.loads(last_of(target, "CMD"))]
     environment = {
         "PATH": os.environ["PATH"],
         "HOST": "::" if socket.has_dualstack_ipv6() else "0.0.0.0",  # noqa: S104 - as in the image
@@ -236,12 +238,28 @@ def container(request: pytest.FixtureRequest, tree: Path) -> Iterator[Container]
         "AVATAR_KS": "a-made-up-ks",
         "AVATAR_ID": "an-avatar",
     }
+    before = files_in(tree)
     process = subprocess.Popen(command, cwd=tree, env=environment)  # noqa: S603 - our own command
+    container = Container(tree, before, process, port)
     try:
-        yield Container(process, port)
+        container.wait_until_it_answers()
+        yield container
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
+    """The broker, which the last test stops."""
+    with started_container("broker", tmp_path_factory.mktemp("broker")) as container:
+        yield container
+
+
+@pytest.fixture(scope="module")
+def demo_container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
+    with started_container("demo", tmp_path_factory.mktemp("demo")) as container:
+        yield container
 
 
 def healthcheck(port: int) -> int:
@@ -257,42 +275,25 @@ def healthcheck(port: int) -> int:
     return done.returncode
 
 
-@pytest.mark.parametrize("container", ["broker", "demo"], indirect=True)
 def test_the_copied_files_are_all_it_needs_and_it_writes_nothing_but_its_data(
-    tree: Path, container: Container
+    container: Container, demo_container: Container
 ) -> None:
-    def files() -> dict[Path, int]:
-        every = (path for path in tree.rglob("*") if not path.is_relative_to(tree / "data"))
-        return {path: path.stat().st_mtime_ns for path in every}
-
-    before = files()
-    container.wait_until_it_answers()
-    for path in ("/", "/docs", "/problems/at-capacity", "/static/style.css", "/openapi.json"):
-        assert container.get(path) == 200, path
-    assert files() == before
+    for each in (container, demo_container):
+        for path in ("/", "/docs", "/problems/at-capacity", "/static/style.css", "/openapi.json"):
+            assert each.get(path) == 200, path
+        assert files_in(each.tree) == each.files_before
 
 
-def test_the_data_outlive_the_container_and_are_its_users(tree: Path, container: Container) -> None:
+def test_the_data_outlive_the_container_and_are_its_users(container: Container) -> None:
     volume, user = last_of("broker", "VOLUME"), last_of("broker", "USER").split(":")
     assert volume == f"{last_of('broker', 'WORKDIR')}/data"
     (made,) = [rest for keyword, rest in whole("broker") if keyword == "RUN" and volume in rest]
     assert made.split()[:-1] == ["install", "--directory", "--owner", user[0], "--group", user[1]]
-    container.wait_until_it_answers()
-    assert (tree / "data" / "broker.db").exists()
+    assert (container.tree / "data" / "broker.db").exists()
 
 
-def test_the_healthcheck_tells_a_living_broker_from_none(container: Container) -> None:
-    container.wait_until_it_answers()
-    assert healthcheck(container.port) == 0
-    container.process.kill()
-    container.process.wait()
-    assert healthcheck(container.port) != 0
-
-
-@pytest.mark.parametrize("container", ["demo"], indirect=True)
-def test_the_demo_has_its_emulator_with_it(container: Container) -> None:
-    container.wait_until_it_answers()
-    url = f"http://127.0.0.1:{container.port}/api/create-avatar-session"
+def test_the_demo_has_its_emulator_with_it(demo_container: Container) -> None:
+    url = f"http://127.0.0.1:{demo_container.port}/api/create-avatar-session"
     assert httpx.post(url, trust_env=False, timeout=START_SECONDS).status_code == 201
 
 
@@ -314,7 +315,10 @@ def test_the_healthcheck_heeds_the_status() -> None:
         thread.join()
 
 
-def test_it_stops_when_docker_asks_it_to(container: Container) -> None:
-    container.wait_until_it_answers()
+def test_the_healthcheck_tells_a_broker_that_lives_from_one_that_stops_when_docker_asks_it_to(
+    container: Container,
+) -> None:
+    assert healthcheck(container.port) == 0
     container.process.send_signal(signal.SIGTERM)
     assert container.process.wait(timeout=STOP_SECONDS) in {0, -signal.SIGTERM}
+    assert healthcheck(container.port) != 0

@@ -4,7 +4,7 @@ import pytest
 
 from app.config.settings import Settings
 from tests.support.doubles import settings
-from tests.support.settings_errors import mistake
+from tests.support.settings_errors import mistake, mistakes
 
 ADDRESSES = (
     *("PUBLIC_URL", "ALLOWED_ORIGINS", "FRAME_ANCESTORS", "AVATAR_BASE_URL", "AVATAR_SDK_URL"),
@@ -70,8 +70,10 @@ def test_an_address_is_what_a_browser_makes_of_it(written: str, browsers: str) -
     ],
 )
 def test_what_is_no_address_is_refused_at_the_start(value: str) -> None:
-    for name in ADDRESSES:
-        assert mistake(**{name: value}).startswith(f"{name} is malformed: ")
+    told = [
+        line.partition(" is malformed: ")[0] for line in mistakes(**dict.fromkeys(ADDRESSES, value))
+    ]
+    assert sorted(told) == sorted(ADDRESSES)
 
 
 def test_what_is_wrong_with_an_address_is_told_without_it() -> None:

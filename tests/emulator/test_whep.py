@@ -13,7 +13,7 @@ from app.emulator.face.portrait import Portrait, portrait_of
 from tests.support.emulator import Caller, House, OpenHouse
 from tests.support.whep_viewer import Viewer, post
 
-PATIENCE = 15
+PATIENCE = 60
 """Seconds until a test that waits for media gives up."""
 
 TEXT = "Hello there, how are you today? I am very well, thank you for asking."

@@ -14,7 +14,7 @@ import pytest
 
 from app.kaltura.client import Recording
 from app.problems import InvalidRequest, QueueFull
-from app.sessions.audio import recordings
+from app.sessions.audio import recordings, subprocess_runner, transcoder
 from app.sessions.audio.recordings import TRANSCODER, Recordings, RecordingStopped, Transcoder
 from app.sessions.audio.transcoder import RefusedError, transcode
 from tests.support.audio import encoded, wav
@@ -79,7 +79,19 @@ def described(audio: bytes) -> tuple[str, str, int, float]:
         return container.format.name, stream.layout.name, stream.rate, seconds
 
 
-class TestKinds:
+@pytest.fixture
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each recording costs a process, which says what the same function says here."""
+
+    async def run(
+        _program: Path, demuxer: str, longest: str, *, given: bytes, **_: object
+    ) -> bytes:
+        return transcoder.answer(given, demuxer, float(longest))
+
+    monkeypatch.setattr(subprocess_runner, "run", run)
+
+
+class TestBrowsers:
     @pytest.mark.parametrize(
         ("container", "codec"),
         [
@@ -99,6 +111,9 @@ class TestKinds:
         assert sound.duration_seconds == pytest.approx(1.5, abs=0.05)
         assert seconds == pytest.approx(sound.duration_seconds, abs=0.03)
 
+
+@pytest.mark.usefixtures("_in_this_process")
+class TestKinds:
     @pytest.mark.parametrize(
         ("container", "codec", "rate"),
         [
@@ -175,11 +190,6 @@ class TestKinds:
 
 
 class TestLength:
-    async def test_an_hour_in_a_megabyte_is_refused(self) -> None:
-        bomb = an_hour_of_opus()
-        assert len(bomb) < 1_000_000
-        assert "longer than 600 seconds" in (await refusal(bomb)).detail
-
     def test_a_recording_may_be_as_long_as_allowed_and_no_longer(self) -> None:
         measured, _ = transcode(wav(2), "wav", 2)
         assert measured.seconds == 2
@@ -195,6 +205,7 @@ class TestOfAService:
         assert sound.duration_seconds == pytest.approx(1.5, abs=0.01)
 
 
+@pytest.mark.usefixtures("_in_this_process")
 class TestRefusals:
     @pytest.mark.parametrize(
         "audio",
@@ -429,8 +440,10 @@ for attempt in (lambda: open("/etc/passwd"), lambda: open("/tmp/x", "w"), socket
         tried = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own program
         assert tried.stdout.split() == ["OSError", "OSError", "OSError", "MemoryError"]
 
-    @pytest.mark.parametrize("kind", ["ogg", "mov"])
-    def test_memory_stays_small_whatever_comes(self, kind: str) -> None:
+    @pytest.mark.parametrize(
+        ("kind", "told"), [("ogg", b"it is longer than 600 seconds"), ("mov", b"it can't be read")]
+    )
+    def test_memory_stays_small_whatever_comes(self, kind: str, told: bytes) -> None:
         measured = """
 import sys; sys.path.insert(0, sys.argv.pop(1))
 import resource, transcoder
@@ -440,9 +453,10 @@ limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 print(*(line.split()[1] for line in status if line.startswith("VmHWM")), limit, file=sys.stderr)
 """
         audio = an_hour_of_opus() if kind == "ogg" else _claiming_much()
+        assert len(audio) < 1_000_000
         command = [sys.executable, "-I", "-B", "-c", measured, str(TRANSCODER.parent), kind, "600"]
         run = subprocess.run(command, input=audio, capture_output=True, check=True)  # noqa: S603 - our own program
-        assert b'"refused": "' in run.stdout
+        assert b'"refused": "%s"' % told in run.stdout
         most_kilobytes, most_files = map(int, run.stderr.split())
         assert most_kilobytes < 64 * 1024
         assert most_files == 3

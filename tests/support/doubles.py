@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 import structlog
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from pydantic import BaseModel
 
 from app.audit.model import Entry
 from app.audit.writer import AuditWriter, PendingEntry
@@ -262,15 +262,8 @@ def exception(code: str) -> httpx.Response:
 class GivenSettings(Settings):
     """Settings that are read nowhere else than in the code, which is most of what they cost."""
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the hook's signature
-        init_settings: PydanticBaseSettingsSource,
-        *_: PydanticBaseSettingsSource,
-        **_others: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)
+    def __init__(self, **values: Any) -> None:
+        BaseModel.__init__(self, **values)
 
 
 def settings(**changes: Any) -> Settings:

@@ -57,10 +57,11 @@ class Postgres:
         program = [str(self.programs / "pg_isready"), *asked]
         return subprocess.run(program, check=False).returncode == 0  # noqa: S603 - found by our own script
 
-    def new_database(self) -> str:
-        """The URL of a database with nothing in it."""
+    def new_database(self, template: str | None = None) -> str:
+        """The URL of a database with nothing in it, or with what is in the one at `template`."""
         name = f"test_{secrets.token_hex(4)}"
-        self._sql("postgres", f"CREATE DATABASE {name}")
+        copied = "template1" if template is None else template.rpartition("/")[2]
+        self._sql("postgres", f"CREATE DATABASE {name} TEMPLATE {copied}")
         return f"postgresql+asyncpg://broker@127.0.0.1:{self.port}/{name}"
 
     def drop(self, url: str) -> None:

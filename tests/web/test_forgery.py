@@ -177,17 +177,17 @@ async def test_a_good_token_of_anything_else_gets_the_404_of_what_does_not_exist
     assert len(kaltura.calls) == before
 
 
-@pytest.mark.parametrize("name", FORGED)
 async def test_no_forged_token_opens_a_session(
-    visitor: httpx.AsyncClient, kaltura: FakeKaltura, clock: FakeClock, name: str
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     tokens = SessionTokens([SIGNING], SessionClock(clock, clock))
     end = clock.now + 60
     token = tokens.sign(Claims("me", "session-1"), issued_at=clock.now, expires_at=end)
-    for method in ("GET", "POST"):
-        refused = await visitor.request(method, CREATE, **_sent(FORGED[name](token)))
-        assert refused.status_code == 401
-    assert kaltura.calls == []
+    for forge in FORGED.values():
+        for method in ("GET", "POST"):
+            refused = await visitor.request(method, CREATE, **_sent(forge(token)))
+            assert refused.status_code == 401
+        assert kaltura.calls == []
 
 
 # Nor does a link: the cookies come along with it
@@ -329,7 +329,7 @@ async def bare(visit: Visit, kaltura: FakeKaltura) -> Bare:
 
 
 @hypothesis_settings(
-    max_examples=400,
+    max_examples=150,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -1,7 +1,6 @@
 """HEAD is GET without a body, wherever GET only reads."""
 
 import httpx
-import pytest
 
 from tests.support.doubles import FakeKaltura
 from tests.support.visitor_api import CREATE, Visit
@@ -15,16 +14,16 @@ PAGES = (
 OPERATORS = ("/metrics", "/operator/api/sessions", "/operator/api/audit", "/operator/api/usage")
 
 
-@pytest.mark.parametrize("path", [*PAGES, *OPERATORS, "/problems/none", "/api/avatar-sessions/x"])
-async def test_a_head_is_what_get_answers_without_its_body(visit: Visit, path: str) -> None:
+async def test_a_head_is_what_get_answers_without_its_body(visit: Visit) -> None:
     visitor = await visit(operator_token=TOKEN)
-    headers = AS_OPERATOR if path in OPERATORS else {}
-    got = await visitor.get(path, headers=headers)
-    head = await visitor.head(path, headers=headers)
-    assert (head.status_code, head.content) == (got.status_code, b"")
-    assert head.headers["Content-Type"] == got.headers["Content-Type"]
-    if path != "/metrics":  # its figures have moved on
-        assert head.headers.get("Content-Length") == got.headers.get("Content-Length")
+    for path in [*PAGES, *OPERATORS, "/problems/none", "/api/avatar-sessions/x"]:
+        headers = AS_OPERATOR if path in OPERATORS else {}
+        got = await visitor.get(path, headers=headers)
+        head = await visitor.head(path, headers=headers)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        assert head.headers["Content-Type"] == got.headers["Content-Type"]
+        if path != "/metrics":  # its figures have moved on
+            assert head.headers.get("Content-Length") == got.headers.get("Content-Length")
 
 
 async def test_a_head_opens_no_session_and_follows_nothing(

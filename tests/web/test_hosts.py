@@ -39,27 +39,22 @@ OWN = [
 ]
 
 
-@pytest.mark.parametrize("host", OWN)
-async def test_its_public_name_and_this_machines_are_its_own(visit: Visit, host: str) -> None:
+async def test_its_public_name_and_this_machines_are_its_own(visit: Visit) -> None:
     visitor = await visit(public_url=PUBLIC)
-    assert (await visitor.get("/", headers={"Host": host})).status_code == 200
+    for host in OWN:
+        assert (await visitor.get("/", headers={"Host": host})).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("host", "method", "target"),
-    [
+async def test_any_other_is_refused(visit: Visit, kaltura: FakeKaltura) -> None:
+    visitor = await visit(public_url=PUBLIC)
+    for host, method, target in [
         *((host, "POST", CREATE) for host in OTHERS),
         *(("evil.example", "GET", target) for target in ("/", CREATE)),
-    ],
-)
-async def test_any_other_is_refused(
-    visit: Visit, kaltura: FakeKaltura, host: str, method: str, target: str
-) -> None:
-    visitor = await visit(public_url=PUBLIC)
-    answer = await visitor.request(method, target, headers={"Host": host})
-    assert is_problem(answer, "invalid-request", 400)
-    assert "PUBLIC_URL" in answer.json()["detail"]
-    assert kaltura.calls == []
+    ]:
+        answer = await visitor.request(method, target, headers={"Host": host})
+        assert is_problem(answer, "invalid-request", 400)
+        assert "PUBLIC_URL" in answer.json()["detail"]
+        assert kaltura.calls == []
 
 
 async def test_two_names_are_none(visit: Visit) -> None:
@@ -75,10 +70,10 @@ async def test_the_mirror_refuses_as_kaltura_does(visit: Visit) -> None:
     assert (answer.status_code, answer.json()["success"]) == (400, False)
 
 
-@pytest.mark.parametrize("probe", ["/healthz", "/servez", "/readyz"])
-async def test_whatever_watches_it_may_call_it_anything(visit: Visit, probe: str) -> None:
+async def test_whatever_watches_it_may_call_it_anything(visit: Visit) -> None:
     visitor = await visit(public_url=PUBLIC)
-    assert (await visitor.get(probe, headers={"Host": "10.1.2.3:8000"})).status_code == 200
+    for probe in ["/healthz", "/servez", "/readyz"]:
+        assert (await visitor.get(probe, headers={"Host": "10.1.2.3:8000"})).status_code == 200
 
 
 async def test_without_a_public_name_every_name_will_do(visitor: httpx.AsyncClient) -> None:
@@ -97,12 +92,12 @@ AS_OPERATOR = {**INSIDE, "Authorization": f"Bearer {OPERATOR_TOKEN}"}
 AS_SERVICE = {**INSIDE, "Authorization": f"Bearer {SERVICE_TOKEN}"}
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/operator/api/sessions", "/operator/api/audit.csv"])
-async def test_who_has_the_operators_token_may_call_it_anything(visit: Visit, path: str) -> None:
+async def test_who_has_the_operators_token_may_call_it_anything(visit: Visit) -> None:
     visitor = await visit(**TOKENS)
-    assert (await visitor.get(path, headers=AS_OPERATOR)).status_code == 200
-    wrong = await visitor.get(path, headers={**INSIDE, "Authorization": "Bearer wrong"})
-    assert is_problem(wrong, "unauthenticated", 401)
+    for path in ["/metrics", "/operator/api/sessions", "/operator/api/audit.csv"]:
+        assert (await visitor.get(path, headers=AS_OPERATOR)).status_code == 200
+        wrong = await visitor.get(path, headers={**INSIDE, "Authorization": "Bearer wrong"})
+        assert is_problem(wrong, "unauthenticated", 401)
 
 
 @pytest.mark.parametrize("host", ["broker:8000", "10.1.2.3", "[2001:db8::1]:8000"])
@@ -118,9 +113,11 @@ async def test_a_service_may_call_it_anything(visit: Visit, host: str) -> None:
     assert session["baseUrl"].startswith(PUBLIC)
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "headers"),
-    [
+async def test_nothing_but_a_token_that_is_known_does_without_its_name(
+    visit: Visit, kaltura: FakeKaltura
+) -> None:
+    visitor = await visit(**TOKENS)
+    for method, path, headers in [
         ("GET", "/metrics", INSIDE),
         ("GET", "/metrics", {**AS_OPERATOR, "Cookie": "a=b"}),
         ("GET", "/metrics", {**INSIDE, "Authorization": f"Basic {OPERATOR_TOKEN}"}),
@@ -130,12 +127,7 @@ async def test_a_service_may_call_it_anything(visit: Visit, host: str) -> None:
         ("POST", CREATE, {**AS_SERVICE, "Cookie": "a=b"}),
         ("POST", CREATE, {**INSIDE, "Authorization": "Bearer a.made-up.token"}),
         ("POST", CREATE, {**INSIDE, "Authorization": "Bearer "}),
-    ],
-)
-async def test_nothing_but_a_token_that_is_known_does_without_its_name(
-    visit: Visit, kaltura: FakeKaltura, method: str, path: str, headers: dict[str, str]
-) -> None:
-    visitor = await visit(**TOKENS)
-    answer = await visitor.request(method, path, headers=headers)
-    assert is_problem(answer, "invalid-request", 400)
-    assert kaltura.calls == []
+    ]:
+        answer = await visitor.request(method, path, headers=headers)
+        assert is_problem(answer, "invalid-request", 400)
+        assert kaltura.calls == []

@@ -64,15 +64,15 @@ async def test_a_name_counts_before_the_cookie_and_brings_none(visit: Visit) -> 
     assert (await visitor.get(path(by_cookie), headers=named())).status_code == 404
 
 
-@pytest.mark.parametrize("name", ["", "n" * 42, "n" * 129, "a name with spaces" * 3, "ä" * 43])
-@pytest.mark.parametrize("call", [CREATE, f"{SESSIONS}/s-1/end"])
 async def test_a_name_that_can_be_guessed_or_is_none_reaches_nothing(
-    visitor: httpx.AsyncClient, kaltura: FakeKaltura, name: str, call: str
+    visitor: httpx.AsyncClient, kaltura: FakeKaltura
 ) -> None:
-    answer = await visitor.post(call, headers={b"Avatar-Visitor": name.encode("latin-1")})
-    assert is_problem(answer, "invalid-request", 422)
-    assert "Avatar-Visitor" in answer.json()["detail"]
-    assert kaltura.calls == []
+    for name in ["", "n" * 42, "n" * 129, "a name with spaces" * 3, "ä" * 43]:
+        for call in [CREATE, f"{SESSIONS}/s-1/end"]:
+            answer = await visitor.post(call, headers={b"Avatar-Visitor": name.encode("latin-1")})
+            assert is_problem(answer, "invalid-request", 422)
+            assert "Avatar-Visitor" in answer.json()["detail"]
+            assert kaltura.calls == []
 
 
 async def test_two_names_are_none(visitor: httpx.AsyncClient) -> None:

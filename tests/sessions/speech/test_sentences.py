@@ -13,7 +13,7 @@ from app.sessions.speech.text.segmentation import SentenceBuffer, split
 from app.sessions.speech.text.sentences import SentenceDetector, sentences
 from tests.support.texts import TEXTS
 
-LONG, TIMES = 40_000, 8
+LONG, TIMES = 20_000, 8
 CRAFTED = {
     "initials": "J. ",
     "abbreviations": "Dr. ",
