@@ -13,7 +13,7 @@ from tests.support.processes import BACKSTAGE, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-LONG = "I could go on about this for a very long time, because there is so much to be said. " * 4
+LONG = "I could go on about this for a very long time, because there is so much to be said. " * 11
 
 
 @pytest.fixture
