@@ -358,13 +358,17 @@ async def test_text_has_contrast(visit: AvatarPage) -> None:
     assert await faint(visit) == []
 
 
-async def test_a_phone_never_scrolls_sideways(browser: Browser, broker: Demo) -> None:
+async def test_neither_a_phone_nor_a_small_window_scrolls_sideways(
+    browser: Browser, broker: Demo
+) -> None:
     context = await browser.new_context(viewport={"width": 360, "height": 800}, is_mobile=True)
     tab = AvatarPage(await context.new_page())
     await tab.page.goto(f"{broker.url}/approaches")
     for title in APPROACHES:
         await DemoPanel(tab, title).run()
         assert await tab.page.evaluate("document.documentElement.scrollWidth") == 360
+    await tab.page.set_viewport_size({"width": 1000, "height": 800})
+    assert await tab.page.evaluate("document.documentElement.scrollWidth") == 1000
     await context.close()
     assert tab.errors == []
 
