@@ -244,13 +244,17 @@ kbd {
   }
 
   .buttons {
-    display: grid;
-    grid-template-columns: repeat(auto-fit, minmax(4.25rem, 1fr));
     width: 100%;
   }
 
+  /* As wide as each other, unless a word needs more. */
+  .buttons button,
+  .buttons ::slotted(*) {
+    flex: 1 0 4.25rem;
+  }
+
   .buttons button {
-    padding: 0 0.25rem;
+    padding: 0 0.125rem;
   }
 
   .clock {

@@ -285,6 +285,10 @@ export default `
     flex-direction: column;
   }
 
+  .chip:has(+ .viewing:not([hidden])) {
+    margin-inline-end: 3.25rem;
+  }
+
   .viewing input {
     display: none;
   }
