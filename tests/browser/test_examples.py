@@ -54,14 +54,18 @@ def broker(
 
 
 def copied(name: str, directory: Path, broker: Demo, port: int) -> Path:
-    """An example for this broker at this port, beside what the project has for Node.js."""
+    """An example for this broker at this port."""
     copy = directory / name
     shutil.copytree(EXAMPLES / name, copy, ignore=shutil.ignore_patterns(*_MADE))
     for path in filter(Path.is_file, copy.rglob("*")):
         text = path.read_text(encoding="utf-8").replace("http://127.0.0.1:8000", broker.url)
         path.write_text(text.replace("--port 8010", f"--port {port}"), encoding="utf-8")
-    (directory / "node_modules").symlink_to(ROOT / "node_modules")
     return copy
+
+
+def share_node_modules(directory: Path) -> None:
+    """Lets the examples in a directory use what the project has installed for Node.js."""
+    (directory / "node_modules").symlink_to(ROOT / "node_modules")
 
 
 @contextmanager
@@ -174,6 +178,7 @@ async def test_reacts_strict_mode_opens_one_session(
     emulator: Running, broker: Demo, port: int, tab: AvatarPage, tmp_path: Path
 ) -> None:
     folder = copied("react", tmp_path, broker, port)
+    share_node_modules(tmp_path)
     with tarfile.open(packed(tmp_path / "tree", tmp_path)) as package:
         package.extractall(tmp_path, filter="data")
     shutil.move(tmp_path / "package", folder / "node_modules/@avatar-broker/client")
@@ -206,6 +211,7 @@ async def test_a_shop_opens_the_session_and_decides_what_is_said(
     tmp_path: Path,
 ) -> None:
     folder = copied(name, tmp_path, broker, port)
+    share_node_modules(tmp_path)
     settings = {"SERVICE_TOKEN": TOKEN, "FLASK_RUN_PORT": str(port)}
     command = [part.replace("PORT", str(port)) for part in command]
     with started(command, folder, port, **settings) as address:
