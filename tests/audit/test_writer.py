@@ -117,6 +117,17 @@ async def test_what_became_of_a_call_is_added_and_nobody_waits_for_it(
     assert disk.commits == [1, 1]
 
 
+async def test_each_call_of_one_commit_has_its_own_outcome(disk: Disk, record: AuditWriter) -> None:
+    outcomes = ["ok", "queue-full", "kaltura-failed"]
+    lines = [record.begin(replace(SAID, text=outcome)) for outcome in outcomes]
+    for line, outcome in zip(lines, outcomes, strict=True):
+        await record.durable(line)
+        record.note(line, outcome=outcome)
+    assert [(each.text, each.outcome) for each in await entries(disk, record)] == [
+        (outcome, outcome) for outcome in outcomes
+    ]
+
+
 async def test_what_becomes_known_before_the_commit_costs_no_second_one(
     disk: Disk, record: AuditWriter
 ) -> None:
