@@ -73,6 +73,7 @@ async def test_a_browser_that_opens_an_address_gets_a_page_and_a_program_a_docum
     [
         (HTML, True),
         ("TEXT/HTML;level=1", True),
+        ("application/json, text/html", True),
         ("application/json;q=0.5, text/html", True),
         ("application/json, text/html;q=0.9", False),
         ("application/problem+json, text/html;q=0.9", False),
