@@ -567,12 +567,10 @@ async def test_an_sdk_that_no_browser_runs_is_named(
     assert names in f"{cross.text} {cross.fix}"
 
 
-async def test_an_sdk_may_allow_one_origin_alone(database: Path) -> None:
-    with served(
-        JAVASCRIPT | {"Access-Control-Allow-Origin": "https://own.example"}, MODULE
-    ) as port:
-        url = f"http://127.0.0.1:{port}/index.esm.js"
-        chosen = configured("http://127.0.0.1:1", database, avatar_sdk_url=url)
+async def test_an_sdk_may_allow_one_origin_alone() -> None:
+    headers = JAVASCRIPT | {"Access-Control-Allow-Origin": "https://own.example"}
+    with served(headers, MODULE) as port:
+        chosen = settings(avatar_sdk_url=f"http://127.0.0.1:{port}/index.esm.js")
         assert await check_sdk(chosen, "https://own.example", seconds=20)
         with pytest.raises(CheckFailed, match="another origin"):
             await check_sdk(chosen, "https://other.example", seconds=20)
