@@ -27,7 +27,7 @@ from structlog.testing import capture_logs
 
 from app.doctor.checks import CheckFailed, CheckResult, CheckRunner, Verdict
 from app.doctor.connectivity import MAX_SKEW_SECONDS
-from app.doctor.environment import check_database
+from app.doctor.environment import check_database, check_sdk
 from app.doctor.examination import examine, run_checks
 from app.migrations import HEAD
 from tests.support.doubles import ADMIN_SECRET, BY_ADMIN_SECRET, settings
@@ -565,6 +565,15 @@ async def test_an_sdk_that_no_browser_runs_is_named(
         [cross] = crosses(await examined(configured(emulator, database, **changes)))
     assert cross.step == "SDK"
     assert names in f"{cross.text} {cross.fix}"
+
+
+async def test_an_sdk_may_allow_one_origin_alone() -> None:
+    headers = JAVASCRIPT | {"Access-Control-Allow-Origin": "https://own.example"}
+    with served(headers, MODULE) as port:
+        chosen = settings(avatar_sdk_url=f"http://127.0.0.1:{port}/index.esm.js")
+        assert await check_sdk(chosen, "https://own.example", seconds=20)
+        with pytest.raises(CheckFailed, match="another origin"):
+            await check_sdk(chosen, "https://other.example", seconds=20)
 
 
 @pytest.mark.parametrize("integrity", [None, sri(MODULE), f"{sri(b'x', 'sha256')} {sri(MODULE)}"])

@@ -77,6 +77,18 @@ def test_a_reader_who_is_gone_is_counted_and_no_error(pipe: tuple[int, int]) -> 
     assert output.dropped_lines == 2
 
 
+def test_as_long_as_nothing_can_be_written_no_report_of_it_is_tried(pipe: tuple[int, int]) -> None:
+    def refuse(_descriptor: int, _data: bytes | memoryview) -> int:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    output = NonBlockingOutput(pipe[1], write=refuse)
+    with logging_to(output):
+        for line in ("one\n", "two\n"):
+            output.write(line)
+            output.drain(SOON)
+    assert output.dropped_lines == 2
+
+
 def test_a_line_that_a_full_disk_cut_off_is_ended_before_the_next(pipe: tuple[int, int]) -> None:
     reading, writing = pipe
     free = [6, 0, 100]

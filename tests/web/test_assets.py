@@ -99,6 +99,8 @@ async def test_text_is_compressed_for_who_takes_it(
         assets.url(SCRIPT), headers={**asked, "If-None-Match": answer.headers["ETag"]}
     )
     assert again.status_code == 304
+    unchanged = {"If-Modified-Since": plain.headers["Last-Modified"]}
+    assert (await client.get(assets.url(SCRIPT), headers=asked | unchanged)).status_code == 304
 
 
 async def test_a_picture_is_not_compressed_again(

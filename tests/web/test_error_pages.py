@@ -74,6 +74,7 @@ async def test_a_browser_that_tells_no_more_is_known_by_what_it_accepts(
     for accept, is_page in [
         (HTML, True),
         ("TEXT/HTML;level=1", True),
+        ("application/json, text/html", True),
         ("application/json;q=0.5, text/html", True),
         ("application/json, text/html;q=0.9", False),
         ("application/problem+json, text/html;q=0.9", False),

@@ -1,5 +1,7 @@
 """The operator's API: who gets in, what is live, what was used, and the end of a session."""
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -290,6 +292,16 @@ async def test_a_question_that_makes_no_sense_is_named(visit: Visit, query: str)
     assert answer.json()["errors"][0]["field"] == query.partition("=")[0]
 
 
+@pytest.fixture
+def _machine_west_of_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "WEST8")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_machine_west_of_utc")
 async def test_a_time_may_have_a_zone_and_is_utc_without(visit: Visit) -> None:
     operator = await visit(operator_token=TOKEN)
     await opens(operator)

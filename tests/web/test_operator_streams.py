@@ -14,6 +14,7 @@ import pytest
 
 from app.audit.reader import AuditReader
 from app.web.bounds import WebBounds
+from app.web.operator import streams
 from app.web.operator.exports import PART
 from app.web.operator.shared_snapshot import SharedSnapshot
 from app.web.operator.streams import MAX_STREAMS
@@ -116,6 +117,20 @@ async def test_nothing_is_told_twice_of_what_came_while_it_was_looked_at(
         await stream.until('"one"')
         await visitor.post(f"/api/avatar-sessions/{session_id}/speak", json={"text": "two"})
         assert (await stream.until('"two"')).count('"one"') == 1
+
+
+async def test_entries_that_are_too_many_for_one_look_are_sent_at_the_next(
+    visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "MAX_NEWS", 1)
+    visitor = await visit(operator_token=TOKEN)
+    operator = await signed_in(await visit())
+    session_id = await said(visitor, "one")
+    for text in ("two", "three"):
+        await visitor.post(f"/api/avatar-sessions/{session_id}/speak", json={"text": text})
+    async with following(operator, f"{NEW}?event=say-text&after=0") as stream:
+        told = await stream.until('"three"')
+    assert told.index('"one"') < told.index('"two"')
 
 
 async def test_only_so_many_follow_and_the_oldest_makes_room(visit: Visit) -> None:

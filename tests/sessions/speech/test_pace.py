@@ -1,0 +1,29 @@
+"""How long a text takes to be said: by its script, and by the pace of the voice so far."""
+
+import pytest
+
+from app.sessions.speech.voice.pace import FASTEST, LEAST_SECONDS, SLOWEST, Pace, seconds_to_say
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("fifteen letters", 1),
+        ("七つの文字", 1),
+        ("1984", 1),
+        ("e\u0301" * 15, 1),
+        ("a", LEAST_SECONDS),
+    ],
+)
+def test_a_text_takes_as_long_as_its_script_asks_for(text: str, seconds: float) -> None:
+    assert seconds_to_say(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("took", "factor"), [(100, SLOWEST), (0.01, FASTEST)])
+def test_a_pace_is_learnt_and_stays_within_its_bounds(took: float, factor: float) -> None:
+    pace = Pace()
+    pace.learn(1, 1.5)
+    assert pace.seconds("fifteen letters") == pytest.approx(1.25)
+    for _ in range(20):
+        pace.learn(1, took)
+    assert pace.seconds("fifteen letters") == pytest.approx(factor)
