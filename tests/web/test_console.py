@@ -11,6 +11,7 @@ import pytest
 from app.audit.reader import AuditReader
 from app.problems import RecordUnavailable
 from app.sessions.service import KEEP_ALIVE_SECONDS
+from app.web.operator.charts import Share
 from app.web.operator.sign_in import SIGNED_IN_SECONDS
 from tests.support.doubles import FakeClock, FakeKaltura, refusal
 from tests.support.operators import TOKEN, signed_in
@@ -328,3 +329,7 @@ async def test_what_is_no_origin_is_told_and_repeated_as_text(visit: Visit) -> N
     assert answer.status_code == 400
     assert "<b>" not in answer.text
     assert 'role="alert">That is no origin.' in answer.text
+
+
+def test_a_share_of_nothing_is_nothing() -> None:
+    assert [Share.of(*each).percent for each in ((1, 3), (0, 3), (1, 0))] == [33.3, 0, 0]
