@@ -354,6 +354,7 @@ class Play:
                 "/",
                 "/approaches",
                 "/docs",
+                "/llms.txt",
                 "/openapi.json",
                 "/healthz",
                 "/servez",
