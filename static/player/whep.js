@@ -17,7 +17,8 @@ const REFUSALS = {
  * Asks for the stream and returns the answer and the address of this viewer, if it was told.
  *
  * Repeated only when no answer came (three tries of 5 s, 1 s apart), never for a status
- * (reference 3). A try that timed out may have taken the viewer's place, and then 409 follows.
+ * (reference 3). A try without an answer may have taken the viewer's place: a 409 after it tells
+ * nothing of other viewers, so the error is that no answer came.
  *
  * @param {URL} url
  * @param {string} offer SDP
@@ -26,6 +27,8 @@ const REFUSALS = {
  */
 export async function subscribe(url, offer, options = {}) {
   const { signal, fetch = globalThis.fetch, pauseMs = PAUSE_MS } = options;
+  /** @type {unknown} */
+  let unanswered;
   for (let attempt = 1; ; attempt += 1) {
     try {
       const response = await fetch(url, {
@@ -35,6 +38,7 @@ export async function subscribe(url, offer, options = {}) {
         credentials: "omit",
         signal: deadline(TRY_MS, signal),
       });
+      if (response.status === 409 && unanswered) throw toAvatarError(unanswered);
       if (!response.ok) throw refusal(response.status);
       const viewerUrl = resolveViewerUrl(response.headers.get("Location"), url);
       return { answer: await response.text(), viewerUrl };
@@ -42,6 +46,7 @@ export async function subscribe(url, offer, options = {}) {
       signal?.throwIfAborted();
       if (error instanceof AvatarError) throw error;
       if (attempt === TRIES) throw toAvatarError(error);
+      unanswered = error;
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }

@@ -2,11 +2,13 @@
 
 import asyncio
 from typing import Any
+from unittest.mock import AsyncMock
 
 import numpy as np
 import pytest
 from aiortc import RTCRtpReceiver
 from aiortc.mediastreams import MediaStreamError
+from fastapi import Request
 
 from app.emulator.face.lips import MOUTH_BOX
 from app.emulator.face.portrait import Portrait, portrait_of
@@ -192,6 +194,17 @@ async def test_a_session_that_ends_while_its_portrait_is_drawn_gets_no_viewer(
         answer = await viewer.watch()
 
     assert answer.status_code == 404
+    assert not (await caller.view())["viewer"]
+
+
+async def test_a_viewer_that_gave_up_while_its_portrait_was_drawn_takes_no_slot(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caller = await house.open()
+    monkeypatch.setattr(Request, "is_disconnected", AsyncMock(return_value=True))
+    async with await viewer_of(caller) as viewer:
+        await viewer.watch()
+
     assert not (await caller.view())["viewer"]
 
 

@@ -50,6 +50,8 @@ class WhepApi:
             raise RefusalError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send {SDP}")
         offer = (await request.body()).decode(errors="replace")
         renderer = await self._renderer_for(self._session(key).avatar_id)
+        if await request.is_disconnected():
+            raise RefusalError(HTTPStatus.REQUEST_TIMEOUT, "The viewer has gone")
         # Looked up again, because the session may have ended in the meantime.
         session = self._session(key)
         if session.viewer is not None:

@@ -105,6 +105,11 @@ for (const [status, code] of [
   });
 }
 
+test("a viewer's place that an unanswered offer may have taken is not said to be another's", async () => {
+  const { fetch } = scripted(new DOMException("", "TimeoutError"), new Response("", { status: 409 }));
+  await assert.rejects(subscribe(url, "offer", options(fetch)), { code: "timeout" });
+});
+
 test("who no longer wants the picture does not ask again", async () => {
   const { fetch, calls } = scripted(new TypeError("net"), created());
   const gone = AbortSignal.abort();
