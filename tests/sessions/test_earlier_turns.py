@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from app.audit.model import Entry, Event
 from app.audit.writer import AuditWriter
 from app.db.database import Database, open_database
 from app.kaltura.contract import TurnId
@@ -19,6 +20,7 @@ from app.sessions.keyring import Keyring
 from app.sessions.speech.utterances import Receipt
 from app.sessions.store import recorded_speaks
 from app.sessions.store.assembly import session_store
+from app.sessions.store.model import AvatarSession
 from tests.support.doubles import FakeClock, FakeKaltura, Gate, settled
 from tests.support.leases import die, lease_on
 from tests.support.sessions import Domain, grant
@@ -188,6 +190,24 @@ async def test_a_turn_that_gets_another_text_at_the_next_process_is_said(
     assert said(kaltura) == ["Answer one.", "Answer two."]
     [receipt] = two.speech.utterances(mine)
     assert receipt.text == "Answer two."
+
+
+async def test_outcomes_are_on_disk_before_the_next_process_reads_them(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await start()
+    session = await one.open()
+    waiting: list[int] = []
+
+    async def give_up(_: AvatarSession) -> None:
+        waiting.append(one.record.waiting)
+
+    monkeypatch.setattr(one.store, "give_up", give_up)
+    line = one.record.begin(Entry(at=0.0, event=Event.SAY_TEXT))
+    await one.record.durable(line)
+    one.record.note(line, outcome="ok")
+    await one.registry.give_up(session, b"[]")
+    assert waiting == [0]
 
 
 async def test_what_only_waited_when_its_session_was_handed_over_may_be_said_by_the_next(
