@@ -9,8 +9,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Final
 
-import app.main  # noqa: F401 - what is loaded beforehand
-from app import cli
+from app import cli, main
 
 _CONTEXT: Final = get_context("forkserver")
 
@@ -74,6 +73,7 @@ def _run(
     os.chdir(directory)
     os.environ.clear()
     os.environ.update(environ)
+    main.ROOT = Path(environ["PYTHONPATH"])  # type: ignore[misc] # whose pages it shows
     for descriptor, file in enumerate(printed, 1):
         with file.open("ab") as out:
             os.dup2(out.fileno(), descriptor)
