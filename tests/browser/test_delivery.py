@@ -42,15 +42,6 @@ async def test_the_bundled_page_finds_what_it_loads_later(
     await expect(tab.page.get_by_role("combobox", name="Stimme")).to_be_visible()
 
 
-async def test_the_bundled_page_of_the_approaches_shows_its_code_as_it_is_written(
-    bundled_demo: Demo, tab: AvatarPage
-) -> None:
-    await tab.page.goto(f"{bundled_demo.url}/approaches")
-    await expect(tab.page.locator("code").first).to_contain_text(
-        "({ KalturaAvatarSession, avatarId })"
-    )
-
-
 async def test_the_bundled_element_is_one_small_file_with_the_hash_that_is_told(
     choice_demo: Demo, browser: Browser, site: Site
 ) -> None:
