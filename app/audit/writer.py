@@ -168,7 +168,7 @@ class AuditWriter:
                 self._wanted.set()
                 await self._tried.wait()
 
-    async def news(self) -> None:
+    async def next_commit(self) -> None:
         """Wait until another commit has been made."""
         settled = self._settled
         while self._settled == settled:

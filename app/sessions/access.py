@@ -27,14 +27,14 @@ class Caller:
     """Identity of a request's sender: a known visitor, the bearer of a token, both, or neither.
 
     `service` is the owner name of the service that the token belongs to (`ServiceTokens.owner`).
-    `token_is_a_proxys` tells that a proxy which signs visitors in may have added the token. Such a
-    token is ignored, unless it opens a session here or belongs to a service.
+    `token_is_from_proxy` tells that a proxy which signs visitors in may have added the token. It is
+    then ignored, unless it opens a session here or belongs to a service.
     """
 
     visitor: Visitor | None = None
     token: str | None = None
     service: str | None = None
-    token_is_a_proxys: bool = False
+    token_is_from_proxy: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class AccessControl:
             try:
                 return self._opens(caller.token, session_id, session)
             except Unauthenticated:
-                if not caller.token_is_a_proxys:
+                if not caller.token_is_from_proxy:
                     raise
         if caller.visitor is None:
             raise Unauthenticated

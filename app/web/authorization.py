@@ -32,7 +32,7 @@ def token_of(headers: Headers) -> str | None:
     return credential if scheme == "bearer" else None
 
 
-def is_a_proxys(headers: Headers) -> bool:
+def is_from_proxy(headers: Headers) -> bool:
     """Whether the token is one that a proxy may add to every request, such as its ID token.
 
     Such a token names its issuer and comes in `Authorization`. It proves nothing here: the proxy

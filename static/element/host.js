@@ -11,7 +11,7 @@ import { styleMedia } from "./style/style.js";
  * @param {{cancelable?: boolean}} [options]
  * @returns {boolean} Whether nobody cancelled it.
  */
-export function tell(host, name, detail, { cancelable = false } = {}) {
+export function dispatch(host, name, detail, { cancelable = false } = {}) {
   return host.dispatchEvent(new CustomEvent(`avatar-${name}`, { detail, cancelable, bubbles: true, composed: true }));
 }
 
@@ -48,7 +48,7 @@ export function showState(host, states, state) {
  *
  * @param {any} host
  */
-export function takeUp(host) {
+export function upgradeProperties(host) {
   const accessors = Object.getPrototypeOf(host);
   for (const name of Object.keys(host).filter((name) => name in accessors)) {
     const value = host[name];

@@ -3,7 +3,7 @@ import { sentences } from "../shared/speech/captions/sentences.js";
 import { secondsOf } from "./audio-duration.js";
 import { AvatarAttributes } from "./avatar-attributes.js";
 import { ElementRuntime } from "./element-runtime.js";
-import { mediaElement, showState, takeUp, tell } from "./host.js";
+import { dispatch, mediaElement, showState, upgradeProperties } from "./host.js";
 import { SessionFacts } from "./session-facts.js";
 import { style } from "./style/style.js";
 
@@ -58,7 +58,7 @@ export class KalturaAvatar extends AvatarAttributes {
     super();
     style(this.#root);
     this.#facts.on("state", () => this.#show());
-    this.#facts.on("told", ({ name, detail }) => tell(this, name, detail));
+    this.#facts.on("told", ({ name, detail }) => dispatch(this, name, detail));
   }
 
   connectedCallback() {
@@ -68,7 +68,7 @@ export class KalturaAvatar extends AvatarAttributes {
     // Whoever puts it into the page may yet set its properties.
     queueMicrotask(() => {
       if (!this.isConnected || this.#runtime) return;
-      takeUp(this);
+      upgradeProperties(this);
       void this.#begin().recover();
     });
   }
@@ -272,14 +272,14 @@ export class KalturaAvatar extends AvatarAttributes {
   }
 
   #mayStart() {
-    if (!this.#isStale || this.#facts.isOpen) return tell(this, "beforestart", {}, { cancelable: true });
+    if (!this.#isStale || this.#facts.isOpen) return dispatch(this, "beforestart", {}, { cancelable: true });
     void this.start();
     return false;
   }
 
   /** @param {string} text */
   #maySpeak(text) {
-    return tell(this, "beforespeak", { text }, { cancelable: true });
+    return dispatch(this, "beforespeak", { text }, { cancelable: true });
   }
 
   #renew() {

@@ -204,7 +204,7 @@ async def test_what_is_kept_is_written_though_nobody_calls(
     assert in_doubt(record)
     disk.is_full = False
     async with asyncio.timeout(10):
-        await record.news()
+        await record.next_commit()
     assert not in_doubt(record)
 
 

@@ -82,7 +82,7 @@ class UtteranceFeed:
                 return self._events[len(self._events) - missed :]
         return [UtteranceEvent(self.last_id, receipt) for receipt in self._receipts.values()]
 
-    async def news(self) -> None:
+    async def next_event(self) -> None:
         """Wait until the next event, or the end of the feed."""
         if self._news is None:
             self._news = asyncio.Event()

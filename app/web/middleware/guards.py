@@ -61,7 +61,7 @@ class RequestContext:
         status = 0
         started = time.perf_counter()
 
-        async def stamped(message: Message) -> None:
+        async def with_request_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])  # HTTPStatus prints as itself
@@ -73,16 +73,16 @@ class RequestContext:
             audit_context(request_id, surface_of(scope["path"])),
         ):
             try:
-                await self._app(scope, receive, stamped)
+                await self._app(scope, receive, with_request_id)
             except asyncio.CancelledError:
                 if status:
                     raise
-                await answer_stopping(scope)(scope, receive, stamped)
+                await answer_stopping(scope)(scope, receive, with_request_id)
             except Exception:
                 log.exception("bug")
                 if status:
                     raise  # half an answer is out; only closing the connection is left
-                await answer_bug(scope)(scope, receive, stamped)
+                await answer_bug(scope)(scope, receive, with_request_id)
             finally:
                 seconds = time.perf_counter() - started
                 problem = problem_told(scope)
@@ -134,14 +134,14 @@ class SecurityHeaders:
         self._headers = Headers(headers).raw
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def armoured(message: Message) -> None:
+        async def with_security_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = {name for name, _ in message["headers"]}
                 added = [header for header in self._headers if header[0] not in own]
                 message["headers"] = [*message["headers"], *added]
             await send(message)
 
-        await self._app(scope, receive, armoured if scope["type"] == "http" else send)
+        await self._app(scope, receive, with_security_headers if scope["type"] == "http" else send)
 
 
 class HostGuard:
@@ -182,7 +182,7 @@ class CrossSiteGuard:
         if is_guest:
             scope = {**scope, "headers": [one for one in scope["headers"] if one[0] != b"cookie"]}
 
-        async def judged(message: Message) -> None:
+        async def for_this_caller(message: Message) -> None:
             if message["type"] == "http.response.start":
                 told = MutableHeaders(scope=message)
                 told.add_vary_header("Sec-Fetch-Site")
@@ -191,6 +191,6 @@ class CrossSiteGuard:
             await send(message)
 
         if scope["method"] not in SAFE_METHODS and self._policy.is_cross_site(headers):
-            await answer_problem(scope, CrossSiteRequest())(scope, receive, judged)
+            await answer_problem(scope, CrossSiteRequest())(scope, receive, for_this_caller)
             return
-        await self._app(scope, receive, judged)
+        await self._app(scope, receive, for_this_caller)

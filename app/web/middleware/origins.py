@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 
 from app.config.settings import Settings
 from app.sessions.access import ServiceTokens
-from app.web.authorization import is_a_proxys, token_of
+from app.web.authorization import is_from_proxy, token_of
 
 _PREFETCH_HEADERS: Final = ("Sec-Purpose", "Purpose", "X-Moz", "X-Purpose")
 _BROWSER_HEADERS: Final = ("Origin", "Referer", "Upgrade-Insecure-Requests")
@@ -140,7 +140,7 @@ def _is_of_browser(headers: Headers) -> bool:
 
 
 def _has_token(headers: Headers) -> bool:
-    return token_of(headers) is not None and not is_a_proxys(headers)
+    return token_of(headers) is not None and not is_from_proxy(headers)
 
 
 def _is_loopback(name: str) -> bool:

@@ -10,7 +10,7 @@ from fastapi import Depends, Request, Response
 from app.config.settings import Settings
 from app.problems import CrossSiteRequest, Unauthenticated
 from app.sessions.clock import Clock
-from app.web.authorization import is_a_proxys, token_of
+from app.web.authorization import is_from_proxy, token_of
 from app.web.cookies import HostCookie
 from app.web.from_state import FromState
 from app.web.middleware.origins import OriginPolicy
@@ -51,7 +51,7 @@ class Operators:
         go on guessing.
         """
         token = token_of(request.headers)
-        if token is not None and is_a_proxys(request.headers) and not self._is_right(token):
+        if token is not None and is_from_proxy(request.headers) and not self._is_right(token):
             token = None  # not counted as a guess, or a proxy would lock the operator out
         if token is None and self.know(request):
             # Of reads too: an export is work, and writes a file on the operator's disk.

@@ -175,7 +175,7 @@ async def _news(record: AuditWriter, bounds: WebBounds) -> None:
     await asyncio.sleep(bounds.rest_seconds)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(bounds.look_seconds - bounds.rest_seconds):
-            await record.news()
+            await record.next_commit()
 
 
 @router.get(

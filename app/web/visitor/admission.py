@@ -55,7 +55,7 @@ class SessionRequest:
                 opened = await self.admission.open_for_service(
                     self.caller.service, options, idempotency_key
                 )
-            elif self.caller.token is not None and not self.caller.token_is_a_proxys:
+            elif self.caller.token is not None and not self.caller.token_is_from_proxy:
                 await self.meter.count_opening(self.visitor_id)
                 raise Unauthenticated  # it may be a service's token, mistyped
             else:

@@ -107,7 +107,7 @@ async def follow(
             return
         try:
             async with asyncio.timeout(bounds.session_events_seconds):
-                await feed.news()
+                await feed.next_event()
         except TimeoutError:
             if not feed.over:
                 yield await state()
