@@ -153,7 +153,7 @@ async def test_every_replica_tells_of_all_replicas(start: Start) -> None:
 async def test_a_replica_is_told_with_its_state_and_the_dead_not_for_long(
     start: Start, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PostgresLease, "bury", lambda *_: None)
+    monkeypatch.setattr(PostgresLease, "declare_dead", lambda *_: None)
     [replica] = await start(1)
     rows = [
         ("up", 1, "up"),
