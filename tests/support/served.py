@@ -4,9 +4,13 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+ADDRESS: Final = "127.0.0.2"
+"""Not where a load balancer of another test may still look for a replica that had this port."""
 
 
 @dataclass
@@ -20,8 +24,8 @@ class Served:
 @asynccontextmanager
 async def served(app: ASGIApp) -> AsyncIterator[Served]:
     """An app whose lifespan has begun."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        broker = Served(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    with socket.create_server((ADDRESS, 0)) as listener:
+        broker = Served(f"http://{ADDRESS}:{listener.getsockname()[1]}")
 
         async def noted(scope: Scope, receive: Receive, send: Send) -> None:
             async def sent(message: Message) -> None:

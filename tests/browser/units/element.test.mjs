@@ -3,7 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 
-import { takeUp } from "../../../static/element/host.js";
+import { upgradeProperties } from "../../../static/element/host.js";
 import { KalturaAvatar } from "../../../static/element/index.js";
 import { BrokerApi } from "../../../static/shared/broker/broker-api.js";
 
@@ -55,7 +55,7 @@ test("properties that were set before the element was defined are taken up", () 
   }
   const host = new Host();
   Object.defineProperty(host, "broker", { value: "early", configurable: true, enumerable: true });
-  takeUp(host);
+  upgradeProperties(host);
   assert.deepEqual([host.taken, Object.hasOwn(host, "broker")], ["early", false]);
 });
 
@@ -76,7 +76,7 @@ test("every method is documented, and no other", () => {
 });
 
 test("every event, slot, part and variable is documented, and no other", () => {
-  const events = found(/(?:#tell\(|tell\(this, )"([a-z]+)"/g).map((name) => `avatar-${name}`);
+  const events = found(/(?:#tell\(|dispatch\(this, )"([a-z]+)"/g).map((name) => `avatar-${name}`);
   assert.deepEqual(table("docs/element.md", "event"), events);
   assert.deepEqual(table("docs/element.md", "slot"), found(/create\("slot", \{ name: "([a-z]+)"/g));
   const parts = found(/(?:part: |"part", )"([a-z-]+)"/g);
