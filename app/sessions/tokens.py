@@ -21,9 +21,6 @@ A_CENTURY: Final = 100 * 365 * 24 * 3600
 MAX_VERIFIED: Final = 4096
 """Number of tokens remembered as verified, so that their signature is not checked again; 2 MB."""
 
-MAX_READ: Final = 1024
-"""Number of tokens of any kind whose issuer is remembered; a head bounds them to 32 MB."""
-
 _DOTS: Final = 2
 
 
@@ -125,7 +122,6 @@ def expiry(token: str, now: float) -> float | None:
     return expires_at if now < expires_at < now + A_CENTURY else None
 
 
-@lru_cache(MAX_READ)  # it is asked twice in each call, and reading a token takes 6 us
 def is_foreign(token: str) -> bool:
     """Whether a token is a JWT with an issuer (`iss`), which ID tokens have and the broker's lack.
 

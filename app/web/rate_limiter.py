@@ -5,7 +5,6 @@ import ipaddress
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from math import floor
 from typing import Final, NamedTuple, Self
 
@@ -181,11 +180,7 @@ def address_of(scope: Scope) -> str:
 
     The server has replaced a trusted proxy's address by that of its client.
     """
-    return _counted((scope.get("client") or ("",))[0])
-
-
-@lru_cache(MAX_COUNTED)
-def _counted(host: str) -> str:
+    host = (scope.get("client") or ("",))[0]
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
