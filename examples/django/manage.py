@@ -45,7 +45,7 @@ def open_session(request: HttpRequest) -> JsonResponse:
 
 
 def tell_of_parcel(request: HttpRequest) -> JsonResponse:
-    """Likewise, and for a session that this visitor was given."""
+    """Belongs behind your login, and is for a session that this visitor was given."""
     session = quote(json.loads(request.body)["sessionId"], safe="")
     told = {"text": "Your parcel is on its way."}
     answer = broker.post(f"/avatar-sessions/{session}/speak", json=told)

@@ -102,7 +102,7 @@ def demo(run_demo: RunDemo, site: Site, tmp_path_factory: pytest.TempPathFactory
 def sdk_demo(
     run_demo: RunDemo, site: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Demo]:
-    """Likewise; its pages take the SDK from `SDK_URL`, and only as the stand-in's file has it."""
+    """A broker whose pages take the SDK from `SDK_URL`, and only as the stand-in's file has it."""
     folder = tmp_path_factory.mktemp("sdk-demo")
     with run_demo(folder, ALLOWED_ORIGINS=site.url, **WITH_STAND_IN) as demo:
         yield demo
@@ -112,7 +112,7 @@ def sdk_demo(
 def choice_demo(
     run_demo: RunDemo, site: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Demo]:
-    """Likewise; it offers all that the emulator has, and hands out Kaltura's own tokens."""
+    """A broker that offers all that the emulator has, and hands out Kaltura's own tokens."""
     offered = {"AVATAR_CATALOG_TAG": CATALOG_TAG, "AVATAR_TOKEN_MODE": "direct"}
     folder = tmp_path_factory.mktemp("choice")
     with run_demo(folder, ALLOWED_ORIGINS=site.url, **offered) as demo:
@@ -123,7 +123,7 @@ def choice_demo(
 def small_demo(
     run_demo: RunDemo, site: Site, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Demo]:
-    """Likewise; it has room for one, and a look of its own."""
+    """A broker with room for one session, and a look of its own."""
     look = {"PAGE_ACCENT": "#ffe600", "PAGE_DEVELOPER": "false", "PAGE_PHRASES": "Good morning."}
     settings = {"ALLOWED_ORIGINS": site.url, "MAX_CONCURRENT_SESSIONS": "1", **look}
     with run_demo(tmp_path_factory.mktemp("small"), **settings) as demo:

@@ -218,7 +218,7 @@ class SessionRepository:
         """None: without replicas no other process opens sessions."""
         return None
 
-    async def owner_elsewhere(self, origin_key: str) -> str | None:  # noqa: ARG002 - likewise
+    async def owner_elsewhere(self, origin_key: str) -> str | None:  # noqa: ARG002 - there is no other process
         """None: without replicas no other process opens sessions."""
         return None
 
