@@ -107,6 +107,16 @@ async def becomes(frame: Frame, text: str, state: str) -> None:
     await eventually(lambda: frame.evaluate(_IS, [text, state]), f"{text} is {state}")
 
 
+async def says_hello(tab: AvatarPage) -> None:
+    """Says what a visitor types, in a session from Start to End."""
+    await tab.button("Start").click()
+    await tab.status_is("Live")
+    await tab.speak("Hello!")
+    await becomes(tab.page.main_frame, "Hello!", "said")
+    await tab.button("End").click()
+    await tab.status_is("Ended")
+
+
 async def greets(tab: AvatarPage, emulator: Running, words: str) -> None:
     """Sees a page in one session say a greeting, and show what was said."""
     async with one_session(emulator):
@@ -151,12 +161,7 @@ async def test_two_lines_of_html_show_an_avatar(
     with started([*STATIC, str(port)], folder, port) as address:
         await tab.page.goto(address)
         async with one_session(emulator):
-            await tab.button("Start").click()
-            await tab.status_is("Live")
-            await tab.speak("Hello!")
-            await becomes(tab.page.main_frame, "Hello!", "said")
-            await tab.button("End").click()
-            await tab.status_is("Ended")
+            await says_hello(tab)
 
 
 async def test_the_page_around_a_frame_lets_the_avatar_speak(
@@ -243,12 +248,7 @@ async def test_whoever_has_signed_in_may_talk_with_the_avatar_and_nobody_else(
                 await tab.page.get_by_label("Name").fill("ada")
                 await tab.page.get_by_label("Password").fill("a-password")
                 await tab.button("Sign in").click()
-                await tab.button("Start").click()
-                await tab.status_is("Live")
-                await tab.speak("Hello!")
-                await becomes(tab.page.main_frame, "Hello!", "said")
-                await tab.button("End").click()
-                await tab.status_is("Ended")
+                await says_hello(tab)
 
 
 @pytest.mark.installs

@@ -30,7 +30,15 @@ from app.sessions.runtime import SessionRuntime
 from app.sessions.speech.text.moderation import in_process
 from app.sessions.store.model import EndReason
 from app.sessions.store.shared_repository import SharedSessionRepository
-from tests.support.doubles import KS, FakeClock, FakeKaltura, Gate, settings, settled
+from tests.support.doubles import (
+    KS,
+    FakeClock,
+    FakeKaltura,
+    Gate,
+    allowing_at,
+    settings,
+    settled,
+)
 from tests.support.leases import joined, lapse
 from tests.support.postgres import Postgres
 from tests.support.sessions import Domain, grant
@@ -684,28 +692,22 @@ async def test_what_takes_too_long_to_say_is_told_as_lost_and_said_by_nobody(
 async def test_a_text_that_is_still_being_checked_is_said_before_or_refused(
     start: Start, kaltura: FakeKaltura, clock: FakeClock, *, in_time: bool
 ) -> None:
-    asked, answer = asyncio.Event(), asyncio.Event()
-
-    async def check(_: dict[str, Any]) -> dict[str, str]:
-        asked.set()
-        await answer.wait()
-        return {"action": "allow"}
-
-    one, two = await start(hooks=[in_process(check)]), await start()
+    gate = Gate()
+    one, two = await start(hooks=[in_process(allowing_at(gate))]), await start()
     session = await one.open()
     saying = asyncio.create_task(one.say(session, "Checked."))
-    await asked.wait()
+    await gate.reached.wait()
     handing_over = asyncio.create_task(one.handover.run())
     while not one.handover.has_begun:
         await settled()
     assert one.session_ids == {session.session_id}
     if in_time:
-        answer.set()
+        gate.open.set()
         assert (await saying).state != "interrupted"
     else:
         clock.advance(SPEAKING_SECONDS)
         await settled()
-        answer.set()
+        gate.open.set()
         with pytest.raises(ReplicaUnavailable):
             await saying
     while not handing_over.done():

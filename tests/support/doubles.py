@@ -248,6 +248,16 @@ class Gate:
         return self._answer
 
 
+def allowing_at(gate: Gate) -> Callable[[dict[str, Any]], Awaitable[dict[str, str]]]:
+    """A speech hook that allows every text, once the test lets it."""
+
+    async def allow(_: dict[str, Any]) -> dict[str, str]:
+        await gate()
+        return {"action": "allow"}
+
+    return allow
+
+
 def refusal(status: int, error: str = "canary-upstream-text") -> httpx.Response:
     """Kaltura's shape of a refusal."""
     return httpx.Response(status, json={"success": False, "error": error})

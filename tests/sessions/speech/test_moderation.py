@@ -11,7 +11,7 @@ import pytest
 from app.problems import SpeechRefused
 from app.sessions.speech.text import moderation
 from app.sessions.speech.text.moderation import in_process
-from tests.support.doubles import FakeClock, FakeKaltura, FakeServices, settled
+from tests.support.doubles import FakeClock, FakeKaltura, FakeServices, Gate, allowing_at, settled
 from tests.support.sessions import Domain, grant
 from tests.support.speech import LONG, said
 
@@ -128,19 +128,13 @@ async def test_a_slow_hook_lets_no_text_overtake_another(
 async def test_what_is_with_the_hook_when_stop_comes_is_not_said(
     kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
-    asked, go_on = asyncio.Event(), asyncio.Event()
-
-    async def ask(question: dict[str, Any]) -> dict[str, str]:
-        asked.set()
-        await go_on.wait()
-        return {"action": "allow"}
-
-    house = Domain(kaltura, clock, hooks=[in_process(ask)])
+    gate = Gate()
+    house = Domain(kaltura, clock, hooks=[in_process(allowing_at(gate))])
     session = await house.open()
     speaking = asyncio.create_task(house.say(session, LONG))
-    await asked.wait()
+    await gate.reached.wait()
     await house.speech.interrupt(grant(session))
-    go_on.set()
+    gate.open.set()
     assert (await speaking).state.value == "interrupted"
     await clock.pass_by(1)
     assert said(kaltura) == []

@@ -7,7 +7,15 @@ import pytest
 
 from app.problems import SpeechRefused
 from app.sessions.speech.text.moderation import in_process
-from tests.support.doubles import FakeClock, FakeKaltura, InMemoryAuditWriter, refusal, settled
+from tests.support.doubles import (
+    FakeClock,
+    FakeKaltura,
+    Gate,
+    InMemoryAuditWriter,
+    allowing_at,
+    refusal,
+    settled,
+)
 from tests.support.sessions import Domain, grant
 from tests.support.speech import LONG
 
@@ -51,19 +59,13 @@ async def test_what_became_of_it_later_is_on_record(
 async def test_a_text_that_a_stop_drops_while_it_is_checked_is_not_on_record_as_said(
     kaltura: FakeKaltura, clock: FakeClock, record: InMemoryAuditWriter
 ) -> None:
-    asked, answer = asyncio.Event(), asyncio.Event()
-
-    async def hook(_: dict[str, Any]) -> dict[str, str]:
-        asked.set()
-        await answer.wait()
-        return {"action": "allow"}
-
-    house = Domain(kaltura, clock, record=record, hooks=[in_process(hook)])
+    gate = Gate()
+    house = Domain(kaltura, clock, record=record, hooks=[in_process(allowing_at(gate))])
     session = await house.open()
     saying = asyncio.create_task(house.say(session, "Dropped."))
-    await asked.wait()
+    await gate.reached.wait()
     await house.speech.interrupt(grant(session))
-    answer.set()
+    gate.open.set()
     assert (await saying).state == "interrupted"
     assert said(record) == [("Dropped.", "interrupted", None)]
 
