@@ -188,7 +188,7 @@ async def test_a_request_that_is_repeated_at_several_processes_opens_one_session
         await houses[2].admission.open("a", SessionOptions(avatar_id="another"), "key")
 
 
-@pytest.mark.parametrize("first", ["is under way", "is opened", "is taken over"])
+@pytest.mark.parametrize("first", ["is created", "is joined", "is opened", "is taken over"])
 async def test_a_used_ticket_is_known_with_its_key_at_every_process(
     start: Start, kaltura: FakeKaltura, first: str
 ) -> None:
@@ -202,8 +202,12 @@ async def test_a_used_ticket_is_known_with_its_key_at_every_process(
     before = await one.open("first")
     ticket = (await one.wait("second")).ticket_id
     await one.end(before)
-    if first == "is under way":
-        kaltura.will("create", gate := Gate(httpx.Response(200, json=ANOTHER)))
+    if first in ("is created", "is joined"):
+        if first == "is created":
+            kaltura.will("create", gate := Gate(httpx.Response(200, json=ANOTHER)))
+        else:
+            joined = {"success": True, "whepUrl": kaltura.whep_url, "turn": kaltura.turn}
+            kaltura.will("init-client", gate := Gate(httpx.Response(200, json=joined)))
         asking = asyncio.create_task(ask(one))
         await gate.reached.wait()
         assert await two.admission.ticket_owner_for_create(ticket, "key", None) == "second"

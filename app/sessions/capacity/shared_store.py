@@ -38,7 +38,7 @@ from app.replicas.statements import DATABASE_TIME, notify
 from app.sessions.capacity.state import CapacityState, KalturaLimit, Requester, Result
 from app.sessions.capacity.waiting_room import Ticket, WaitingRoom
 from app.sessions.store.capacity_tables import CAPACITY, LINE, OPENINGS
-from app.sessions.store.repository import SESSIONS, WAS_DELIVERED
+from app.sessions.store.repository import MAY_BE_DELIVERED, SESSIONS
 
 _ROW: Final = 1
 """The id of the only row of the table `capacity`."""
@@ -228,11 +228,10 @@ class SharedCapacity:
 
     def is_opened_elsewhere(self, origin_key: str) -> bool:
         """Whether another process opens or has opened a session for the request with this key."""
-        may_be_delivered = or_(SESSIONS.c.ended.is_(None), WAS_DELIVERED)
         opened = exists().where(
             SESSIONS.c.origin_key == origin_key,
             SESSIONS.c.holder != self._store.database.process_name,
-            may_be_delivered,
+            MAY_BE_DELIVERED,
         )
         opening = exists().where(OPENINGS.c.origin_key == origin_key, self._is_alive())
         return bool(self._connection.scalar(select(or_(opened, opening))))

@@ -90,6 +90,9 @@ WAS_DELIVERED: Final = and_(
 )
 """The condition for sessions that reached their pages: one that failed was ended before that."""
 
+MAY_BE_DELIVERED: Final = or_(SESSIONS.c.ended.is_(None), WAS_DELIVERED)
+"""The condition for sessions that reached their pages, or may still do so."""
+
 log = structlog.get_logger(__name__)
 
 

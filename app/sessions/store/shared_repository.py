@@ -36,7 +36,12 @@ from app.sessions.clock import SessionClock
 from app.sessions.store.capacity_tables import OPENINGS
 from app.sessions.store.model import AvatarSession, EndReason
 from app.sessions.store.recorded_speaks import Speaks, recorded_speaks
-from app.sessions.store.repository import SESSIONS, WAS_DELIVERED, SessionRepository
+from app.sessions.store.repository import (
+    MAY_BE_DELIVERED,
+    SESSIONS,
+    WAS_DELIVERED,
+    SessionRepository,
+)
 
 NOBODY: Final = ""
 """The holder of a session that waits for its next owner; no process has this name."""
@@ -115,7 +120,7 @@ class SharedSessionRepository(SessionRepository):
 
         Raises `RecordUnavailable`.
         """
-        query = select(SESSIONS).where(self._was_opened_elsewhere(origin_key))
+        query = select(SESSIONS).where(self._is_elsewhere(origin_key), WAS_DELIVERED)
         latest = query.order_by(SESSIONS.c.opened_at.desc()).limit(1)
         return next(self._readable(await self._database.read(latest)), None)
 
@@ -124,14 +129,15 @@ class SharedSessionRepository(SessionRepository):
 
         Raises `RecordUnavailable`.
         """
-        opened = select(SESSIONS.c.owner).where(self._was_opened_elsewhere(origin_key))
+        elsewhere = self._is_elsewhere(origin_key)
+        opened = select(SESSIONS.c.owner).where(elsewhere, MAY_BE_DELIVERED)
         opening = select(OPENINGS.c.owner).where(OPENINGS.c.origin_key == origin_key)
         found = await self._database.read(union_all(opened, opening).limit(1))
         return found[0].owner if found else None
 
-    def _was_opened_elsewhere(self, origin_key: str) -> ColumnElement[bool]:
+    def _is_elsewhere(self, origin_key: str) -> ColumnElement[bool]:
         here = SESSIONS.c.holder == self._database.process_name
-        return and_(SESSIONS.c.origin_key == origin_key, not_(here), WAS_DELIVERED)
+        return and_(SESSIONS.c.origin_key == origin_key, not_(here))
 
     async def _taken_over(self) -> tuple[Rows, Speaks]:
         """Declare processes dead whose lease has run out, and take this one's share over."""
