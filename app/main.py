@@ -24,7 +24,7 @@ from app.config.settings import Settings
 from app.db.database import Database, is_postgres, open_database
 from app.identity.assembly import token_verifier
 from app.kaltura.late_responses import LATE_SECONDS
-from app.kaltura.observation import combined
+from app.kaltura.observation import combined, when_over
 from app.migrations import prepare
 from app.observability.metrics import Metrics
 from app.observability.recent_calls import RecentCalls
@@ -124,7 +124,7 @@ def create_app(
     assets, templates = PageFiles(ROOT / "static"), Jinja2Templates(ROOT / "templates")
     templates.env.globals["asset"] = assets.url
     traces = None if tracer_provider is None else Traces(tracer_provider)
-    observer = combined(metrics.observe, recent_calls.observe)
+    observer = when_over(metrics.called, recent_calls.add)
     if traces is not None:
         observer = combined(traces.observe, observer)
 

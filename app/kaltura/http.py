@@ -6,8 +6,8 @@ A JSON or model parser's exception quotes its input, which may be a secret. It i
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, TypeVar
@@ -70,12 +70,11 @@ class HttpClient:
     timeout_seconds: float
     observer: Observer = no_observer
 
-    @contextmanager
-    def exchange(self, operation: StrEnum, request: httpx.Request) -> Iterator[Exchange]:
+    def exchange(
+        self, operation: StrEnum, request: httpx.Request
+    ) -> AbstractContextManager[Exchange]:
         """Observe one request while the block sends it and reads its answer; see `observed`."""
-        exchange = Exchange(operation, request)
-        with observed(exchange, self.observer):
-            yield exchange
+        return observed(Exchange(operation, request), self.observer)
 
     async def send(
         self, exchange: Exchange, refusals: Refusals, at_most: int = MAX_ANSWER_BYTES

@@ -58,6 +58,20 @@ def no_observer(_: Exchange) -> AbstractContextManager[object]:
     return nullcontext()
 
 
+def when_over(*note: Callable[[Exchange], None]) -> Observer:
+    """An observer that calls each of these with an exchange that is over."""
+
+    @contextmanager
+    def observer(exchange: Exchange) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            for each in note:
+                each(exchange)
+
+    return observer
+
+
 def combined(outer: Observer, inner: Observer) -> Observer:
     """One observer made of two; `outer` is entered first and left last."""
 
@@ -70,7 +84,7 @@ def combined(outer: Observer, inner: Observer) -> Observer:
 
 
 @contextmanager
-def observed(exchange: Exchange, observer: Observer) -> Iterator[None]:
+def observed(exchange: Exchange, observer: Observer) -> Iterator[Exchange]:
     """Time an exchange, log its outcome, and let `observer` see its begin and end.
 
     The id of the visitor's request is sent along, so that Kaltura's log can be matched with ours.
@@ -81,7 +95,7 @@ def observed(exchange: Exchange, observer: Observer) -> Iterator[None]:
     started = time.perf_counter()
     with observer(exchange):
         try:
-            yield
+            yield exchange
             exchange.outcome = "ok"
         except KalturaError as error:
             exchange.outcome = type(error).__name__

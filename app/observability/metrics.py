@@ -6,7 +6,6 @@ Kaltura has written.
 
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import cache
 from typing import Final
 
@@ -86,15 +85,11 @@ class Metrics:
         self._forwards(outcome).inc()
         self._forward_seconds(outcome).observe(seconds)
 
-    @contextmanager
-    def observe(self, exchange: Exchange) -> Iterator[None]:
-        """Count a request to Kaltura; an `Observer`."""
-        try:
-            yield
-        finally:
-            operation = exchange.operation.value
-            self._calls(operation, exchange.outcome).inc()
-            self._call_seconds(operation).observe(exchange.seconds)
+    def called(self, exchange: Exchange) -> None:
+        """Count a request to Kaltura that is over."""
+        operation = exchange.operation.value
+        self._calls(operation, exchange.outcome).inc()
+        self._call_seconds(operation).observe(exchange.seconds)
 
     def exposition(self, stats: Stats, of_all: StatsOfAll) -> bytes:
         """All metrics in Prometheus' text format: those of this process and of all replicas."""

@@ -2,8 +2,7 @@
 
 from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
@@ -57,14 +56,10 @@ class RecentCalls:
         self._monotonic = monotonic
         self._calls: defaultdict[str, deque[_Call]] = defaultdict(lambda: deque(maxlen=MAX_CALLS))
 
-    @contextmanager
-    def observe(self, exchange: Exchange) -> Iterator[None]:
-        """Remember a request to Kaltura; an `Observer`."""
-        try:
-            yield
-        finally:
-            call = _Call(self._monotonic(), exchange.seconds, exchange.outcome != OK)
-            self._calls[exchange.operation.value].append(call)
+    def add(self, exchange: Exchange) -> None:
+        """Remember a request to Kaltura that is over."""
+        call = _Call(self._monotonic(), exchange.seconds, exchange.outcome != OK)
+        self._calls[exchange.operation.value].append(call)
 
     def by_operation(self) -> Mapping[str, CallStats]:
         """The statistics of each operation that was called in the window."""

@@ -13,7 +13,7 @@ from app.problems import ControlNotAllowed, SessionNotFound, Unauthenticated
 from app.sessions.registry import SessionRegistry
 from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession
-from app.sessions.tokens import InvalidTokenError, SessionTokens
+from app.sessions.tokens import InvalidTokenError, SessionTokens, is_foreign
 
 SERVICE: Final = "service:"
 """Prefix of the owner name of every session that a service opened."""
@@ -27,14 +27,22 @@ class Caller:
     """Identity of a request's sender: a known visitor, the bearer of a token, both, or neither.
 
     `service` is the owner name of the service that the token belongs to (`ServiceTokens.owner`).
-    `token_is_from_proxy` tells that a proxy which signs visitors in may have added the token. It is
-    then ignored, unless it opens a session here or belongs to a service.
+    `in_authorization` tells that the token came in `Authorization`, to which proxies add theirs.
     """
 
     visitor: Visitor | None = None
     token: str | None = None
     service: str | None = None
-    token_is_from_proxy: bool = False
+    in_authorization: bool = False
+
+    @property
+    def token_is_from_proxy(self) -> bool:
+        """Whether a proxy that signs visitors in may have added the token, such as its ID token.
+
+        It is then ignored, unless it opens a session here or belongs to a service: the proxy adds
+        it to requests of other sites' pages too.
+        """
+        return self.in_authorization and self.token is not None and is_foreign(self.token)
 
 
 @dataclass(frozen=True)

@@ -49,12 +49,11 @@ class OriginPolicy:
         `Sec-Fetch-Site` decides where a browser sends it; older browsers at least send `Origin`.
         Without either the caller is not a browser, and sends no cookie unknowingly.
         """
-        if _has_token(headers) and "Cookie" not in headers and not self.ambient:
-            return False  # a page must hold the token to send it: nothing here is ambient
-        origin = headers.get("Origin")
-        if origin in self.allowed:
+        origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site")
+        if (origin is None and site is None) or origin in self.allowed:
             return False
-        site = headers.get("Sec-Fetch-Site")
+        if "Cookie" not in headers and not self.ambient and _has_token(headers):
+            return False  # a page must hold the token to send it: nothing here is ambient
         if site is not None:
             return site not in {"same-origin", "none"}
         return origin is not None and not self._is_own(origin, headers)

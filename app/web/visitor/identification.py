@@ -16,7 +16,7 @@ from app.identity.visitor import Visitor
 from app.problems import InvalidRequest, Unauthenticated
 from app.sessions.access import Caller
 from app.sessions.keyring import Keyring
-from app.web.authorization import credential_of, is_from_proxy, token_of
+from app.web.authorization import TOKEN_HEADER, credential_of, token_of
 from app.web.cookies import HostCookie
 from app.web.middleware.proxies import signed_in_by_proxy
 from app.web.rate_limiter import address_of
@@ -166,7 +166,7 @@ def visitors_of(settings: Settings, verifier: TokenVerifier | None, keyring: Key
 
 def _caller(request: Request, visitor: Visitor | None) -> Caller:
     headers = request.headers
-    return Caller(visitor, token_of(headers), token_is_from_proxy=is_from_proxy(headers))
+    return Caller(visitor, token_of(headers), in_authorization=TOKEN_HEADER not in headers)
 
 
 def _name_of(request: Request) -> str | None:

@@ -6,7 +6,6 @@ nothing when it is repeated.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Annotated, Final
 
 from fastapi import Depends, Request, Response
@@ -36,12 +35,8 @@ class Meter:
     """Counts one call for its visitor and for its address."""
 
     rate: Rate
-    request: Request
-
-    @cached_property
-    def address(self) -> str:
-        """The network address that the call comes from."""
-        return address_of(self.request.scope)
+    address: str
+    """The network address that the call comes from."""
 
     async def count(self, visitor: str | None, *, by_address: bool = True) -> Mapping[str, str]:
         """Count the call, and return the headers that tell what is left; raises `RateLimited`.
@@ -82,7 +77,7 @@ async def _create(
     rates: RatesDep,
     admission: AdmissionDep,
 ) -> CreateMeter:
-    return CreateMeter(Meter(rates.create, request), admission, response)
+    return CreateMeter(Meter(rates.create, address_of(request.scope)), admission, response)
 
 
 CreateMeterDep = Annotated[CreateMeter, Depends(_create)]
@@ -95,13 +90,13 @@ async def count_speak(
     state = state_of(request)
     if state["speech"].is_repeated(grant, idempotency_key):
         return grant, {}
-    return await _counted(grant, Meter(state["rates"].speak, request), state["auditor"])
+    return await _counted(request, grant, state["rates"].speak, state["auditor"])
 
 
 async def count_control(request: Request, grant: SessionGrant) -> Counted:
     """Count one call of another control; raises `RateLimited`."""
     state = state_of(request)
-    return await _counted(grant, Meter(state["rates"].control, request), state["auditor"])
+    return await _counted(request, grant, state["rates"].control, state["auditor"])
 
 
 async def _own_to_speak_in(
@@ -145,10 +140,12 @@ Their address is not counted: an office with one address may have many pages ope
 """
 
 
-async def _counted(grant: SessionGrant, meter: Meter, auditor: SessionAuditor) -> Counted:
+async def _counted(
+    request: Request, grant: SessionGrant, rate: Rate, auditor: SessionAuditor
+) -> Counted:
     if grant.visitor is None:
         return grant, {}
-    operation = _operation(meter.request)
+    operation, meter = _operation(request), Meter(rate, address_of(request.scope))
     try:
         headers = await meter.count(grant.visitor, by_address=operation not in _MERGED)
     except RateLimited as problem:
