@@ -1,6 +1,6 @@
 """The HTTP transport to Kaltura: httpx's types over aiohttp's connections.
 
-Measured faster than httpx's own transport for a proxy (DESIGN section 9).
+Measured faster than httpx's own transport for a proxy.
 """
 
 import socket
