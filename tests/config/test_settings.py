@@ -243,7 +243,7 @@ def test_what_kubernetes_injects_is_not_taken_for_a_setting(
 
 
 @pytest.mark.parametrize("name", sorted(WITHOUT_EFFECT))
-def test_what_has_no_effect_yet_is_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_what_has_no_effect_is_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "x")
     _, without_effect = load_settings()
     assert without_effect == [name]

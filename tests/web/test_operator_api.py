@@ -10,8 +10,8 @@ from fastapi import Request
 
 from app.problems import Unauthenticated
 from app.sessions.keyring import keyring_of
-from app.web.operator.sign_in import COOKIE, SIGNED_IN_SECONDS, Operators
-from app.web.rate_limiter import Rates
+from app.web.operator.sign_in import COOKIE, SIGNED_IN_SECONDS, OperatorAuthenticator
+from app.web.rate_limiter import RateLimiters
 from tests.support.audit import API, OPERATOR, TOKEN, opens, path
 from tests.support.doubles import FakeClock, FakeKaltura, refusal, settings
 from tests.support.visitor_api import Visit, is_problem
@@ -110,11 +110,11 @@ async def test_another_token_makes_the_cookie_worthless_and_another_key_does_not
         {"type": "http", "method": "GET", "headers": [(b"cookie", _cookie(operator))]}
     )
     keys, old = [b"a new key"], keyring_of(settings()).operators()
-    rate = Rates.of(settings()).sign_in
+    rate = RateLimiters.of(settings()).sign_in
 
     async def opens_with(token: str) -> None:
-        operators = Operators(settings(operator_token=token), keys + old, clock)
-        await operators.require(request, rate)
+        authenticator = OperatorAuthenticator(settings(operator_token=token), keys + old, clock)
+        await authenticator.require(request, rate)
 
     await opens_with(TOKEN)
     with pytest.raises(Unauthenticated):
