@@ -1,4 +1,4 @@
-"""The smallest proxy on the broker's stack: FastAPI, uvicorn, and httpx over aiohttp.
+"""The smallest proxy on the broker's stack: FastAPI, uvicorn, and httpx over its transport.
 
 It protects nothing. What the broker costs beyond it is the price of what the broker does.
 """
@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from pydantic import BaseModel
 
-from app.kaltura.transport import open_transport
+from app.kaltura.control_transport import ControlTransport
 
 
 class SpeakBody(BaseModel):
@@ -31,7 +31,7 @@ def create_app(base_url: str, ks: str) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
-        async with httpx.AsyncClient(transport=open_transport()) as client:
+        async with httpx.AsyncClient(transport=ControlTransport()) as client:
             yield {"client": client}
 
     app = FastAPI(lifespan=lifespan)

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "server": "server config.sources",
     "db": "db config.sources problems",
     "problems": "problems",
-    "kaltura": "kaltura",
+    "kaltura": "kaltura __version__",
     "identity": "identity config.settings kaltura.transport problems",
     "audit": "audit db.database problems",
     "replicas": "replicas config db problems",

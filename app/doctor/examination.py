@@ -14,8 +14,8 @@ from app.doctor.ks import describe_ks
 from app.doctor.session_check import SessionCheck, kaltura_failure
 from app.doctor.site import check_site
 from app.kaltura.client import KalturaClient
+from app.kaltura.control_transport import ControlTransport
 from app.kaltura.errors import KalturaError
-from app.kaltura.transport import open_transport
 from app.server.process import exit_code, on_ending_signals, url
 from app.sessions.assembly import kaltura_client
 from app.sessions.clock import Clock, Clocks
@@ -93,7 +93,7 @@ def _report_settings(settings: Settings, checks: CheckRunner) -> None:
 
 
 async def _check_kaltura(settings: Settings, checks: CheckRunner, clock: Clock) -> None:
-    base_url, transport = settings.avatar_base_url, open_transport()
+    base_url, transport = settings.avatar_base_url, ControlTransport()
     await checks.run("Kaltura", lambda: check_connection(base_url, "AVATAR_BASE_URL", clock))
     client = kaltura_client(settings, transport, Clocks(wall=clock))
     try:

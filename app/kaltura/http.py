@@ -16,6 +16,7 @@ import aiohttp
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from app import __version__
 from app.kaltura import errors
 from app.kaltura.observation import Exchange, Observer, no_observer, observed
 from app.kaltura.transport import MAX_ANSWER_BYTES, read_bounded, was_never_sent
@@ -36,6 +37,7 @@ SESSION_OVER: Final[Refusals] = dict.fromkeys((401, 404, 410), errors.SessionGon
 SPEECH_REFUSED: Final[Refusals] = {**SESSION_OVER, 503: errors.SpeechFailedError}
 
 _HEADERS: Final = {
+    "User-Agent": f"avatar-broker/{__version__}",
     "Accept": "application/json",
     # A compressed answer could be small on the wire and huge in memory.
     "Accept-Encoding": "identity",

@@ -1,6 +1,6 @@
-"""The HTTP transport to Kaltura: httpx's types over aiohttp's connections.
+"""The HTTP transport for answers of any length: httpx's types over aiohttp's connections.
 
-Measured faster than httpx's own transport for a proxy.
+It carries pictures, speech, hooks and keys; calls of Kaltura's API have `ControlTransport`.
 """
 
 import socket
@@ -13,13 +13,11 @@ from aiohttp.abc import ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from httpx_aiohttp import AiohttpTransport
 
+from app.kaltura.control_transport import KEEP_WARM_SECONDS
 from app.kaltura.url_safety import is_public_host
 
 MAX_ANSWER_BYTES: Final = 64 * 1024
 """The longest answer that is read. Kaltura's largest known one is about 2 KiB."""
-
-KEEP_WARM_SECONDS: Final = 75
-"""How long an idle connection is kept: more than a visitor's pause of a minute."""
 
 _CLOSING: Final = "Cannot write to closing transport"
 """The text of aiohttp's error before it wrote a request; after others it may be written."""

@@ -11,6 +11,7 @@ from app.audit.writer import AuditWriter
 from app.config.settings import Settings
 from app.kaltura.catalog import PictureClient
 from app.kaltura.client import KalturaClient
+from app.kaltura.control_transport import ControlTransport
 from app.kaltura.http import HttpClient
 from app.kaltura.ks_sources import ConfiguredKs, KsSource, MintedKs
 from app.kaltura.minting import KsMinter
@@ -75,7 +76,7 @@ def kaltura_client(
     observer: Observer = no_observer,
 ) -> KalturaClient:
     """Build the client for Kaltura's API from the settings; raises `SettingsError` without a KS."""
-    transport = transport or open_transport()
+    transport = transport or ControlTransport()
     return KalturaClient(
         base_url=settings.avatar_base_url,
         ks_source=_ks_source(settings, transport, clocks, observer),

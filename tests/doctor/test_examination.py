@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import datetime as dt
 import hashlib
 import json
 import shutil
@@ -19,10 +18,6 @@ from typing import Any, NamedTuple
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
 from app.doctor.checks import CheckFailed, CheckResult, CheckRunner, Verdict
@@ -30,6 +25,7 @@ from app.doctor.connectivity import MAX_SKEW_SECONDS
 from app.doctor.environment import check_database, check_sdk
 from app.doctor.examination import examine, run_checks
 from app.migrations import HEAD
+from tests.support.certificates import certificate
 from tests.support.doubles import ADMIN_SECRET, BY_ADMIN_SECRET, settings
 from tests.support.processes import BACKSTAGE, free_port, running
 from tests.support.voice_service import voice_service
@@ -355,35 +351,6 @@ def served(
         finally:
             server.shutdown()
             thread.join()
-
-
-def certificate(folder: Path, name: str = "localhost", days: float = 365) -> Path:
-    """A certificate that its own key has signed, with that key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=100))
-        .not_valid_after(now + dt.timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "certificate.pem"
-    file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + signed.public_bytes(serialization.Encoding.PEM)
-    )
-    return file
 
 
 @pytest.mark.parametrize(

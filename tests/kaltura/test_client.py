@@ -62,7 +62,7 @@ def renewing(kaltura: FakeKaltura, clock: FakeClock) -> KalturaClient:
 def test_a_call_has_the_headers_that_httpx_would_give_it(host: str) -> None:
     url, content = f"https://{host}/v1/say-text", '{"text":"Grüße"}'.encode()
     request = post_json(httpx.URL(url), "Bearer token", content)
-    own = {name: request.headers[name] for name in ("Accept", "Accept-Encoding")}
+    own = {name: request.headers[name] for name in ("User-Agent", "Accept", "Accept-Encoding")}
     own |= {"Authorization": "Bearer token", "Content-Type": "application/json"}
     expected = httpx.Request("POST", url, headers=own, content=content)
     assert own["Accept-Encoding"] == "identity"
