@@ -35,7 +35,7 @@ from app.replicas.forwarded_call import ForwardedCallHeader
 from app.replicas.joining import lease_of
 from app.replicas.lease import LINE_CHANGED, SESSIONS_MOVED, Lease
 from app.replicas.owners import SessionOwners
-from app.replicas.rates import SharedRates
+from app.replicas.rates import SharedRateCounter
 from app.replicas.secret_key_canary import require_shared_secret_key
 from app.sessions.access import ServiceTokens
 from app.sessions.assembly import assemble, kaltura_client, picture_client
@@ -60,14 +60,14 @@ from app.web.middleware.session_routes import SessionRoutes
 from app.web.middleware.stack import middleware
 from app.web.operator.replica_stats import ReplicaStatsReader
 from app.web.operator.shared_snapshot import SharedSnapshot
-from app.web.operator.sign_in import Operators
+from app.web.operator.sign_in import OperatorAuthenticator
 from app.web.operator.streams import MAX_STREAMS
-from app.web.rate_limiter import Rates
+from app.web.rate_limiter import RateLimiters
 from app.web.routes import ROUTERS
 from app.web.static_files import PageFiles
 from app.web.stream_limit import StreamLimit
 from app.web.visitor.events import MAX_FOLLOWERS, MAX_FOLLOWERS_PER_SESSION
-from app.web.visitor.identification import visitors_of
+from app.web.visitor.identification import visitor_authenticator
 
 ROOT: Final = Path(__file__).parent.parent
 SHUTDOWN_SECONDS: Final = 6
@@ -194,7 +194,7 @@ def create_app(
             followers = StreamLimit(of_one=MAX_FOLLOWERS_PER_SESSION, of_all=MAX_FOLLOWERS)
             operator_streams = StreamLimit(of_one=MAX_STREAMS, of_all=MAX_STREAMS)
             tell = (followers.close, operator_streams.close, domain.admission.stop)
-            shared_rates = SharedRates(database, keyring.rates()) if has_replicas else None
+            shared_rates = SharedRateCounter(database, keyring.rates()) if has_replicas else None
             lease.on_lost(domain.registry.lose_all)
             replica_stats = ReplicaStatsReader(domain.stats_reader, recent_calls, domain.service)
             lease.tell(replica_stats.told)
@@ -236,10 +236,12 @@ def create_app(
                     lease=lease,
                     metrics=metrics,
                     operator_streams=operator_streams,
-                    operators=Operators(settings, keyring.operators(), clocks.wall),
+                    operator_authenticator=OperatorAuthenticator(
+                        settings, keyring.operators(), clocks.wall
+                    ),
                     overview=overview,
                     presence=domain.presence,
-                    rates=Rates.of(settings, shared_rates),
+                    rate_limiters=RateLimiters.of(settings, shared_rates),
                     readiness=domain.readiness,
                     registry=domain.registry,
                     replica_stats=replica_stats,
@@ -255,7 +257,7 @@ def create_app(
                     usage=UsageReader(
                         database, base_url=settings.avatar_base_url, clock=clocks.wall
                     ),
-                    visitors=visitors_of(settings, verifier, keyring),
+                    visitor_authenticator=visitor_authenticator(settings, verifier, keyring),
                 )
 
     app = FastAPI(

@@ -26,7 +26,7 @@ from sqlalchemy import Engine
 
 from app import main
 from app.config.settings import Settings
-from app.config.sources import PLANNED_HARMLESS
+from app.config.sources import WITHOUT_EFFECT
 from app.db import database
 from app.db.database import Database, open_database
 from app.main import Transports, create_app
@@ -56,7 +56,7 @@ BROWSERS: Final = 2
 EXAMPLES: Final = 40
 """How many Hypothesis makes for each property, unless a test says otherwise."""
 
-SETTINGS: Final = {name.upper() for name in Settings.model_fields} | PLANNED_HARMLESS
+SETTINGS: Final = {name.upper() for name in Settings.model_fields} | WITHOUT_EFFECT
 VARIABLES: Final = SETTINGS | {f"{name}_FILE" for name in SETTINGS}
 """Names under which a setting can come from outside."""
 

@@ -1,4 +1,4 @@
-"""Invariant 1: the KS, what makes one and, sealed, Kaltura's JWT are in nothing that leaves.
+"""The KS, what makes one and, sealed, Kaltura's JWT are in nothing that leaves.
 
 Whatever Kaltura does, and whichever call it does it to.
 """

@@ -15,7 +15,7 @@ from app import __version__
 from app.audit.model import Event
 from app.cli import _parser
 from app.config.settings import Settings
-from app.config.sources import CALLERS, PLANNED_HARMLESS
+from app.config.sources import CALLERS, WITHOUT_EFFECT
 from app.emulator.faults import FaultKind
 from app.kaltura.contract import Operation
 from app.kaltura.observation import Exchange
@@ -136,7 +136,7 @@ def test_what_readers_are_told_names_settings_that_exist() -> None:
     assert {"DATABASE_URL", "SHUTDOWN_SESSIONS"} <= named
     ours = {name.removesuffix("_FILE") for name in named - OF_OTHERS}
     assert {name for name in ours if not name.startswith("OTEL_")} <= (
-        set(SETTINGS) | CALLERS | PLANNED_HARMLESS
+        set(SETTINGS) | CALLERS | WITHOUT_EFFECT
     )
 
 

@@ -17,7 +17,7 @@ MAX_SECONDS: Final = 7 * 24 * 3600
 MAX_PORT: Final = 65535
 MAX_RATE: Final = 1_000_000
 MAX_RATE_SECONDS: Final = 24 * 3600
-"""A day: rates are counted in memory only; budgets are for longer times."""
+"""A day: with SQLite rates are counted in memory alone; budgets are for longer times."""
 
 
 def _separated_by(separator: str) -> BeforeValidator:

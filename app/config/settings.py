@@ -329,7 +329,7 @@ _TO_SERVE: Final = {
 
 
 def load_settings(*, to_serve: bool = False, **overrides: Any) -> tuple[Settings, list[str]]:
-    """The settings from the environment and `.env`, and the names set that have no effect yet.
+    """The settings from the environment and `.env`, and the names set that have no effect.
 
     Raises `SettingsError` with a line for each mistake. With `to_serve`, a missing KS or avatar is
     one too. `overrides` win over the environment.

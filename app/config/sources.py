@@ -28,13 +28,11 @@ CALLERS: Final = frozenset({"SERVICE_TOKEN"})
 KUBERNETES_LINK: Final = re.compile(r"_(SERVICE_(HOST|PORT\w*)|PORT(_\d+_(TCP|UDP)\w*)?)$")
 """Variables that Kubernetes injects for a Service whose name begins with avatar."""
 
-PLANNED_HARMLESS: Final = frozenset({"REDIS_URL"})
-"""Settings that are planned; the start says that they have no effect yet."""
-
+WITHOUT_EFFECT: Final = frozenset({"REDIS_URL"})
+"""Settings that are no mistake and do nothing: replicas share Postgres alone. The start says so."""
 
 LIBRARIES: Final = ("OTEL_",)
 """Prefixes of variables that libraries read themselves."""
-
 
 AMBIENT: Final = frozenset({"HOST", "PORT"})
 """Settings with common names: a similar variable of the environment is not taken for misspelt."""
@@ -128,7 +126,7 @@ def unquoted(value: str) -> str:
 def unknown_names(
     known: Iterable[str], environ: Mapping[str, str], dotenv: Mapping[str, str | None]
 ) -> tuple[list[str], list[str]]:
-    """A line for each unknown name that is set, and the names that have no effect yet."""
+    """A line for each unknown name that is set, and the names that have no effect."""
     names = {name.upper() for name in known}
     names |= {f"{name}_FILE" for name in names}
     mistakes, without_effect = [], []
@@ -136,7 +134,7 @@ def unknown_names(
         setting = name.upper().removesuffix("_FILE")
         if name.upper() in names or not value or name.startswith(LIBRARIES) or setting in CALLERS:
             continue
-        if setting in PLANNED_HARMLESS:
+        if setting in WITHOUT_EFFECT:
             without_effect.append(setting)
         elif name in dotenv or _is_ours(name) or _meant(name, names - AMBIENT):
             mistakes.append(f"{name} is not a setting: {_advice(name, names)}")

@@ -114,7 +114,7 @@ class _Refused(Exception):  # noqa: N818 - no error: it rolls the transaction ba
     """Raised when a caller has nothing left, so that none is counted."""
 
 
-class SharedRates:
+class SharedRateCounter:
     """Counts calls in sliding windows, exactly, whichever process they reach."""
 
     def __init__(self, database: Database, key: bytes) -> None:

@@ -77,7 +77,7 @@ class SessionGateway:
         return created
 
     async def init_client(self, runtime: SessionRuntime) -> ClientInit:
-        """Ask Kaltura for a session's media (invariant 4: once); the caller holds the call lock."""
+        """Ask Kaltura for a session's media, once a session; the caller holds the call lock."""
         async with self._auditor.call(Operation.INIT_CLIENT, runtime.session) as call:
             await call.accepted()
             self._require_trusted(runtime)

@@ -36,11 +36,11 @@ from app.web.from_state import FromState
 from app.web.middleware.forwarder import Forwarder
 from app.web.operator.replica_stats import ReplicaStatsReader
 from app.web.operator.shared_snapshot import SharedSnapshot
-from app.web.operator.sign_in import Operators
-from app.web.rate_limiter import Rates
+from app.web.operator.sign_in import OperatorAuthenticator
+from app.web.rate_limiter import RateLimiters
 from app.web.static_files import PageFiles
 from app.web.stream_limit import StreamLimit
-from app.web.visitor.identification import Visitors
+from app.web.visitor.identification import VisitorAuthenticator
 
 
 class State(TypedDict):
@@ -61,10 +61,10 @@ class State(TypedDict):
     lease: Lease
     metrics: Metrics
     operator_streams: StreamLimit
-    operators: Operators
+    operator_authenticator: OperatorAuthenticator
     overview: SharedOverview | None
     presence: SessionPresence
-    rates: Rates
+    rate_limiters: RateLimiters
     readiness: Readiness
     registry: SessionRegistry
     replica_stats: ReplicaStatsReader
@@ -78,7 +78,7 @@ class State(TypedDict):
     templates: Jinja2Templates
     thumbnails: Thumbnails
     usage: UsageReader
-    visitors: Visitors
+    visitor_authenticator: VisitorAuthenticator
 
 
 AdmissionDep = Annotated[Admission, Depends(FromState("admission"))]
@@ -96,7 +96,7 @@ MetricsDep = Annotated[Metrics, Depends(FromState("metrics"))]
 OperatorStreamsDep = Annotated[StreamLimit, Depends(FromState("operator_streams"))]
 OverviewDep = Annotated[SharedOverview | None, Depends(FromState("overview"))]
 PresenceDep = Annotated[SessionPresence, Depends(FromState("presence"))]
-RatesDep = Annotated[Rates, Depends(FromState("rates"))]
+RateLimitersDep = Annotated[RateLimiters, Depends(FromState("rate_limiters"))]
 ReadinessDep = Annotated[Readiness, Depends(FromState("readiness"))]
 ReplicaStatsDep = Annotated[ReplicaStatsReader, Depends(FromState("replica_stats"))]
 SessionServiceDep = Annotated[SessionService, Depends(FromState("sessions"))]
@@ -110,7 +110,9 @@ StoppingDep = Annotated[asyncio.Event, Depends(FromState("stopping"))]
 TemplatesDep = Annotated[Jinja2Templates, Depends(FromState("templates"))]
 ThumbnailsDep = Annotated[Thumbnails, Depends(FromState("thumbnails"))]
 UsageDep = Annotated[UsageReader, Depends(FromState("usage"))]
-VisitorsDep = Annotated[Visitors, Depends(FromState("visitors"))]
+VisitorAuthenticatorDep = Annotated[
+    VisitorAuthenticator, Depends(FromState("visitor_authenticator"))
+]
 
 
 async def _own_origin(request: Request, settings: SettingsDep) -> str:
@@ -133,7 +135,7 @@ def state_of(request: Request) -> State:
 
 async def _caller(request: Request) -> Caller:
     state = state_of(request)
-    return state["services"].recognised(await state["visitors"].caller(request))
+    return state["services"].recognised(await state["visitor_authenticator"].caller(request))
 
 
 CallerDep = Annotated[Caller, Depends(_caller)]

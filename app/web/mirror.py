@@ -1,4 +1,4 @@
-"""The mirror: Kaltura's own Control API, spoken to the SDK (DESIGN section 2).
+"""The mirror: Kaltura's own Control API, spoken to the SDK.
 
 Only the operations below exist here, and only named fields are passed on. Refusals have
 Kaltura's shape and statuses (`app/web/error_responses.py`).

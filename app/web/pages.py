@@ -10,7 +10,14 @@ from starlette.exceptions import HTTPException
 
 from app.config.settings import BUILTIN_PLAYER, Settings
 from app.problems import PROBLEMS
-from app.web.deps import AssetsDep, CallerDep, OwnOriginDep, SettingsDep, TemplatesDep, VisitorsDep
+from app.web.deps import (
+    AssetsDep,
+    CallerDep,
+    OwnOriginDep,
+    SettingsDep,
+    TemplatesDep,
+    VisitorAuthenticatorDep,
+)
 from app.web.docs.reference import reference
 from app.web.docs.snippets import LANGUAGES
 from app.web.embed.element_files import release_of, snippet_of
@@ -28,7 +35,7 @@ router = APIRouter(
 async def _live_page(
     request: Request,
     caller: CallerDep,
-    visitors: VisitorsDep,
+    authenticator: VisitorAuthenticatorDep,
     settings: SettingsDep,
     assets: AssetsDep,
     templates: TemplatesDep,
@@ -48,7 +55,7 @@ async def _live_page(
         }
         headers = {"Content-Security-Policy": page_policy(settings, nonce)}
         response = templates.TemplateResponse(request, name, context, headers=headers)
-        visitors.greet(caller, request, response)
+        authenticator.greet(caller, request, response)
         return response
 
     return live_page

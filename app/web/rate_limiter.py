@@ -13,7 +13,7 @@ from starlette.types import Scope
 
 from app.config.settings import Settings
 from app.problems import RateLimited, RecordUnavailable
-from app.replicas.rates import SharedRates, Window
+from app.replicas.rates import SharedRateCounter, Window
 
 MAX_COUNTED: Final = 20_000
 """The most counts in memory, about 5 MB."""
@@ -25,7 +25,7 @@ _IPV6_HOME: Final = 56
 """The prefix length by which IPv6 is counted: a home may have a whole /56 (RFC 6177)."""
 
 
-class LocalRates:
+class LocalRateCounter:
     """Counts calls in sliding windows in memory, where the callers seen last are kept.
 
     A caller with enough addresses to push others out could not be limited by address anyway.
@@ -75,8 +75,8 @@ class LocalRates:
         return number, windows
 
 
-class Rate:
-    """The rate of one kind of call, for each caller.
+class RateLimiter:
+    """Limits the rate of one kind of call, for each caller.
 
     With `shared` the processes on one Postgres count together; while it can't be written, each
     counts by itself.
@@ -86,8 +86,8 @@ class Rate:
         self,
         name: str,
         limit: RateLimitItem,
-        local: LocalRates,
-        shared: SharedRates | None = None,
+        local: LocalRateCounter,
+        shared: SharedRateCounter | None = None,
     ) -> None:
         self._name = name
         self._limit = limit
@@ -115,7 +115,9 @@ class Rate:
                 return
         self._require_left(self._local.read(self._limit, self._name, callers))
 
-    async def _take_shared(self, shared: SharedRates, callers: Sequence[str]) -> Mapping[str, str]:
+    async def _take_shared(
+        self, shared: SharedRateCounter, callers: Sequence[str]
+    ) -> Mapping[str, str]:
         while (windows := await shared.hit(self._limit, self._name, callers)) is None:
             await self.require(*callers)  # unless there is more by now, this raises
         return self._headers(windows)
@@ -151,27 +153,27 @@ class _Quota(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rates:
-    """All rates, which share one storage."""
+class RateLimiters:
+    """The limiters of all kinds of calls, which share one storage."""
 
-    create: Rate
-    speak: Rate
-    control: Rate
-    sign_in: Rate
+    create: RateLimiter
+    speak: RateLimiter
+    control: RateLimiter
+    sign_in: RateLimiter
 
     @classmethod
-    def of(cls, settings: Settings, shared: SharedRates | None = None) -> Self:
-        """The rates of these settings; `shared` counts them for all processes."""
-        local = LocalRates()
+    def of(cls, settings: Settings, shared: SharedRateCounter | None = None) -> Self:
+        """The limiters of these settings; `shared` counts for all processes."""
+        local = LocalRateCounter()
 
-        def rate(name: str, limit: str) -> Rate:
-            return Rate(name, parse(limit), local, shared)
+        def limiter(name: str, limit: str) -> RateLimiter:
+            return RateLimiter(name, parse(limit), local, shared)
 
         return cls(
-            create=rate("create", settings.create_rate_limit),
-            speak=rate("speak", settings.speak_rate_limit),
-            control=rate("control", settings.control_rate_limit),
-            sign_in=rate("sign-in", WRONG_TOKENS),
+            create=limiter("create", settings.create_rate_limit),
+            speak=limiter("speak", settings.speak_rate_limit),
+            control=limiter("control", settings.control_rate_limit),
+            sign_in=limiter("sign-in", WRONG_TOKENS),
         )
 
 

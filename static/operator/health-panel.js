@@ -17,8 +17,9 @@ export class HealthPanel {
   /** @param {HealthReport} report */
   show(report) {
     const { live, capacity, waiting, operations } = report;
-    const few = live === 1 ? "session is" : "sessions are";
-    byId("headline").textContent = live ? `${live} of ${capacity} ${few} open` : "No session is open";
+    const sessions = capacity === 1 ? "session" : "sessions";
+    const open = `${live} of ${capacity} ${sessions} ${live === 1 ? "is" : "are"} open`;
+    byId("headline").textContent = live ? open : "No session is open";
     byId("line-up").textContent = inLine(waiting, { taken: live, free: capacity - live });
     this.#lamp("breaker", BREAKER[report.breaker] ?? ["ready", report.breaker]);
     this.#lamp("record-state", recordState(report));

@@ -96,7 +96,7 @@ async def test_a_session_is_watched_ended_found_and_exported(
     for of_replicas in (page.locator("#replicas"), card.get_by_text("Replica")):
         await expect(of_replicas).to_be_hidden()  # with SQLite there are none
     await expect(card).to_contain_text(re.compile(r"1[45]:\d\d left"))
-    await expect(page.get_by_role("heading", name="1 of 50 session is open")).to_be_visible()
+    await expect(page.get_by_role("heading", name="1 of 50 sessions is open")).to_be_visible()
     await tab.speak(WORDS)
     await expect(card).to_contain_text(WORDS)
 

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from app import cli
 from app.config.settings import SDK_URL, Settings, load_settings
-from app.config.sources import PLANNED_HARMLESS, SettingsError
+from app.config.sources import WITHOUT_EFFECT, SettingsError
 from app.config.validation import _check_key
 from app.db.database import IN_MEMORY
 from app.kaltura.credentials import AppToken
@@ -242,8 +242,8 @@ def test_what_kubernetes_injects_is_not_taken_for_a_setting(
     load_settings()
 
 
-@pytest.mark.parametrize("name", sorted(PLANNED_HARMLESS))
-def test_what_has_no_effect_yet_is_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize("name", sorted(WITHOUT_EFFECT))
+def test_what_has_no_effect_is_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "x")
     _, without_effect = load_settings()
     assert without_effect == [name]

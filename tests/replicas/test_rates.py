@@ -11,8 +11,8 @@ from sqlalchemy import text
 from app.db.database import POSTGRES_WRITES, Database, open_database
 from app.migrations import prepare
 from app.problems import RateLimited, RecordUnavailable
-from app.replicas.rates import SharedRates, Window
-from app.web.rate_limiter import Rates
+from app.replicas.rates import SharedRateCounter, Window
+from app.web.rate_limiter import RateLimiters
 from tests.support.doubles import settings, settled
 
 LIMIT = parse("10/day")
@@ -32,20 +32,20 @@ async def databases(postgres_url: str) -> AsyncIterator[tuple[Database, Database
 
 
 @pytest.fixture
-def rates(databases: tuple[Database, Database]) -> list[SharedRates]:
+def rates(databases: tuple[Database, Database]) -> list[SharedRateCounter]:
     """The rates of two processes."""
-    return [SharedRates(database, KEY) for database in databases]
+    return [SharedRateCounter(database, KEY) for database in databases]
 
 
 async def test_a_rush_on_two_processes_gets_what_the_limit_allows_and_no_more(
-    rates: list[SharedRates],
+    rates: list[SharedRateCounter],
 ) -> None:
     rush = [rates[number % 2].hit(LIMIT, "speak", ["ann", "home"]) for number in range(40)]
     counted = [each for each in await asyncio.gather(*rush) if each is not None]
     assert sorted(each["ann"].remaining(LIMIT.amount) for each in counted) == list(range(10))
 
 
-async def test_all_callers_are_counted_or_none(rates: list[SharedRates]) -> None:
+async def test_all_callers_are_counted_or_none(rates: list[SharedRateCounter]) -> None:
     one, other = rates
     for _ in range(10):
         await one.hit(LIMIT, "speak", ["ann", "home"])
@@ -56,7 +56,7 @@ async def test_all_callers_are_counted_or_none(rates: list[SharedRates]) -> None
 
 
 async def test_those_who_count_the_same_callers_in_another_order_do_not_block_each_other(
-    rates: list[SharedRates],
+    rates: list[SharedRateCounter],
 ) -> None:
     callers = [f"visitor-{number}" for number in range(100)]
     many = parse("1000/day")
@@ -68,7 +68,7 @@ async def test_those_who_count_the_same_callers_in_another_order_do_not_block_ea
 
 
 async def test_many_calls_of_one_caller_leave_room_for_other_writes(
-    rates: list[SharedRates], sql: asyncpg.Connection
+    rates: list[SharedRateCounter], sql: asyncpg.Connection
 ) -> None:
     one, _ = rates
     await one.hit(LIMIT, "speak", ["home"])
@@ -83,7 +83,7 @@ async def test_many_calls_of_one_caller_leave_room_for_other_writes(
     assert all(await asyncio.gather(*waiting))
 
 
-async def test_rates_of_other_kinds_are_counted_apart(rates: list[SharedRates]) -> None:
+async def test_rates_of_other_kinds_are_counted_apart(rates: list[SharedRateCounter]) -> None:
     one, _ = rates
     await one.hit(LIMIT, "speak", ["ann"])
     assert (await one.read(LIMIT, "create", ["ann"]))["ann"].hits == 0
@@ -91,7 +91,7 @@ async def test_rates_of_other_kinds_are_counted_apart(rates: list[SharedRates]) 
 
 
 async def test_calls_of_the_window_before_count_as_far_as_it_reaches(
-    rates: list[SharedRates], databases: tuple[Database, Database]
+    rates: list[SharedRateCounter], databases: tuple[Database, Database]
 ) -> None:
     await _hits(rates[0], 10)
     await _write(databases[0], 'UPDATE rates SET "window" = "window" - 1')
@@ -120,7 +120,7 @@ def test_what_is_left_and_until_when(
 
 
 async def test_no_row_tells_who_called_and_old_ones_are_deleted(
-    rates: list[SharedRates], databases: tuple[Database, Database]
+    rates: list[SharedRateCounter], databases: tuple[Database, Database]
 ) -> None:
     await rates[0].hit(LIMIT, "speak", ["address:192.0.2.1"])
     [row] = await databases[0].read(text("SELECT * FROM rates"))
@@ -136,7 +136,7 @@ async def test_the_rate_of_a_call_is_that_of_all_processes(
     databases: tuple[Database, Database],
 ) -> None:
     limits = settings(speak_rate_limit="3/day")
-    one, other = (Rates.of(limits, SharedRates(each, KEY)).speak for each in databases)
+    one, other = (RateLimiters.of(limits, SharedRateCounter(each, KEY)).speak for each in databases)
     told = await one.take("ann", "home")
     assert told["RateLimit"].startswith('"speak";r=2;t=')
     await other.take("ann", "home")
@@ -155,7 +155,9 @@ async def test_while_postgres_is_away_each_process_counts_by_itself(
     async def away(*_: object, **__: object) -> None:
         raise RecordUnavailable
 
-    rate = Rates.of(settings(speak_rate_limit="2/day"), SharedRates(databases[0], KEY)).speak
+    rate = RateLimiters.of(
+        settings(speak_rate_limit="2/day"), SharedRateCounter(databases[0], KEY)
+    ).speak
     await rate.take("ann")
     with monkeypatch.context() as outage:
         outage.setattr(Database, "write", away)
@@ -168,7 +170,7 @@ async def test_while_postgres_is_away_each_process_counts_by_itself(
         await rate.take("ann")
 
 
-async def _hits(rates: SharedRates, number: int) -> None:
+async def _hits(rates: SharedRateCounter, number: int) -> None:
     for _ in range(number):
         await rates.hit(LIMIT, "speak", ["ann"])
 

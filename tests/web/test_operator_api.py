@@ -10,8 +10,8 @@ from fastapi import Request
 
 from app.problems import Unauthenticated
 from app.sessions.keyring import keyring_of
-from app.web.operator.sign_in import COOKIE, SIGNED_IN_SECONDS, Operators
-from app.web.rate_limiter import Rates
+from app.web.operator.sign_in import COOKIE, SIGNED_IN_SECONDS, OperatorAuthenticator
+from app.web.rate_limiter import RateLimiters
 from tests.support.audit import API, OPERATOR, TOKEN, opens, path
 from tests.support.doubles import FakeClock, FakeKaltura, refusal, settings
 from tests.support.visitor_api import Visit, is_problem
@@ -92,18 +92,6 @@ async def test_the_cookie_opens_everything_until_it_is_over(visit: Visit, clock:
     assert (await operator.get(f"{API}/audit")).status_code == 401
 
 
-async def test_the_cookie_is_for_no_script_and_no_other_site_and_is_not_the_token(
-    visit: Visit,
-) -> None:
-    operator = await visit(operator_token=TOKEN, public_url="https://broker.test")
-    answer = await operator.post(f"{API}/sign-in", json={"token": TOKEN})
-    cookie = answer.headers["Set-Cookie"]
-    assert cookie.startswith(f"__Host-{COOKIE}=")
-    for attribute in ("HttpOnly", "SameSite=lax", "Secure", "Path=/"):
-        assert attribute in cookie
-    assert TOKEN not in cookie
-
-
 async def test_a_forged_cookie_does_not_open_anything(visit: Visit, clock: FakeClock) -> None:
     operator = await signed_in(visit)
     until, _, seal = operator.cookies[COOKIE].partition(".")
@@ -122,11 +110,11 @@ async def test_another_token_makes_the_cookie_worthless_and_another_key_does_not
         {"type": "http", "method": "GET", "headers": [(b"cookie", _cookie(operator))]}
     )
     keys, old = [b"a new key"], keyring_of(settings()).operators()
-    rate = Rates.of(settings()).sign_in
+    rate = RateLimiters.of(settings()).sign_in
 
     async def opens_with(token: str) -> None:
-        operators = Operators(settings(operator_token=token), keys + old, clock)
-        await operators.require(request, rate)
+        authenticator = OperatorAuthenticator(settings(operator_token=token), keys + old, clock)
+        await authenticator.require(request, rate)
 
     await opens_with(TOKEN)
     with pytest.raises(Unauthenticated):
@@ -150,12 +138,6 @@ async def test_a_page_of_another_origin_does_not_act_for_the_operator(
     assert "end" not in kaltura.operations()
     own = {"Origin": "http://broker.test", "Sec-Fetch-Site": "same-origin"}
     assert (await operator.post(end, headers=own)).is_success
-
-
-async def test_who_signs_out_is_out(visit: Visit) -> None:
-    operator = await signed_in(visit)
-    await operator.post(f"{API}/sign-out")
-    assert (await operator.get(f"{API}/audit")).status_code == 401
 
 
 # What is live

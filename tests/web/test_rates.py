@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from limits import parse
 
 from app.problems import RateLimited
-from app.web.rate_limiter import LocalRates, Rate, Rates, address_of
+from app.web.rate_limiter import LocalRateCounter, RateLimiter, RateLimiters, address_of
 from tests.support.doubles import FakeClock, settings
 
 
@@ -19,8 +19,8 @@ def clock(rates_clock: FakeClock) -> FakeClock:
     return rates_clock
 
 
-def counted(limit: str = "3/minute") -> Rate:
-    return Rates.of(settings(speak_rate_limit=limit)).speak
+def counted(limit: str = "3/minute") -> RateLimiter:
+    return RateLimiters.of(settings(speak_rate_limit=limit)).speak
 
 
 async def refused(call: Callable[..., Awaitable[object]], *callers: str) -> RateLimited:
@@ -113,8 +113,8 @@ async def test_two_who_are_refused_wait_for_the_later_one(clock: FakeClock) -> N
 
 
 async def test_the_memory_of_callers_is_bounded_and_forgets_the_oldest() -> None:
-    memory = LocalRates(most=100)
-    rate = Rate("speak", parse("1/minute"), memory)
+    memory = LocalRateCounter(most=100)
+    rate = RateLimiter("speak", parse("1/minute"), memory)
     for number in range(1000):
         await rate.take(f"caller-{number}")
     assert len(memory) == 100

@@ -109,7 +109,7 @@ class SessionCreator:
         await self._written(runtime, self._registry.mark_opened(runtime, **detail))
 
     async def ask_for_media(self, runtime: SessionRuntime) -> None:
-        """Ask Kaltura for a session's media, which is done once a session (invariant 4).
+        """Ask Kaltura for a session's media, which is done once a session.
 
         A session without media is of no use, so it is ended when the call fails, and the problem is
         raised.

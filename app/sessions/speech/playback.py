@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.sessions.speech.utterances import Utterance
-from app.sessions.speech.voice.pace import Pace
+from app.sessions.speech.voice.speaking_rate import SpeakingRate
 
 AHEAD_SECONDS: Final = 5.0
 """Seconds of speech left at Kaltura below which the next chunk is sent.
@@ -44,7 +44,7 @@ class Playback:
     """The chunks that Kaltura has and has not finished, in order."""
 
     def __init__(self) -> None:
-        self.pace = Pace()
+        self.speaking_rate = SpeakingRate()
         self._chunks: list[PlayingChunk] = []
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ class Playback:
 
     def add(self, utterance: Utterance, text: str, measured: float | None, now: float) -> None:
         """Add a chunk that Kaltura took; it begins when those before it are over."""
-        seconds = self.pace.seconds(text) if measured is None else measured
+        seconds = self.speaking_rate.seconds(text) if measured is None else measured
         begins = max(now, self._chunks[-1].ends) if self._chunks else now
         self._chunks.append(PlayingChunk(utterance, begins, seconds, measured is None))
         utterance.upstream += 1
@@ -100,7 +100,7 @@ class Playback:
         if took < MIN_HEARD_SHARE * estimated:
             return []
         if all(chunk.assumed for chunk in own):
-            self.pace.learn(estimated, took)
+            self.speaking_rate.learn(estimated, took)
         for _ in own:
             self._pop()
         if self._chunks:

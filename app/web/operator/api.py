@@ -16,13 +16,13 @@ from app.problems import (
     SessionNotFound,
     Unauthenticated,
 )
-from app.web.deps import AuditReaderDep, RatesDep, SessionServiceDep, UsageDep
+from app.web.deps import AuditReaderDep, RateLimitersDep, SessionServiceDep, UsageDep
 from app.web.docs.openapi import operation_id, problems
 from app.web.error_responses import OPERATOR_PATH
 from app.web.operator.dashboard import DashboardDep
 from app.web.operator.filters import Cursor, FilterDep
 from app.web.operator.schemas import AuditPage, HealthReport, LiveSessionList, SignIn, UsageReport
-from app.web.operator.sign_in import OperatorDep, OperatorsDep
+from app.web.operator.sign_in import OperatorAuthenticatorDep, OperatorDep
 from app.web.route_classes import HeadRoute
 from app.web.visitor.schemas import Done
 
@@ -94,18 +94,24 @@ async def read_usage(_: OperatorDep, usage: UsageDep) -> UsageReport:
 
 @router.post("/sign-in", include_in_schema=False)
 async def operator_sign_in(
-    body: SignIn, request: Request, response: Response, operators: OperatorsDep, rates: RatesDep
+    body: SignIn,
+    request: Request,
+    response: Response,
+    authenticator: OperatorAuthenticatorDep,
+    limiters: RateLimitersDep,
 ) -> Done:
     """Exchange the operator's token for a cookie of twelve hours, for pages."""
-    operators.require_own_page(request)
-    await operators.require_token(body.token.get_secret_value(), request, rates.sign_in)
-    operators.sign_in(response)
+    authenticator.require_own_page(request)
+    await authenticator.require_token(body.token.get_secret_value(), request, limiters.sign_in)
+    authenticator.sign_in(response)
     return Done()
 
 
 @router.post("/sign-out", include_in_schema=False)
-async def operator_sign_out(request: Request, response: Response, operators: OperatorsDep) -> Done:
+async def operator_sign_out(
+    request: Request, response: Response, authenticator: OperatorAuthenticatorDep
+) -> Done:
     """Delete the operator's cookie."""
-    operators.require_own_page(request)
-    operators.sign_out(response)
+    authenticator.require_own_page(request)
+    authenticator.sign_out(response)
     return Done()

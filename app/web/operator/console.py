@@ -31,7 +31,7 @@ from app.web.operator.charts import Chart, Share
 from app.web.operator.dashboard import DashboardDep
 from app.web.operator.filters import Cursor, FilterDep
 from app.web.operator.schemas import AuditEvent, UsageReport
-from app.web.operator.sign_in import Operators, OperatorsDep
+from app.web.operator.sign_in import OperatorAuthenticator, OperatorAuthenticatorDep
 from app.web.route_classes import HeadRoute
 
 PAGE: Final = 50
@@ -55,15 +55,15 @@ class Console:
     """Renders pages of the console for the operator who has signed in."""
 
     request: Request
-    operators: Operators
+    authenticator: OperatorAuthenticator
     settings: Settings
     templates: Jinja2Templates
 
     def refusal(self) -> HTMLResponse | None:
         """The page for a browser that has not signed in; None when it has."""
-        if not self.operators.are_any:
+        if not self.authenticator.is_configured:
             return self.page("closed", status=HTTPStatus.NOT_FOUND)
-        if not self.operators.know(self.request):
+        if not self.authenticator.has_signed_in(self.request):
             return self.page("sign-in", status=HTTPStatus.UNAUTHORIZED)
         return None
 
@@ -80,9 +80,12 @@ class Console:
 
 
 async def _console(
-    request: Request, operators: OperatorsDep, settings: SettingsDep, templates: TemplatesDep
+    request: Request,
+    authenticator: OperatorAuthenticatorDep,
+    settings: SettingsDep,
+    templates: TemplatesDep,
 ) -> Console:
-    return Console(request, operators, settings, templates)
+    return Console(request, authenticator, settings, templates)
 
 
 ConsoleDep = Annotated[Console, Depends(_console)]

@@ -14,13 +14,13 @@ from app.web.authorization import is_from_proxy, token_of
 from app.web.cookies import HostCookie
 from app.web.from_state import FromState
 from app.web.middleware.origins import OriginPolicy
-from app.web.rate_limiter import Rate, Rates, address_of
+from app.web.rate_limiter import RateLimiter, RateLimiters, address_of
 
 COOKIE: Final = "avatar_operator"
 SIGNED_IN_SECONDS: Final = 12 * 3600
 
 
-class Operators:
+class OperatorAuthenticator:
     """Authenticates the operator; without OPERATOR_TOKEN every request is refused.
 
     The cookie holds the time until which it is valid, signed with a key of the broker and bound to
@@ -36,15 +36,15 @@ class Operators:
         self._policy = OriginPolicy(settings.public_url, frozenset(), ambient=True)
 
     @property
-    def are_any(self) -> bool:
+    def is_configured(self) -> bool:
         """Whether OPERATOR_TOKEN is set."""
         return self._token is not None
 
-    def know(self, request: Request) -> bool:
+    def has_signed_in(self, request: Request) -> bool:
         """Whether a request for a page has the cookie of an operator who has signed in."""
-        return self.are_any and self._is_signed_in(self._cookie.read(request))
+        return self.is_configured and self._is_signed_in(self._cookie.read(request))
 
-    async def require(self, request: Request, rate: Rate) -> None:
+    async def require(self, request: Request, limiter: RateLimiter) -> None:
         """Raises `Unauthenticated`, or `RateLimited`, for a request that is not the operator's.
 
         An address that has sent too many wrong tokens is refused a right one too, so that it can't
@@ -53,22 +53,24 @@ class Operators:
         token = token_of(request.headers)
         if token is not None and is_from_proxy(request.headers) and not self._is_right(token):
             token = None  # not counted as a guess, or a proxy would lock the operator out
-        if token is None and self.know(request):
+        if token is None and self.has_signed_in(request):
             # Of reads too: an export is work, and writes a file on the operator's disk.
             self.require_own_page(request)
             return
-        await self.require_token(token, request, rate)
+        await self.require_token(token, request, limiter)
 
-    async def require_token(self, token: str | None, request: Request, rate: Rate) -> None:
+    async def require_token(
+        self, token: str | None, request: Request, limiter: RateLimiter
+    ) -> None:
         """Raises `Unauthenticated` or `RateLimited` unless this is the operator's token."""
         if self._token is None:
             raise Unauthenticated("It is closed: OPERATOR_TOKEN is not set.")
         caller = f"operator:{address_of(request.scope)}"
-        await rate.require(caller)
+        await limiter.require(caller)
         if token is not None and self._is_right(token):
             return
         if token is not None:
-            await rate.take(caller)
+            await limiter.take(caller)
         raise Unauthenticated("Send OPERATOR_TOKEN as `Authorization: Bearer <token>`.")
 
     def require_own_page(self, request: Request) -> None:
@@ -110,15 +112,17 @@ class Operators:
 _DIGITS: Final = 12
 
 
-OperatorsDep = Annotated[Operators, Depends(FromState("operators"))]
+OperatorAuthenticatorDep = Annotated[
+    OperatorAuthenticator, Depends(FromState("operator_authenticator"))
+]
 
 
 async def _operator(
     request: Request,
-    operators: OperatorsDep,
-    rates: Annotated[Rates, Depends(FromState("rates"))],
+    authenticator: OperatorAuthenticatorDep,
+    limiters: Annotated[RateLimiters, Depends(FromState("rate_limiters"))],
 ) -> None:
-    await operators.require(request, rates.sign_in)
+    await authenticator.require(request, limiters.sign_in)
 
 
 OperatorDep = Annotated[None, Depends(_operator)]

@@ -17,10 +17,10 @@ from app.sessions.lifecycle.presence import SessionPresence
 from app.sessions.runtime import SessionRuntime
 from app.sessions.store.model import AvatarSession
 from app.sessions.tokens import OpenedSession
-from app.web.deps import AdmissionDep, AuditorDep, CallerDep, PresenceDep, VisitorsDep
+from app.web.deps import AdmissionDep, AuditorDep, CallerDep, PresenceDep, VisitorAuthenticatorDep
 from app.web.rate_limiter import address_of
-from app.web.visitor.identification import Visitors
-from app.web.visitor.rate_limits import CreateMeter, CreateMeterDep
+from app.web.visitor.identification import VisitorAuthenticator
+from app.web.visitor.rate_limits import CreateRateLimiter, CreateRateLimiterDep
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,10 @@ class SessionRequest:
     request: Request
     response: Response
     caller: Caller
-    visitors: Visitors
+    authenticator: VisitorAuthenticator
     admission: Admission
     presence: SessionPresence
-    meter: CreateMeter
+    limiter: CreateRateLimiter
     auditor: SessionAuditor
 
     @property
@@ -56,7 +56,7 @@ class SessionRequest:
                     self.caller.service, options, idempotency_key
                 )
             elif self.caller.token is not None and not self.caller.token_is_from_proxy:
-                await self.meter.count_opening(self.visitor_id)
+                await self.limiter.count_opening(self.visitor_id)
                 raise Unauthenticated  # it may be a service's token, mistyped
             else:
                 opened = await self._for_visitor(options, ticket, idempotency_key)
@@ -65,8 +65,8 @@ class SessionRequest:
     async def open_now(self, options: SessionOptions) -> OpenedSession:
         """A session for a visitor who can't wait in line."""
         async with self._refusals_on_record(options):
-            await self.meter.count_opening(self.visitor_id)
-            visitor = self.visitors.welcome(self.caller, self.request, self.response)
+            await self.limiter.count_opening(self.visitor_id)
+            visitor = self.authenticator.welcome(self.caller, self.request, self.response)
             opened = await self.admission.open_now(
                 visitor.id, options, display_name=visitor.name, address=self.address
             )
@@ -85,9 +85,9 @@ class SessionRequest:
     async def _for_visitor(
         self, options: SessionOptions, ticket: str | None, idempotency_key: str | None
     ) -> Opened:
-        known = self.visitors.known(self.caller, self.request, idempotency_key)
+        known = self.authenticator.known(self.caller, self.request, idempotency_key)
         known_id = known.id if known else None
-        if ticket is not None and not self.visitors.are_signed_in:
+        if ticket is not None and not self.authenticator.requires_sign_in:
             # A ticket is one of a request that was counted.
             owner = await self.admission.ticket_owner_for_create(ticket, idempotency_key, known_id)
             return await self.admission.open(
@@ -97,8 +97,10 @@ class SessionRequest:
                 address=self.address,
                 ticket=None if owner == known_id else ticket,
             )
-        await self.meter.count(known_id, idempotency_key)
-        visitor = self.visitors.welcome(self.caller, self.request, self.response, idempotency_key)
+        await self.limiter.count(known_id, idempotency_key)
+        visitor = self.authenticator.welcome(
+            self.caller, self.request, self.response, idempotency_key
+        )
         return await self.admission.open(
             visitor.id, options, idempotency_key, display_name=visitor.name, address=self.address
         )
@@ -114,13 +116,15 @@ async def _session_request(
     request: Request,
     response: Response,
     caller: CallerDep,
-    visitors: VisitorsDep,
+    authenticator: VisitorAuthenticatorDep,
     admission: AdmissionDep,
     presence: PresenceDep,
-    meter: CreateMeterDep,
+    limiter: CreateRateLimiterDep,
     auditor: AuditorDep,
 ) -> SessionRequest:
-    return SessionRequest(request, response, caller, visitors, admission, presence, meter, auditor)
+    return SessionRequest(
+        request, response, caller, authenticator, admission, presence, limiter, auditor
+    )
 
 
 SessionRequestDep = Annotated[SessionRequest, Depends(_session_request)]

@@ -39,10 +39,10 @@ def visitor_cookie(*, https: bool) -> HostCookie:
     return HostCookie(_COOKIE, https, _YEAR_SECONDS)
 
 
-class Visitors(ABC):
-    """Identifies visitors in the way of one AUTH_MODE."""
+class VisitorAuthenticator(ABC):
+    """Authenticates visitors in the way of one AUTH_MODE."""
 
-    are_signed_in: ClassVar[bool] = True
+    requires_sign_in: ClassVar[bool] = True
     """Whether every visitor has to sign in."""
 
     @abstractmethod
@@ -72,14 +72,14 @@ class Visitors(ABC):
         return caller.visitor
 
 
-class Anonymous(Visitors):
+class AnonymousAuthenticator(VisitorAuthenticator):
     """Identifies anyone by random bits: those of a cookie, or those that the caller sends itself.
 
     Browsers send no cookie of the broker with calls of another site's page. Such a page keeps
     random bits of its own and sends them as `Avatar-Visitor`. No browser sends that header unasked.
     """
 
-    are_signed_in = False
+    requires_sign_in = False
 
     def __init__(self, key: bytes, *, https: bool) -> None:
         self._key = key
@@ -128,7 +128,7 @@ class Anonymous(Visitors):
         return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-class ByLogin(Visitors):
+class JwtAuthenticator(VisitorAuthenticator):
     """Identifies visitors by the token of the app's login; the broker sets no cookie."""
 
     def __init__(self, verifier: TokenVerifier) -> None:
@@ -147,7 +147,7 @@ class ByLogin(Visitors):
         return _caller(request, None)
 
 
-class ByProxy(Visitors):
+class HeaderAuthenticator(VisitorAuthenticator):
     """Identifies visitors by the header of a proxy that signs them in."""
 
     async def caller(self, request: Request) -> Caller:
@@ -155,13 +155,15 @@ class ByProxy(Visitors):
         return _caller(request, signed_in_by_proxy(request))
 
 
-def visitors_of(settings: Settings, verifier: TokenVerifier | None, keyring: Keyring) -> Visitors:
+def visitor_authenticator(
+    settings: Settings, verifier: TokenVerifier | None, keyring: Keyring
+) -> VisitorAuthenticator:
     """The identification of an AUTH_MODE; with jwt there is a `verifier`."""
     if verifier is not None:
-        return ByLogin(verifier)
+        return JwtAuthenticator(verifier)
     if settings.auth_mode == "header":
-        return ByProxy()
-    return Anonymous(keyring.visitors(), https=settings.is_https)
+        return HeaderAuthenticator()
+    return AnonymousAuthenticator(keyring.visitors(), https=settings.is_https)
 
 
 def _caller(request: Request, visitor: Visitor | None) -> Caller:

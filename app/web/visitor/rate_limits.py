@@ -17,13 +17,13 @@ from app.sessions.admission import Admission
 from app.sessions.auditing import SessionAuditor
 from app.web.deps import (
     AdmissionDep,
-    RatesDep,
+    RateLimitersDep,
     SessionIdPath,
     bearer_session,
     own_session,
     state_of,
 )
-from app.web.rate_limiter import Rate, address_of
+from app.web.rate_limiter import RateLimiter, address_of
 from app.web.visitor.idempotency import SpeakKey
 
 Counted = tuple[SessionGrant, Mapping[str, str]]
@@ -31,10 +31,10 @@ Counted = tuple[SessionGrant, Mapping[str, str]]
 
 
 @dataclass(frozen=True)
-class Meter:
+class CallRateLimiter:
     """Counts one call for its visitor and for its address."""
 
-    rate: Rate
+    limiter: RateLimiter
     address: str
     """The network address that the call comes from."""
 
@@ -46,18 +46,18 @@ class Meter:
         callers = [f"address:{self.address}"] if by_address or visitor is None else []
         if visitor is not None:
             callers.append(f"visitor:{visitor}")
-        return await self.rate.take(*callers)
+        return await self.limiter.take(*callers)
 
 
 @dataclass(frozen=True)
-class CreateMeter:
+class CreateRateLimiter:
     """Counts requests that begin something: an opening, or a place in line.
 
     Repeated requests begin nothing and are not counted, so a visitor in line, or one who lost an
     answer, is not refused. Places and sessions, which are counted, bound them.
     """
 
-    meter: Meter
+    limiter: CallRateLimiter
     admission: Admission
     response: Response
 
@@ -68,19 +68,20 @@ class CreateMeter:
 
     async def count_opening(self, visitor: str | None) -> None:
         """Count an opening for a caller who can't wait in line; raises `RateLimited`."""
-        self.response.headers.update(await self.meter.count(visitor))
+        self.response.headers.update(await self.limiter.count(visitor))
 
 
 async def _create(
     request: Request,
     response: Response,
-    rates: RatesDep,
+    limiters: RateLimitersDep,
     admission: AdmissionDep,
-) -> CreateMeter:
-    return CreateMeter(Meter(rates.create, address_of(request.scope)), admission, response)
+) -> CreateRateLimiter:
+    limiter = CallRateLimiter(limiters.create, address_of(request.scope))
+    return CreateRateLimiter(limiter, admission, response)
 
 
-CreateMeterDep = Annotated[CreateMeter, Depends(_create)]
+CreateRateLimiterDep = Annotated[CreateRateLimiter, Depends(_create)]
 
 
 async def count_speak(
@@ -90,13 +91,13 @@ async def count_speak(
     state = state_of(request)
     if state["speech"].is_repeated(grant, idempotency_key):
         return grant, {}
-    return await _counted(request, grant, state["rates"].speak, state["auditor"])
+    return await _counted(request, grant, state["rate_limiters"].speak, state["auditor"])
 
 
 async def count_control(request: Request, grant: SessionGrant) -> Counted:
     """Count one call of another control; raises `RateLimited`."""
     state = state_of(request)
-    return await _counted(request, grant, state["rates"].control, state["auditor"])
+    return await _counted(request, grant, state["rate_limiters"].control, state["auditor"])
 
 
 async def _own_to_speak_in(
@@ -141,17 +142,18 @@ Their address is not counted: an office with one address may have many pages ope
 
 
 async def _counted(
-    request: Request, grant: SessionGrant, rate: Rate, auditor: SessionAuditor
+    request: Request, grant: SessionGrant, limiter: RateLimiter, auditor: SessionAuditor
 ) -> Counted:
     if grant.visitor is None:
         return grant, {}
-    operation, meter = _operation(request), Meter(rate, address_of(request.scope))
+    operation = _operation(request)
+    call = CallRateLimiter(limiter, address_of(request.scope))
     try:
-        headers = await meter.count(grant.visitor, by_address=operation not in _MERGED)
+        headers = await call.count(grant.visitor, by_address=operation not in _MERGED)
     except RateLimited as problem:
         await auditor.refused_call(operation, grant, problem)
         raise
-    return replace(grant, address=meter.address), headers
+    return replace(grant, address=call.address), headers
 
 
 def _operation(request: Request) -> Operation:

@@ -278,7 +278,7 @@ class UtteranceList(Shape):
 
 
 class SessionChanged(Shape):
-    """An event with a session's state: the first of a stream, and the last."""
+    """An event with a session's state: the first, the last, and one after each silence."""
 
     event: Literal["session"]
     id: str | None = Field(None, description="`end`: no event follows")

@@ -31,7 +31,7 @@ from app.web.deps import (
     PresenceDep,
     SessionServiceDep,
     SpeechServiceDep,
-    VisitorsDep,
+    VisitorAuthenticatorDep,
     own_session,
 )
 from app.web.docs.openapi import operation_id, problems
@@ -89,13 +89,13 @@ async def list_avatar_sessions(
     request: Request,
     response: Response,
     caller: CallerDep,
-    visitors: VisitorsDep,
+    authenticator: VisitorAuthenticatorDep,
     sessions: SessionServiceDep,
     states: StateReaderDep,
 ) -> SessionList:
     """The visitor's own live sessions, to resume after a reload."""
     if is_of_own_page(request.headers):
-        visitors.greet(caller, request, response)
+        authenticator.greet(caller, request, response)
     own = sessions.owned_by(caller.visitor.id) if caller.visitor else []
     return SessionList(sessions=[await states.state(session) for session in own])
 

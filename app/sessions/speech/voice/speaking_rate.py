@@ -16,7 +16,7 @@ LEAST_SECONDS: Final = 0.3
 
 SLOWEST: Final = 2.0
 FASTEST: Final = 0.5
-"""Bounds of `Pace`'s factor; above 1 a voice takes longer than estimated."""
+"""Bounds of `SpeakingRate`'s factor; above 1 a voice takes longer than estimated."""
 
 
 def seconds_to_say(text: str) -> float:
@@ -33,17 +33,17 @@ def _seconds(character: str) -> float:
     return SECONDS_PER_SYLLABLE if wide else SECONDS_PER_CHARACTER
 
 
-class Pace:
-    """The pace of one session's voice, as a factor: 2.0 takes twice as long as estimated."""
+class SpeakingRate:
+    """The speaking rate of one session's voice: a factor of the time that is estimated."""
 
     def __init__(self) -> None:
         self._factor = 1.0
 
     def seconds(self, text: str) -> float:
-        """Estimate the seconds that a text takes at this pace."""
+        """Estimate the seconds that a text takes at this rate."""
         return seconds_to_say(text) * self._factor
 
     def learn(self, assumed: float, took: float) -> None:
-        """Adapt the pace after speech that was estimated to take `assumed` seconds took `took`."""
+        """Adapt the rate after speech that was estimated to take `assumed` seconds took `took`."""
         factor = self._factor * took / assumed
         self._factor = min(SLOWEST, max(FASTEST, (self._factor + factor) / 2))
