@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Final
 
@@ -64,56 +62,64 @@ class BodyGuard:
             await self._app(scope, _replayed(b"", receive), send)
             return
         try:
-            async with self._body(scope, receive) as body:
+            body = await self._read(scope, receive)
+            try:
+                _require_readable(scope, body, is_audio=_is_audio(scope))
                 await self._app(scope, _replayed(body, receive), send)
+            finally:
+                self._under_way -= len(body)
         except ClientDisconnect:
             return  # the client has left: there is nobody to answer
         except _Refused as refused:
             await refused.answer(scope, receive, send)
 
-    @asynccontextmanager
-    async def _body(self, scope: Scope, receive: Receive) -> AsyncIterator[bytes]:
-        """The body, counted while it is in use; raises `_Refused` or `ClientDisconnect`."""
-        is_audio = scope["path"].endswith(_AUDIO_PATHS)
-        limit = MAX_AUDIO_BYTES + _FORM_BYTES if is_audio else self._json_bytes
-        chunks: list[bytes] = []
-        size = 0
-        try:
-            async for chunk in self._chunks(scope, receive, limit):
-                self._under_way += len(chunk)
-                size += len(chunk)
-                if self._under_way > self._bounds.bodies_bytes:
-                    raise _Refused(answer_full(scope))
-                chunks.append(chunk)
-            body = b"".join(chunks)
-            chunks.clear()
-            _require_readable(scope, body, is_audio=is_audio)
-            yield body
-        finally:
-            self._under_way -= size
-
-    async def _chunks(self, scope: Scope, receive: Receive, limit: int) -> AsyncIterator[bytes]:
-        """The chunks of a body; raises `_Refused` when it is longer than `limit` or too slow."""
+    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+        """Read a body, and count it among those in use; raises `_Refused` or `ClientDisconnect`."""
+        limit = MAX_AUDIO_BYTES + _FORM_BYTES if _is_audio(scope) else self._json_bytes
         declared = Headers(scope=scope).get("Content-Length", "")
         if declared.isdecimal() and int(declared[:18]) > limit:
             raise _too_large(scope, limit)
-        bounds, clock = self._bounds, asyncio.get_running_loop().time
-        started, size, more = clock(), 0, True
-        while more:
-            seconds = bounds.body_seconds + size / bounds.body_bytes_per_second
-            try:
-                async with asyncio.timeout_at(started + seconds):
-                    message = await receive()
-            except TimeoutError:
-                raise _Refused(answer_slow(scope)) from None
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            chunk: bytes = message.get("body", b"")
-            size += len(chunk)
-            if size > limit:
-                raise _too_large(scope, limit)
-            yield chunk
-            more = message.get("more_body", False)
+        bounds, started = self._bounds, asyncio.get_running_loop().time()
+        chunks: list[bytes] = []
+        size, more = 0, True
+        try:
+            while more:
+                seconds = bounds.body_seconds + size / bounds.body_bytes_per_second
+                message = await _next_message(scope, receive, started + seconds)
+                chunk: bytes = message.get("body", b"")
+                size += len(chunk)
+                self._under_way += len(chunk)
+                self._require_room(scope, size, limit)
+                chunks.append(chunk)
+                more = message.get("more_body", False)
+        except BaseException:
+            self._under_way -= size
+            raise
+        return b"".join(chunks)
+
+    def _require_room(self, scope: Scope, size: int, limit: int) -> None:
+        """Raise `_Refused` for a body longer than `limit`, or when all bodies are too large."""
+        if size > limit:
+            raise _too_large(scope, limit)
+        if self._under_way > self._bounds.bodies_bytes:
+            raise _Refused(answer_full(scope))
+
+
+async def _next_message(scope: Scope, receive: Receive, deadline: float) -> Message:
+    """The next part of a body; raises `_Refused` when it is late, or `ClientDisconnect`."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            message = await receive()
+    except TimeoutError:
+        raise _Refused(answer_slow(scope)) from None
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message
+
+
+def _is_audio(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path.endswith(_AUDIO_PATHS)
 
 
 def _require_readable(scope: Scope, body: bytes, *, is_audio: bool) -> None:
