@@ -4,10 +4,11 @@ import asyncio
 import functools
 import gc
 import inspect
+import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -20,9 +21,12 @@ import pytest
 import stamina
 import structlog
 from asgi_lifespan import LifespanManager
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from fastapi.templating import Jinja2Templates
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import Engine
+from starlette.routing import BaseRoute
 
 from app import main
 from app.config.settings import Settings
@@ -35,8 +39,9 @@ from app.sessions.audio import subprocess_runner
 from app.sessions.clock import Clocks
 from app.sessions.speech.text import installed_hooks
 from app.web.bounds import WebBounds
+from app.web.docs import openapi
 from tests.support.audit import Disk
-from tests.support.database import compiled_for_all, prepared_by_one_script, without_threads
+from tests.support.database import compiled_for_all, prepared_by_a_copy, without_threads
 from tests.support.doubles import FakeClock, FakeKaltura, FakeServices, settings
 from tests.support.postgres import Postgres, postgres
 from tests.support.processes import BACKSTAGE, Running, running
@@ -60,6 +65,9 @@ SETTINGS: Final = {name.upper() for name in Settings.model_fields} | PLANNED_HAR
 VARIABLES: Final = SETTINGS | {f"{name}_FILE" for name in SETTINGS}
 """Names under which a setting can come from outside."""
 
+COLLECTED_AFTER: Final = 20_000
+"""How many new objects Python's collector of garbage looks at; by default it is 700 of them."""
+
 BOUNDS: Final = WebBounds(stream_seconds=0)
 """No stream outlives a test, unless it brings other bounds."""
 
@@ -71,12 +79,16 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """What the modules hold stays until the end: the collector of garbage need not look at it."""
+    """What the modules hold stays until the end: the collector of garbage need not look at it.
+
+    What a test leaves need not be looked for so often either: it is little.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(COLLECTED_AFTER)
         gc.enable()
 
 
@@ -101,9 +113,9 @@ def _a_hang_up_is_not_ignored() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _tables_in_memory_are_made_at_once() -> Iterator[None]:
+def _tables_in_memory_are_copied() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(main, "prepare", prepared_by_one_script())
+        monkeypatch.setattr(main, "prepare", prepared_by_a_copy())
         yield
 
 
@@ -119,6 +131,24 @@ def _pages_are_compiled_once() -> Iterator[None]:
     """Else every broker compiles the templates that it shows anew, as long as a test takes."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(main, "Jinja2Templates", functools.cache(Jinja2Templates))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _routes_are_described_once() -> Iterator[None]:
+    """Else every broker that shows its documents looks at all routes and models anew."""
+
+    documents: dict[tuple[Any, ...], str] = {}
+
+    def described(*, routes: Sequence[BaseRoute], **about: str) -> Any:
+        # All brokers have the very same routes in common.
+        key = *about.items(), *(id(route) for route in routes if isinstance(route, APIRoute))
+        if key not in documents:
+            documents[key] = json.dumps(get_openapi(routes=routes, **about))  # type: ignore[arg-type]
+        return json.loads(documents[key])
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(openapi, "get_openapi", described)
         yield
 
 
