@@ -3,6 +3,7 @@
 import ast
 import functools
 import inspect
+import re
 from collections.abc import Container, Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -117,6 +118,8 @@ def test_no_module_outgrows_a_reader() -> None:
 
 def test_what_starts_a_process_is_no_part_of_the_quick_check() -> None:
     for module in TESTS.rglob("test_*.py"):
+        if "support.processes" not in module.read_text(encoding="utf-8"):
+            continue  # to parse them all takes long
         starts = imports_of(module, "tests") & {f"support.processes.{name}" for name in STARTERS}
         is_marked = "pytest.mark.process" in module.read_text(encoding="utf-8")
         assert is_marked or not starts or module.parent.name == "browser", module
@@ -160,5 +163,9 @@ def test_no_dependency_costs_a_thread() -> None:
 @pytest.mark.parametrize("folder", ["tests", "bench"])
 def test_what_tests_share_is_in_their_support(folder: str) -> None:
     for module in (TESTS.parent / folder).rglob("*.py"):
+        text = module.read_text(encoding="utf-8")
+        outside = re.sub(r"^from tests\.support[. ].*", "", text, flags=re.MULTILINE)
+        if "tests" not in outside:
+            continue  # to parse them all takes long
         for name in imports_of(module, "tests"):
             assert name.split(".")[0] == "support", f"{module} imports tests.{name}"

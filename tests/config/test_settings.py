@@ -1,5 +1,6 @@
 """Settings: each is checked, and a wrong one is named with its fix in one line."""
 
+import os
 import re
 import secrets
 from pathlib import Path
@@ -31,6 +32,9 @@ PRODUCTION = {
 @pytest.fixture(autouse=True)
 def _elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    # Each name is compared with every setting's, in case that it is misspelt.
+    for name in os.environ.keys() - {"PATH", "PYTEST_CURRENT_TEST"}:
+        monkeypatch.delenv(name)
 
 
 @pytest.mark.parametrize(

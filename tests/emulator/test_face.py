@@ -112,8 +112,7 @@ async def test_the_head_calms_down_after_an_utterance(ada: Portrait) -> None:
 
 async def test_each_look_is_another_person() -> None:
     pictures = [
-        light(FaceAnimator(await portrait_of(avatar_id)), 0, REST, speaking=False)
-        for avatar_id in LOOKS
+        np.asarray((await picture_of(avatar_id)).convert("L"), np.int16) for avatar_id in LOOKS
     ]
 
     assert len(pictures) == 3

@@ -7,7 +7,7 @@ from tests.support.doubles import FakeClock, FakeKaltura, InMemoryAuditWriter
 from tests.support.session_store import InMemorySessionStore
 from tests.support.sessions import Domain
 
-SESSIONS = 100
+SESSIONS = 40
 KILOBYTE = 1024
 
 

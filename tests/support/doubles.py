@@ -80,8 +80,11 @@ class FakeClock:
 
 async def settled() -> None:
     """Let everything run that waits for nothing but its turn."""
+    loop: Any = asyncio.get_running_loop()
     for _ in range(20):
         await asyncio.sleep(0)
+        if not loop._ready:
+            return
 
 
 @dataclass(frozen=True)

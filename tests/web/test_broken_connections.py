@@ -125,8 +125,9 @@ async def test_fifty_speaks_over_connections_that_break_are_said_in_order_and_on
     speaking = [asyncio.create_task(speak(text)) for text in texts]
     over = {"done", "failed"}
     while not all(task.done() for task in speaking) or set((await receipts()).values()) - over:
-        clock.advance(0.1)
-        await asyncio.sleep(0.002)  # what is on its way arrives in real time
+        for _ in range(25):  # to look at all texts costs more than to say one
+            clock.advance(0.1)
+            await asyncio.sleep(0.002)  # what is on its way arrives in real time
     assert set(await asyncio.gather(*speaking)) <= {200, 429, 502, 504}
     fates = await receipts()
     assert list(fates) == texts

@@ -137,12 +137,13 @@ async def test_no_forged_token_opens_anything_and_all_are_refused_alike(
     target = template.format(id=session["sessionId"])
     before = len(kaltura.calls)
     refusals = []
-    for forge in FORGED.values():
+    # Each in one of the headers here, and in the other one at the next call.
+    for number, forge in enumerate(FORGED.values(), list(CALLS).index(name)):
+        sent = (_sent, _in_own_header)[number % 2]
         values = forge(session["token"])
-        for sent in (_sent, _in_own_header):
-            refused = await visitor.request(method, target, **sent(values, **content))
-            refusals.append(_shown(refused))
-    assert refusals == refusals[:1] * 2 * len(FORGED)
+        refused = await visitor.request(method, target, **sent(values, **content))
+        refusals.append(_shown(refused))
+    assert refusals == refusals[:1] * len(FORGED)
     assert refusals[0][0] == 401
     assert len(kaltura.calls) == before
     allowed = await visitor.request(method, target, headers=bearer(session), **content)

@@ -3,6 +3,7 @@
 Sessions that were opened under another `AVATAR_BASE_URL` are taken over too, and ended there.
 """
 
+import functools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -33,7 +34,7 @@ from sqlalchemy import (
 )
 
 from app.config.setting_types import MAX_SECONDS
-from app.db.database import METADATA, Database, Rows
+from app.db.database import METADATA, Database, Rows, insert_into
 from app.kaltura.client import SessionAccess
 from app.kaltura.contract import ClientInit
 from app.problems import RecordUnavailable
@@ -197,14 +198,7 @@ class SessionRepository:
 
     def _upsert(self, connection: Connection, rows: list[dict[str, Any]]) -> set[str]:
         """Write rows; the result is the ids of sessions that another process has: none, here."""
-        statement = self._database.insert(SESSIONS)
-        replaced = {name: statement.excluded[name] for name in rows[0]}
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at], set_=replaced
-            ),
-            rows,
-        )
+        connection.execute(_upsert_for(connection.dialect.name), rows)
         return set()
 
     async def leave(self, session: AvatarSession) -> None:
@@ -358,6 +352,16 @@ def was_open_until(now: float) -> Any:
     ended = func.coalesce(SESSIONS.c.ended_at, now)
     limit = case((SESSIONS.c.expires_at < now, SESSIONS.c.expires_at), else_=now)
     return case((ended < limit, ended), else_=limit)
+
+
+@functools.cache
+def _upsert_for(dialect: str) -> Executable:
+    """The statement that inserts or replaces whole rows; to make it costs more than to run it."""
+    statement = insert_into(SESSIONS, dialect)
+    return statement.on_conflict_do_update(
+        index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at],
+        set_={column.name: column for column in statement.excluded},
+    )
 
 
 def _secrets_of(session: AvatarSession) -> bytes:

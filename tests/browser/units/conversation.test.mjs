@@ -110,7 +110,8 @@ test("what is unclear and heard is not given back", async (t) => {
 });
 
 test("after a reload everything that the broker knows is there again, and what was lost is given back", async (t) => {
-  const ago = (seconds) => new Date(Date.now() - seconds * 1000).toISOString();
+  const now = Date.now(); // once: two times of the same utterance are compared below
+  const ago = (seconds) => new Date(now - seconds * 1000).toISOString();
   const { talk, speech, lines, returned, broker } = conversation(t);
   broker.utterances = async () => [
     utterance("a", "done", { startedAt: ago(60), endedAt: ago(58) }),
