@@ -27,7 +27,6 @@ from tests.support.doubles import ADMIN_SECRET, APP_TOKEN, FakeClock
 from tests.support.leaks import Kaltura
 from tests.support.processes import (
     BACKSTAGE,
-    COMMAND,
     STOP_SECONDS,
     Running,
     environment,
@@ -38,6 +37,7 @@ from tests.support.processes import (
     stop,
     wait_until,
 )
+from tests.support.warm_start import WarmProcess
 
 pytestmark = pytest.mark.process
 
@@ -421,7 +421,7 @@ def test_the_emulator_refuses_another_ks(kaltura: Kaltura) -> None:
 
 
 def test_a_killed_demo_takes_its_emulator_along(tmp_path: Path) -> None:
-    with running("demo", tmp_path, ready="/healthz") as demo:
+    with running("demo", tmp_path, ready="/healthz", shell=LOGGED) as demo:
         with httpx.Client(base_url=demo.url) as visitor:
             session = visitor.post("/api/create-avatar-session").json()
             media = visitor.get(f"/api/avatar-sessions/{session['sessionId']}/media").json()
@@ -461,29 +461,23 @@ def test_the_doctor_names_what_is_wrong_and_ends_what_it_opened(
     assert told["well"] is True
 
 
+@pytest.mark.parametrize(
+    ("stopped_by", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_a_doctor_who_is_interrupted_ends_the_session_first(
-    tmp_path: Path, kaltura: Kaltura
+    tmp_path: Path, kaltura: Kaltura, stopped_by: signal.Signals, code: int
 ) -> None:
     kaltura.plays({"operation": "say-text", "kind": "hang"})
-    for stopped_by, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
-        doctor = subprocess.Popen(  # noqa: S603 - our own command
-            [COMMAND, "doctor", "--port", str(free_port())],
-            cwd=tmp_path,
-            env=environment(**KALTURA, **_at(kaltura)),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert doctor.stdout is not None
-        for line in doctor.stdout:
-            if "keep-alive" in line:
-                break
-        doctor.send_signal(stopped_by)
-        rest, errors = doctor.communicate(timeout=20)
-        assert doctor.returncode == code
-        assert "end" in rest.split()
-        assert "Traceback" not in errors
-    assert set(_states(kaltura)) == {"ended"}
+    told = tmp_path / "told"
+    arguments = ["doctor", "--port", str(free_port())]
+    doctor = WarmProcess(arguments, tmp_path, environment(**KALTURA, **_at(kaltura)), told)
+    wait_until("it waits for a text", lambda: "keep-alive" in told.read_text(encoding="utf-8"))
+    doctor.send_signal(stopped_by)
+    assert doctor.wait(STOP_SECONDS) == code
+    _, _, rest = told.read_text(encoding="utf-8").partition("keep-alive")
+    assert "end" in rest.split()
+    assert "Traceback" not in rest
+    assert _states(kaltura) == ["ended"]
 
 
 def test_the_doctor_makes_a_ks_and_tells_who_refused_it(tmp_path: Path, kaltura: Kaltura) -> None:

@@ -29,7 +29,7 @@ async def test_the_keyboard_alone_is_enough(tab: AvatarPage, demo: Demo) -> None
     await press("Enter")
     await tab.status_is("Live")
     await expect(tab.text).to_be_focused()
-    await tab.page.keyboard.type("Said without a mouse.")
+    await tab.page.keyboard.type("Said without a mouse, and for long enough to be stopped. " * 2)
     await press("Control+Enter")
     await expect(tab.fates.first).to_contain_text("speaking")
     await press("Shift+Tab")

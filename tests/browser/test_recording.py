@@ -1,5 +1,7 @@
 """A visitor's own voice: recorded in the page, listened to, and said by the avatar."""
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
@@ -17,7 +19,7 @@ async def test_what_is_recorded_is_said_by_the_avatar(tab: AvatarPage, demo: Dem
 
     await tab.button("Record").press("Enter")
     await expect(tab.button("Finish")).to_be_focused()
-    await expect(tab.page.locator("#recorder-clock")).to_have_text("0:02")
+    await expect(tab.page.locator("#recorder-clock")).to_have_text(re.compile("0:0[2-9]"))
     await press("Enter")
     await expect(tab.button("Say it")).to_be_focused()
     await tab.button("Listen").click()

@@ -30,6 +30,7 @@ async def test_a_problem_of_create_is_told_in_words_and_start_can_be_tried_again
     tab: AvatarPage, demo: Demo
 ) -> None:
     notice = tab.page.get_by_role("alert")
+    await tab.page.clock.install()
     await tab.page.goto(demo.url)
     await _answer_with_problem(tab.page, CREATE, "at-capacity", 503, {"Retry-After": "20"})
     await tab.button("Start").click()
@@ -47,11 +48,15 @@ async def test_a_problem_of_create_is_told_in_words_and_start_can_be_tried_again
     await expect(notice.get_by_role("button")).to_have_count(0)
 
     await _answer_with_problem(tab.page, CREATE, "kaltura-unavailable", 503, {"Retry-After": "2"})
+    await tab.page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
     await tab.button("Start").click()
     again = notice.get_by_role("button")
+    await expect(again).to_have_text("Try again in 2 s")
+    await tab.page.clock.run_for(1000)
     await expect(again).to_have_text("Try again in 1 s")
     await expect(again).to_be_disabled()
     await tab.page.unroute(CREATE)
+    await tab.page.clock.resume()
     await tab.button("Try again").click()
     await tab.status_is("Live")
     await expect(notice).to_be_hidden()

@@ -133,6 +133,16 @@ def _statements_are_compiled_once() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _certificates_are_loaded_once() -> Iterator[None]:
+    """Else each HTTP client of a test loads them all, which costs 50 ms of processor time."""
+    loaded = functools.cache(httpx.create_ssl_context)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name in ("httpx", "httpx._transports.default"):
+            monkeypatch.setattr(f"{name}.create_ssl_context", loaded)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _packages_are_searched_once_for_each_path() -> Iterator[None]:
     """Else every broker reads the description of every package that the tests need."""
     found = functools.cache(lambda _path, group: entry_points(group=group))

@@ -73,18 +73,18 @@ def running(
 ) -> Iterator[Running]:
     """`avatar-broker COMMAND` in `directory`, from when `ready` answers until the block ends.
 
-    Those of one directory add to one log. `shell` is the script that starts it; without one a
-    broker begins with its modules loaded.
+    Those of one directory add to one log. `shell` is the script that starts it; without one it
+    begins with its modules loaded.
     """
     port = free_port()
     arguments = [command, *options, "--port", str(port)]
     log = directory / f"{command}.log"
-    if shell is None and command == "serve":
+    if shell is None:
         warm = WarmProcess(arguments, directory, environment(**settings), log)
-        with _answering(Running(f"http://127.0.0.1:{port}", warm, log), ready) as broker:
-            yield broker
+        with _answering(Running(f"http://127.0.0.1:{port}", warm, log), ready) as warmed:
+            yield warmed
         return
-    started = ["/bin/sh", "-c", shell or 'exec "$@"', "sh", COMMAND, *arguments]
+    started = ["/bin/sh", "-c", shell, "sh", COMMAND, *arguments]
     with serving(started, directory, port=port, ready=ready, log=log, **settings) as process:
         yield process
 

@@ -1,4 +1,4 @@
-"""A broker's process that begins with its modules loaded, which is most of what a start costs."""
+"""A process of the command with its modules loaded, which is most of what a start costs."""
 
 import atexit
 import os
@@ -12,10 +12,12 @@ from typing import Final
 from app import cli, main
 
 _CONTEXT: Final = get_context("forkserver")
+_LOADED: Final = [__name__, "app.doctor.examination", "app.emulator.main"]
+"""What commands load; what is not imported here is loaded in the process that is forked alone."""
 
 
 class WarmProcess:
-    """Runs a command as `avatar-broker` does, forked from a process that has loaded the broker.
+    """Runs a command as `avatar-broker` does, forked from a process that has loaded its modules.
 
     It has those methods of `subprocess.Popen` that tests use.
     """
@@ -32,7 +34,7 @@ class WarmProcess:
         printed = out, errors or out
         for file in printed:
             file.touch()
-        _CONTEXT.set_forkserver_preload([__name__])
+        _CONTEXT.set_forkserver_preload(_LOADED)
         self._process: ForkServerProcess = _CONTEXT.Process(
             target=_run, args=(arguments, directory, dict(environ), printed)
         )
