@@ -121,7 +121,8 @@ def create_app(
     has_replicas = is_postgres(settings.database_url)
     hooks = installed_hooks()
     metrics, recent_calls = Metrics(), RecentCalls(clocks.monotonic)
-    assets, templates = PageFiles(ROOT / "static"), Jinja2Templates(ROOT / "templates")
+    assets = PageFiles(ROOT / "static", clocks.monotonic)
+    templates = Jinja2Templates(ROOT / "templates")
     templates.env.globals["asset"] = assets.url
     traces = None if tracer_provider is None else Traces(tracer_provider)
     observer = when_over(metrics.called, recent_calls.add)

@@ -2,9 +2,11 @@
 
 import gzip
 import hashlib
+import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +35,11 @@ _EMBEDDED: Final = (
 )
 """The folders of the modules of `<kaltura-avatar>` and its frame, and of those they import."""
 
+LOOK_SECONDS: Final = 0.2
+"""How long the version is taken to be the same: a page names several files, and to look through all
+for each took six times as long as the rest of it.
+"""
+
 _VERSION: Final = re.compile(r"[0-9a-f]{16}")
 _TEXT: Final = frozenset({".js", ".css", ".svg"})
 _MAX_FILES: Final = 256
@@ -48,20 +55,28 @@ class PageFiles(StaticFiles):
     Without a version, or with another one, a file is checked for changes each time.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__(directory=folder)
         self.folder: Final = folder
+        self._monotonic = monotonic
+        self._look_at = -math.inf
         self._files: list[File] = []
         self._version = ""
 
     def url(self, path: str) -> str:
         """The address of a file, or of its bundle where there is one."""
-        files = sorted(files_in(self.folder))
-        if files != self._files:
-            self._files, self._version = files, digest_of(files)
+        if self._monotonic() >= self._look_at:
+            self._look()
         if (self.folder / BUNDLES / path).is_file():
             path = f"{BUNDLES}/{path}"
         return f"/static/{self._version}/{path}"
+
+    def _look(self) -> None:
+        """Look whether any file has changed."""
+        files = sorted(files_in(self.folder))
+        if files != self._files:
+            self._files, self._version = files, digest_of(files)
+        self._look_at = self._monotonic() + LOOK_SECONDS
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The file, or 304, with how long it may be kept."""

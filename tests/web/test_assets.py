@@ -10,7 +10,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from app.web.static_files import BUNDLES, CHECKED, FOR_GOOD, PageFiles
+from app.web.static_files import BUNDLES, CHECKED, FOR_GOOD, LOOK_SECONDS, PageFiles
+from tests.support.doubles import FakeClock
 
 SCRIPT = "page/main.js"
 
@@ -24,8 +25,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def assets(folder: Path) -> PageFiles:
-    return PageFiles(folder)
+def assets(folder: Path, clock: FakeClock) -> PageFiles:
+    return PageFiles(folder, clock)
 
 
 @pytest.fixture
@@ -58,10 +59,13 @@ async def test_without_a_version_or_with_another_a_file_is_checked_each_time(
     assert (again.status_code, again.headers["Cache-Control"]) == (304, CHECKED)
 
 
-def test_a_change_of_any_file_makes_another_version(assets: PageFiles, folder: Path) -> None:
+def test_a_change_of_any_file_soon_makes_another_version(
+    assets: PageFiles, folder: Path, clock: FakeClock
+) -> None:
     before = assets.url(SCRIPT)
-    assert assets.url(SCRIPT) == before
     (folder / "picture.png").write_bytes(b"another")
+    assert assets.url(SCRIPT) == before  # a page names files of one version
+    clock.now += LOOK_SECONDS
     assert assets.url(SCRIPT) != before
 
 
