@@ -1,6 +1,7 @@
 """The OpenAPI document tells the truth."""
 
 import json
+import re
 from typing import Any
 
 import httpx
@@ -26,6 +27,11 @@ def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
+
+
+def test_every_reference_leads_to_a_schema(document: dict[str, Any]) -> None:
+    named = re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document))
+    assert set(named) == set(document["components"]["schemas"])
 
 
 def test_every_contract_row_of_this_version_is_there(document: dict[str, Any]) -> None:
