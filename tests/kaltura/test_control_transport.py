@@ -184,10 +184,11 @@ async def test_however_many_creates_hang_an_end_gets_through() -> None:
     "answer",
     [
         OK + b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"forged":true}',
+        OK + b"more",
         OK.replace(b"Set-Cookie: a=b", b"Connection: close"),
         OK.replace(b"HTTP/1.1", b"HTTP/1.0"),
     ],
-    ids=["with more than was asked for", "that is the last", "of an old server"],
+    ids=["with another behind it", "with more behind it", "that is the last", "of an old server"],
 )
 async def test_after_an_answer_another_connection_is_taken(answer: bytes) -> None:
     async with kaltura_that(answering(answer, OK)) as (client, server):
