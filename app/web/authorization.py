@@ -4,7 +4,8 @@ from typing import Final
 
 from starlette.datastructures import Headers
 
-from app.sessions.tokens import is_foreign
+from app.identity.visitor import Visitor
+from app.sessions.access import Caller
 
 TOKEN_HEADER: Final = "Avatar-Token"  # noqa: S105 - a name, and no token
 """The broker's own header for a token: `Authorization` may be taken by a proxy's sign-in."""
@@ -38,5 +39,9 @@ def is_from_proxy(headers: Headers) -> bool:
     Such a token names its issuer and comes in `Authorization`. It proves nothing here: the proxy
     adds it to requests of other sites' pages too.
     """
-    token = token_of(headers)
-    return token is not None and TOKEN_HEADER not in headers and is_foreign(token)
+    return caller_of(headers).token_is_from_proxy
+
+
+def caller_of(headers: Headers, visitor: Visitor | None = None) -> Caller:
+    """The caller who sends these headers: the visitor, where one is known, and the token."""
+    return Caller(visitor, token_of(headers), in_authorization=TOKEN_HEADER not in headers)

@@ -16,7 +16,7 @@ from app.identity.visitor import Visitor
 from app.problems import InvalidRequest, Unauthenticated
 from app.sessions.access import Caller
 from app.sessions.keyring import Keyring
-from app.web.authorization import TOKEN_HEADER, credential_of, token_of
+from app.web.authorization import caller_of, credential_of
 from app.web.cookies import HostCookie
 from app.web.middleware.proxies import signed_in_by_proxy
 from app.web.rate_limiter import address_of
@@ -90,7 +90,7 @@ class AnonymousAuthenticator(VisitorAuthenticator):
         name = _name_of(request)
         if name is None and _WELL_FORMED.fullmatch(cookie := self._cookie.read(request)):
             name = cookie
-        return _caller(request, None if name is None else _visitor(name))
+        return caller_of(request.headers, None if name is None else _visitor(name))
 
     def greet(self, caller: Caller, request: Request, response: Response) -> None:
         """Give a new visitor the cookie, so that a create whose answer is lost can be repeated.
@@ -144,7 +144,7 @@ class JwtAuthenticator(VisitorAuthenticator):
             visitor = await self._verifier.verify(credential)
             if visitor is not None:
                 return Caller(visitor=visitor)
-        return _caller(request, None)
+        return caller_of(request.headers)
 
 
 class HeaderAuthenticator(VisitorAuthenticator):
@@ -152,7 +152,7 @@ class HeaderAuthenticator(VisitorAuthenticator):
 
     async def caller(self, request: Request) -> Caller:
         """The caller whom the proxy names, and the token."""
-        return _caller(request, signed_in_by_proxy(request))
+        return caller_of(request.headers, signed_in_by_proxy(request))
 
 
 def visitor_authenticator(
@@ -164,11 +164,6 @@ def visitor_authenticator(
     if settings.auth_mode == "header":
         return HeaderAuthenticator()
     return AnonymousAuthenticator(keyring.visitors(), https=settings.is_https)
-
-
-def _caller(request: Request, visitor: Visitor | None) -> Caller:
-    headers = request.headers
-    return Caller(visitor, token_of(headers), in_authorization=TOKEN_HEADER not in headers)
 
 
 def _name_of(request: Request) -> str | None:
