@@ -61,10 +61,11 @@ class BodyGuard:
             hand_over(scope, receive)
             await self._app(scope, _replayed(b"", receive), send)
             return
+        is_audio = scope["path"].endswith(_AUDIO_PATHS)
         try:
-            body = await self._read(scope, receive)
+            body = await self._read(scope, receive, is_audio=is_audio)
             try:
-                _require_readable(scope, body, is_audio=_is_audio(scope))
+                _require_readable(scope, body, is_audio=is_audio)
                 await self._app(scope, _replayed(body, receive), send)
             finally:
                 self._under_way -= len(body)
@@ -73,9 +74,9 @@ class BodyGuard:
         except _Refused as refused:
             await refused.answer(scope, receive, send)
 
-    async def _read(self, scope: Scope, receive: Receive) -> bytes:
+    async def _read(self, scope: Scope, receive: Receive, *, is_audio: bool) -> bytes:
         """Read a body, and count it among those in use; raises `_Refused` or `ClientDisconnect`."""
-        limit = MAX_AUDIO_BYTES + _FORM_BYTES if _is_audio(scope) else self._json_bytes
+        limit = MAX_AUDIO_BYTES + _FORM_BYTES if is_audio else self._json_bytes
         declared = Headers(scope=scope).get("Content-Length", "")
         if declared.isdecimal() and int(declared[:18]) > limit:
             raise _too_large(scope, limit)
@@ -115,11 +116,6 @@ async def _next_message(scope: Scope, receive: Receive, deadline: float) -> Mess
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
     return message
-
-
-def _is_audio(scope: Scope) -> bool:
-    path: str = scope["path"]
-    return path.endswith(_AUDIO_PATHS)
 
 
 def _require_readable(scope: Scope, body: bytes, *, is_audio: bool) -> None:
