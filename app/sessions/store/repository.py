@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 
 from app.config.setting_types import MAX_SECONDS
-from app.db.database import METADATA, Database, Rows, insert_into
+from app.db.database import METADATA, Database, Rows
 from app.kaltura.client import SessionAccess
 from app.kaltura.contract import ClientInit
 from app.problems import RecordUnavailable
@@ -196,9 +196,18 @@ class SessionRepository:
                 row[column] = self._keys.encrypt(row[column])
         return row
 
+    @functools.cached_property
+    def _upsert_statement(self) -> Executable:
+        """Inserts or replaces whole rows; to make the statement costs more than to run it."""
+        statement = self._database.insert(SESSIONS)
+        return statement.on_conflict_do_update(
+            index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at],
+            set_={column.name: column for column in statement.excluded},
+        )
+
     def _upsert(self, connection: Connection, rows: list[dict[str, Any]]) -> set[str]:
         """Write rows; the result is the ids of sessions that another process has: none, here."""
-        connection.execute(_upsert_for(connection.dialect.name), rows)
+        connection.execute(self._upsert_statement, rows)
         return set()
 
     async def leave(self, session: AvatarSession) -> None:
@@ -352,16 +361,6 @@ def was_open_until(now: float) -> Any:
     ended = func.coalesce(SESSIONS.c.ended_at, now)
     limit = case((SESSIONS.c.expires_at < now, SESSIONS.c.expires_at), else_=now)
     return case((ended < limit, ended), else_=limit)
-
-
-@functools.cache
-def _upsert_for(dialect: str) -> Executable:
-    """The statement that inserts or replaces whole rows; to make it costs more than to run it."""
-    statement = insert_into(SESSIONS, dialect)
-    return statement.on_conflict_do_update(
-        index_elements=[SESSIONS.c.session_id, SESSIONS.c.opened_at],
-        set_={column.name: column for column in statement.excluded},
-    )
 
 
 def _secrets_of(session: AvatarSession) -> bytes:
