@@ -1,7 +1,5 @@
 """The doctor for a site of another origin: what keeps its pages from using the broker."""
 
-import functools
-import ssl
 from typing import Any
 
 import pytest
@@ -17,14 +15,7 @@ BROKER = "https://avatar.example.com"
 SHOP = "https://shop.invalid"
 ALLOWED = {"allowed_origins": SHOP, "frame_ancestors": "https://*.invalid"}
 HEADER = {"auth_mode": "header", "auth_header": "X-User", "trusted_proxies": "127.0.0.1"}
-READ_ONCE = functools.cache(ssl.create_default_context)
 LOGIN = {"auth_jwks_url": "https://id.example/keys", "auth_issuer": "i", "auth_audience": "a"}
-
-
-@pytest.fixture(autouse=True)
-def _certificates_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else the client of each examination reads them all, which takes longer than its calls."""
-    monkeypatch.setattr(ssl, "create_default_context", READ_ONCE)
 
 
 async def examined(origin: str, broker: str = BROKER, **changes: Any) -> dict[str, tuple[str, str]]:

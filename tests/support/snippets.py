@@ -2,16 +2,13 @@
 
 import asyncio
 import base64
-import functools
 import json
-import ssl
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import httpx
-import pytest
 
 from tests.support.audio import wav
 from tests.support.curl import as_curl_would
@@ -38,15 +35,11 @@ for await (const line of createInterface({ input: process.stdin })) {
 @asynccontextmanager
 async def runner(language: str) -> AsyncIterator[Run]:
     """What runs snippets of this language."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        # Else each client of httpx reads all certificates anew, which takes longer than its call.
-        read_once = functools.cache(ssl.create_default_context)
-        monkeypatch.setattr(ssl, "create_default_context", read_once)
-        if language == "JavaScript":
-            async with _node() as run:
-                yield run
-        else:
-            yield {"curl": _curl, "Python": _python}[language]
+    if language == "JavaScript":
+        async with _node() as run:
+            yield run
+    else:
+        yield {"curl": _curl, "Python": _python}[language]
 
 
 async def _curl(code: str, values: Mapping[str, str]) -> None:
