@@ -202,12 +202,11 @@ async def test_a_used_ticket_is_known_with_its_key_at_every_process(
     before = await one.open("first")
     ticket = (await one.wait("second")).ticket_id
     await one.end(before)
-    if first in ("is created", "is joined"):
-        if first == "is created":
-            kaltura.will("create", gate := Gate(httpx.Response(200, json=ANOTHER)))
-        else:
-            joined = {"success": True, "whepUrl": kaltura.whep_url, "turn": kaltura.turn}
-            kaltura.will("init-client", gate := Gate(httpx.Response(200, json=joined)))
+    joined = {"success": True, "whepUrl": kaltura.whep_url, "turn": kaltura.turn}
+    held_up = {"is created": ("create", ANOTHER), "is joined": ("init-client", joined)}
+    if first in held_up:
+        operation, answer = held_up[first]
+        kaltura.will(operation, gate := Gate(httpx.Response(200, json=answer)))
         asking = asyncio.create_task(ask(one))
         await gate.reached.wait()
         assert await two.admission.ticket_owner_for_create(ticket, "key", None) == "second"
