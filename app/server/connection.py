@@ -19,6 +19,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from app.server.descriptors import most_connections
+from app.server.joined_writes import JoinedWrites
 
 MAX_HEAD_BYTES: Final = 32 * 1024
 """The largest head of a request, and the longest run of chunk extensions or trailers."""
@@ -129,6 +130,7 @@ class LimitedConnection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle
+        cycle.transport = JoinedWrites(cycle.transport, self.loop)
         if cycle.waiting_for_100_continue:
             app = _last_unless_continued(app, cycle)
         super()._start_asgi_task(cycle, app)

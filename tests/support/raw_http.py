@@ -35,15 +35,23 @@ class Client:
         except ConnectionError:
             pass
 
+    async def head(self) -> bytes:
+        """The head of an answer."""
+        return await self._reader.readuntil(b"\r\n\r\n")
+
+    async def piece(self, length: int) -> bytes:
+        """So many bytes of an answer's body."""
+        return await self._reader.readexactly(length)
+
     async def answer(self) -> bytes:
         """One answer with a body of a known length."""
-        head = await self._reader.readuntil(b"\r\n\r\n")
+        head = await self.head()
         length = next(
             int(line.partition(b":")[2])
             for line in head.lower().splitlines()
             if line.startswith(b"content-length:")
         )
-        return head + await self._reader.readexactly(length)
+        return head + await self.piece(length)
 
     async def rest(self, pause: float = 0) -> bytes:
         """Everything until the server closes, with a pause after each piece."""
