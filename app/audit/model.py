@@ -1,8 +1,7 @@
 """The entries of the audit record: one for each control call and each session event."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 OK: Final = "ok"
 PENDING: Final = "pending"
@@ -30,8 +29,7 @@ class Event(StrEnum):
     """A session has ended, whatever the reason."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry of the audit record.
 
     `at` is unix seconds. `outcome` is `OK`, the name of a problem, `PENDING` or `UNKNOWN`. `text`
@@ -47,5 +45,5 @@ class Entry:
     upstream_status: int | None = None
     duration_ms: float | None = None
     text: str | None = None
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: dict[str, Any] = {}  # noqa: RUF012 - it is never changed
     dedup_key: str | None = None

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import structlog
@@ -145,7 +145,7 @@ class AuditWriter:
 
     def note(self, pending: PendingEntry, **changes: Any) -> None:
         """Change fields of an entry, such as its outcome, whether or not it is written yet."""
-        pending.entry = replace(pending.entry, **changes)
+        pending.entry = pending.entry._replace(**changes)
         if pending.row_id is not None and not pending.is_queued:
             self._enqueue(pending)
 
@@ -262,7 +262,7 @@ class AuditWriter:
         late = now - pending.entry.at
         if pending.row_id is None and late > MAX_LATE_SECONDS:
             detail = pending.entry.detail | {"lateSeconds": round(late, 1)}
-            pending.entry = replace(pending.entry, at=now, detail=detail)
+            pending.entry = pending.entry._replace(at=now, detail=detail)
 
     def _enqueue(self, pending: PendingEntry) -> None:
         pending.is_queued = True

@@ -85,9 +85,10 @@ class NonBlockingOutput(io.TextIOBase):
             if self._waiting_bytes + len(data) > self._max_waiting_bytes:
                 self._drop(data)
             else:
+                if not self._waiting:
+                    self._changed.notify_all()
                 self._waiting.append(data)
                 self._waiting_bytes += len(data)
-                self._changed.notify_all()
         return len(text)
 
     def writable(self) -> bool:

@@ -2,9 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import AsyncIterator
-from dataclasses import replace
-from typing import Any, Final, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, Protocol, Self
 
 from app.audit.model import OK, PENDING, UNKNOWN, Entry, Event
 from app.audit.redaction import TextRedaction
@@ -38,8 +37,12 @@ Their callers are still answered only when the entry is on disk, or with the pro
 """
 
 
+Conclude = Callable[["AuditedCall", BaseException | None], Awaitable[None]]
+"""Records what became of a call, which raised this error or none."""
+
+
 class AuditedCall:
-    """One control call, from its arrival until its outcome is known.
+    """One control call, from its arrival until its outcome is known; see `SessionAuditor.call`.
 
     `accepted` begins the call's entry in the audit record; a call that fails before that is
     recorded when it ends. `upstream_status` is the status that Kaltura answered, and `session_id`
@@ -47,10 +50,17 @@ class AuditedCall:
     """
 
     def __init__(
-        self, record: AuditWriter, texts: TextRedaction, entry: Entry, *, bypass_limits: bool
+        self,
+        record: AuditWriter,
+        texts: TextRedaction,
+        entry: Entry,
+        conclude: Conclude,
+        *,
+        bypass_limits: bool,
     ) -> None:
         self._record = record
         self._texts = texts
+        self._conclude = conclude
         self._bypass_limits = bypass_limits
         self._began = time.perf_counter()
         self._pending_entry: PendingEntry | None = None
@@ -65,6 +75,12 @@ class AuditedCall:
 
         self.is_settled = False
         """Whether `carried_out` has told the outcome."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        await self._conclude(self, error)
 
     @property
     def pending_entry(self) -> PendingEntry | None:
@@ -97,7 +113,7 @@ class AuditedCall:
             original, hashed = self._texts.kept(instead_of)
             instead |= {"asked": hashed or original}
         details = self.entry.detail | _known(detail) | _known(instead)
-        self.entry = replace(self.entry, outcome=PENDING, text=kept, detail=details)
+        self.entry = self.entry._replace(outcome=PENDING, text=kept, detail=details)
         never_waits = self._bypass_limits or self.entry.event in NEVER_HELD_BACK
         waits = (first or self._record.is_doubtful) and not never_waits
         self._pending_entry = self._record.begin(
@@ -149,8 +165,7 @@ class SessionAuditor:
 
     # Calls
 
-    @contextlib.asynccontextmanager
-    async def call(
+    def call(
         self,
         operation: Operation,
         session: AvatarSession | None = None,
@@ -158,7 +173,7 @@ class SessionAuditor:
         visitor: str | None = None,
         bypass_limits: bool = False,
         **detail: Any,
-    ) -> AsyncIterator[AuditedCall]:
+    ) -> AuditedCall:
         """Record a call that is made during the block; its entry is on disk when the block is left.
 
         Raises `RecordUnavailable` when the call was carried out and can't be written down, unless
@@ -168,26 +183,25 @@ class SessionAuditor:
         """
         bypass_limits = bypass_limits or operation is Operation.END
         entry = self._entry(Event(operation.value), session, visitor=visitor, **detail)
-        call = AuditedCall(self._record, self._texts, entry, bypass_limits=bypass_limits)
-        try:
-            yield call
-        except Problem as problem:
-            await self._record_problem(call, problem)
-            raise
-        except BaseException:
-            if call.pending_entry is not None:
-                self._record.note(call.pending_entry, **call.final_fields(UNKNOWN))
-            raise
-        if call.pending_entry is None:
-            await self._record_unsent(call, call.final_fields(OK))
-            return
-        if not call.goes_on and not call.is_settled:
-            self._record.note(call.pending_entry, **call.final_fields(OK))
-        await self._record.durable(call.pending_entry)
+        return AuditedCall(
+            self._record, self._texts, entry, self._conclude, bypass_limits=bypass_limits
+        )
 
-    def granted_call(
-        self, operation: Operation, grant: Granted
-    ) -> contextlib.AbstractAsyncContextManager[AuditedCall]:
+    async def _conclude(self, call: AuditedCall, error: BaseException | None) -> None:
+        """Record what became of a call whose block is left."""
+        if isinstance(error, Problem):
+            await self._record_problem(call, error)
+        elif call.pending_entry is None:
+            if error is None:
+                await self._record_unsent(call, call.final_fields(OK))
+        elif error is not None:
+            self._record.note(call.pending_entry, **call.final_fields(UNKNOWN))
+        else:
+            if not call.goes_on and not call.is_settled:
+                self._record.note(call.pending_entry, **call.final_fields(OK))
+            await self._record.durable(call.pending_entry)
+
+    def granted_call(self, operation: Operation, grant: Granted) -> AuditedCall:
         """Record a call that a caller makes of its session; see `call`."""
         return self.call(operation, grant.session, service=grant.service)
 
@@ -219,7 +233,7 @@ class SessionAuditor:
     async def _record_unsent(self, call: AuditedCall, changes: dict[str, Any]) -> None:
         """Record a call that was not sent to Kaltura, throttled to `UNSENT_CALLS_A_MINUTE`."""
         key = f"session:{call.session_id}"
-        await self._record_throttled(replace(call.entry, **changes), key, UNSENT_CALLS_A_MINUTE)
+        await self._record_throttled(call.entry._replace(**changes), key, UNSENT_CALLS_A_MINUTE)
 
     async def settle(self) -> None:
         """Wait until every outcome known by now is on disk, or can't be written."""
@@ -241,7 +255,7 @@ class SessionAuditor:
         )
         dedup_key = f"{Event.ENDED}:{session.session_id}:{session.opened_at!r}"
         self._record.begin(
-            replace(entry, dedup_key=dedup_key), must_persist=True, bypass_limits=True
+            entry._replace(dedup_key=dedup_key), must_persist=True, bypass_limits=True
         )
 
     async def refused(
@@ -264,7 +278,7 @@ class SessionAuditor:
             **detail,
         )
         await self._record_throttled(
-            replace(entry, outcome=problem.name),
+            entry._replace(outcome=problem.name),
             f"{address if is_unidentified else visitor}:{problem.name}",
             UNIDENTIFIED_A_MINUTE if is_unidentified else REFUSED_A_MINUTE,
         )
@@ -274,7 +288,7 @@ class SessionAuditor:
         if left_out is None or self._record.is_doubtful:
             return
         detail = entry.detail | ({"leftOut": left_out} if left_out else {})
-        await self._wait_until_written(self._record.begin(replace(entry, detail=detail)))
+        await self._wait_until_written(self._record.begin(entry._replace(detail=detail)))
 
     async def _wait_until_written(self, pending_entry: PendingEntry) -> None:
         """Wait for an entry without raising: the caller is answered with a problem already."""

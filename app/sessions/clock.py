@@ -4,13 +4,28 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 Clock = Callable[[], float]
 """Function that returns the time in seconds."""
 
 Sleep = Callable[[float], Awaitable[None]]
 """Coroutine function that waits for a number of seconds of a monotonic clock."""
+
+
+class Timer(Protocol):
+    """A call that is made later."""
+
+    def cancel(self) -> object:
+        """Make the call never."""
+
+
+def _call_later(seconds: float, callback: Callable[[], None]) -> Timer:
+    return asyncio.get_running_loop().call_later(seconds, callback)
+
+
+CallLater = Callable[[float, Callable[[], None]], Timer]
+"""Function that makes a call after a number of seconds of a monotonic clock."""
 
 PAUSE_SECONDS: Final = 2
 """Seconds between two readings of a clock that tell that the process was paused in between; the
@@ -32,13 +47,14 @@ def seconds_since_boot() -> float:
 class Clocks:
     """The clocks that the process uses; tests replace them.
 
-    `wall` gives unix seconds, `monotonic` seconds that never jump, and `sleep` waits for a number
-    of monotonic seconds.
+    `wall` gives unix seconds, `monotonic` seconds that never jump. `sleep` waits for a number of
+    monotonic seconds, and `call_later` makes a call after as many.
     """
 
     wall: Clock = time.time
     monotonic: Clock = seconds_since_boot
     sleep: Sleep = asyncio.sleep
+    call_later: CallLater = _call_later
 
 
 class SessionClock:

@@ -1,7 +1,6 @@
 """Keeps the sessions of this process, and is the only place where they change."""
 
 from collections import Counter, OrderedDict
-from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -135,7 +134,7 @@ class SessionRegistry:
         before = runtime.session
         if before.ended_upstream or runtime.is_lost:
             return before
-        runtime.session = after = replace(before, **changes)
+        runtime.session = after = before._replace(**changes)
         self.index.change(runtime, before, None if after.ended_upstream else after)
         if after.ended_upstream:
             del self._open[runtime.session_id]
@@ -211,7 +210,7 @@ class SessionRegistry:
         self._lose(runtime)
         self.handed_over_count += 1
         await self._auditor.settle()
-        await self._store.give_up(replace(runtime.session, utterances=utterances))
+        await self._store.give_up(runtime.session._replace(utterances=utterances))
 
     def lose_all(self) -> None:
         """Forget every session: other processes have them, or will take them over."""

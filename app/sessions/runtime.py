@@ -1,9 +1,7 @@
 """One session's state in this process: its lock, speech, recordings and current data."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, Self
 
 from app.kaltura.client import Recording
 from app.problems import QueueFull, ReplicaUnavailable, SessionEnded
@@ -21,23 +19,24 @@ class CallLock:
         self._lock = asyncio.Lock()
         self._waiting = 0
 
-    @contextlib.asynccontextmanager
-    async def held(self, *, bypass_limits: bool = False) -> AsyncIterator[None]:
+    def held(self, *, bypass_limits: bool = False) -> Self:
         """Hold the lock during the block.
 
         Raises `QueueFull` past `MAX_WAITING_CALLS`, except for a call that bypasses limits.
         """
         if self._waiting >= MAX_WAITING_CALLS and not bypass_limits:
             raise QueueFull(retry_after=1)
+        return self
+
+    async def __aenter__(self) -> None:
         self._waiting += 1
         try:
             await self._lock.acquire()
         finally:
             self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._lock.release()
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 class SessionRuntime:

@@ -1,7 +1,6 @@
 """Two processes may both see a session end, as when one takes over what the other had begun."""
 
 from contextlib import AsyncExitStack
-from dataclasses import replace
 
 from pydantic import SecretStr
 
@@ -28,7 +27,7 @@ async def test_an_end_that_two_processes_tell_is_on_record_once(
         seen_at=clock.now,
         ready=True,
     )
-    given_anew = replace(session, opened_at=clock.now)
+    given_anew = session._replace(opened_at=clock.now)
     async with AsyncExitStack() as stack:
         for told in ([session], [session, given_anew]):
             database = await stack.enter_async_context(open_database(database_url, prepare))

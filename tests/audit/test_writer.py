@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -119,7 +118,7 @@ async def test_what_became_of_a_call_is_added_and_nobody_waits_for_it(
 
 async def test_each_call_of_one_commit_has_its_own_outcome(disk: Disk, record: AuditWriter) -> None:
     outcomes = ["ok", "queue-full", "kaltura-failed"]
-    lines = [record.begin(replace(SAID, text=outcome)) for outcome in outcomes]
+    lines = [record.begin(SAID._replace(text=outcome)) for outcome in outcomes]
     for line, outcome in zip(lines, outcomes, strict=True):
         await record.durable(line)
         record.note(line, outcome=outcome)
@@ -276,11 +275,11 @@ async def test_in_a_long_outage_what_there_is_much_of_leaves_room_to_the_rest(
     with pytest.raises(RecordUnavailable):
         await record.durable(record.begin(SAID))
     disk.open.clear()
-    entry = replace(SAID, event=event)
+    entry = SAID._replace(event=event)
     for _ in range(MAX_QUEUED_WHILE_FAILING + 2):
         record.begin(entry, must_persist=True)
     lost = record.lost
-    record.begin(replace(SAID, event=Event.END), must_persist=True)
+    record.begin(SAID._replace(event=Event.END), must_persist=True)
     waiting = record.waiting
     disk.is_full = False
     disk.open.set()

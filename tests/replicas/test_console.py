@@ -16,7 +16,6 @@ from app.main import Transports, create_app
 from app.problems import RecordUnavailable
 from app.replicas.lease import TRUST_SECONDS, TTL_SECONDS
 from app.replicas.postgres_lease import PostgresLease
-from app.sessions.clock import Clocks
 from app.sessions.store.model import WATCHED_SECONDS
 from app.sessions.store.overview import DEAD_SECONDS
 from app.web.bounds import WebBounds
@@ -46,7 +45,7 @@ async def start(
                 app = create_app(
                     settings(database_url=postgres_url, operator_token=OPERATOR, **changes),
                     transports=Transports(kaltura=kaltura),
-                    clocks=Clocks(wall=clock, monotonic=clock, sleep=clock.sleep),
+                    clocks=clock.clocks,
                     bounds=WebBounds(stream_seconds=600, look_seconds=0.02, rest_seconds=0.01),
                     listening_at=("127.0.0.1", 8001 + n),
                 )

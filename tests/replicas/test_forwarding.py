@@ -654,7 +654,7 @@ async def test_when_none_takes_it_over_the_call_is_told_so_in_time(
 ) -> None:
     clock = FakeClock()
     owner = await brokers.start()
-    other = await brokers.start(clocks=Clocks(brokers.clock, clock, clock.sleep))
+    other = await brokers.start(clocks=Clocks(brokers.clock, clock, clock.sleep, clock.call_later))
     session, _ = await opened_at(owner)
     owner.close()
     began = clock()
@@ -744,7 +744,7 @@ async def test_while_the_database_is_away_calls_go_to_the_owner_that_is_known(
 ) -> None:
     clock = FakeClock()
     owner = await brokers.start()
-    other = await brokers.start(clocks=Clocks(brokers.clock, clock, clock.sleep))
+    other = await brokers.start(clocks=Clocks(brokers.clock, clock, clock.sleep, clock.call_later))
     session, _ = await opened_at(owner)
 
     async def away(_: Any) -> Any:

@@ -4,7 +4,6 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -448,13 +447,13 @@ async def test_the_journal_and_the_memory_count_the_same_seconds(
         "today": (20, 80, 900),
     }
     for name, (opened, ended, expires) in lives.items():
-        session = replace(
-            session_of(name, clock), opened_at=midnight + opened, expires_at=midnight + expires
+        session = session_of(name, clock)._replace(
+            opened_at=midnight + opened, expires_at=midnight + expires
         )
         if ended is not None:
             ended_at = midnight + ended
-            session = replace(
-                session, ended=EndReason.VISITOR, ended_at=ended_at, ended_upstream=True
+            session = session._replace(
+                ended=EndReason.VISITOR, ended_at=ended_at, ended_upstream=True
             )
         for store in (process.house.store, memory):
             await store.save(session)
@@ -531,7 +530,7 @@ async def test_an_id_that_another_process_remembers_is_still_ours_to_change(
     house = Domain(FakeKaltura(), clock)
     ours = house.registry.add(session_of("same", clock))
     assert ours is not None
-    theirs = replace(ours.session, ended=EndReason.VISITOR, ended_upstream=True)
+    theirs = ours.session._replace(ended=EndReason.VISITOR, ended_upstream=True)
     monkeypatch.setattr(house.store, "take_over", AsyncMock(return_value=[theirs]))
     await house.registry.take_over()
     await house.registry.touch(ours)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,7 +75,7 @@ async def test_a_slow_write_holds_up_its_own_sessions_next_and_no_other(
     first = session("session-1", "nobody", clock())
     await repository.save(first)
     await other.execute(update(SESSIONS).values(owner="somebody"))
-    changes = [asyncio.create_task(repository.save(replace(first, owner=o))) for o in "abc"]
+    changes = [asyncio.create_task(repository.save(first._replace(owner=o))) for o in "abc"]
     await waiting(database, 1)
     async with asyncio.timeout(4):
         await repository.save(session("session-2", "d", clock()))

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -557,7 +556,7 @@ async def test_an_empty_token_opens_nothing(kaltura: FakeKaltura, clock: FakeClo
     house = Domain(kaltura, clock, avatar_token_mode="direct")
     session = await house.open()
     access = SessionAccess("over", SecretStr(""))
-    house.registry.add(replace(session.session, access=access, ended=EndReason.VISITOR))
+    house.registry.add(session.session._replace(access=access, ended=EndReason.VISITOR))
     for session_id in ("over", session.session_id):
         with pytest.raises(Unauthenticated):
             await house.access_control.find(Caller(token=""), session_id)

@@ -27,7 +27,7 @@ OWNERS, ADDRESSES, TOKENS = ("ann", "bob"), ("192.0.2.1", "192.0.2.2", None), ("
 moments = st.sampled_from([-120.0, -30.0, 0.0, 0.5, 60.0]).map(lambda seconds: NOW + seconds)
 
 sessions = st.builds(
-    AvatarSession,
+    lambda **fields: AvatarSession(**fields),  # noqa: PLW0108 - else all other fields are made up
     access=st.builds(
         SessionAccess,
         st.sampled_from(["1", "2", "3", "4"]),
@@ -158,12 +158,11 @@ def test_the_estimate_is_as_good_as_if_every_session_was_looked_at(
     index, clock = SessionIndex(), Domain(FakeKaltura(), FakeClock(NOW)).clock
     estimate = WaitEstimate(index, max_seconds=MAX_SECONDS, idle_seconds=IDLE_SECONDS, clock=clock)
     for length in lengths:
-        estimate.learn(replace(open_sessions[0], opened_at=NOW, ended_at=NOW + length))
+        estimate.learn(open_sessions[0]._replace(opened_at=NOW, ended_at=NOW + length))
     places = []
     for number, session in enumerate(open_sessions):
         runtime = runtime_of(str(number))
-        runtime.session = replace(
-            session,
+        runtime.session = session._replace(
             access=replace(session.access, session_id=str(number)),
             expires_at=min(session.expires_at, session.opened_at + MAX_SECONDS),
             ended=EndReason.VISITOR if ended[number] else None,

@@ -21,6 +21,7 @@ from app.db.database import IN_MEMORY, Database
 from app.observability.logs import Level, configure_logging
 from app.observability.pseudonyms import Pseudonyms
 from app.server.output import NonBlockingOutput
+from app.sessions.clock import Clocks
 
 KS = "canary-ks-7f3a"
 KALTURA_TOKEN = "canary-kaltura-jwt-91be"
@@ -67,9 +68,23 @@ class FakeClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait until so many have passed."""
+        await self._sleeper(seconds)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.Future[None]:
+        """Make a call when so many have passed, unless the result is cancelled."""
+        sleeper = self._sleeper(seconds)
+        sleeper.add_done_callback(lambda over: None if over.cancelled() else callback())
+        return sleeper
+
+    @property
+    def clocks(self) -> Clocks:
+        """The clocks of a broker whose time passes only when told."""
+        return Clocks(wall=self, monotonic=self, sleep=self.sleep, call_later=self.call_later)
+
+    def _sleeper(self, seconds: float) -> asyncio.Future[None]:
         sleeper = asyncio.get_running_loop().create_future()
         self._sleepers.append((self.now + seconds, sleeper))
-        await sleeper
+        return sleeper
 
     async def pass_by(self, seconds: float, step: float = 0.05) -> None:
         """Let time pass little by little, and whoever waits for it act."""

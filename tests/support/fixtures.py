@@ -34,7 +34,6 @@ from app.db.database import Database, open_database
 from app.main import Transports, create_app
 from app.migrations import prepare
 from app.sessions.audio import subprocess_runner
-from app.sessions.clock import Clocks
 from app.sessions.speech.text import installed_hooks
 from app.web.bounds import WebBounds
 from app.web.docs import openapi
@@ -285,7 +284,7 @@ async def visit(
                 app = create_app(
                     settings(**changes),
                     transports=Transports(kaltura=kaltura, speech=speech, pictures=kaltura),
-                    clocks=Clocks(wall=clock, monotonic=clock, sleep=clock.sleep),
+                    clocks=clock.clocks,
                     bounds=bounds,
                     stopping=stopping,
                 )

@@ -79,7 +79,7 @@ class Domain:
             keyring=keyring_of(self.settings),
             services=speech,
             record=record or InMemoryAuditWriter(),
-            clocks=Clocks(clock, monotonic, monotonic.sleep),
+            clocks=Clocks(clock, monotonic, monotonic.sleep, monotonic.call_later),
             clock=self.clock,
             shared_capacity=shared_capacity,
         )

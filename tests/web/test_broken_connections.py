@@ -15,7 +15,6 @@ from asgi_lifespan import LifespanManager
 
 from app.kaltura.contract import MIRROR_PATH
 from app.main import create_app
-from app.sessions.clock import Clocks
 from app.sessions.speech.backlog import MAX_QUEUED
 from tests.support.doubles import FakeClock, settings
 
@@ -95,7 +94,7 @@ async def visitor(kaltura: Kaltura, clock: FakeClock) -> AsyncIterator[httpx.Asy
                 session_idle_seconds=3600,
                 session_max_seconds=3600,
             ),
-            clocks=Clocks(wall=clock, monotonic=clock, sleep=clock.sleep),
+            clocks=clock.clocks,
         )
         async with (
             LifespanManager(app) as manager,

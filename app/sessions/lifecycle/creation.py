@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Coroutine
-from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -147,7 +146,7 @@ class SessionCreator:
     async def _end_at_once(self, session: AvatarSession, reservation: Reservation) -> None:
         """Keep a session that no visitor gets, and end it in the background."""
         with contextlib.suppress(Problem):
-            runtime = await self._keep(replace(session, ready=False), reservation)
+            runtime = await self._keep(session._replace(ready=False), reservation)
             await self._written(runtime, self._registry.save(runtime))
             self._terminator.end_soon(runtime, EndReason.FAILED)
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 import structlog
@@ -12,7 +12,7 @@ from app.audit.model import OK, UNKNOWN
 from app.kaltura.client import Recording
 from app.kaltura.contract import TurnId
 from app.problems import Problem, ReplicaUnavailable, SessionEnded
-from app.sessions.clock import Clocks
+from app.sessions.clock import Clocks, Timer
 from app.sessions.error_mapping import UnwantedCall
 from app.sessions.speech.backlog import SpeechBacklog
 from app.sessions.speech.chunks import (
@@ -56,21 +56,23 @@ class SpeechQueue:
         self._interrupter = Interrupter(interrupt, clocks, on_done=self._advance)
         self._not_before = -math.inf
         self._sender_task: asyncio.Task[None] | None = None
-        self._timer_task: asyncio.Task[None] | None = None
+        self._timer: Timer | None = None
         self._timer_at = math.inf
         self._over: str | None = None
         self._is_lost = False
 
-    @asynccontextmanager
-    async def in_order(self) -> AsyncIterator[int]:
-        """Run the block for one caller at a time, in order of arrival; gives `put`'s `stop_count`.
+    @property
+    def stop_count(self) -> int:
+        """The number of Stops so far; `put` takes it as it was before the caller's turn."""
+        return self._interrupter.count
+
+    def in_order(self) -> AbstractAsyncContextManager[None]:
+        """Run the block for one caller at a time, in order of arrival.
 
         Hooks are asked about a text inside the block, so that no text overtakes another. Raises
         `QueueFull`.
         """
-        stop_count = self._interrupter.count
-        async with self._backlog.in_order(self._seconds_to_room()):
-            yield stop_count
+        return self._backlog.in_order(self._seconds_to_room())
 
     def require_room(self, turn_id: TurnId, text: str, recording: Recording | None = None) -> None:
         """Raise `QueueFull` when there is no room for this text or recording."""
@@ -251,16 +253,15 @@ class SpeechQueue:
         self._stop_timer()
         if times:
             self._timer_at = at
-            self._timer_task = asyncio.create_task(self._advance_after(at - now))
+            self._timer = self._clocks.call_later(at - now, self._advance_in_time)
 
     def _stop_timer(self) -> None:
-        if self._timer_task is not None:
-            self._timer_task.cancel()
-        self._timer_task, self._timer_at = None, math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._timer_at = None, math.inf
 
-    async def _advance_after(self, seconds: float) -> None:
-        await self._clocks.sleep(seconds)
-        self._timer_task, self._timer_at = None, math.inf
+    def _advance_in_time(self) -> None:
+        self._timer, self._timer_at = None, math.inf
         self._advance()
 
     async def _send(self, utterance: Utterance) -> None:

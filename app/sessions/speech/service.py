@@ -239,7 +239,8 @@ class SpeechService:
         is_final: bool,
     ) -> Receipt:
         queue = self._speech_of(runtime).queue
-        async with queue.in_order() as stop_count:
+        stop_count = queue.stop_count
+        async with queue.in_order():
             queue.require_room(turn_id, text)
             text = await self._moderate(runtime, call, turn_id, text, is_final=is_final)
             utterance = queue.begin(turn_id, text)
@@ -257,7 +258,8 @@ class SpeechService:
     ) -> Receipt:
         """Queue a recording, which no hook checks; `detail` is for the audit record."""
         queue = self._speech_of(runtime).queue
-        async with queue.in_order() as stop_count:
+        stop_count = queue.stop_count
+        async with queue.in_order():
             queue.require_room(turn_id, "", recording)
             await call.accepted(turnId=turn_id, **detail)
             utterance = queue.begin(turn_id, "")

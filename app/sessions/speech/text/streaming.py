@@ -52,7 +52,8 @@ class StreamedText:
 
     async def read(self, texts: AsyncIterator[str]) -> Receipt:
         """Read the text and queue it to be said; raises the `Problem` that ended it."""
-        async with self._queue.in_order() as self._stop_count:
+        self._stop_count = self._queue.stop_count
+        async with self._queue.in_order():
             self._queue.require_room(self._turn_id, "")
             utterance = self._queue.begin(self._turn_id, "")
             utterance.open = True
