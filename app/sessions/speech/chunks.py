@@ -37,10 +37,14 @@ class SayChunk(Protocol):
 
 
 def new_future() -> asyncio.Future[Any]:
-    """Create a future for a caller that may go away, such as `SpeechChunk.accepted`."""
-    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    future.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return future
+    """Create a future of the running loop."""
+    return asyncio.get_running_loop().create_future()
+
+
+def fail(future: asyncio.Future[Any], error: BaseException) -> None:
+    """Give an error to a future whose caller may have gone away."""
+    future.set_exception(error)
+    future.exception()  # asyncio warns of an exception that nobody has looked at
 
 
 def report_outcome(
@@ -56,7 +60,7 @@ def report_outcome(
     if error is None:
         waiting.set_result(None)
     else:
-        waiting.set_exception(error)
+        fail(waiting, error)
 
 
 def take_next_chunk(utterance: Utterance, limit: int) -> SpeechChunk:

@@ -10,7 +10,7 @@ from typing import Final
 from app.kaltura.contract import Operation, TurnId
 from app.problems import InvalidRequest, Problem
 from app.sessions.auditing import AuditedCall
-from app.sessions.speech.chunks import new_future
+from app.sessions.speech.chunks import fail, new_future
 from app.sessions.speech.text.streaming import STALL_SECONDS
 from app.sessions.speech.utterances import Receipt
 
@@ -154,7 +154,7 @@ class IdempotentSpeaks:
                 self._forget(attempt)
             if isinstance(error, Problem):
                 # A copy, which does not keep what the traceback refers to, such as a recording.
-                attempt.outcome.set_exception(copy.copy(error))
+                fail(attempt.outcome, copy.copy(error))
             else:
                 attempt.outcome.cancel()
             raise

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from app.audit.model import OK, UNKNOWN
+from app.audit.model import UNKNOWN
 from app.kaltura.client import Recording
 from app.kaltura.contract import TurnId
 from app.problems import Problem, ReplicaUnavailable, SessionEnded
@@ -286,30 +286,24 @@ class SpeechQueue:
         except ChunkTooLong:
             utterance.chunks.insert(0, chunk)
         except UnwantedCall:
-            self._report_outcome(chunk, outcome=UtteranceState.INTERRUPTED)
+            report_outcome(chunk, outcome=UtteranceState.INTERRUPTED)
         except Problem as problem:
             pause = pause_before_next_try(chunk, problem)
             if pause is None or not is_wanted():
                 self._fail(utterance, problem)
-                self._report_outcome(chunk, problem, outcome=problem.name)
+                report_outcome(chunk, problem, outcome=problem.name)
             else:
                 chunk.tries += 1
                 utterance.chunks.insert(0, chunk)
                 self._not_before = self._monotonic() + pause
         except Exception as error:
             self._fail(utterance, None)
-            self._report_outcome(chunk, error, outcome=UNKNOWN)
+            report_outcome(chunk, error, outcome=UNKNOWN)
             log.exception("bug")
         else:
             utterance.turns += chunk.final
             self._playback.add(utterance, chunk.text, seconds, self._monotonic())
-            self._report_outcome(chunk)
-
-    def _report_outcome(
-        self, chunk: SpeechChunk, error: Exception | None = None, *, outcome: str = OK
-    ) -> None:
-        self._update_states()
-        report_outcome(chunk, error, outcome=outcome)
+            report_outcome(chunk)
 
     def _fail(self, utterance: Utterance, problem: Problem | None) -> None:
         """Drop the rest of an utterance that failed, which would make no sense alone."""

@@ -70,7 +70,7 @@ class SpeakCall(ControlCall):
         key = _valid(_KEY, request.headers.get("Idempotency-Key"), "header", "Idempotency-Key")
         grant = await find(request, _session_id(request))
         grant, headers = await count_speak(request, grant, key)
-        turn = _valid(_TURN, request.query_params.get("turnId"), "query", "turnId")
+        turn = _valid(_TURN, _query(request, "turnId"), "query", "turnId")
         written = written_texts(request)
         return cls(state_of(request), grant, headers, key, content, turn, written)
 
@@ -110,6 +110,11 @@ OF_MIRRORED_SPEAK: Final = documented(_of_mirrored_speak)
 def _session_id(request: Request) -> str:
     session_id: str = request.path_params["sessionId"]
     return session_id
+
+
+def _query(request: Request, name: str) -> str | None:
+    """A parameter of the query, which most requests do not have."""
+    return request.query_params.get(name) if request.scope["query_string"] else None
 
 
 async def _json_body(request: Request) -> Any:
