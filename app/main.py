@@ -32,8 +32,8 @@ from app.observability.tracing import UNTRACED, Traces
 from app.problems import Problem
 from app.replicas.client import open_replica_client
 from app.replicas.forwarded_call import ForwardedCallHeader
-from app.replicas.joining import lease_of
 from app.replicas.lease import LINE_CHANGED, SESSIONS_MOVED, Lease
+from app.replicas.membership import lease_of
 from app.replicas.owners import SessionOwners
 from app.replicas.rates import SharedRateCounter
 from app.replicas.secret_key_canary import require_shared_secret_key

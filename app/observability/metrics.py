@@ -26,7 +26,7 @@ from app.kaltura.breaker import STATES
 from app.kaltura.observation import Exchange
 from app.observability.logs import dropped_lines
 from app.sessions.speech.voice.tts_fallback import SpeechMode
-from app.sessions.stats import Stats, StatsOfAll
+from app.sessions.stats import SharedStats, Stats
 from app.sessions.store.model import EndReason
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -91,9 +91,9 @@ class Metrics:
         self._calls(operation, exchange.outcome).inc()
         self._call_seconds(operation).observe(exchange.seconds)
 
-    def exposition(self, stats: Stats, of_all: StatsOfAll) -> bytes:
+    def exposition(self, stats: Stats, shared: SharedStats) -> bytes:
         """All metrics in Prometheus' text format: those of this process and of all replicas."""
-        self._at_scrape.stats = stats, of_all
+        self._at_scrape.stats = stats, shared
         return generate_latest(self._registry)
 
     # By their labels the counters are found in a cache, which saves 12 us of each speak.
@@ -116,7 +116,7 @@ class Metrics:
 class _AtScrape(Collector):
     """The metrics that other parts count, read at each scrape."""
 
-    stats: tuple[Stats, StatsOfAll] | None = None
+    stats: tuple[Stats, SharedStats] | None = None
 
     def describe(self) -> Iterable[Metric]:
         """Nothing: without this method the registry would call `collect` when it registers."""
@@ -126,7 +126,7 @@ class _AtScrape(Collector):
         """The metrics from the last `stats`; none before the first scrape."""
         if self.stats is None:
             return
-        now, of_all = self.stats
+        now, shared = self.stats
         lost = {"": dropped_lines()}
         yield _counter("log_lines_dropped", "Lines of the log that could not be written", lost)
         yield _gauge("sessions_live", "Sessions that visitors may use", now.live)
@@ -175,8 +175,8 @@ class _AtScrape(Collector):
             "Changes refused: another replica has the session",
             {"": now.fenced_writes},
         )
-        yield _gauge("all_sessions_live", "Sessions that visitors may use, of all", of_all.live)
-        yield _gauges("all_replicas", "Replicas in each state", of_all.replicas_by_state, "state")
+        yield _gauge("all_sessions_live", "Sessions that visitors may use, of all", shared.live)
+        yield _gauges("all_replicas", "Replicas in each state", shared.replicas_by_state, "state")
 
 
 def _gauge(name: str, meaning: str, value: float) -> Metric:

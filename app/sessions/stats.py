@@ -52,7 +52,7 @@ class Stats:
 
 
 @dataclass(frozen=True)
-class StatsOfAll:
+class SharedStats:
     """Figures of all replicas together; every replica gives the same."""
 
     live_by_replica: Mapping[str, int]
@@ -115,12 +115,12 @@ class StatsReader:
             fenced_writes=self.registry.fenced_count,
         )
 
-    async def of_all(self) -> StatsOfAll:
+    async def shared_stats(self) -> SharedStats:
         """The figures of all replicas; this one's sessions are counted in memory."""
         own = self.registry.index.live
         if self.overview is None:
-            return StatsOfAll({"": own})
+            return SharedStats({"": own})
         by_replica = await self.overview.live_by_replica()
-        return StatsOfAll(
+        return SharedStats(
             {**by_replica, self.overview.own_name: own}, await self.overview.replicas()
         )

@@ -18,8 +18,8 @@ from app.main import Transports, create_app
 from app.migrations import prepare
 from app.problems import OutcomeUnknown, RecordUnavailable, ReplicaUnavailable
 from app.replicas import postgres_lease
-from app.replicas.joining import own_url, settings_hash
 from app.replicas.lease import SESSIONS_MOVED, TTL_SECONDS
+from app.replicas.membership import own_url, settings_hash
 from app.replicas.postgres_lease import PostgresLease
 from app.replicas.table import ReplicaState
 from app.sessions.clock import SessionClock

@@ -19,10 +19,10 @@ from app.problems import (
 )
 from app.sessions.access import SERVICE
 from app.sessions.admission import Opened
-from app.sessions.capacity import line_reader, manager
-from app.sessions.capacity.line_reader import LineReader, LineSnapshot
+from app.sessions.capacity import manager, waiting_line
 from app.sessions.capacity.manager import QueuePosition
 from app.sessions.capacity.state import CapacityState
+from app.sessions.capacity.waiting_line import LineSnapshot, WaitingLineReader
 from app.sessions.capacity.waiting_room import ABSENT_SECONDS, TURN_SECONDS
 from app.sessions.lifecycle.options import SessionOptions
 from app.sessions.lifecycle.presence import LEAVE_SECONDS
@@ -229,7 +229,7 @@ async def test_a_turn_is_told_at_once_and_a_better_place_the_later_the_more_wait
 async def test_between_two_looks_is_a_pause_as_many_times_as_long_as_they_take(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(line_reader, "MAX_PAUSE_SECONDS", 60)
+    monkeypatch.setattr(waiting_line, "MAX_PAUSE_SECONDS", 60)
     line, begun = LineSnapshot(0.0, {}, set(), 0, is_due=False), asyncio.Event()
 
     async def look() -> LineSnapshot:
@@ -237,7 +237,7 @@ async def test_between_two_looks_is_a_pause_as_many_times_as_long_as_they_take(
         await asyncio.sleep(0.001)
         return line
 
-    looks = LineReader(look, rest=1e6)
+    looks = WaitingLineReader(look, rest=1e6)
     assert await looks.since(time.monotonic()) is line
     begun.clear()
     again = asyncio.create_task(looks.since(time.monotonic()))
@@ -255,7 +255,7 @@ async def test_all_who_ask_are_told_when_the_line_can_not_be_looked_up() -> None
         await asyncio.sleep(0)
         raise RecordUnavailable
 
-    line = LineReader(look)
+    line = WaitingLineReader(look)
     now = time.monotonic()
     answers = await asyncio.gather(*(line.since(now) for _ in range(3)), return_exceptions=True)
     assert [type(answer) for answer in answers] == [RecordUnavailable] * 3

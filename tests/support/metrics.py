@@ -8,21 +8,21 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.sessions.speech.voice.tts_fallback import SpeechMode
-from app.sessions.stats import Stats, StatsOfAll
+from app.sessions.stats import SharedStats, Stats
 from app.sessions.store.model import EndReason
 
 OPERATOR = "an-operator-token-for-tests"
 BEARER = {"Authorization": f"Bearer {OPERATOR}"}
 
 
-def nothing_counted() -> tuple[Stats, StatsOfAll]:
+def nothing_counted() -> tuple[Stats, SharedStats]:
     """The figures of a broker that has just started."""
     counts: dict[str, Any] = dict.fromkeys(Stats.__dataclass_fields__, 0) | {
         "ended": dict.fromkeys(EndReason, 0),
         "ks_renewals": {"made": 0},
         "voice_said": dict.fromkeys(SpeechMode, 0),
     }
-    return Stats(**counts), StatsOfAll({})
+    return Stats(**counts), SharedStats({})
 
 
 async def scraped(visitor: httpx.AsyncClient) -> dict[str, Metric]:

@@ -12,7 +12,6 @@ from typing import Final
 from app.config.settings import Settings
 from app.problems import AtCapacity, RecordUnavailable, TicketNotFound, TooManySessions
 from app.sessions.capacity.address_share import share_of
-from app.sessions.capacity.line_reader import LinePlace, LineReader, LineSnapshot
 from app.sessions.capacity.state import (
     CapacityState,
     CapacityStore,
@@ -22,6 +21,7 @@ from app.sessions.capacity.state import (
     Result,
 )
 from app.sessions.capacity.wait_estimate import WaitEstimate
+from app.sessions.capacity.waiting_line import LinePlace, LineSnapshot, WaitingLineReader
 from app.sessions.capacity.waiting_room import Ticket
 from app.sessions.store.model import AvatarSession
 
@@ -73,7 +73,7 @@ class CapacityManager:
         percent = settings.address_share_percent
         self._share = share_of(self.capacity, percent)
         self._line_share = share_of(self.waiting_capacity, percent)
-        self._line = LineReader(self._read_line, rest=store.rest)
+        self._line = WaitingLineReader(self._read_line, rest=store.rest)
         self._seen: dict[str, float] = {}
         """When ticket holders last asked, as far as that is not written yet; by ticket id."""
 

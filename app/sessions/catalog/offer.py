@@ -6,7 +6,7 @@ from typing import Final
 
 from app.config.settings import Settings
 from app.kaltura.contract import CatalogItem, ItemDescription
-from app.sessions.speech.text.validation import Cleaner, is_blank
+from app.sessions.speech.text.validation import TextSanitizer, is_blank
 
 MAX_NAME_LENGTH: Final = 80
 MAX_LANGUAGE_LENGTH: Final = 35
@@ -78,7 +78,7 @@ def plain(text: str | None, max_length: int) -> str | None:
     Control characters and marks that change the direction of what follows are left out.
     """
     whole = (text or "").encode(errors="ignore").decode()  # drops unpaired surrogates
-    line = " ".join(Cleaner().clean(whole).split())
+    line = " ".join(TextSanitizer().sanitize(whole).split())
     if is_blank(line):
         return None
     return line if len(line) <= max_length else f"{line[: max_length - 1].rstrip()}{_MORE}"

@@ -71,10 +71,10 @@ class Dashboard:
 
     async def health(self) -> HealthReport:
         """How full the broker is, and how Kaltura, the record and the replicas are doing."""
-        of_all = await self.stats_reader.of_all()
-        told = await self._told(of_all.replicas)
-        dead = {each.holder for each in of_all.replicas if each.state == ReplicaState.DEAD.value}
-        own = next((each for each in of_all.replicas if each.holder == self._own_name), None)
+        shared = await self.stats_reader.shared_stats()
+        told = await self._told(shared.replicas)
+        dead = {each.holder for each in shared.replicas if each.state == ReplicaState.DEAD.value}
+        own = next((each for each in shared.replicas if each.holder == self._own_name), None)
         return HealthReport.of(
             await self.stats_reader.stats(),
             ReplicaStats.of_all(stats for name, stats in told.items() if name not in dead),
@@ -82,13 +82,13 @@ class Dashboard:
                 ReplicaHealth.of(
                     each,
                     told[each.holder],
-                    live=of_all.live_by_replica.get(each.holder, 0),
+                    live=shared.live_by_replica.get(each.holder, 0),
                     this_one=each is own,
                     same_settings=own is None or each.settings_hash == own.settings_hash,
                 )
-                for each in of_all.replicas
+                for each in shared.replicas
             ],
-            live=of_all.live,
+            live=shared.live,
         )
 
     async def snapshot(self) -> tuple[LiveSessionList, HealthReport]:

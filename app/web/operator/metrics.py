@@ -22,5 +22,5 @@ async def get_metrics(
     _: OperatorDep, metrics: MetricsDep, stats_reader: StatsReaderDep
 ) -> Response:
     """The broker's metrics in Prometheus' text format."""
-    exposition = metrics.exposition(await stats_reader.stats(), await stats_reader.of_all())
+    exposition = metrics.exposition(await stats_reader.stats(), await stats_reader.shared_stats())
     return Response(exposition, media_type=CONTENT_TYPE)

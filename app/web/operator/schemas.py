@@ -12,10 +12,10 @@ from app.sessions.stats import Stats
 from app.sessions.store.overview import KnownReplica, OpenSession
 from app.sessions.store.usage import UsageTotals
 from app.web.operator.replica_stats import ReplicaStats
-from app.web.visitor.schemas import Shape, moment
+from app.web.visitor.schemas import ApiModel, moment
 
 
-class AuditEvent(Shape):
+class AuditEvent(ApiModel):
     """One entry of the audit record."""
 
     at: datetime
@@ -47,7 +47,7 @@ class AuditEvent(Shape):
         )
 
 
-class AuditAdded(Shape):
+class AuditAdded(ApiModel):
     """An event with a new entry of the audit record."""
 
     event: Literal["audit"]
@@ -55,7 +55,7 @@ class AuditAdded(Shape):
     data: AuditEvent
 
 
-class AuditPage(Shape):
+class AuditPage(ApiModel):
     """A page of the audit record, newest first."""
 
     events: list[AuditEvent]
@@ -68,7 +68,7 @@ class AuditPage(Shape):
         return cls(events=events, cursor=None if page.older is None else str(page.older))
 
 
-class LiveSession(Shape):
+class LiveSession(ApiModel):
     """An open session."""
 
     session_id: str
@@ -110,7 +110,7 @@ class LiveSession(Shape):
         )
 
 
-class LiveSessionList(Shape):
+class LiveSessionList(ApiModel):
     """The open sessions."""
 
     at: datetime = Field(description="When they were, by the broker's clock")
@@ -127,7 +127,7 @@ class LiveSessionList(Shape):
         return self.model_dump_json(exclude=clocks)
 
 
-class OperationHealth(Shape):
+class OperationHealth(ApiModel):
     """How Kaltura has answered one operation in the last fifteen minutes."""
 
     operation: str
@@ -137,7 +137,7 @@ class OperationHealth(Shape):
     p95_ms: float = Field(description="95 of 100 answers came within this time")
 
 
-class ReplicaHealth(Shape):
+class ReplicaHealth(ApiModel):
     """A replica: a broker process that shares its Postgres with others."""
 
     name: str = Field(description="Its random name, new at each start")
@@ -179,7 +179,7 @@ class ReplicaHealth(Shape):
         )
 
 
-class HealthReport(Shape):
+class HealthReport(ApiModel):
     """How full the broker is, how Kaltura has answered lately, and the state of the record.
 
     With Postgres these are the figures of all replicas.
@@ -225,14 +225,14 @@ class HealthReport(Shape):
         )
 
 
-class SessionsChanged(Shape):
+class SessionsChanged(ApiModel):
     """An event with the open sessions."""
 
     event: Literal["sessions"]
     data: LiveSessionList
 
 
-class HealthChanged(Shape):
+class HealthChanged(ApiModel):
     """An event with the health report."""
 
     event: Literal["health"]
@@ -245,7 +245,7 @@ class ConsoleEvent(RootModel[SessionsChanged | HealthChanged]):
     root: SessionsChanged | HealthChanged = Field(discriminator="event")
 
 
-class DayUsage(Shape):
+class DayUsage(ApiModel):
     """The usage of one day (UTC)."""
 
     day: date
@@ -253,7 +253,7 @@ class DayUsage(Shape):
     minutes: float
 
 
-class VisitorUsage(Shape):
+class VisitorUsage(ApiModel):
     """The usage of one visitor."""
 
     visitor: str
@@ -263,7 +263,7 @@ class VisitorUsage(Shape):
     minutes_today: float
 
 
-class UsageReport(Shape):
+class UsageReport(ApiModel):
     """The usage by day, and by visitor for the hundred visitors with the most minutes."""
 
     today: DayUsage
@@ -295,7 +295,7 @@ class UsageReport(Shape):
         return cls(today=days[0], days=days, visitors=visitors)
 
 
-class SignIn(Shape):
+class SignIn(ApiModel):
     """The operator's token."""
 
     token: SecretStr

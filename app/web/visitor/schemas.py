@@ -30,7 +30,7 @@ from app.sessions.tokens import OpenedSession
 _SECONDS_LEFT: Final = "It can shrink: today's minutes may be used up before"
 
 
-class Shape(BaseModel):
+class ApiModel(BaseModel):
     """A body in camelCase on the wire and snake_case inside; an unknown field is an error."""
 
     model_config = ConfigDict(
@@ -38,7 +38,7 @@ class Shape(BaseModel):
     )
 
 
-class PublicConfig(Shape):
+class PublicConfig(ApiModel):
     """What every page may know of the broker's settings."""
 
     max_text_length: int = Field(description="Characters in one text; MAX_TEXT_LENGTH")
@@ -52,7 +52,7 @@ class PublicConfig(Shape):
     sdk_integrity: str | None = Field(None, description="The hash that the SDK must have")
 
 
-class CatalogAvatar(Shape):
+class CatalogAvatar(ApiModel):
     """An avatar that visitors may choose."""
 
     avatar_id: ItemId
@@ -68,7 +68,7 @@ class CatalogAvatar(Shape):
         )
 
 
-class CatalogVoice(Shape):
+class CatalogVoice(ApiModel):
     """A voice that visitors may choose."""
 
     voice_id: ItemId
@@ -82,14 +82,14 @@ class CatalogVoice(Shape):
         return cls(voice_id=voice.id, name=voice.name, language=voice.language, sample_url=None)
 
 
-class PublicCatalog(Shape):
+class PublicCatalog(ApiModel):
     """What visitors may choose; the defaults come first."""
 
     avatars: list[CatalogAvatar]
     voices: list[CatalogVoice]
 
 
-class CreateWish(Shape):
+class CreateWish(ApiModel):
     """The avatar and the voice that are wished for; by default the operator's."""
 
     avatar_id: ItemId | None = None
@@ -105,7 +105,7 @@ class CreateBody(CreateWish):
     )
 
 
-class SpeakRequest(Shape):
+class SpeakRequest(ApiModel):
     """A text to be said."""
 
     model_config = ConfigDict(
@@ -119,7 +119,7 @@ class SpeakRequest(Shape):
     is_final: StrictBool = Field(default=True, description="false: more text of this turn follows")
 
 
-class TextLine(Shape):
+class TextLine(ApiModel):
     """One line of a streamed text."""
 
     text: JsonText
@@ -131,7 +131,7 @@ class MirroredText(SayTextRequest):
     text: JsonText
 
 
-class Heard(Shape):
+class Heard(ApiModel):
     """A player's report that an utterance begins or ends."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"state": "started"}]})
@@ -139,7 +139,7 @@ class Heard(Shape):
     state: Literal["started", "ended"]
 
 
-class CreatedSession(Shape):
+class CreatedSession(ApiModel):
     """A session of this visitor, and what the page needs to show it."""
 
     session_id: str
@@ -164,7 +164,7 @@ class CreatedSession(Shape):
         )
 
 
-class PlaceInLine(Shape):
+class PlaceInLine(ApiModel):
     """A place in line for a session; ask `/api/waiting-room/{ticket}` until it is your turn."""
 
     ticket: str
@@ -185,7 +185,7 @@ class PlaceInLine(Shape):
         )
 
 
-class SessionState(Shape):
+class SessionState(ApiModel):
     """The state of a session."""
 
     session_id: str
@@ -208,20 +208,20 @@ class SessionState(Shape):
         )
 
 
-class SessionList(Shape):
+class SessionList(ApiModel):
     """The live sessions of one visitor."""
 
     sessions: list[SessionState]
 
 
-class Media(Shape):
+class Media(ApiModel):
     """Where a session's sound and picture are (WHEP), and the TURN relay, if there is one."""
 
     whep_url: str
     turn: Turn | None = None
 
 
-class Done(Shape):
+class Done(ApiModel):
     """The answer to a call that was carried out."""
 
     success: Literal[True] = True
@@ -244,7 +244,7 @@ class Spoken(Done):
         return cls(turn_id=receipt.turn_id, state=None if said else receipt.state)
 
 
-class UtteranceReceipt(Shape):
+class UtteranceReceipt(ApiModel):
     """One utterance and its fate; its times are estimates where Kaltura tells none."""
 
     turn_id: str
@@ -271,13 +271,13 @@ class UtteranceReceipt(Shape):
         )
 
 
-class UtteranceList(Shape):
+class UtteranceList(ApiModel):
     """The utterances of a session, oldest first; of a long session the last hundred."""
 
     utterances: list[UtteranceReceipt]
 
 
-class SessionChanged(Shape):
+class SessionChanged(ApiModel):
     """An event with a session's state: the first, the last, and one after each silence."""
 
     event: Literal["session"]
@@ -285,7 +285,7 @@ class SessionChanged(Shape):
     data: SessionState
 
 
-class UtteranceChanged(Shape):
+class UtteranceChanged(ApiModel):
     """An event with an utterance's present fate."""
 
     event: Literal["utterance"]
@@ -299,19 +299,19 @@ class SessionEvent(RootModel[SessionChanged | UtteranceChanged]):
     root: SessionChanged | UtteranceChanged = Field(discriminator="event")
 
 
-class Health(Shape):
+class Health(ApiModel):
     """The answer of a process that is alive."""
 
     status: Literal["ok"] = "ok"
 
 
-class ServingReport(Shape):
+class ServingReport(ApiModel):
     """Whether the process takes requests that a load balancer could send elsewhere."""
 
     serving: bool
 
 
-class ReadinessReport(Shape):
+class ReadinessReport(ApiModel):
     """Whether a session can be opened, as far as is known without opening one."""
 
     ready: bool

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from app.kaltura.contract import SayTextRequest
 from app.problems import InvalidRequest
-from app.sessions.speech.text.validation import Cleaner, is_silent, new_turn_id, speakable
+from app.sessions.speech.text.validation import TextSanitizer, is_silent, new_turn_id, speakable
 
 
 def cleaned(*texts: str) -> str:
-    cleaner = Cleaner()
-    said = "".join(map(cleaner.clean, texts))
-    cleaner.end()
+    sanitizer = TextSanitizer()
+    said = "".join(map(sanitizer.sanitize, texts))
+    sanitizer.end()
     return said
 
 

@@ -8,7 +8,7 @@ from app.kaltura.contract import TurnId
 from app.problems import InvalidRequest, NothingToSay, Problem
 from app.sessions.speech.queue import SpeechQueue
 from app.sessions.speech.text.segmentation import WINDOW, SentenceBuffer
-from app.sessions.speech.text.validation import Cleaner, is_blank, too_long
+from app.sessions.speech.text.validation import TextSanitizer, is_blank, too_long
 from app.sessions.speech.utterances import Receipt, SpeechChunk, Utterance
 
 PAUSE_SECONDS: Final = 1.5
@@ -45,7 +45,7 @@ class StreamedText:
         self._turn_id = turn_id
         self._make_chunk = make_chunk
         self._max_length = max_length
-        self._cleaner = Cleaner()
+        self._sanitizer = TextSanitizer()
         self._buffer = SentenceBuffer(min(chunk_length, max_length))
         self._length = 0
         self._stop_count = 0
@@ -67,7 +67,7 @@ class StreamedText:
                     if text is None
                     else self._add_text(utterance, text)
                 )
-            self._cleaner.end()
+            self._sanitizer.end()
         except (Problem, asyncio.CancelledError) as failure:
             if isinstance(failure, Problem):
                 utterance.problem = failure
@@ -84,7 +84,7 @@ class StreamedText:
         return utterance.receipt
 
     async def _add_text(self, utterance: Utterance, text: str) -> None:
-        text = self._cleaner.clean(text)
+        text = self._sanitizer.sanitize(text)
         if not self._length:
             text = "" if is_blank(text) else text.lstrip()
         room = self._max_length - self._length

@@ -43,9 +43,9 @@ def speakable(text: str, max_length: int) -> str:
 
     Length is counted in characters (Unicode code points) after that.
     """
-    cleaner = Cleaner()
-    text = cleaner.clean(text).strip()
-    cleaner.end()
+    sanitizer = TextSanitizer()
+    text = sanitizer.sanitize(text).strip()
+    sanitizer.end()
     if is_blank(text):
         raise _invalid(NothingToSay, "there is nothing to say")
     if len(text) > max_length:
@@ -55,8 +55,8 @@ def speakable(text: str, max_length: int) -> str:
     return text
 
 
-class Cleaner:
-    """Cleans a text that may arrive in parts.
+class TextSanitizer:
+    """Sanitizes a text that may arrive in parts.
 
     Surrogate pairs are joined, control characters become spaces, and invisible marks are removed.
     """
@@ -65,8 +65,8 @@ class Cleaner:
         self._half = ""
         self._position = 1
 
-    def clean(self, text: str) -> str:
-        """Clean one part; raises `InvalidRequest` for half a character without its other half."""
+    def sanitize(self, text: str) -> str:
+        """Sanitize one part; raises `InvalidRequest` for half a character without the other."""
         text = self._half + text
         self._half = ""
         if text.isascii() and text.isprintable():
@@ -95,7 +95,7 @@ def is_blank(text: str) -> bool:
 
 def is_silent(text: str) -> bool:
     """Whether a text has no letter and no digit, so that a voice makes no sound of it."""
-    # Most texts begin with one, and a search hands the GIL over: with `clean`, 3% of a speak.
+    # Most texts begin with one, and a search hands the GIL over: with `sanitize`, 3% of a speak.
     return not text[:1].isalnum() and _SPOKEN.search(text) is None
 
 

@@ -39,7 +39,7 @@ class LineSnapshot:
     is_due: bool
 
 
-class LineReader:
+class WaitingLineReader:
     """Reads the line once for all callers that ask at the same time.
 
     Each change of the line concerns everyone in it. If a few hundred callers each read it for
