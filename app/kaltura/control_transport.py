@@ -147,6 +147,7 @@ class _Connection(asyncio.Protocol):
             response = await answer.whole
         finally:
             self._answer = None
+            answer.release()
         self._keeps_alive = answer.keeps_alive
         return response
 
@@ -201,6 +202,13 @@ class _Answer:
             self._finish()
         else:
             self._fail(httpx.ReadError("the connection was closed"), cause)
+
+    def release(self) -> None:
+        """Release the parser, which refers to this answer: else Python's collector must find both.
+
+        The garbage of a speak is more than all that a session keeps of it.
+        """
+        del self._parser
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers.append((name, value))

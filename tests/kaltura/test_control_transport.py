@@ -1,6 +1,7 @@
 """The transport of control calls, over real sockets on loopback, to a server that misbehaves."""
 
 import asyncio
+import gc
 import socket
 import ssl
 import struct
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from app import __version__
 from app.kaltura import errors
 from app.kaltura.client import KalturaClient, SessionAccess
+from app.kaltura.contract import SayTextRequest
 from app.kaltura.control_transport import (
     KEEP_WARM_SECONDS,
     MAX_READ_BYTES,
@@ -361,3 +363,16 @@ async def test_the_broker_gives_its_name() -> None:
     async with kaltura_that(succeed) as (client, server):
         await client.interrupt(ACCESS)
     assert f"user-agent: avatar-broker/{__version__}\r\n".encode() in server.requests[0].lower()
+
+
+async def test_a_call_leaves_nothing_to_the_garbage_collector() -> None:
+    said = SayTextRequest(text="Hi.", turn_id="t", is_final=True)
+    async with kaltura_that(succeed) as (client, _):
+        await client.say_text(ACCESS, said)
+        gc.collect()
+        gc.disable()
+        try:
+            await client.say_text(ACCESS, said)
+            assert gc.collect() == 0
+        finally:
+            gc.enable()
