@@ -6,6 +6,7 @@ WORKERS ?= 3
 BIN := .venv/bin
 PIP := scripts/fetch $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCKED := $(PIP) --require-hashes
+# Three test workers on two cores: tests wait a third of their time, those with a browser most of it.
 PYTEST := $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder
 
 # Else each of the many processes that the tests start compiles all that it imports.
@@ -23,9 +24,8 @@ run: .venv/.installed ## set up and start (with the emulator when no Kaltura Ses
 install: .venv/.installed ## set up .venv, nothing else
 
 check: .venv/.dev node_modules/.installed ## lint, and the tests in process: what to run after each change
-	@scripts/beside $(PYTEST) --numprocesses auto -m "not browser and not process"
+	@scripts/beside $(PYTEST) --numprocesses $(WORKERS) -m "not browser and not process"
 
-# More than cores: who tests with a browser mostly waits. With four, on two cores, it is no sooner done.
 test: .venv/.dev node_modules/.installed ## set up and check everything, two real browsers included
 	@scripts/ensure-browser chromium >/dev/null
 	@scripts/ensure-browser firefox >/dev/null
