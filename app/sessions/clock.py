@@ -14,10 +14,10 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Timer(Protocol):
-    """A call that is made later."""
+    """A call that will be made, unless it is cancelled."""
 
     def cancel(self) -> object:
-        """Make the call never."""
+        """Cancel the call."""
 
 
 def _call_later(seconds: float, callback: Callable[[], None]) -> Timer:
