@@ -130,7 +130,7 @@ class LimitedConnection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered = cycle
-        cycle.transport = JoinedWrites(cycle.transport, self.loop)
+        cycle.transport = JoinedWrites(cycle.transport, self.loop)  # type: ignore[assignment] # it is one
         if cycle.waiting_for_100_continue:
             app = _last_unless_continued(app, cycle)
         super()._start_asgi_task(cycle, app)

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from tests.support.raw_http import serving
 
@@ -90,6 +91,18 @@ async def test_the_head_is_sent_of_an_answer_that_breaks_off_behind_it() -> None
         client = await house.connect()
         await client.send(GET)
         assert (await client.rest()).startswith(b"HTTP/1.1 207")
+
+
+async def test_an_answer_that_is_aborted_sends_nothing() -> None:
+    async def aborting(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            cast(RequestResponseCycle, send.__self__).transport.abort()  # type: ignore[attr-defined] # uvicorn's method
+
+    async with serving(aborting) as house:
+        client = await house.connect()
+        await client.send(GET)
+        assert await client.rest() == b""
 
 
 async def test_heads_alone_and_answers_keep_their_order(parts: Parts) -> None:
