@@ -100,6 +100,15 @@ async def test_a_load_sends_each_request_once(connections: int) -> None:
     assert 0 < done.percentile(50) <= done.percentile(99)
 
 
+def interrupted(program: subprocess.Popen[bytes]) -> int | None:
+    """The exit code of a program that gets Ctrl+C, and again while it takes no notice."""
+    for _ in range(3):
+        program.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return program.wait(10)
+    return None
+
+
 @pytest.mark.process
 def test_nothing_is_left_running_after_ctrl_c() -> None:
     with subprocess.Popen(
@@ -111,7 +120,6 @@ def test_nothing_is_left_running_after_ctrl_c() -> None:
     ) as bench:
         assert bench.stdout is not None
         bench.stdout.readline()  # its servers start
-        bench.send_signal(signal.SIGINT)
-        assert bench.wait(30) == INTERRUPTED
+        assert interrupted(bench) == INTERRUPTED
     with pytest.raises(ProcessLookupError):
         os.killpg(bench.pid, 0)
