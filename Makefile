@@ -2,11 +2,11 @@
 PYTHON ?= python3
 MINUTES ?= 2
 FUZZ_CASES ?= 100000
+# Three test workers on two cores: tests wait a third of their time, those with a browser most of it.
 WORKERS ?= 3
 BIN := .venv/bin
 PIP := scripts/fetch $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCKED := $(PIP) --require-hashes
-# Three test workers on two cores: tests wait a third of their time, those with a browser most of it.
 PYTEST := $(BIN)/python -m pytest --dist loadgroup --no-loadscope-reorder
 
 # Else each of the many processes that the tests start compiles all that it imports.
