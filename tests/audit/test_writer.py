@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from app.audit.model import PENDING, UNKNOWN, Entry, Event
 from app.audit.reader import AuditReader, Filter
 from app.audit.writer import (
+    GATHER_SECONDS,
     LATE_SECONDS,
     MAX_LATE_SECONDS,
     MAX_QUEUED,
@@ -25,6 +26,7 @@ from tests.support.doubles import FakeClock, settled
 from tests.support.leases import die, lease_on
 
 SAID = Entry(at=0.0, event=Event.SAY_TEXT, outcome=PENDING)
+KEPT_ALIVE = Entry(at=0.0, event=Event.KEEP_ALIVE, outcome=PENDING)
 
 
 class Disk:
@@ -103,6 +105,30 @@ async def test_calls_are_gathered_for_one_commit_while_several_are_under_way(
     for line in (first, second):
         await record.durable(line)
     assert disk.commits == [3, 2]
+
+
+async def test_keep_alives_are_gathered_until_their_outcomes_are_known(
+    disk: Disk, record: AuditWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.audit.writer.ROUTINE_GATHER_SECONDS", 3600)
+    await asyncio.gather(*(record.durable(record.begin(SAID)) for _ in range(3)))
+    lines = [record.begin(KEPT_ALIVE) for _ in range(2)]
+    await asyncio.sleep(2 * GATHER_SECONDS)
+    for line in lines:
+        record.note(line, outcome="ok")
+    assert disk.commits == [3]
+    await record.durable(record.begin(SAID))  # it does not wait as long, and takes them along
+    assert disk.commits == [3, 3]
+    outcomes = [entry.outcome for entry in await entries(disk, record)]
+    assert outcomes == [PENDING, PENDING, PENDING, "ok", "ok", PENDING]
+
+
+async def test_a_lone_keep_alive_is_written_at_once(
+    disk: Disk, record: AuditWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.audit.writer.ROUTINE_GATHER_SECONDS", 3600)
+    await record.durable(record.begin(KEPT_ALIVE))
+    assert disk.commits == [1]
 
 
 async def test_what_became_of_a_call_is_added_and_nobody_waits_for_it(
