@@ -18,8 +18,8 @@ from app.sessions.store.model import AvatarSession
 A_CENTURY: Final = 100 * 365 * 24 * 3600
 """Seconds; an expiry further away than this is taken for a mistake."""
 
-MAX_VERIFIED: Final = 4096
-"""Number of tokens remembered as verified, so that their signature is not checked again; 2 MB."""
+MAX_VERIFIED: Final = 10_000
+"""Number of tokens remembered as verified, so that their signature is not checked again; 5 MB."""
 
 _DOTS: Final = 2
 
