@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, TextClause, func, or_, select
 
 from app.audit.model import OK, PENDING, UNKNOWN, Entry, Event
-from app.audit.schema import AUDIT
+from app.audit.schema import AUDIT, NO_KEEP_ALIVE
 from app.audit.search import mentions
 from app.audit.writer import AuditWriter
 from app.db.database import Database
@@ -122,7 +122,7 @@ class AuditReader:
         await self._record.flush()
         ids = [
             select(AUDIT.c.id)
-            .where(AUDIT.c.session_id == session_id, AUDIT.c.event == event.value)
+            .where(AUDIT.c.session_id == session_id, *_of_event(event, of_some=True))
             .where(*([AUDIT.c.text.is_not(None)] if with_words else []))
             .order_by(AUDIT.c.id.desc())
             .limit(1)
@@ -146,10 +146,12 @@ class AuditReader:
         for column, value in (
             (AUDIT.c.session_id, wanted.session_id),
             (AUDIT.c.visitor, wanted.visitor),
-            (AUDIT.c.event, wanted.event and wanted.event.value),
         ):
             if value is not None:
                 query = query.where(column == value)
+        if wanted.event is not None:
+            of_some = wanted.session_id is not None or wanted.visitor is not None
+            query = query.where(*_of_event(wanted.event, of_some=of_some))
         if wanted.since is not None:
             query = query.where(AUDIT.c.at >= wanted.since)
             first = select(AUDIT.c.id).where(AUDIT.c.at < wanted.since - _AT_MOST)
@@ -199,6 +201,17 @@ def entry_of(row: Row[Any], dead: Container[str] = ()) -> Entry:
         text=row.text,
         detail=json.loads(row.detail),
     )
+
+
+def _of_event(event: Event, *, of_some: bool) -> list[ColumnElement[bool] | TextClause]:
+    """The conditions of one event, of one session or visitor (`of_some`) or of all.
+
+    Each is served by an index. Keep-alives of one session are looked for among its entries, most of
+    which they are: an expression in place of the column keeps SQLite from everyone's keep-alives.
+    """
+    if event is not Event.KEEP_ALIVE:
+        return [AUDIT.c.event == event.value, NO_KEEP_ALIVE]
+    return [(AUDIT.c.event.concat("") if of_some else AUDIT.c.event) == event.value]
 
 
 def _searched_for(columns: Any, wanted: Filter) -> list[ColumnElement[bool]]:

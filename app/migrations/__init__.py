@@ -30,7 +30,7 @@ from app.replicas.table import REPLICAS
 from app.sessions.store.capacity_tables import CAPACITY, LINE, OPENINGS
 from app.sessions.store.repository import SESSIONS
 
-HEAD: Final = "0008"
+HEAD: Final = "0009"
 """The revision of this version's tables: the last one in `versions/`."""
 
 USABLE_FROM: Final = "0003"

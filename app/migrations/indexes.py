@@ -1,4 +1,4 @@
-"""Indexes that a migration adds to a table which running brokers write to."""
+"""Indexes that a migration adds to a table which running brokers write to, or takes from it."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,17 +13,36 @@ _IS_INVALID: Final = text(
 )
 
 
-def create_index(name: str, table: str, columns: Sequence[str]) -> None:
+def create_index(name: str, table: str, columns: Sequence[str], where: str | None = None) -> None:
     """Create an index unless it exists; with Postgres writers go on meanwhile.
 
     Earlier steps of the migration are committed first. An index that was cut off while it was being
-    built is built anew: Postgres keeps it, and does not use it.
+    built is built anew: Postgres keeps it, and does not use it. Rows that do not meet `where`, an
+    SQL condition, are left out.
     """
     context = op.get_context()
+    only = None if where is None else text(where)
     if context.dialect.name != POSTGRES:
-        op.create_index(name, table, columns, if_not_exists=True)
+        op.create_index(name, table, columns, if_not_exists=True, sqlite_where=only)
         return
     with context.autocommit_block():
         if op.get_bind().execute(_IS_INVALID, {"name": name}).scalar():
             op.drop_index(name, postgresql_concurrently=True)
-        op.create_index(name, table, columns, if_not_exists=True, postgresql_concurrently=True)
+        op.create_index(
+            name,
+            table,
+            columns,
+            if_not_exists=True,
+            postgresql_concurrently=True,
+            postgresql_where=only,
+        )
+
+
+def drop_index(name: str) -> None:
+    """Drop an index if it exists; with Postgres readers and writers go on meanwhile."""
+    context = op.get_context()
+    if context.dialect.name != POSTGRES:
+        op.drop_index(name, if_exists=True)
+        return
+    with context.autocommit_block():
+        op.drop_index(name, if_exists=True, postgresql_concurrently=True)

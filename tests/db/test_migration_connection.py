@@ -21,7 +21,7 @@ from app.problems import RecordUnavailable
 ENTRY = text(
     "INSERT INTO audit (at, event, outcome, detail, holder) VALUES (1, 'end', 'ok', '{}', 'h')"
 )
-INDEX = "audit_of_session_and_event"
+INDEX = "audit_of_session_by_event"
 _IS_VALID = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
 _INVALIDATE = text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass(:name)")
 
@@ -32,13 +32,13 @@ def connect(postgres_url: str) -> Connect:
 
 
 @contextlib.asynccontextmanager
-async def of_revision_0002(url: str) -> AsyncIterator[Database]:
+async def of_revision_0008(url: str) -> AsyncIterator[Database]:
     """A database that lacks the index, and a broker that writes to it."""
 
     def begin(connection: Connection) -> None:
         METADATA.create_all(connection)
         connection.execute(text(f"DROP INDEX {INDEX}"))
-        migrations._store(connection, migrations.USABLE, "0002")
+        migrations._store(connection, migrations.USABLE, "0008")
 
     async with open_database(url, begin) as database:
         yield database
@@ -98,7 +98,7 @@ async def test_a_migration_that_never_ends_is_told_in_one_line(connect: Connect)
 
 
 async def test_an_index_is_built_while_others_write(postgres_url: str) -> None:
-    async with of_revision_0002(postgres_url) as database:
+    async with of_revision_0008(postgres_url) as database:
         async with database.engine.connect() as slow_writer:
             await slow_writer.execute(ENTRY)
             upgrading = asyncio.create_task(_upgrade(postgres_url))
@@ -116,13 +116,13 @@ async def test_an_index_is_built_while_others_write(postgres_url: str) -> None:
 async def test_starts_that_wait_for_an_index_do_not_keep_it_from_being_built(
     postgres_url: str,
 ) -> None:
-    async with of_revision_0002(postgres_url) as database:
+    async with of_revision_0008(postgres_url) as database:
         await asyncio.gather(*(_upgrade(postgres_url) for _ in range(3)))
         assert await is_usable(database)
 
 
 async def test_an_index_that_was_cut_off_is_built_anew(postgres_url: str) -> None:
-    async with of_revision_0002(postgres_url) as database:
+    async with of_revision_0008(postgres_url) as database:
         async with database.engine.begin() as connection:
             await connection.execute(text(f"CREATE INDEX {INDEX} ON audit (id)"))
             await _invalidate(connection)
