@@ -55,10 +55,13 @@ def request(
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def load(port: int, requests: Sequence[bytes], connections: int) -> Load:
+async def load(
+    port: int, requests: Sequence[bytes], connections: int, seconds: float = 0.0
+) -> Load:
     """Send every request once, over so many connections; each sends one after the other.
 
-    Raises `RuntimeError` at the first answer that is no success.
+    They are sent evenly over so many seconds, as far as the server keeps up. Raises `RuntimeError`
+    at the first answer that is no success.
     """
     loop = asyncio.get_running_loop()
     connected: list[_Connection] = []
@@ -68,16 +71,17 @@ async def load(port: int, requests: Sequence[bytes], connections: int) -> Load:
             _, connection = await loop.create_connection(of_this, "127.0.0.1", port)
             connected.append(connection)
         started = time.perf_counter()
-        for connection in connected:
-            connection.send_next()
+        interval, now = seconds / len(requests), loop.time()
+        for n, connection in enumerate(connected):
+            connection.start(now + n * interval, interval * len(connected))
         async with asyncio.timeout(GIVE_UP_SECONDS):
             await asyncio.gather(*(connection.done for connection in connected))
-        seconds = time.perf_counter() - started
+        took = time.perf_counter() - started
     finally:
         for connection in connected:
             connection.close()
     return Load(
-        seconds,
+        took,
         [time_ms for connection in connected for time_ms in connection.times_ms],
         [body for connection in connected for body in connection.bodies],
     )
@@ -87,7 +91,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, requests: Sequence[bytes]) -> None:
         self._requests = iter(requests)
         self._received = b""
-        self._sent_at = 0.0
+        self._next_at = self._interval = self._sent_at = 0.0
         self._transport: asyncio.WriteTransport | None = None
         self.times_ms: list[float] = []
         self.bodies: list[bytes] = []
@@ -100,18 +104,32 @@ class _Connection(asyncio.Protocol):
         if not self.done.done():
             self.done.set_exception(RuntimeError("the server closed a connection"))
 
-    def send_next(self) -> None:
+    def start(self, at: float, interval: float) -> None:
+        self._next_at, self._interval = at, interval
+        self._send_next()
+
+    def _send_next(self) -> None:
         following = next(self._requests, None)
         if following is None:
             self.done.set_result(None)
-        elif self._transport is not None:
+            return
+        at, self._next_at = self._next_at, self._next_at + self._interval
+        loop = asyncio.get_running_loop()
+        if at > loop.time():
+            loop.call_at(at, self._send, following)
+        else:
+            self._send(following)
+
+    def _send(self, request: bytes) -> None:
+        if self._transport is not None:
             self._sent_at = time.perf_counter()
-            self._transport.write(following)
+            self._transport.write(request)
 
     def close(self) -> None:
         self.done.cancel()
         if self._transport is not None:
             self._transport.close()
+            self._transport = None
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -125,4 +143,4 @@ class _Connection(asyncio.Protocol):
             self.done.set_exception(RuntimeError(f"no success: {answer.decode('latin1')}"))
             return
         self.bodies.append(answer[end + len(_END_OF_HEAD) :])
-        self.send_next()
+        self._send_next()

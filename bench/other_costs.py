@@ -1,4 +1,4 @@
-"""The broker's other costs: creates, keep-alives, followers of events, memory and its start."""
+"""The broker's other costs: creates, followers of events, memory and its start."""
 
 import asyncio
 import socket
@@ -17,9 +17,6 @@ FOLLOWERS_EACH: Final = 4
 MOST_FOLLOWERS: Final = 400
 """The most followers in this benchmark; the broker allows 500."""
 
-SWALLOWED_SECONDS: Final = 10
-"""How long after a keep-alive the broker does not pass on another one to Kaltura."""
-
 PAGES: Final = 20
 EVENT: Final = b"event: utterance"
 
@@ -33,7 +30,6 @@ async def print_other_costs(plan: Plan, directory: Path, base_url: str) -> None:
         _show("first byte of the page", first, "ms, of the first page")
         _show("", median(others), "ms, of each after it")
         await _grow(plan, broker)
-        await _keep_alive(plan, broker)
         await _follow(plan, broker)
 
 
@@ -53,15 +49,6 @@ async def _grow(plan: Plan, broker: Server) -> None:
         _show("create", created.cpu_ms, "ms of processor time")
         _show("speak", spoken.cpu_ms, "ms of processor time")
         _show("memory of a session", grown / 1024, "KB")
-
-
-async def _keep_alive(plan: Plan, broker: Server) -> None:
-    """Print the cost of a keep-alive that is passed on to Kaltura, and of one that is not."""
-    signs = [session.request("keep-alive") for session in broker.sessions[: plan.calls]]
-    told = await broker.cost(signs, CONNECTIONS)
-    swallowed = await broker.cost(signs, CONNECTIONS)
-    _show("keep-alive", told.cpu_ms, "ms of processor time, with its call to Kaltura")
-    _show("", swallowed.cpu_ms, f"ms, within {SWALLOWED_SECONDS} s of the last")
 
 
 async def _follow(plan: Plan, broker: Server) -> None:

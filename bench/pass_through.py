@@ -26,7 +26,7 @@ class SpeakBody(BaseModel):
 
 
 def create_app(base_url: str, ks: str) -> FastAPI:
-    """Make a proxy that opens sessions with the KS, and passes speaks on with their tokens."""
+    """Make a proxy that opens sessions with the KS, and passes calls on with their tokens."""
     tokens: dict[str, str] = {}
 
     @contextlib.asynccontextmanager
@@ -57,6 +57,11 @@ def create_app(base_url: str, ks: str) -> FastAPI:
     async def speak(session_id: str, body: SpeakBody, request: Request) -> Any:
         authorization = f"Bearer {tokens[session_id]}"
         return await call(request, f"{session_id}/say-text", authorization, body.model_dump())
+
+    @app.post("/api/avatar-sessions/{session_id}/keep-alive")
+    async def keep_alive(session_id: str, request: Request) -> Any:
+        authorization = f"Bearer {tokens[session_id]}"
+        return await call(request, f"{session_id}/keep-alive", authorization, {})
 
     return app
 

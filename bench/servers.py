@@ -34,6 +34,7 @@ BROKER: Final = "the broker"
 FASTAPI: Final = "FastAPI, bare"
 EXPRESS: Final = "Express, bare"
 PROTECTED: Final = "Express, protected"
+SERVERS: Final = (BROKER, FASTAPI, EXPRESS, PROTECTED)
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ class Server:
     sessions: list[BenchmarkSession] = field(default_factory=list)
     _quiet_at: float = 0.0
 
-    async def cost(self, requests: Sequence[bytes], connections: int) -> Cost:
-        """Measure the processor time of requests, until their outcomes are recorded."""
+    async def cost(self, requests: Sequence[bytes], connections: int, seconds: float = 0.0) -> Cost:
+        """Measure the processor time of a load (see `load`), until its outcomes are recorded."""
         before = processor_seconds(self.process_id)
-        done = await load(self.port, requests, connections)
+        done = await load(self.port, requests, connections, seconds)
         await asyncio.sleep(OUTCOME_SECONDS)
         spent = processor_seconds(self.process_id) - before
         return Cost(done, spent * 1000 / done.calls)
@@ -92,8 +93,14 @@ class Server:
         self._quiet_at = time.monotonic() + math.ceil(calls / len(sessions)) * SAID_SECONDS
         speaks = [_speak(session) for session in islice(cycle(sessions), calls)]
         cost = await self.cost(speaks, connections)
-        if min(cost.load.times_ms) < UPSTREAM_MS * 0.9:
-            raise RuntimeError("a speak was answered before Kaltura can have been asked")
+        _require_asked(cost)
+        return cost
+
+    async def keep_alive(self, connections: int, seconds: float) -> Cost:
+        """Measure the processor time of one keep-alive of each session, over so many seconds."""
+        signs = [session.request("keep-alive") for session in self.sessions]
+        cost = await self.cost(signs, connections, seconds)
+        _require_asked(cost)
         return cost
 
     async def open(self, count: int, connections: int = 32) -> Cost:
@@ -104,6 +111,11 @@ class Server:
             answer = json.loads(body)
             self.sessions.append(BenchmarkSession(answer["sessionId"], answer["token"]))
         return opened
+
+
+def _require_asked(cost: Cost) -> None:
+    if min(cost.load.times_ms) < UPSTREAM_MS * 0.9:
+        raise RuntimeError("a call was answered before Kaltura can have been asked")
 
 
 def _speak(session: BenchmarkSession) -> bytes:

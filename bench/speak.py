@@ -18,15 +18,13 @@ from typing import Final
 
 import uvloop
 
+from bench.keep_alives import print_keep_alives
 from bench.other_costs import print_other_costs
 from bench.plan import FULL, QUICK, Plan
 from bench.processor import CLIENT_CORE, memory_bytes, on_core
 from bench.profile import profile
 from bench.servers import (
-    BROKER,
-    EXPRESS,
-    FASTAPI,
-    PROTECTED,
+    SERVERS,
     UPSTREAM_MS,
     Cost,
     Server,
@@ -34,7 +32,6 @@ from bench.servers import (
     upstream,
 )
 
-SERVERS: Final = (BROKER, FASTAPI, EXPRESS, PROTECTED)
 INTERRUPTED: Final = 130
 
 Costs = dict[tuple[str, int], list[Cost]]
@@ -61,9 +58,10 @@ def main() -> None:
 
 
 async def report(plan: Plan) -> None:
-    """Compare the servers, and print the broker's other costs."""
+    """Compare the servers by speaks and by keep-alives, and print the broker's other costs."""
     with tempfile.TemporaryDirectory() as name, upstream(Path(name)) as base_url:
         await _compare(plan, Path(name), base_url)
+        await print_keep_alives(plan, Path(name), base_url)
         await print_other_costs(plan, Path(name), base_url)
 
 

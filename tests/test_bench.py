@@ -18,8 +18,8 @@ from bench.kaltura_stub import KalturaStub
 from bench.load import load, request
 from bench.plan import Plan
 from bench.profile import profile
-from bench.servers import HOST, BenchmarkSession, Server
-from bench.speak import INTERRUPTED, SERVERS, report
+from bench.servers import HOST, SERVERS, BenchmarkSession, Server
+from bench.speak import INTERRUPTED, report
 from tests.support.processes import ROOT, environment
 
 SMALL = Plan(rounds=1, sessions=3, calls=6, connections=(1, 3), grown_to=(3, 4))
@@ -44,7 +44,11 @@ async def test_a_speak_costs_processor_time_in_every_server(
     spent = re.findall(r"^ *processor ms((?: +[\d.]+)+)$", told, re.MULTILINE)
     assert [len(row.split()) for row in spent] == [len(SERVERS)] * len(SMALL.connections)
     assert all(float(ms) > 0 for row in spent for ms in row.split())
-    for cost in ("create", "speak", "memory of a session", "keep-alive", "event to one follower"):
+    for name in SERVERS:
+        assert re.search(
+            rf"^ *{name} +[\d.]+ ms of processor time, \d+% of a core", told, re.MULTILINE
+        )
+    for cost in ("create", "speak", "memory of a session", "event to one follower"):
         assert re.search(rf"^ *{cost} +-?[\d.]+", told, re.MULTILINE), told
 
 
@@ -98,6 +102,13 @@ async def test_a_load_sends_each_request_once(connections: int) -> None:
         done = await load(port, [request("/create", host=HOST)] * 3, connections)
     assert done.calls == len(set(done.bodies)) == 3
     assert 0 < done.percentile(50) <= done.percentile(99)
+
+
+async def test_a_load_is_spread_over_its_time() -> None:
+    async with kaltura_at_once() as port:
+        done = await load(port, [request("/create", host=HOST)] * 3, 2, seconds=0.3)
+    assert done.calls == 3
+    assert done.seconds > 0.3 / 2  # the last is sent after two thirds
 
 
 def interrupted(program: subprocess.Popen[bytes]) -> int | None:

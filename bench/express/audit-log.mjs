@@ -23,7 +23,7 @@ export class AuditLog {
     `);
     this.insert = this.database.prepare(`
       INSERT INTO audit (at, event, request_id, session_id, visitor, outcome, text, detail)
-      VALUES (?, 'say-text', ?, ?, ?, 'pending', ?, ?)
+      VALUES (?, ?, ?, ?, ?, 'pending', ?, ?)
     `);
     this.update = this.database.prepare(
       "UPDATE audit SET outcome = ?, duration_ms = ? WHERE id = ?",
@@ -31,10 +31,10 @@ export class AuditLog {
   }
 
   /** Write a call down; its row's `written` resolves when it is on disk. */
-  begin({ requestId, sessionId, visitor, text, turnId }) {
+  begin({ operation, requestId, sessionId, visitor, text = null, turnId }) {
     const row = Promise.withResolvers();
     const detail = JSON.stringify({ turnId });
-    const values = [Date.now() / 1000, requestId, sessionId, visitor, text, detail];
+    const values = [Date.now() / 1000, operation, requestId, sessionId, visitor, text, detail];
     this.#add({ row, write: () => (row.id = this.insert.run(...values).lastInsertRowid) });
     return Object.assign(row, { written: row.promise });
   }

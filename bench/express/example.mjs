@@ -1,4 +1,4 @@
-/** The server that Kaltura's documentation shows: sessions opened with the KS, speaks passed on. */
+/** The server that Kaltura's documentation shows: sessions opened with the KS, calls passed on. */
 import express from "express";
 import { createSession, kaltura } from "./kaltura.mjs";
 
@@ -25,6 +25,11 @@ app.post("/api/avatar-sessions/:sessionId/speak", async (request, response) => {
   }
   const authorization = `Bearer ${tokens.get(sessionId)}`;
   response.json(await kaltura(`${sessionId}/say-text`, authorization, { text, turnId, isFinal }));
+});
+
+app.post("/api/avatar-sessions/:sessionId/keep-alive", async (request, response) => {
+  const { sessionId } = request.params;
+  response.json(await kaltura(`${sessionId}/keep-alive`, `Bearer ${tokens.get(sessionId)}`, {}));
 });
 
 app.listen(Number(process.argv[2]), "127.0.0.1");

@@ -37,6 +37,7 @@ app.post("/api/create-avatar-session", async (_request, response) => {
 const byAddress = rateLimit(RATE);
 const byVisitor = rateLimit({ ...RATE, keyGenerator: (request) => request.session.visitor });
 app.post("/api/avatar-sessions/:sessionId/speak", authorized, byAddress, byVisitor, speak);
+app.post("/api/avatar-sessions/:sessionId/keep-alive", authorized, byVisitor, keepAlive);
 
 app.listen(Number(process.argv[2]), "127.0.0.1");
 
@@ -77,12 +78,20 @@ async function speak(request, response) {
     response.status(422).json({ title: "Invalid request" });
     return;
   }
+  await passOn("say-text", { text, turnId, isFinal }, request, response);
+}
+
+async function keepAlive(request, response) {
+  await passOn("keep-alive", {}, request, response);
+}
+
+async function passOn(operation, body, request, response) {
   const { session, id: requestId } = request;
   const { sessionId } = request.params;
-  const row = audit.begin({ requestId, sessionId, visitor: session.visitor, text, turnId });
-  const calling = session.lastCall.then(() =>
-    said(requestId, sessionId, session.token, { text, turnId, isFinal }),
-  );
+  const { text, turnId } = body;
+  const { visitor, token } = session;
+  const row = audit.begin({ operation, requestId, sessionId, visitor, text, turnId });
+  const calling = session.lastCall.then(() => called(operation, requestId, sessionId, token, body));
   session.lastCall = calling.catch(() => {});
   const started = performance.now();
   try {
@@ -95,10 +104,10 @@ async function speak(request, response) {
   }
 }
 
-async function said(requestId, sessionId, token, body) {
+async function called(operation, requestId, sessionId, token, body) {
   const started = performance.now();
-  const answer = await kaltura(`${sessionId}/say-text`, `Bearer ${token}`, body);
+  const answer = await kaltura(`${sessionId}/${operation}`, `Bearer ${token}`, body);
   const durationMs = performance.now() - started;
-  log.info({ requestId, operation: "say-text", outcome: "ok", durationMs }, "kaltura");
+  log.info({ requestId, operation, outcome: "ok", durationMs }, "kaltura");
   return answer;
 }
