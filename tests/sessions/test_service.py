@@ -399,14 +399,24 @@ async def test_a_watched_session_ends_at_its_absolute_limit(
     assert kaltura.operations().count("end") == 1
 
 
-async def test_keep_alives_are_merged_to_one_in_ten_seconds(
+async def test_a_keep_alive_that_comes_a_little_early_is_passed_on(
+    house: Domain, kaltura: FakeKaltura, clock: FakeClock
+) -> None:
+    session = await house.open()
+    for early in (0.0, 0.3, -0.1):
+        clock.advance(10 - early)
+        await house.service.keep_alive(await house.grant(session))
+    assert kaltura.operations().count("keep-alive") == 3
+
+
+async def test_keep_alives_are_merged_to_one_in_eight_seconds(
     house: Domain, kaltura: FakeKaltura, clock: FakeClock
 ) -> None:
     session = await house.open()
     for _ in range(20):
         await house.service.keep_alive(await house.grant(session))
         clock.advance(2)
-    assert kaltura.operations().count("keep-alive") == 4
+    assert kaltura.operations().count("keep-alive") == 5
 
 
 async def test_places_are_reserved_before_kaltura_is_asked(
