@@ -234,8 +234,20 @@ class KalturaClient:
         except errors.KalturaError as error:
             if operation not in REPEATABLE or not _is_worth_repeating(error):
                 raise
-            first_error = error
-        # The first attempt is over: stamina, whose start takes 60 us, is only told how it ended.
+            failed = error
+        return await self._repeat(operation, request, answer, failed)
+
+    async def _repeat(
+        self,
+        operation: Operation,
+        request: httpx.Request,
+        answer: type[Answer],
+        failed: errors.KalturaError,
+    ) -> Answer:
+        """Send a request up to two times again after a first attempt that has failed.
+
+        stamina is told of that attempt alone when it is over, because its start takes 60 us.
+        """
         async for attempt in stamina.retry_context(
             on=_is_worth_repeating,
             attempts=3,
@@ -246,7 +258,7 @@ class KalturaClient:
         ):
             with attempt:
                 if attempt.num == 1:
-                    raise first_error
+                    raise failed
                 return await self._once(operation, request, answer)
         raise AssertionError  # pragma: no cover - the loop above returns or raises
 
