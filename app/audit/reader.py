@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, TextClause, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 
 from app.audit.model import OK, PENDING, UNKNOWN, Entry, Event
-from app.audit.schema import AUDIT, NO_KEEP_ALIVE
+from app.audit.schema import AUDIT
 from app.audit.search import mentions
 from app.audit.writer import AuditWriter
 from app.db.database import Database
@@ -35,6 +35,11 @@ class Filter:
     until: float | None = None
     text: str | None = None
     keep_alives: bool = True
+
+    @property
+    def is_of_everyone(self) -> bool:
+        """Whether the filter is for no session and no visitor in particular."""
+        return self.session_id is None and self.visitor is None
 
     @property
     def is_search(self) -> bool:
@@ -122,7 +127,7 @@ class AuditReader:
         await self._record.flush()
         ids = [
             select(AUDIT.c.id)
-            .where(AUDIT.c.session_id == session_id, *_of_event(event, of_some=True))
+            .where(AUDIT.c.session_id == session_id, _is_of_some(event))
             .where(*([AUDIT.c.text.is_not(None)] if with_words else []))
             .order_by(AUDIT.c.id.desc())
             .limit(1)
@@ -150,8 +155,9 @@ class AuditReader:
             if value is not None:
                 query = query.where(column == value)
         if wanted.event is not None:
-            of_some = wanted.session_id is not None or wanted.visitor is not None
-            query = query.where(*_of_event(wanted.event, of_some=of_some))
+            of_everyone = AUDIT.c.event == wanted.event.value
+            is_wanted = of_everyone if wanted.is_of_everyone else _is_of_some(wanted.event)
+            query = query.where(is_wanted)
         if wanted.since is not None:
             query = query.where(AUDIT.c.at >= wanted.since)
             first = select(AUDIT.c.id).where(AUDIT.c.at < wanted.since - _AT_MOST)
@@ -203,15 +209,13 @@ def entry_of(row: Row[Any], dead: Container[str] = ()) -> Entry:
     )
 
 
-def _of_event(event: Event, *, of_some: bool) -> list[ColumnElement[bool] | TextClause]:
-    """The conditions of one event, of one session or visitor (`of_some`) or of all.
+def _is_of_some(event: Event) -> ColumnElement[bool]:
+    """The condition of an event, among the entries of one session or visitor.
 
-    Each is served by an index. Keep-alives of one session are looked for among its entries, most of
-    which they are: an expression in place of the column keeps SQLite from everyone's keep-alives.
+    It compares no bare column, since SQLite might use the index of everyone's events in place of
+    theirs.
     """
-    if event is not Event.KEEP_ALIVE:
-        return [AUDIT.c.event == event.value, NO_KEEP_ALIVE]
-    return [(AUDIT.c.event.concat("") if of_some else AUDIT.c.event) == event.value]
+    return AUDIT.c.event.concat("") == event.value
 
 
 def _searched_for(columns: Any, wanted: Filter) -> list[ColumnElement[bool]]:

@@ -13,29 +13,20 @@ _IS_INVALID: Final = text(
 )
 
 
-def create_index(name: str, table: str, columns: Sequence[str], where: str | None = None) -> None:
+def create_index(name: str, table: str, columns: Sequence[str]) -> None:
     """Create an index unless it exists; with Postgres writers go on meanwhile.
 
     Earlier steps of the migration are committed first. An index that was cut off while it was being
-    built is built anew: Postgres keeps it, and does not use it. Rows that do not meet `where`, an
-    SQL condition, are left out.
+    built is built anew: Postgres keeps it, and does not use it.
     """
     context = op.get_context()
-    only = None if where is None else text(where)
     if context.dialect.name != POSTGRES:
-        op.create_index(name, table, columns, if_not_exists=True, sqlite_where=only)
+        op.create_index(name, table, columns, if_not_exists=True)
         return
     with context.autocommit_block():
         if op.get_bind().execute(_IS_INVALID, {"name": name}).scalar():
             op.drop_index(name, postgresql_concurrently=True)
-        op.create_index(
-            name,
-            table,
-            columns,
-            if_not_exists=True,
-            postgresql_concurrently=True,
-            postgresql_where=only,
-        )
+        op.create_index(name, table, columns, if_not_exists=True, postgresql_concurrently=True)
 
 
 def drop_index(name: str) -> None:

@@ -18,10 +18,12 @@ from app.db.postgres import Connect, connector
 from app.migrations import prepare
 from app.problems import RecordUnavailable
 
-ENTRY = text(
-    "INSERT INTO audit (at, event, outcome, detail, holder) VALUES (1, 'end', 'ok', '{}', 'h')"
+SESSION = text(
+    "INSERT INTO sessions (session_id, opened_at, holder, base_url, owner, expires_at, "
+    "token_expires_at, last_moment, seen, ready, ended_upstream) VALUES "
+    "(gen_random_uuid(), 1, 'h', 'u', 'ada', 2, 2, 'expired', false, true, true)"
 )
-INDEX = "audit_of_session_by_event"
+INDEX = "sessions_of_origin"
 _IS_VALID = text("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(:name)")
 _INVALIDATE = text("UPDATE pg_index SET indisvalid = false WHERE indexrelid = to_regclass(:name)")
 
@@ -32,13 +34,13 @@ def connect(postgres_url: str) -> Connect:
 
 
 @contextlib.asynccontextmanager
-async def of_revision_0008(url: str) -> AsyncIterator[Database]:
+async def of_revision_0004(url: str) -> AsyncIterator[Database]:
     """A database that lacks the index, and a broker that writes to it."""
 
     def begin(connection: Connection) -> None:
         METADATA.create_all(connection)
         connection.execute(text(f"DROP INDEX {INDEX}"))
-        migrations._store(connection, migrations.USABLE, "0008")
+        migrations._store(connection, migrations.USABLE, "0004")
 
     async with open_database(url, begin) as database:
         yield database
@@ -98,14 +100,14 @@ async def test_a_migration_that_never_ends_is_told_in_one_line(connect: Connect)
 
 
 async def test_an_index_is_built_while_others_write(postgres_url: str) -> None:
-    async with of_revision_0008(postgres_url) as database:
+    async with of_revision_0004(postgres_url) as database:
         async with database.engine.connect() as slow_writer:
-            await slow_writer.execute(ENTRY)
+            await slow_writer.execute(SESSION)
             upgrading = asyncio.create_task(_upgrade(postgres_url))
             await _waits_for_writers(database)
             async with database.engine.connect() as writer:
                 await writer.execute(text("SET lock_timeout = '2s'"))
-                await writer.execute(ENTRY)
+                await writer.execute(SESSION)
                 await writer.commit()
             assert not upgrading.done()
             await slow_writer.commit()
@@ -116,15 +118,15 @@ async def test_an_index_is_built_while_others_write(postgres_url: str) -> None:
 async def test_starts_that_wait_for_an_index_do_not_keep_it_from_being_built(
     postgres_url: str,
 ) -> None:
-    async with of_revision_0008(postgres_url) as database:
+    async with of_revision_0004(postgres_url) as database:
         await asyncio.gather(*(_upgrade(postgres_url) for _ in range(3)))
         assert await is_usable(database)
 
 
 async def test_an_index_that_was_cut_off_is_built_anew(postgres_url: str) -> None:
-    async with of_revision_0008(postgres_url) as database:
+    async with of_revision_0004(postgres_url) as database:
         async with database.engine.begin() as connection:
-            await connection.execute(text(f"CREATE INDEX {INDEX} ON audit (id)"))
+            await connection.execute(text(f"CREATE INDEX {INDEX} ON sessions (owner)"))
             await _invalidate(connection)
         assert not await is_usable(database)
         await _upgrade(postgres_url)
