@@ -98,9 +98,9 @@ class KalturaClient:
     """The Control API, one method an operation; each returns the answer or raises `KalturaError`.
 
     `timeout_seconds` bounds one answer as a whole, its body included. Operations in
-    `REPEATABLE` are tried up to three times on lost connections and 502, 503, 504. While Kaltura
-    is down only an end is sent (see `CircuitBreaker`, which uses `monotonic`). `observer` sees each
-    request that is sent.
+    `REPEATABLE` are tried up to three times on lost connections and 502, 503, 504, and not again
+    when this time has passed since the first by `monotonic`. While Kaltura is down only an end is
+    sent (see `CircuitBreaker`, which uses it too). `observer` sees each request that is sent.
     """
 
     def __init__(
@@ -119,6 +119,7 @@ class KalturaClient:
         self.catalog = CatalogClient(base_url, ks_source, self._http)
         self._late_http = HttpClient(transport, timeout_seconds + LATE_SECONDS, observer)
         self._late = LateResponses[Created](timeout_seconds)
+        self._monotonic = monotonic
         self._breaker = CircuitBreaker(monotonic)
         self._parsed = lru_cache(maxsize=PARSED_URLS)(httpx.URL)
 
@@ -229,13 +230,15 @@ class KalturaClient:
     ) -> Answer:
         url = self._parsed(self._url(operation, access))
         request = post_json(url, self._bearer(access), content)
+        began = self._monotonic()
         try:
             return await self._once(operation, request, answer)
         except errors.KalturaError as error:
-            if operation not in REPEATABLE or not _is_worth_repeating(error):
+            left = began + self._http.timeout_seconds - self._monotonic()
+            if operation not in REPEATABLE or left <= 0 or not _is_worth_repeating(error):
                 raise
             failed = error
-        return await self._repeat(operation, request, answer, failed)
+        return await self._repeat(operation, request, answer, failed, left)
 
     async def _repeat(
         self,
@@ -243,15 +246,17 @@ class KalturaClient:
         request: httpx.Request,
         answer: type[Answer],
         failed: errors.KalturaError,
+        seconds: float,
     ) -> Answer:
         """Send a request up to two times again after a first attempt that has failed.
 
-        stamina is told of that attempt alone when it is over, because its start takes 60 us.
+        It is sent within so many seconds. stamina is told of the first attempt alone when it is
+        over, because its start takes 60 us.
         """
         async for attempt in stamina.retry_context(
             on=_is_worth_repeating,
             attempts=3,
-            timeout=self._http.timeout_seconds,
+            timeout=seconds,
             wait_initial=0.1,
             wait_max=1.0,
             wait_jitter=0.2,

@@ -1,11 +1,13 @@
 """The client of Kaltura's Control API: what it sends, what it takes for an answer."""
 
 import asyncio
+import contextlib
 import json
 from typing import Any, Final
 
 import httpx
 import pytest
+import stamina
 from pydantic import SecretStr
 
 from app.kaltura import errors
@@ -278,6 +280,40 @@ async def test_only_what_is_harmless_twice_is_sent_again(
         with pytest.raises(errors.KalturaError):
             await call(client, operation)
         assert len(kaltura.calls) == 1
+
+
+@pytest.mark.parametrize(("took", "calls"), [(9.0, 2), (10.0, 1)])
+async def test_nothing_is_sent_again_when_the_time_of_an_answer_is_over(
+    kaltura: FakeKaltura,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    took: float,
+    calls: int,
+) -> None:
+    timeouts = []
+
+    def noted(**options: Any) -> Any:
+        timeouts.append(options["timeout"])
+        return retry_context(**options)
+
+    async def lost() -> httpx.Response:
+        clock.advance(took)
+        raise httpx.ReadError("")
+
+    retry_context = stamina.retry_context
+    monkeypatch.setattr(stamina, "retry_context", noted)
+    client = KalturaClient(
+        base_url="https://kaltura.test",
+        ks_source=ConfiguredKs(SecretStr(KS)),
+        transport=kaltura,
+        timeout_seconds=10.0,
+        monotonic=clock,
+    )
+    kaltura.will("end", lost)
+    with contextlib.suppress(errors.LostAnswerError):
+        await client.end(ACCESS)
+    assert len(kaltura.calls) == calls
+    assert timeouts == [1.0] * (calls - 1)
 
 
 @pytest.mark.parametrize("status", [400, 429, 500])
