@@ -1,4 +1,4 @@
-"""Drop two indexes of the record, which took 20 us of each entry.
+"""Drop two indexes of the record, each of which took 20 us of every entry.
 
 What they found, earlier versions and this one find among the entries of a session or a visitor.
 """
